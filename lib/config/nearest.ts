@@ -1,0 +1,38 @@
+/** How many single-character edits (insert, delete, replace, swap of neighbours) turn one word into the other. */
+function edits(a: string, b: string): number {
+  let before: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      let cost = Math.min(
+        (last[j] as number) + 1,
+        (row[j - 1] as number) + 1,
+        (last[j - 1] as number) + (same ? 0 : 1),
+      );
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        cost = Math.min(cost, (before[j - 2] as number) + 1);
+      }
+      row.push(cost);
+    }
+    before = last;
+    last = row;
+  }
+  return last[b.length] as number;
+}
+
+/** The word a person most likely meant, or undefined when none is near (more than about a third of its letters differ). */
+export function nearest(
+  found: string,
+  words: Iterable<string>,
+): string | undefined {
+  let best: string | undefined;
+  let least = Infinity;
+  for (const word of words) {
+    const distance = edits(found.toLowerCase(), word.toLowerCase());
+    if (distance < least) [best, least] = [word, distance];
+  }
+  const longest = Math.max(found.length, best?.length ?? 0);
+  return least <= Math.max(1, Math.floor(longest / 3)) ? best : undefined;
+}

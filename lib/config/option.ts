@@ -1,0 +1,205 @@
+/**
+ * What a setting is: its type, its default, its bounds and its words. The
+ * table is written with these, and everything that speaks of settings (types,
+ * validation, the shipped file, the reference) is read off the table.
+ */
+
+/** One key of the configuration. */
+export interface Option<T> {
+  readonly kind: "option";
+  /** The value when the key is not given. */
+  readonly initial: T;
+  /** The value the shipped file sets, and a start without any file uses, where it differs from `initial`. */
+  readonly shipped?: T;
+  /** What may stand here, in words that complete "allowed: ...". */
+  readonly allowed: string;
+  /** One or two sentences for the person who decides on the value. */
+  readonly about: string;
+  /** Whether SIGHUP applies a change; otherwise it takes a restart. */
+  readonly live: boolean;
+  /** Masked wherever the configuration is shown. */
+  readonly secret?: boolean;
+  /** Other names of the same key, as the reference servers spell it. */
+  readonly aliases?: readonly string[];
+  /** The allowed words, where there are only a few. */
+  readonly words?: readonly string[];
+  /** The value for a found one, or undefined when that is not allowed. */
+  read(found: unknown): T | undefined;
+}
+
+/** A table of the configuration file. */
+export interface Section<E extends Entries = Entries> {
+  readonly kind: "section";
+  readonly about: string;
+  readonly entries: E;
+}
+
+export interface Entries {
+  // The value type varies by key; Values recovers it.
+  readonly [key: string]: Option<any> | Section<any>;
+}
+
+/** The TypeScript type of the values that a table of entries describes. */
+export type Values<E extends Entries> = {
+  readonly [K in keyof E]: E[K] extends Option<infer T>
+    ? T
+    : E[K] extends Section<infer F>
+      ? Values<F>
+      : never;
+};
+
+type Extra<T> = Partial<
+  Pick<Option<T>, "live" | "secret" | "aliases" | "shipped" | "allowed">
+>;
+
+function option<T>(
+  initial: T,
+  allowed: string,
+  about: string,
+  read: (found: unknown) => T | undefined,
+  extra: Extra<T> = {},
+): Option<T> {
+  return {
+    kind: "option",
+    live: false,
+    initial,
+    allowed,
+    about,
+    read,
+    ...extra,
+  };
+}
+
+export function section<E extends Entries>(
+  about: string,
+  entries: E,
+): Section<E> {
+  return { kind: "section", about, entries };
+}
+
+/** A string. `check` answers why a text will not do, or null. */
+export function text(
+  initial: string,
+  about: string,
+  extra: Extra<string> & { check?: (found: string) => string | null } = {},
+): Option<string> {
+  const { check, ...rest } = extra;
+  const read = (found: unknown) =>
+    typeof found === "string" && !check?.(found) ? found : undefined;
+  return option(initial, "text", about, read, rest);
+}
+
+/** A whole number from `min` to `max`, both included. */
+export function whole(
+  initial: number,
+  [min, max]: readonly [number, number],
+  about: string,
+  extra: Extra<number> = {},
+): Option<number> {
+  const read = (found: unknown) =>
+    typeof found === "number" &&
+    Number.isInteger(found) &&
+    found >= min &&
+    found <= max
+      ? found
+      : undefined;
+  return option(
+    initial,
+    `a whole number from ${min} to ${max}`,
+    about,
+    read,
+    extra,
+  );
+}
+
+/** A whole number of at least 1, or 0, `false` or JSON's null for never (which reads as 0). */
+export function wholeOrNever(
+  initial: number,
+  max: number,
+  about: string,
+  extra: Extra<number> = {},
+): Option<number> {
+  const number = whole(initial, [0, max], about, extra);
+  return {
+    ...number,
+    allowed: `a whole number from 1 to ${max}, or 0 or false for never`,
+    read: (found) =>
+      found === false || found === null ? 0 : number.read(found),
+  };
+}
+
+export function flag(
+  initial: boolean,
+  about: string,
+  extra: Extra<boolean> = {},
+): Option<boolean> {
+  const read = (found: unknown) =>
+    typeof found === "boolean" ? found : undefined;
+  return option(initial, "true or false", about, read, extra);
+}
+
+/** One of a few words. */
+export function choice<const W extends string>(
+  initial: NoInfer<W>,
+  words: readonly W[],
+  about: string,
+  extra: Extra<W> = {},
+): Option<W> {
+  const read = (found: unknown) => words.find((word) => word === found);
+  const allowed = words.map((word) => `"${word}"`).join(", ");
+  return { ...option<W>(initial, allowed, about, read, extra), words };
+}
+
+/** A list of strings, each accepted by `fits`. */
+export function list(
+  about: string,
+  allowed: string,
+  fits: (item: string) => boolean,
+  extra: Extra<readonly string[]> = {},
+): Option<readonly string[]> {
+  const read = (found: unknown) =>
+    Array.isArray(found) &&
+    found.every((item) => typeof item === "string" && fits(item))
+      ? (found as string[])
+      : undefined;
+  return option<readonly string[]>([], allowed, about, read, extra);
+}
+
+/** A list of strings, or none at all: JSON's null and the empty text read as null. */
+export function listOrNull(
+  about: string,
+  allowed: string,
+  extra: Extra<readonly string[] | null> = {},
+): Option<readonly string[] | null> {
+  const items = list(about, allowed, () => true);
+  const read = (found: unknown) =>
+    found === null || found === "" ? null : items.read(found);
+  return option<readonly string[] | null>(null, allowed, about, read, extra);
+}
+
+type Inherited<E extends Entries> = {
+  readonly [K in keyof E]: E[K] extends Option<infer T>
+    ? Option<T | null>
+    : never;
+};
+
+/** The same options for one service, where a key that is not given (null) follows the section of the whole server. */
+export function inherited<E extends Entries>(
+  about: string,
+  whole: Section<E>,
+): Section<Inherited<E>> {
+  const entries = Object.entries(whole.entries).map(([key, entry]) => [
+    key,
+    { ...entry, initial: null },
+  ]);
+  return section(about, Object.fromEntries(entries) as Inherited<E>);
+}
+
+/** The effective values of a section that a service may override key by key. */
+export function overlay<V extends object>(
+  whole: V,
+  own: { readonly [K in keyof V]: V[K] | null },
+): V {
+  const given = Object.entries(own).filter(([, value]) => value !== null);
+  return { ...whole, ...Object.fromEntries(given) };
+}

@@ -1,0 +1,214 @@
+/**
+ * Where each key of a configuration text stands. The parsers give values
+ * without positions; this scanner finds them in a text that has already been
+ * parsed without error, so it may trust the syntax.
+ */
+
+/** One-based, as editors count; columns count UTF-16 units. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Positions by dotted path, as `logger.log_level`. */
+export type Positions = ReadonlyMap<string, Position>;
+
+class Scanner {
+  at = 0;
+  readonly found = new Map<string, Position>();
+  readonly #text: string;
+  readonly #lineStarts: number[] = [0];
+
+  constructor(text: string) {
+    this.#text = text;
+    for (let i = text.indexOf("\n"); i >= 0; i = text.indexOf("\n", i + 1)) {
+      this.#lineStarts.push(i + 1);
+    }
+  }
+
+  get done(): boolean {
+    return this.at >= this.#text.length;
+  }
+
+  peek(): string {
+    return this.#text[this.at] ?? "";
+  }
+
+  starts(word: string): boolean {
+    return this.#text.startsWith(word, this.at);
+  }
+
+  /** Passes everything that `pattern` (sticky) matches here and returns it. */
+  take(pattern: RegExp): string {
+    pattern.lastIndex = this.at;
+    const match = pattern.exec(this.#text)?.[0] ?? "";
+    this.at += match.length;
+    return match;
+  }
+
+  position(at: number): Position {
+    let low = 0;
+    let high = this.#lineStarts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((this.#lineStarts[middle] as number) <= at) low = middle;
+      else high = middle - 1;
+    }
+    return {
+      line: low + 1,
+      column: at - (this.#lineStarts[low] as number) + 1,
+    };
+  }
+
+  note(path: readonly string[], at: number): void {
+    const key = path.join(".");
+    if (!this.found.has(key)) this.found.set(key, this.position(at));
+  }
+}
+
+const BLANK = /(?:[\s,]|#[^\n]*)*/y;
+const TOML_SPACE = /[ \t]*/y;
+const TOML_KEY = /"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[A-Za-z0-9_-]+/y;
+const TOML_VALUE =
+  /"""(?:[^\\]|\\[^])*?"""+|'''[^]*?'''+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s,#\]}]+(?: \d[^\s,#\]}]*)?/y;
+
+function tomlKey(scan: Scanner): string[] {
+  const path: string[] = [];
+  do {
+    scan.take(TOML_SPACE);
+    const key = scan.take(TOML_KEY);
+    path.push(
+      key.startsWith('"')
+        ? (JSON.parse(key) as string)
+        : key.replaceAll("'", ""),
+    );
+    scan.take(TOML_SPACE);
+  } while (scan.take(/\./y) !== "");
+  return path;
+}
+
+function tomlValue(scan: Scanner, path: readonly string[]): void {
+  scan.take(TOML_SPACE);
+  if (scan.take(/\[/y)) {
+    for (
+      scan.take(BLANK);
+      !scan.done && scan.peek() !== "]";
+      scan.take(BLANK)
+    ) {
+      tomlValue(scan, path);
+    }
+    scan.at++;
+  } else if (scan.take(/\{/y)) {
+    for (
+      scan.take(BLANK);
+      !scan.done && scan.peek() !== "}";
+      scan.take(BLANK)
+    ) {
+      tomlPair(scan, path);
+    }
+    scan.at++;
+  } else if (scan.take(TOML_VALUE) === "") {
+    scan.at++;
+  }
+}
+
+function tomlPair(scan: Scanner, table: readonly string[]): void {
+  const at = scan.at;
+  const path = [...table, ...tomlKey(scan)];
+  scan.note(path, at);
+  scan.take(/=/y);
+  tomlValue(scan, path);
+}
+
+/** Positions of all keys and tables of a TOML text. */
+export function tomlPositions(text: string): Positions {
+  const scan = new Scanner(text);
+  let table: string[] = [];
+  for (scan.take(BLANK); !scan.done; scan.take(BLANK)) {
+    if (scan.peek() === "[") {
+      const at = scan.at;
+      scan.take(/\[+/y);
+      table = tomlKey(scan);
+      scan.note(table, at);
+      scan.take(/\]+/y);
+    } else {
+      tomlPair(scan, table);
+    }
+  }
+  return scan.found;
+}
+
+/** A JSON text that ends or goes on where it must not. */
+export class JsonSyntaxError extends Error {
+  readonly position: Position;
+
+  constructor(position: Position, expected: string, found: string) {
+    super(`expected ${expected}, found ${found}`);
+    this.position = position;
+  }
+}
+
+const JSON_STRING = /"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+const JSON_SCALAR =
+  /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+const JSON_BLANK = /[ \t\r\n]*/y;
+
+/** Passes `pattern` with the blanks around it, or says what stands there instead. */
+function jsonToken(scan: Scanner, pattern: RegExp, expected: string): string {
+  scan.take(JSON_BLANK);
+  const token = scan.take(pattern);
+  if (token === "") {
+    const found = scan.done ? "the end" : JSON.stringify(scan.peek());
+    throw new JsonSyntaxError(scan.position(scan.at), expected, found);
+  }
+  scan.take(JSON_BLANK);
+  return token;
+}
+
+function jsonValue(scan: Scanner, path: readonly string[]): void {
+  scan.take(JSON_BLANK);
+  if (scan.peek() === "{") jsonItems(scan, "}", () => jsonPair(scan, path));
+  else if (scan.peek() === "[")
+    jsonItems(scan, "]", () => jsonValue(scan, path));
+  else if (scan.peek() === '"')
+    jsonToken(scan, JSON_STRING, "a text that ends");
+  else jsonToken(scan, JSON_SCALAR, "a value");
+}
+
+function jsonItems(scan: Scanner, close: "}" | "]", item: () => void): void {
+  scan.at++;
+  scan.take(JSON_BLANK);
+  if (scan.peek() === close) {
+    scan.at++;
+    return;
+  }
+  const next = close === "}" ? /[,}]/y : /[,\]]/y;
+  do item();
+  while (jsonToken(scan, next, `"," or "${close}"`) === ",");
+}
+
+function jsonPair(scan: Scanner, path: readonly string[]): void {
+  scan.take(JSON_BLANK);
+  const at = scan.at;
+  const key = JSON.parse(
+    jsonToken(scan, JSON_STRING, "a key in double quotes"),
+  ) as string;
+  scan.note([...path, key], at);
+  jsonToken(scan, /:/y, '":"');
+  jsonValue(scan, [...path, key]);
+}
+
+/**
+ * Positions of all keys of a JSON text.
+ * @throws JsonSyntaxError, since `JSON.parse` does not tell where an error stands
+ */
+export function jsonPositions(text: string): Positions {
+  const scan = new Scanner(text);
+  jsonValue(scan, []);
+  scan.take(JSON_BLANK);
+  if (!scan.done) {
+    const found = JSON.stringify(scan.peek());
+    throw new JsonSyntaxError(scan.position(scan.at), "the end", found);
+  }
+  return scan.found;
+}

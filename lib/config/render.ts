@@ -1,0 +1,137 @@
+import type { Entries, Option, Section } from "./option.ts";
+import { optionPaths, type Reading, valueAt } from "./read.ts";
+
+const WIDTH = 78;
+
+/** A value as TOML writes it. */
+export function tomlValue(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(tomlValue).join(", ")}]`;
+  return JSON.stringify(value);
+}
+
+/** The commented file: every option with its words, those at their default commented out. */
+export function renderToml(entries: Entries): string {
+  const head = [
+    "# The configuration of a Summoner server.",
+    "# A line that starts with '# key =' shows a default; remove the # to change it.",
+  ];
+  return `${[...head, ...tomlTable(entries, [])].join("\n")}\n`;
+}
+
+function tomlTable(entries: Entries, path: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (const [key, entry] of Object.entries(entries)) {
+    if (entry.kind !== "option") continue;
+    const obvious =
+      entry.allowed === "text" || entry.allowed === "true or false";
+    const allowed = obvious ? "" : ` Allowed: ${entry.allowed}.`;
+    lines.push("", ...comment(entry.about + allowed));
+    const value = entry.shipped ?? entry.initial;
+    if (value === null) lines.push(`# ${key} =`);
+    else
+      lines.push(
+        `${entry.shipped === undefined ? "# " : ""}${key} = ${tomlValue(value)}`,
+      );
+  }
+  for (const [key, entry] of Object.entries(entries)) {
+    if (entry.kind !== "section") continue;
+    const inner = [...path, key];
+    lines.push("", ...comment(entry.about), `[${inner.join(".")}]`);
+    lines.push(...tomlTable(entry.entries, inner));
+  }
+  return lines;
+}
+
+function comment(sentence: string): string[] {
+  const lines: string[] = [];
+  let line = "#";
+  for (const word of sentence.split(" ")) {
+    if (line.length + 1 + word.length > WIDTH) {
+      lines.push(line);
+      line = "#";
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line];
+}
+
+/** The reference of all settings as Markdown, one table a section. */
+export function renderReference(entries: Entries): string {
+  return `${referenceOf("Top level", "", entries, []).join("\n").trim()}\n`;
+}
+
+function referenceOf(
+  title: string,
+  about: string,
+  entries: Entries,
+  path: readonly string[],
+): string[] {
+  const options = Object.entries(entries).filter(
+    ([, entry]) => entry.kind === "option",
+  );
+  const lines = [`### ${title}`, ""];
+  if (about !== "") lines.push(about, "");
+  lines.push(
+    ...markdownTable([
+      ["Key", "Default", "Allowed", "Meaning"],
+      ...options.map(([key, entry]) =>
+        referenceRow(key, entry as Option<unknown>),
+      ),
+    ]),
+    "",
+  );
+  for (const [key, entry] of Object.entries(entries)) {
+    if (entry.kind !== "section") continue;
+    const { about: inner, entries: below } = entry as Section;
+    const deeper = [...path, key];
+    lines.push(
+      ...referenceOf(`\`[${deeper.join(".")}]\``, inner, below, deeper),
+    );
+  }
+  return lines;
+}
+
+function referenceRow(key: string, option: Option<unknown>): string[] {
+  const names = [key, ...(option.aliases ?? [])].map((name) => `\`${name}\``);
+  const initial =
+    option.initial === null ? "not given" : `\`${tomlValue(option.initial)}\``;
+  const restart = option.live ? "" : " (restart)";
+  return [names.join(", "), initial, option.allowed, option.about + restart];
+}
+
+/** Columns padded to one width, which is how `bun fmt` leaves a table. */
+function markdownTable(rows: readonly string[][]): string[] {
+  const cells = rows.map((row) =>
+    row.map((cell) => cell.replaceAll("|", "\\|")),
+  );
+  const widths = (cells[0] as string[]).map((_, column) =>
+    Math.max(3, ...cells.map((row) => (row[column] as string).length)),
+  );
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join(" | ")} |`;
+  const [head, ...body] = cells as [string[], ...string[][]];
+  return [
+    line(head),
+    line(widths.map((width) => "-".repeat(width))),
+    ...body.map(line),
+  ];
+}
+
+/** The effective values, one a line with where each came from; secrets are masked. */
+export function renderEffective(
+  entries: Entries,
+  reading: Reading<object>,
+): string {
+  const rows = [...optionPaths(entries)].map(([path, option]) => {
+    const value = valueAt(reading.config, path);
+    const masked = option.secret && value !== null && value !== "";
+    const shown =
+      value === null ? "(not given)" : tomlValue(masked ? "********" : value);
+    return [
+      `${path} = ${shown}`,
+      reading.origins.get(path) ?? "default",
+    ] as const;
+  });
+  const width = Math.min(60, Math.max(...rows.map(([left]) => left.length)));
+  return `${rows.map(([left, origin]) => `${left.padEnd(width)}  # ${origin}`).join("\n")}\n`;
+}

@@ -1,0 +1,412 @@
+import { isIP } from "node:net";
+import {
+  choice,
+  flag,
+  inherited,
+  list,
+  listOrNull,
+  overlay,
+  section,
+  text,
+  type Values,
+  whole,
+  wholeOrNever,
+} from "./option.ts";
+import { unknownDateDirective } from "./strftime.ts";
+
+const BYTES_MAX = 2 ** 40;
+const SECONDS_MAX = 10 ** 8;
+const MS_MAX = 10 ** 9;
+const COUNT_MAX = 10 ** 9;
+
+const live = { live: true } as const;
+
+const nonEmpty = {
+  check: (found: string) => (found.trim() === "" ? "empty" : null),
+  allowed: "text that is not empty",
+};
+
+/** An address or an address with a prefix length, IPv4 or IPv6. */
+function isCidr(item: string): boolean {
+  const [address = "", bits, ...rest] = item.split("/");
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  if (bits === undefined) return true;
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
+}
+
+const CIDRS = 'a list of addresses or CIDR ranges, as ["10.0.0.0/8", "::1"]';
+
+const tls = section(
+  "TLS for every service. Give cert and key to switch it on; [relay.tls] overrides it key by key for the relay.",
+  {
+    cert: text(
+      "",
+      "File with the certificate chain, PEM. Empty means no TLS.",
+      live,
+    ),
+    key: text("", "File with the private key, PEM.", live),
+    passphrase: text("", "Passphrase of an encrypted private key.", {
+      ...live,
+      secret: true,
+    }),
+    ca: text(
+      "",
+      "File with the authorities that client certificates must come from, PEM.",
+      live,
+    ),
+    require_client_cert: flag(
+      false,
+      "Serve only clients that present a certificate signed by ca.",
+      live,
+    ),
+  },
+);
+
+const access = section(
+  "Who may connect, for every service; deny wins. [relay.access] overrides it key by key for the relay.",
+  {
+    allow: list(
+      "Only these may connect. Empty means everybody.",
+      CIDRS,
+      isCidr,
+      live,
+    ),
+    deny: list(
+      "These may not connect, whatever allow says. A reload also closes those who are in.",
+      CIDRS,
+      isCidr,
+      live,
+    ),
+  },
+);
+
+/** Every setting, once. The order is that of the shipped file and the reference. */
+export const settings = {
+  host: text(
+    "127.0.0.1",
+    "Address the relay listens on: 127.0.0.1 for this machine alone, 0.0.0.0 or :: for everybody.",
+    { ...nonEmpty, shipped: "127.0.0.1" },
+  ),
+  port: whole(8888, [0, 65535], "TCP port of the relay; 0 takes a free one.", {
+    shipped: 8888,
+  }),
+  version: choice(
+    "python",
+    ["python", "rust", "rust_v1.0.0", "rust_v1.1.0"],
+    "The backend whose behaviour the relay takes: rust is guarded (rate limit, idle timeout, backpressure, quarantine), python is a plain broadcast with memory bounds only. Both run on the same engine.",
+    { shipped: "rust" },
+  ),
+  name: text(
+    "summoner",
+    "Name of this server in its log, and of its log file.",
+    nonEmpty,
+  ),
+  drain_ms: whole(
+    5000,
+    [0, MS_MAX],
+    "How long a stop waits for bytes that clients have not taken yet, in milliseconds.",
+    live,
+  ),
+  logger: section("What is logged, and where.", {
+    log_level: choice(
+      "INFO",
+      ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+      "Least severe level that is logged. Relayed lines are INFO.",
+      live,
+    ),
+    enable_console_log: flag(
+      true,
+      "Log to standard output. Relayed lines are shown up to 20 a second there, then summed up.",
+      live,
+    ),
+    console_log_format: text(
+      "",
+      "Format of a console line in the style of printf, with %(asctime)s, %(name)s, %(levelname)s and %(message)s; ANSI colours are allowed. Empty means the built-in one.",
+      live,
+    ),
+    enable_file_log: flag(false, "Log to a rotating file.", live),
+    enable_json_log: flag(
+      false,
+      'Write the file as JSON lines: {"timestamp","name","level","message"}.',
+      live,
+    ),
+    log_file_path: text("./logs", "Folder of the log files.", live),
+    log_format: text(
+      "%(asctime)s - %(name)s - %(levelname)s - %(message)s",
+      "Format of a line in the file when it is not JSON.",
+      live,
+    ),
+    max_file_size: whole(
+      1_000_000,
+      [1, BYTES_MAX],
+      "Size at which the log file is rotated, in bytes.",
+      live,
+    ),
+    backup_count: whole(
+      3,
+      [0, 10_000],
+      "How many rotated files are kept: NAME.log.1 is the newest.",
+      live,
+    ),
+    date_format: text(
+      "%Y-%m-%d %H:%M:%S.%3f",
+      "Format of time stamps as in strftime; %f is microseconds, %3f milliseconds.",
+      {
+        ...live,
+        check: unknownDateDirective,
+        allowed: "text with the directives of strftime",
+      },
+    ),
+    log_keys: listOrNull(
+      "Which fields of a relayed line are logged. Not given: the line whole. A list: only these keys, inside _payload and _type or at the top of a flat object. []: no content at all.",
+      "a list of texts",
+      live,
+    ),
+  }),
+  hyper_parameters: section("The guards of the guarded backend.", {
+    connection_buffer_size: whole(
+      128,
+      [1, COUNT_MAX],
+      "How many fan-out reports the monitor takes in at one tick; more are dropped and counted.",
+      live,
+    ),
+    command_buffer_size: whole(
+      32,
+      [1, COUNT_MAX],
+      "How many commands (throttle, flow control, disconnect) the monitor may issue at one tick.",
+      live,
+    ),
+    control_channel_capacity: whole(
+      8,
+      [1, COUNT_MAX],
+      "How many commands may wait for one client.",
+      live,
+    ),
+    queue_monitor_capacity: whole(
+      100,
+      [1, COUNT_MAX],
+      "How many fan-out reports one client may stage between two ticks.",
+      live,
+    ),
+    client_timeout_secs: wholeOrNever(
+      300,
+      SECONDS_MAX,
+      "A client that sends no line for this many seconds is disconnected; an empty line counts as one.",
+      { ...live, aliases: ["client_timeout"] },
+    ),
+    rate_limit_msgs_per_minute: whole(
+      300,
+      [1, COUNT_MAX],
+      "Lines a client may send in a minute; more are refused with a warning.",
+      { ...live, aliases: ["rate_limit"] },
+    ),
+    timeout_check_interval_secs: whole(
+      30,
+      [1, SECONDS_MAX],
+      "Seconds between two looks for idle clients.",
+      live,
+    ),
+    accept_error_backoff_ms: whole(
+      100,
+      [0, MS_MAX],
+      "Milliseconds between two attempts to listen again after the listener failed.",
+      live,
+    ),
+    quarantine_cooldown_secs: whole(
+      300,
+      [0, SECONDS_MAX],
+      "Seconds for which a client that was disconnected by force may not come back; 0 switches the quarantine off.",
+      live,
+    ),
+    quarantine_cleanup_interval_secs: whole(
+      60,
+      [1, SECONDS_MAX],
+      "Seconds between two sweeps of ended quarantines.",
+      live,
+    ),
+    throttle_delay_ms: whole(
+      200,
+      [0, MS_MAX],
+      "How long a throttled client is not read, in milliseconds.",
+      live,
+    ),
+    flow_control_delay_ms: whole(
+      1000,
+      [0, MS_MAX],
+      "How long a client under flow control is not read, in milliseconds.",
+      live,
+    ),
+    worker_threads: whole(
+      0,
+      [0, 1024],
+      "Accepted for the reference's sake; 0 means automatic. This version serves with one thread.",
+    ),
+    backpressure_policy: section(
+      "What happens to the sender of a line by its fan-out, the number of other clients it goes to. The strongest rule that applies acts.",
+      {
+        enable_throttle: flag(
+          true,
+          "Throttle senders (see throttle_delay_ms).",
+          live,
+        ),
+        throttle_threshold: whole(
+          100,
+          [1, COUNT_MAX],
+          "Fan-out from which a sender is throttled.",
+          live,
+        ),
+        enable_flow_control: flag(
+          true,
+          "Put senders under flow control (see flow_control_delay_ms).",
+          live,
+        ),
+        flow_control_threshold: whole(
+          300,
+          [1, COUNT_MAX],
+          "Fan-out from which a sender is put under flow control.",
+          live,
+        ),
+        enable_disconnect: flag(
+          true,
+          "Disconnect and quarantine senders.",
+          live,
+        ),
+        disconnect_threshold: whole(
+          500,
+          [1, COUNT_MAX],
+          "Fan-out from which a sender is disconnected. Set it above the size of your room.",
+          live,
+        ),
+      },
+    ),
+  }),
+  relay: section("The relay's own bounds, in both backends.", {
+    enabled: flag(true, "Whether the relay runs."),
+    max_line_bytes: whole(
+      65_536,
+      [256, 16 * 2 ** 20],
+      "Largest line that goes out, envelope and newline included; a line that would exceed it is refused. The SDK's client cannot read more than 65536.",
+      live,
+    ),
+    outbox_bytes: whole(
+      16 * 2 ** 20,
+      [4096, BYTES_MAX],
+      "Bytes that may wait for one client; a client that would need more is closed as slow.",
+      live,
+    ),
+    total_outbox_bytes: whole(
+      64 * 2 ** 20,
+      [4096, BYTES_MAX],
+      "Bytes that may wait for all clients together; above it all senders pause, and resume below half of it.",
+      live,
+    ),
+    stall_ms: whole(
+      500,
+      [1, MS_MAX],
+      "While senders pause, the client with the most waiting bytes is closed at this interval unless it has halved them.",
+      live,
+    ),
+    max_clients: whole(
+      0,
+      [0, COUNT_MAX],
+      "How many clients may be connected; 0 takes what the process's limit of open files allows.",
+      live,
+    ),
+    max_clients_per_address: whole(
+      0,
+      [0, COUNT_MAX],
+      "How many clients may come from one address; 0 means a quarter of max_clients, and no limit on loopback.",
+      live,
+    ),
+    quarantine_by: choice(
+      "auto",
+      ["auto", "address", "address_and_port"],
+      "What a quarantine applies to. auto: the address, but address and port on loopback, where one address is every agent.",
+      live,
+    ),
+    monitor_interval_ms: whole(
+      100,
+      [1, MS_MAX],
+      "Milliseconds between two ticks of the backpressure monitor.",
+      live,
+    ),
+    tls: inherited(
+      "TLS of the relay alone; a key not given here follows [tls].",
+      tls,
+    ),
+    access: inherited(
+      "Access to the relay alone; a key not given here follows [access].",
+      access,
+    ),
+  }),
+  tls,
+  access,
+};
+
+/** The effective configuration. */
+export type Config = Values<typeof settings>;
+export type AccessSettings = Config["access"];
+export type TlsSettings = Config["tls"];
+
+/** A contradiction between settings: where it is reported, and what is wrong. */
+export interface Contradiction {
+  key: string;
+  message: string;
+  /** The reference accepts this, so its own `server.json` files get a warning instead. */
+  reference?: boolean;
+}
+
+/** All contradictions of a configuration whose single values are allowed. */
+export function contradictions(config: Config): Contradiction[] {
+  const found: Contradiction[] = [];
+  const policy = config.hyper_parameters.backpressure_policy;
+  const steps = [
+    ["throttle", policy.enable_throttle, policy.throttle_threshold],
+    ["flow_control", policy.enable_flow_control, policy.flow_control_threshold],
+    ["disconnect", policy.enable_disconnect, policy.disconnect_threshold],
+  ] as const;
+  const enabled = steps.filter(([, on]) => on);
+  enabled.forEach(([name, , threshold], i) => {
+    const next = enabled[i + 1];
+    if (next === undefined || threshold <= next[2]) return;
+    found.push({
+      key: `hyper_parameters.backpressure_policy.${name}_threshold`,
+      message: `${threshold} is above ${next[0]}_threshold (${next[2]}), so ${name} would never act; lower it or disable one of the two`,
+      reference: true,
+    });
+  });
+  const { relay } = config;
+  if (relay.outbox_bytes < 2 * relay.max_line_bytes) {
+    found.push({
+      key: "relay.outbox_bytes",
+      message: `${relay.outbox_bytes} cannot hold two lines of max_line_bytes (${relay.max_line_bytes}); every slow moment would close a client`,
+    });
+  }
+  if (relay.total_outbox_bytes < relay.outbox_bytes) {
+    found.push({
+      key: "relay.total_outbox_bytes",
+      message: `${relay.total_outbox_bytes} is below outbox_bytes (${relay.outbox_bytes}), which one client alone may need`,
+    });
+  }
+  const own = Object.values(relay.tls).some((value) => value !== null);
+  const tlsSections: [string, TlsSettings][] = [["tls", config.tls]];
+  if (own) tlsSections.push(["relay.tls", overlay(config.tls, relay.tls)]);
+  for (const [name, tls] of tlsSections) {
+    if ((tls.cert === "") !== (tls.key === "")) {
+      const [present, missing] =
+        tls.cert === "" ? ["key", "cert"] : ["cert", "key"];
+      found.push({
+        key: `${name}.${present}`,
+        message: `given without ${missing}; TLS needs both`,
+      });
+    } else if (tls.require_client_cert && (tls.ca === "" || tls.cert === "")) {
+      const missing = tls.cert === "" ? "cert and key" : "ca";
+      found.push({
+        key: `${name}.require_client_cert`,
+        message: `true without ${missing}, so no client could ever be verified`,
+      });
+    }
+  }
+  return found;
+}
