@@ -1,0 +1,12 @@
+#!/usr/bin/env bun
+import { main } from "./lib/cli/main.ts";
+import type { Config } from "./lib/config/table.ts";
+import type { Services } from "./lib/host/lifecycle.ts";
+import { Relay } from "./lib/services/relay/relay.ts";
+
+/** Every service, by the name of its section. */
+const services: Services<Config> = {
+  relay: (config, host) => new Relay(config, host),
+};
+
+if (import.meta.main) process.exit(await main(Bun.argv.slice(2), services));

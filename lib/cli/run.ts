@@ -1,0 +1,134 @@
+import {
+  load,
+  type Loaded,
+  problemText,
+  remarks,
+  type Sources,
+} from "../config/load.ts";
+import { optionPaths, valueAt } from "../config/read.ts";
+import { type Config, settings } from "../config/table.ts";
+import { tomlValue } from "../config/render.ts";
+import { systemClock } from "../host/clock.ts";
+import { messageOf, StartError } from "../host/errors.ts";
+import { onSignals, Program, type Services } from "../host/lifecycle.ts";
+import { Log } from "../host/log.ts";
+import { addressText } from "../host/service.ts";
+import { say } from "./say.ts";
+
+/** Starts what the settings say and serves until a signal. @returns the exit code */
+export async function run(
+  sources: Sources,
+  services: Services<Config>,
+  program: string,
+): Promise<number> {
+  const loaded = load(settings, sources);
+  if (loaded.problems.length > 0) {
+    for (const problem of loaded.problems) say.error(problemText(problem));
+    say.log("Nothing was started.");
+    return 2;
+  }
+  let log: Log | null = null;
+  try {
+    log = new Log(loaded.config.name, loaded.config.logger, systemClock);
+    return await serve(loaded, sources, services, log, program);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    say.error(error.message);
+    await log?.close();
+    return 1;
+  }
+}
+
+async function serve(
+  loaded: Loaded<Config>,
+  sources: Sources,
+  services: Services<Config>,
+  log: Log,
+  program: string,
+): Promise<number> {
+  const running = new Program<Config>(systemClock, log);
+  let { config } = loaded;
+  for (const remark of remarks(loaded)) log.warning(remark);
+  if (loaded.file === null) {
+    log.info(
+      `there is no summoner.toml here, so the defaults apply; ${program} config --defaults > summoner.toml writes one`,
+    );
+  }
+  process.on("uncaughtException", (error) =>
+    log.bug(error, "outside of any client"),
+  );
+  process.on("unhandledRejection", (error) =>
+    log.bug(error, "outside of any client"),
+  );
+  await running.start(services, config);
+  for (const [name, service] of running.running) {
+    for (const { host, port } of service.addresses) {
+      announce(`${name} is ready on ${addressText(host, port)}`, config, log);
+    }
+  }
+  const { promise: stopped, resolve: stop } =
+    Promise.withResolvers<NodeJS.Signals>();
+  const ignoreSignals = onSignals({
+    stop,
+    cut: () => {
+      log.warning("cut by a second signal");
+      log.closeSync();
+      process.exit(1);
+    },
+    reload: () => {
+      config = reload(config, sources, running, log);
+    },
+  });
+  const signal = await stopped;
+  log.info(`${signal}: draining for at most ${config.drain_ms} ms`);
+  await running.drain(config.drain_ms);
+  log.info("Server exited cleanly.");
+  await log.close();
+  ignoreSignals();
+  return 0;
+}
+
+/** Says that something is ready, on the console too when that shows no such lines. */
+function announce(line: string, { logger }: Config, log: Log): void {
+  const { enable_console_log, log_level } = logger;
+  log.info(line);
+  if (!enable_console_log || (log_level !== "INFO" && log_level !== "DEBUG")) {
+    process.stdout.write(`${line}\n`);
+  }
+}
+
+/** Applies the settings as they stand now. @returns those in force afterwards */
+function reload(
+  before: Config,
+  sources: Sources,
+  running: Program<Config>,
+  log: Log,
+): Config {
+  const loaded = load(settings, sources);
+  if (loaded.problems.length > 0) {
+    for (const problem of loaded.problems) log.error(problemText(problem));
+    log.error("the settings stay as they were");
+    return before;
+  }
+  for (const remark of remarks(loaded)) log.warning(remark);
+  const after = loaded.config;
+  const changed = [...optionPaths(settings)].filter(
+    ([path]) => !Bun.deepEquals(valueAt(before, path), valueAt(after, path)),
+  );
+  for (const [path, { live, secret }] of changed) {
+    const shown = (config: Config) =>
+      secret ? "********" : tomlValue(valueAt(config, path));
+    const change = `${path}: ${shown(before)} -> ${shown(after)}`;
+    if (live) log.info(change);
+    else log.warning(`${change} takes a restart`);
+  }
+  const failures = running.reload(after);
+  try {
+    log.configure(after.logger);
+  } catch (error) {
+    failures.push(`${messageOf(error)}; the log stays as it was`);
+  }
+  for (const failure of failures) log.error(failure);
+  log.info(failures.length > 0 ? "reloaded in part" : "reloaded");
+  return after;
+}

@@ -1,0 +1,102 @@
+import { existsSync, readFileSync } from "node:fs";
+import {
+  type Layer,
+  type Problem,
+  parseLayer,
+  type Reading,
+  read,
+  setLayer,
+} from "./read.ts";
+import type { Values } from "./option.ts";
+import type { settings } from "./table.ts";
+
+/** The file that is read when none is named. */
+export const DEFAULT_FILE = "summoner.toml";
+
+/** Where settings come from, weakest first. */
+export interface Sources {
+  /** A file that must exist; without it `summoner.toml` in the working folder, if there is one. */
+  readonly file?: string | undefined;
+  /** A configuration as an object, in the form of the reference's `server.json`; no file is read then. */
+  readonly object?: Readonly<Record<string, unknown>> | undefined;
+  /** `key.path=value` each. */
+  readonly sets?: readonly string[];
+  readonly host?: string | undefined;
+  readonly port?: string | undefined;
+}
+
+export interface Loaded<C> extends Reading<C> {
+  /** The file that was read, or null. */
+  readonly file: string | null;
+}
+
+/** Reads all sources; every problem is in the answer, none is thrown. */
+export function load<E extends typeof settings>(
+  entries: E,
+  sources: Sources,
+): Loaded<Values<E>> {
+  const layers: Layer[] = [];
+  const problems: Problem[] = [];
+  const take = (found: Layer | Problem) => {
+    if ("message" in found) problems.push(found);
+    else layers.push(found);
+  };
+  let file: string | null = null;
+  if (sources.object) {
+    take({ name: "config", values: sources.object, reference: true });
+  } else {
+    file = sources.file ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : null);
+    if (file !== null) take(readLayer(file));
+  }
+  for (const set of sources.sets ?? []) take(setLayer(set));
+  if (sources.host !== undefined) {
+    take({ name: "--host", values: { host: sources.host } });
+  }
+  if (sources.port !== undefined) {
+    const port = /^\d+$/.test(sources.port)
+      ? Number(sources.port)
+      : sources.port;
+    take({ name: "--port", values: { port } });
+  }
+  const reading = read(
+    entries,
+    layers,
+    file !== null || sources.object !== undefined,
+  );
+  return { ...reading, file, problems: [...problems, ...reading.problems] };
+}
+
+const UNREADABLE: Record<string, string> = {
+  ENOENT: "there is no such file",
+  EACCES: "permission denied",
+  EISDIR: "it is a folder",
+  ENOTDIR: "part of the path is not a folder",
+};
+
+function readLayer(path: string): Layer | Problem {
+  try {
+    return parseLayer(path, readFileSync(path, "utf8"));
+  } catch (error) {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    return {
+      where: path,
+      message: `cannot be read: ${UNREADABLE[code] ?? message}`,
+    };
+  }
+}
+
+/** Problems as lines for a person, one each. */
+export function problemText({ where, message }: Problem): string {
+  return `${where}: ${message}`;
+}
+
+/** What a configuration leaves unsaid that its operator should know, one sentence each. */
+export function remarks(loaded: Loaded<Values<typeof settings>>): string[] {
+  const found = loaded.warnings.map(problemText);
+  if (loaded.file !== null && !loaded.origins.has("version")) {
+    found.push(
+      `${loaded.file} does not set version, so the relay is the plain backend without guards; version = "rust" switches them on`,
+    );
+  }
+  return found;
+}

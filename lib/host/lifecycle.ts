@@ -1,0 +1,95 @@
+import type { Clock } from "./clock.ts";
+import { messageOf } from "./errors.ts";
+import type { Log } from "./log.ts";
+import type { Host, Running, Service } from "./service.ts";
+
+/** Services by name; a service runs when the section of its name says `enabled`. */
+export type Services<C> = Readonly<Record<string, Service<C>>>;
+
+/** All services that run, as one: they start together or not at all. */
+export class Program<C extends object> {
+  readonly running = new Map<string, Running>();
+  readonly #reloads: ((config: C) => void)[] = [];
+  readonly #host: Host<C>;
+
+  constructor(clock: Clock, log: Log) {
+    this.#host = {
+      clock,
+      log,
+      stats: () =>
+        Object.fromEntries(
+          [...this.running].map(([name, service]) => [name, service.stats()]),
+        ),
+      onReload: (apply) => this.#reloads.push(apply),
+    };
+  }
+
+  /** @throws StartError when one cannot start; those that had started are stopped again */
+  async start(services: Services<C>, config: C): Promise<void> {
+    try {
+      for (const [name, service] of Object.entries(services)) {
+        const section = config[name as keyof C] as
+          { enabled?: boolean } | undefined;
+        if (section?.enabled)
+          this.running.set(name, await service(config, this.#host));
+      }
+    } catch (error) {
+      await this.drain(0);
+      throw error;
+    }
+  }
+
+  /** Hands a new configuration to every service. @returns what could not be applied */
+  reload(config: C): string[] {
+    const failures: string[] = [];
+    for (const apply of this.#reloads) {
+      try {
+        apply(config);
+      } catch (error) {
+        failures.push(messageOf(error));
+      }
+    }
+    return failures;
+  }
+
+  /** Drains all services at once, each for at most `deadlineMs`. */
+  async drain(deadlineMs: number): Promise<void> {
+    await Promise.all(
+      [...this.running.values()].map((service) => service.drain(deadlineMs)),
+    );
+    this.running.clear();
+  }
+}
+
+/** What the process does when the system speaks to it. */
+export interface SignalActions {
+  /** SIGINT, SIGTERM, and SIGHUP when the terminal has gone. Called once. */
+  stop(signal: NodeJS.Signals): void;
+  /** A second signal to stop. */
+  cut(): void;
+  /** SIGHUP without a terminal. */
+  reload(): void;
+}
+
+/** Listens to signals. @returns a function that ends it */
+export function onSignals(actions: SignalActions): () => void {
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) return actions.cut();
+    stopping = true;
+    actions.stop(signal);
+  };
+  const underTerminal = process.stdin.isTTY === true;
+  const hangUp = (signal: NodeJS.Signals) => {
+    if (underTerminal) stop(signal);
+    else if (!stopping) actions.reload();
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  process.on("SIGHUP", hangUp);
+  return () => {
+    process.off("SIGINT", stop);
+    process.off("SIGTERM", stop);
+    process.off("SIGHUP", hangUp);
+  };
+}

@@ -1,0 +1,531 @@
+import { join } from "node:path";
+import { type ConsolaInstance, createConsola } from "consola/core";
+import type { Clock } from "./clock.ts";
+import { RotatingFile } from "./rotate.ts";
+import { compileDateFormat } from "./strftime.ts";
+
+export type Level = "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL";
+
+/** The `[logger]` section. */
+export interface LogSettings {
+  /** The least level that is logged. */
+  log_level: Level;
+  enable_console_log: boolean;
+  /** In the style of printf, ANSI codes allowed; "" is the built-in format. */
+  console_log_format: string;
+  enable_file_log: boolean;
+  /** Whether the file holds JSON lines rather than `log_format`. */
+  enable_json_log: boolean;
+  /** Folder of the log files. */
+  log_file_path: string;
+  log_format: string;
+  /** Bytes. */
+  max_file_size: number;
+  backup_count: number;
+  /** In the style of strftime. */
+  date_format: string;
+  /** Fields of a relayed line that are logged: null for the line whole, [] for no content at all. */
+  log_keys: readonly string[] | null;
+}
+
+/** What the log has done so far. */
+export interface LogStats {
+  /** Bytes written to files. */
+  bytes_written: number;
+  /** Lines that never reached the file. */
+  lines_lost: number;
+  rotations: number;
+  /** Why the file cannot be written at present, or null. */
+  failing: string | null;
+}
+
+const RANK = {
+  DEBUG: 10,
+  INFO: 20,
+  WARNING: 30,
+  ERROR: 40,
+  CRITICAL: 50,
+} as const;
+const CONSOLA_TYPE = {
+  DEBUG: "debug",
+  INFO: "info",
+  WARNING: "warn",
+  ERROR: "error",
+  CRITICAL: "fatal",
+} as const;
+const LEVEL_OF_TYPE: Readonly<Record<string, Level>> = {
+  debug: "DEBUG",
+  info: "INFO",
+  warn: "WARNING",
+  error: "ERROR",
+  fatal: "CRITICAL",
+};
+/** consola's level that lets all through: ours decides. */
+const CONSOLA_EVERYTHING = 999;
+const COLOUR = {
+  DEBUG: 90,
+  INFO: 36,
+  WARNING: 33,
+  ERROR: 31,
+  CRITICAL: 41,
+} as const;
+
+const FLUSH_MS = 50;
+/** Relayed lines shown on the console in one second; the rest is summed up. */
+const SHOWN_PER_SECOND = 20;
+const TAIL_LINES = 200;
+
+const FIELDS = ["asctime", "name", "levelname", "message"] as const;
+const FIELD = /%(?:(%)|\((\w+)\)(-?)(\d{0,3})(?:\.(\d{1,3}))?s)?/g;
+
+/** Why a line format will not do, in words, or null. */
+export function checkFormat(format: string): string | null {
+  for (const found of format.matchAll(FIELD)) {
+    const [text, percent, field] = found;
+    if (percent !== undefined) continue;
+    if (field === undefined)
+      return `not understood from ${JSON.stringify(format.slice(found.index, found.index + 16))} on (a plain % is %%)`;
+    if (!FIELDS.some((known) => known === field)) {
+      return `unknown field ${text} (there are ${FIELDS.map((known) => `%(${known})s`).join(", ")})`;
+    }
+  }
+  return null;
+}
+
+type Format = (asctime: string, levelname: Level, message: string) => string;
+
+/** Compiles a line format; what `checkFormat` complains of stays as written. */
+export function compileFormat(format: string, name: string): Format {
+  const parts: (string | ((values: Record<string, string>) => string))[] = [];
+  let end = 0;
+  for (const found of format.matchAll(FIELD)) {
+    const [text, percent, field, left, width, most] = found;
+    parts.push(format.slice(end, found.index));
+    end = found.index + text.length;
+    if (percent !== undefined) parts.push("%");
+    else if (field === undefined || !FIELDS.some((known) => known === field))
+      parts.push(text);
+    else {
+      parts.push((values) => {
+        const value =
+          most === undefined
+            ? values[field]!
+            : values[field]!.slice(0, Number(most));
+        return left === "-"
+          ? value.padEnd(Number(width))
+          : value.padStart(Number(width));
+      });
+    }
+  }
+  parts.push(format.slice(end));
+  return (asctime, levelname, message) => {
+    const values = { asctime, name, levelname, message };
+    let line = "";
+    for (const part of parts)
+      line += typeof part === "string" ? part : part(values);
+    return line;
+  };
+}
+
+/** The built-in console format: `2026-01-02 03:04:05.678 INFO     message`. */
+function prettyFormat(colours: boolean): Format {
+  if (!colours)
+    return (asctime, level, message) =>
+      `${asctime} ${level.padEnd(8)} ${message}`;
+  return (asctime, level, message) =>
+    `\x1b[2m${asctime}\x1b[0m \x1b[${COLOUR[level]}m${level.padEnd(8)}\x1b[0m ${message}`;
+}
+
+/** Name of the log file for a server's name: `summoner:server` is `summoner_server.log`. */
+export function logFileName(name: string): string {
+  const safe = name
+    .replace(/[<>:"/\\|?*.\p{Cc}]/gu, "_")
+    .slice(0, 80)
+    .toWellFormed();
+  // Windows takes these for devices whatever follows the dot.
+  return `${/^(con|prn|aux|nul|com\d|lpt\d|)$/i.test(safe) ? "_" : ""}${safe}.log`;
+}
+
+// oxlint-disable-next-line no-control-regex
+const CONTROLS = /[\x00-\x08\x0a-\x1f\x7f-\x9f]/g;
+
+/** A client chooses the text: on a terminal its control characters would be commands, and its newlines forged lines. */
+function printable(text: string): string {
+  return text.replace(CONTROLS, (character) =>
+    character === "\n"
+      ? "\\n"
+      : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}
+
+/** JSON text on one line, without the control characters that JSON allows bare. */
+function oneLine(json: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return json.replace(/[\r\n\x7f-\x9f]/g, (character) =>
+    character < " " ? " " : `\\u00${character.charCodeAt(0).toString(16)}`,
+  );
+}
+
+/** The content of a relayed line as JSON: itself when it is JSON, so that integers of any size survive. */
+function contentAsJson(content: string): string {
+  try {
+    JSON.parse(content);
+    return oneLine(content);
+  } catch {
+    return oneLine(JSON.stringify(content));
+  }
+}
+
+// In the language and in Bun, but not yet in TypeScript's library.
+const { rawJSON, isRawJSON } = JSON as unknown as {
+  rawJSON(source: string): object;
+  isRawJSON(value: unknown): boolean;
+};
+type SourceReviver = (
+  key: string,
+  value: unknown,
+  context: { source: string },
+) => unknown;
+
+/** Parses JSON and keeps every number as it was written. */
+function parseKeepingNumbers(text: string): unknown {
+  const reviver: SourceReviver = (_key, value, { source }) =>
+    typeof value === "number" ? rawJSON(source) : value;
+  return JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
+}
+
+/** Python writes these bare, which is not JSON: as strings they hide nothing else. */
+function quoteBareNumbers(text: string): string {
+  return text.replace(/"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/gs, (found) =>
+    found[0] === '"' ? found : `"${found}"`,
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !isRawJSON(value)
+  );
+}
+
+/**
+ * The part of a relayed line that `keys` allows, as JSON text: inside `_payload`
+ * and `_type` of a typed envelope, else at the top of an object. Undefined when
+ * no content may be logged.
+ */
+export function prune(
+  content: string,
+  keys: readonly string[] | null,
+): string | undefined {
+  if (keys === null) return content;
+  if (keys.length === 0) return undefined;
+  let value: unknown;
+  try {
+    try {
+      value = parseKeepingNumbers(content);
+    } catch {
+      value = parseKeepingNumbers(quoteBareNumbers(content));
+    }
+    if (!isObject(value)) return undefined;
+    const typed =
+      Object.hasOwn(value, "_payload") || Object.hasOwn(value, "_type");
+    if (!typed) return JSON.stringify(pick(value, keys));
+    const parts = pick(value, ["_payload", "_type"]);
+    for (const part in parts) {
+      const inner = parts[part];
+      if (isObject(inner)) parts[part] = pick(inner, keys);
+      else delete parts[part];
+    }
+    return JSON.stringify(parts);
+  } catch {
+    return undefined;
+  }
+}
+
+function pick(
+  from: Record<string, unknown>,
+  keys: readonly string[],
+): Record<string, unknown> {
+  const kept: Record<string, unknown> = Object.create(null);
+  for (const key of keys) if (Object.hasOwn(from, key)) kept[key] = from[key];
+  return kept;
+}
+
+/** Characters that may wait for a console that nobody reads (a stopped pager); beyond that lines are not shown. */
+const CONSOLE_WAITING_MAX = 1024 * 1024;
+const stdout = { watched: false, gone: false, waiting: 0, unseen: 0 };
+
+/** Writes to standard output: never blocks, never grows without bound, and does without when it has been closed. */
+function writeStdout(text: string): void {
+  if (!stdout.watched) {
+    stdout.watched = true;
+    process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOSPC") stdout.gone = true;
+    });
+  }
+  if (stdout.gone) return;
+  if (stdout.waiting > CONSOLE_WAITING_MAX) {
+    stdout.unseen++;
+    return;
+  }
+  const line =
+    stdout.unseen > 0
+      ? `... ${stdout.unseen} lines were not shown: nobody read them\n${text}`
+      : text;
+  stdout.unseen = 0;
+  stdout.waiting += line.length;
+  process.stdout.write(line, () => {
+    stdout.waiting -= line.length;
+  });
+}
+
+/**
+ * The log of the process: events and relayed lines, to the console and to a
+ * rotating file. Nothing here waits for the console or the disk.
+ */
+export class Log {
+  readonly #name: string;
+  readonly #clock: Clock;
+  readonly #print: (text: string) => void;
+  readonly #colours: boolean;
+  readonly #consola: ConsolaInstance;
+  readonly #counters = { bytes: 0, linesLost: 0, rotations: 0 };
+  readonly #tail: string[] = [];
+  readonly #jobs: (() => void)[];
+  readonly #closing = new Set<Promise<void>>();
+  #settings!: LogSettings;
+  #least = 0;
+  #file: RotatingFile | null = null;
+  #stamp!: (ms: number) => string;
+  #fileFormat!: Format;
+  #consoleFormat!: Format;
+  /** Relayed lines since the console's second began. */
+  #second = 0;
+
+  /**
+   * @param name the server's name, which also names the file
+   * @param print takes whole lines for the console; standard output when not given
+   * @throws Error `cannot write PATH: reason`
+   */
+  constructor(
+    name: string,
+    settings: LogSettings,
+    clock: Clock,
+    print?: (text: string) => void,
+  ) {
+    this.#name = name;
+    this.#clock = clock;
+    this.#print = print ?? writeStdout;
+    this.#colours =
+      print === undefined && process.stdout.isTTY && !process.env["NO_COLOR"];
+    this.#consola = createConsola({
+      level: CONSOLA_EVERYTHING,
+      throttle: 0,
+      reporters: [
+        {
+          log: (entry) =>
+            this.#show(
+              LEVEL_OF_TYPE[entry.type] ?? "INFO",
+              String(entry.args[0]),
+            ),
+        },
+      ],
+    });
+    this.configure(settings);
+    this.#jobs = [
+      clock.every(FLUSH_MS, () => void this.#file?.flush()),
+      clock.every(1000, () => this.#endSecond()),
+    ];
+  }
+
+  debug(message: string): void {
+    this.#event("DEBUG", message);
+  }
+
+  info(message: string): void {
+    this.#event("INFO", message);
+  }
+
+  warning(message: string): void {
+    this.#event("WARNING", message);
+  }
+
+  error(message: string): void {
+    this.#event("ERROR", message);
+  }
+
+  critical(message: string): void {
+    this.#event("CRITICAL", message);
+  }
+
+  /** Logs an error of our own making, with its stack, at level ERROR. */
+  bug(error: unknown, context: string): void {
+    const text =
+      error instanceof Error
+        ? (error.stack ?? String(error))
+        : Bun.inspect(error);
+    const [first, ...stack] = text.split("\n");
+    this.#event("ERROR", `${context}: ${first}`, stack);
+  }
+
+  /** Whether anybody is interested in relayed lines now; otherwise the relay spares itself the work. */
+  get trafficWanted(): boolean {
+    return (
+      this.#least <= RANK.INFO &&
+      (this.#file !== null || this.#settings.enable_console_log)
+    );
+  }
+
+  /** Logs one relayed line, at level INFO. `content` is as the client sent it, without its newline. */
+  traffic(remoteAddress: string, content: string): void {
+    if (!this.trafficWanted) return;
+    const { enable_console_log, enable_json_log, log_keys } = this.#settings;
+    const shown = enable_console_log && ++this.#second <= SHOWN_PER_SECOND;
+    if (!shown && this.#file === null) return;
+    const kept = prune(content, log_keys);
+    if (this.#file !== null && enable_json_log) {
+      const contentField =
+        kept === undefined ? "" : `,"content":${contentAsJson(kept)}`;
+      this.#writeJson(
+        "INFO",
+        `{"remote_addr":${JSON.stringify(remoteAddress)}${contentField}}`,
+      );
+      if (!shown) return;
+    }
+    const text = kept ? `${remoteAddress} ${printable(kept)}` : remoteAddress;
+    if (this.#file !== null && !enable_json_log) this.#writeText("INFO", text);
+    if (shown) this.#show("INFO", text);
+  }
+
+  /**
+   * Applies new settings. A new file is opened before the old one is let go.
+   * @throws Error `cannot write PATH: reason`; the settings then stay as they were
+   */
+  configure(settings: LogSettings): void {
+    const old = this.#file;
+    this.#file = this.#fileFor(settings);
+    this.#settings = settings;
+    this.#least = RANK[settings.log_level];
+    this.#stamp = compileDateFormat(settings.date_format);
+    this.#fileFormat = compileFormat(settings.log_format, this.#name);
+    this.#consoleFormat =
+      settings.console_log_format === ""
+        ? prettyFormat(this.#colours)
+        : compileFormat(settings.console_log_format, this.#name);
+    if (old === null || old === this.#file) return;
+    const closed: Promise<void> = old
+      .close()
+      .finally(() => this.#closing.delete(closed));
+    this.#closing.add(closed);
+  }
+
+  /** Changes the level until settings are next applied. */
+  setLevel(level: Level): void {
+    this.#least = RANK[level];
+  }
+
+  /** The last events (not relayed lines), oldest first; at most 200. */
+  tail(): readonly string[] {
+    return this.#tail;
+  }
+
+  stats(): LogStats {
+    return {
+      bytes_written: this.#counters.bytes,
+      lines_lost: this.#counters.linesLost,
+      rotations: this.#counters.rotations,
+      failing: this.#file?.failing ?? null,
+    };
+  }
+
+  /** Writes what is owed and closes the file. What is logged later goes to the console alone. */
+  async close(): Promise<void> {
+    const file = this.#end();
+    await Promise.all([file?.close(), ...this.#closing]);
+  }
+
+  /** `close` for a crash exit, done when it returns. */
+  closeSync(): void {
+    this.#end()?.closeSync();
+  }
+
+  #end(): RotatingFile | null {
+    for (const stop of this.#jobs) stop();
+    this.#endSecond();
+    const file = this.#file;
+    this.#file = null;
+    return file;
+  }
+
+  #fileFor(settings: LogSettings): RotatingFile | null {
+    if (!settings.enable_file_log) return null;
+    const path = join(settings.log_file_path, logFileName(this.#name));
+    const rotation = {
+      maxFileSize: settings.max_file_size,
+      backupCount: settings.backup_count,
+    };
+    if (this.#file?.path === path) {
+      this.#file.setRotation(rotation);
+      return this.#file;
+    }
+    return new RotatingFile(path, {
+      ...rotation,
+      clock: this.#clock,
+      counters: this.#counters,
+      onTrouble: (message) => this.#trouble(message),
+    });
+  }
+
+  #event(level: Level, message: string, stack: readonly string[] = []): void {
+    if (RANK[level] < this.#least) return;
+    let text = printable(message);
+    for (const frame of stack) text += `\n    ${printable(frame.trim())}`;
+    if (this.#file !== null && this.#settings.enable_json_log) {
+      this.#writeJson(
+        level,
+        oneLine(JSON.stringify([message, ...stack].join("\n"))),
+      );
+    } else this.#writeText(level, text);
+    if (this.#settings.enable_console_log)
+      this.#consola[CONSOLA_TYPE[level]](text);
+    this.#tail.push(`${this.#now()} ${level} ${text}`);
+    if (this.#tail.length > TAIL_LINES) this.#tail.shift();
+  }
+
+  /** A log that cannot be kept is told of on the console even where that is switched off. */
+  #trouble(message: string): void {
+    this.#event("ERROR", message);
+    if (!this.#settings.enable_console_log || this.#least > RANK.ERROR)
+      this.#show("ERROR", printable(message));
+  }
+
+  #writeJson(level: Level, message: string): void {
+    this.#file?.write(
+      `{"timestamp":${JSON.stringify(this.#now())},"name":${JSON.stringify(this.#name)},"level":"${level}","message":${message}}\n`,
+    );
+  }
+
+  #writeText(level: Level, text: string): void {
+    this.#file?.write(`${this.#fileFormat(this.#now(), level, text)}\n`);
+  }
+
+  #show(level: Level, text: string): void {
+    this.#print(`${this.#consoleFormat(this.#now(), level, text)}\n`);
+  }
+
+  #endSecond(): void {
+    const more = this.#second - SHOWN_PER_SECOND;
+    this.#second = 0;
+    if (more <= 0 || !this.#settings.enable_console_log) return;
+    this.#show(
+      "INFO",
+      `... and ${more.toLocaleString("en-US")} more lines in the last second`,
+    );
+  }
+
+  #now(): string {
+    return this.#stamp(this.#clock.wall());
+  }
+}

@@ -1,0 +1,366 @@
+import * as fs from "node:fs";
+import { rename, stat, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
+import type { Clock } from "./clock.ts";
+
+const writeSome = promisify(fs.write);
+const sync = promisify(fs.fdatasync);
+
+const NEWLINE = 10;
+/** Characters encoded and handed to the disk at a time; as many waiting start a write before the next flush. */
+const BATCH = 256 * 1024;
+const RETRY_MS = 1000;
+/** How long `closeSync` waits for a write that is under way. */
+const SETTLE_MS = 200;
+
+/** When a file is rotated and what is kept. */
+export interface Rotation {
+  /** Bytes a file may hold, unless a single line is longer. */
+  maxFileSize: number;
+  /** Files kept besides the current one; 0 keeps none. */
+  backupCount: number;
+}
+
+/** What a rotating file has done. Handed in, so that one count can span several files. */
+export interface FileCounters {
+  bytes: number;
+  linesLost: number;
+  rotations: number;
+}
+
+export interface RotatingFileOptions extends Rotation {
+  clock: Pick<Clock, "now">;
+  /** Told once when writing or rotating begins to fail, and once when it works again. */
+  onTrouble: (message: string) => void;
+  /** Characters that may wait for the disk; beyond that the newest lines are dropped and counted. Default 16 Mi. */
+  maxWaiting?: number;
+  counters?: FileCounters;
+}
+
+/** The system's words for an error, without code, call and path. */
+function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "EEXIST") return "its folder is a file";
+  return /^[A-Z0-9]+: (.*?)(, |$)/.exec(message)?.[1] ?? message;
+}
+
+function countLines(text: string): number {
+  let lines = 0;
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1))
+    lines++;
+  return lines;
+}
+
+/**
+ * Appends whole lines to PATH; when it is full it becomes PATH.1, which becomes
+ * PATH.2 and so on up to `backupCount`. Lines are written on the thread pool,
+ * one write at a time, in order; a line is never cut in two by a rotation or by
+ * a full disk, which is tried again once a second.
+ */
+export class RotatingFile {
+  readonly path: string;
+  readonly counters: FileCounters;
+  readonly #clock: Pick<Clock, "now">;
+  readonly #onTrouble: (message: string) => void;
+  readonly #maxWaiting: number;
+  #rotation: Rotation;
+  /** -1 once closed. */
+  #fd: number;
+  #size: number;
+  #waiting: string[] = [];
+  #waitingLength = 0;
+  /** Encoded lines; `#from` to `#to` go into the current file, and what follows may belong to the next one. */
+  #batch = Buffer.alloc(0);
+  #from = 0;
+  #to = 0;
+  #underWay = 0;
+  #pumping: Promise<void> | null = null;
+  #closing: Promise<void> | null = null;
+  #ended = false;
+  #failing: string | null = null;
+  #lostBefore = 0;
+  #retryAt = 0;
+  #rotationFailing = false;
+  #rotateAt = 0;
+
+  /**
+   * Opens PATH for appending and makes its folder.
+   * @throws Error `cannot write PATH: reason`
+   */
+  constructor(path: string, options: RotatingFileOptions) {
+    this.path = path;
+    this.#clock = options.clock;
+    this.#onTrouble = options.onTrouble;
+    this.#maxWaiting = options.maxWaiting ?? 16 * 1024 * 1024;
+    this.#rotation = options;
+    this.counters = options.counters ?? {
+      bytes: 0,
+      linesLost: 0,
+      rotations: 0,
+    };
+    try {
+      fs.mkdirSync(dirname(path), { recursive: true });
+      this.#fd = fs.openSync(path, "a+");
+      this.#size = fs.fstatSync(this.#fd).size;
+    } catch (error) {
+      throw new Error(`cannot write ${path}: ${reasonOf(error)}`);
+    }
+    // A crash tore the last line: what we write must not become its continuation.
+    const last = Buffer.alloc(1);
+    if (
+      this.#size > 0 &&
+      fs.readSync(this.#fd, last, 0, 1, this.#size - 1) === 1 &&
+      last[0] !== NEWLINE
+    ) {
+      this.#waiting.push("\n");
+      this.#waitingLength = 1;
+    }
+  }
+
+  /** Why lines do not reach the disk at present, in words, or null. */
+  get failing(): string | null {
+    return this.#failing;
+  }
+
+  /** Applies to the next line written. */
+  setRotation(rotation: Rotation): void {
+    this.#rotation = rotation;
+  }
+
+  /** Queues one or more whole lines, each ending in a newline. */
+  write(text: string): void {
+    if (this.#ended || this.#waitingLength + text.length > this.#maxWaiting) {
+      if (!this.#ended) this.#fail("more lines than the disk takes");
+      this.counters.linesLost += countLines(text);
+      return;
+    }
+    this.#waiting.push(text);
+    this.#waitingLength += text.length;
+    if (this.#waitingLength >= BATCH && this.#pumping === null)
+      void this.flush();
+  }
+
+  /** Starts writing what waits; resolves when all of it is written or the disk refuses. Never rejects. */
+  flush(): Promise<void> {
+    if (this.#pumping !== null) return this.#pumping;
+    if (this.#fd < 0 || !this.#owes() || this.#clock.now() < this.#retryAt)
+      return Promise.resolve();
+    this.#pumping = this.#pump().finally(() => {
+      this.#pumping = null;
+    });
+    return this.#pumping;
+  }
+
+  /** Writes what is owed, syncs and closes. One attempt: when the disk refuses, the rest is counted as lost. */
+  close(): Promise<void> {
+    this.#ended = true;
+    this.#closing ??= this.#finish();
+    return this.#closing;
+  }
+
+  /** For a crash exit: writes what is owed at once, without rotating, and closes. */
+  closeSync(): void {
+    if (this.#fd < 0) return;
+    this.#ended = true;
+    this.#settle();
+    try {
+      while (this.#loadBatch()) {
+        this.#to = this.#batch.length;
+        this.#wrote(
+          fs.writeSync(
+            this.#fd,
+            this.#batch,
+            this.#from,
+            this.#to - this.#from,
+            null,
+          ),
+        );
+      }
+    } catch (error) {
+      this.#fail(reasonOf(error));
+    }
+    this.#giveUp();
+    fs.closeSync(this.#fd);
+    this.#fd = -1;
+  }
+
+  async #finish(): Promise<void> {
+    await this.#pumping;
+    this.#retryAt = 0;
+    await this.flush();
+    if (this.#fd < 0) return;
+    this.#giveUp();
+    const fd = this.#fd;
+    this.#fd = -1;
+    await sync(fd).catch(() => {});
+    fs.closeSync(fd);
+  }
+
+  #owes(): boolean {
+    return this.#from < this.#batch.length || this.#waiting.length > 0;
+  }
+
+  /** Makes sure that there is something in the batch; false when nothing is owed. */
+  #loadBatch(): boolean {
+    if (this.#from < this.#batch.length) return true;
+    if (this.#waiting.length === 0) return false;
+    let length = 0;
+    let count = 0;
+    while (count < this.#waiting.length && length < BATCH)
+      length += this.#waiting[count++]!.length;
+    this.#batch = Buffer.from(this.#waiting.splice(0, count).join(""));
+    this.#waitingLength -= length;
+    this.#from = this.#to = 0;
+    return true;
+  }
+
+  async #pump(): Promise<void> {
+    try {
+      while (this.#loadBatch()) {
+        if (this.#to === this.#from) this.#to = this.#fitting();
+        if (this.#to === this.#from) await this.#rotate();
+        else {
+          this.#underWay = this.#to - this.#from;
+          const { bytesWritten } = await writeSome(
+            this.#fd,
+            this.#batch,
+            this.#from,
+            this.#underWay,
+            null,
+          );
+          if (this.#fd >= 0) this.#wrote(bytesWritten);
+        }
+        if (this.#fd < 0) return;
+      }
+      this.#recover();
+    } catch (error) {
+      this.#retryAt = this.#clock.now() + RETRY_MS;
+      this.#fail(reasonOf(error));
+    } finally {
+      this.#underWay = 0;
+    }
+  }
+
+  /** Where the lines end that still fit the current file: `#from` when it has to be rotated first. */
+  #fitting(): number {
+    const room = this.#rotation.maxFileSize - this.#size;
+    if (this.#batch.length - this.#from <= room) return this.#batch.length;
+    const cut =
+      room > 0
+        ? this.#batch.lastIndexOf(NEWLINE, this.#from + room - 1) + 1
+        : 0;
+    if (cut > this.#from) return cut;
+    if (this.#size === 0) return this.#batch.indexOf(NEWLINE, this.#from) + 1;
+    return this.#clock.now() < this.#rotateAt ? this.#batch.length : this.#from;
+  }
+
+  #wrote(bytes: number): void {
+    if (bytes === 0) throw new Error("nothing was written");
+    this.#from += bytes;
+    this.#size += bytes;
+    this.counters.bytes += bytes;
+  }
+
+  async #rotate(): Promise<void> {
+    try {
+      await this.#moveAside();
+      this.counters.rotations++;
+      this.#rotationFailing = false;
+    } catch (error) {
+      this.#rotateAt = this.#clock.now() + RETRY_MS;
+      if (this.#rotationFailing) return;
+      this.#rotationFailing = true;
+      this.#onTrouble(
+        `cannot rotate ${this.path}: ${reasonOf(error)}; it grows past its limit`,
+      );
+    }
+  }
+
+  async #moveAside(): Promise<void> {
+    const keep = this.#rotation.backupCount;
+    const newest = `${this.path}.1`;
+    // Up to the first gap only: a rotation that fails half way must not push out the oldest file each time it is tried.
+    let gap = 1;
+    while (
+      gap < keep &&
+      (await stat(`${this.path}.${gap}`).catch(() => null)) !== null
+    )
+      gap++;
+    for (let at = gap; at > 1; at--)
+      await rename(`${this.path}.${at - 1}`, `${this.path}.${at}`);
+    await rename(this.path, newest).catch((error) => {
+      // Somebody took the file away: what is in it is theirs now.
+      if (error.code !== "ENOENT") throw error;
+    });
+    if (this.#fd < 0) return;
+    let fresh: number;
+    try {
+      fresh = fs.openSync(this.path, "a+");
+    } catch (error) {
+      await rename(newest, this.path).catch(() => {});
+      throw error;
+    }
+    fs.closeSync(this.#fd);
+    this.#fd = fresh;
+    this.#size = fs.fstatSync(fresh).size;
+    if (keep === 0) await unlink(newest).catch(() => {});
+  }
+
+  #fail(reason: string): void {
+    const first = this.#failing === null;
+    this.#failing = reason;
+    if (!first) return;
+    this.#lostBefore = this.counters.linesLost;
+    this.#onTrouble(
+      `cannot write ${this.path}: ${reason}; lines wait in memory`,
+    );
+  }
+
+  #recover(): void {
+    if (this.#failing === null) return;
+    this.#failing = null;
+    this.#onTrouble(
+      `writing ${this.path} again; ${this.counters.linesLost - this.#lostBefore} lines were lost`,
+    );
+  }
+
+  /** Finds out how much of the write under way reached the file: only we append to it. */
+  #settle(): void {
+    if (this.#underWay === 0) return;
+    let landed = 0;
+    for (
+      let waited = 0;
+      waited < SETTLE_MS && landed < this.#underWay;
+      waited++
+    ) {
+      if (waited > 0) Bun.sleepSync(1);
+      landed = fs.fstatSync(this.#fd).size - this.#size;
+    }
+    if (landed > 0) this.#wrote(Math.min(landed, this.#underWay));
+  }
+
+  /** Counts what is still owed as lost, and takes back a line of which only a part was written. */
+  #giveUp(): void {
+    if (!this.#owes()) return;
+    const begun =
+      this.#from > 0
+        ? this.#from - 1 - this.#batch.lastIndexOf(NEWLINE, this.#from - 1)
+        : 0;
+    try {
+      if (begun > 0) fs.ftruncateSync(this.#fd, this.#size - begun);
+    } catch {
+      // The next start ends the torn line.
+    }
+    const lost =
+      countLines(this.#batch.toString("latin1", this.#from)) +
+      countLines(this.#waiting.join(""));
+    this.counters.linesLost += lost;
+    this.#onTrouble(
+      `closed ${this.path} with ${lost} lines unwritten: ${this.#failing}`,
+    );
+    this.#batch = Buffer.alloc(0);
+    this.#from = this.#to = 0;
+    this.#waiting = [];
+  }
+}

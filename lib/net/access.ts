@@ -1,0 +1,41 @@
+import { BlockList, isIP } from "node:net";
+
+/** An IPv4 address that came in over IPv6 (`::ffff:10.0.0.1`) in its own spelling. */
+export function unmapped(ip: string): string {
+  return ip.startsWith("::ffff:") && ip.includes(".") ? ip.slice(7) : ip;
+}
+
+export function isLoopback(ip: string): boolean {
+  return ip.startsWith("127.") || ip === "::1";
+}
+
+/** Who may connect: deny wins, and an empty allow means everybody. */
+export class Access {
+  readonly #allow: BlockList | null;
+  readonly #deny: BlockList | null;
+
+  /** @param lists addresses and CIDR ranges that the configuration has checked */
+  constructor(lists: { allow: readonly string[]; deny: readonly string[] }) {
+    this.#allow = blockList(lists.allow);
+    this.#deny = blockList(lists.deny);
+  }
+
+  admits(ip: string): boolean {
+    const family = isIP(ip) === 6 ? "ipv6" : "ipv4";
+    if (this.#deny?.check(ip, family)) return false;
+    return this.#allow === null || this.#allow.check(ip, family);
+  }
+}
+
+function blockList(cidrs: readonly string[]): BlockList | null {
+  if (cidrs.length === 0) return null;
+  const list = new BlockList();
+  for (const cidr of cidrs) {
+    const [address = "", bits] = cidr.split("/");
+    const ip = unmapped(address);
+    const family = isIP(ip) === 6 ? "ipv6" : "ipv4";
+    if (bits === undefined) list.addAddress(ip, family);
+    else list.addSubnet(ip, Number(bits), family);
+  }
+  return list;
+}

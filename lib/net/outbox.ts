@@ -1,0 +1,195 @@
+/**
+ * Bytes that wait for clients. They are encoded once and shared: an outbox
+ * holds references into buffers that other outboxes may hold too, so what
+ * costs memory is the buffers that are pinned, not the sum of the outboxes.
+ */
+
+/** Takes bytes and says how many: fewer than given when it is full, -1 when it is closed. */
+export interface Sink {
+  write(bytes: Uint8Array, offset: number, length: number): number;
+}
+
+/** How many bytes all buffers that some outbox refers to hold together. */
+export class Pinned {
+  bytes = 0;
+}
+
+/** A buffer that any number of outboxes refer to. */
+export class Shared {
+  bytes: Buffer;
+  /** How much of `bytes` is in use, and counted while pinned. */
+  size: number;
+  refs = 0;
+  #counted = false;
+  readonly #pinned: Pinned;
+
+  constructor(bytes: Buffer, size: number, pinned: Pinned) {
+    this.bytes = bytes;
+    this.size = size;
+    this.#pinned = pinned;
+  }
+
+  /** Counts the buffer from now on until nobody refers to it any more. */
+  pin(): void {
+    this.#counted = true;
+    this.#pinned.bytes += this.size;
+  }
+
+  /** A buffer of its own with a copy of a few of these bytes, referred to once. */
+  copy(start: number, end: number): Shared {
+    const size = end - start;
+    const copy = new Shared(Buffer.allocUnsafeSlow(size), size, this.#pinned);
+    this.bytes.copy(copy.bytes, 0, start, end);
+    copy.refs = 1;
+    copy.pin();
+    return copy;
+  }
+
+  release(): void {
+    this.refs--;
+    if (this.refs === 0 && this.#counted) {
+      this.#counted = false;
+      this.#pinned.bytes -= this.size;
+    }
+  }
+}
+
+interface Piece {
+  source: Shared;
+  start: number;
+  end: number;
+}
+
+/** A piece at most this long is copied out of a buffer at least eight times its size, so as not to pin that. */
+const SMALL = 2048;
+/** Pieces shorter than this are gathered into one write: below it, copying costs less than a system call. */
+const GATHER = 16 * 1024;
+
+const NEWLINE = 10;
+
+const scratch = Buffer.allocUnsafeSlow(64 * 1024);
+
+/** What waits for one client, in order. */
+export class Outbox {
+  /** Unsent bytes. */
+  bytes = 0;
+  /** The sink took less than it was given; nothing is written until it drains. */
+  blocked = false;
+  #pieces: Piece[] = [];
+  #head = 0;
+  #midLine = false;
+
+  /** Appends a range of a shared buffer. */
+  push(source: Shared, start: number, end: number): void {
+    if (start >= end) return;
+    source.refs++;
+    this.bytes += end - start;
+    this.#pieces.push({ source, start, end });
+  }
+
+  /** Writes until all is sent or the sink is full. @returns whether all is sent */
+  flush(sink: Sink): boolean {
+    while (this.bytes > 0) {
+      const first = this.#pieces[this.#head] as Piece;
+      const length = first.end - first.start;
+      const alone = length >= GATHER || this.#head === this.#pieces.length - 1;
+      const given = alone ? length : this.#gather();
+      const taken = alone
+        ? sink.write(first.source.bytes, first.start, length)
+        : sink.write(scratch, 0, given);
+      if (taken > 0) this.took(taken);
+      if (taken < given) {
+        this.blocked = true;
+        return false;
+      }
+    }
+    this.blocked = false;
+    return true;
+  }
+
+  /** Copies small pieces out of large buffers; called once they have to wait. */
+  unpin(): void {
+    for (let i = this.#head; i < this.#pieces.length; i++) {
+      unpin(this.#pieces[i] as Piece);
+    }
+  }
+
+  clear(): void {
+    for (let i = this.#head; i < this.#pieces.length; i++) {
+      (this.#pieces[i] as Piece).source.release();
+    }
+    this.#pieces = [];
+    this.#head = 0;
+    this.bytes = 0;
+  }
+
+  /** The sink took this many bytes from the front. */
+  took(taken: number): void {
+    this.bytes -= taken;
+    while (taken > 0) {
+      const first = this.#pieces[this.#head] as Piece;
+      const length = first.end - first.start;
+      const used = Math.min(taken, length);
+      first.start += used;
+      taken -= used;
+      this.#midLine = first.source.bytes[first.start - 1] !== NEWLINE;
+      if (used < length) {
+        unpin(first);
+      } else {
+        first.source.release();
+        this.#head++;
+      }
+    }
+    if (this.#head === this.#pieces.length) {
+      this.#pieces.length = 0;
+      this.#head = 0;
+    } else if (this.#head > 1024) {
+      this.#pieces = this.#pieces.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+
+  /** Forgets everything but the rest of a line that was sent in part, so that a last word can follow it. */
+  keepLine(): void {
+    const kept: Piece[] = [];
+    let bytes = 0;
+    let open = this.#midLine;
+    for (const piece of this.#pieces.slice(this.#head)) {
+      if (!open) {
+        piece.source.release();
+        continue;
+      }
+      const newline = piece.source.bytes.indexOf(NEWLINE, piece.start);
+      if (newline >= 0 && newline < piece.end) {
+        piece.end = newline + 1;
+        open = false;
+      }
+      kept.push(piece);
+      bytes += piece.end - piece.start;
+    }
+    this.#pieces = kept;
+    this.#head = 0;
+    this.bytes = bytes;
+  }
+
+  #gather(): number {
+    let filled = 0;
+    for (let i = this.#head; i < this.#pieces.length; i++) {
+      const { source, start, end } = this.#pieces[i] as Piece;
+      if (filled > 0 && end - start >= GATHER) break;
+      filled += source.bytes.copy(scratch, filled, start, end);
+      if (filled === scratch.length) break;
+    }
+    return filled;
+  }
+}
+
+function unpin(piece: Piece): void {
+  const length = piece.end - piece.start;
+  if (length > SMALL || piece.source.size < 8 * length) return;
+  const copy = piece.source.copy(piece.start, piece.end);
+  piece.source.release();
+  piece.source = copy;
+  piece.start = 0;
+  piece.end = length;
+}

@@ -1,0 +1,121 @@
+import type { Clock } from "../../host/clock.ts";
+import { Hold } from "../../net/client.ts";
+import type { Pinned } from "../../net/outbox.ts";
+import type { RelayClient } from "./client.ts";
+
+export interface BacklogBounds {
+  readonly outbox_bytes: number;
+  readonly total_outbox_bytes: number;
+  readonly stall_ms: number;
+}
+
+/**
+ * Bounds what waits for all members together. When too much does, every sender
+ * pauses until readers have caught up, so that a flood loses nothing; readers
+ * that do not catch up are closed one after the other.
+ *
+ * Senders pause when the pinned buffers pass `total_outbox_bytes`, or when a
+ * member that is still reading has half of its own outbox filled: buffers are
+ * shared, so a room that lags evenly would otherwise reach the bound of each
+ * member long before the bound of all.
+ */
+export class Backlog {
+  /** How often senders have been paused. */
+  pauses = 0;
+  #pausedSince: number | null = null;
+  readonly #crowded = new Set<RelayClient>();
+  readonly #members: ReadonlySet<RelayClient>;
+  readonly #pinned: Pinned;
+  readonly #clock: Clock;
+  readonly #bounds: () => BacklogBounds;
+  readonly #resume: (client: RelayClient) => void;
+  readonly #closeSlow: (client: RelayClient) => void;
+
+  constructor(
+    members: ReadonlySet<RelayClient>,
+    pinned: Pinned,
+    clock: Clock,
+    bounds: () => BacklogBounds,
+    resume: (client: RelayClient) => void,
+    closeSlow: (client: RelayClient) => void,
+  ) {
+    this.#members = members;
+    this.#pinned = pinned;
+    this.#clock = clock;
+    this.#bounds = bounds;
+    this.#resume = resume;
+    this.#closeSlow = closeSlow;
+  }
+
+  get paused(): boolean {
+    return this.#pausedSince !== null;
+  }
+
+  /** More bytes wait for a member. */
+  grew(client: RelayClient): void {
+    const { outbox_bytes, stall_ms } = this.#bounds();
+    if (client.outbox.bytes > outbox_bytes) {
+      this.#closeSlow(client);
+    } else if (client.outbox.bytes > outbox_bytes / 2) {
+      // One that takes nothing at all gets no consideration: its own bound ends it.
+      const reads = this.#clock.now() - client.tookAt < stall_ms;
+      if (reads) this.#crowded.add(client);
+    }
+  }
+
+  /** Fewer bytes wait for a member, or it is gone. */
+  shrank(client: RelayClient, gone: boolean): void {
+    if (this.#crowded.size > 0) {
+      const low = client.outbox.bytes <= this.#bounds().outbox_bytes / 4;
+      if (gone || low) this.#crowded.delete(client);
+    }
+    this.#maybeResume();
+  }
+
+  /** Pauses everybody when the bounds say so; called after each turn. */
+  check(): void {
+    const over = this.#pinned.bytes > this.#bounds().total_outbox_bytes;
+    if (this.#pausedSince !== null || (!over && this.#crowded.size === 0))
+      return;
+    this.#pausedSince = this.#clock.now();
+    this.pauses++;
+    for (const client of this.#members) {
+      client.bytesAtLook = client.outbox.bytes;
+      client.hold(Hold.backlog);
+    }
+    this.#lookLater();
+  }
+
+  /** A member that joins while senders are paused waits with them. */
+  joined(client: RelayClient): void {
+    if (this.paused) client.hold(Hold.backlog);
+  }
+
+  #lookLater(): void {
+    this.#clock.after(this.#bounds().stall_ms, () => this.#look());
+  }
+
+  #look(): void {
+    if (this.#pausedSince === null) return;
+    for (const client of this.#crowded) {
+      if (client.tookAt < this.#pausedSince) this.#crowded.delete(client);
+    }
+    let worst: RelayClient | null = null;
+    for (const client of this.#members) {
+      if (client.outbox.bytes > (worst?.outbox.bytes ?? 0)) worst = client;
+    }
+    const stuck = worst !== null && worst.outbox.bytes > worst.bytesAtLook / 2;
+    for (const client of this.#members)
+      client.bytesAtLook = client.outbox.bytes;
+    if (worst !== null && stuck) this.#closeSlow(worst);
+    this.#maybeResume();
+    if (this.paused) this.#lookLater();
+  }
+
+  #maybeResume(): void {
+    if (this.#pausedSince === null || this.#crowded.size > 0) return;
+    if (this.#pinned.bytes >= this.#bounds().total_outbox_bytes / 2) return;
+    this.#pausedSince = null;
+    for (const client of this.#members) this.#resume(client);
+  }
+}

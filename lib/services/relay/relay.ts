@@ -1,0 +1,512 @@
+import { isUtf8 } from "node:buffer";
+import type { Socket } from "bun";
+import { overlay } from "../../config/option.ts";
+import type { Config } from "../../config/table.ts";
+import type { Clock } from "../../host/clock.ts";
+import type { Log } from "../../host/log.ts";
+import type {
+  Address,
+  ClientInfo,
+  Health,
+  Host,
+  Running,
+  StatDeclaration,
+} from "../../host/service.ts";
+import { CLOSE_REASONS, type CloseReason, Hold } from "../../net/client.ts";
+import {
+  Listener,
+  type ListenSettings,
+  type Protocol,
+  type Refused,
+} from "../../net/listen.ts";
+import { Pinned } from "../../net/outbox.ts";
+import { Quarantine } from "../../net/quarantine.ts";
+import { Backlog } from "./backlog.ts";
+import { Broadcast } from "./broadcast.ts";
+import { type LineTaker, RelayClient } from "./client.ts";
+import {
+  envelope,
+  exceeds,
+  NOTICES,
+  oversizeNotice,
+  pressureNotice,
+  quarantinedNotice,
+} from "./envelope.ts";
+import { type Command, Monitor } from "./pressure.ts";
+
+/** Notices beyond this wait for the socket before more are made. */
+const NOTICE_BATCH = 64 * 1024;
+/** Text beyond this is encoded before more is made. */
+const TEXT_BATCH = 64 * 1024;
+const RESUME_TICK_MS = 20;
+
+/** Greets each newcomer before it is served; it may refuse it by closing it. */
+export type Greeting = (client: RelayClient) => Promise<void> | undefined;
+
+/** TCP broadcast for Summoner agents: each line a client sends goes to all other clients. */
+export class Relay implements Running, Protocol<RelayClient>, LineTaker {
+  readonly declared = DECLARED;
+  readonly addresses: readonly Address[];
+  /** The clients that are served: greeted, and not closed. */
+  readonly #members = new Set<RelayClient>();
+  readonly #pinned = new Pinned();
+  readonly #quarantine = new Quarantine();
+  readonly #monitor = new Monitor();
+  readonly #paused = new Set<RelayClient>();
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #listener: Listener<RelayClient>;
+  readonly #broadcast: Broadcast;
+  readonly #backlog: Backlog;
+  readonly #greeting: Greeting | null;
+  #config: Config;
+  #guarded: boolean;
+  #jobs: (() => void)[] = [];
+  #toldDrops = { reports: 0, commands: 0 };
+  #counts = {
+    linesIn: 0,
+    blank: 0,
+    relayed: 0,
+    deliveries: 0,
+    rate: 0,
+    oversize: 0,
+    utf8: 0,
+  };
+  #gone = { bytesIn: 0, bytesOut: 0 };
+
+  /** @throws StartError when it cannot listen */
+  constructor(
+    config: Config,
+    host: Host<Config>,
+    greeting: Greeting | null = null,
+  ) {
+    this.#clock = host.clock;
+    this.#log = host.log;
+    this.#config = config;
+    this.#guarded = config.version !== "python";
+    this.#greeting = greeting;
+    this.#broadcast = new Broadcast(
+      this.#members,
+      this.#pinned,
+      (client) => this.#backlog.grew(client),
+      () => this.#backlog.check(),
+    );
+    this.#backlog = new Backlog(
+      this.#members,
+      this.#pinned,
+      host.clock,
+      () => this.#config.relay,
+      (client) => this.#listener.resume(client, Hold.backlog),
+      (client) => this.#closeSlow(client),
+    );
+    this.#listener = new Listener(
+      "relay",
+      config,
+      listenSettings(config),
+      this,
+      host,
+    );
+    this.addresses = [this.#listener.address];
+    this.#schedule();
+    host.onReload((next) => this.#reload(next));
+    if (config.hyper_parameters.worker_threads > 1) {
+      this.#log.info(
+        `relay: worker_threads is ${config.hyper_parameters.worker_threads}; this version serves with one thread`,
+      );
+    }
+  }
+
+  // --- the contract
+
+  stats(): Record<string, number> {
+    const closes = Object.entries(this.#listener.closes).map(
+      ([reason, count]) => [`closed_${reason}`, count],
+    );
+    let { bytesIn, bytesOut } = this.#gone;
+    for (const client of this.#members) {
+      bytesIn += client.bytesIn;
+      bytesOut += client.bytesOut;
+    }
+    return {
+      clients: this.#listener.clients.size,
+      accepted: this.#listener.accepted,
+      lines_in: this.#counts.linesIn,
+      lines_blank: this.#counts.blank,
+      lines_relayed: this.#counts.relayed,
+      deliveries: this.#counts.deliveries,
+      bytes_in: bytesIn,
+      bytes_out: bytesOut,
+      refused_rate: this.#counts.rate,
+      refused_oversize: this.#counts.oversize,
+      refused_utf8: this.#counts.utf8,
+      pinned_bytes: this.#pinned.bytes,
+      backlog_pauses: this.#backlog.pauses,
+      quarantined: this.#quarantine.size,
+      throttles: this.#monitor.commands.throttle,
+      flow_controls: this.#monitor.commands.flow_control,
+      pressure_disconnects: this.#monitor.commands.disconnect,
+      dropped_reports: this.#monitor.dropped.reports,
+      dropped_commands: this.#monitor.dropped.commands,
+      ...Object.fromEntries(closes),
+    };
+  }
+
+  health(): Health {
+    const { trouble } = this.#listener;
+    return trouble
+      ? { ok: false, reason: trouble }
+      : { ok: true, reason: "listening" };
+  }
+
+  *clients(): Generator<ClientInfo> {
+    const now = this.#clock.now();
+    for (const client of this.#listener.clients) yield client.info(now);
+  }
+
+  kick(id: number): boolean {
+    for (const client of this.#listener.clients) {
+      if (client.id !== id) continue;
+      this.close(client, "kicked", NOTICES.kicked);
+      return true;
+    }
+    return false;
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    this.#broadcast.flush();
+    for (const stop of this.#jobs) stop();
+    await this.#listener.drain(deadlineMs, this.#lastWords(NOTICES.shutdown));
+  }
+
+  // --- one client's life
+
+  create(
+    socket: Socket<unknown>,
+    ip: string,
+    port: number,
+    now: number,
+  ): RelayClient {
+    return new RelayClient(socket, ip, port, now, this.#pinned, this);
+  }
+
+  refuses(ip: string, port: number): Refused | null {
+    const by = this.#config.relay.quarantine_by;
+    const left = this.#quarantine.left(ip, port, by, this.#clock.now());
+    if (left === 0) return null;
+    return {
+      reason: "quarantined",
+      notice: this.#lastWords(quarantinedNotice(left)),
+    };
+  }
+
+  greet(client: RelayClient): Promise<void> | undefined {
+    return this.#greeting?.(client);
+  }
+
+  opened(client: RelayClient): void {
+    // What was sent before it joined is not for it.
+    this.#broadcast.flush();
+    this.#members.add(client);
+    this.#backlog.joined(client);
+    this.#log.info(
+      `${client.address} connected (${this.#members.size} clients)`,
+    );
+  }
+
+  received(client: RelayClient, chunk: Buffer): void {
+    client.splitter.feed(chunk, this.#config.relay.max_line_bytes, client);
+    this.#sendNotices(client);
+  }
+
+  ended(client: RelayClient): void {
+    client.splitter.end(client);
+    this.#sendNotices(client);
+  }
+
+  drained(client: RelayClient): void {
+    this.#backlog.shrank(client, false);
+  }
+
+  closed(client: RelayClient): void {
+    this.#members.delete(client);
+    this.#paused.delete(client);
+    this.#monitor.forget(client);
+    this.#backlog.shrank(client, true);
+    this.#gone.bytesIn += client.bytesIn;
+    this.#gone.bytesOut += client.bytesOut;
+    const reason = client.reason as CloseReason;
+    this.#log.info(
+      `${client.address} closed: ${reason}, ${CLOSE_REASONS[reason]}`,
+    );
+  }
+
+  /** Closes a client with a reason and one last line. */
+  close(client: RelayClient, reason: CloseReason, notice = ""): void {
+    this.#broadcast.flush();
+    this.#listener.close(client, reason, this.#lastWords(notice));
+  }
+
+  #closeSlow(client: RelayClient): void {
+    this.#log.warning(
+      `${client.address} does not take what it is sent: ${client.outbox.bytes} bytes wait; closing it`,
+    );
+    this.#listener.closeSlow(client, this.#lastWords(NOTICES.slow));
+    if (this.#guarded) this.#imposeQuarantine(client);
+  }
+
+  /** The plain backend says good-bye on every close, as the reference does. */
+  #lastWords(notice: string): string {
+    return this.#guarded ? notice : notice + NOTICES.disconnected;
+  }
+
+  // --- lines
+
+  lines(client: RelayClient, block: Buffer): void {
+    client.lastLineAt = this.#clock.now();
+    if (isUtf8(block)) {
+      this.#relay(client, block.toString("utf8").split("\n"));
+      return;
+    }
+    for (let start = 0; start < block.length;) {
+      const newline = block.indexOf(10, start);
+      const line = block.subarray(start, newline);
+      if (isUtf8(line)) this.#relay(client, [line.toString("utf8"), ""]);
+      else if (this.#counted(client)) {
+        this.#counts.utf8++;
+        this.#refuse(client, NOTICES.utf8);
+      }
+      start = newline + 1;
+    }
+  }
+
+  oversize(client: RelayClient): void {
+    client.lastLineAt = this.#clock.now();
+    if (this.#counted(client)) this.#tooLong(client);
+  }
+
+  /** @param lines ends with the empty string that follows the last newline */
+  #relay(client: RelayClient, lines: string[]): void {
+    const maxBytes = this.#config.relay.max_line_bytes;
+    const fanOut = this.#members.size - 1;
+    const logged = this.#log.trafficWanted;
+    let text = "";
+    let relayed = 0;
+    for (let i = 0; i < lines.length - 1; i++) {
+      if (!this.#counted(client)) continue;
+      let line = lines[i] as string;
+      if (line.endsWith("\r")) line = line.slice(0, -1);
+      if (line === "") {
+        this.#counts.blank++;
+        continue;
+      }
+      const out = envelope(client.prefix, line);
+      if (exceeds(out, maxBytes)) {
+        this.#tooLong(client);
+        continue;
+      }
+      relayed++;
+      if (logged) this.#log.traffic(client.address, line);
+      if (client.observer) client.observer(line);
+      if (fanOut === 0) continue;
+      text += out;
+      if (text.length > TEXT_BATCH) {
+        this.#broadcast.add(client, text);
+        text = "";
+      }
+    }
+    if (text !== "") this.#broadcast.add(client, text);
+    this.#counts.relayed += relayed;
+    this.#counts.deliveries += relayed * fanOut;
+    if (this.#guarded && relayed > 0) {
+      const capacity = this.#config.hyper_parameters.queue_monitor_capacity;
+      this.#monitor.stage(client, fanOut, relayed, capacity);
+    }
+  }
+
+  /** Counts one line. @returns whether it is within the rate; if not, it has been refused */
+  #counted(client: RelayClient): boolean {
+    client.linesIn++;
+    this.#counts.linesIn++;
+    if (!this.#guarded) return true;
+    const limit = this.#config.hyper_parameters.rate_limit_msgs_per_minute;
+    if (client.rate.allows(client.lastLineAt, limit)) return true;
+    this.#counts.rate++;
+    this.#refuse(client, NOTICES.rate);
+    return false;
+  }
+
+  #tooLong(client: RelayClient): void {
+    this.#counts.oversize++;
+    this.#refuse(client, oversizeNotice(this.#config.relay.max_line_bytes));
+  }
+
+  /** One notice a refused line, for as long as the client reads them. */
+  #refuse(client: RelayClient, notice: string): void {
+    if (client.outbox.bytes > 0) return;
+    client.notices += notice;
+    if (client.notices.length > NOTICE_BATCH) this.#sendNotices(client);
+  }
+
+  #sendNotices(client: RelayClient): void {
+    if (client.notices === "") return;
+    const { notices } = client;
+    client.notices = "";
+    client.send(notices);
+  }
+
+  // --- the clock's work
+
+  #schedule(): void {
+    for (const stop of this.#jobs) stop();
+    const { hyper_parameters: hyper, relay } = this.#config;
+    const { clock } = { clock: this.#clock };
+    this.#jobs = [clock.every(RESUME_TICK_MS, () => this.#resumeDue())];
+    if (!this.#guarded) return;
+    this.#jobs.push(
+      clock.every(hyper.timeout_check_interval_secs * 1000, () =>
+        this.#sweepIdle(),
+      ),
+      clock.every(hyper.quarantine_cleanup_interval_secs * 1000, () =>
+        this.#quarantine.sweep(clock.now()),
+      ),
+      clock.every(relay.monitor_interval_ms, () =>
+        this.#monitor.tick(this.#config.hyper_parameters, (client, command) =>
+          this.#apply(client, command),
+        ),
+      ),
+      clock.every(1000, () => this.#tellDrops()),
+    );
+  }
+
+  #sweepIdle(): void {
+    const timeoutMs = this.#config.hyper_parameters.client_timeout_secs * 1000;
+    if (timeoutMs === 0) return;
+    const latest = this.#clock.now() - timeoutMs;
+    for (const client of this.#listener.clients) {
+      if (client.lastLineAt <= latest) this.close(client, "idle", NOTICES.idle);
+    }
+  }
+
+  #apply(client: RelayClient, command: Command): void {
+    const hyper = this.#config.hyper_parameters;
+    if (command === "disconnect") {
+      const seconds = hyper.quarantine_cooldown_secs;
+      this.close(client, "pressure", pressureNotice(seconds));
+      this.#imposeQuarantine(client);
+      return;
+    }
+    const ms =
+      command === "throttle"
+        ? hyper.throttle_delay_ms
+        : hyper.flow_control_delay_ms;
+    if (!client.isHeld(Hold.pressure)) {
+      this.#log.debug(`${client.address} pauses for ${ms} ms: ${command}`);
+    }
+    client.pausedUntil = Math.max(client.pausedUntil, this.#clock.now() + ms);
+    client.hold(Hold.pressure);
+    this.#paused.add(client);
+  }
+
+  #resumeDue(): void {
+    if (this.#paused.size === 0) return;
+    const now = this.#clock.now();
+    for (const client of this.#paused) {
+      if (client.pausedUntil > now) continue;
+      this.#paused.delete(client);
+      this.#listener.resume(client, Hold.pressure);
+    }
+  }
+
+  #imposeQuarantine(client: RelayClient): void {
+    const { quarantine_cooldown_secs: seconds } = this.#config.hyper_parameters;
+    if (seconds === 0) return;
+    const until = this.#clock.now() + seconds * 1000;
+    const by = this.#config.relay.quarantine_by;
+    const barred = this.#quarantine.impose(client.ip, client.port, by, until);
+    this.#log.warning(`${barred} is in quarantine for ${seconds} s`);
+  }
+
+  #tellDrops(): void {
+    const { reports, commands } = this.#monitor.dropped;
+    const told = this.#toldDrops;
+    if (reports === told.reports && commands === told.commands) return;
+    this.#log.warning(
+      `the backpressure monitor dropped ${reports - told.reports} reports and ${commands - told.commands} commands: its queues were full`,
+    );
+    this.#toldDrops = { reports, commands };
+  }
+
+  #reload(next: Config): void {
+    this.#listener.configure(listenSettings(next));
+    this.#config = { ...next, version: this.#config.version };
+    this.#schedule();
+  }
+}
+
+function listenSettings(config: Config): ListenSettings {
+  const { relay } = config;
+  return {
+    tls: overlay(config.tls, relay.tls),
+    access: overlay(config.access, relay.access),
+    maxClients: relay.max_clients,
+    maxClientsPerAddress: relay.max_clients_per_address,
+    relistenMs: config.hyper_parameters.accept_error_backoff_ms,
+  };
+}
+
+const DECLARED: Record<string, StatDeclaration> = {
+  clients: gauge("clients", "Clients that are connected."),
+  accepted: counter(
+    "connections",
+    "Connections that were accepted, served or not.",
+  ),
+  lines_in: counter("lines", "Lines that clients sent, refused ones included."),
+  lines_blank: counter("lines", "Empty lines: heartbeats."),
+  lines_relayed: counter("lines", "Lines that were relayed."),
+  deliveries: counter(
+    "lines",
+    "Lines that were sent or queued, once for each recipient.",
+  ),
+  bytes_in: counter("bytes", "Bytes that clients sent."),
+  bytes_out: counter("bytes", "Bytes that the sockets of clients took."),
+  refused_rate: counter("lines", "Lines refused by the rate limit."),
+  refused_oversize: counter(
+    "lines",
+    "Lines refused because they were too long.",
+  ),
+  refused_utf8: counter(
+    "lines",
+    "Lines refused because they were not valid UTF-8.",
+  ),
+  pinned_bytes: gauge("bytes", "Memory held by all that waits for clients."),
+  backlog_pauses: counter(
+    "pauses",
+    "Times that all senders paused for their readers.",
+  ),
+  quarantined: gauge("addresses", "Addresses in quarantine."),
+  throttles: counter("commands", "Throttle commands applied."),
+  flow_controls: counter("commands", "Flow control commands applied."),
+  pressure_disconnects: counter("commands", "Disconnect commands applied."),
+  dropped_reports: counter(
+    "reports",
+    "Fan-out reports dropped because a queue was full.",
+  ),
+  dropped_commands: counter(
+    "commands",
+    "Commands dropped because a queue was full.",
+  ),
+  ...Object.fromEntries(
+    Object.entries(CLOSE_REASONS).map(([reason, about]) => [
+      `closed_${reason}`,
+      counter("clients", `Clients closed because ${about}.`),
+    ]),
+  ),
+};
+
+function counter(unit: string, about: string): StatDeclaration {
+  return { kind: "counter", unit, about };
+}
+
+function gauge(unit: string, about: string): StatDeclaration {
+  return { kind: "gauge", unit, about };
+}

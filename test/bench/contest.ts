@@ -1,0 +1,208 @@
+import { Generator, type Load, type Outcome, type Setup } from "./generator.ts";
+import { cpuSeconds, median, peakBytes, percentile } from "./measure.ts";
+import type { FigureName, Measured, Report, Target } from "./report.ts";
+import type { Kind, Server } from "./servers.ts";
+
+/** What every scenario is given. */
+export interface Bench {
+  report: Report;
+  folder: string;
+  /** Measured rounds per server, 1 or more; one more comes first and is thrown away. */
+  rounds: number;
+  smoke: boolean;
+  /** Size of published texts in bytes, and whether they are JSON. */
+  payloadBytes: number;
+  json: boolean;
+  /** Servers to compare, the one under test first. */
+  kinds: Kind[];
+}
+
+/** One comparison: the same load on every server, in turns. */
+export interface Contest {
+  title: string;
+  kinds: Kind[];
+  listeners: number;
+  /** Whether a connection that only publishes joins the listeners. */
+  publisher: boolean;
+  load: Load;
+  warmUp: Load;
+  columns: FigureName[];
+  /** Figures whose ratio to each other server is printed. */
+  compared: FigureName[];
+  targets: Target[];
+}
+
+/** A server with the generator that is connected to it. */
+export interface Contestant {
+  kind: Kind;
+  server: Server;
+  generator: Generator;
+}
+
+/**
+ * Starts servers and connects a generator to each, all at once. Those that fail
+ * are reported and left out; a fault of the first kind is an error.
+ */
+export async function assemble(
+  bench: Bench,
+  kinds: Kind[],
+  listeners: number,
+  publisher: boolean,
+): Promise<Contestant[]> {
+  const one = async (kind: Kind): Promise<Contestant | null> => {
+    const generator = new Generator();
+    let server: Server | null = null;
+    try {
+      server = await kind.start(listeners);
+      const { port } = server;
+      const { payloadBytes, json } = bench;
+      const setup: Setup = {
+        wire: kind.wire,
+        port,
+        listeners,
+        publisher,
+        payloadBytes,
+        json,
+      };
+      await generator.setup(setup);
+      return { kind, server, generator };
+    } catch (error) {
+      fault(bench, kinds, kind, error);
+      await generator.stop();
+      await server?.process.stop();
+      return null;
+    }
+  };
+  const all = await Promise.all(kinds.map(one));
+  return all.filter((contestant) => contestant !== null);
+}
+
+/** Ends generators first, so that no server sees a crowd leave it while it drains. */
+export async function dismiss(contestants: Contestant[]): Promise<void> {
+  await Promise.all(contestants.map(({ generator }) => generator.stop()));
+  await Promise.all(contestants.map(({ server }) => server.process.stop()));
+}
+
+/** Reports what went wrong with a server; only the one under test fails the run. */
+export function fault(
+  bench: Bench,
+  kinds: Kind[],
+  kind: Kind,
+  error: unknown,
+): void {
+  const text = `${kind.name}: ${error instanceof Error ? error.message : String(error)}`;
+  if (kind === kinds[0]) bench.report.error(text);
+  else bench.report.note(`left out, ${text}`);
+}
+
+/** Runs a comparison and prints its table, ratios and targets. */
+export async function contest(bench: Bench, plan: Contest): Promise<void> {
+  const { report } = bench;
+  report.scenario(plan.title);
+  let running = await assemble(
+    bench,
+    plan.kinds,
+    plan.listeners,
+    plan.publisher,
+  );
+  const everyone = [...running];
+  const rounds = new Map<Kind, Measured[]>(
+    running.map(({ kind }) => [kind, []]),
+  );
+  for (let round = -1; round < bench.rounds; round++) {
+    // Another server begins each round, so that none always follows the same one.
+    const turn = Math.max(0, round) % Math.max(1, running.length);
+    for (const contestant of [
+      ...running.slice(turn),
+      ...running.slice(0, turn),
+    ]) {
+      try {
+        const load = round < 0 ? plan.warmUp : plan.load;
+        const measured = await measure(contestant, load);
+        if (round >= 0) rounds.get(contestant.kind)?.push(measured);
+      } catch (error) {
+        fault(bench, plan.kinds, contestant.kind, error);
+        rounds.delete(contestant.kind);
+        running = running.filter((other) => other !== contestant);
+      }
+    }
+  }
+  const rows = new Map<string, Measured>();
+  for (const { kind, server } of running) {
+    const row = medians(rounds.get(kind) ?? []);
+    row.peak = peakBytes(server.process.pid);
+    rows.set(kind.name, row);
+  }
+  await dismiss(everyone);
+  report.table(plan.columns, rows);
+  compare(report, plan, rounds);
+}
+
+async function measure(
+  { server, generator }: Contestant,
+  load: Load,
+): Promise<Measured> {
+  const before = cpuSeconds(server.process.pid);
+  const outcome = await generator.run(load);
+  const after = cpuSeconds(server.process.pid);
+  return measured(
+    outcome,
+    before === null || after === null ? null : after - before,
+  );
+}
+
+function measured(outcome: Outcome, cpu: number | null): Measured {
+  const { deliveries, bytes, seconds, latencies } = outcome;
+  const row: Measured = {
+    rate: deliveries / seconds,
+    cpuPerMillion: cpu === null ? null : (cpu / deliveries) * 1e6,
+    cpuPerGb: cpu === null ? null : (cpu / bytes) * 1e9,
+  };
+  if (latencies.length > 0) {
+    row.p50 = percentile(latencies, 0.5);
+    row.p99 = percentile(latencies, 0.99);
+  }
+  return row;
+}
+
+function medians(rounds: Measured[]): Measured {
+  const row: Measured = {};
+  for (const figure of Object.keys(rounds[0] ?? {}) as FigureName[]) {
+    const values = rounds.map((round) => round[figure] ?? NaN);
+    row[figure] = values.some(Number.isNaN) ? null : median(values);
+  }
+  return row;
+}
+
+/**
+ * Ratios are taken round by round, where both sides met the same weather on
+ * the machine, and their median is what counts.
+ */
+function compare(
+  report: Report,
+  plan: Contest,
+  rounds: Map<Kind, Measured[]>,
+): void {
+  const [subject, ...peers] = plan.kinds;
+  const own = subject && rounds.get(subject);
+  if (!own) return;
+  for (const peer of peers) {
+    const theirs = rounds.get(peer);
+    if (!theirs) continue;
+    for (const figure of plan.compared) {
+      const ratios = own.map(
+        (row, i) => (row[figure] ?? NaN) / (theirs[i]?.[figure] ?? NaN),
+      );
+      if (ratios.some((ratio) => !Number.isFinite(ratio))) continue;
+      const span: [number, number, number] = [
+        median(ratios),
+        Math.min(...ratios),
+        Math.max(...ratios),
+      ];
+      const wanted = plan.targets.find(
+        (target) => target.against === peer.name && target.figure === figure,
+      );
+      report.ratio(subject.name, peer.name, figure, span, wanted ?? null);
+    }
+  }
+}

@@ -1,0 +1,231 @@
+import { churn } from "./churn-load.ts";
+import type { Fleet, Member } from "./fleet.ts";
+import type { Load, Outcome, Setup } from "./generator.ts";
+import { payload, stampNow } from "./wire.ts";
+
+const LIMIT_MS = 60_000;
+const BATCH_BYTES = 64 * 1024;
+
+/** Makes the text of a message that is published now. */
+export type Text = () => string;
+
+/**
+ * Runs one load on connected clients. Resolves when every listener has every
+ * byte it is owed and rejects when that does not happen within a minute, when
+ * a listener has more, or when the server closes a connection.
+ */
+export async function runLoad(
+  fleet: Fleet,
+  load: Load,
+  setup: Setup,
+): Promise<Outcome> {
+  const text: Text = () => payload(setup.payloadBytes, stampNow(), setup.json);
+  const bytesBefore = fleet.received;
+  const started = performance.now();
+  const deliveries = await traffic(fleet, load, text);
+  const seconds = (performance.now() - started) / 1000;
+  const wrong = fleet.discrepancy();
+  if (wrong !== null) throw new Error(wrong);
+  const latencies = fleet.listeners.flatMap((member) => member.samples ?? []);
+  return {
+    deliveries,
+    bytes: fleet.received - bytesBefore,
+    seconds,
+    latencies,
+  };
+}
+
+function traffic(fleet: Fleet, load: Load, text: Text): Promise<number> {
+  switch (load.kind) {
+    case "pipelined":
+      return pipelined(fleet, load.seconds, text);
+    case "paced": {
+      const end = performance.now() + load.seconds * 1000;
+      return paced(fleet, load.perSecond, () => performance.now() >= end, text);
+    }
+    case "closed":
+      return closed(fleet, load.seconds, text);
+    case "once":
+      return closed(fleet, 0, text);
+    case "everybody":
+      return everybody(fleet, load.seconds, text);
+    case "churn":
+      return churn(fleet, load, text);
+  }
+}
+
+/** Runs `body`, which ends by `done`, and rejects on a lost connection or at the limit. */
+function guarded(
+  fleet: Fleet,
+  body: (done: () => void, fail: (reason: string) => void) => void,
+): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    const finish = (act: () => void): void => {
+      clearTimeout(limit);
+      fleet.goal = Infinity;
+      fleet.onGoal = () => {};
+      fleet.onLoss = () => {};
+      act();
+    };
+    const fail = (reason: string): void => {
+      finish(() => reject(new Error(`${reason}; ${fleet.discrepancy()}`)));
+    };
+    const limit = setTimeout(() => fail("not all arrived in 60 s"), LIMIT_MS);
+    fleet.onLoss = fail;
+    body(() => finish(resolve), fail);
+  });
+}
+
+function publisherOf(fleet: Fleet): Member {
+  if (fleet.publisher === null) throw new Error("this load needs a publisher");
+  return fleet.publisher;
+}
+
+/** Bytes of one message from the fleet's publisher at one listener. */
+function bytesEach(fleet: Fleet, text: Text): number {
+  return fleet.wire.delivered(text(), publisherOf(fleet).socket.localPort)
+    .length;
+}
+
+/** Notes that every listener is owed `bytes` more; answers what `received` comes to. */
+function owe(fleet: Fleet, bytes: number): number {
+  let missing = 0;
+  for (const member of fleet.listeners) {
+    member.owed += bytes;
+    missing += member.owed - member.bytes;
+  }
+  return fleet.received + missing;
+}
+
+async function pipelined(
+  fleet: Fleet,
+  seconds: number,
+  text: Text,
+): Promise<number> {
+  const { socket } = publisherOf(fleet);
+  const line = Buffer.from(fleet.wire.publish(text()));
+  const perBatch = Math.max(1, Math.floor(BATCH_BYTES / line.length));
+  const batch = Buffer.from(line.toString().repeat(perBatch));
+  const size = bytesEach(fleet, text);
+  const end = performance.now() + seconds * 1000;
+  let batches = 0;
+  let offset = 0;
+  await guarded(fleet, (done, fail) => {
+    const pump = (): void => {
+      if (offset === 0 && batches > 0 && performance.now() >= end) {
+        fleet.goal = owe(fleet, batches * perBatch * size);
+        fleet.onGoal = done;
+        if (fleet.received >= fleet.goal) done();
+        return;
+      }
+      const want = batch.length - offset;
+      const took = socket.write(batch, offset, want);
+      if (took < 0) return fail("the publisher cannot write");
+      if (took < want) {
+        offset += took;
+        return;
+      }
+      offset = 0;
+      batches++;
+      // One batch a turn, so that publishing never keeps listeners unread.
+      setImmediate(pump);
+    };
+    socket.data.onDrain = pump;
+    pump();
+  });
+  socket.data.onDrain = null;
+  return batches * perBatch * fleet.listeners.length;
+}
+
+/** Publishes steadily until `over`, then waits for the last delivery. */
+export async function paced(
+  fleet: Fleet,
+  perSecond: number,
+  over: () => boolean,
+  text: Text,
+): Promise<number> {
+  const { socket } = publisherOf(fleet);
+  const size = bytesEach(fleet, text);
+  const started = performance.now();
+  let sent = 0;
+  await guarded(fleet, (done, fail) => {
+    const publish = (): void => {
+      if (over()) {
+        fleet.goal = owe(fleet, sent * size);
+        fleet.onGoal = done;
+        if (fleet.received >= fleet.goal) done();
+        return;
+      }
+      const line = fleet.wire.publish(text());
+      if (socket.write(line) !== line.length)
+        return fail("the publisher cannot write");
+      sent++;
+      const due = started + (sent * 1000) / perSecond;
+      setTimeout(publish, Math.max(0, due - performance.now()));
+    };
+    publish();
+  });
+  return sent * fleet.listeners.length;
+}
+
+async function closed(
+  fleet: Fleet,
+  seconds: number,
+  text: Text,
+): Promise<number> {
+  const { socket } = publisherOf(fleet);
+  const count = fleet.listeners.length;
+  const size = bytesEach(fleet, text);
+  const end = performance.now() + seconds * 1000;
+  const line = Buffer.from(fleet.wire.publish(text()));
+  let sent = 0;
+  await guarded(fleet, (done, fail) => {
+    const publish = (): void => {
+      if (sent > 0 && performance.now() >= end) return done();
+      sent++;
+      fleet.goal = owe(fleet, size);
+      if (socket.write(line) !== line.length)
+        fail("the publisher cannot write");
+    };
+    fleet.onGoal = publish;
+    publish();
+  });
+  return sent * count;
+}
+
+async function everybody(
+  fleet: Fleet,
+  seconds: number,
+  text: Text,
+): Promise<number> {
+  const { wire, listeners } = fleet;
+  const count = listeners.length;
+  const line = Buffer.from(wire.publish(text()));
+  const sizes = listeners.map(
+    (member) => wire.delivered(text(), member.socket.localPort).length,
+  );
+  const all = sizes.reduce((sum, size) => sum + size, 0);
+  const each = sizes.map(
+    (size) => all - (wire.echoes ? 0 : size) + wire.replyBytes(count),
+  );
+  const bytesPerRound = each.reduce((sum, bytes) => sum + bytes, 0);
+  const end = performance.now() + seconds * 1000;
+  let rounds = 0;
+  await guarded(fleet, (done, fail) => {
+    const publish = (): void => {
+      if (rounds > 0 && performance.now() >= end) return done();
+      rounds++;
+      fleet.goal = fleet.received + bytesPerRound;
+      for (const member of listeners) {
+        if (member.socket.write(line) !== line.length)
+          return fail("a client cannot write");
+      }
+    };
+    fleet.onGoal = publish;
+    publish();
+  });
+  listeners.forEach((member, i) => {
+    member.owed += rounds * (each[i] ?? 0);
+  });
+  return rounds * count * (wire.echoes ? count : count - 1);
+}

@@ -1,0 +1,122 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** Only processes in this set are ever signalled: those this run started. */
+const children = new Set<Bun.Subprocess>();
+const folders = new Set<string>();
+
+/** A new empty folder that goes away with this run. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "summoner-bench-"));
+  folders.add(folder);
+  return folder;
+}
+
+export interface Started {
+  pid: number;
+  /** What the process wrote so far, both streams. */
+  output(): string;
+  exited(): boolean;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a command whose output goes to a file in `folder`: a pipe would make
+ * this process read it, and take CPU from the servers being measured.
+ */
+export function start(cmd: string[], folder: string, cwd?: string): Started {
+  const file = join(folder, `output-${Bun.randomUUIDv7()}.txt`);
+  const process = track(
+    Bun.spawn({
+      cmd: ["/bin/sh", "-c", 'exec "$@" >"$0" 2>&1', file, ...cmd],
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "inherit",
+      ...(cwd === undefined ? {} : { cwd }),
+    }),
+  );
+  return {
+    pid: process.pid,
+    output: () => {
+      try {
+        return readFileSync(file, "utf8");
+      } catch {
+        return "";
+      }
+    },
+    exited: () => process.exitCode !== null || process.signalCode !== null,
+    stop: () => stop(process),
+  };
+}
+
+/** Takes a process into the care of `stopEverything`. */
+export function track<T extends Bun.Subprocess>(process: T): T {
+  children.add(process);
+  void process.exited.then(() => children.delete(process));
+  return process;
+}
+
+/** Asks a process to end and, after three seconds, ends it. */
+export async function stop(process: Bun.Subprocess): Promise<void> {
+  if (process.exitCode !== null || process.signalCode !== null) return;
+  process.kill("SIGTERM");
+  const patience = setTimeout(() => process.kill("SIGKILL"), 3000);
+  await process.exited;
+  clearTimeout(patience);
+}
+
+/** Ends whatever this run still has going and removes its folders. */
+export async function stopEverything(): Promise<void> {
+  await Promise.all([...children].map(stop));
+  for (const folder of folders)
+    rmSync(folder, { recursive: true, force: true });
+  folders.clear();
+}
+
+/** A port on loopback that nobody listens on right now. */
+export function freePort(): number {
+  const probe = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { data() {} },
+  });
+  const { port } = probe;
+  probe.stop(true);
+  return port;
+}
+
+/** Polls until `found` answers something; a process that ends first is an error. */
+export async function until<T>(
+  process: Started,
+  what: string,
+  found: () => T | null | Promise<T | null>,
+): Promise<T> {
+  const end = performance.now() + 10_000;
+  for (;;) {
+    const answer = await found();
+    if (answer !== null) return answer;
+    if (process.exited() || performance.now() > end) {
+      const state = process.exited() ? "ended" : "gave no sign in 10 s";
+      throw new Error(
+        `${what} ${state}: ${process.output().trim().slice(-600)}`,
+      );
+    }
+    await Bun.sleep(10);
+  }
+}
+
+/** Whether somebody accepts connections on this port of loopback. */
+export async function accepts(port: number): Promise<true | null> {
+  try {
+    const socket = await Bun.connect({
+      hostname: "127.0.0.1",
+      port,
+      socket: { data() {}, error() {} },
+    });
+    socket.terminate();
+    return true;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,149 @@
+import { parseArgs } from "node:util";
+import type { Bench } from "./contest.ts";
+import { closed, everybody, paced, pipelined } from "./fan-out.ts";
+import { stopEverything, temporaryFolder } from "./processes.ts";
+import { Report } from "./report.ts";
+import { nats, other, redis, relay } from "./servers.ts";
+
+interface Scenario {
+  service: string;
+  about: string;
+  run(bench: Bench): Promise<void>;
+}
+
+/** Every scenario. Another service's benchmarks are more lines with its name. */
+const scenarios: Record<string, Scenario> = {
+  pipelined: { service: "relay", about: "as fast as it goes", run: pipelined },
+  paced: { service: "relay", about: "CPU and latency at 200/s", run: paced },
+  closed: { service: "relay", about: "one message in flight", run: closed },
+  everybody: { service: "relay", about: "500 clients talk", run: everybody },
+};
+
+const USAGE = `bun run bench [SCENARIO or SERVICE ...] [--smoke] [--rounds N] [--servers A,B] [--peer COMMAND]
+              [--payload BYTES] [--json-text] [--json]
+
+  --smoke          everything tiny: checks that it works, the numbers mean nothing
+  --rounds N       measured rounds per server, interleaved (5)
+  --servers A,B    only these of relay, redis, nats, peer; the first is compared with the others
+  --peer COMMAND   one more server that speaks the relay's protocol; PORT in it becomes a free port
+  --payload BYTES  size of a published text (130)
+  --json-text      publish typed JSON envelopes, whose quotes the relay has to escape
+  --json           one JSON document on stdout, the text on stderr
+
+Scenarios:
+${Object.entries(scenarios)
+  .map(
+    ([name, { service, about }]) => `  ${name.padEnd(11)} ${service}: ${about}`,
+  )
+  .join("\n")}`;
+
+function usageError(text: string): never {
+  console.error(`${text}\n\n${USAGE}`);
+  process.exit(2);
+}
+
+function wholeNumber(text: string, name: string, lowest: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= lowest) return value;
+  return usageError(`--${name} must be a whole number of at least ${lowest}`);
+}
+
+function chosen(names: string[]): Scenario[] {
+  if (names.length === 0) return Object.values(scenarios);
+  return names.flatMap((name) => {
+    const one = scenarios[name];
+    if (one !== undefined) return [one];
+    const some = Object.values(scenarios).filter(
+      ({ service }) => service === name,
+    );
+    return some.length > 0
+      ? some
+      : usageError(`no scenario or service "${name}"`);
+  });
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        smoke: { type: "boolean", default: false },
+        rounds: { type: "string" },
+        servers: { type: "string", default: "relay,redis,nats,peer" },
+        peer: { type: "string" },
+        payload: { type: "string", default: "130" },
+        "json-text": { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+  } catch (error) {
+    return usageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = readArguments();
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const wanted = chosen(positionals);
+  const report = new Report(values.json ? console.error : console.log);
+  const folder = temporaryFolder();
+  const { peer } = values;
+  const available = {
+    relay: () => relay(folder),
+    redis: () => redis(folder),
+    nats: () => nats(folder),
+    peer: () => (peer === undefined ? null : other(folder, peer, "peer")),
+  };
+  const kinds = values.servers.split(",").flatMap((name) => {
+    if (!(name in available)) usageError(`no server "${name}"`);
+    const kind = available[name as keyof typeof available]();
+    if (kind === null && name === "relay")
+      report.error("there is no index.ts to measure");
+    else if (kind === null && name !== "peer") {
+      report.note(`skipped: ${name}-server not installed`);
+    }
+    return kind ?? [];
+  });
+  const rounds = wholeNumber(
+    values.rounds ?? (values.smoke ? "1" : "5"),
+    "rounds",
+    1,
+  );
+  report.note(
+    values.smoke
+      ? "smoke: far too small for ratios to mean anything"
+      : `${rounds} interleaved rounds; ratios are medians of the rounds' own (lowest to highest)`,
+  );
+  const bench: Bench = {
+    report,
+    folder,
+    rounds,
+    smoke: values.smoke,
+    payloadBytes: wholeNumber(
+      values.payload,
+      "payload",
+      values["json-text"] ? 100 : 20,
+    ),
+    json: values["json-text"],
+    kinds,
+  };
+  for (const { run } of wanted) await run(bench);
+  if (values.json) {
+    const { entries, notes, errors } = report;
+    console.log(JSON.stringify({ scenarios: entries, notes, errors }, null, 2));
+  }
+  return report.errors.length > 0 ? 1 : 0;
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => void stopEverything().then(() => process.exit(130)));
+}
+try {
+  process.exitCode = await main();
+} finally {
+  await stopEverything();
+}

@@ -1,0 +1,162 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { accepts, freePort, start, type Started, until } from "./processes.ts";
+import type { WireName } from "./wire.ts";
+
+/** A server that runs. */
+export interface Server {
+  port: number;
+  process: Started;
+}
+
+/** A server that can be started, and is then spoken to over `wire`. */
+export interface Kind {
+  name: string;
+  wire: WireName;
+  /** Starts it for this many listeners; rejects with what it said if it does not. */
+  start(listeners: number): Promise<Server>;
+}
+
+const ROOT = join(import.meta.dir, "..", "..");
+const READY = /127\.0\.0\.1:(\d+)/;
+
+async function readyLine(process: Started, name: string): Promise<Server> {
+  const port = await until(
+    process,
+    name,
+    () => READY.exec(process.output())?.[1] ?? null,
+  );
+  return { port: Number(port), process };
+}
+
+async function portOpen(
+  process: Started,
+  name: string,
+  port: number,
+): Promise<Server> {
+  await until(process, name, () => accepts(port));
+  return { port, process };
+}
+
+/** Guards run on every line, but are set so high that none of them ever acts. */
+const UNLIMITED = `
+host = "127.0.0.1"
+port = 0
+version = "rust"
+name = "bench"
+drain_ms = 100
+[hyper_parameters]
+client_timeout_secs = 0
+rate_limit_msgs_per_minute = 1_000_000_000
+[hyper_parameters.backpressure_policy]
+enable_throttle = false
+enable_flow_control = false
+enable_disconnect = false
+`;
+
+const QUIET = `[logger]\nlog_level = "WARNING"\n`;
+
+/** A `[logger]` section that writes every relayed line to JSON files in `logs`. */
+export const logEverything = (logs: string): string => `[logger]
+log_level = "INFO"
+enable_console_log = false
+enable_file_log = true
+enable_json_log = true
+log_file_path = ${JSON.stringify(logs)}
+`;
+
+/** This project's relay, run from source; null where there is no index.ts. */
+export function relay(
+  folder: string,
+  name = "relay",
+  logger = QUIET,
+): Kind | null {
+  const index = join(ROOT, "index.ts");
+  if (!existsSync(index)) return null;
+  return {
+    name,
+    wire: "relay",
+    start: async () => {
+      const config = join(folder, `${Bun.randomUUIDv7()}.toml`);
+      await Bun.write(config, UNLIMITED + logger);
+      const cmd = [process.execPath, index, "--config", config];
+      return readyLine(start(cmd, folder, ROOT), name);
+    },
+  };
+}
+
+/** redis-server without persistence and without a bound on what waits for a listener. */
+export function redis(folder: string): Kind | null {
+  const program = Bun.which("redis-server");
+  if (program === null) return null;
+  return {
+    name: "redis",
+    wire: "redis",
+    start: (listeners) => {
+      const port = freePort();
+      const cmd = [program, "--port", String(port), "--bind", "127.0.0.1"];
+      cmd.push("--save", "", "--appendonly", "no", "--dir", folder);
+      cmd.push("--client-output-buffer-limit", "pubsub 0 0 0");
+      cmd.push("--maxclients", String(listeners + 1000));
+      return portOpen(start(cmd, folder), "redis-server", port);
+    },
+  };
+}
+
+/** nats-server as it comes. */
+export function nats(folder: string): Kind | null {
+  const program = Bun.which("nats-server");
+  if (program === null) return null;
+  return {
+    name: "nats",
+    wire: "nats",
+    start: async () => {
+      const port = freePort();
+      const config = join(folder, `${Bun.randomUUIDv7()}.conf`);
+      // A ping in the midst of a round would look like bytes too many.
+      await Bun.write(
+        config,
+        `host: "127.0.0.1"\nport: ${port}\nping_interval: "60m"\n`,
+      );
+      return portOpen(
+        start([program, "-c", config], folder),
+        "nats-server",
+        port,
+      );
+    },
+  };
+}
+
+/** The bare C writer, compiled now; null where there is no C compiler. */
+export function floor(folder: string): Kind | null {
+  const compiler = Bun.which("cc");
+  if (compiler === null) return null;
+  const program = join(folder, "floor");
+  mkdirSync(folder, { recursive: true });
+  const source = join(import.meta.dir, "floor.c");
+  const compiled = Bun.spawnSync([compiler, "-O2", "-o", program, source]);
+  if (!compiled.success) throw new Error(compiled.stderr.toString());
+  return {
+    name: "floor",
+    wire: "floor",
+    start: (listeners) =>
+      readyLine(start([program, String(listeners)], folder), "the floor"),
+  };
+}
+
+/**
+ * Any other server that speaks the relay's protocol. `command` is split at
+ * spaces; the word PORT in it becomes the port to listen on.
+ */
+export function other(folder: string, command: string, name: string): Kind {
+  return {
+    name,
+    wire: "relay",
+    start: () => {
+      const port = freePort();
+      const words = command.split(" ").filter((word) => word !== "");
+      const cmd = words.map((word) => word.replace("PORT", String(port)));
+      return portOpen(start(cmd, folder, ROOT), name, port);
+    },
+  };
+}
