@@ -374,7 +374,8 @@ describe("closing", () => {
     const underWay = file.flush();
     file.closeSync();
     await underWay;
-    expect(readAll(`${path}`).text || read(`${path}.1`)).toBe("one\ntwo\n");
+    const kept = [`${path}.1`, path].filter((one) => fs.existsSync(one));
+    expect(kept.map(read).join("")).toBe("one\ntwo\n");
   });
 
   test("lines that come too late are counted", async () => {

@@ -1,10 +1,13 @@
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { checkDateFormat, compileDateFormat } from "../lib/host/strftime.ts";
 
 const zone = process.env["TZ"];
-process.env["TZ"] = "America/New_York";
+beforeAll(() => {
+  process.env["TZ"] = "America/New_York";
+});
 afterAll(() => {
-  process.env["TZ"] = zone;
+  if (zone === undefined) delete process.env["TZ"];
+  else process.env["TZ"] = zone;
 });
 
 const write = (format: string, time: string): string =>

@@ -29,8 +29,8 @@ export interface Protocol<C extends Client> {
   ended(client: C): void;
   /** Its socket takes bytes again; `client.outbox` has been flushed as far as it goes. */
   drained(client: C): void;
-  /** The client is dead; every index must forget it. */
-  closed(client: C): void;
+  /** The client is dead; every index must forget it. `wasOpen` is false for one that was still being greeted. */
+  closed(client: C, wasOpen: boolean): void;
 }
 
 export interface Refused {
@@ -502,12 +502,10 @@ export class Listener<C extends Client> {
     const others = (this.#perAddress.get(client.ip) ?? 1) - 1;
     if (others === 0) this.#perAddress.delete(client.ip);
     else this.#perAddress.set(client.ip, others);
-    if (wasOpen) {
-      try {
-        this.#protocol.closed(client);
-      } catch (error) {
-        this.#log.bug(error, `closing ${client.address}`);
-      }
+    try {
+      this.#protocol.closed(client, wasOpen);
+    } catch (error) {
+      this.#log.bug(error, `closing ${client.address}`);
     }
     return true;
   }

@@ -1,5 +1,5 @@
 import type { Socket } from "bun";
-import { Client } from "../../net/client.ts";
+import { Client, type CloseReason } from "../../net/client.ts";
 import { type LineSink, LineSplitter } from "../../net/lines.ts";
 import type { Pinned } from "../../net/outbox.ts";
 import { Rate } from "../../net/rate.ts";
@@ -29,6 +29,8 @@ export class RelayClient extends Client implements LineSink {
   bytesAtLook = 0;
   /** Called with each line it sends, for the program that embeds the relay. */
   observer: ((line: string) => void) | null = null;
+  /** Called once with the reason when it is closed. */
+  farewell: ((reason: CloseReason) => void) | null = null;
   readonly #taker: LineTaker;
 
   constructor(

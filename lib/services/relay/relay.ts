@@ -227,14 +227,16 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     this.#backlog.shrank(client, false);
   }
 
-  closed(client: RelayClient): void {
+  closed(client: RelayClient, wasOpen: boolean): void {
+    const reason = client.reason as CloseReason;
+    client.farewell?.(reason);
+    if (!wasOpen) return;
     this.#members.delete(client);
     this.#paused.delete(client);
     this.#monitor.forget(client);
     this.#backlog.shrank(client, true);
     this.#gone.bytesIn += client.bytesIn;
     this.#gone.bytesOut += client.bytesOut;
-    const reason = client.reason as CloseReason;
     this.#log.info(
       `${client.address} closed: ${reason}, ${CLOSE_REASONS[reason]}`,
     );

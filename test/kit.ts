@@ -1,0 +1,183 @@
+import { load } from "../lib/config/load.ts";
+import { type Config, settings } from "../lib/config/table.ts";
+import { HandClock } from "../lib/host/clock.ts";
+import { Program } from "../lib/host/lifecycle.ts";
+import { Log } from "../lib/host/log.ts";
+import { type Greeting, Relay } from "../lib/services/relay/relay.ts";
+
+/** A configuration from settings as `server.json` would hold them; a free port on loopback unless said otherwise. */
+export function configOf(object: Record<string, unknown> = {}): Config {
+  const loaded = load(settings, {
+    object: { version: "rust", port: 0, ...object },
+  });
+  if (loaded.problems.length > 0) {
+    throw new Error(loaded.problems.map(({ message }) => message).join("\n"));
+  }
+  return loaded.config;
+}
+
+/** A real relay on a free port, in this process, with a clock that moves by hand. */
+export async function boot(
+  object: Record<string, unknown> = {},
+  greeting: Greeting | null = null,
+) {
+  const clock = new HandClock();
+  const printed: string[] = [];
+  const config = configOf(object);
+  const log = new Log(config.name, config.logger, clock, (text) =>
+    printed.push(text),
+  );
+  const program = new Program<Config>(clock, log);
+  await program.start(
+    { relay: (config, host) => new Relay(config, host, greeting) },
+    config,
+  );
+  const relay = program.running.get("relay") as Relay;
+  const port = relay.addresses[0]?.port as number;
+  let down: Promise<void> | null = null;
+  return {
+    clock,
+    log,
+    port,
+    program,
+    relay,
+    /** What the console has shown so far. */
+    printed: () => printed.join(""),
+    stats: () => relay.stats() as Record<string, number>,
+    /** Connects and waits until the relay counts the client. */
+    async join(from?: string): Promise<Peer> {
+      const before = relay.stats()["accepted"] as number;
+      const peer = await dial(port, from);
+      await until(() => (relay.stats()["accepted"] as number) > before);
+      return peer;
+    },
+    /** Drains with the clock pushed on, so that clients that never close do not hold it up. */
+    async stop(deadlineMs = 1000): Promise<void> {
+      down ??= program.drain(deadlineMs);
+      let done = false;
+      void down.then(() => {
+        done = true;
+      });
+      while (!done) {
+        clock.advance(250);
+        await turn();
+      }
+      await log.close();
+    },
+  };
+}
+
+export type Booted = Awaited<ReturnType<typeof boot>>;
+
+/** One turn of the event loop, I/O included. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Turns the event loop until something holds; the test's own timeout ends it otherwise. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await turn();
+}
+
+/** A client in the test's hands. */
+export interface Peer {
+  /** `127.0.0.1:PORT`, as the relay knows it. */
+  readonly address: string;
+  /** All lines that have come and have not been taken by `next`. */
+  readonly lines: string[];
+  readonly bytes: number;
+  /** Resolves when the server has ended the connection; "reset" or "end". */
+  readonly closed: Promise<"end" | "reset">;
+  readonly isClosed: boolean;
+  /** The next line, without its newline; rejects when the connection ends first. */
+  next(): Promise<string>;
+  send(data: string | Uint8Array): void;
+  /** Stops reading. */
+  pause(): void;
+  resume(): void;
+  /** Sends FIN and goes on reading. */
+  half(): void;
+  reset(): void;
+  end(): void;
+}
+
+/** Connects to a port, from another loopback address if one is given. */
+export async function dial(port: number, from?: string): Promise<Peer> {
+  const { createConnection } = await import("node:net");
+  const closed = Promise.withResolvers<"end" | "reset">();
+  const opened = Promise.withResolvers<void>();
+  const lines: string[] = [];
+  let waiting: {
+    resolve(line: string): void;
+    reject(error: Error): void;
+  } | null = null;
+  let rest = "";
+  let bytes = 0;
+  let isClosed = false;
+  const socket = createConnection({
+    port,
+    host: "127.0.0.1",
+    allowHalfOpen: true,
+    ...(from ? { localAddress: from } : {}),
+  });
+  const finish = (how: "end" | "reset") => {
+    isClosed = true;
+    closed.resolve(how);
+    waiting?.reject(new Error(`the connection ended (${how})`));
+    waiting = null;
+  };
+  socket.setEncoding("utf8");
+  socket.on("connect", () => opened.resolve());
+  socket.on("data", (text: string) => {
+    bytes += text.length;
+    const parts = (rest + text).split("\n");
+    rest = parts.pop() as string;
+    for (const line of parts) {
+      if (waiting) {
+        waiting.resolve(line);
+        waiting = null;
+      } else lines.push(line);
+    }
+  });
+  socket.on("end", () => {
+    finish("end");
+    socket.end();
+  });
+  socket.on("error", (error) => {
+    opened.reject(error);
+    finish("reset");
+  });
+  socket.on("close", () => finish("end"));
+  await opened.promise;
+  return {
+    address: `${from ?? "127.0.0.1"}:${socket.localPort}`,
+    lines,
+    closed: closed.promise,
+    get bytes() {
+      return bytes;
+    },
+    get isClosed() {
+      return isClosed;
+    },
+    next() {
+      const line = lines.shift();
+      if (line !== undefined) return Promise.resolve(line);
+      if (isClosed)
+        return Promise.reject(new Error("the connection has ended"));
+      return new Promise((resolve, reject) => {
+        waiting = { resolve, reject };
+      });
+    },
+    send: (data) => void socket.write(data),
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+    half: () => void socket.end(),
+    reset: () => void socket.resetAndDestroy(),
+    end: () => void socket.destroy(),
+  };
+}
+
+/** What another client gets for a line. */
+export function enveloped(sender: Peer, content: string): string {
+  return JSON.stringify({ remote_addr: sender.address, content });
+}

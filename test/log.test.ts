@@ -1,0 +1,678 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import * as fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { HandClock } from "../lib/host/clock.ts";
+import {
+  checkFormat,
+  Log,
+  logFileName,
+  type LogSettings,
+  prune,
+} from "../lib/host/log.ts";
+
+const folder = fs.mkdtempSync(join(tmpdir(), "log-"));
+afterAll(() => fs.rmSync(folder, { recursive: true }));
+let made = 0;
+
+/** A log of its own, with what it printed and a way to its file. */
+function open(settings: Partial<LogSettings> = {}, name = "summoner:server") {
+  const clock = new HandClock(new Date(2026, 0, 2, 3, 4, 5, 678).getTime());
+  const printed: string[] = [];
+  const full: LogSettings = {
+    log_level: "INFO",
+    enable_console_log: true,
+    console_log_format: "%(levelname)s %(message)s",
+    enable_file_log: false,
+    enable_json_log: false,
+    log_file_path: join(folder, String(made++)),
+    log_format: "%(asctime)s - %(name)s - %(levelname)s - %(message)s",
+    max_file_size: 1_000_000,
+    backup_count: 3,
+    date_format: "%Y-%m-%d %H:%M:%S.%3f",
+    log_keys: null,
+    ...settings,
+  };
+  const log = new Log(name, full, clock, (text) => printed.push(text));
+  const path = join(full.log_file_path, logFileName(name));
+  return { log, clock, printed, path, settings: full };
+}
+
+const read = (path: string): string => fs.readFileSync(path, "utf8");
+
+/** What one relayed line leaves in a JSON file. */
+async function trafficLine(
+  content: string,
+  log_keys: LogSettings["log_keys"] = null,
+): Promise<string> {
+  const { log, path } = open({
+    enable_file_log: true,
+    enable_json_log: true,
+    log_keys,
+  });
+  log.traffic("10.0.0.1:5000", content);
+  await log.close();
+  const text = read(path);
+  expect(text.split("\n")).toHaveLength(2);
+  expect(JSON.parse(text)).toBeObject();
+  return (
+    /"message":\{"remote_addr":"10\.0\.0\.1:5000"(?:,"content":(.*))?\}\}\n$/s.exec(
+      text,
+    )![1] ?? "absent"
+  );
+}
+
+describe("lines", () => {
+  test("in a text file", async () => {
+    const { log, path } = open({ enable_file_log: true });
+    log.info("listening on 127.0.0.1:8888");
+    log.traffic("10.0.0.1:5000", '{"a":1}');
+    await log.close();
+    expect(read(path)).toBe(
+      "2026-01-02 03:04:05.678 - summoner:server - INFO - listening on 127.0.0.1:8888\n" +
+        '2026-01-02 03:04:05.678 - summoner:server - INFO - 10.0.0.1:5000 {"a":1}\n',
+    );
+  });
+
+  test("in a JSON file", async () => {
+    const { log, path } = open(
+      { enable_file_log: true, enable_json_log: true, date_format: '%H"%M' },
+      'the "best"',
+    );
+    log.warning("two\nlines");
+    log.traffic("[::1]:5000", "hello");
+    await log.close();
+    const start = { timestamp: '03"04', name: 'the "best"' };
+    const lines = read(path)
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines).toEqual([
+      { ...start, level: "WARNING", message: "two\nlines" },
+      {
+        ...start,
+        level: "INFO",
+        message: { remote_addr: "[::1]:5000", content: "hello" },
+      },
+    ]);
+    expect(Object.keys(lines[0])).toEqual([
+      "timestamp",
+      "name",
+      "level",
+      "message",
+    ]);
+  });
+
+  test("on the console, built in", () => {
+    const { log, printed, clock } = open({ console_log_format: "" });
+    log.info("one");
+    clock.advance(1);
+    log.critical("two");
+    log.traffic("10.0.0.1:5000", "hello");
+    expect(printed).toEqual([
+      "2026-01-02 03:04:05.678 INFO     one\n",
+      "2026-01-02 03:04:05.679 CRITICAL two\n",
+      "2026-01-02 03:04:05.679 INFO     10.0.0.1:5000 hello\n",
+    ]);
+  });
+
+  test("that repeat are all shown", () => {
+    const { log, printed } = open();
+    for (let n = 0; n < 50; n++) log.info("same");
+    expect(printed).toHaveLength(50);
+  });
+
+  test("of our own bugs carry the stack", async () => {
+    const { log, printed, path } = open({
+      enable_file_log: true,
+      enable_json_log: true,
+    });
+    log.bug(new TypeError("no such thing\x1b[2J"), "closing client 7");
+    log.bug("thrown text", "tick");
+    const [first, ...stack] = printed[0]!.trimEnd().split("\n");
+    expect(first).toBe(
+      "ERROR closing client 7: TypeError: no such thing\\x1b[2J",
+    );
+    expect(stack.length).toBeGreaterThan(0);
+    for (const frame of stack) expect(frame).toStartWith("    at ");
+    expect(printed[1]).toContain("tick: ");
+    expect(printed[1]).toContain("thrown text");
+    await log.close();
+    const { message } = JSON.parse(read(path).split("\n")[0]!);
+    expect(message.split("\n")).toHaveLength(1 + stack.length);
+  });
+});
+
+test("levels", () => {
+  const { log, printed } = open({ log_level: "WARNING" });
+  const all = () => {
+    log.debug("d");
+    log.info("i");
+    log.warning("w");
+    log.error("e");
+    log.critical("c");
+    log.traffic("a", "t");
+    return printed.splice(0).map((line) => line.trim());
+  };
+  expect(all()).toEqual(["WARNING w", "ERROR e", "CRITICAL c"]);
+  log.setLevel("DEBUG");
+  expect(all()).toEqual([
+    "DEBUG d",
+    "INFO i",
+    "WARNING w",
+    "ERROR e",
+    "CRITICAL c",
+    "INFO a t",
+  ]);
+  log.setLevel("CRITICAL");
+  expect(all()).toEqual(["CRITICAL c"]);
+});
+
+test("the tail holds the last 200 events and no relayed line", () => {
+  const { log } = open();
+  for (let n = 0; n <= 200; n++) log.info(`event ${n}`);
+  log.traffic("a", "content");
+  expect(log.tail()).toHaveLength(200);
+  expect(log.tail()[0]).toEndWith("INFO event 1");
+  expect(log.tail()[199]).toEndWith("INFO event 200");
+});
+
+test.each([
+  ["INFO", true, false, true],
+  ["INFO", false, true, true],
+  ["INFO", false, false, false],
+  ["WARNING", true, true, false],
+] as const)(
+  "traffic at %s, console %p, file %p: wanted %p",
+  async (log_level, enable_console_log, enable_file_log, wanted) => {
+    const { log, printed, path } = open({
+      log_level,
+      enable_console_log,
+      enable_file_log,
+    });
+    expect(log.trafficWanted).toBe(wanted);
+    log.traffic("a", "content");
+    await log.close();
+    expect(printed).toEqual(
+      wanted && enable_console_log ? ["INFO a content\n"] : [],
+    );
+    expect(enable_file_log && read(path).includes("content")).toBe(
+      wanted && enable_file_log,
+    );
+  },
+);
+
+describe("traffic on the console", () => {
+  test("20 lines a second are shown", () => {
+    const { log, printed, clock } = open();
+    for (let second = 0; second < 2; second++) {
+      for (let n = 0; n < 20; n++) log.traffic("a", `${n}`);
+      clock.advance(1000);
+      expect(printed.splice(0)).toEqual(
+        Array.from({ length: 20 }, (_, n) => `INFO a ${n}\n`),
+      );
+    }
+  });
+
+  test("from the 21st on they are summed up once a second, and the file gets all", async () => {
+    const { log, printed, clock, path } = open({ enable_file_log: true });
+    for (let n = 0; n < 21; n++) log.traffic("a", `${n}`);
+    log.info("events are always shown");
+    expect(printed.splice(0).slice(19)).toEqual([
+      "INFO a 19\n",
+      "INFO events are always shown\n",
+    ]);
+    clock.advance(1000);
+    expect(printed.splice(0)).toEqual([
+      "INFO ... and 1 more lines in the last second\n",
+    ]);
+    for (let n = 0; n < 1254; n++) log.traffic("a", `${n}`);
+    clock.advance(1000);
+    expect(printed.splice(0).slice(20)).toEqual([
+      "INFO ... and 1,234 more lines in the last second\n",
+    ]);
+    clock.advance(5000);
+    expect(printed).toEqual([]);
+    await log.close();
+    expect(read(path).trimEnd().split("\n")).toHaveLength(21 + 1 + 1254);
+  });
+});
+
+test("a client's text can neither drive the terminal nor forge a line", async () => {
+  const nasty = "\x1b[2J\x9b31m\x07\r\n2026 ERROR forged\t\x7f\0é";
+  const safe = "\\x1b[2J\\x9b31m\\x07\\x0d\\n2026 ERROR forged\t\\x7f\\x00é";
+  const text = open({ enable_file_log: true, log_format: "%(message)s" });
+  text.log.traffic("a", nasty);
+  text.log.error(nasty);
+  await text.log.close();
+  expect(text.printed).toEqual([`INFO a ${safe}\n`, `ERROR ${safe}\n`]);
+  expect(read(text.path)).toBe(`a ${safe}\n${safe}\n`);
+
+  const json = open({ enable_file_log: true, enable_json_log: true });
+  json.log.error(nasty);
+  json.log.traffic("a", nasty);
+  json.log.traffic("a", '{"a":\r\n"\x9b\x7f"}');
+  await json.log.close();
+  // oxlint-disable-next-line no-control-regex
+  expect(read(json.path)).not.toMatch(/[\0-\x09\x0b-\x1f\x7f-\x9f]/);
+  const messages = read(json.path)
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line).message);
+  expect(messages).toEqual([
+    nasty,
+    { remote_addr: "a", content: nasty },
+    { remote_addr: "a", content: { a: "\x9b\x7f" } },
+  ]);
+});
+
+describe("content", () => {
+  const big = "1606938044258990275541962092341162602522202993782792835301375";
+  const typed = `{"_version":"1","_payload":{"a":${big},"b":{"a":1.50},"c":2},"_type":{"a":"int","b":"dict","c":"int"}}`;
+
+  test.each([
+    ["hello", '"hello"'],
+    ["", '""'],
+    ['"text"', '"text"'],
+    ["[1, 2]", "[1, 2]"],
+    ["1.50", "1.50"],
+    ["null", "null"],
+    [typed, typed],
+    ['{"a":NaN}', '"{\\"a\\":NaN}"'],
+    ['{"a":1', '"{\\"a\\":1"'],
+    ["[".repeat(100_000), JSON.stringify("[".repeat(100_000))],
+  ])("%.30s is logged whole", async (content, expected) => {
+    expect(await trafficLine(content)).toBe(expected);
+  });
+
+  test.each([
+    ["typed", typed, ["a"], `{"_payload":{"a":${big}},"_type":{"a":"int"}}`],
+    [
+      "typed, nested",
+      typed,
+      ["b", "nope"],
+      '{"_payload":{"b":{"a":1.50}},"_type":{"b":"dict"}}',
+    ],
+    [
+      "the envelope's own keys do not count",
+      typed,
+      ["_version", "_payload"],
+      '{"_payload":{},"_type":{}}',
+    ],
+    ["typed with a text", '{"_payload":"secret","_type":"str"}', ["a"], "{}"],
+    ["typed with an array", '{"_payload":[1],"a":2}', ["a"], "{}"],
+    [
+      "type alone",
+      '{"_type":{"a":"int"},"a":1}',
+      ["a"],
+      '{"_type":{"a":"int"}}',
+    ],
+    ["flat", `{"a":${big},"b":2}`, ["a"], `{"a":${big}}`],
+    ["flat, nothing to keep", '{"b":2}', ["a"], "{}"],
+    ["flat, nested is not searched", '{"b":{"a":1}}', ["a"], "{}"],
+    ["flat, spelled with escapes", '{"\\u0061":1}', ["a"], '{"a":1}'],
+    [
+      "bare NaN",
+      '{"_payload":{"a":NaN,"b":1},"_type":{}}',
+      ["b"],
+      '{"_payload":{"b":1},"_type":{}}',
+    ],
+    [
+      "bare infinities",
+      '{"a":[Infinity,-Infinity,"NaN \\" NaN"],"b":1}',
+      ["a"],
+      '{"a":["Infinity","-Infinity","NaN \\" NaN"]}',
+    ],
+    [
+      "__proto__",
+      '{"__proto__":{"a":1},"b":2}',
+      ["a", "__proto__"],
+      '{"__proto__":{"a":1}}',
+    ],
+    ["array", '[{"a":1}]', ["a"], "absent"],
+    ["text", "a secret", ["a"], "absent"],
+    ["JSON text", '"a"', ["a"], "absent"],
+    ["number", big, ["a"], "absent"],
+    ["null", "null", ["a"], "absent"],
+    ["torn", '{"a":1', ["a"], "absent"],
+    ["empty", "", ["a"], "absent"],
+    ["deep", '{"a":'.repeat(100_000), ["a"], "absent"],
+    [
+      "deep and whole",
+      `{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`,
+      ["b"],
+      "absent",
+    ],
+  ])("pruned, %s", async (_shape, content, keys, expected) => {
+    expect(await trafficLine(content, keys)).toBe(expected);
+  });
+
+  test.each([
+    typed,
+    '{"a":1}',
+    '["a"]',
+    "a",
+    "1",
+    "null",
+    "",
+    '{"a":NaN}',
+    '{"a":',
+  ])("no keys, no content: %.30s", async (content) => {
+    expect(await trafficLine(content, [])).toBe("absent");
+    expect(prune(content, [])).toBeUndefined();
+  });
+
+  test.each([
+    [["a"], 'x {"a":1}'],
+    [[], "x"],
+  ])(
+    "keys %j hold for the console and the text file too",
+    async (log_keys, expected) => {
+      const { log, printed, path } = open({
+        log_keys,
+        enable_file_log: true,
+        log_format: "%(message)s",
+      });
+      log.traffic("x", '{"a":1,"b":"secret"}');
+      await log.close();
+      expect(printed).toEqual([`INFO ${expected}\n`]);
+      expect(read(path)).toBe(`${expected}\n`);
+    },
+  );
+});
+
+describe("formats", () => {
+  test.each([
+    [
+      "%(levelname)-8s|%(levelname)8s|%(levelname).2s|%(levelname)2s",
+      "INFO    |    INFO|IN|INFO",
+    ],
+    ["100%% %(name)s", "100% n"],
+    [
+      "\x1b[32m%(asctime)s\x1b[0m %(message)s",
+      "\x1b[32m04:05\x1b[0m m %(name)s %%",
+    ],
+    ["%(thread)s %d", "%(thread)s %d"],
+    ["", ""],
+  ])("%j", async (log_format, expected) => {
+    const { log, path } = open(
+      { log_format, date_format: "%M:%S", enable_file_log: true },
+      "n",
+    );
+    log.info("m %(name)s %%");
+    await log.close();
+    expect(read(path)).toBe(`${expected}\n`);
+  });
+
+  test.each([
+    ["%(asctime)s %(name)-10s %(levelname)8s %(message).80s %%", null],
+    ["", null],
+    [
+      "%(thread)s",
+      "unknown field %(thread)s (there are %(asctime)s, %(name)s, %(levelname)s, %(message)s)",
+    ],
+    [
+      "at %(message)d",
+      'not understood from "%(message)d" on (a plain % is %%)',
+    ],
+    ["100%", 'not understood from "%" on (a plain % is %%)'],
+  ])("check of %j", (format, complaint) => {
+    expect(checkFormat(format)).toBe(complaint);
+  });
+});
+
+test.each([
+  ["summoner:server", "summoner_server.log"],
+  ["a.b", "a_b.log"],
+  ["..", "__.log"],
+  ["../../etc/passwd", "______etc_passwd.log"],
+  ["", "_.log"],
+  ["a\\b\0c\nd\x9b", "a_b_c_d_.log"],
+  ["CON", "_CON.log"],
+  ["com1", "_com1.log"],
+  ["console", "console.log"],
+  ["Übung 7-b", "Übung 7-b.log"],
+  ["x".repeat(300), `${"x".repeat(80)}.log`],
+])("the file of %j is %s", (name, expected) => {
+  expect(logFileName(name)).toBe(expected);
+});
+
+describe("new settings", () => {
+  test("move the file, keep what was queued, and change format, level and keys", async () => {
+    const { log, path, printed, settings } = open({
+      enable_file_log: true,
+      log_format: "%(message)s",
+    });
+    log.info("old");
+    const moved = join(folder, String(made++));
+    log.configure({
+      ...settings,
+      log_file_path: moved,
+      log_format: "new %(message)s",
+      log_level: "DEBUG",
+      log_keys: [],
+    });
+    log.debug("place");
+    log.traffic("a", "secret");
+    await log.close();
+    expect(read(path)).toBe("old\n");
+    expect(read(join(moved, "summoner_server.log"))).toBe("new place\nnew a\n");
+    expect(printed).toHaveLength(3);
+    expect(log.stats()).toEqual({
+      bytes_written: 20,
+      lines_lost: 0,
+      rotations: 0,
+      failing: null,
+    });
+  });
+
+  test("of the same file change its rotation", async () => {
+    const { log, path, settings } = open({
+      enable_file_log: true,
+      log_format: "%(message)s",
+    });
+    log.info("one");
+    log.configure({ ...settings, max_file_size: 4, backup_count: 1 });
+    log.info("two");
+    log.info("six");
+    await log.close();
+    expect([read(`${path}.1`), read(path)]).toEqual(["two\n", "six\n"]);
+  });
+
+  test("switch the file on and off", async () => {
+    const { log, path, settings } = open();
+    log.configure({
+      ...settings,
+      enable_file_log: true,
+      log_format: "%(message)s",
+    });
+    log.info("on");
+    log.configure({ ...settings, enable_console_log: false });
+    log.info("off");
+    expect(log.trafficWanted).toBe(false);
+    await log.close();
+    expect(read(path)).toBe("on\n");
+  });
+
+  test("that cannot be applied leave the old ones", async () => {
+    const { log, path, settings, printed } = open({
+      enable_file_log: true,
+      log_format: "%(message)s",
+    });
+    const bad = {
+      ...settings,
+      log_file_path: join(path, "under a file"),
+      log_level: "CRITICAL" as const,
+      enable_console_log: false,
+    };
+    expect(() => log.configure(bad)).toThrow(
+      /^cannot write .*: not a directory$/,
+    );
+    log.info("still here");
+    await log.close();
+    expect(read(path)).toBe("still here\n");
+    expect(printed).toEqual(["INFO still here\n"]);
+  });
+
+  test("that never worked are one clear line", () => {
+    fs.writeFileSync(join(folder, "file"), "");
+    const at = { enable_file_log: true, log_file_path: join(folder, "file") };
+    expect(() => open(at)).toThrow(
+      `cannot write ${join(folder, "file", "summoner_server.log")}: its folder is a file`,
+    );
+  });
+});
+
+describe("the file", () => {
+  test("is written while the log goes on", async () => {
+    const { log, clock, path } = open({
+      enable_file_log: true,
+      log_format: "%(message)s",
+    });
+    const written = Promise.withResolvers<void>();
+    const watch = fs.watch(path, () => written.resolve());
+    log.info("soon");
+    clock.advance(50);
+    await written.promise;
+    watch.close();
+    expect(read(path)).toBe("soon\n");
+    await log.close();
+  });
+
+  test.skipIf(!fs.existsSync("/dev/full"))(
+    "on a full disk is told of, on the console even when that is off",
+    async () => {
+      const log_file_path = join(folder, String(made++));
+      fs.mkdirSync(log_file_path);
+      fs.symlinkSync("/dev/full", join(log_file_path, "summoner_server.log"));
+      const { log, printed, path } = open({
+        enable_file_log: true,
+        log_file_path,
+        enable_console_log: false,
+      });
+      log.info("never arrives");
+      await log.close();
+      expect(printed).toEqual([
+        `ERROR cannot write ${path}: no space left on device; lines wait in memory\n`,
+        `ERROR closed ${path} with 1 lines unwritten: no space left on device\n`,
+      ]);
+      expect(log.stats().lines_lost).toBe(1);
+    },
+  );
+
+  test("is whole after a crash exit", () => {
+    const { log, path } = open({
+      enable_file_log: true,
+      log_format: "%(message)s",
+    });
+    for (let n = 0; n < 10_000; n++) log.traffic("a", String(n));
+    log.closeSync();
+    expect(read(path)).toBe(
+      Array.from({ length: 10_000 }, (_, n) => `a ${n}\n`).join(""),
+    );
+  });
+
+  test("closed leaves no periodic work and takes no more lines", async () => {
+    const { log, path, clock, printed } = open({
+      enable_file_log: true,
+      log_format: "%(message)s",
+    });
+    log.info("one");
+    await log.close();
+    log.info("two");
+    for (let n = 0; n < 21; n++) log.traffic("a", "b");
+    printed.length = 0;
+    clock.advance(10_000);
+    await log.close();
+    expect([read(path), printed]).toEqual(["one\n", []]);
+  });
+});
+
+describe("standard output", () => {
+  const program = (body: string) => `
+    import { Log } from ${JSON.stringify(join(import.meta.dir, "../lib/host/log.ts"))};
+    import { systemClock } from ${JSON.stringify(join(import.meta.dir, "../lib/host/clock.ts"))};
+    const log = new Log("n", { log_level: "INFO", enable_console_log: true, console_log_format: "", enable_file_log: false,
+      enable_json_log: false, log_file_path: "", log_format: "", max_file_size: 1, backup_count: 0, date_format: "", log_keys: null }, systemClock);
+    ${body}`;
+
+  test("closed by its reader does not end the server", async () => {
+    const body = `
+      let n = 0;
+      const stop = systemClock.every(1, async () => {
+        log.info("line " + n++);
+        if (n < 50) return;
+        stop();
+        await log.close();
+        console.error("alive");
+      });`;
+    const script = `"$0" -e "$1" | head -n 1`;
+    const child = Bun.spawn(
+      ["sh", "-c", script, process.execPath, program(body)],
+      { stderr: "pipe", stdout: "pipe" },
+    );
+    expect(await child.stdout.text()).toBe(" INFO     line 0\n");
+    expect(await child.stderr.text()).toBe("alive\n");
+  });
+
+  test("that nobody reads costs no memory without bound, and says so when it is read again", async () => {
+    const body = `
+      const line = "x".repeat(1000);
+      for (let n = 0; n < 5000; n++) log.info(line);
+      console.error("written");
+      process.stdin.once("data", () => { log.info("again"); void log.close(); process.stdin.destroy(); });`;
+    const child = Bun.spawn([process.execPath, "-e", program(body)], {
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    await child.stderr.getReader().read();
+    const reader = child.stdout.getReader();
+    const decoder = new TextDecoder();
+    let text = "";
+    let told = false;
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      text += decoder.decode(value);
+      if (told || text.length < 1_000_000) continue;
+      told = true;
+      child.stdin.write("go");
+      child.stdin.flush();
+    }
+    const lines = text.trimEnd().split("\n");
+    const shown = lines.filter((line) => line.endsWith("x")).length;
+    expect(shown).toBeLessThan(1500);
+    expect(lines.slice(-2)).toEqual([
+      `... ${5000 - shown} lines were not shown: nobody read them`,
+      " INFO     again",
+    ]);
+  });
+
+  test.skipIf(process.platform === "win32")(
+    "has colours on a terminal unless NO_COLOR is set",
+    async () => {
+      const shown = async (env: Record<string, string>): Promise<string> => {
+        let text = "";
+        const child = Bun.spawn(
+          [
+            process.execPath,
+            "-e",
+            program(`log.error("e"); await log.close();`),
+          ],
+          {
+            env: { PATH: process.env["PATH"]!, ...env },
+            terminal: {
+              data: (_terminal, bytes) =>
+                void (text += Buffer.from(bytes).toString()),
+            },
+          },
+        );
+        await child.exited;
+        return text;
+      };
+      expect(await shown({})).toContain("\x1b[31mERROR   \x1b[0m e");
+      expect(await shown({ NO_COLOR: "1" })).toContain(" ERROR    e");
+    },
+  );
+});
