@@ -2,6 +2,7 @@
 import { main } from "./lib/cli/main.ts";
 import type { Config } from "./lib/config/table.ts";
 import type { Services } from "./lib/host/lifecycle.ts";
+import { stdoutDelivered } from "./lib/host/stdout.ts";
 import { Relay } from "./lib/services/relay/relay.ts";
 
 export { StartError } from "./lib/host/errors.ts";
@@ -18,4 +19,8 @@ const services: Services<Config> = {
   relay: (config, host) => new Relay(config, host),
 };
 
-if (import.meta.main) process.exit(await main(Bun.argv.slice(2), services));
+if (import.meta.main) {
+  const code = await main(Bun.argv.slice(2), services);
+  await stdoutDelivered();
+  process.exit(code);
+}

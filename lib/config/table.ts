@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { checkFormat } from "./line-format.ts";
 import {
   choice,
   flag,
@@ -12,7 +13,7 @@ import {
   whole,
   wholeOrNever,
 } from "./option.ts";
-import { unknownDateDirective } from "./strftime.ts";
+import { checkDateFormat } from "./strftime.ts";
 
 const BYTES_MAX = 2 ** 40;
 const SECONDS_MAX = 10 ** 8;
@@ -34,6 +35,13 @@ function isCidr(item: string): boolean {
   if (bits === undefined) return true;
   return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
 }
+
+const lineFormat = {
+  ...live,
+  check: checkFormat,
+  allowed:
+    "text with %(asctime)s, %(name)s, %(levelname)s and %(message)s; %% is a percent sign",
+};
 
 const CIDRS = 'a list of addresses or CIDR ranges, as ["10.0.0.0/8", "::1"]';
 
@@ -122,8 +130,8 @@ export const settings = {
     ),
     console_log_format: text(
       "",
-      "Format of a console line in the style of printf, with %(asctime)s, %(name)s, %(levelname)s and %(message)s; ANSI colours are allowed. Empty means the built-in one.",
-      live,
+      "Format of a console line in the style of printf; ANSI colours are allowed. Empty means the built-in one.",
+      lineFormat,
     ),
     enable_file_log: flag(false, "Log to a rotating file.", live),
     enable_json_log: flag(
@@ -135,7 +143,7 @@ export const settings = {
     log_format: text(
       "%(asctime)s - %(name)s - %(levelname)s - %(message)s",
       "Format of a line in the file when it is not JSON.",
-      live,
+      lineFormat,
     ),
     max_file_size: whole(
       1_000_000,
@@ -154,7 +162,7 @@ export const settings = {
       "Format of time stamps as in strftime; %f is microseconds, %3f milliseconds.",
       {
         ...live,
-        check: unknownDateDirective,
+        check: checkDateFormat,
         allowed: "text with the directives of strftime",
       },
     ),

@@ -1,8 +1,11 @@
 import { join } from "node:path";
 import { type ConsolaInstance, createConsola } from "consola/core";
+import { compileFormat, type LineFormat } from "../config/line-format.ts";
+import { compileDateFormat } from "../config/strftime.ts";
 import type { Clock } from "./clock.ts";
+import { contentAsJson, oneLine, printable, prune } from "./content.ts";
 import { RotatingFile } from "./rotate.ts";
-import { compileDateFormat } from "./strftime.ts";
+import { writeStdout } from "./stdout.ts";
 
 export type Level = "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL";
 
@@ -62,73 +65,21 @@ const LEVEL_OF_TYPE: Readonly<Record<string, Level>> = {
 };
 /** consola's level that lets all through: ours decides. */
 const CONSOLA_EVERYTHING = 999;
-const COLOUR = {
+const COLOUR: Readonly<Record<string, number>> = {
   DEBUG: 90,
   INFO: 36,
   WARNING: 33,
   ERROR: 31,
   CRITICAL: 41,
-} as const;
+};
 
 const FLUSH_MS = 50;
 /** Relayed lines shown on the console in one second; the rest is summed up. */
 const SHOWN_PER_SECOND = 20;
 const TAIL_LINES = 200;
 
-const FIELDS = ["asctime", "name", "levelname", "message"] as const;
-const FIELD = /%(?:(%)|\((\w+)\)(-?)(\d{0,3})(?:\.(\d{1,3}))?s)?/g;
-
-/** Why a line format will not do, in words, or null. */
-export function checkFormat(format: string): string | null {
-  for (const found of format.matchAll(FIELD)) {
-    const [text, percent, field] = found;
-    if (percent !== undefined) continue;
-    if (field === undefined)
-      return `not understood from ${JSON.stringify(format.slice(found.index, found.index + 16))} on (a plain % is %%)`;
-    if (!FIELDS.some((known) => known === field)) {
-      return `unknown field ${text} (there are ${FIELDS.map((known) => `%(${known})s`).join(", ")})`;
-    }
-  }
-  return null;
-}
-
-type Format = (asctime: string, levelname: Level, message: string) => string;
-
-/** Compiles a line format; what `checkFormat` complains of stays as written. */
-export function compileFormat(format: string, name: string): Format {
-  const parts: (string | ((values: Record<string, string>) => string))[] = [];
-  let end = 0;
-  for (const found of format.matchAll(FIELD)) {
-    const [text, percent, field, left, width, most] = found;
-    parts.push(format.slice(end, found.index));
-    end = found.index + text.length;
-    if (percent !== undefined) parts.push("%");
-    else if (field === undefined || !FIELDS.some((known) => known === field))
-      parts.push(text);
-    else {
-      parts.push((values) => {
-        const value =
-          most === undefined
-            ? values[field]!
-            : values[field]!.slice(0, Number(most));
-        return left === "-"
-          ? value.padEnd(Number(width))
-          : value.padStart(Number(width));
-      });
-    }
-  }
-  parts.push(format.slice(end));
-  return (asctime, levelname, message) => {
-    const values = { asctime, name, levelname, message };
-    let line = "";
-    for (const part of parts)
-      line += typeof part === "string" ? part : part(values);
-    return line;
-  };
-}
-
 /** The built-in console format: `2026-01-02 03:04:05.678 INFO     message`. */
-function prettyFormat(colours: boolean): Format {
+function prettyFormat(colours: boolean): LineFormat {
   if (!colours)
     return (asctime, level, message) =>
       `${asctime} ${level.padEnd(8)} ${message}`;
@@ -144,141 +95,6 @@ export function logFileName(name: string): string {
     .toWellFormed();
   // Windows takes these for devices whatever follows the dot.
   return `${/^(con|prn|aux|nul|com\d|lpt\d|)$/i.test(safe) ? "_" : ""}${safe}.log`;
-}
-
-// oxlint-disable-next-line no-control-regex
-const CONTROLS = /[\x00-\x08\x0a-\x1f\x7f-\x9f]/g;
-
-/** A client chooses the text: on a terminal its control characters would be commands, and its newlines forged lines. */
-function printable(text: string): string {
-  return text.replace(CONTROLS, (character) =>
-    character === "\n"
-      ? "\\n"
-      : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
-}
-
-/** JSON text on one line, without the control characters that JSON allows bare. */
-function oneLine(json: string): string {
-  // oxlint-disable-next-line no-control-regex
-  return json.replace(/[\r\n\x7f-\x9f]/g, (character) =>
-    character < " " ? " " : `\\u00${character.charCodeAt(0).toString(16)}`,
-  );
-}
-
-/** The content of a relayed line as JSON: itself when it is JSON, so that integers of any size survive. */
-function contentAsJson(content: string): string {
-  try {
-    JSON.parse(content);
-    return oneLine(content);
-  } catch {
-    return oneLine(JSON.stringify(content));
-  }
-}
-
-// In the language and in Bun, but not yet in TypeScript's library.
-const { rawJSON, isRawJSON } = JSON as unknown as {
-  rawJSON(source: string): object;
-  isRawJSON(value: unknown): boolean;
-};
-type SourceReviver = (
-  key: string,
-  value: unknown,
-  context: { source: string },
-) => unknown;
-
-/** Parses JSON and keeps every number as it was written. */
-function parseKeepingNumbers(text: string): unknown {
-  const reviver: SourceReviver = (_key, value, { source }) =>
-    typeof value === "number" ? rawJSON(source) : value;
-  return JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
-}
-
-/** Python writes these bare, which is not JSON: as strings they hide nothing else. */
-function quoteBareNumbers(text: string): string {
-  return text.replace(/"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/gs, (found) =>
-    found[0] === '"' ? found : `"${found}"`,
-  );
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !isRawJSON(value)
-  );
-}
-
-/**
- * The part of a relayed line that `keys` allows, as JSON text: inside `_payload`
- * and `_type` of a typed envelope, else at the top of an object. Undefined when
- * no content may be logged.
- */
-export function prune(
-  content: string,
-  keys: readonly string[] | null,
-): string | undefined {
-  if (keys === null) return content;
-  if (keys.length === 0) return undefined;
-  let value: unknown;
-  try {
-    try {
-      value = parseKeepingNumbers(content);
-    } catch {
-      value = parseKeepingNumbers(quoteBareNumbers(content));
-    }
-    if (!isObject(value)) return undefined;
-    const typed =
-      Object.hasOwn(value, "_payload") || Object.hasOwn(value, "_type");
-    if (!typed) return JSON.stringify(pick(value, keys));
-    const parts = pick(value, ["_payload", "_type"]);
-    for (const part in parts) {
-      const inner = parts[part];
-      if (isObject(inner)) parts[part] = pick(inner, keys);
-      else delete parts[part];
-    }
-    return JSON.stringify(parts);
-  } catch {
-    return undefined;
-  }
-}
-
-function pick(
-  from: Record<string, unknown>,
-  keys: readonly string[],
-): Record<string, unknown> {
-  const kept: Record<string, unknown> = Object.create(null);
-  for (const key of keys) if (Object.hasOwn(from, key)) kept[key] = from[key];
-  return kept;
-}
-
-/** Characters that may wait for a console that nobody reads (a stopped pager); beyond that lines are not shown. */
-const CONSOLE_WAITING_MAX = 1024 * 1024;
-const stdout = { watched: false, gone: false, waiting: 0, unseen: 0 };
-
-/** Writes to standard output: never blocks, never grows without bound, and does without when it has been closed. */
-function writeStdout(text: string): void {
-  if (!stdout.watched) {
-    stdout.watched = true;
-    process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOSPC") stdout.gone = true;
-    });
-  }
-  if (stdout.gone) return;
-  if (stdout.waiting > CONSOLE_WAITING_MAX) {
-    stdout.unseen++;
-    return;
-  }
-  const line =
-    stdout.unseen > 0
-      ? `... ${stdout.unseen} lines were not shown: nobody read them\n${text}`
-      : text;
-  stdout.unseen = 0;
-  stdout.waiting += line.length;
-  process.stdout.write(line, () => {
-    stdout.waiting -= line.length;
-  });
 }
 
 /**
@@ -299,8 +115,8 @@ export class Log {
   #least = 0;
   #file: RotatingFile | null = null;
   #stamp!: (ms: number) => string;
-  #fileFormat!: Format;
-  #consoleFormat!: Format;
+  #fileFormat!: LineFormat;
+  #consoleFormat!: LineFormat;
   /** Relayed lines since the console's second began. */
   #second = 0;
 

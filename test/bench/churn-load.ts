@@ -2,6 +2,7 @@ import type { Fleet } from "./fleet.ts";
 import { paced, type Text } from "./loads.ts";
 
 const BYSTANDER_MESSAGES_PER_SECOND = 200;
+const LIMIT_MS = 300_000;
 
 /**
  * Opens and closes `connections` clients, at most `concurrency` at a time,
@@ -27,16 +28,20 @@ export async function churn(
   );
   const bystanders = paced(
     fleet,
-    BYSTANDER_MESSAGES_PER_SECOND,
-    () => over,
+    {
+      perSecond: BYSTANDER_MESSAGES_PER_SECOND,
+      over: () => over,
+      limitMs: LIMIT_MS,
+    },
     text,
   );
-  try {
-    await visitors;
-  } finally {
-    over = true;
-  }
-  return bystanders;
+  const [deliveries] = await Promise.all([
+    bystanders,
+    visitors.finally(() => {
+      over = true;
+    }),
+  ]);
+  return deliveries;
 }
 
 async function oneVisit(port: number, polite: boolean): Promise<void> {

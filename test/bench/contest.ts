@@ -40,20 +40,22 @@ export interface Contestant {
 }
 
 /**
- * Starts servers and connects a generator to each, all at once. Those that fail
- * are reported and left out; a fault of the first kind is an error.
+ * Starts servers and connects a generator to each, all at once; `started` runs
+ * in between. Servers that fail are reported and left out.
  */
 export async function assemble(
   bench: Bench,
   kinds: Kind[],
   listeners: number,
   publisher: boolean,
+  started: (kind: Kind, server: Server) => Promise<void> = async () => {},
 ): Promise<Contestant[]> {
   const one = async (kind: Kind): Promise<Contestant | null> => {
     const generator = new Generator();
     let server: Server | null = null;
     try {
       server = await kind.start(listeners);
+      await started(kind, server);
       const { port } = server;
       const { payloadBytes, json } = bench;
       const setup: Setup = {
@@ -67,7 +69,7 @@ export async function assemble(
       await generator.setup(setup);
       return { kind, server, generator };
     } catch (error) {
-      fault(bench, kinds, kind, error);
+      fault(bench, kind, error);
       await generator.stop();
       await server?.process.stop();
       return null;
@@ -83,16 +85,11 @@ export async function dismiss(contestants: Contestant[]): Promise<void> {
   await Promise.all(contestants.map(({ server }) => server.process.stop()));
 }
 
-/** Reports what went wrong with a server; only the one under test fails the run. */
-export function fault(
-  bench: Bench,
-  kinds: Kind[],
-  kind: Kind,
-  error: unknown,
-): void {
+/** Reports what went wrong with a server; only one of ours fails the run. */
+export function fault(bench: Bench, kind: Kind, error: unknown): void {
   const text = `${kind.name}: ${error instanceof Error ? error.message : String(error)}`;
-  if (kind === kinds[0]) bench.report.error(text);
-  else bench.report.note(`left out, ${text}`);
+  if (kind.ours) bench.report.error(text);
+  else bench.report.note(`FAILED and left out: ${text}`);
 }
 
 /** Runs a comparison and prints its table, ratios and targets. */
@@ -121,7 +118,7 @@ export async function contest(bench: Bench, plan: Contest): Promise<void> {
         const measured = await measure(contestant, load);
         if (round >= 0) rounds.get(contestant.kind)?.push(measured);
       } catch (error) {
-        fault(bench, plan.kinds, contestant.kind, error);
+        fault(bench, contestant.kind, error);
         rounds.delete(contestant.kind);
         running = running.filter((other) => other !== contestant);
       }

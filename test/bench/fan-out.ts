@@ -74,7 +74,7 @@ export async function closed(bench: Bench): Promise<void> {
 export async function everybody(bench: Bench): Promise<void> {
   const listeners = bench.smoke ? 10 : 500;
   await contest(bench, {
-    title: `everybody: ${listeners} clients publish and listen on one connection each (redis over RESP3, and delivers to the sender too)`,
+    title: `everybody: ${listeners} clients publish and listen on one connection each (redis delivers to the sender too)`,
     kinds: bench.kinds,
     listeners,
     publisher: false,

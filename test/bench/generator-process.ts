@@ -30,7 +30,10 @@ async function obey(order: Order): Promise<Answer> {
 process.on("message", (order: Order) => {
   obey(order).then(
     (answer) => process.send?.(answer),
-    (error: unknown) => process.send?.({ error: String(error) }),
+    (error: unknown) =>
+      process.send?.({
+        error: error instanceof Error ? error.message : String(error),
+      }),
   );
 });
 process.on("disconnect", () => process.exit(0));

@@ -4,6 +4,7 @@ import type { Load, Outcome, Setup } from "./generator.ts";
 import { payload, stampNow } from "./wire.ts";
 
 const LIMIT_MS = 60_000;
+const SILENCE_MS = 5000;
 const BATCH_BYTES = 64 * 1024;
 
 /** Makes the text of a message that is published now. */
@@ -11,8 +12,8 @@ export type Text = () => string;
 
 /**
  * Runs one load on connected clients. Resolves when every listener has every
- * byte it is owed and rejects when that does not happen within a minute, when
- * a listener has more, or when the server closes a connection.
+ * byte it is owed and rejects when bytes stay away, when
+ * a listener has too many, or when the server closes a connection.
  */
 export async function runLoad(
   fleet: Fleet,
@@ -41,7 +42,12 @@ function traffic(fleet: Fleet, load: Load, text: Text): Promise<number> {
       return pipelined(fleet, load.seconds, text);
     case "paced": {
       const end = performance.now() + load.seconds * 1000;
-      return paced(fleet, load.perSecond, () => performance.now() >= end, text);
+      const over = (): boolean => performance.now() >= end;
+      return paced(
+        fleet,
+        { perSecond: load.perSecond, over, limitMs: LIMIT_MS },
+        text,
+      );
     }
     case "closed":
       return closed(fleet, load.seconds, text);
@@ -54,23 +60,39 @@ function traffic(fleet: Fleet, load: Load, text: Text): Promise<number> {
   }
 }
 
-/** Runs `body`, which ends by `done`, and rejects on a lost connection or at the limit. */
+/** Runs `body`, which ends by `done`; rejects on a lost connection, on silence, at the limit. */
 function guarded(
   fleet: Fleet,
   body: (done: () => void, fail: (reason: string) => void) => void,
+  limitMs = LIMIT_MS,
 ): Promise<void> {
   return new Promise<void>((resolve, reject) => {
     const finish = (act: () => void): void => {
       clearTimeout(limit);
+      clearInterval(watch);
       fleet.goal = Infinity;
       fleet.onGoal = () => {};
       fleet.onLoss = () => {};
       act();
     };
     const fail = (reason: string): void => {
-      finish(() => reject(new Error(`${reason}; ${fleet.discrepancy()}`)));
+      finish(() =>
+        reject(
+          new Error(
+            `${reason}; ${fleet.discrepancy() ?? "no bytes wrong so far"}`,
+          ),
+        ),
+      );
     };
-    const limit = setTimeout(() => fail("not all arrived in 60 s"), LIMIT_MS);
+    const limit = setTimeout(
+      () => fail(`not all arrived in ${limitMs / 1000} s`),
+      limitMs,
+    );
+    let heard = fleet.received;
+    const watch = setInterval(() => {
+      if (fleet.received === heard) fail("nothing arrived any more");
+      heard = fleet.received;
+    }, SILENCE_MS);
     fleet.onLoss = fail;
     body(() => finish(resolve), fail);
   });
@@ -113,7 +135,7 @@ async function pipelined(
   await guarded(fleet, (done, fail) => {
     const pump = (): void => {
       if (offset === 0 && batches > 0 && performance.now() >= end) {
-        fleet.goal = owe(fleet, batches * perBatch * size);
+        fleet.goal = owe(fleet, 0);
         fleet.onGoal = done;
         if (fleet.received >= fleet.goal) done();
         return;
@@ -127,6 +149,7 @@ async function pipelined(
       }
       offset = 0;
       batches++;
+      owe(fleet, perBatch * size);
       // One batch a turn, so that publishing never keeps listeners unread.
       setImmediate(pump);
     };
@@ -137,34 +160,37 @@ async function pipelined(
   return batches * perBatch * fleet.listeners.length;
 }
 
-/** Publishes steadily until `over`, then waits for the last delivery. */
+/** Publishes steadily until it is `over`, then waits for the last delivery. */
 export async function paced(
   fleet: Fleet,
-  perSecond: number,
-  over: () => boolean,
+  pace: { perSecond: number; over: () => boolean; limitMs: number },
   text: Text,
 ): Promise<number> {
   const { socket } = publisherOf(fleet);
   const size = bytesEach(fleet, text);
   const started = performance.now();
   let sent = 0;
-  await guarded(fleet, (done, fail) => {
-    const publish = (): void => {
-      if (over()) {
-        fleet.goal = owe(fleet, sent * size);
-        fleet.onGoal = done;
-        if (fleet.received >= fleet.goal) done();
-        return;
-      }
-      const line = fleet.wire.publish(text());
-      if (socket.write(line) !== line.length)
-        return fail("the publisher cannot write");
-      sent++;
-      const due = started + (sent * 1000) / perSecond;
-      setTimeout(publish, Math.max(0, due - performance.now()));
-    };
-    publish();
-  });
+  await guarded(
+    fleet,
+    (done, fail) => {
+      const publish = (): void => {
+        if (pace.over()) {
+          fleet.goal = owe(fleet, 0);
+          fleet.onGoal = done;
+          if (fleet.received >= fleet.goal) done();
+          return;
+        }
+        const line = fleet.wire.publish(text());
+        if (socket.write(line) !== line.length)
+          return fail("the publisher cannot write");
+        sent++;
+        const due = started + (sent * 1000) / pace.perSecond;
+        setTimeout(publish, Math.max(0, due - performance.now()));
+      };
+      publish();
+    },
+    pace.limitMs,
+  );
   return sent * fleet.listeners.length;
 }
 

@@ -1,10 +1,17 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Only processes in this set are ever signalled: those this run started. */
 const children = new Set<Bun.Subprocess>();
 const folders = new Set<string>();
+let ending = false;
 
 /** A new empty folder that goes away with this run. */
 export function temporaryFolder(): string {
@@ -27,24 +34,20 @@ export interface Started {
  */
 export function start(cmd: string[], folder: string, cwd?: string): Started {
   const file = join(folder, `output-${Bun.randomUUIDv7()}.txt`);
+  const output = openSync(file, "a");
   const process = track(
     Bun.spawn({
-      cmd: ["/bin/sh", "-c", 'exec "$@" >"$0" 2>&1', file, ...cmd],
+      cmd,
       stdin: "ignore",
-      stdout: "ignore",
-      stderr: "inherit",
+      stdout: output,
+      stderr: output,
       ...(cwd === undefined ? {} : { cwd }),
     }),
   );
+  closeSync(output);
   return {
     pid: process.pid,
-    output: () => {
-      try {
-        return readFileSync(file, "utf8");
-      } catch {
-        return "";
-      }
-    },
+    output: () => readFileSync(file, "utf8"),
     exited: () => process.exitCode !== null || process.signalCode !== null,
     stop: () => stop(process),
   };
@@ -53,6 +56,8 @@ export function start(cmd: string[], folder: string, cwd?: string): Started {
 /** Takes a process into the care of `stopEverything`. */
 export function track<T extends Bun.Subprocess>(process: T): T {
   children.add(process);
+  // A scenario that does not know yet that the run was interrupted may go on starting.
+  if (ending) process.kill("SIGKILL");
   void process.exited.then(() => children.delete(process));
   return process;
 }
@@ -68,6 +73,7 @@ export async function stop(process: Bun.Subprocess): Promise<void> {
 
 /** Ends whatever this run still has going and removes its folders. */
 export async function stopEverything(): Promise<void> {
+  ending = true;
   await Promise.all([...children].map(stop));
   for (const folder of folders)
     rmSync(folder, { recursive: true, force: true });

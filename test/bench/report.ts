@@ -19,6 +19,11 @@ export const figures = {
   peak: { head: "peak memory", show: mb },
   before: { head: "memory before", show: mb },
   after: { head: "memory after", show: mb },
+  connects: { head: "connects/s", show: (n: number) => n.toFixed(0) },
+  cpuPerConnect: {
+    head: "CPU per connect",
+    show: (n: number) => `${(n * 1e6).toFixed(0)} us`,
+  },
   perClient: { head: "bytes per client", show: (n: number) => n.toFixed(0) },
 } satisfies Record<string, Figure>;
 
@@ -122,7 +127,7 @@ export class Report {
     };
     this.entries.at(-1)?.ratios.push(kept);
     const what = `${subject} / ${against}, ${figures[figure].head}`;
-    const span = `${ratio.toFixed(2)}  (${lowest.toFixed(2)} to ${highest.toFixed(2)})`;
+    const span = `${ratio.toFixed(3)}  (${lowest.toFixed(2)} to ${highest.toFixed(2)})`;
     const verdict =
       wanted === null ? "" : `  ${wanted}: ${met ? "ok" : "missed"}`;
     this.print(`  ${what.padEnd(44)}${span.padEnd(24)}${verdict}`);

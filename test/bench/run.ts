@@ -1,6 +1,9 @@
 import { parseArgs } from "node:util";
 import type { Bench } from "./contest.ts";
+import { churn, idle } from "./crowds.ts";
 import { closed, everybody, paced, pipelined } from "./fan-out.ts";
+import { floor } from "./floor.ts";
+import { logging } from "./logging.ts";
 import { stopEverything, temporaryFolder } from "./processes.ts";
 import { Report } from "./report.ts";
 import { nats, other, redis, relay } from "./servers.ts";
@@ -17,6 +20,18 @@ const scenarios: Record<string, Scenario> = {
   paced: { service: "relay", about: "CPU and latency at 200/s", run: paced },
   closed: { service: "relay", about: "one message in flight", run: closed },
   everybody: { service: "relay", about: "500 clients talk", run: everybody },
+  idle: { service: "relay", about: "memory of 10,000 idle clients", run: idle },
+  logging: {
+    service: "relay",
+    about: "all traffic to JSON files, against none",
+    run: logging,
+  },
+  floor: { service: "relay", about: "CPU against a bare C writer", run: floor },
+  churn: {
+    service: "relay",
+    about: "100,000 connects and disconnects",
+    run: churn,
+  },
 };
 
 const USAGE = `bun run bench [SCENARIO or SERVICE ...] [--smoke] [--rounds N] [--servers A,B] [--peer COMMAND]
@@ -118,6 +133,7 @@ async function main(): Promise<number> {
       ? "smoke: far too small for ratios to mean anything"
       : `${rounds} interleaved rounds; ratios are medians of the rounds' own (lowest to highest)`,
   );
+  for (const kind of kinds) report.note(`${kind.name}: ${kind.terms}`);
   const bench: Bench = {
     report,
     folder,

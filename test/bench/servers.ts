@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { accepts, freePort, start, type Started, until } from "./processes.ts";
 import type { WireName } from "./wire.ts";
@@ -13,6 +13,10 @@ export interface Server {
 export interface Kind {
   name: string;
   wire: WireName;
+  /** Terms it runs on that a reader must know to judge its numbers. */
+  terms: string;
+  /** Whether it is under test: its faults fail the run, those of others are noted. */
+  ours: boolean;
   /** Starts it for this many listeners; rejects with what it said if it does not. */
   start(listeners: number): Promise<Server>;
 }
@@ -76,6 +80,8 @@ export function relay(
   return {
     name,
     wire: "relay",
+    terms: "guarded backend, its limits set so high that none of them acts",
+    ours: true,
     start: async () => {
       const config = join(folder, `${Bun.randomUUIDv7()}.toml`);
       await Bun.write(config, UNLIMITED + logger);
@@ -92,6 +98,9 @@ export function redis(folder: string): Kind | null {
   return {
     name: "redis",
     wire: "redis",
+    terms:
+      "no persistence, no bound on what waits for a listener; a client that publishes too uses RESP3 on one connection",
+    ours: false,
     start: (listeners) => {
       const port = freePort();
       const cmd = [program, "--port", String(port), "--bind", "127.0.0.1"];
@@ -110,6 +119,8 @@ export function nats(folder: string): Kind | null {
   return {
     name: "nats",
     wire: "nats",
+    terms: "as it comes, core publish and subscribe",
+    ours: false,
     start: async () => {
       const port = freePort();
       const config = join(folder, `${Bun.randomUUIDv7()}.conf`);
@@ -132,13 +143,14 @@ export function floor(folder: string): Kind | null {
   const compiler = Bun.which("cc");
   if (compiler === null) return null;
   const program = join(folder, "floor");
-  mkdirSync(folder, { recursive: true });
   const source = join(import.meta.dir, "floor.c");
   const compiled = Bun.spawnSync([compiler, "-O2", "-o", program, source]);
   if (!compiled.success) throw new Error(compiled.stderr.toString());
   return {
     name: "floor",
     wire: "floor",
+    terms: "no framing, no envelope, no guards",
+    ours: false,
     start: (listeners) =>
       readyLine(start([program, String(listeners)], folder), "the floor"),
   };
@@ -152,6 +164,8 @@ export function other(folder: string, command: string, name: string): Kind {
   return {
     name,
     wire: "relay",
+    terms: command,
+    ours: false,
     start: () => {
       const port = freePort();
       const words = command.split(" ").filter((word) => word !== "");
