@@ -148,6 +148,7 @@ export class JsonSyntaxError extends Error {
   }
 }
 
+// oxlint-disable-next-line no-control-regex
 const JSON_STRING = /"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const JSON_SCALAR =
   /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;

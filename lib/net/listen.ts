@@ -1,10 +1,12 @@
-import { readFileSync } from "node:fs";
 import type { Socket, SocketHandler, TCPSocketListener, TLSOptions } from "bun";
 import type { AccessSettings, TlsSettings } from "../config/table.ts";
 import type { Clock } from "../host/clock.ts";
 import { messageOf, reasonOf, StartError } from "../host/errors.ts";
 import type { Log } from "../host/log.ts";
 import { type Address, addressText } from "../host/service.ts";
+import { fileLimit } from "./file-limit.ts";
+import { probeTls, tlsOptions } from "./tls.ts";
+import { TurnedAway } from "./turned-away.ts";
 import { Access, isLoopback, unmapped } from "./access.ts";
 import {
   CLOSE_REASONS,
@@ -94,10 +96,7 @@ export class Listener<C extends Client> {
   readonly #lingering = new Set<Client>();
   readonly #unborn = new Set<Socket<Connection<C>>>();
   readonly #perAddress = new Map<string, number>();
-  readonly #turnedAway = new Map<
-    CloseReason,
-    { count: number; last: string }
-  >();
+  readonly #turnedAway: TurnedAway;
   readonly #jobs: (() => void)[] = [];
   #tls: TLSOptions | undefined;
   #settings: ListenSettings;
@@ -120,6 +119,7 @@ export class Listener<C extends Client> {
     this.#protocol = protocol;
     this.#clock = clock;
     this.#log = log;
+    this.#turnedAway = new TurnedAway(service, log);
     this.#settings = settings;
     this.#access = new Access(settings.access);
     this.closes = Object.fromEntries(
@@ -128,7 +128,7 @@ export class Listener<C extends Client> {
     this.#socket = this.#listen(at.host, at.port, settings.tls);
     this.address = { host: at.host, port: this.#socket.port };
     this.#jobs.push(clock.every(SWEEP_MS, () => this.#sweep()));
-    this.#jobs.push(clock.every(1000, () => this.#tellTurnedAway()));
+    this.#jobs.push(clock.every(1000, () => this.#turnedAway.tell()));
     this.#checkFileLimit();
   }
 
@@ -157,7 +157,7 @@ export class Listener<C extends Client> {
       JSON.stringify(before.tls) !== JSON.stringify(settings.tls) ||
       JSON.stringify(this.#tls) !== JSON.stringify(tls);
     if (tlsChanged) {
-      this.#probe(tls);
+      if (tls) probeTls(tls);
       this.#settings = settings;
       this.#relisten();
     }
@@ -245,13 +245,6 @@ export class Listener<C extends Client> {
     }
   }
 
-  /** Tries certificates on a port nobody knows, so that bad ones never replace good ones. */
-  #probe(tls: TLSOptions | undefined): void {
-    if (!tls) return;
-    const socket = { data() {} };
-    Bun.listen({ hostname: "127.0.0.1", port: 0, tls, socket }).stop(true);
-  }
-
   /** Bun cannot change the certificates of a listener: a new one takes its place, and clients stay. */
   #relisten(): void {
     const { host, port } = this.address;
@@ -319,10 +312,10 @@ export class Listener<C extends Client> {
 
   #awaitHandshake(socket: Socket<Connection<C>>): void {
     if (!this.#access.admits(unmapped(socket.remoteAddress))) {
-      this.#countTurnedAway("denied", socket.remoteAddress);
+      this.#turnAway("denied", socket.remoteAddress);
       socket.terminate();
     } else if (this.#population() >= this.maxClients) {
-      this.#countTurnedAway("limit", socket.remoteAddress);
+      this.#turnAway("limit", socket.remoteAddress);
       socket.terminate();
     } else {
       socket.data.unborn = { since: this.#clock.now() };
@@ -344,7 +337,7 @@ export class Listener<C extends Client> {
   }
 
   #dropUnborn(socket: Socket<Connection<C>>): void {
-    this.#countTurnedAway("handshake", socket.remoteAddress);
+    this.#turnAway("handshake", socket.remoteAddress);
     socket.terminate();
   }
 
@@ -364,7 +357,7 @@ export class Listener<C extends Client> {
     socket.data.client = client;
     const refused = this.#refuses(client);
     if (refused) {
-      this.#countTurnedAway(refused.reason, client.address);
+      this.#turnAway(refused.reason, client.address);
       client.state = "closing";
       client.reason = refused.reason;
       client.send(refused.notice);
@@ -462,10 +455,7 @@ export class Listener<C extends Client> {
 
   #closed(socket: Socket<Connection<C>>, error: Error | undefined): void {
     if (this.#unborn.delete(socket)) {
-      this.#countTurnedAway(
-        "handshake",
-        socket.remoteAddress ?? "an address unknown",
-      );
+      this.#turnAway("handshake", socket.remoteAddress ?? "an address unknown");
     }
     const { client } = socket.data ?? {};
     if (!client || client.state === "closed") return;
@@ -547,6 +537,11 @@ export class Listener<C extends Client> {
     if (this.#lingering.size === 0) this.#quiet?.();
   }
 
+  #turnAway(reason: CloseReason, who: string): void {
+    this.closes[reason]++;
+    this.#turnedAway.add(reason, who);
+  }
+
   // --- the clock's work
 
   #sweep(): void {
@@ -562,63 +557,4 @@ export class Listener<C extends Client> {
       }
     }
   }
-
-  #countTurnedAway(reason: CloseReason, last: string): void {
-    this.closes[reason]++;
-    const told = this.#turnedAway.get(reason);
-    if (told) {
-      told.count++;
-      told.last = last;
-    } else {
-      this.#turnedAway.set(reason, { count: 1, last });
-    }
-  }
-
-  /** A flood of strangers gets one line a second, not one each. */
-  #tellTurnedAway(): void {
-    for (const [reason, { count, last }] of this.#turnedAway) {
-      const who = count === 1 ? last : `${count} clients, the last ${last}`;
-      this.#log.warning(
-        `${this.#service}: turned away ${who}: ${CLOSE_REASONS[reason]}`,
-      );
-    }
-    this.#turnedAway.clear();
-  }
-}
-
-/** @throws StartError naming the key whose file cannot be read */
-function tlsOptions(settings: TlsSettings): TLSOptions | undefined {
-  if (settings.cert === "") return undefined;
-  const file = (key: "cert" | "key" | "ca") => {
-    try {
-      return readFileSync(settings[key], "utf8");
-    } catch (error) {
-      throw new StartError(
-        `tls.${key}: cannot read ${settings[key]}: ${reasonOf(error)}`,
-      );
-    }
-  };
-  return {
-    cert: file("cert"),
-    key: file("key"),
-    ...(settings.passphrase ? { passphrase: settings.passphrase } : {}),
-    ...(settings.ca ? { ca: file("ca") } : {}),
-    requestCert: settings.require_client_cert,
-    rejectUnauthorized: settings.require_client_cert,
-  };
-}
-
-let knownFileLimit = 0;
-
-/** How many files this process may have open; Bun has raised it as far as the system lets it. */
-function fileLimit(): number {
-  if (knownFileLimit === 0) knownFileLimit = readFileLimit();
-  return knownFileLimit;
-}
-
-function readFileLimit(): number {
-  if (process.platform === "win32") return 16_384;
-  const shell = Bun.spawnSync(["sh", "-c", "ulimit -n"]);
-  const said = shell.stdout.toString().trim();
-  return said === "unlimited" ? 1_048_576 : Number(said) || 1024;
 }

@@ -1,0 +1,128 @@
+import { describe, expect, test } from "bun:test";
+import { Outbox, Pinned, Shared } from "../lib/net/outbox.ts";
+import { Random } from "./random.ts";
+
+/** A socket that takes what it is told to; the one thing a real one cannot be made to do exactly. */
+class ScriptedSink {
+  readonly taken: Buffer[] = [];
+  writes = 0;
+
+  constructor(readonly accept: (length: number) => number) {}
+
+  write(bytes: Uint8Array, offset: number, length: number): number {
+    this.writes++;
+    const took = Math.min(length, this.accept(length));
+    if (took > 0)
+      this.taken.push(Buffer.from(bytes.subarray(offset, offset + took)));
+    return took;
+  }
+
+  text(): string {
+    return Buffer.concat(this.taken).toString("latin1");
+  }
+}
+
+function sharedOf(text: string, pinned: Pinned): Shared {
+  const bytes = Buffer.from(text, "latin1");
+  const shared = new Shared(bytes, bytes.length, pinned);
+  shared.pin();
+  return shared;
+}
+
+describe("the outbox", () => {
+  test("sends every byte once and in order, whatever the socket takes", () => {
+    const random = new Random(3);
+    for (let round = 0; round < 300; round++) {
+      const pinned = new Pinned();
+      const outbox = new Outbox();
+      let expected = "";
+      const sink = new ScriptedSink(
+        (length) =>
+          [length, 0, -1, random.whole(0, length), 1][
+            random.whole(0, 4)
+          ] as number,
+      );
+      for (let step = 0; step < 40; step++) {
+        const size = [10, 300, 5000, 40_000][random.whole(0, 3)] as number;
+        const text = `${random.bytes(random.whole(1, size), 97, 122).toString("latin1")}\n`;
+        const shared = sharedOf(text, pinned);
+        const start = random.whole(0, text.length - 1);
+        outbox.push(shared, start, text.length);
+        expected += text.slice(start);
+        if (random.whole(0, 2) === 0) outbox.unpin();
+        if (random.whole(0, 1) === 0) outbox.flush(sink);
+        expect(outbox.bytes).toBe(expected.length - sink.text().length);
+      }
+      while (!outbox.flush(sink));
+      expect(sink.text()).toBe(expected);
+      expect(outbox.bytes).toBe(0);
+      expect(pinned.bytes).toBe(0);
+    }
+  });
+
+  test("is blocked by a short write and not by a full one", () => {
+    const outbox = new Outbox();
+    const pinned = new Pinned();
+    outbox.push(sharedOf("abcdef\n", pinned), 0, 7);
+    expect(outbox.flush(new ScriptedSink(() => 6))).toBe(false);
+    expect(outbox.blocked).toBe(true);
+    expect(outbox.flush(new ScriptedSink((length) => length))).toBe(true);
+    expect(outbox.blocked).toBe(false);
+  });
+
+  test("gathers small pieces into one write", () => {
+    const outbox = new Outbox();
+    const pinned = new Pinned();
+    for (let i = 0; i < 100; i++)
+      outbox.push(sharedOf("0123456789\n", pinned), 0, 11);
+    const sink = new ScriptedSink((length) => length);
+    outbox.flush(sink);
+    expect(sink.writes).toBe(1);
+    expect(sink.text()).toBe("0123456789\n".repeat(100));
+  });
+
+  test("counts a buffer that several outboxes share once, until the last one has sent it", () => {
+    const pinned = new Pinned();
+    const shared = sharedOf(`${"x".repeat(9_999)}\n`, pinned);
+    const [first, second] = [new Outbox(), new Outbox()];
+    first.push(shared, 0, 10_000);
+    second.push(shared, 0, 10_000);
+    expect(pinned.bytes).toBe(10_000);
+    first.flush(new ScriptedSink((length) => length));
+    expect(pinned.bytes).toBe(10_000);
+    second.clear();
+    expect(pinned.bytes).toBe(0);
+  });
+
+  test("a small piece does not pin a large buffer", () => {
+    const pinned = new Pinned();
+    const outbox = new Outbox();
+    outbox.push(sharedOf(`${"x".repeat(99_999)}\n`, pinned), 0, 100_000);
+    outbox.flush(new ScriptedSink(() => 98_000));
+    expect(outbox.bytes).toBe(2000);
+    expect(pinned.bytes).toBe(2000);
+  });
+
+  test("keeps just the rest of a line that was sent in part", () => {
+    const pinned = new Pinned();
+    const outbox = new Outbox();
+    outbox.push(sharedOf("first line\nsecond\n", pinned), 0, 18);
+    outbox.push(sharedOf("third\n", pinned), 0, 6);
+    outbox.flush(new ScriptedSink(() => 5));
+    outbox.keepLine();
+    const rest = new ScriptedSink((length) => length);
+    outbox.flush(rest);
+    expect(rest.text()).toBe(" line\n");
+    expect(pinned.bytes).toBe(0);
+  });
+
+  test("keeps nothing when the last thing sent was a whole line", () => {
+    const pinned = new Pinned();
+    const outbox = new Outbox();
+    outbox.push(sharedOf("first line\nsecond\n", pinned), 0, 18);
+    outbox.flush(new ScriptedSink(() => 11));
+    outbox.keepLine();
+    expect(outbox.bytes).toBe(0);
+    expect(pinned.bytes).toBe(0);
+  });
+});
