@@ -184,6 +184,7 @@ export async function paced(
         if (socket.write(line) !== line.length)
           return fail("the publisher cannot write");
         sent++;
+        owe(fleet, size);
         const due = started + (sent * 1000) / pace.perSecond;
         setTimeout(publish, Math.max(0, due - performance.now()));
       };
