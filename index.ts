@@ -5,6 +5,7 @@ import type { Services } from "./lib/host/lifecycle.ts";
 import { stdoutDelivered } from "./lib/host/stdout.ts";
 import { Relay } from "./lib/services/relay/relay.ts";
 
+export { type Preset, presets } from "./lib/config/presets.ts";
 export { StartError } from "./lib/host/errors.ts";
 export {
   ConfigError,

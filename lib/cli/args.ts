@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { nearest } from "../config/nearest.ts";
+import { presets } from "../config/presets.ts";
 
 export interface Flag {
   readonly name: string;
@@ -41,7 +42,12 @@ const PORT: Flag = {
   value: "PORT",
   about: "Port of the relay; 0 takes a free one.",
 };
-const SOURCES = [CONFIG, SET, HOST, PORT];
+const PRESET: Flag = {
+  name: "preset",
+  value: "NAME",
+  about: `Start from a preset, which the file overrides: ${Object.keys(presets).join(", ")}.`,
+};
+const SOURCES = [CONFIG, PRESET, SET, HOST, PORT];
 
 /** Every command, once: parsing and help are read off this table. */
 export const COMMANDS: readonly Command[] = [

@@ -49,6 +49,7 @@ export async function main(
 function sourcesOf({ flags }: Arguments): Sources {
   return {
     file: flags.get("config")?.[0],
+    preset: flags.get("preset")?.[0],
     sets: flags.get("set") ?? [],
     host: flags.get("host")?.[0],
     port: flags.get("port")?.[0],

@@ -1,4 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
+import { nearest } from "./nearest.ts";
+import { type PresetName, presets } from "./presets.ts";
 import {
   type Layer,
   type Problem,
@@ -15,6 +17,8 @@ export const DEFAULT_FILE = "summoner.toml";
 
 /** Where settings come from, weakest first. */
 export interface Sources {
+  /** A preset to start from. */
+  readonly preset?: string | undefined;
   /** A file that must exist; without it `summoner.toml` in the working folder, if there is one. */
   readonly file?: string | undefined;
   /** A configuration as an object, in the form of the reference's `server.json`; no file is read then. */
@@ -41,6 +45,7 @@ export function load<E extends typeof settings>(
     if ("message" in found) problems.push(found);
     else layers.push(found);
   };
+  if (sources.preset !== undefined) take(presetLayer(sources.preset));
   let file: string | null = null;
   if (sources.object) {
     take({ name: "config", values: sources.object, reference: true });
@@ -64,6 +69,22 @@ export function load<E extends typeof settings>(
     file !== null || sources.object !== undefined,
   );
   return { ...reading, file, problems: [...problems, ...reading.problems] };
+}
+
+function presetLayer(name: string): Layer | Problem {
+  if (Object.hasOwn(presets, name)) {
+    return {
+      name: `preset ${name}`,
+      values: presets[name as PresetName].config,
+    };
+  }
+  const names = Object.keys(presets);
+  const meant = nearest(name, names);
+  const hint = meant ? `; did you mean ${meant}?` : "";
+  return {
+    where: "--preset",
+    message: `found ${name}; allowed: ${names.join(", ")}${hint}`,
+  };
 }
 
 const UNREADABLE: Record<string, string> = {

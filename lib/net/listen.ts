@@ -3,7 +3,12 @@ import type { AccessSettings, TlsSettings } from "../config/table.ts";
 import type { Clock } from "../host/clock.ts";
 import { messageOf, reasonOf, StartError } from "../host/errors.ts";
 import type { Log } from "../host/log.ts";
-import { type Address, addressText } from "../host/service.ts";
+import {
+  type Address,
+  addressText,
+  type ClientInfo,
+  type Health,
+} from "../host/service.ts";
 import { fileLimit } from "./file-limit.ts";
 import { probeTls, tlsOptions } from "./tls.ts";
 import { TurnedAway } from "./turned-away.ts";
@@ -20,19 +25,19 @@ export interface Protocol<C extends Client> {
   /** The state of a newcomer. */
   create(socket: Socket<unknown>, ip: string, port: number, now: number): C;
   /** Why a newcomer is turned away, or null. */
-  refuses(ip: string, port: number): Refused | null;
+  refuses?(ip: string, port: number): Refused | null;
   /** Greets a newcomer; it is served once this resolves, unless it was closed meanwhile. */
   greet?(client: C): Promise<void> | undefined;
   /** The client is served from now on. */
-  opened(client: C): void;
+  opened?(client: C): void;
   /** Bytes came; never called for a client that is held or closing. */
   received(client: C, chunk: Buffer): void;
   /** The client sent its FIN; a last unterminated line counts. */
   ended(client: C): void;
   /** Its socket takes bytes again; `client.outbox` has been flushed as far as it goes. */
-  drained(client: C): void;
+  drained?(client: C): void;
   /** The client is dead; every index must forget it. `wasOpen` is false for one that was still being greeted. */
-  closed(client: C, wasOpen: boolean): void;
+  closed?(client: C, wasOpen: boolean): void;
 }
 
 export interface Refused {
@@ -169,6 +174,26 @@ export class Listener<C extends Client> {
       }
     }
     this.#checkFileLimit();
+  }
+
+  health(): Health {
+    const { trouble } = this;
+    return { ok: trouble === null, reason: trouble ?? "listening" };
+  }
+
+  *infos(): Generator<ClientInfo> {
+    const now = this.#clock.now();
+    for (const client of this.clients) yield client.info(now);
+  }
+
+  /** Closes a client by its id, as `kicked`; false when there is none. */
+  kick(id: number, notice: string): boolean {
+    for (const client of this.clients) {
+      if (client.id !== id) continue;
+      this.close(client, "kicked", notice);
+      return true;
+    }
+    return false;
   }
 
   /** Ends a client: it dies at once, then its notice and what else it is owed leave within a second. */
@@ -383,7 +408,7 @@ export class Listener<C extends Client> {
   #open(client: C): void {
     if (client.state !== "greeting") return;
     client.state = "open";
-    this.#guarded(client, () => this.#protocol.opened(client));
+    this.#guarded(client, () => this.#protocol.opened?.(client));
     if (client.isHeld(Hold.greeting)) this.resume(client, Hold.greeting);
   }
 
@@ -391,7 +416,7 @@ export class Listener<C extends Client> {
     if (!this.#access.admits(ip)) {
       return { reason: "denied", notice: TURNED_AWAY.denied };
     }
-    const refused = this.#protocol.refuses(ip, port);
+    const refused = this.#protocol.refuses?.(ip, port);
     if (refused) return refused;
     const { maxClients } = this;
     if (this.#population() >= maxClients) {
@@ -436,7 +461,7 @@ export class Listener<C extends Client> {
     if (client.bytesOut !== before) client.tookAt = this.#clock.now();
     if (client.state === "closing") this.#finish(client);
     else if (client.state === "open") {
-      this.#guarded(client, () => this.#protocol.drained(client));
+      this.#guarded(client, () => this.#protocol.drained?.(client));
     }
   }
 
@@ -493,7 +518,7 @@ export class Listener<C extends Client> {
     if (others === 0) this.#perAddress.delete(client.ip);
     else this.#perAddress.set(client.ip, others);
     try {
-      this.#protocol.closed(client, wasOpen);
+      this.#protocol.closed?.(client, wasOpen);
     } catch (error) {
       this.#log.bug(error, `closing ${client.address}`);
     }

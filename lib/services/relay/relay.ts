@@ -152,24 +152,16 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   }
 
   health(): Health {
-    const { trouble } = this.#listener;
-    return trouble
-      ? { ok: false, reason: trouble }
-      : { ok: true, reason: "listening" };
+    return this.#listener.health();
   }
 
-  *clients(): Generator<ClientInfo> {
-    const now = this.#clock.now();
-    for (const client of this.#listener.clients) yield client.info(now);
+  clients(): Iterable<ClientInfo> {
+    return this.#listener.infos();
   }
 
   kick(id: number): boolean {
-    for (const client of this.#listener.clients) {
-      if (client.id !== id) continue;
-      this.close(client, "kicked", NOTICES.kicked);
-      return true;
-    }
-    return false;
+    this.#broadcast.flush();
+    return this.#listener.kick(id, this.#lastWords(NOTICES.kicked));
   }
 
   async drain(deadlineMs: number): Promise<void> {

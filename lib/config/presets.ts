@@ -1,0 +1,81 @@
+/** A ready choice of settings for one kind of use, in the form of `server.json`. */
+export interface Preset {
+  readonly about: string;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** The tuning recipes of the reference's documentation, with fixed numbers inside its ranges. */
+export const presets = {
+  chat: {
+    about: "Low-latency chat: many small messages, short pauses.",
+    config: {
+      version: "rust",
+      hyper_parameters: {
+        rate_limit_msgs_per_minute: 1000,
+        throttle_delay_ms: 75,
+        flow_control_delay_ms: 375,
+        backpressure_policy: {
+          throttle_threshold: 300,
+          flow_control_threshold: 900,
+          disconnect_threshold: 2000,
+        },
+      },
+    },
+  },
+  broadcast: {
+    about:
+      "High-throughput broadcast to about a thousand recipients, with compact JSON logs.",
+    config: {
+      version: "rust",
+      logger: {
+        enable_file_log: true,
+        enable_json_log: true,
+        log_keys: ["msg_id", "type"],
+      },
+      hyper_parameters: {
+        connection_buffer_size: 1024,
+        queue_monitor_capacity: 400,
+        backpressure_policy: {
+          throttle_threshold: 1000,
+          flow_control_threshold: 2500,
+          disconnect_threshold: 5000,
+        },
+      },
+    },
+  },
+  strict: {
+    about:
+      "A public endpoint that expects abuse; listeners must send heartbeats.",
+    config: {
+      version: "rust",
+      hyper_parameters: {
+        rate_limit_msgs_per_minute: 90,
+        client_timeout_secs: 150,
+        quarantine_cooldown_secs: 900,
+        backpressure_policy: {
+          throttle_threshold: 50,
+          flow_control_threshold: 150,
+          enable_disconnect: true,
+          disconnect_threshold: 300,
+        },
+      },
+    },
+  },
+  "large-room": {
+    about:
+      "Thousands of clients in one room: gentle shaping, nobody is disconnected.",
+    config: {
+      version: "rust",
+      hyper_parameters: {
+        backpressure_policy: {
+          throttle_threshold: 1000,
+          flow_control_threshold: 3000,
+          enable_disconnect: false,
+          disconnect_threshold: 10_000,
+        },
+      },
+    },
+  },
+} as const satisfies Readonly<Record<string, Preset>>;
+
+export type PresetName = keyof typeof presets;

@@ -1,0 +1,150 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { load } from "../lib/config/load.ts";
+import { settings } from "../lib/config/table.ts";
+import { HandClock } from "../lib/host/clock.ts";
+import { Program } from "../lib/host/lifecycle.ts";
+import { Log } from "../lib/host/log.ts";
+import { boot, dial, until } from "./kit.ts";
+
+const root = join(import.meta.dir, "..");
+const readme = await Bun.file(join(root, "README.md")).text();
+const folder = mkdtempSync(join(tmpdir(), "summoner-readme-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The example whose first line names it, written where it can run; imports lead to this checkout. */
+async function example(
+  name: string,
+  change = (code: string) => code,
+): Promise<string> {
+  const start = readme.indexOf(`// ${name}\n`);
+  expect(start).toBeGreaterThan(0);
+  const code = readme
+    .slice(start, readme.indexOf("\n```", start))
+    .replaceAll('"../../', `"${root}/lib/`)
+    .replaceAll('"./index.ts"', `"${root}/index.ts"`);
+  const path = join(folder, name);
+  await Bun.write(path, change(code));
+  return path;
+}
+
+/** Runs an example as a program of its own, until it has said something that `pattern` matches. */
+async function started(path: string, args: string[], pattern: RegExp) {
+  const program = Bun.spawn([process.execPath, path, ...args], {
+    cwd: folder,
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  let said = "";
+  const ready = Promise.withResolvers<RegExpExecArray>();
+  const all = (async () => {
+    for await (const bytes of program.stdout) {
+      said += new TextDecoder().decode(bytes);
+      const found = pattern.exec(said);
+      if (found) ready.resolve(found);
+    }
+    ready.reject(new Error(`it ended after saying ${said}`));
+  })();
+  ready.promise.catch(() => {});
+  return { program, found: ready.promise, all, said: () => said };
+}
+
+const READY = /relay is ready on 127\.0\.0\.1:(\d+)/;
+
+describe("the README's examples", () => {
+  test.each(["server.ts", "plain.ts"])(
+    "%s relays lines until it is told to stop",
+    async (name) => {
+      await Bun.write(
+        join(folder, "server.json"),
+        '{ "version": "rust", "port": 0 }',
+      );
+      const path = await example(name, (code) =>
+        code.replace("port: 9000", "port: 0").replace("0.0.0.0", "127.0.0.1"),
+      );
+      const { program, found, all, said } = await started(path, [], READY);
+      const port = Number((await found)[1]);
+      const [a, b] = [await dial(port), await dial(port)];
+      await until(() => said().includes("(2 clients)"));
+      a.send("hello\n");
+      expect(JSON.parse(await b.next()).content).toBe("hello");
+      program.kill("SIGTERM");
+      expect(await program.exited).toBe(0);
+      await all;
+      expect(said().trimEnd()).toEndWith("Server exited cleanly.");
+    },
+  );
+
+  test("doorman.ts greets and observes", async () => {
+    await Bun.write(
+      join(folder, "server.json"),
+      '{ "version": "rust", "port": 0 }',
+    );
+    const { program, found, said } = await started(
+      await example("doorman.ts"),
+      [],
+      READY,
+    );
+    const client = await dial(Number((await found)[1]));
+    expect(await client.next()).toBe("Welcome.");
+    client.send("knock\n");
+    await until(() => said().includes(`${client.address} said knock\n`));
+    program.kill("SIGTERM");
+    expect(await program.exited).toBe(0);
+  });
+
+  test("client.ts prints what others say and sends what is typed", async () => {
+    const server = await boot();
+    const path = await example("client.ts");
+    const { program, found } = await started(
+      path,
+      ["127.0.0.1", `${server.port}`],
+      /: (.*)\n/,
+    );
+    await until(() => server.stats()["clients"] === 1);
+    const other = await server.join();
+    other.send("hello\n");
+    expect((await found)[1]).toBe("hello");
+    program.stdin.write("typed\n");
+    program.stdin.flush();
+    expect(JSON.parse(await other.next()).content).toBe("typed");
+    program.kill();
+    await program.exited;
+    await server.stop();
+  });
+
+  test("echo.ts is a service like the others: settings, limits, stats and drain", async () => {
+    const { echo, echoSection } = await import(await example("echo.ts"));
+    const entries = { ...settings, echo: echoSection };
+    const wrong = load(entries, { object: { echo: { port: "x" } } });
+    expect(wrong.problems[0]?.message).toContain("echo.port");
+    const { config } = load(entries, {
+      object: { echo: { enabled: true, port: 0 } },
+    });
+    const clock = new HandClock();
+    const program = new Program<typeof config>(
+      clock,
+      new Log("echo", config.logger, clock, () => {}),
+    );
+    await program.start({ echo }, config);
+    const running = program.running.get("echo");
+    const client = await dial(running?.addresses[0]?.port as number);
+    client.send("one\ntwo\nunterminated");
+    client.half();
+    expect([
+      await client.next(),
+      await client.next(),
+      await client.next(),
+    ]).toEqual(["one", "two", "unterminated"]);
+    expect(await client.closed).toBe("end");
+    await until(() => running?.stats()["clients"] === 0);
+    const stays = await dial(running?.addresses[0]?.port as number);
+    await until(() => running?.stats()["clients"] === 1);
+    const drained = program.drain(1000);
+    expect(await stays.next()).toBe("Warning: Server is shutting down.");
+    await drained;
+  });
+});
