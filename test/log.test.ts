@@ -502,7 +502,7 @@ describe("new settings", () => {
       enable_console_log: false,
     };
     expect(() => log.configure(bad)).toThrow(
-      /^cannot write .*: not a directory$/,
+      /^cannot write .*: part of the path is not a folder$/,
     );
     log.info("still here");
     await log.close();

@@ -189,7 +189,7 @@ describe("opening", () => {
     fs.mkdirSync(join(folder, "taken.log"));
     const taken = join(folder, "taken.log");
     expect(() => open({}, taken)).toThrow(
-      `cannot write ${taken}: illegal operation on a directory`,
+      `cannot write ${taken}: it is a folder`,
     );
   });
 

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { nearest } from "./nearest.ts";
+import { reasonOf } from "./reason.ts";
 import { type PresetName, presets } from "./presets.ts";
 import {
   type Layer,
@@ -87,21 +88,13 @@ function presetLayer(name: string): Layer | Problem {
   };
 }
 
-const UNREADABLE: Record<string, string> = {
-  ENOENT: "there is no such file",
-  EACCES: "permission denied",
-  EISDIR: "it is a folder",
-  ENOTDIR: "part of the path is not a folder",
-};
-
 function readLayer(path: string): Layer | Problem {
   try {
     return parseLayer(path, readFileSync(path, "utf8"));
   } catch (error) {
-    const { code = "", message } = error as NodeJS.ErrnoException;
     return {
       where: path,
-      message: `cannot be read: ${UNREADABLE[code] ?? message}`,
+      message: `cannot be read: ${reasonOf(error)}`,
     };
   }
 }

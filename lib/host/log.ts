@@ -123,7 +123,7 @@ export class Log {
   /**
    * @param name the server's name, which also names the file
    * @param print takes whole lines for the console; standard output when not given
-   * @throws Error `cannot write PATH: reason`
+   * @throws StartError `cannot write PATH: reason`
    */
   constructor(
     name: string,
@@ -217,7 +217,7 @@ export class Log {
 
   /**
    * Applies new settings. A new file is opened before the old one is let go.
-   * @throws Error `cannot write PATH: reason`; the settings then stay as they were
+   * @throws StartError `cannot write PATH: reason`; the settings then stay as they were
    */
   configure(settings: LogSettings): void {
     const old = this.#file;

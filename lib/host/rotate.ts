@@ -2,7 +2,9 @@ import * as fs from "node:fs";
 import { rename, stat, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
+import { reasonOf } from "../config/reason.ts";
 import type { Clock } from "./clock.ts";
+import { StartError } from "./errors.ts";
 
 const writeSome = promisify(fs.write);
 const sync = promisify(fs.fdatasync);
@@ -36,13 +38,6 @@ export interface RotatingFileOptions extends Rotation {
   /** Characters that may wait for the disk; beyond that the newest lines are dropped and counted. Default 16 Mi. */
   maxWaiting?: number;
   counters?: FileCounters;
-}
-
-/** The system's words for an error, without code, call and path. */
-function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "EEXIST") return "its folder is a file";
-  return /^[A-Z0-9]+: (.*?)(, |$)/.exec(message)?.[1] ?? message;
 }
 
 function countLines(text: string): number {
@@ -86,7 +81,7 @@ export class RotatingFile {
 
   /**
    * Opens PATH for appending and makes its folder.
-   * @throws Error `cannot write PATH: reason`
+   * @throws StartError `cannot write PATH: reason`
    */
   constructor(path: string, options: RotatingFileOptions) {
     this.path = path;
@@ -104,7 +99,7 @@ export class RotatingFile {
       this.#fd = fs.openSync(path, "a+");
       this.#size = fs.fstatSync(this.#fd).size;
     } catch (error) {
-      throw new Error(`cannot write ${path}: ${reasonOf(error)}`);
+      throw new StartError(`cannot write ${path}: ${reasonOf(error)}`);
     }
     // A crash tore the last line: what we write must not become its continuation.
     const last = Buffer.alloc(1);

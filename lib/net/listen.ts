@@ -1,7 +1,8 @@
 import type { Socket, SocketHandler, TCPSocketListener, TLSOptions } from "bun";
 import type { AccessSettings, TlsSettings } from "../config/table.ts";
 import type { Clock } from "../host/clock.ts";
-import { messageOf, reasonOf, StartError } from "../host/errors.ts";
+import { reasonOf } from "../config/reason.ts";
+import { messageOf, StartError } from "../host/errors.ts";
 import type { Log } from "../host/log.ts";
 import {
   type Address,

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import type { TLSOptions } from "bun";
 import type { TlsSettings } from "../config/table.ts";
-import { reasonOf, StartError } from "../host/errors.ts";
+import { reasonOf } from "../config/reason.ts";
+import { StartError } from "../host/errors.ts";
 
 /** @throws StartError naming the key whose file cannot be read */
 export function tlsOptions(settings: TlsSettings): TLSOptions | undefined {

@@ -1,0 +1,17 @@
+const REASONS: Record<string, string> = {
+  EACCES: "permission denied",
+  EADDRINUSE: "the port is in use",
+  EADDRNOTAVAIL: "this machine does not have that address",
+  EEXIST: "its folder is a file",
+  EISDIR: "it is a folder",
+  ENOENT: "there is no such file",
+  ENOTDIR: "part of the path is not a folder",
+  EPERM: "permission denied",
+};
+
+/** Why a system call failed, in words. */
+export function reasonOf(error: unknown): string {
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  const system = /^[A-Z0-9]+: (.*?)(, |$)/.exec(message)?.[1];
+  return REASONS[code] ?? system ?? message;
+}
