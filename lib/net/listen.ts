@@ -68,7 +68,7 @@ export const TURNED_AWAY = {
 
 /** How long a closed client may take to read its notice and close its side. */
 const LINGER_MS = 1000;
-/** How many closed clients may linger at once; beyond that they are cut. */
+/** How many closed clients may linger at once; beyond that they are cut. An eighth of the files, at most this. */
 const MAX_LINGERING = 512;
 /** How long a TLS handshake may take. */
 const HANDSHAKE_MS = 10_000;
@@ -148,7 +148,8 @@ export class Listener<C extends Client> {
   }
 
   get maxClients(): number {
-    const byFiles = Math.max(1, fileLimit() - RESERVED_FILES);
+    // Bun reports no accept that fails for want of a file, and spins: stay clear of it.
+    const byFiles = Math.max(1, fileLimit() - RESERVED_FILES - maxLingering());
     return Math.min(this.#settings.maxClients || byFiles, byFiles);
   }
 
@@ -527,7 +528,7 @@ export class Listener<C extends Client> {
   }
 
   #linger(client: C, ms: number): void {
-    if (this.#lingering.size >= MAX_LINGERING && !this.#draining) {
+    if (this.#lingering.size >= maxLingering() && !this.#draining) {
       this.#end(client, "terminate");
       return;
     }
@@ -583,4 +584,8 @@ export class Listener<C extends Client> {
       }
     }
   }
+}
+
+function maxLingering(): number {
+  return Math.min(MAX_LINGERING, fileLimit() >> 3);
 }

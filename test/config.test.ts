@@ -1,0 +1,875 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { load, problemText, remarks } from "../lib/config/load.ts";
+import { nearest } from "../lib/config/nearest.ts";
+import { jsonPositions, tomlPositions } from "../lib/config/positions.ts";
+import { optionPaths, valueAt } from "../lib/config/read.ts";
+import {
+  renderEffective,
+  renderReference,
+  renderToml,
+  tomlValue,
+} from "../lib/config/render.ts";
+import { settings } from "../lib/config/table.ts";
+
+const root = join(import.meta.dir, "..");
+const folder = mkdtempSync(join(tmpdir(), "summoner-config-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Writes a configuration file and loads it. */
+function file(name: string, content: string, sets: readonly string[] = []) {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return load(settings, { file: path, sets });
+}
+const toml = (content: string) => file("summoner.toml", content);
+const json = (values: unknown) => file("server.json", JSON.stringify(values));
+const set = (...sets: string[]) => load(settings, { object: {}, sets });
+
+type Reading = ReturnType<typeof toml>;
+const problems = ({ problems }: Reading) => problems.map(problemText);
+const warnings = ({ warnings }: Reading) => warnings.map(problemText);
+
+/** One `key = value` line, or a table and one. */
+function line(path: string, value: unknown): string {
+  const dot = path.lastIndexOf(".");
+  const table = dot < 0 ? "" : `[${path.slice(0, dot)}]\n`;
+  return `${table}${path.slice(dot + 1)} = ${tomlValue(value)}\n`;
+}
+
+/** What is wrong with one value itself, whatever it contradicts. */
+function complaint(path: string, value: unknown): string | undefined {
+  return problems(toml(line(path, value))).find((text) =>
+    text.includes(`${path}: found`),
+  );
+}
+
+const options = [...optionPaths(settings)];
+const numbers = options.flatMap(([path, { allowed }]) => {
+  const bounds = /^a whole number from (\d+) to (\d+)/.exec(allowed);
+  return bounds ? [[path, Number(bounds[1]), Number(bounds[2])] as const] : [];
+});
+const flags = options.filter(([, { allowed }]) => allowed === "true or false");
+const choices = options.filter(([, { words }]) => words !== undefined);
+const cidrs = options.filter(([, { allowed }]) => allowed.includes("CIDR"));
+const texts = options.filter(
+  ([, { allowed, words }]) => allowed.startsWith("text") && !words,
+);
+
+describe("defaults", () => {
+  test("are those of the source", () => {
+    const { config, problems } = toml("");
+    expect(problems).toEqual([]);
+    expect(config.version).toBe("python");
+    expect(config.logger).toEqual({
+      log_level: "INFO",
+      enable_console_log: true,
+      console_log_format: "",
+      enable_file_log: false,
+      enable_json_log: false,
+      log_file_path: "./logs",
+      log_format: "%(asctime)s - %(name)s - %(levelname)s - %(message)s",
+      max_file_size: 1_000_000,
+      backup_count: 3,
+      date_format: "%Y-%m-%d %H:%M:%S.%3f",
+      log_keys: null,
+    });
+    expect(config.hyper_parameters).toEqual({
+      connection_buffer_size: 128,
+      command_buffer_size: 32,
+      control_channel_capacity: 8,
+      queue_monitor_capacity: 100,
+      client_timeout_secs: 300,
+      rate_limit_msgs_per_minute: 300,
+      timeout_check_interval_secs: 30,
+      accept_error_backoff_ms: 100,
+      quarantine_cooldown_secs: 300,
+      quarantine_cleanup_interval_secs: 60,
+      throttle_delay_ms: 200,
+      flow_control_delay_ms: 1000,
+      worker_threads: 0,
+      backpressure_policy: {
+        enable_throttle: true,
+        throttle_threshold: 100,
+        enable_flow_control: true,
+        flow_control_threshold: 300,
+        enable_disconnect: true,
+        disconnect_threshold: 500,
+      },
+    });
+  });
+
+  test("of the relay protect it", () => {
+    const { relay, host, port } = toml("").config;
+    expect([host, port]).toEqual(["127.0.0.1", 8888]);
+    expect(relay).toMatchObject({
+      enabled: true,
+      max_line_bytes: 65_536,
+      outbox_bytes: 16 * 2 ** 20,
+      total_outbox_bytes: 64 * 2 ** 20,
+      stall_ms: 500,
+      quarantine_by: "auto",
+      monitor_interval_ms: 100,
+    });
+  });
+
+  test.each(options)("%s reads its own default back", (path, { initial }) => {
+    if (initial === null) {
+      expect(valueAt(toml("").config, path)).toBeNull();
+      return;
+    }
+    const given = toml(line(path, initial));
+    expect(problems(given)).toEqual([]);
+    expect(valueAt(given.config, path)).toEqual(initial);
+    expect(given.origins.get(path)).toMatch(/^summoner\.toml:[12]:1$/);
+  });
+
+  test("a file without a version is the plain backend, and says so once", () => {
+    const found = remarks(toml(""));
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain("does not set version");
+    expect(remarks(toml('version = "python"'))).toEqual([]);
+    expect(remarks(toml('version = "rust"'))).toEqual([]);
+  });
+});
+
+describe("bounds", () => {
+  test("there is a bound for every number", () => {
+    const whole = options.filter(([, { initial }]) =>
+      Number.isInteger(initial),
+    );
+    expect(numbers.map(([path]) => path)).toEqual(whole.map(([path]) => path));
+  });
+
+  test.each(numbers)("%s from %d to %d", (path, min, max) => {
+    for (const good of [min, max]) {
+      expect(complaint(path, good)).toBeUndefined();
+      expect(valueAt(toml(line(path, good)).config, path)).toBe(good);
+    }
+    const never = path.endsWith("client_timeout_secs");
+    for (const bad of [never ? -1 : min - 1, max + 1]) {
+      const at = path.includes(".") ? 2 : 1;
+      expect(complaint(path, bad)).toStartWith(
+        `summoner.toml:${at}:1: ${path}: found ${bad} (a number); allowed: a whole number from ${min} to ${max}`,
+      );
+    }
+    expect(complaint(path, min + 0.5)).toContain("(a number)");
+    expect(complaint(path, String(min))).toContain("(text)");
+    expect(complaint(path, true)).toContain("found true");
+  });
+
+  test.each(flags)("%s is true or false", (path) => {
+    expect(complaint(path, true)).toBeUndefined();
+    expect(complaint(path, false)).toBeUndefined();
+    expect(complaint(path, 1)).toContain("allowed: true or false");
+    expect(complaint(path, "true")).toContain("allowed: true or false");
+  });
+
+  test.each(choices)("%s is one of its words", (path, { words }) => {
+    for (const word of words as string[]) {
+      expect(complaint(path, word)).toBeUndefined();
+    }
+    const first = (words as string[])[0] as string;
+    expect(complaint(path, `${first}x`)).toEndWith(
+      `; did you mean "${first}"?`,
+    );
+    expect(complaint(path, "")).toContain(`"${first}"`);
+    expect(complaint(path, 1)).toContain("found 1 (a number)");
+  });
+
+  test.each(texts)("%s is text", (path) => {
+    expect(complaint(path, "x")).toBeUndefined();
+    expect(complaint(path, 1)).toContain("allowed: text");
+    expect(complaint(path, ["x"])).toContain("allowed: text");
+  });
+
+  test.each(["host", "name"])("%s may not be empty", (path) => {
+    expect(complaint(path, "")).toContain("text that is not empty");
+    expect(complaint(path, "  ")).toContain("text that is not empty");
+  });
+
+  test.each(cidrs)("%s takes addresses and ranges", (path) => {
+    for (const good of [
+      [],
+      ["10.0.0.1"],
+      ["0.0.0.0/0", "10.0.0.0/32", "::1", "fd00::/8", "::/0", "::1/128"],
+    ]) {
+      expect(complaint(path, good)).toBeUndefined();
+      expect(valueAt(toml(line(path, good)).config, path)).toEqual(good);
+    }
+    for (const bad of [
+      "10.0.0.0/33",
+      "::1/129",
+      "10.0.0",
+      "10.0.0.256",
+      "localhost",
+      "10.0.0.0/",
+      "10.0.0.0/-1",
+      "10.0.0.0/8/8",
+      "",
+    ]) {
+      expect(complaint(path, ["10.0.0.1", bad])).toContain("CIDR");
+    }
+    expect(complaint(path, "10.0.0.1")).toContain("a list");
+    expect(complaint(path, [1])).toContain("CIDR");
+  });
+});
+
+describe("the shipped file and the README", () => {
+  test("summoner.toml is what the table renders", async () => {
+    const shipped = await Bun.file(join(root, "summoner.toml")).text();
+    expect(shipped).toBe(renderToml(settings));
+  });
+
+  test("summoner.toml reads back as what a start without a file uses", () => {
+    const shipped = load(settings, { file: join(root, "summoner.toml") });
+    expect(shipped.problems).toEqual([]);
+    expect(shipped.warnings).toEqual([]);
+    expect(shipped.config.version).toBe("rust");
+    const none = file("empty.toml", "");
+    expect(shipped.config).toEqual({
+      ...none.config,
+      host: "127.0.0.1",
+      port: 8888,
+      version: "rust",
+    });
+    expect([...shipped.origins.keys()]).toEqual(["host", "port", "version"]);
+    expect(remarks(shipped)).toEqual([]);
+  });
+
+  test("every line that is commented out shows the default", () => {
+    const uncommented = renderToml(settings).replace(/^# (\w+ = )/gm, "$1");
+    const read = toml(uncommented);
+    expect(problems(read)).toEqual([]);
+    const given = options.filter(([, { initial }]) => initial !== null);
+    expect([...read.origins.keys()].toSorted()).toEqual(
+      given.map(([path]) => path).toSorted(),
+    );
+    for (const [path, { initial, shipped }] of given) {
+      expect(valueAt(read.config, path)).toEqual(shipped ?? initial);
+    }
+  });
+
+  test("README.md holds the reference", async () => {
+    const readme = await Bun.file(join(root, "README.md")).text();
+    const found = /<!-- settings -->\n([^]*?)<!-- \/settings -->/.exec(readme);
+    expect(found?.[1]?.trim()).toBe(renderReference(settings).trim());
+  });
+
+  test("the reference has a row for every setting", () => {
+    const reference = renderReference(settings);
+    const rows = reference.split("\n").filter((row) => row.startsWith("| `"));
+    expect(rows).toHaveLength(options.length);
+    expect(reference).toContain("`client_timeout_secs`, `client_timeout`");
+    expect(reference).toContain("### `[hyper_parameters.backpressure_policy]`");
+  });
+});
+
+describe("problems", () => {
+  test("all come at once, each with file, line and column", () => {
+    const found = toml(
+      [
+        "prot = 1",
+        'port = "x"',
+        'version = "rust_v1.1.1"',
+        "[logger]",
+        '  log_lvel = "DEBUG"',
+        "max_file_size = 0",
+        "[relay]",
+        "outbox_bytes = -1",
+      ].join("\n"),
+    );
+    expect(problems(found)).toEqual([
+      "summoner.toml:1:1: prot: unknown key; did you mean port?",
+      'summoner.toml:2:1: port: found "x" (text); allowed: a whole number from 0 to 65535',
+      'summoner.toml:3:1: version: found "rust_v1.1.1" (text); allowed: "python", "rust", "rust_v1.0.0", "rust_v1.1.0"; did you mean "rust_v1.1.0"?',
+      "summoner.toml:5:3: logger.log_lvel: unknown key; did you mean log_level?",
+      "summoner.toml:6:1: logger.max_file_size: found 0 (a number); allowed: a whole number from 1 to 1099511627776",
+      "summoner.toml:8:1: relay.outbox_bytes: found -1 (a number); allowed: a whole number from 4096 to 1099511627776",
+    ]);
+  });
+
+  test("a key in the wrong table is sent to its section", () => {
+    const found = problems(
+      toml('log_level = "INFO"\n[logger]\nthrottle_threshold = 3\nport = 1\n'),
+    );
+    expect(found).toEqual([
+      "summoner.toml:1:1: log_level: unknown key; did you mean logger.log_level?",
+      "summoner.toml:3:1: logger.throttle_threshold: unknown key; did you mean hyper_parameters.backpressure_policy.throttle_threshold?",
+      "summoner.toml:4:1: logger.port: unknown key; did you mean port?",
+    ]);
+  });
+
+  test("an alias in the wrong table is sent to its key", () => {
+    expect(problems(toml("client_timeout = 3"))).toEqual([
+      "summoner.toml:1:1: client_timeout: unknown key; did you mean hyper_parameters.client_timeout_secs?",
+    ]);
+  });
+
+  test("a key that is like nothing gets no suggestion", () => {
+    expect(problems(toml("zzzzzzzz = 3"))).toEqual([
+      "summoner.toml:1:1: zzzzzzzz: unknown key",
+    ]);
+  });
+
+  test("names of JavaScript's own are unknown keys", () => {
+    for (const name of ["constructor", "toString", "__proto__"]) {
+      expect(problems(toml(`${name} = 3`))[0]).toStartWith(
+        `summoner.toml:1:1: ${name}: unknown key`,
+      );
+      expect(warnings(file("server.json", `{"${name}": 3}`))[0]).toStartWith(
+        `server.json:1:2: ${name}: ignored, unknown key`,
+      );
+    }
+  });
+
+  test("a table where a value stands, and the reverse", () => {
+    expect(problems(toml("[port]\nnumber = 3"))).toEqual([
+      "summoner.toml:1:1: port: found a table; allowed: a whole number from 0 to 65535",
+    ]);
+    expect(problems(toml("logger = 3"))).toEqual([
+      "summoner.toml:1:1: logger: found 3 (a number); allowed: a table of settings",
+    ]);
+    expect(problems(toml("[[access]]\nallow = []"))[0]).toStartWith(
+      "summoner.toml:1:1: access: found [",
+    );
+    expect(problems(toml("\nname.first = 3"))).toEqual([
+      "summoner.toml:2:1: name: found a table; allowed: text that is not empty",
+    ]);
+    expect(problems(toml("\n  [drain_ms.a.b]"))).toEqual([
+      "summoner.toml:2:3: drain_ms: found a table; allowed: a whole number from 0 to 1000000000",
+    ]);
+  });
+
+  test("a date is not a text", () => {
+    expect(problems(toml("name = 2026-01-02"))[0]).toContain("(a date)");
+  });
+
+  test("formats that are not known are refused", () => {
+    expect(complaint("logger.date_format", "%Y %Q")).toContain("strftime");
+    expect(complaint("logger.date_format", "%H:%M:%S.%6f %%")).toBeUndefined();
+    for (const key of ["logger.log_format", "logger.console_log_format"]) {
+      expect(complaint(key, "%(asctime)s %(levelnme)s")).toContain(
+        "%(levelname)s",
+      );
+      expect(complaint(key, "100%")).toContain("%% is a percent sign");
+      expect(complaint(key, "\u001b[1m%(levelname)-8s\u001b[0m 100%%")).toBe(
+        undefined,
+      );
+    }
+  });
+
+  test("a syntax error in TOML says where", () => {
+    const [found] = toml('host = "x"\nport = \n').problems;
+    expect(found?.where).toBe("summoner.toml:2:8");
+    expect(found?.message).toStartWith("not valid TOML:");
+    expect(problems(toml("port = 1\nport = 2\n"))[0]).toStartWith(
+      "summoner.toml:2:",
+    );
+  });
+
+  test.each([
+    ['{\n  "host": "x",\n  port: 1\n}', "3:3", "a key in double quotes"],
+    ['{\n  "host": "x"\n  "port": 1\n}', "3:3", '"," or "}"'],
+    ['{"port": 1,}', "1:12", "a key in double quotes"],
+    ['{"log_keys": [1,]}', "1:17", "a value"],
+    ['{"port": 0x1}', "1:11", '"," or "}"'],
+    ['{"host": "x', "1:10", "a text that ends"],
+    ["{\"host\": 'x'}", "1:10", "a value"],
+    ['{"port" 1}', "1:9", '":"'],
+    ['{"port": 1} x', "1:13", "the end"],
+    ["", "1:1", "a value"],
+  ])("a syntax error in JSON says where: %j", (text, position, expected) => {
+    const [found, ...more] = file("server.json", text).problems;
+    expect(more).toEqual([]);
+    expect(found?.where).toBe(`server.json:${position}`);
+    expect(found?.message).toStartWith(
+      `not valid JSON: expected ${expected}, found`,
+    );
+  });
+
+  test("JSON that is no object is one problem", () => {
+    expect(problems(json([1]))).toEqual([
+      "server.json: found [1] (a list); allowed: an object",
+    ]);
+  });
+
+  test("a file that cannot be read is one problem", () => {
+    const missing = join(folder, "nowhere.toml");
+    expect(problems(load(settings, { file: missing }))).toEqual([
+      `${missing}: cannot be read: there is no such file`,
+    ]);
+    mkdirSync(join(folder, "inner.toml"));
+    expect(
+      problems(load(settings, { file: join(folder, "inner.toml") }))[0],
+    ).toEndWith("cannot be read: it is a folder");
+    writeFileSync(join(folder, "plain"), "");
+    expect(
+      problems(load(settings, { file: join(folder, "plain", "x.toml") }))[0],
+    ).toEndWith("cannot be read: part of the path is not a folder");
+  });
+});
+
+describe("nearest", () => {
+  test("finds one slip, not a word that shares little", () => {
+    expect(nearest("prot", ["host", "port"])).toBe("port");
+    expect(nearest("LOG_LEVEL", ["log_level"])).toBe("log_level");
+    expect(nearest("abcdef", ["abcdxy"])).toBe("abcdxy");
+    expect(nearest("abcdef", ["abcxyz"])).toBeUndefined();
+    expect(nearest("x", [])).toBeUndefined();
+  });
+});
+
+describe("positions", () => {
+  const at = (text: string) =>
+    Object.fromEntries(
+      [...tomlPositions(text)].map(([key, { line, column }]) => [
+        key,
+        `${line}:${column}`,
+      ]),
+    );
+
+  test("of dotted and quoted keys", () => {
+    expect(
+      at('a.b = 1\n  "c" . \'d.e\' = 2\n"f\\u0067" = 3 # x = 1\n'),
+    ).toEqual({
+      a: "1:1",
+      "a.b": "1:1",
+      c: "2:3",
+      "c.d.e": "2:3",
+      fg: "3:1",
+    });
+  });
+
+  test("of tables and arrays of tables", () => {
+    expect(at("[a]\nb = 1\n [ c . d ] # [x]\ne = 1\n[[f]]\ng=1\n")).toEqual({
+      a: "1:1",
+      "a.b": "2:1",
+      c: "3:2",
+      "c.d": "3:2",
+      "c.d.e": "4:1",
+      f: "5:1",
+      "f.g": "6:1",
+    });
+  });
+
+  test("of inline tables", () => {
+    expect(
+      at('a = { b = 1, "c" = [{ d = 2 }, "]"], e = { f = 3 } }\ng=1'),
+    ).toEqual({
+      a: "1:1",
+      "a.b": "1:7",
+      "a.c": "1:14",
+      "a.c.d": "1:23",
+      "a.e": "1:41",
+      "a.e.f": "1:47",
+      g: "2:1",
+    });
+  });
+
+  test("after strings over many lines", () => {
+    const text = [
+      'a = """',
+      "x = 1",
+      '\\""" ] } # """',
+      "b = '''",
+      "y = 2 \\'''",
+      'c = [ "#", # d = 1',
+      "  '[', ]",
+      "e = 2026-01-02 03:04:05",
+      "f = 1_000.5e3",
+      '\tg = "\\"h = 1"',
+    ].join("\r\n");
+    expect(at(text)).toEqual({
+      a: "1:1",
+      b: "4:1",
+      c: "6:1",
+      e: "8:1",
+      f: "9:1",
+      g: "10:2",
+    });
+  });
+
+  test("of JSON", () => {
+    const text = '{\n "a": {"b": [1, "}"], "\\u0063": null},\n\t"d" : 1e9\n}';
+    const found = Object.fromEntries(jsonPositions(text));
+    expect(found).toEqual({
+      a: { line: 2, column: 2 },
+      "a.b": { line: 2, column: 8 },
+      "a.c": { line: 2, column: 23 },
+      d: { line: 3, column: 2 },
+    });
+  });
+
+  test("reach the problems through dotted keys and inline tables", () => {
+    expect(
+      problems(
+        toml(
+          'hyper_parameters.backpressure_policy.throttle_threshold = 0\nlogger = { log_level = "x", "backup_count" = -1 }\n',
+        ),
+      ).map((text) => text.slice(0, text.indexOf(": found"))),
+    ).toEqual([
+      "summoner.toml:1:1: hyper_parameters.backpressure_policy.throttle_threshold",
+      "summoner.toml:2:12: logger.log_level",
+      "summoner.toml:2:29: logger.backup_count",
+    ]);
+  });
+});
+
+describe("contradictions", () => {
+  const policy = (...lines: string[]) =>
+    toml(["[hyper_parameters.backpressure_policy]", ...lines].join("\n"));
+
+  test("thresholds that would never act are errors in TOML", () => {
+    expect(problems(policy("throttle_threshold = 300"))).toEqual([]);
+    expect(problems(policy("throttle_threshold = 301"))).toEqual([
+      "summoner.toml:2:1: hyper_parameters.backpressure_policy.throttle_threshold: 301 is above flow_control_threshold (300), so throttle would never act; lower it or disable one of the two",
+    ]);
+    expect(problems(policy("flow_control_threshold = 500"))).toEqual([]);
+    expect(problems(policy("flow_control_threshold = 501"))[0]).toContain(
+      "flow_control would never act",
+    );
+  });
+
+  test("a rule that is off contradicts nothing", () => {
+    expect(
+      problems(
+        policy("throttle_threshold = 400", "enable_flow_control = false"),
+      ),
+    ).toEqual([]);
+    expect(
+      problems(
+        policy("throttle_threshold = 501", "enable_flow_control = false"),
+      )[0],
+    ).toContain("above disconnect_threshold (500)");
+  });
+
+  test("the same thresholds are warnings in server.json", () => {
+    const read = json({
+      hyper_parameters: { backpressure_policy: { throttle_threshold: 301 } },
+    });
+    expect(read.problems).toEqual([]);
+    expect(warnings(read)).toEqual([
+      "server.json:1:45: hyper_parameters.backpressure_policy.throttle_threshold: 301 is above flow_control_threshold (300), so throttle would never act; lower it or disable one of the two",
+    ]);
+    expect(read.config.hyper_parameters.backpressure_policy).toMatchObject({
+      throttle_threshold: 301,
+    });
+  });
+
+  test("but a threshold from the command line is an error again", () => {
+    const key = "hyper_parameters.backpressure_policy.throttle_threshold";
+    expect(problems(file("server.json", "{}", [`${key}=301`]))).toHaveLength(1);
+  });
+
+  test("TLS needs certificate and key, client certificates an authority", () => {
+    for (const table of ["tls", "relay.tls"]) {
+      const read = (...lines: string[]) =>
+        problems(toml([`[${table}]`, ...lines].join("\n")));
+      expect(read('cert = "a"')).toEqual([
+        `summoner.toml:2:1: ${table}.cert: given without key; TLS needs both`,
+      ]);
+      expect(read('key = "a"')).toEqual([
+        `summoner.toml:2:1: ${table}.key: given without cert; TLS needs both`,
+      ]);
+      expect(read('cert = "a"', 'key = "b"')).toEqual([]);
+      expect(
+        read('cert = "a"', 'key = "b"', "require_client_cert = true"),
+      ).toEqual([
+        `summoner.toml:4:1: ${table}.require_client_cert: true without ca, so no client could ever be verified`,
+      ]);
+      expect(read('ca = "c"', "require_client_cert = true")[0]).toContain(
+        "true without cert and key",
+      );
+      expect(
+        read(
+          'cert = "a"',
+          'key = "b"',
+          'ca = "c"',
+          "require_client_cert = true",
+        ),
+      ).toEqual([]);
+    }
+  });
+
+  test("the relay's TLS is completed by that of the server", () => {
+    expect(
+      problems(toml('[tls]\ncert = "a"\nkey = "b"\n[relay.tls]\ncert = "c"\n')),
+    ).toEqual([]);
+  });
+
+  test("an outbox holds two lines, all outboxes hold one", () => {
+    const read = (line: number, outbox: number, total: number) =>
+      problems(
+        toml(
+          `[relay]\nmax_line_bytes = ${line}\noutbox_bytes = ${outbox}\ntotal_outbox_bytes = ${total}`,
+        ),
+      );
+    expect(read(2048, 4096, 4096)).toEqual([]);
+    expect(read(2049, 4096, 4096)[0]).toStartWith(
+      "summoner.toml:3:1: relay.outbox_bytes: 4096 cannot hold two lines",
+    );
+    expect(read(2048, 4097, 4096)[0]).toStartWith(
+      "summoner.toml:4:1: relay.total_outbox_bytes: 4096 is below outbox_bytes (4097)",
+    );
+  });
+});
+
+describe("the reference's server.json", () => {
+  /** The complete example of the source, unchanged. */
+  const example = {
+    version: "rust",
+    host: "0.0.0.0",
+    port: 8888,
+    logger: {
+      log_level: "INFO",
+      enable_console_log: true,
+      enable_file_log: true,
+      enable_json_log: true,
+      log_file_path: "./logs",
+      max_file_size: 10485760,
+      backup_count: 5,
+      date_format: "%Y-%m-%d %H:%M:%S.%f",
+      log_keys: ["msg_id", "type", "user_id"],
+    },
+    hyper_parameters: {
+      connection_buffer_size: 512,
+      command_buffer_size: 64,
+      control_channel_capacity: 16,
+      queue_monitor_capacity: 200,
+      client_timeout_secs: 300,
+      rate_limit_msgs_per_minute: 600,
+      timeout_check_interval_secs: 30,
+      accept_error_backoff_ms: 100,
+      quarantine_cooldown_secs: 300,
+      quarantine_cleanup_interval_secs: 60,
+      throttle_delay_ms: 150,
+      flow_control_delay_ms: 750,
+      worker_threads: 0,
+      backpressure_policy: {
+        enable_throttle: true,
+        throttle_threshold: 250,
+        enable_flow_control: true,
+        flow_control_threshold: 750,
+        enable_disconnect: true,
+        disconnect_threshold: 1500,
+      },
+    },
+  };
+
+  test("the source's complete example loads unchanged", () => {
+    const read = file("server.json", JSON.stringify(example, null, 2));
+    expect(read.problems).toEqual([]);
+    expect(read.warnings).toEqual([]);
+    expect(read.config).toMatchObject(example);
+  });
+
+  test("null means the default, log_keys null and empty mean everything", () => {
+    const read = json({
+      host: null,
+      port: null,
+      logger: { log_level: null, log_keys: null, console_log_format: null },
+      hyper_parameters: {
+        rate_limit_msgs_per_minute: null,
+        worker_threads: null,
+        backpressure_policy: null,
+      },
+    });
+    expect(read.problems).toEqual([]);
+    expect(read.warnings).toEqual([]);
+    expect(read.config).toEqual(json({}).config);
+    expect(json({ logger: { log_keys: "" } }).config.logger.log_keys).toBe(
+      null,
+    );
+    expect(json({ logger: { log_keys: [] } }).config.logger.log_keys).toEqual(
+      [],
+    );
+    expect(
+      json({ logger: { log_keys: ["a"] } }).config.logger.log_keys,
+    ).toEqual(["a"]);
+    expect(problems(json({ logger: { log_keys: "a" } }))[0]).toContain(
+      "allowed: a list of texts",
+    );
+    expect(problems(json({ logger: { log_keys: [1] } }))).toHaveLength(1);
+  });
+
+  test("unknown keys are warnings there, with a suggestion", () => {
+    const read = json({ prot: 1, logger: { colour: true } });
+    expect(read.problems).toEqual([]);
+    expect(warnings(read)).toEqual([
+      "server.json:1:2: prot: ignored, unknown key; did you mean port?",
+      "server.json:1:21: logger.colour: ignored, unknown key",
+    ]);
+    expect(remarks(read)).toHaveLength(3);
+  });
+
+  test("a wrong type is a problem all the same", () => {
+    expect(problems(json({ port: "8888" }))).toEqual([
+      'server.json:1:2: port: found "8888" (text); allowed: a whole number from 0 to 65535',
+    ]);
+    expect(problems(json({ version: "rusty" }))[0]).toEndWith(
+      '; did you mean "rust"?',
+    );
+  });
+
+  test("a queue of size 0 is refused, 0 worker threads are automatic", () => {
+    const read = (hyper: object) => json({ hyper_parameters: hyper });
+    for (const key of [
+      "connection_buffer_size",
+      "command_buffer_size",
+      "control_channel_capacity",
+      "queue_monitor_capacity",
+    ]) {
+      expect(problems(read({ [key]: 0 }))[0]).toContain(
+        `${key}: found 0 (a number); allowed: a whole number from 1`,
+      );
+      expect(read({ [key]: 1 }).problems).toEqual([]);
+    }
+    expect(read({ worker_threads: 0 }).problems).toEqual([]);
+    expect(read({ worker_threads: 4 }).config.hyper_parameters).toMatchObject({
+      worker_threads: 4,
+    });
+  });
+
+  test("a client timeout of 0, false or null is never", () => {
+    const secs = ({ problems, config }: Reading) => {
+      expect(problems).toEqual([]);
+      return config.hyper_parameters.client_timeout_secs;
+    };
+    for (const never of [0, false, null]) {
+      expect(
+        secs(json({ hyper_parameters: { client_timeout_secs: never } })),
+      ).toBe(0);
+      expect(secs(json({ hyper_parameters: { client_timeout: never } }))).toBe(
+        0,
+      );
+    }
+    expect(secs(toml("[hyper_parameters]\nclient_timeout_secs = 0"))).toBe(0);
+    expect(secs(toml("[hyper_parameters]\nclient_timeout_secs = false"))).toBe(
+      0,
+    );
+    expect(complaint("hyper_parameters.client_timeout_secs", true)).toContain(
+      "or 0 or false for never",
+    );
+  });
+
+  test("the Rust names are aliases, in both forms of the file", () => {
+    const named = { client_timeout: 7, rate_limit: 9 };
+    for (const read of [
+      json({ hyper_parameters: named }),
+      toml("[hyper_parameters]\nclient_timeout = 7\nrate_limit = 9"),
+    ]) {
+      expect(read.problems).toEqual([]);
+      expect(read.warnings).toEqual([]);
+      expect(read.config.hyper_parameters).toMatchObject({
+        client_timeout_secs: 7,
+        rate_limit_msgs_per_minute: 9,
+      });
+    }
+    expect(problems(toml("[hyper_parameters]\nrate_limit = 0"))[0]).toStartWith(
+      "summoner.toml:2:1: hyper_parameters.rate_limit: found 0",
+    );
+  });
+});
+
+describe("--set and where values come from", () => {
+  test("the value is TOML, a bare word is text", () => {
+    const read = set(
+      "name=room",
+      "logger.log_level=DEBUG",
+      "logger.enable_file_log=true",
+      'logger.log_keys=["a", "b"]',
+      "relay.max_clients = 5",
+      "logger.log_file_path=/var/a=b",
+      "hyper_parameters.client_timeout=false",
+      'host="::1"',
+    );
+    expect(problems(read)).toEqual([]);
+    expect(read.config).toMatchObject({
+      name: "room",
+      host: "::1",
+      logger: {
+        log_level: "DEBUG",
+        enable_file_log: true,
+        log_keys: ["a", "b"],
+        log_file_path: "/var/a=b",
+      },
+      relay: { max_clients: 5 },
+      hyper_parameters: { client_timeout_secs: 0 },
+    });
+  });
+
+  test("a word that looks like a date stays a word", () => {
+    expect(set("name=2026-01-02").config.name).toBe("2026-01-02");
+  });
+
+  test("without = or without a key it is refused", () => {
+    expect(problems(set("name", "=x"))).toEqual([
+      "--set: found name; allowed: key.path=value",
+      "--set: found =x; allowed: key.path=value",
+    ]);
+  });
+
+  test("its problems name it", () => {
+    expect(problems(set("prot=1", "port=x", "logger.log_level=INFOO"))).toEqual(
+      [
+        "--set: prot: unknown key; did you mean port?",
+        '--set: port: found "x" (text); allowed: a whole number from 0 to 65535',
+        '--set: logger.log_level: found "INFOO" (text); allowed: "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"; did you mean "INFO"?',
+      ],
+    );
+  });
+
+  test("command line over file over defaults", () => {
+    const path = join(folder, "order.toml");
+    writeFileSync(path, 'port = 1\nhost = "a"\nname = "file"\n');
+    const read = load(settings, {
+      file: path,
+      sets: ["port=2", "host=b", "name=first", "name=last"],
+      port: "3",
+    });
+    expect(read.config).toMatchObject({ port: 3, host: "b", name: "last" });
+    expect(read.config.drain_ms).toBe(5000);
+    expect(read.origins.get("port")).toBe("--port");
+    expect(read.origins.get("host")).toBe("--set");
+    expect(read.origins.has("drain_ms")).toBeFalse();
+  });
+
+  test("--port and --host are checked like any value", () => {
+    const bad = load(settings, { object: {}, port: "70000", host: "" });
+    expect(problems(bad)).toEqual([
+      '--host: host: found "" (text); allowed: text that is not empty',
+      "--port: port: found 70000 (a number); allowed: a whole number from 0 to 65535",
+    ]);
+    expect(problems(load(settings, { object: {}, port: "80a" }))[0]).toContain(
+      'found "80a" (text)',
+    );
+    expect(load(settings, { object: {}, port: "65535" }).config.port).toBe(
+      65535,
+    );
+  });
+});
+
+describe("secrets", () => {
+  test("are masked where the configuration is shown", () => {
+    const read = toml('[tls]\npassphrase = "open sesame"\n');
+    const shown = renderEffective(settings, read);
+    expect(shown).not.toContain("sesame");
+    expect(shown).toMatch(/^tls\.passphrase = "\*{8}" +# summoner\.toml:2:1$/m);
+    expect(shown).toMatch(
+      /^relay\.tls\.passphrase = \(not given\) +# default$/m,
+    );
+    expect(renderEffective(settings, toml(""))).toMatch(
+      /^tls\.passphrase = "" +# default$/m,
+    );
+  });
+
+  test("are not told in problems", () => {
+    const text = problems(toml("[tls]\npassphrase = 12345\n"));
+    expect(text).toEqual([
+      "summoner.toml:2:1: tls.passphrase: found something else; allowed: text",
+    ]);
+  });
+});
