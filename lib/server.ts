@@ -1,8 +1,7 @@
 import { load, problemText, remarks } from "./config/load.ts";
 import { type Config, settings } from "./config/table.ts";
 import { type Clock, systemClock } from "./host/clock.ts";
-import { onSignals, Program } from "./host/lifecycle.ts";
-import { Log } from "./host/log.ts";
+import { onSignals, openLog, Program } from "./host/lifecycle.ts";
 import { type Address, addressText } from "./host/service.ts";
 import type { CloseReason } from "./net/client.ts";
 import type { RelayClient } from "./services/relay/client.ts";
@@ -157,7 +156,7 @@ export class SummonerServer {
 
   async #serve(config: Config, said: readonly string[]): Promise<void> {
     const clock = this.#options.clock ?? systemClock;
-    const log = new Log(config.name, config.logger, clock, this.#options.print);
+    const log = openLog(config.name, config.logger, clock, this.#options.print);
     this.#cut = () => {
       log.closeSync();
       process.exit(1);

@@ -443,6 +443,15 @@ describe("positions", () => {
     });
   });
 
+  test("of keys with the escapes that only TOML has", () => {
+    expect(
+      at('"\\U0001F600\t\\"" = 1\n"" = 2\n\'a"\' = 3\n"[x]#" = 4\n'),
+    ).toEqual({ '\u{1F600}\t"': "1:1", "": "2:1", 'a"': "3:1", "[x]#": "4:1" });
+    expect(problems(toml('"\\U00000070ort" = "x"'))[0]).toStartWith(
+      "summoner.toml:1:1: port: found",
+    );
+  });
+
   test("of tables and arrays of tables", () => {
     expect(at("[a]\nb = 1\n [ c . d ] # [x]\ne = 1\n[[f]]\ng=1\n")).toEqual({
       a: "1:1",
@@ -463,8 +472,8 @@ describe("positions", () => {
       "a.b": "1:7",
       "a.c": "1:14",
       "a.c.d": "1:23",
-      "a.e": "1:41",
-      "a.e.f": "1:47",
+      "a.e": "1:38",
+      "a.e.f": "1:44",
       g: "2:1",
     });
   });

@@ -23,26 +23,21 @@ const read = (name: string) => Bun.file(at(name)).text();
 /** A key and a certificate for `name`, signed by `by` or by itself. */
 function certificate(name: string, by?: string): void {
   const issuer = by ? ["-CA", at(`${by}.crt`), "-CAkey", at(`${by}.key`)] : [];
+  const request =
+    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
+  const names = [
+    "-subj",
+    `/CN=${name}`,
+    "-addext",
+    "subjectAltName=IP:127.0.0.1",
+  ];
+  const files = ["-keyout", at(`${name}.key`), "-out", at(`${name}.crt`)];
   const made = Bun.spawnSync([
     openssl as string,
-    ...[
-      "req",
-      "-x509",
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:prime256v1",
-    ],
-    ...[
-      "-nodes",
-      "-days",
-      "2",
-      "-subj",
-      `/CN=${name}`,
-      "-addext",
-      "subjectAltName=IP:127.0.0.1",
-    ],
-    ...["-keyout", at(`${name}.key`), "-out", at(`${name}.crt`), ...issuer],
+    ...request.split(" "),
+    ...names,
+    ...files,
+    ...issuer,
   ]);
   if (made.exitCode !== 0) throw new Error(made.stderr.toString());
 }

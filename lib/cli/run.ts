@@ -10,8 +10,13 @@ import { type Config, settings } from "../config/table.ts";
 import { tomlValue } from "../config/render.ts";
 import { systemClock } from "../host/clock.ts";
 import { messageOf, StartError } from "../host/errors.ts";
-import { onSignals, Program, type Services } from "../host/lifecycle.ts";
-import { Log } from "../host/log.ts";
+import {
+  onSignals,
+  openLog,
+  Program,
+  type Services,
+} from "../host/lifecycle.ts";
+import type { Log } from "../host/log.ts";
 import { addressText } from "../host/service.ts";
 import { say } from "./say.ts";
 
@@ -29,7 +34,7 @@ export async function run(
   }
   let log: Log | null = null;
   try {
-    log = new Log(loaded.config.name, loaded.config.logger, systemClock);
+    log = openLog(loaded.config.name, loaded.config.logger, systemClock);
     return await serve(loaded, sources, services, log, program);
   } catch (error) {
     if (!(error instanceof StartError)) throw error;

@@ -4,6 +4,8 @@
  * parsed without error, so it may trust the syntax.
  */
 
+import { parse } from "smol-toml";
+
 /** One-based, as editors count; columns count UTF-16 units. */
 export interface Position {
   readonly line: number;
@@ -60,9 +62,12 @@ class Scanner {
     };
   }
 
+  /** Notes a key and, where they have not been seen, the tables it implies. */
   note(path: readonly string[], at: number): void {
-    const key = path.join(".");
-    if (!this.found.has(key)) this.found.set(key, this.position(at));
+    for (let length = 1; length <= path.length; length++) {
+      const key = path.slice(0, length).join(".");
+      if (!this.found.has(key)) this.found.set(key, this.position(at));
+    }
   }
 }
 
@@ -77,11 +82,7 @@ function tomlKey(scan: Scanner): string[] {
   do {
     scan.take(TOML_SPACE);
     const key = scan.take(TOML_KEY);
-    path.push(
-      key.startsWith('"')
-        ? (JSON.parse(key) as string)
-        : key.replaceAll("'", ""),
-    );
+    path.push(...Object.keys(parse(`${key} = 0`)));
     scan.take(TOML_SPACE);
   } while (scan.take(/\./y) !== "");
   return path;

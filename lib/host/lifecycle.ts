@@ -1,10 +1,20 @@
 import type { Clock } from "./clock.ts";
-import { messageOf } from "./errors.ts";
-import type { Log } from "./log.ts";
+import { messageOf, StartError } from "./errors.ts";
+import { Log } from "./log.ts";
 import type { Host, Running, Service } from "./service.ts";
 
 /** Services by name; a service runs when the section of its name says `enabled`. */
 export type Services<C> = Readonly<Record<string, Service<C>>>;
+
+/** @throws StartError when its file cannot be written */
+export function openLog(...given: ConstructorParameters<typeof Log>): Log {
+  try {
+    return new Log(...given);
+  } catch (error) {
+    const message = `${messageOf(error)} (settings: logger.log_file_path)`;
+    throw new StartError(message);
+  }
+}
 
 /** All services that run, as one: they start together or not at all. */
 export class Program<C extends object> {

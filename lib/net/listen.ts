@@ -303,36 +303,33 @@ export class Listener<C extends Client> {
   // --- one client's life
 
   #handlers(): SocketHandler<Connection<C>> {
-    const listener = this;
     return {
-      open(socket) {
+      open: (socket) => {
         socket.data = { client: null, unborn: null };
-        listener.accepted++;
-        if (listener.#tls) listener.#awaitHandshake(socket);
-        else listener.#admit(socket);
+        this.accepted++;
+        if (this.#tls) this.#awaitHandshake(socket);
+        else this.#admit(socket);
       },
-      handshake(socket, success, error) {
-        listener.#handshaken(socket, success, error);
+      handshake: (socket, success, error) => {
+        this.#handshaken(socket, success, error);
       },
-      data(socket, chunk) {
+      data: ({ data: { client } }, chunk) => {
+        if (client) this.#received(client, chunk);
+      },
+      drain: ({ data: { client } }) => {
+        if (client) this.#drained(client);
+      },
+      end: (socket) => {
         const { client } = socket.data;
-        if (client) listener.#received(client, chunk);
-      },
-      drain(socket) {
-        const { client } = socket.data;
-        if (client) listener.#drained(client);
-      },
-      end(socket) {
-        const { client } = socket.data;
-        if (client) listener.#ended(client);
+        if (client) this.#ended(client);
         else socket.end();
       },
-      close(socket, error) {
-        listener.#closed(socket, error);
+      close: (socket, error) => {
+        this.#closed(socket, error);
       },
-      error(socket, error) {
+      error: (socket, error) => {
         const client = socket.data?.client;
-        if (client) listener.#failed(client, error);
+        if (client) this.#failed(client, error);
       },
     };
   }
