@@ -180,13 +180,13 @@ export class SummonerServer {
         },
         config,
       );
+      this.setTerminationSignals();
       const addresses = [...program.running.values()].flatMap(
         (one) => one.addresses,
       );
       for (const { host, port } of addresses) {
         log.info(`relay is ready on ${addressText(host, port)}`);
       }
-      this.setTerminationSignals();
       this.#listening.resolve(addresses);
       await this.#stop.promise;
       await program.drain(config.drain_ms);

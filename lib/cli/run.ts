@@ -66,11 +66,6 @@ async function serve(
     log.bug(error, "outside of any client"),
   );
   await running.start(services, config);
-  for (const [name, service] of running.running) {
-    for (const { host, port } of service.addresses) {
-      announce(`${name} is ready on ${addressText(host, port)}`, config, log);
-    }
-  }
   const { promise: stopped, resolve: stop } =
     Promise.withResolvers<NodeJS.Signals>();
   const ignoreSignals = onSignals({
@@ -84,6 +79,12 @@ async function serve(
       config = reload(config, sources, running, log);
     },
   });
+  // Whoever is told that it is ready may send a signal at once.
+  for (const [name, service] of running.running) {
+    for (const { host, port } of service.addresses) {
+      announce(`${name} is ready on ${addressText(host, port)}`, config, log);
+    }
+  }
   const signal = await stopped;
   log.info(`${signal}: draining for at most ${config.drain_ms} ms`);
   await running.drain(config.drain_ms);

@@ -23,6 +23,7 @@ export class Backlog {
   /** How often senders have been paused. */
   pauses = 0;
   #pausedSince: number | null = null;
+  #cancelLook: () => void = () => {};
   readonly #crowded = new Set<RelayClient>();
   readonly #members: ReadonlySet<RelayClient>;
   readonly #pinned: Pinned;
@@ -92,7 +93,10 @@ export class Backlog {
   }
 
   #lookLater(): void {
-    this.#clock.after(this.#bounds().stall_ms, () => this.#look());
+    this.#cancelLook();
+    this.#cancelLook = this.#clock.after(this.#bounds().stall_ms, () =>
+      this.#look(),
+    );
   }
 
   #look(): void {
@@ -116,6 +120,11 @@ export class Backlog {
     if (this.#pausedSince === null || this.#crowded.size > 0) return;
     if (this.#pinned.bytes >= this.#bounds().total_outbox_bytes / 2) return;
     this.#pausedSince = null;
-    for (const client of this.#members) this.#resume(client);
+    this.#cancelLook();
+    for (const client of this.#members) {
+      // Serving what was held may have filled the readers again.
+      if (this.paused) break;
+      this.#resume(client);
+    }
   }
 }

@@ -1,3 +1,4 @@
+import type { Clock } from "../../host/clock.ts";
 import { type Pinned, Shared } from "../../net/outbox.ts";
 import type { RelayClient } from "./client.ts";
 
@@ -15,24 +16,32 @@ export class Broadcast {
   readonly #pinned: Pinned;
   readonly #waits: (client: RelayClient) => void;
   readonly #flushed: () => void;
+  readonly #clock: Clock;
   readonly #senders: RelayClient[] = [];
+  /** Members for whom bytes of this turn have to wait. */
+  readonly #waiting: RelayClient[] = [];
+  /** What came in while a turn was being sent. */
+  #late: [sender: RelayClient, envelopes: string][] = [];
+  #flushing = false;
   #arena = Buffer.allocUnsafeSlow(ARENA_BYTES);
   #turn: Shared;
   #used = 0;
   #scheduled = false;
 
   /**
-   * @param waits called when bytes have to wait for a member, before the next member gets its own
+   * @param waits called after a turn for each member that has to wait for bytes of it
    * @param flushed called after each turn
    */
   constructor(
     members: ReadonlySet<RelayClient>,
     pinned: Pinned,
+    clock: Clock,
     waits: (client: RelayClient) => void,
     flushed: () => void,
   ) {
     this.#members = members;
     this.#pinned = pinned;
+    this.#clock = clock;
     this.#waits = waits;
     this.#flushed = flushed;
     this.#turn = new Shared(this.#arena, 0, pinned);
@@ -40,6 +49,10 @@ export class Broadcast {
 
   /** Takes whole envelopes of one sender; they leave at the end of this turn. */
   add(sender: RelayClient, envelopes: string): void {
+    if (this.#flushing) {
+      this.#late.push([sender, envelopes]);
+      return;
+    }
     const most = envelopes.length * 3;
     if (this.#used + most > this.#arena.length) this.#makeRoom(most);
     const start = this.#used;
@@ -60,51 +73,63 @@ export class Broadcast {
   /** Sends what has been gathered. */
   flush(): void {
     const used = this.#used;
-    if (used === 0) return;
-    const arena = this.#arena;
+    if (used === 0 || this.#flushing) return;
     const turn = this.#turn;
-    this.#used = 0;
     turn.size = used;
-    for (const client of this.#members) {
-      const { outbox, own } = client;
-      if (own.length > 0) this.#pushAround(client, turn, used);
-      else if (outbox.bytes === 0 && !outbox.blocked) {
-        const taken = client.socket.write(arena, 0, used);
-        if (taken === used) {
-          client.bytesOut += used;
-          continue;
-        }
-        outbox.push(turn, 0, used);
-        outbox.blocked = true;
-        if (taken > 0) {
-          outbox.took(taken);
-          client.bytesOut += taken;
-        }
-      } else outbox.push(turn, 0, used);
-      if (client.flush()) continue;
-      outbox.unpin();
-      this.#waits(client);
-    }
+    this.#flushing = true;
+    const now = this.#clock.now();
+    for (const client of this.#members) this.#send(client, turn, now);
+    this.#flushing = false;
+    this.#used = 0;
     for (const sender of this.#senders) sender.own.length = 0;
     this.#senders.length = 0;
-    if (turn.refs > 0) this.#keep(turn, used);
+    if (turn.refs > 0) this.#keep(turn);
+    for (const client of this.#waiting.splice(0)) this.#waits(client);
     this.#flushed();
+    const late = this.#late;
+    this.#late = [];
+    for (const [sender, envelopes] of late) this.add(sender, envelopes);
+  }
+
+  #send(client: RelayClient, turn: Shared, now: number): void {
+    const { outbox, own } = client;
+    if (own.length > 0) {
+      this.#pushAround(client, turn);
+    } else if (outbox.bytes > 0) {
+      outbox.push(turn, 0, turn.size);
+    } else {
+      const taken = client.socket.write(turn.bytes, 0, turn.size);
+      if (taken > 0) {
+        client.tookAt = now;
+        client.bytesOut += taken;
+        if (taken === turn.size) return;
+      }
+      outbox.push(turn, 0, turn.size);
+      if (taken > 0) outbox.took(taken);
+      outbox.blocked = true;
+    }
+    if (client.flush()) {
+      client.tookAt = now;
+      return;
+    }
+    outbox.unpin();
+    this.#waiting.push(client);
   }
 
   /** A member's own lines do not come back to it. */
-  #pushAround({ outbox, own }: RelayClient, turn: Shared, used: number): void {
+  #pushAround({ outbox, own }: RelayClient, turn: Shared): void {
     let from = 0;
     for (let i = 0; i < own.length; i += 2) {
       outbox.push(turn, from, own[i] as number);
       from = own[i + 1] as number;
     }
-    outbox.push(turn, from, used);
+    outbox.push(turn, from, turn.size);
   }
 
   /** Somebody has to wait: what waits moves into a buffer of just its size, and the arena is free again. */
-  #keep(turn: Shared, used: number): void {
-    turn.bytes = Buffer.allocUnsafeSlow(used);
-    this.#arena.copy(turn.bytes, 0, 0, used);
+  #keep(turn: Shared): void {
+    turn.bytes = Buffer.allocUnsafeSlow(turn.size);
+    this.#arena.copy(turn.bytes, 0, 0, turn.size);
     turn.pin();
     this.#turn = new Shared(this.#arena, 0, this.#pinned);
   }

@@ -88,6 +88,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     this.#broadcast = new Broadcast(
       this.#members,
       this.#pinned,
+      host.clock,
       (client) => this.#backlog.grew(client),
       () => this.#backlog.check(),
     );
