@@ -105,25 +105,18 @@ export class SummonerServer {
    */
   async run(options: RunOptions = {}): Promise<void> {
     try {
-      const loaded = load(settings, {
-        file: options.configPath,
-        object: options.config,
-      });
+      const { host, port, configPath: file, config: object } = options;
+      const given = Object.entries({ host, port }).filter(
+        ([, value]) => value !== undefined,
+      );
+      const run = Object.fromEntries(given);
+      const loaded = load(settings, { run, file, object });
       if (loaded.problems.length > 0) {
         throw new ConfigError(loaded.problems.map(problemText));
       }
-      const given = (key: string) => loaded.origins.has(key);
-      const config = {
-        ...loaded.config,
-        ...(options.host !== undefined && !given("host")
-          ? { host: options.host }
-          : {}),
-        ...(options.port !== undefined && !given("port")
-          ? { port: options.port }
-          : {}),
-        ...(this.name !== undefined ? { name: this.name } : {}),
-      };
-      await this.#serve(config, remarks(loaded));
+      const { config } = loaded;
+      const name = this.name ?? config.name;
+      await this.#serve({ ...config, name }, remarks(loaded));
     } catch (error) {
       this.#listening.reject(error);
       throw error;
@@ -190,7 +183,7 @@ export class SummonerServer {
       this.#listening.resolve(addresses);
       await this.#stop.promise;
       await program.drain(config.drain_ms);
-      log.info("Server exited cleanly.");
+      await log.close("Server exited cleanly.");
     } finally {
       this.#ignoreSignals?.();
       this.#ignoreSignals = null;

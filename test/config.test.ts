@@ -390,6 +390,14 @@ describe("problems", () => {
     );
   });
 
+  test("the mark that some editors put at the start is no error", () => {
+    expect(toml("\uFEFFport = 7").config.port).toBe(7);
+    expect(file("server.json", '\uFEFF{"port": 7}').config.port).toBe(7);
+    expect(problems(toml("\uFEFFport = -1"))[0]).toStartWith(
+      "summoner.toml:1:1: port: found -1",
+    );
+  });
+
   test("JSON that is no object is one problem", () => {
     expect(problems(json([1]))).toEqual([
       "server.json: found [1] (a list); allowed: an object",

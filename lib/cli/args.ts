@@ -122,7 +122,14 @@ export function readArguments(argv: readonly string[]): Arguments {
     ),
   });
   const problems: string[] = [];
-  const words = tokens.filter((token) => token.kind === "positional");
+  // What follows an unknown option is most likely its value: one slip, one problem.
+  const strays = tokens.filter(
+    (token) =>
+      token.kind === "option" && !flags.some(({ name }) => name === token.name),
+  );
+  const words = tokens
+    .filter((token) => token.kind === "positional")
+    .filter(({ index }) => !strays.some((stray) => stray.index === index - 1));
   const named = words[0]?.value ?? "run";
   const command =
     COMMANDS.find(({ name }) => name === named) ?? (COMMANDS[0] as Command);

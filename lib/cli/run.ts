@@ -88,8 +88,7 @@ async function serve(
   const signal = await stopped;
   log.info(`${signal}: draining for at most ${config.drain_ms} ms`);
   await running.drain(config.drain_ms);
-  log.info("Server exited cleanly.");
-  await log.close();
+  await log.close("Server exited cleanly.");
   ignoreSignals();
   return 0;
 }
@@ -101,6 +100,20 @@ function announce(line: string, { logger }: Config, log: Log): void {
   if (!enable_console_log || (log_level !== "INFO" && log_level !== "DEBUG")) {
     process.stdout.write(`${line}\n`);
   }
+}
+
+/** What is in force once `after` has been applied: what takes a restart stays. */
+function inForce(before: Config, after: Config): Config {
+  const config = structuredClone(after);
+  for (const [path, { live }] of optionPaths(settings)) {
+    if (live) continue;
+    const dot = path.lastIndexOf(".");
+    const table = dot < 0 ? config : valueAt(config, path.slice(0, dot));
+    Object.assign(table as object, {
+      [path.slice(dot + 1)]: valueAt(before, path),
+    });
+  }
+  return config;
 }
 
 /** Applies the settings as they stand now. @returns those in force afterwards */
@@ -128,13 +141,14 @@ function reload(
     if (live) log.info(change);
     else log.warning(`${change} takes a restart`);
   }
-  const failures = running.reload(after);
+  const next = inForce(before, after);
+  const failures = running.reload(next);
   try {
-    log.configure(after.logger);
+    log.configure(next.logger);
   } catch (error) {
     failures.push(`${messageOf(error)}; the log stays as it was`);
   }
   for (const failure of failures) log.error(failure);
   log.info(failures.length > 0 ? "reloaded in part" : "reloaded");
-  return after;
+  return next;
 }

@@ -18,6 +18,8 @@ export const DEFAULT_FILE = "summoner.toml";
 
 /** Where settings come from, weakest first. */
 export interface Sources {
+  /** What the program that embeds the server gives `run`. */
+  readonly run?: Readonly<Record<string, unknown>>;
   /** A preset to start from. */
   readonly preset?: string | undefined;
   /** A file that must exist; without it `summoner.toml` in the working folder, if there is one. */
@@ -46,6 +48,7 @@ export function load<E extends typeof settings>(
     if ("message" in found) problems.push(found);
     else layers.push(found);
   };
+  if (sources.run) take({ name: "run", values: sources.run });
   if (sources.preset !== undefined) take(presetLayer(sources.preset));
   let file: string | null = null;
   if (sources.object) {

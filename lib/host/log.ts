@@ -256,8 +256,13 @@ export class Log {
     };
   }
 
-  /** Writes what is owed and closes the file. What is logged later goes to the console alone. */
-  async close(): Promise<void> {
+  /**
+   * Writes what is owed and closes the file; what is logged later goes to the
+   * console alone. `lastWords` are the last line of all, at level INFO.
+   */
+  async close(lastWords?: string): Promise<void> {
+    this.#endSecond();
+    if (lastWords !== undefined) this.info(lastWords);
     const file = this.#end();
     await Promise.all([file?.close(), ...this.#closing]);
   }

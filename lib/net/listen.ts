@@ -4,48 +4,13 @@ import type { Clock } from "../host/clock.ts";
 import { reasonOf } from "../config/reason.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import type { Log } from "../host/log.ts";
-import {
-  type Address,
-  addressText,
-  type ClientInfo,
-  type Health,
-} from "../host/service.ts";
+import { type Address, addressText, type Health } from "../host/service.ts";
 import { fileLimit } from "./file-limit.ts";
+import { Lives, maxLingering, type Protocol, type Refused } from "./lives.ts";
 import { probeTls, tlsOptions } from "./tls.ts";
 import { TurnedAway } from "./turned-away.ts";
 import { Access, isLoopback, unmapped } from "./access.ts";
-import {
-  CLOSE_REASONS,
-  type Client,
-  type CloseReason,
-  Hold,
-} from "./client.ts";
-
-/** What a service does with its clients. */
-export interface Protocol<C extends Client> {
-  /** The state of a newcomer. */
-  create(socket: Socket<unknown>, ip: string, port: number, now: number): C;
-  /** Why a newcomer is turned away, or null. */
-  refuses?(ip: string, port: number): Refused | null;
-  /** Greets a newcomer; it is served once this resolves, unless it was closed meanwhile. */
-  greet?(client: C): Promise<void> | undefined;
-  /** The client is served from now on. */
-  opened?(client: C): void;
-  /** Bytes came; never called for a client that is held or closing. */
-  received(client: C, chunk: Buffer): void;
-  /** The client sent its FIN; a last unterminated line counts. */
-  ended(client: C): void;
-  /** Its socket takes bytes again; `client.outbox` has been flushed as far as it goes. */
-  drained?(client: C): void;
-  /** The client is dead; every index must forget it. `wasOpen` is false for one that was still being greeted. */
-  closed?(client: C, wasOpen: boolean): void;
-}
-
-export interface Refused {
-  readonly reason: CloseReason;
-  /** One line for the client, with its newline. */
-  readonly notice: string;
-}
+import type { Client, CloseReason } from "./client.ts";
 
 /** What bounds a listener. All of it may change while it runs. */
 export interface ListenSettings {
@@ -66,10 +31,6 @@ export const TURNED_AWAY = {
   denied: "Warning: Your address may not connect to this server.\n",
 } as const;
 
-/** How long a closed client may take to read its notice and close its side. */
-const LINGER_MS = 1000;
-/** How many closed clients may linger at once; beyond that they are cut. An eighth of the files, at most this. */
-const MAX_LINGERING = 512;
 /** How long a TLS handshake may take. */
 const HANDSHAKE_MS = 10_000;
 /** Files that the process needs besides its clients. */
@@ -86,32 +47,25 @@ interface Connection<C extends Client> {
   unborn: Unborn | null;
 }
 
-/**
- * A TCP door: accepts clients within its limits, gives each one birth and one
- * death with a reason, and keeps one client's trouble from every other.
- */
+/** A TCP door: lets clients in within its limits, and says why it turns others away. */
 export class Listener<C extends Client> {
-  /** All clients that have been born and have not died. */
-  readonly clients = new Set<C>();
-  readonly closes: Record<CloseReason, number>;
+  /** Connections accepted so far, served or not. */
   accepted = 0;
+  readonly address: Address;
+  readonly lives: Lives<C>;
   readonly #service: string;
   readonly #protocol: Protocol<C>;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #lingering = new Set<Client>();
   readonly #unborn = new Set<Socket<Connection<C>>>();
-  readonly #perAddress = new Map<string, number>();
   readonly #turnedAway: TurnedAway;
   readonly #jobs: (() => void)[] = [];
   #tls: TLSOptions | undefined;
   #settings: ListenSettings;
   #access: Access;
   #socket: TCPSocketListener<Connection<C>>;
-  readonly address: Address;
   #trouble: string | null = null;
   #draining = false;
-  #quiet: (() => void) | null = null;
 
   /** @throws StartError when it cannot listen */
   constructor(
@@ -128,9 +82,7 @@ export class Listener<C extends Client> {
     this.#turnedAway = new TurnedAway(service, log);
     this.#settings = settings;
     this.#access = new Access(settings.access);
-    this.closes = Object.fromEntries(
-      Object.keys(CLOSE_REASONS).map((reason) => [reason, 0]),
-    ) as Record<CloseReason, number>;
+    this.lives = new Lives(protocol, clock, log);
     this.#socket = this.#listen(at.host, at.port, settings.tls);
     this.address = { host: at.host, port: this.#socket.port };
     this.#jobs.push(clock.every(SWEEP_MS, () => this.#sweep()));
@@ -170,9 +122,9 @@ export class Listener<C extends Client> {
     }
     this.#settings = settings;
     this.#access = new Access(settings.access);
-    for (const client of this.clients) {
+    for (const client of this.lives.clients) {
       if (!this.#access.admits(client.ip)) {
-        this.close(client, "denied", TURNED_AWAY.denied);
+        this.lives.close(client, "denied", TURNED_AWAY.denied);
       }
     }
     this.#checkFileLimit();
@@ -183,65 +135,12 @@ export class Listener<C extends Client> {
     return { ok: trouble === null, reason: trouble ?? "listening" };
   }
 
-  *infos(): Generator<ClientInfo> {
-    const now = this.#clock.now();
-    for (const client of this.clients) yield client.info(now);
-  }
-
-  /** Closes a client by its id, as `kicked`; false when there is none. */
-  kick(id: number, notice: string): boolean {
-    for (const client of this.clients) {
-      if (client.id !== id) continue;
-      this.close(client, "kicked", notice);
-      return true;
-    }
-    return false;
-  }
-
-  /** Ends a client: it dies at once, then its notice and what else it is owed leave within a second. */
-  close(client: C, reason: CloseReason, notice = ""): void {
-    if (!this.#die(client, reason)) return;
-    if (notice !== "") client.send(notice);
-    this.#linger(client, LINGER_MS);
-  }
-
-  /** Ends a client at once; what it has not taken is lost to it. */
-  cut(client: C, reason: CloseReason): void {
-    if (!this.#die(client, reason)) return;
-    this.#end(client, "terminate");
-  }
-
-  /** Ends a client that does not take what it is sent: its notice leaves only if its socket takes it at once. */
-  closeSlow(client: C, notice: string): void {
-    if (!this.#die(client, "slow")) return;
-    client.outbox.keepLine();
-    client.outbox.blocked = false;
-    client.send(notice);
-    if (client.outbox.bytes === 0) this.#linger(client, LINGER_MS);
-    else this.#end(client, "terminate");
-  }
-
-  /** Serves what came in while a client was held, in order, as far as it stays readable. */
-  resume(client: C, why: Hold): void {
-    client.release(why);
-    this.#serveHeld(client, false);
-  }
-
   /** Refuses newcomers, closes everybody with `notice` and waits for the last byte or the deadline. */
   async drain(deadlineMs: number, notice: string): Promise<void> {
     this.#draining = true;
     this.#socket.stop();
     for (const socket of this.#unborn) socket.terminate();
-    for (const client of this.clients) {
-      if (!this.#die(client, "shutdown")) continue;
-      client.send(notice);
-      this.#linger(client, deadlineMs);
-    }
-    if (this.#lingering.size > 0) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#quiet = resolve;
-      await promise;
-    }
+    await this.lives.drain(deadlineMs, notice);
     for (const stop of this.#jobs) stop();
   }
 
@@ -314,14 +213,14 @@ export class Listener<C extends Client> {
         this.#handshaken(socket, success, error);
       },
       data: ({ data: { client } }, chunk) => {
-        if (client) this.#received(client, chunk);
+        if (client) this.lives.received(client, chunk);
       },
       drain: ({ data: { client } }) => {
-        if (client) this.#drained(client);
+        if (client) this.lives.drained(client);
       },
       end: (socket) => {
         const { client } = socket.data;
-        if (client) this.#ended(client);
+        if (client) this.lives.ended(client);
         else socket.end();
       },
       close: (socket, error) => {
@@ -329,7 +228,7 @@ export class Listener<C extends Client> {
       },
       error: (socket, error) => {
         const client = socket.data?.client;
-        if (client) this.#failed(client, error);
+        if (client) this.lives.failed(client, error);
       },
     };
   }
@@ -366,7 +265,7 @@ export class Listener<C extends Client> {
   }
 
   #population(): number {
-    return this.clients.size + this.#unborn.size;
+    return this.lives.clients.size + this.#unborn.size;
   }
 
   #admit(socket: Socket<Connection<C>>): void {
@@ -382,33 +281,10 @@ export class Listener<C extends Client> {
     const refused = this.#refuses(client);
     if (refused) {
       this.#turnAway(refused.reason, client.address);
-      client.state = "closing";
-      client.reason = refused.reason;
-      client.send(refused.notice);
-      this.#linger(client, LINGER_MS);
+      this.lives.refuse(client, refused);
       return;
     }
-    this.clients.add(client);
-    this.#perAddress.set(ip, (this.#perAddress.get(ip) ?? 0) + 1);
-    const greeting = this.#guarded(client, () =>
-      this.#protocol.greet?.(client),
-    );
-    if (greeting) {
-      client.hold(Hold.greeting);
-      greeting.then(
-        () => this.#open(client),
-        (error) => this.#failed(client, error),
-      );
-    } else {
-      this.#open(client);
-    }
-  }
-
-  #open(client: C): void {
-    if (client.state !== "greeting") return;
-    client.state = "open";
-    this.#guarded(client, () => this.#protocol.opened?.(client));
-    if (client.isHeld(Hold.greeting)) this.resume(client, Hold.greeting);
+    this.lives.born(client);
   }
 
   #refuses({ ip, port }: C): Refused | null {
@@ -424,145 +300,22 @@ export class Listener<C extends Client> {
     const perAddress =
       this.#settings.maxClientsPerAddress ||
       (isLoopback(ip) ? Infinity : Math.max(1, Math.floor(maxClients / 4)));
-    if ((this.#perAddress.get(ip) ?? 0) >= perAddress) {
+    if (this.lives.from(ip) >= perAddress) {
       return { reason: "limit", notice: TURNED_AWAY.perAddress };
     }
     return null;
-  }
-
-  #received(client: C, chunk: Buffer): void {
-    if (client.state === "closing" || client.state === "closed") return;
-    client.bytesIn += chunk.length;
-    if (
-      !client.reading ||
-      client.state === "greeting" ||
-      client.held.length > 0
-    ) {
-      client.held.push(chunk);
-    } else {
-      this.#guarded(client, () => this.#protocol.received(client, chunk));
-    }
-  }
-
-  /** @param all whether to go on when the client may not be read, since nothing will come later */
-  #serveHeld(client: C, all: boolean): void {
-    while ((client.reading || all) && client.state === "open") {
-      const chunk = client.held.shift();
-      if (chunk === undefined) return;
-      this.#guarded(client, () => this.#protocol.received(client, chunk));
-    }
-  }
-
-  #drained(client: C): void {
-    client.outbox.blocked = false;
-    const before = client.bytesOut;
-    client.flush();
-    if (client.bytesOut !== before) client.tookAt = this.#clock.now();
-    if (client.state === "closing") this.#finish(client);
-    else if (client.state === "open") {
-      this.#guarded(client, () => this.#protocol.drained?.(client));
-    }
-  }
-
-  #ended(client: C): void {
-    client.peerEnded = true;
-    if (client.state === "closing") {
-      this.#finish(client);
-      return;
-    }
-    this.#serveHeld(client, true);
-    if (client.state === "open") {
-      this.#guarded(client, () => this.#protocol.ended(client));
-    }
-    this.close(client, "eof");
   }
 
   #closed(socket: Socket<Connection<C>>, error: Error | undefined): void {
     if (this.#unborn.delete(socket)) {
       this.#turnAway("handshake", socket.remoteAddress ?? "an address unknown");
     }
-    const { client } = socket.data ?? {};
-    if (!client || client.state === "closed") return;
-    if (client.state !== "closing") {
-      this.#serveHeld(client, true);
-      this.#die(client, error ? "reset" : "eof");
-    }
-    this.#forget(client);
-  }
-
-  /** A fault of ours while serving one client: it is closed, everybody else goes on. */
-  #failed(client: C, error: unknown): void {
-    this.#log.bug(error, `serving ${client.address}`);
-    this.cut(client, "bug");
-  }
-
-  #guarded<T>(client: C, serve: () => T): T | undefined {
-    try {
-      return serve();
-    } catch (error) {
-      this.#failed(client, error);
-      return undefined;
-    }
-  }
-
-  #die(client: C, reason: CloseReason): boolean {
-    if (client.state === "closing" || client.state === "closed") return false;
-    const wasOpen = client.state === "open";
-    client.state = "closing";
-    client.reason = reason;
-    client.held.length = 0;
-    this.closes[reason]++;
-    this.clients.delete(client);
-    const others = (this.#perAddress.get(client.ip) ?? 1) - 1;
-    if (others === 0) this.#perAddress.delete(client.ip);
-    else this.#perAddress.set(client.ip, others);
-    try {
-      this.#protocol.closed?.(client, wasOpen);
-    } catch (error) {
-      this.#log.bug(error, `closing ${client.address}`);
-    }
-    return true;
-  }
-
-  #linger(client: C, ms: number): void {
-    if (this.#lingering.size >= maxLingering() && !this.#draining) {
-      this.#end(client, "terminate");
-      return;
-    }
-    client.closeBy = this.#clock.now() + ms;
-    this.#lingering.add(client);
-    // Reading goes on, unheard, so that the client's own close is noticed and
-    // unread bytes do not turn our close into a reset that eats the notice.
-    client.releaseAll();
-    this.#finish(client);
-  }
-
-  #finish(client: C): void {
-    if (client.outbox.bytes > 0 && !client.flush()) return;
-    if (client.peerEnded) {
-      this.#end(client, "end");
-    } else if (!client.shutDown) {
-      client.shutDown = true;
-      client.closeBy = Math.min(client.closeBy, this.#clock.now() + LINGER_MS);
-      client.socket.shutdown();
-    }
-  }
-
-  #end(client: C, how: "end" | "terminate"): void {
-    this.#forget(client);
-    if (how === "end") client.socket.end();
-    else client.socket.terminate();
-  }
-
-  #forget(client: C): void {
-    client.state = "closed";
-    client.outbox.clear();
-    this.#lingering.delete(client);
-    if (this.#lingering.size === 0) this.#quiet?.();
+    const client = socket.data?.client;
+    if (client) this.lives.socketClosed(client, error);
   }
 
   #turnAway(reason: CloseReason, who: string): void {
-    this.closes[reason]++;
+    this.lives.closes[reason]++;
     this.#turnedAway.add(reason, who);
   }
 
@@ -570,10 +323,7 @@ export class Listener<C extends Client> {
 
   #sweep(): void {
     const now = this.#clock.now();
-    for (const client of this.#lingering) {
-      if (now >= client.closeBy)
-        this.#end(client as C, client.shutDown ? "end" : "terminate");
-    }
+    this.lives.sweep(now);
     for (const socket of this.#unborn) {
       if (now - (socket.data.unborn?.since ?? 0) >= HANDSHAKE_MS) {
         this.#unborn.delete(socket);
@@ -581,8 +331,4 @@ export class Listener<C extends Client> {
       }
     }
   }
-}
-
-function maxLingering(): number {
-  return Math.min(MAX_LINGERING, fileLimit() >> 3);
 }

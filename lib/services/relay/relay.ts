@@ -12,12 +12,8 @@ import type {
   Running,
 } from "../../host/service.ts";
 import { CLOSE_REASONS, type CloseReason, Hold } from "../../net/client.ts";
-import {
-  Listener,
-  type ListenSettings,
-  type Protocol,
-  type Refused,
-} from "../../net/listen.ts";
+import { Listener, type ListenSettings } from "../../net/listen.ts";
+import type { Protocol, Refused } from "../../net/lives.ts";
 import { Pinned } from "../../net/outbox.ts";
 import { Quarantine } from "../../net/quarantine.ts";
 import { Backlog } from "./backlog.ts";
@@ -97,7 +93,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
       this.#pinned,
       host.clock,
       () => this.#config.relay,
-      (client) => this.#listener.resume(client, Hold.backlog),
+      (client) => this.#listener.lives.resume(client, Hold.backlog),
       (client) => this.#closeSlow(client),
     );
     this.#listener = new Listener(
@@ -120,7 +116,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   // --- the contract
 
   stats(): Record<string, number> {
-    const closes = Object.entries(this.#listener.closes).map(
+    const closes = Object.entries(this.#listener.lives.closes).map(
       ([reason, count]) => [`closed_${reason}`, count],
     );
     let { bytesIn, bytesOut } = this.#gone;
@@ -129,7 +125,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
       bytesOut += client.bytesOut;
     }
     return {
-      clients: this.#listener.clients.size,
+      clients: this.#listener.lives.clients.size,
       accepted: this.#listener.accepted,
       lines_in: this.#counts.linesIn,
       lines_blank: this.#counts.blank,
@@ -157,12 +153,12 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   }
 
   clients(): Iterable<ClientInfo> {
-    return this.#listener.infos();
+    return this.#listener.lives.infos();
   }
 
   kick(id: number): boolean {
     this.#broadcast.flush();
-    return this.#listener.kick(id, this.#lastWords(NOTICES.kicked));
+    return this.#listener.lives.kick(id, this.#lastWords(NOTICES.kicked));
   }
 
   async drain(deadlineMs: number): Promise<void> {
@@ -238,14 +234,14 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   /** Closes a client with a reason and one last line. */
   close(client: RelayClient, reason: CloseReason, notice = ""): void {
     this.#broadcast.flush();
-    this.#listener.close(client, reason, this.#lastWords(notice));
+    this.#listener.lives.close(client, reason, this.#lastWords(notice));
   }
 
   #closeSlow(client: RelayClient): void {
     this.#log.warning(
       `${client.address} does not take what it is sent: ${client.outbox.bytes} bytes wait; closing it`,
     );
-    this.#listener.closeSlow(client, this.#lastWords(NOTICES.slow));
+    this.#listener.lives.closeSlow(client, this.#lastWords(NOTICES.slow));
     if (this.#guarded) this.#imposeQuarantine(client);
   }
 
@@ -377,7 +373,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     const timeoutMs = this.#config.hyper_parameters.client_timeout_secs * 1000;
     if (timeoutMs === 0) return;
     const latest = this.#clock.now() - timeoutMs;
-    for (const client of this.#listener.clients) {
+    for (const client of this.#listener.lives.clients) {
       if (client.lastLineAt <= latest) this.close(client, "idle", NOTICES.idle);
     }
   }
@@ -408,7 +404,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     for (const client of this.#paused) {
       if (client.pausedUntil > now) continue;
       this.#paused.delete(client);
-      this.#listener.resume(client, Hold.pressure);
+      this.#listener.lives.resume(client, Hold.pressure);
     }
   }
 

@@ -1,0 +1,443 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { dial, enveloped, type Peer } from "./kit.ts";
+
+const program = join(import.meta.dir, "..", "index.ts");
+const READY = /relay is ready on \S+:(\d+)/;
+const SHUTDOWN = "Warning: Server is shutting down.";
+
+const endings: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of endings.splice(0).reverse()) await end();
+});
+
+/** A server as a process of its own, ready, in a folder with a configuration file. */
+async function start(settings: string, underTerminal = false) {
+  const folder = mkdtempSync(join(tmpdir(), "summoner-process-"));
+  endings.push(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "summoner.toml");
+  const configure = (text: string) => writeFileSync(file, text);
+  configure(settings);
+  let said = "";
+  let waiting: (() => void)[] = [];
+  const decoder = new TextDecoder();
+  const hear = (bytes: Uint8Array) => {
+    said += decoder.decode(bytes, { stream: true });
+    for (const look of waiting.splice(0)) look();
+  };
+  const command = [process.execPath, program];
+  const options = { cwd: folder, env: { ...process.env, NO_COLOR: "1" } };
+  const child = underTerminal
+    ? Bun.spawn(command, {
+        ...options,
+        terminal: { cols: 200, rows: 50, data: (_, bytes) => hear(bytes) },
+      })
+    : Bun.spawn(command, {
+        ...options,
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "inherit",
+      });
+  const { stdout } = child;
+  const all = (async () => {
+    if (stdout instanceof ReadableStream) {
+      for await (const bytes of stdout) hear(bytes);
+    }
+  })();
+  endings.push(async () => {
+    child.kill("SIGKILL");
+    await child.exited;
+  });
+  let ended = false;
+  void Promise.all([child.exited, all]).then(() => {
+    ended = true;
+    for (const look of waiting.splice(0)) look();
+  });
+  /** Waits until it has said something; where it never does, tells what it said. */
+  async function says(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = pattern.exec(said);
+      if (found) return found;
+      if (ended) throw new Error(`it ended after saying ${said}`);
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    }
+  }
+  const port = Number((await says(READY))[1]);
+  return {
+    folder,
+    port,
+    configure,
+    says,
+    signal: (name: NodeJS.Signals) => child.kill(name),
+    async join(from?: string): Promise<Peer> {
+      const before = said.length;
+      const peer = await dial(port, from);
+      endings.push(() => peer.end());
+      const address = peer.address.replaceAll(".", "\\.");
+      await says(new RegExp(`^[^]{${before},}${address} connected`));
+      return peer;
+    },
+    /** The exit code and all that was said. */
+    async exit(): Promise<{ code: number; said: string }> {
+      const code = await child.exited;
+      await all;
+      return { code, said };
+    },
+    async reload(text: string): Promise<string> {
+      const before = said.length;
+      configure(text);
+      child.kill("SIGHUP");
+      const done = /reloaded(?: in part)?\n|the settings stay as they were\n/;
+      await says(new RegExp(`^[^]{${before},}(?:${done.source})`));
+      return said.slice(before);
+    },
+  };
+}
+
+/** Fills a client that does not read with more than its socket holds. */
+async function stuff(server: Awaited<ReturnType<typeof start>>) {
+  const slow = await server.join();
+  slow.pause();
+  const sender = await server.join();
+  const block = `${"x".repeat(60_000)}\n`.repeat(50);
+  for (let i = 0; i < 20; i++) sender.send(block);
+  // Its end is seen after all its lines.
+  sender.half();
+  await sender.closed;
+  return slow;
+}
+
+/** Where bytes may wait for a client for as long as it takes. */
+const ROOMY = `
+port = 0
+version = "python"
+[logger]
+log_keys = []
+[relay]
+outbox_bytes = 1_000_000_000
+total_outbox_bytes = 1_000_000_000
+`;
+
+const guarded = (...lines: string[]) =>
+  ["port = 0", 'version = "rust"', ...lines].join("\n");
+
+describe("a stop", () => {
+  test.each(["SIGTERM", "SIGINT"] as const)("by %s drains", async (signal) => {
+    const server = await start(guarded());
+    const [a, b] = [await server.join(), await server.join()];
+    a.send("last words\n");
+    expect(await b.next()).toBe(enveloped(a, "last words"));
+    server.signal(signal);
+    for (const peer of [a, b]) {
+      expect(await peer.next()).toBe(SHUTDOWN);
+      expect(await peer.closed).toBe("end");
+      expect(peer.lines).toEqual([]);
+    }
+    const { code, said } = await server.exit();
+    expect(code).toBe(0);
+    expect(said).toContain(`${signal}: draining for at most 5000 ms\n`);
+    expect(said.match(/closed: shutdown, /g)).toHaveLength(2);
+    expect(said.match(/ is ready on /g)).toHaveLength(1);
+    expect(said).toEndWith(" INFO     Server exited cleanly.\n");
+  });
+
+  test("of the plain backend says good-bye twice", async () => {
+    const server = await start('port = 0\nversion = "python"\n');
+    const peer = await server.join();
+    server.signal("SIGTERM");
+    expect(await peer.next()).toBe(SHUTDOWN);
+    expect(await peer.next()).toBe("Warning: Server disconnected.");
+    expect((await server.exit()).code).toBe(0);
+  });
+
+  test("hands out what is still owed, newcomers are refused meanwhile", async () => {
+    const server = await start(`drain_ms = 600_000${ROOMY}`);
+    const slow = await stuff(server);
+    server.signal("SIGTERM");
+    await server.says(/SIGTERM: draining for at most 600000 ms\n/);
+    await server.says(/closed: shutdown, /);
+    expect(await dial(server.port).catch((error) => error.code)).toBe(
+      "ECONNREFUSED",
+    );
+    slow.resume();
+    expect(await slow.closed).toBe("end");
+    expect(slow.lines).toHaveLength(1002);
+    expect(slow.lines.slice(-2)).toEqual([
+      SHUTDOWN,
+      "Warning: Server disconnected.",
+    ]);
+    const { code, said } = await server.exit();
+    expect(code).toBe(0);
+    expect(said).toContain(" Server exited cleanly.\n");
+  });
+
+  test("waits no longer than drain_ms", async () => {
+    const server = await start(`drain_ms = 1${ROOMY}`);
+    await stuff(server);
+    server.signal("SIGTERM");
+    const { code, said } = await server.exit();
+    expect(code).toBe(0);
+    expect(said).toContain(" Server exited cleanly.\n");
+  });
+
+  test("a second signal cuts", async () => {
+    const server = await start(`drain_ms = 600_000${ROOMY}`);
+    await stuff(server);
+    server.signal("SIGTERM");
+    await server.says(/SIGTERM: draining/);
+    server.signal("SIGINT");
+    const { code, said } = await server.exit();
+    expect(code).toBe(1);
+    expect(said).toContain(" cut by a second signal\n");
+    expect(said).not.toContain("exited cleanly");
+  });
+
+  test("SIGHUP during a drain does nothing", async () => {
+    const server = await start(`drain_ms = 600_000${ROOMY}`);
+    const slow = await stuff(server);
+    server.signal("SIGTERM");
+    await server.says(/SIGTERM: draining/);
+    server.signal("SIGHUP");
+    slow.resume();
+    await slow.closed;
+    const { code, said } = await server.exit();
+    expect(code).toBe(0);
+    expect(said).not.toContain("reloaded");
+  });
+});
+
+describe("SIGHUP", () => {
+  const rate = (limit: number) =>
+    guarded("[hyper_parameters]", `rate_limit_msgs_per_minute = ${limit}`);
+  const SLOW_DOWN =
+    "Warning: You are sending messages too quickly. Please slow down.";
+
+  /** Sends two lines as a new client; whether the second is refused. */
+  async function limited(
+    server: Awaited<ReturnType<typeof start>>,
+    listener: Peer,
+  ): Promise<boolean> {
+    const sender = await server.join();
+    sender.send("one\ntwo\n");
+    expect(await listener.next()).toBe(enveloped(sender, "one"));
+    const second = await Promise.race([sender.next(), listener.next()]);
+    sender.end();
+    return second === SLOW_DOWN;
+  }
+
+  test("changes the rate limit of those who come", async () => {
+    const server = await start(rate(2));
+    const listener = await server.join();
+    expect(await limited(server, listener)).toBeFalse();
+    const said = await server.reload(rate(1));
+    expect(said).toContain(
+      "hyper_parameters.rate_limit_msgs_per_minute: 2 -> 1\n",
+    );
+    expect(said).toEndWith("reloaded\n");
+    const later = await server.join();
+    expect(await limited(server, later)).toBeTrue();
+    expect(listener.isClosed).toBeFalse();
+  });
+
+  test("closes who may not be in any more, and nobody else", async () => {
+    const server = await start(guarded());
+    const [a, b] = [await server.join(), await server.join()];
+    const out = await server.join("127.0.0.2");
+    await server.reload(guarded("[access]", 'deny = ["127.0.0.2/32"]'));
+    expect(await out.next()).toBe(
+      "Warning: Your address may not connect to this server.",
+    );
+    expect(await out.closed).toBe("end");
+    const again = await dial(server.port, "127.0.0.2");
+    expect(await again.next()).toStartWith("Warning: Your address may not");
+    a.send("still here\n");
+    expect(await b.next()).toBe(enveloped(a, "still here"));
+    await server.reload(guarded());
+    const back = await server.join("127.0.0.2");
+    back.send("back\n");
+    expect(await b.next()).toBe(enveloped(back, "back"));
+  });
+
+  test("says what takes a restart and applies the rest", async () => {
+    const server = await start(rate(2));
+    const said = await server.reload(
+      rate(1).replace("port = 0", 'port = 1\nname = "other"'),
+    );
+    expect(said).toMatch(/WARNING +port: 0 -> 1 takes a restart\n/);
+    expect(said).toMatch(
+      /WARNING +name: "summoner" -> "other" takes a restart\n/,
+    );
+    expect(said).toMatch(/INFO +hyper_parameters\.rate_limit\S+: 2 -> 1\n/);
+    expect(await limited(server, await server.join())).toBeTrue();
+  });
+
+  test("says so until the restart, and not when it is taken back", async () => {
+    const server = await start(guarded());
+    const moved = guarded("drain_ms = 7").replace("port = 0", "port = 1");
+    for (let i = 0; i < 2; i++)
+      expect(await server.reload(moved)).toContain(
+        "port: 0 -> 1 takes a restart\n",
+      );
+    const said = await server.reload(guarded("drain_ms = 7"));
+    expect(said).not.toContain("port:");
+    expect(said).not.toContain("drain_ms");
+    server.signal("SIGTERM");
+    await server.says(/draining for at most 7 ms/);
+    expect((await server.exit()).code).toBe(0);
+  });
+
+  test("with a bad file keeps everything and tells every problem", async () => {
+    const server = await start(rate(2));
+    const said = await server.reload(`prot = 1\n${rate(0)}`);
+    expect(said).toMatch(
+      /ERROR +summoner\.toml:1:1: prot: unknown key; did you mean port\?\n/,
+    );
+    expect(said).toMatch(
+      /ERROR +summoner\.toml:5:1: hyper_parameters\.rate_limit_msgs_per_minute: found 0/,
+    );
+    expect(said).toEndWith("the settings stay as they were\n");
+    expect(said).not.toContain("reloaded");
+    expect(await limited(server, await server.join())).toBeFalse();
+    // The next good file counts from what is in force.
+    expect(await server.reload(rate(1))).toContain("minute: 2 -> 1\n");
+  });
+
+  test("with a log folder that cannot be written keeps the log", async () => {
+    const server = await start(guarded());
+    const said = await server.reload(
+      guarded(
+        "[logger]",
+        "enable_file_log = true",
+        'log_file_path = "summoner.toml/logs"',
+      ),
+    );
+    expect(said).toMatch(
+      /ERROR +cannot write \S+summoner\.log: .*; the log stays as it was\n/,
+    );
+    expect(said).toEndWith("reloaded in part\n");
+    const peer = await server.join();
+    server.signal("SIGTERM");
+    expect(await peer.next()).toBe(SHUTDOWN);
+    expect((await server.exit()).code).toBe(0);
+  });
+
+  test("does not show a secret that changed", async () => {
+    const server = await start(guarded());
+    const said = await server.reload(
+      guarded("[tls]", 'passphrase = "open sesame"'),
+    );
+    expect(said).toContain("tls.passphrase: ******** -> ********\n");
+    expect(said).not.toContain("sesame");
+  });
+
+  // There are no pseudo-terminals of this kind on Windows.
+  test.skipIf(process.platform === "win32")(
+    "under a terminal means that it has gone: drain",
+    async () => {
+      const server = await start(guarded(), true);
+      const peer = await server.join();
+      server.signal("SIGHUP");
+      expect(await peer.next()).toBe(SHUTDOWN);
+      await server.says(/SIGHUP: draining/);
+      expect((await server.exit()).code).toBe(0);
+    },
+  );
+});
+
+describe("the log on disk", () => {
+  const entries = (folder: string, name: string) =>
+    readFileSync(join(folder, "logs", name), "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+  const toFile = (...lines: string[]) =>
+    guarded(
+      "[logger]",
+      "enable_file_log = true",
+      "enable_json_log = true",
+      ...lines,
+    ).replace("port = 0", 'port = 0\nname = "room:1"');
+
+  test("holds every line and the last word after a clean stop", async () => {
+    const server = await start(
+      toFile().replace("[logger]", "drain_ms = 4000\n[logger]"),
+    );
+    const [a, b] = [await server.join(), await server.join()];
+    const contents = Array.from({ length: 200 }, (_, i) => `{"n": ${i}}`);
+    a.send(`${contents.join("\n")}\nplain text\n`);
+    for (const content of [...contents, "plain text"])
+      expect(await b.next()).toBe(enveloped(a, content));
+    server.signal("SIGTERM");
+    expect((await server.exit()).code).toBe(0);
+    const found = entries(server.folder, "room_1.log");
+    for (const entry of found) {
+      expect(Object.keys(entry)).toEqual([
+        "timestamp",
+        "name",
+        "level",
+        "message",
+      ]);
+      expect(entry.name).toBe("room:1");
+      expect(entry.timestamp).toMatch(
+        /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$/,
+      );
+    }
+    const traffic = found.filter(({ message }) => typeof message === "object");
+    expect(traffic.map(({ level }) => level)).toEqual(
+      Array.from({ length: 201 }, () => "INFO"),
+    );
+    expect(traffic.map(({ message }) => message)).toEqual([
+      ...contents.map((content) => ({
+        remote_addr: a.address,
+        content: JSON.parse(content),
+      })),
+      { remote_addr: a.address, content: "plain text" },
+    ]);
+    const said = found.map(({ message }) => message);
+    expect(said.at(-1)).toBe("Server exited cleanly.");
+    expect(said).toContain("SIGTERM: draining for at most 4000 ms");
+  });
+
+  test("log_keys prunes what reaches the disk, not what is relayed", async () => {
+    const server = await start(toFile('log_keys = ["type"]'));
+    const [a, b] = [await server.join(), await server.join()];
+    const typed =
+      '{"_version":"1","_payload":{"type":"chat","text":"hush"},"_type":{"type":"str","text":"hush"}}';
+    const lines = [typed, '{"type":"flat","text":"hush"}', "hush", '["hush"]'];
+    a.send(`${lines.join("\n")}\n`);
+    for (const line of lines) expect(await b.next()).toBe(enveloped(a, line));
+    server.signal("SIGTERM");
+    const { code, said } = await server.exit();
+    expect(code).toBe(0);
+    expect(said).not.toContain("hush");
+    const text = readFileSync(
+      join(server.folder, "logs", "room_1.log"),
+      "utf8",
+    );
+    expect(text).not.toContain("hush");
+    expect(text).toContain('"chat"');
+    expect(text).toContain('"flat"');
+    const traffic = entries(server.folder, "room_1.log").filter(
+      ({ message }) => typeof message === "object",
+    );
+    expect(traffic).toHaveLength(4);
+  });
+
+  test("a cut leaves its reason on disk", async () => {
+    const server = await start(
+      `drain_ms = 600_000${ROOMY.replace("[logger]", "[logger]\nenable_file_log = true")}`,
+    );
+    await stuff(server);
+    server.signal("SIGTERM");
+    await server.says(/SIGTERM: draining/);
+    server.signal("SIGTERM");
+    expect((await server.exit()).code).toBe(1);
+    const text = readFileSync(
+      join(server.folder, "logs", "summoner.log"),
+      "utf8",
+    );
+    expect(text).toEndWith("WARNING - cut by a second signal\n");
+  });
+});
