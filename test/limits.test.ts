@@ -1,0 +1,413 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { boot, type Booted, dial, enveloped, type Peer, until } from "./kit.ts";
+
+let server: Booted;
+afterEach(() => server.stop());
+
+const RATE = "Warning: You are sending messages too quickly. Please slow down.";
+const IDLE = "Warning: You have been disconnected due to inactivity.";
+const UTF8 = "Warning: Your line is not valid UTF-8 and was not sent.";
+const LONG =
+  "Warning: Your line is too long and was not sent; with its envelope it may have 256 bytes.";
+
+/** A room without pressure, so that only what a test is about acts. */
+async function room(hyper: object = {}, relay: object = {}, more: object = {}) {
+  server = await boot({
+    hyper_parameters: { rate_limit_msgs_per_minute: 1_000_000, ...hyper },
+    relay,
+    ...more,
+  });
+  return server;
+}
+
+async function peers(count: number): Promise<Peer[]> {
+  const joined: Peer[] = [];
+  for (let i = 0; i < count; i++) joined.push(await server.join());
+  return joined;
+}
+
+/** Waits until the relay has read everything a peer has sent so far. */
+async function read(lines: number): Promise<void> {
+  await until(() => (server.stats()["lines_in"] as number) >= lines);
+}
+
+describe("rate", () => {
+  test("the limit passes, the next line is refused with a notice, and the window opens again after a minute", async () => {
+    await room({ rate_limit_msgs_per_minute: 3 });
+    const [a, b] = (await peers(2)) as [Peer, Peer];
+    a.send("1\n2\n3\n4\n5\n");
+    expect([await a.next(), await a.next()]).toEqual([RATE, RATE]);
+    server.clock.advance(59_999);
+    a.send("6\n");
+    expect(await a.next()).toBe(RATE);
+    server.clock.advance(1);
+    a.send("7\n");
+    const got = [
+      await b.next(),
+      await b.next(),
+      await b.next(),
+      await b.next(),
+    ];
+    expect(got).toEqual(["1", "2", "3", "7"].map((line) => enveloped(a, line)));
+    expect(server.stats()["refused_rate"]).toBe(3);
+  });
+
+  test("blank, oversize and invalid lines count too", async () => {
+    await room({ rate_limit_msgs_per_minute: 3 }, { max_line_bytes: 256 });
+    const [a] = (await peers(2)) as [Peer, Peer];
+    a.send(
+      Buffer.concat([
+        Buffer.from(`\n${"x".repeat(300)}\n`),
+        Buffer.from([0xff, 10]),
+      ]),
+    );
+    expect([await a.next(), await a.next()]).toEqual([LONG, UTF8]);
+    a.send("one too many\n");
+    expect(await a.next()).toBe(RATE);
+  });
+
+  test("the plain backend has none", async () => {
+    server = await boot({
+      version: "python",
+      hyper_parameters: { rate_limit_msgs_per_minute: 1 },
+    });
+    const [a, b] = (await peers(2)) as [Peer, Peer];
+    for (let i = 0; i < 1000; i++) a.send(`${i}\n`);
+    for (let i = 0; i < 1000; i++)
+      expect(await b.next()).toBe(enveloped(a, `${i}`));
+  });
+});
+
+describe("idle", () => {
+  test("a client that sends no line for the time is closed, and not a moment before", async () => {
+    await room({ client_timeout_secs: 60, timeout_check_interval_secs: 1 });
+    const [a] = (await peers(1)) as [Peer];
+    server.clock.advance(59_999);
+    expect(server.stats()["clients"]).toBe(1);
+    server.clock.advance(1001);
+    expect(await a.next()).toBe(IDLE);
+    expect(await a.closed).toBe("end");
+    expect(server.stats()).toMatchObject({ clients: 0, closed_idle: 1 });
+  });
+
+  test("a blank line keeps it, half a line does not", async () => {
+    await room({ client_timeout_secs: 60, timeout_check_interval_secs: 1 });
+    const [beats, mumbles] = (await peers(2)) as [Peer, Peer];
+    server.clock.advance(50_000);
+    beats.send("\n");
+    mumbles.send("half a li");
+    await read(1);
+    await until(() =>
+      [...server.relay.clients()].some(({ bytesIn }) => bytesIn === 9),
+    );
+    server.clock.advance(12_000);
+    expect(await mumbles.next()).toBe(IDLE);
+    expect(server.stats()["clients"]).toBe(1);
+    beats.send("still here\n");
+    await read(2);
+  });
+
+  test("never, when the time is 0", async () => {
+    await room({ client_timeout_secs: 0, timeout_check_interval_secs: 1 });
+    await peers(1);
+    server.clock.advance(10_000_000);
+    expect(server.stats()["clients"]).toBe(1);
+  });
+});
+
+describe("lines", () => {
+  test("an envelope of just the bound goes out, one byte more is refused and the client goes on", async () => {
+    await room({}, { max_line_bytes: 256 });
+    const [a, b] = (await peers(2)) as [Peer, Peer];
+    const overhead = enveloped(a, "").length + 1;
+    const fits = "é"
+      .repeat((256 - overhead) >> 1)
+      .padEnd(((256 - overhead) >> 1) + ((256 - overhead) & 1), "x");
+    expect(Buffer.byteLength(`${enveloped(a, fits)}\n`)).toBe(256);
+    a.send(`${fits}\n${fits}y\nafter\n`);
+    expect(await b.next()).toBe(enveloped(a, fits));
+    expect(await b.next()).toBe(enveloped(a, "after"));
+    expect(await a.next()).toBe(LONG);
+    expect(server.stats()["refused_oversize"]).toBe(1);
+  });
+
+  test("an endless line is refused once, discarded up to its newline, and the client goes on", async () => {
+    await room({}, { max_line_bytes: 256 });
+    const [a, b] = (await peers(2)) as [Peer, Peer];
+    for (let i = 0; i < 100; i++) a.send("x".repeat(10_000));
+    expect(await a.next()).toBe(LONG);
+    a.send("the end\nafter\n");
+    expect(await b.next()).toBe(enveloped(a, "after"));
+    expect(a.lines).toEqual([]);
+    expect(server.stats()["refused_oversize"]).toBe(1);
+  });
+
+  test("a line that is not UTF-8 is refused, its neighbours go out in order", async () => {
+    await room();
+    const [a, b] = (await peers(2)) as [Peer, Peer];
+    a.send(
+      Buffer.concat([
+        Buffer.from("é\n"),
+        Buffer.from([0xc3, 0x28, 10]),
+        Buffer.from("ü\n"),
+      ]),
+    );
+    expect([await b.next(), await b.next()]).toEqual([
+      enveloped(a, "é"),
+      enveloped(a, "ü"),
+    ]);
+    expect(await a.next()).toBe(UTF8);
+    expect(server.stats()["refused_utf8"]).toBe(1);
+  });
+});
+
+describe("pressure", () => {
+  const policy = (more: object) => ({
+    throttle_delay_ms: 200,
+    flow_control_delay_ms: 1000,
+    backpressure_policy: {
+      throttle_threshold: 100,
+      flow_control_threshold: 300,
+      disconnect_threshold: 500,
+      ...more,
+    },
+  });
+  const states = () => [...server.relay.clients()].map(({ state }) => state);
+
+  test.each([
+    ["throttled for 200 ms at the threshold", { throttle_threshold: 2 }, 200],
+    [
+      "under flow control for 1000 ms, the stronger of two",
+      { throttle_threshold: 1, flow_control_threshold: 2 },
+      1000,
+    ],
+  ])(
+    "a sender is %s; what it sends meanwhile waits and is not lost",
+    async (_, more, ms) => {
+      await room(policy(more));
+      const [a, b] = (await peers(3)) as [Peer, Peer, Peer];
+      a.send("1\n");
+      expect(await b.next()).toBe(enveloped(a, "1"));
+      server.clock.advance(100);
+      expect(states()).toEqual(["paused", "open", "open"]);
+      a.send("2\n");
+      server.clock.advance(ms - 1);
+      expect(states()).toEqual(["paused", "open", "open"]);
+      server.clock.advance(21);
+      expect(states()).toEqual(["open", "open", "open"]);
+      expect(await b.next()).toBe(enveloped(a, "2"));
+    },
+  );
+
+  test("below the threshold nothing happens, nor when the rule is off", async () => {
+    await room(
+      policy({
+        throttle_threshold: 3,
+        flow_control_threshold: 2,
+        enable_flow_control: false,
+      }),
+    );
+    const [a, b] = (await peers(3)) as [Peer, Peer, Peer];
+    a.send("1\n");
+    await b.next();
+    server.clock.advance(100);
+    expect(states()).toEqual(["open", "open", "open"]);
+  });
+
+  test("repeated commands extend a pause to the later end and do not add up", async () => {
+    await room(policy({ throttle_threshold: 1 }));
+    const [a, b] = (await peers(2)) as [Peer, Peer];
+    a.send("1\n2\n3\n4\n");
+    for (let i = 0; i < 4; i++) await b.next();
+    server.clock.advance(100);
+    expect(server.stats()["throttles"]).toBe(4);
+    server.clock.advance(220);
+    expect(states()).toEqual(["open", "open"]);
+  });
+
+  test("from the highest threshold on a sender is told, closed and quarantined, the others go on", async () => {
+    await room(
+      {
+        ...policy({
+          throttle_threshold: 1,
+          flow_control_threshold: 1,
+          disconnect_threshold: 2,
+        }),
+        quarantine_cooldown_secs: 60,
+      },
+      { quarantine_by: "address" },
+    );
+    const [a, b, c] = (await peers(3)) as [Peer, Peer, Peer];
+    a.send("1\n");
+    await b.next();
+    server.clock.advance(100);
+    expect(await a.next()).toStartWith(
+      "Warning: You have been disconnected because your messages go to too many clients.",
+    );
+    expect(await a.closed).toBe("end");
+    expect(server.stats()).toMatchObject({
+      clients: 2,
+      closed_pressure: 1,
+      quarantined: 1,
+      throttles: 0,
+    });
+    server.clock.advance(29_500);
+    const again = await dial(server.port);
+    again.send("ignored\n");
+    expect(await again.next()).toBe(
+      "Warning: You are in quarantine. Please come back in 31 seconds.",
+    );
+    await again.closed;
+    expect(server.stats()).toMatchObject({
+      closed_quarantined: 1,
+      lines_in: 1,
+      clients: 2,
+    });
+    c.end();
+    await until(() => server.stats()["clients"] === 1);
+    server.clock.advance(30_499);
+    const early = await dial(server.port);
+    expect(await early.next()).toBe(
+      "Warning: You are in quarantine. Please come back in 1 seconds.",
+    );
+    server.clock.advance(1);
+    const late = await server.join();
+    late.send("back\n");
+    expect(await b.next()).toBe(
+      enveloped(a, "1")
+        .replace(a.address, late.address)
+        .replace('"1"', '"back"'),
+    );
+    server.clock.advance(60_000);
+    expect(server.stats()["quarantined"]).toBe(0);
+  });
+
+  test("on loopback a quarantine is by address and port unless said otherwise", async () => {
+    await room({
+      ...policy({
+        disconnect_threshold: 1,
+        enable_throttle: false,
+        enable_flow_control: false,
+      }),
+    });
+    const [a, b] = (await peers(2)) as [Peer, Peer];
+    a.send("1\n");
+    await b.next();
+    server.clock.advance(100);
+    await a.closed;
+    const other = await server.join();
+    await until(() => server.stats()["clients"] === 2);
+    expect(other.lines).toEqual([]);
+    expect(server.stats()["quarantined"]).toBe(1);
+  });
+
+  test("each of the four queues takes its capacity and drops what is more, told once a second", async () => {
+    await room({
+      ...policy({ throttle_threshold: 1 }),
+      queue_monitor_capacity: 9,
+      connection_buffer_size: 7,
+      command_buffer_size: 5,
+      control_channel_capacity: 3,
+    });
+    const [a, b] = (await peers(2)) as [Peer, Peer];
+    const send = async (count: number) => {
+      for (let i = 0; i < count; i++) a.send("x\n");
+      for (let i = 0; i < count; i++) await b.next();
+      const before = server.stats();
+      server.clock.advance(100);
+      const after = server.stats();
+      const grown = (key: string) =>
+        (after[key] as number) - (before[key] as number);
+      server.clock.advance(1000);
+      return [
+        grown("throttles"),
+        grown("dropped_commands"),
+        grown("dropped_reports"),
+      ];
+    };
+    expect(await send(3)).toEqual([3, 0, 0]);
+    expect(await send(4)).toEqual([3, 1, 0]);
+    expect(await send(5)).toEqual([3, 2, 0]);
+    expect(await send(6)).toEqual([3, 3, 0]);
+    expect(await send(7)).toEqual([3, 4, 0]);
+    expect(await send(8)).toEqual([3, 4, 1]);
+    // The tenth is dropped when it is staged, before the tick that is measured here.
+    expect(await send(10)).toEqual([3, 4, 2]);
+    expect(server.stats()["dropped_reports"]).toBe(4);
+    expect(server.printed().match(/monitor dropped/g)).toHaveLength(6);
+  });
+});
+
+describe("connecting", () => {
+  const LIMIT =
+    "Warning: The server has too many clients. Please try again later.";
+
+  test("as many clients as max_clients are served, one more is turned away, until one leaves", async () => {
+    await room({}, { max_clients: 2 });
+    const [a, b] = (await peers(2)) as [Peer, Peer];
+    const over = await server.join();
+    expect(await over.next()).toBe(LIMIT);
+    expect(await over.closed).toBe("end");
+    b.end();
+    await until(() => server.stats()["clients"] === 1);
+    const next = await server.join();
+    next.send("in\n");
+    expect(await a.next()).toBe(enveloped(next, "in"));
+    expect(server.stats()).toMatchObject({ clients: 2, closed_limit: 1 });
+  });
+
+  test("one address gets max_clients_per_address, another is not hurt", async () => {
+    await room({}, { max_clients_per_address: 2 });
+    const [a] = (await peers(2)) as [Peer, Peer];
+    const over = await server.join();
+    expect(await over.next()).toBe(
+      "Warning: There are too many clients from your address.",
+    );
+    const elsewhere = await server.join("127.0.0.2");
+    elsewhere.send("in\n");
+    expect(await a.next()).toBe(enveloped(elsewhere, "in"));
+  });
+
+  test.each([
+    [
+      "deny wins over allow",
+      { allow: ["127.0.0.0/8"], deny: ["127.0.0.2/32"] },
+      {},
+      "127.0.0.2",
+      "127.0.0.1",
+    ],
+    [
+      "allow leaves out all others",
+      { allow: ["127.0.0.2"] },
+      {},
+      "127.0.0.1",
+      "127.0.0.2",
+    ],
+    [
+      "the relay's own list overrides the server's",
+      { deny: ["127.0.0.1"] },
+      { access: { deny: ["127.0.0.2"] } },
+      "127.0.0.2",
+      "127.0.0.1",
+    ],
+  ])("%s", async (_, access, relay, denied, admitted) => {
+    await room({}, relay, { access });
+    const out = await server.join(denied);
+    expect(await out.next()).toBe(
+      "Warning: Your address may not connect to this server.",
+    );
+    await out.closed;
+    await server.join(admitted);
+    await until(() => server.stats()["clients"] === 1);
+    expect(server.stats()["closed_denied"]).toBe(1);
+  });
+
+  test("a flood of strangers is told of once a second", async () => {
+    await room({}, { max_clients: 1 });
+    await peers(1);
+    for (let i = 0; i < 20; i++) await (await server.join()).closed;
+    server.clock.advance(1000);
+    expect(server.printed().match(/turned away/g)).toHaveLength(1);
+    expect(server.printed()).toContain("turned away 20 clients");
+  });
+});
