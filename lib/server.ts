@@ -106,9 +106,7 @@ export class SummonerServer {
   async run(options: RunOptions = {}): Promise<void> {
     try {
       const { host, port, configPath: file, config: object } = options;
-      const given = Object.entries({ host, port }).filter(
-        ([, value]) => value !== undefined,
-      );
+      const given = Object.entries({ host, port }).filter(([, value]) => value !== undefined);
       const run = Object.fromEntries(given);
       const loaded = load(settings, { run, file, object });
       if (loaded.problems.length > 0) {
@@ -174,9 +172,7 @@ export class SummonerServer {
         config,
       );
       this.setTerminationSignals();
-      const addresses = [...program.running.values()].flatMap(
-        (one) => one.addresses,
-      );
+      const addresses = [...program.running.values()].flatMap((one) => one.addresses);
       for (const { host, port } of addresses) {
         log.info(`relay is ready on ${addressText(host, port)}`);
       }
@@ -192,9 +188,7 @@ export class SummonerServer {
   }
 
   async #greet(client: RelayClient, relay: Relay): Promise<void> {
-    const guest = new Guest(client, (notice) =>
-      relay.close(client, "refused", notice),
-    );
+    const guest = new Guest(client, (notice) => relay.close(client, "refused", notice));
     await this.handleClient(guest);
   }
 }

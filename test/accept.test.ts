@@ -18,8 +18,7 @@ test.skipIf(process.platform === "win32")(
     );
     let said = "";
     void (async () => {
-      for await (const bytes of server.stdout)
-        said += new TextDecoder().decode(bytes);
+      for await (const bytes of server.stdout) said += new TextDecoder().decode(bytes);
     })();
     await until(() => said.includes("ready on"));
     const port = Number(/127\.0\.0\.1:(\d+)/.exec(said)?.[1]);
@@ -30,11 +29,8 @@ test.skipIf(process.platform === "win32")(
     expect(JSON.parse(await second.next()).content).toBe("still here");
     const last = peers.at(-1) as Peer;
     expect(await last.closed).toBeString();
-    const notice =
-      "Warning: The server has too many clients. Please try again later.";
-    expect(
-      peers.filter(({ lines }) => lines.includes(notice)).length,
-    ).toBeGreaterThan(0);
+    const notice = "Warning: The server has too many clients. Please try again later.";
+    expect(peers.filter(({ lines }) => lines.includes(notice)).length).toBeGreaterThan(0);
     // What is free again is given again.
     for (const peer of peers.slice(2)) peer.end();
     const newcomer = await (async () => {

@@ -12,8 +12,7 @@ const program = join(import.meta.dir, "..", "index.ts");
 const folder = mkdtempSync(join(tmpdir(), "summoner-cli-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const write = (name: string, content: string) =>
-  writeFileSync(join(folder, name), content);
+const write = (name: string, content: string) => writeFileSync(join(folder, name), content);
 
 /** Runs a command line to its end, in a folder without a configuration. */
 async function call(...args: string[]) {
@@ -50,25 +49,22 @@ async function start(...args: string[]) {
 const HINT = "bun run index.ts --help shows how to call it.\n";
 
 describe("help and version", () => {
-  test.each(["--help", "-h"])(
-    "%s tells of commands and options",
-    async (flag) => {
-      const { out, err, code } = await call(flag);
-      expect([code, err]).toEqual([0, ""]);
-      for (const part of [
-        "Usage: bun run index.ts [COMMAND] [OPTIONS]",
-        "\n  run ",
-        "\n  check ",
-        "\n  config ",
-        "-c, --config PATH",
-        "--set KEY=VALUE",
-        "--host HOST",
-        "--port PORT",
-        "Exit code: 0",
-      ])
-        expect(out).toContain(part);
-    },
-  );
+  test.each(["--help", "-h"])("%s tells of commands and options", async (flag) => {
+    const { out, err, code } = await call(flag);
+    expect([code, err]).toEqual([0, ""]);
+    for (const part of [
+      "Usage: bun run index.ts [COMMAND] [OPTIONS]",
+      "\n  run ",
+      "\n  check ",
+      "\n  config ",
+      "-c, --config PATH",
+      "--set KEY=VALUE",
+      "--host HOST",
+      "--port PORT",
+      "Exit code: 0",
+    ])
+      expect(out).toContain(part);
+  });
 
   test("help of one command", async () => {
     const { out, err, code } = await call("config", "--help");
@@ -150,9 +146,7 @@ describe("config", () => {
   });
 
   test("without a file the backend is guarded", async () => {
-    expect((await call("config")).out).toMatch(
-      /^version = "rust" +# default$/m,
-    );
+    expect((await call("config")).out).toMatch(/^version = "rust" +# default$/m);
   });
 
   test("2 with problems", async () => {
@@ -174,14 +168,27 @@ describe("config", () => {
     });
   });
 
+  test("more than a pipe holds comes whole", async () => {
+    const allow = Array.from({ length: 20_000 }, (_, i) => `10.0.0.0/${i % 33}`);
+    write("long.json", JSON.stringify({ access: { allow } }));
+    const { out, code } = await call("config", "-c", "long.json");
+    expect(code).toBe(0);
+    expect(out).toContain(`\naccess.allow = ["10.0.0.0/0", "10.0.0.0/1", `);
+    expect(out).toContain("# long.json:1:12\naccess.deny = []");
+    expect(out.match(/10\.0\.0\.0/g)).toHaveLength(20_000);
+    const keys = Array.from({ length: 5000 }, (_, i) => `k${i}_ = 1`);
+    write("long.toml", keys.join("\n"));
+    const bad = await call("check", "-c", "long.toml");
+    expect(bad.code).toBe(2);
+    expect(bad.err.match(/^error: long\.toml:\d+:1: /gm)).toHaveLength(5000);
+    expect(bad.err).toEndWith("long.toml: 5000 problems\n");
+  });
+
   test("a reader that stops early does not hang it", async () => {
-    const child = Bun.spawn(
-      [process.execPath, program, "config", "--reference"],
-      {
-        stdout: "pipe",
-        stderr: "pipe",
-      },
-    );
+    const child = Bun.spawn([process.execPath, program, "config", "--reference"], {
+      stdout: "pipe",
+      stderr: "pipe",
+    });
     await child.stdout.cancel();
     expect(await child.exited).toBe(0);
     expect(await new Response(child.stderr).text()).toBe("");
@@ -228,9 +235,7 @@ describe("a configuration that cannot be used", () => {
   test.each(["check", "config"])("%s: missing", async (command) => {
     const { out, err, code } = await call(command, "-c", "nowhere.toml");
     expect([code, out]).toEqual([2, ""]);
-    expect(err.split("\n")[0]).toBe(
-      "error: nowhere.toml: cannot be read: there is no such file",
-    );
+    expect(err.split("\n")[0]).toBe("error: nowhere.toml: cannot be read: there is no such file");
   });
 
   test("run: missing, a folder, below a file", async () => {
@@ -255,9 +260,7 @@ describe("a configuration that cannot be used", () => {
     chmodSync(join(folder, "locked.toml"), 0);
     const { err, code } = await call("--config", "locked.toml");
     expect(code).toBe(2);
-    expect(err).toStartWith(
-      "error: locked.toml: cannot be read: permission denied\n",
-    );
+    expect(err).toStartWith("error: locked.toml: cannot be read: permission denied\n");
   });
 
   test("run: with problems nothing is started", async () => {
@@ -282,10 +285,7 @@ describe("a start", () => {
   });
 
   test("says that it is ready even where the console shows no such lines", async () => {
-    for (const setting of [
-      "logger.enable_console_log=false",
-      "logger.log_level=ERROR",
-    ]) {
+    for (const setting of ["logger.enable_console_log=false", "logger.log_level=ERROR"]) {
       const { out, code } = await start("--port", "0", "--set", setting);
       expect(code).toBe(0);
       expect(out).toMatch(/^relay is ready on 127\.0\.0\.1:\d+\n$/);
@@ -293,21 +293,12 @@ describe("a start", () => {
   });
 
   test("tells what a server.json leaves unsaid", async () => {
-    write(
-      "old.json",
-      '{"port": 0, "colour": 1, "hyper_parameters": {"worker_threads": 4}}',
-    );
+    write("old.json", '{"port": 0, "colour": 1, "hyper_parameters": {"worker_threads": 4}}');
     const { out, code } = await start("-c", "old.json");
     expect(code).toBe(0);
-    expect(out).toContain(
-      "WARNING  old.json:1:13: colour: ignored, unknown key",
-    );
-    expect(out).toContain(
-      "old.json does not set version, so the relay is the plain backend",
-    );
-    expect(out).toContain(
-      "worker_threads is 4; this version serves with one thread",
-    );
+    expect(out).toContain("WARNING  old.json:1:13: colour: ignored, unknown key");
+    expect(out).toContain("old.json does not set version, so the relay is the plain backend");
+    expect(out).toContain("worker_threads is 4; this version serves with one thread");
   });
 
   test("on a port in use is one line, and 1", async () => {
@@ -332,16 +323,9 @@ describe("a start", () => {
   });
 
   test("on a name that does not exist is one line, and 1", async () => {
-    const { err, code } = await call(
-      "--host",
-      "nowhere.invalid",
-      "--port",
-      "0",
-    );
+    const { err, code } = await call("--host", "nowhere.invalid", "--port", "0");
     expect(code).toBe(1);
-    expect(err).toMatch(
-      /^error: relay: cannot listen on nowhere\.invalid:0: [^\n]+\n$/,
-    );
+    expect(err).toMatch(/^error: relay: cannot listen on nowhere\.invalid:0: [^\n]+\n$/);
   });
 
   test("with a log folder that cannot be written is one line, and 1", async () => {
@@ -379,8 +363,6 @@ describe("a start", () => {
     const child = Bun.spawnSync([process.execPath, program, "config"], {
       cwd: own,
     });
-    expect(child.stdout.toString()).toMatch(
-      /^name = "found" +# summoner\.toml:1:1$/m,
-    );
+    expect(child.stdout.toString()).toMatch(/^name = "found" +# summoner\.toml:1:1$/m);
   });
 });

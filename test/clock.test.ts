@@ -58,13 +58,7 @@ describe("the clock moved by hand", () => {
     clock.after(10, say("early"));
     clock.after(0, say("at once"));
     clock.advance(40);
-    expect(calls).toEqual([
-      "at once@0",
-      "early@10",
-      "every@20",
-      "late@30",
-      "every@40",
-    ]);
+    expect(calls).toEqual(["at once@0", "early@10", "every@20", "late@30", "every@40"]);
   });
 
   test("a job may add and end jobs, itself included", () => {
@@ -108,11 +102,7 @@ describe("the system's clock", () => {
   async function runs(body: string) {
     const clock = JSON.stringify(join(root, "lib/host/clock.ts"));
     const child = Bun.spawn(
-      [
-        process.execPath,
-        "-e",
-        `const { systemClock: clock } = await import(${clock}); ${body}`,
-      ],
+      [process.execPath, "-e", `const { systemClock: clock } = await import(${clock}); ${body}`],
       { stdout: "pipe", stderr: "pipe" },
     );
     const said = await new Response(child.stdout).text();
@@ -120,14 +110,11 @@ describe("the system's clock", () => {
   }
 
   test("keeps a process up for its jobs and lets it end without any", async () => {
-    expect(
-      await runs('clock.after(1, () => process.stdout.write("done"))'),
-    ).toEqual([0, "done"]);
-    expect(
-      await runs(
-        'clock.every(5000, () => {})(); process.stdout.write("ended")',
-      ),
-    ).toEqual([0, "ended"]);
+    expect(await runs('clock.after(1, () => process.stdout.write("done"))')).toEqual([0, "done"]);
+    expect(await runs('clock.every(5000, () => {})(); process.stdout.write("ended")')).toEqual([
+      0,
+      "ended",
+    ]);
     expect(
       await runs(
         'clock.after(5000, () => {})(); clock.after(1, () => process.stdout.write("again"))',
@@ -157,9 +144,7 @@ test("there is one setInterval in the whole program, and no setTimeout", async (
   const found: string[] = [];
   for (const name of files) {
     const text = await Bun.file(join(root, name)).text();
-    for (const [call] of text.matchAll(
-      /set(?:Interval|Timeout)\(|Bun\.sleep\(/g,
-    ))
+    for (const [call] of text.matchAll(/set(?:Interval|Timeout)\(|Bun\.sleep\(/g))
       found.push(`${name}: ${call}`);
   }
   expect(found).toEqual(["lib/host/clock.ts: setInterval("]);

@@ -6,12 +6,7 @@ import { load, problemText, remarks } from "../lib/config/load.ts";
 import { nearest } from "../lib/config/nearest.ts";
 import { jsonPositions, tomlPositions } from "../lib/config/positions.ts";
 import { optionPaths, valueAt } from "../lib/config/read.ts";
-import {
-  renderEffective,
-  renderReference,
-  renderToml,
-  tomlValue,
-} from "../lib/config/render.ts";
+import { renderEffective, renderReference, renderToml, tomlValue } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
 
 const root = join(import.meta.dir, "..");
@@ -41,9 +36,7 @@ function line(path: string, value: unknown): string {
 
 /** What is wrong with one value itself, whatever it contradicts. */
 function complaint(path: string, value: unknown): string | undefined {
-  return problems(toml(line(path, value))).find((text) =>
-    text.includes(`${path}: found`),
-  );
+  return problems(toml(line(path, value))).find((text) => text.includes(`${path}: found`));
 }
 
 const options = [...optionPaths(settings)];
@@ -54,9 +47,7 @@ const numbers = options.flatMap(([path, { allowed }]) => {
 const flags = options.filter(([, { allowed }]) => allowed === "true or false");
 const choices = options.filter(([, { words }]) => words !== undefined);
 const cidrs = options.filter(([, { allowed }]) => allowed.includes("CIDR"));
-const texts = options.filter(
-  ([, { allowed, words }]) => allowed.startsWith("text") && !words,
-);
+const texts = options.filter(([, { allowed, words }]) => allowed.startsWith("text") && !words);
 
 describe("defaults", () => {
   test("are those of the source", () => {
@@ -137,9 +128,7 @@ describe("defaults", () => {
 
 describe("bounds", () => {
   test("there is a bound for every number", () => {
-    const whole = options.filter(([, { initial }]) =>
-      Number.isInteger(initial),
-    );
+    const whole = options.filter(([, { initial }]) => Number.isInteger(initial));
     expect(numbers.map(([path]) => path)).toEqual(whole.map(([path]) => path));
   });
 
@@ -172,9 +161,7 @@ describe("bounds", () => {
       expect(complaint(path, word)).toBeUndefined();
     }
     const first = (words as string[])[0] as string;
-    expect(complaint(path, `${first}x`)).toEndWith(
-      `; did you mean "${first}"?`,
-    );
+    expect(complaint(path, `${first}x`)).toEndWith(`; did you mean "${first}"?`);
     expect(complaint(path, "")).toContain(`"${first}"`);
     expect(complaint(path, 1)).toContain("found 1 (a number)");
   });
@@ -244,9 +231,7 @@ describe("the shipped file and the README", () => {
     const read = toml(uncommented);
     expect(problems(read)).toEqual([]);
     const given = options.filter(([, { initial }]) => initial !== null);
-    expect([...read.origins.keys()].toSorted()).toEqual(
-      given.map(([path]) => path).toSorted(),
-    );
+    expect([...read.origins.keys()].toSorted()).toEqual(given.map(([path]) => path).toSorted());
     for (const [path, { initial, shipped }] of given) {
       expect(valueAt(read.config, path)).toEqual(shipped ?? initial);
     }
@@ -309,9 +294,7 @@ describe("problems", () => {
   });
 
   test("a key that is like nothing gets no suggestion", () => {
-    expect(problems(toml("zzzzzzzz = 3"))).toEqual([
-      "summoner.toml:1:1: zzzzzzzz: unknown key",
-    ]);
+    expect(problems(toml("zzzzzzzz = 3"))).toEqual(["summoner.toml:1:1: zzzzzzzz: unknown key"]);
   });
 
   test("names of JavaScript's own are unknown keys", () => {
@@ -351,13 +334,9 @@ describe("problems", () => {
     expect(complaint("logger.date_format", "%Y %Q")).toContain("strftime");
     expect(complaint("logger.date_format", "%H:%M:%S.%6f %%")).toBeUndefined();
     for (const key of ["logger.log_format", "logger.console_log_format"]) {
-      expect(complaint(key, "%(asctime)s %(levelnme)s")).toContain(
-        "%(levelname)s",
-      );
+      expect(complaint(key, "%(asctime)s %(levelnme)s")).toContain("%(levelname)s");
       expect(complaint(key, "100%")).toContain("%% is a percent sign");
-      expect(complaint(key, "\u001b[1m%(levelname)-8s\u001b[0m 100%%")).toBe(
-        undefined,
-      );
+      expect(complaint(key, "\u001b[1m%(levelname)-8s\u001b[0m 100%%")).toBe(undefined);
     }
   });
 
@@ -365,9 +344,7 @@ describe("problems", () => {
     const [found] = toml('host = "x"\nport = \n').problems;
     expect(found?.where).toBe("summoner.toml:2:8");
     expect(found?.message).toStartWith("not valid TOML:");
-    expect(problems(toml("port = 1\nport = 2\n"))[0]).toStartWith(
-      "summoner.toml:2:",
-    );
+    expect(problems(toml("port = 1\nport = 2\n"))[0]).toStartWith("summoner.toml:2:");
   });
 
   test.each([
@@ -385,23 +362,17 @@ describe("problems", () => {
     const [found, ...more] = file("server.json", text).problems;
     expect(more).toEqual([]);
     expect(found?.where).toBe(`server.json:${position}`);
-    expect(found?.message).toStartWith(
-      `not valid JSON: expected ${expected}, found`,
-    );
+    expect(found?.message).toStartWith(`not valid JSON: expected ${expected}, found`);
   });
 
   test("the mark that some editors put at the start is no error", () => {
     expect(toml("\uFEFFport = 7").config.port).toBe(7);
     expect(file("server.json", '\uFEFF{"port": 7}').config.port).toBe(7);
-    expect(problems(toml("\uFEFFport = -1"))[0]).toStartWith(
-      "summoner.toml:1:1: port: found -1",
-    );
+    expect(problems(toml("\uFEFFport = -1"))[0]).toStartWith("summoner.toml:1:1: port: found -1");
   });
 
   test("JSON that is no object is one problem", () => {
-    expect(problems(json([1]))).toEqual([
-      "server.json: found [1] (a list); allowed: an object",
-    ]);
+    expect(problems(json([1]))).toEqual(["server.json: found [1] (a list); allowed: an object"]);
   });
 
   test("a file that cannot be read is one problem", () => {
@@ -410,13 +381,13 @@ describe("problems", () => {
       `${missing}: cannot be read: there is no such file`,
     ]);
     mkdirSync(join(folder, "inner.toml"));
-    expect(
-      problems(load(settings, { file: join(folder, "inner.toml") }))[0],
-    ).toEndWith("cannot be read: it is a folder");
+    expect(problems(load(settings, { file: join(folder, "inner.toml") }))[0]).toEndWith(
+      "cannot be read: it is a folder",
+    );
     writeFileSync(join(folder, "plain"), "");
-    expect(
-      problems(load(settings, { file: join(folder, "plain", "x.toml") }))[0],
-    ).toEndWith("cannot be read: part of the path is not a folder");
+    expect(problems(load(settings, { file: join(folder, "plain", "x.toml") }))[0]).toEndWith(
+      "cannot be read: part of the path is not a folder",
+    );
   });
 });
 
@@ -433,16 +404,11 @@ describe("nearest", () => {
 describe("positions", () => {
   const at = (text: string) =>
     Object.fromEntries(
-      [...tomlPositions(text)].map(([key, { line, column }]) => [
-        key,
-        `${line}:${column}`,
-      ]),
+      [...tomlPositions(text)].map(([key, { line, column }]) => [key, `${line}:${column}`]),
     );
 
   test("of dotted and quoted keys", () => {
-    expect(
-      at('a.b = 1\n  "c" . \'d.e\' = 2\n"f\\u0067" = 3 # x = 1\n'),
-    ).toEqual({
+    expect(at('a.b = 1\n  "c" . \'d.e\' = 2\n"f\\u0067" = 3 # x = 1\n')).toEqual({
       a: "1:1",
       "a.b": "1:1",
       c: "2:3",
@@ -452,9 +418,12 @@ describe("positions", () => {
   });
 
   test("of keys with the escapes that only TOML has", () => {
-    expect(
-      at('"\\U0001F600\t\\"" = 1\n"" = 2\n\'a"\' = 3\n"[x]#" = 4\n'),
-    ).toEqual({ '\u{1F600}\t"': "1:1", "": "2:1", 'a"': "3:1", "[x]#": "4:1" });
+    expect(at('"\\U0001F600\t\\"" = 1\n"" = 2\n\'a"\' = 3\n"[x]#" = 4\n')).toEqual({
+      '\u{1F600}\t"': "1:1",
+      "": "2:1",
+      'a"': "3:1",
+      "[x]#": "4:1",
+    });
     expect(problems(toml('"\\U00000070ort" = "x"'))[0]).toStartWith(
       "summoner.toml:1:1: port: found",
     );
@@ -473,9 +442,7 @@ describe("positions", () => {
   });
 
   test("of inline tables", () => {
-    expect(
-      at('a = { b = 1, "c" = [{ d = 2 }, "]"], e = { f = 3 } }\ng=1'),
-    ).toEqual({
+    expect(at('a = { b = 1, "c" = [{ d = 2 }, "]"], e = { f = 3 } }\ng=1')).toEqual({
       a: "1:1",
       "a.b": "1:7",
       "a.c": "1:14",
@@ -551,15 +518,9 @@ describe("contradictions", () => {
   });
 
   test("a rule that is off contradicts nothing", () => {
+    expect(problems(policy("throttle_threshold = 400", "enable_flow_control = false"))).toEqual([]);
     expect(
-      problems(
-        policy("throttle_threshold = 400", "enable_flow_control = false"),
-      ),
-    ).toEqual([]);
-    expect(
-      problems(
-        policy("throttle_threshold = 501", "enable_flow_control = false"),
-      )[0],
+      problems(policy("throttle_threshold = 501", "enable_flow_control = false"))[0],
     ).toContain("above disconnect_threshold (500)");
   });
 
@@ -577,14 +538,21 @@ describe("contradictions", () => {
   });
 
   test("but a threshold from the command line is an error again", () => {
-    const key = "hyper_parameters.backpressure_policy.throttle_threshold";
-    expect(problems(file("server.json", "{}", [`${key}=301`]))).toHaveLength(1);
+    const given = { throttle_threshold: 250 };
+    const read = file(
+      "server.json",
+      JSON.stringify({ hyper_parameters: { backpressure_policy: given } }),
+      ["hyper_parameters.backpressure_policy.throttle_threshold=301"],
+    );
+    expect(read.warnings).toEqual([]);
+    expect(problems(read)[0]).toStartWith(
+      "--set: hyper_parameters.backpressure_policy.throttle_threshold: 301",
+    );
   });
 
   test("TLS needs certificate and key, client certificates an authority", () => {
     for (const table of ["tls", "relay.tls"]) {
-      const read = (...lines: string[]) =>
-        problems(toml([`[${table}]`, ...lines].join("\n")));
+      const read = (...lines: string[]) => problems(toml([`[${table}]`, ...lines].join("\n")));
       expect(read('cert = "a"')).toEqual([
         `summoner.toml:2:1: ${table}.cert: given without key; TLS needs both`,
       ]);
@@ -592,29 +560,18 @@ describe("contradictions", () => {
         `summoner.toml:2:1: ${table}.key: given without cert; TLS needs both`,
       ]);
       expect(read('cert = "a"', 'key = "b"')).toEqual([]);
-      expect(
-        read('cert = "a"', 'key = "b"', "require_client_cert = true"),
-      ).toEqual([
+      expect(read('cert = "a"', 'key = "b"', "require_client_cert = true")).toEqual([
         `summoner.toml:4:1: ${table}.require_client_cert: true without ca, so no client could ever be verified`,
       ]);
       expect(read('ca = "c"', "require_client_cert = true")[0]).toContain(
         "true without cert and key",
       );
-      expect(
-        read(
-          'cert = "a"',
-          'key = "b"',
-          'ca = "c"',
-          "require_client_cert = true",
-        ),
-      ).toEqual([]);
+      expect(read('cert = "a"', 'key = "b"', 'ca = "c"', "require_client_cert = true")).toEqual([]);
     }
   });
 
   test("the relay's TLS is completed by that of the server", () => {
-    expect(
-      problems(toml('[tls]\ncert = "a"\nkey = "b"\n[relay.tls]\ncert = "c"\n')),
-    ).toEqual([]);
+    expect(problems(toml('[tls]\ncert = "a"\nkey = "b"\n[relay.tls]\ncert = "c"\n'))).toEqual([]);
   });
 
   test("an outbox holds two lines, all outboxes hold one", () => {
@@ -697,18 +654,10 @@ describe("the reference's server.json", () => {
     expect(read.problems).toEqual([]);
     expect(read.warnings).toEqual([]);
     expect(read.config).toEqual(json({}).config);
-    expect(json({ logger: { log_keys: "" } }).config.logger.log_keys).toBe(
-      null,
-    );
-    expect(json({ logger: { log_keys: [] } }).config.logger.log_keys).toEqual(
-      [],
-    );
-    expect(
-      json({ logger: { log_keys: ["a"] } }).config.logger.log_keys,
-    ).toEqual(["a"]);
-    expect(problems(json({ logger: { log_keys: "a" } }))[0]).toContain(
-      "allowed: a list of texts",
-    );
+    expect(json({ logger: { log_keys: "" } }).config.logger.log_keys).toBe(null);
+    expect(json({ logger: { log_keys: [] } }).config.logger.log_keys).toEqual([]);
+    expect(json({ logger: { log_keys: ["a"] } }).config.logger.log_keys).toEqual(["a"]);
+    expect(problems(json({ logger: { log_keys: "a" } }))[0]).toContain("allowed: a list of texts");
     expect(problems(json({ logger: { log_keys: [1] } }))).toHaveLength(1);
   });
 
@@ -726,9 +675,7 @@ describe("the reference's server.json", () => {
     expect(problems(json({ port: "8888" }))).toEqual([
       'server.json:1:2: port: found "8888" (text); allowed: a whole number from 0 to 65535',
     ]);
-    expect(problems(json({ version: "rusty" }))[0]).toEndWith(
-      '; did you mean "rust"?',
-    );
+    expect(problems(json({ version: "rusty" }))[0]).toEndWith('; did you mean "rust"?');
   });
 
   test("a queue of size 0 is refused, 0 worker threads are automatic", () => {
@@ -756,17 +703,11 @@ describe("the reference's server.json", () => {
       return config.hyper_parameters.client_timeout_secs;
     };
     for (const never of [0, false, null]) {
-      expect(
-        secs(json({ hyper_parameters: { client_timeout_secs: never } })),
-      ).toBe(0);
-      expect(secs(json({ hyper_parameters: { client_timeout: never } }))).toBe(
-        0,
-      );
+      expect(secs(json({ hyper_parameters: { client_timeout_secs: never } }))).toBe(0);
+      expect(secs(json({ hyper_parameters: { client_timeout: never } }))).toBe(0);
     }
     expect(secs(toml("[hyper_parameters]\nclient_timeout_secs = 0"))).toBe(0);
-    expect(secs(toml("[hyper_parameters]\nclient_timeout_secs = false"))).toBe(
-      0,
-    );
+    expect(secs(toml("[hyper_parameters]\nclient_timeout_secs = false"))).toBe(0);
     expect(complaint("hyper_parameters.client_timeout_secs", true)).toContain(
       "or 0 or false for never",
     );
@@ -830,13 +771,11 @@ describe("--set and where values come from", () => {
   });
 
   test("its problems name it", () => {
-    expect(problems(set("prot=1", "port=x", "logger.log_level=INFOO"))).toEqual(
-      [
-        "--set: prot: unknown key; did you mean port?",
-        '--set: port: found "x" (text); allowed: a whole number from 0 to 65535',
-        '--set: logger.log_level: found "INFOO" (text); allowed: "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"; did you mean "INFO"?',
-      ],
-    );
+    expect(problems(set("prot=1", "port=x", "logger.log_level=INFOO"))).toEqual([
+      "--set: prot: unknown key; did you mean port?",
+      '--set: port: found "x" (text); allowed: a whole number from 0 to 65535',
+      '--set: logger.log_level: found "INFOO" (text); allowed: "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"; did you mean "INFO"?',
+    ]);
   });
 
   test("command line over file over defaults", () => {
@@ -863,9 +802,7 @@ describe("--set and where values come from", () => {
     expect(problems(load(settings, { object: {}, port: "80a" }))[0]).toContain(
       'found "80a" (text)',
     );
-    expect(load(settings, { object: {}, port: "65535" }).config.port).toBe(
-      65535,
-    );
+    expect(load(settings, { object: {}, port: "65535" }).config.port).toBe(65535);
   });
 });
 
@@ -875,12 +812,8 @@ describe("secrets", () => {
     const shown = renderEffective(settings, read);
     expect(shown).not.toContain("sesame");
     expect(shown).toMatch(/^tls\.passphrase = "\*{8}" +# summoner\.toml:2:1$/m);
-    expect(shown).toMatch(
-      /^relay\.tls\.passphrase = \(not given\) +# default$/m,
-    );
-    expect(renderEffective(settings, toml(""))).toMatch(
-      /^tls\.passphrase = "" +# default$/m,
-    );
+    expect(shown).toMatch(/^relay\.tls\.passphrase = \(not given\) +# default$/m);
+    expect(renderEffective(settings, toml(""))).toMatch(/^tls\.passphrase = "" +# default$/m);
   });
 
   test("are not told in problems", () => {

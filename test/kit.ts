@@ -17,21 +17,13 @@ export function configOf(object: Record<string, unknown> = {}): Config {
 }
 
 /** A real relay on a free port, in this process, with a clock that moves by hand. */
-export async function boot(
-  object: Record<string, unknown> = {},
-  greeting: Greeting | null = null,
-) {
+export async function boot(object: Record<string, unknown> = {}, greeting: Greeting | null = null) {
   const clock = new HandClock();
   const printed: string[] = [];
   const config = configOf(object);
-  const log = new Log(config.name, config.logger, clock, (text) =>
-    printed.push(text),
-  );
+  const log = new Log(config.name, config.logger, clock, (text) => printed.push(text));
   const program = new Program<Config>(clock, log);
-  await program.start(
-    { relay: (config, host) => new Relay(config, host, greeting) },
-    config,
-  );
+  await program.start({ relay: (config, host) => new Relay(config, host, greeting) }, config);
   const relay = program.running.get("relay") as Relay;
   const port = relay.addresses[0]?.port as number;
   let down: Promise<void> | null = null;
@@ -162,8 +154,7 @@ export async function dial(port: number, from?: string): Promise<Peer> {
     next() {
       const line = lines.shift();
       if (line !== undefined) return Promise.resolve(line);
-      if (isClosed)
-        return Promise.reject(new Error("the connection has ended"));
+      if (isClosed) return Promise.reject(new Error("the connection has ended"));
       return new Promise((resolve, reject) => {
         waiting = { resolve, reject };
       });

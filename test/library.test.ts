@@ -87,9 +87,19 @@ describe("run", () => {
     expect(await a.closed).toBe("end");
     expect(printed()).toContain(`relay is ready on 127.0.0.1:${address?.port}`);
     expect(printed()).toEndWith("Server exited cleanly.\n");
-    expect(await dial(address?.port as number).catch(() => "gone")).toBe(
-      "gone",
-    );
+    expect(await dial(address?.port as number).catch(() => "gone")).toBe("gone");
+  });
+
+  test("the last line is the last, however busy the room was", async () => {
+    const { join, end, printed } = await serve();
+    const [a, b] = [await join(), await join()];
+    // One more than the console shows in a second.
+    const lines = Array.from({ length: 21 }, (_, i) => `${i}`);
+    a.send(`${lines.join("\n")}\n`);
+    for (const line of lines) expect(await b.next()).toBe(enveloped(a, line));
+    await end();
+    expect(printed()).toContain("1 more line");
+    expect(printed()).toEndWith("Server exited cleanly.\n");
   });
 
   test("shutdown may be called twice, and before run", async () => {
@@ -172,9 +182,9 @@ describe("run", () => {
     expect(address?.host).toBe("127.0.0.2");
     const busy = address?.port as number;
     const second = new SummonerServer("second", { print: () => {} });
-    expect(
-      second.run({ host: "127.0.0.2", port: busy, config: {} }),
-    ).rejects.toThrow(`127.0.0.2:${busy}`);
+    expect(second.run({ host: "127.0.0.2", port: busy, config: {} })).rejects.toThrow(
+      `127.0.0.2:${busy}`,
+    );
   });
 
   test("runServer is the plain backend", async () => {
@@ -189,8 +199,7 @@ describe("run", () => {
     peer.send(`${lines.join("\n")}\n`);
     const first = await Promise.race([other.next(), peer.next()]);
     expect(first).toBe(enveloped(peer, "0"));
-    for (const line of lines.slice(1))
-      expect(await other.next()).toBe(enveloped(peer, line));
+    for (const line of lines.slice(1)) expect(await other.next()).toBe(enveloped(peer, line));
     await stop(server, clock, running);
     expect(await other.next()).toBe(SHUTDOWN);
     expect(await other.next()).toBe("Warning: Server disconnected.");
@@ -224,9 +233,7 @@ describe("what cannot run", () => {
 
   test("a file that is not there", async () => {
     const server = new SummonerServer();
-    const error = await server
-      .run({ configPath: "/nowhere/server.json" })
-      .catch((error) => error);
+    const error = await server.run({ configPath: "/nowhere/server.json" }).catch((error) => error);
     expect(error).toBeInstanceOf(ConfigError);
     expect(error.message).toContain("there is no such file");
   });
@@ -234,9 +241,7 @@ describe("what cannot run", () => {
   test("a busy port", async () => {
     const first = await serve();
     const server = new SummonerServer("second", { print: () => {} });
-    const error = await server
-      .run({ config: { port: first.port } })
-      .catch((error) => error);
+    const error = await server.run({ config: { port: first.port } }).catch((error) => error);
     expect(error).toBeInstanceOf(StartError);
     expect(error.message).toContain(`relay: cannot listen on 127.0.0.1:`);
     expect(error.message).toContain("(settings: port)");
@@ -250,9 +255,7 @@ describe("what cannot run", () => {
       enable_file_log: true,
       log_file_path: join(import.meta.path, "logs"),
     };
-    const error = await server
-      .run({ config: { port: 0, logger } })
-      .catch((error) => error);
+    const error = await server.run({ config: { port: 0, logger } }).catch((error) => error);
     expect(error).toBeInstanceOf(StartError);
     expect(error.message).toContain("logger.log_file_path");
   });
@@ -275,8 +278,7 @@ describe("what cannot run", () => {
 describe("handleClient", () => {
   test("as an option greets before anything else", async () => {
     const { join } = await serve({
-      handleClient: (client) =>
-        client.send(`welcome ${client.address}\r\nto the room`),
+      handleClient: (client) => client.send(`welcome ${client.address}\r\nto the room`),
     });
     const a = await join();
     expect(await a.next()).toBe(`welcome ${a.address} to the room`);
@@ -343,8 +345,7 @@ describe("handleClient", () => {
     const seen: string[] = [];
     const { join } = await serve(
       {
-        handleClient: (client) =>
-          client.onLine((line) => seen.push(`${client.address} ${line}`)),
+        handleClient: (client) => client.onLine((line) => seen.push(`${client.address} ${line}`)),
       },
       {
         config: {
@@ -415,9 +416,7 @@ describe("handleClient", () => {
     brief.send("tail without newline");
     brief.half();
     gate.resolve();
-    expect(await listener.next()).toBe(
-      enveloped(brief, "tail without newline"),
-    );
+    expect(await listener.next()).toBe(enveloped(brief, "tail without newline"));
     expect(await brief.closed).toBe("end");
     await until(() => reasons.length > 0);
     expect(reasons).toEqual(["eof"]);

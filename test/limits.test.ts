@@ -42,12 +42,7 @@ describe("rate", () => {
     expect(await a.next()).toBe(RATE);
     server.clock.advance(1);
     a.send("7\n");
-    const got = [
-      await b.next(),
-      await b.next(),
-      await b.next(),
-      await b.next(),
-    ];
+    const got = [await b.next(), await b.next(), await b.next(), await b.next()];
     expect(got).toEqual(["1", "2", "3", "7"].map((line) => enveloped(a, line)));
     expect(server.stats()["refused_rate"]).toBe(3);
   });
@@ -55,12 +50,7 @@ describe("rate", () => {
   test("blank, oversize and invalid lines count too", async () => {
     await room({ rate_limit_msgs_per_minute: 3 }, { max_line_bytes: 256 });
     const [a] = (await peers(2)) as [Peer, Peer];
-    a.send(
-      Buffer.concat([
-        Buffer.from(`\n${"x".repeat(300)}\n`),
-        Buffer.from([0xff, 10]),
-      ]),
-    );
+    a.send(Buffer.concat([Buffer.from(`\n${"x".repeat(300)}\n`), Buffer.from([0xff, 10])]));
     expect([await a.next(), await a.next()]).toEqual([LONG, UTF8]);
     a.send("one too many\n");
     expect(await a.next()).toBe(RATE);
@@ -73,8 +63,7 @@ describe("rate", () => {
     });
     const [a, b] = (await peers(2)) as [Peer, Peer];
     for (let i = 0; i < 1000; i++) a.send(`${i}\n`);
-    for (let i = 0; i < 1000; i++)
-      expect(await b.next()).toBe(enveloped(a, `${i}`));
+    for (let i = 0; i < 1000; i++) expect(await b.next()).toBe(enveloped(a, `${i}`));
   });
 });
 
@@ -97,9 +86,7 @@ describe("idle", () => {
     beats.send("\n");
     mumbles.send("half a li");
     await read(1);
-    await until(() =>
-      [...server.relay.clients()].some(({ bytesIn }) => bytesIn === 9),
-    );
+    await until(() => [...server.relay.clients()].some(({ bytesIn }) => bytesIn === 9));
     server.clock.advance(12_000);
     expect(await mumbles.next()).toBe(IDLE);
     expect(server.stats()["clients"]).toBe(1);
@@ -145,17 +132,8 @@ describe("lines", () => {
   test("a line that is not UTF-8 is refused, its neighbours go out in order", async () => {
     await room();
     const [a, b] = (await peers(2)) as [Peer, Peer];
-    a.send(
-      Buffer.concat([
-        Buffer.from("é\n"),
-        Buffer.from([0xc3, 0x28, 10]),
-        Buffer.from("ü\n"),
-      ]),
-    );
-    expect([await b.next(), await b.next()]).toEqual([
-      enveloped(a, "é"),
-      enveloped(a, "ü"),
-    ]);
+    a.send(Buffer.concat([Buffer.from("é\n"), Buffer.from([0xc3, 0x28, 10]), Buffer.from("ü\n")]));
+    expect([await b.next(), await b.next()]).toEqual([enveloped(a, "é"), enveloped(a, "ü")]);
     expect(await a.next()).toBe(UTF8);
     expect(server.stats()["refused_utf8"]).toBe(1);
   });
@@ -181,23 +159,20 @@ describe("pressure", () => {
       { throttle_threshold: 1, flow_control_threshold: 2 },
       1000,
     ],
-  ])(
-    "a sender is %s; what it sends meanwhile waits and is not lost",
-    async (_, more, ms) => {
-      await room(policy(more));
-      const [a, b] = (await peers(3)) as [Peer, Peer, Peer];
-      a.send("1\n");
-      expect(await b.next()).toBe(enveloped(a, "1"));
-      server.clock.advance(100);
-      expect(states()).toEqual(["paused", "open", "open"]);
-      a.send("2\n");
-      server.clock.advance(ms - 1);
-      expect(states()).toEqual(["paused", "open", "open"]);
-      server.clock.advance(21);
-      expect(states()).toEqual(["open", "open", "open"]);
-      expect(await b.next()).toBe(enveloped(a, "2"));
-    },
-  );
+  ])("a sender is %s; what it sends meanwhile waits and is not lost", async (_, more, ms) => {
+    await room(policy(more));
+    const [a, b] = (await peers(3)) as [Peer, Peer, Peer];
+    a.send("1\n");
+    expect(await b.next()).toBe(enveloped(a, "1"));
+    server.clock.advance(100);
+    expect(states()).toEqual(["paused", "open", "open"]);
+    a.send("2\n");
+    server.clock.advance(ms - 1);
+    expect(states()).toEqual(["paused", "open", "open"]);
+    server.clock.advance(21);
+    expect(states()).toEqual(["open", "open", "open"]);
+    expect(await b.next()).toBe(enveloped(a, "2"));
+  });
 
   test("below the threshold nothing happens, nor when the rule is off", async () => {
     await room(
@@ -274,9 +249,7 @@ describe("pressure", () => {
     const late = await server.join();
     late.send("back\n");
     expect(await b.next()).toBe(
-      enveloped(a, "1")
-        .replace(a.address, late.address)
-        .replace('"1"', '"back"'),
+      enveloped(a, "1").replace(a.address, late.address).replace('"1"', '"back"'),
     );
     server.clock.advance(60_000);
     expect(server.stats()["quarantined"]).toBe(0);
@@ -316,14 +289,9 @@ describe("pressure", () => {
       const before = server.stats();
       server.clock.advance(100);
       const after = server.stats();
-      const grown = (key: string) =>
-        (after[key] as number) - (before[key] as number);
+      const grown = (key: string) => (after[key] as number) - (before[key] as number);
       server.clock.advance(1000);
-      return [
-        grown("throttles"),
-        grown("dropped_commands"),
-        grown("dropped_reports"),
-      ];
+      return [grown("throttles"), grown("dropped_commands"), grown("dropped_reports")];
     };
     expect(await send(3)).toEqual([3, 0, 0]);
     expect(await send(4)).toEqual([3, 1, 0]);
@@ -339,8 +307,7 @@ describe("pressure", () => {
 });
 
 describe("connecting", () => {
-  const LIMIT =
-    "Warning: The server has too many clients. Please try again later.";
+  const LIMIT = "Warning: The server has too many clients. Please try again later.";
 
   test("as many clients as max_clients are served, one more is turned away, until one leaves", async () => {
     await room({}, { max_clients: 2 });
@@ -360,9 +327,7 @@ describe("connecting", () => {
     await room({}, { max_clients_per_address: 2 });
     const [a] = (await peers(2)) as [Peer, Peer];
     const over = await server.join();
-    expect(await over.next()).toBe(
-      "Warning: There are too many clients from your address.",
-    );
+    expect(await over.next()).toBe("Warning: There are too many clients from your address.");
     const elsewhere = await server.join("127.0.0.2");
     elsewhere.send("in\n");
     expect(await a.next()).toBe(enveloped(elsewhere, "in"));
@@ -376,13 +341,7 @@ describe("connecting", () => {
       "127.0.0.2",
       "127.0.0.1",
     ],
-    [
-      "allow leaves out all others",
-      { allow: ["127.0.0.2"] },
-      {},
-      "127.0.0.1",
-      "127.0.0.2",
-    ],
+    ["allow leaves out all others", { allow: ["127.0.0.2"] }, {}, "127.0.0.1", "127.0.0.2"],
     [
       "the relay's own list overrides the server's",
       { deny: ["127.0.0.1"] },
@@ -393,9 +352,7 @@ describe("connecting", () => {
   ])("%s", async (_, access, relay, denied, admitted) => {
     await room({}, relay, { access });
     const out = await server.join(denied);
-    expect(await out.next()).toBe(
-      "Warning: Your address may not connect to this server.",
-    );
+    expect(await out.next()).toBe("Warning: Your address may not connect to this server.");
     await out.closed;
     await server.join(admitted);
     await until(() => server.stats()["clients"] === 1);

@@ -56,13 +56,11 @@ describe("the line splitter", () => {
   test.each([1, 7, 64, 1000])(
     "keeps a line at the bound and refuses one past it, in chunks of %d",
     (size) => {
-      expect(
-        split(Buffer.from(`${"x".repeat(64)}\n`), () => size, 64).found,
-      ).toEqual(["x".repeat(64)]);
+      expect(split(Buffer.from(`${"x".repeat(64)}\n`), () => size, 64).found).toEqual([
+        "x".repeat(64),
+      ]);
       if (size <= 64) {
-        expect(
-          split(Buffer.from(`${"x".repeat(65)}\n`), () => size, 64).found,
-        ).toEqual([null]);
+        expect(split(Buffer.from(`${"x".repeat(65)}\n`), () => size, 64).found).toEqual([null]);
       }
     },
   );
@@ -71,8 +69,7 @@ describe("the line splitter", () => {
     const splitter = new LineSplitter();
     let oversize = 0;
     const sink = { lines: () => {}, oversize: () => void oversize++ };
-    for (let i = 0; i < 1000; i++)
-      splitter.feed(Buffer.alloc(65_536, 120), 65_536, sink);
+    for (let i = 0; i < 1000; i++) splitter.feed(Buffer.alloc(65_536, 120), 65_536, sink);
     expect(splitter.heldBytes).toBe(0);
     expect(oversize).toBe(1);
   });

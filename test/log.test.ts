@@ -52,9 +52,8 @@ async function trafficLine(
   expect(text.split("\n")).toHaveLength(2);
   expect(JSON.parse(text)).toBeObject();
   return (
-    /"message":\{"remote_addr":"10\.0\.0\.1:5000"(?:,"content":(.*))?\}\}\n$/s.exec(
-      text,
-    )![1] ?? "absent"
+    /"message":\{"remote_addr":"10\.0\.0\.1:5000"(?:,"content":(.*))?\}\}\n$/s.exec(text)![1] ??
+    "absent"
   );
 }
 
@@ -91,12 +90,7 @@ describe("lines", () => {
         message: { remote_addr: "[::1]:5000", content: "hello" },
       },
     ]);
-    expect(Object.keys(lines[0])).toEqual([
-      "timestamp",
-      "name",
-      "level",
-      "message",
-    ]);
+    expect(Object.keys(lines[0])).toEqual(["timestamp", "name", "level", "message"]);
   });
 
   test("on the console, built in", () => {
@@ -126,9 +120,7 @@ describe("lines", () => {
     log.bug(new TypeError("no such thing\x1b[2J"), "closing client 7");
     log.bug("thrown text", "tick");
     const [first, ...stack] = printed[0]!.trimEnd().split("\n");
-    expect(first).toBe(
-      "ERROR closing client 7: TypeError: no such thing\\x1b[2J",
-    );
+    expect(first).toBe("ERROR closing client 7: TypeError: no such thing\\x1b[2J");
     expect(stack.length).toBeGreaterThan(0);
     for (const frame of stack) expect(frame).toStartWith("    at ");
     expect(printed[1]).toContain("tick: ");
@@ -152,14 +144,7 @@ test("levels", () => {
   };
   expect(all()).toEqual(["WARNING w", "ERROR e", "CRITICAL c"]);
   log.setLevel("DEBUG");
-  expect(all()).toEqual([
-    "DEBUG d",
-    "INFO i",
-    "WARNING w",
-    "ERROR e",
-    "CRITICAL c",
-    "INFO a t",
-  ]);
+  expect(all()).toEqual(["DEBUG d", "INFO i", "WARNING w", "ERROR e", "CRITICAL c", "INFO a t"]);
   log.setLevel("CRITICAL");
   expect(all()).toEqual(["CRITICAL c"]);
 });
@@ -189,12 +174,8 @@ test.each([
     expect(log.trafficWanted).toBe(wanted);
     log.traffic("a", "content");
     await log.close();
-    expect(printed).toEqual(
-      wanted && enable_console_log ? ["INFO a content\n"] : [],
-    );
-    expect(enable_file_log && read(path).includes("content")).toBe(
-      wanted && enable_file_log,
-    );
+    expect(printed).toEqual(wanted && enable_console_log ? ["INFO a content\n"] : []);
+    expect(enable_file_log && read(path).includes("content")).toBe(wanted && enable_file_log);
   },
 );
 
@@ -204,9 +185,7 @@ describe("traffic on the console", () => {
     for (let second = 0; second < 2; second++) {
       for (let n = 0; n < 20; n++) log.traffic("a", `${n}`);
       clock.advance(1000);
-      expect(printed.splice(0)).toEqual(
-        Array.from({ length: 20 }, (_, n) => `INFO a ${n}\n`),
-      );
+      expect(printed.splice(0)).toEqual(Array.from({ length: 20 }, (_, n) => `INFO a ${n}\n`));
     }
   });
 
@@ -214,14 +193,9 @@ describe("traffic on the console", () => {
     const { log, printed, clock, path } = open({ enable_file_log: true });
     for (let n = 0; n < 21; n++) log.traffic("a", `${n}`);
     log.info("events are always shown");
-    expect(printed.splice(0).slice(19)).toEqual([
-      "INFO a 19\n",
-      "INFO events are always shown\n",
-    ]);
+    expect(printed.splice(0).slice(19)).toEqual(["INFO a 19\n", "INFO events are always shown\n"]);
     clock.advance(1000);
-    expect(printed.splice(0)).toEqual([
-      "INFO ... and 1 more lines in the last second\n",
-    ]);
+    expect(printed.splice(0)).toEqual(["INFO ... and 1 more lines in the last second\n"]);
     for (let n = 0; n < 1254; n++) log.traffic("a", `${n}`);
     clock.advance(1000);
     expect(printed.splice(0).slice(20)).toEqual([
@@ -283,12 +257,7 @@ describe("content", () => {
 
   test.each([
     ["typed", typed, ["a"], `{"_payload":{"a":${big}},"_type":{"a":"int"}}`],
-    [
-      "typed, nested",
-      typed,
-      ["b", "nope"],
-      '{"_payload":{"b":{"a":1.50}},"_type":{"b":"dict"}}',
-    ],
+    ["typed, nested", typed, ["b", "nope"], '{"_payload":{"b":{"a":1.50}},"_type":{"b":"dict"}}'],
     [
       "the envelope's own keys do not count",
       typed,
@@ -297,12 +266,7 @@ describe("content", () => {
     ],
     ["typed with a text", '{"_payload":"secret","_type":"str"}', ["a"], "{}"],
     ["typed with an array", '{"_payload":[1],"a":2}', ["a"], "{}"],
-    [
-      "type alone",
-      '{"_type":{"a":"int"},"a":1}',
-      ["a"],
-      '{"_type":{"a":"int"}}',
-    ],
+    ["type alone", '{"_type":{"a":"int"},"a":1}', ["a"], '{"_type":{"a":"int"}}'],
     ["flat", `{"a":${big},"b":2}`, ["a"], `{"a":${big}}`],
     ["flat, nothing to keep", '{"b":2}', ["a"], "{}"],
     ["flat, nested is not searched", '{"b":{"a":1}}', ["a"], "{}"],
@@ -319,12 +283,7 @@ describe("content", () => {
       ["a"],
       '{"a":["Infinity","-Infinity","NaN \\" NaN"]}',
     ],
-    [
-      "__proto__",
-      '{"__proto__":{"a":1},"b":2}',
-      ["a", "__proto__"],
-      '{"__proto__":{"a":1}}',
-    ],
+    ["__proto__", '{"__proto__":{"a":1},"b":2}', ["a", "__proto__"], '{"__proto__":{"a":1}}'],
     ["array", '[{"a":1}]', ["a"], "absent"],
     ["text", "a secret", ["a"], "absent"],
     ["JSON text", '"a"', ["a"], "absent"],
@@ -333,68 +292,44 @@ describe("content", () => {
     ["torn", '{"a":1', ["a"], "absent"],
     ["empty", "", ["a"], "absent"],
     ["deep", '{"a":'.repeat(100_000), ["a"], "absent"],
-    [
-      "deep and whole",
-      `{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`,
-      ["b"],
-      "absent",
-    ],
+    ["deep and whole", `{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`, ["b"], "absent"],
   ])("pruned, %s", async (_shape, content, keys, expected) => {
     expect(await trafficLine(content, keys)).toBe(expected);
   });
 
-  test.each([
-    typed,
-    '{"a":1}',
-    '["a"]',
-    "a",
-    "1",
-    "null",
-    "",
-    '{"a":NaN}',
-    '{"a":',
-  ])("no keys, no content: %.30s", async (content) => {
-    expect(await trafficLine(content, [])).toBe("absent");
-    expect(prune(content, [])).toBeUndefined();
-  });
+  test.each([typed, '{"a":1}', '["a"]', "a", "1", "null", "", '{"a":NaN}', '{"a":'])(
+    "no keys, no content: %.30s",
+    async (content) => {
+      expect(await trafficLine(content, [])).toBe("absent");
+      expect(prune(content, [])).toBeUndefined();
+    },
+  );
 
   test.each([
     [["a"], 'x {"a":1}'],
     [[], "x"],
-  ])(
-    "keys %j hold for the console and the text file too",
-    async (log_keys, expected) => {
-      const { log, printed, path } = open({
-        log_keys,
-        enable_file_log: true,
-        log_format: "%(message)s",
-      });
-      log.traffic("x", '{"a":1,"b":"secret"}');
-      await log.close();
-      expect(printed).toEqual([`INFO ${expected}\n`]);
-      expect(read(path)).toBe(`${expected}\n`);
-    },
-  );
+  ])("keys %j hold for the console and the text file too", async (log_keys, expected) => {
+    const { log, printed, path } = open({
+      log_keys,
+      enable_file_log: true,
+      log_format: "%(message)s",
+    });
+    log.traffic("x", '{"a":1,"b":"secret"}');
+    await log.close();
+    expect(printed).toEqual([`INFO ${expected}\n`]);
+    expect(read(path)).toBe(`${expected}\n`);
+  });
 });
 
 describe("formats", () => {
   test.each([
-    [
-      "%(levelname)-8s|%(levelname)8s|%(levelname).2s|%(levelname)2s",
-      "INFO    |    INFO|IN|INFO",
-    ],
+    ["%(levelname)-8s|%(levelname)8s|%(levelname).2s|%(levelname)2s", "INFO    |    INFO|IN|INFO"],
     ["100%% %(name)s", "100% n"],
-    [
-      "\x1b[32m%(asctime)s\x1b[0m %(message)s",
-      "\x1b[32m04:05\x1b[0m m %(name)s %%",
-    ],
+    ["\x1b[32m%(asctime)s\x1b[0m %(message)s", "\x1b[32m04:05\x1b[0m m %(name)s %%"],
     ["%(thread)s %d", "%(thread)s %d"],
     ["", ""],
   ])("%j", async (log_format, expected) => {
-    const { log, path } = open(
-      { log_format, date_format: "%M:%S", enable_file_log: true },
-      "n",
-    );
+    const { log, path } = open({ log_format, date_format: "%M:%S", enable_file_log: true }, "n");
     log.info("m %(name)s %%");
     await log.close();
     expect(read(path)).toBe(`${expected}\n`);
@@ -407,10 +342,7 @@ describe("formats", () => {
       "%(thread)s",
       "unknown field %(thread)s (there are %(asctime)s, %(name)s, %(levelname)s, %(message)s)",
     ],
-    [
-      "at %(message)d",
-      'not understood from "%(message)d" on (a plain % is %%)',
-    ],
+    ["at %(message)d", 'not understood from "%(message)d" on (a plain % is %%)'],
     ["100%", 'not understood from "%" on (a plain % is %%)'],
   ])("check of %j", (format, complaint) => {
     expect(checkFormat(format)).toBe(complaint);
@@ -501,9 +433,7 @@ describe("new settings", () => {
       log_level: "CRITICAL" as const,
       enable_console_log: false,
     };
-    expect(() => log.configure(bad)).toThrow(
-      /^cannot write .*: part of the path is not a folder$/,
-    );
+    expect(() => log.configure(bad)).toThrow(/^cannot write .*: part of the path is not a folder$/);
     log.info("still here");
     await log.close();
     expect(read(path)).toBe("still here\n");
@@ -563,9 +493,7 @@ describe("the file", () => {
     });
     for (let n = 0; n < 10_000; n++) log.traffic("a", String(n));
     log.closeSync();
-    expect(read(path)).toBe(
-      Array.from({ length: 10_000 }, (_, n) => `a ${n}\n`).join(""),
-    );
+    expect(read(path)).toBe(Array.from({ length: 10_000 }, (_, n) => `a ${n}\n`).join(""));
   });
 
   test("closed leaves no periodic work and takes no more lines", async () => {
@@ -603,10 +531,10 @@ describe("standard output", () => {
         console.error("alive");
       });`;
     const script = `"$0" -e "$1" | head -n 1`;
-    const child = Bun.spawn(
-      ["sh", "-c", script, process.execPath, program(body)],
-      { stderr: "pipe", stdout: "pipe" },
-    );
+    const child = Bun.spawn(["sh", "-c", script, process.execPath, program(body)], {
+      stderr: "pipe",
+      stdout: "pipe",
+    });
     expect(await child.stdout.text()).toBe(" INFO     line 0\n");
     expect(await child.stderr.text()).toBe("alive\n");
   });
@@ -631,10 +559,9 @@ describe("standard output", () => {
     await child.exited;
     const shown = text.split("\n").filter((line) => line.endsWith("x")).length;
     expect(shown).toBeLessThan(15_000);
-    const told =
-      /\n\.\.\. (\d+) lines were not shown: nobody read them\n INFO     again\n/.exec(
-        text,
-      );
+    const told = /\n\.\.\. (\d+) lines were not shown: nobody read them\n INFO     again\n/.exec(
+      text,
+    );
     expect(Number(told?.[1])).toBeGreaterThanOrEqual(20_000 - shown);
   });
 
@@ -644,16 +571,11 @@ describe("standard output", () => {
       const shown = async (env: Record<string, string>): Promise<string> => {
         let text = "";
         const child = Bun.spawn(
-          [
-            process.execPath,
-            "-e",
-            program(`log.error("e"); await log.close();`),
-          ],
+          [process.execPath, "-e", program(`log.error("e"); await log.close();`)],
           {
             env: { PATH: process.env["PATH"]!, ...env },
             terminal: {
-              data: (_terminal, bytes) =>
-                void (text += Buffer.from(bytes).toString()),
+              data: (_terminal, bytes) => void (text += Buffer.from(bytes).toString()),
             },
           },
         );

@@ -12,8 +12,7 @@ class ScriptedSink {
   write(bytes: Uint8Array, offset: number, length: number): number {
     this.writes++;
     const took = Math.min(length, this.accept(length));
-    if (took > 0)
-      this.taken.push(Buffer.from(bytes.subarray(offset, offset + took)));
+    if (took > 0) this.taken.push(Buffer.from(bytes.subarray(offset, offset + took)));
     return took;
   }
 
@@ -37,10 +36,7 @@ describe("the outbox", () => {
       const outbox = new Outbox();
       let expected = "";
       const sink = new ScriptedSink(
-        (length) =>
-          [length, 0, -1, random.whole(0, length), 1][
-            random.whole(0, 4)
-          ] as number,
+        (length) => [length, 0, -1, random.whole(0, length), 1][random.whole(0, 4)] as number,
       );
       for (let step = 0; step < 40; step++) {
         const size = [10, 300, 5000, 40_000][random.whole(0, 3)] as number;
@@ -73,8 +69,7 @@ describe("the outbox", () => {
   test("gathers small pieces into one write", () => {
     const outbox = new Outbox();
     const pinned = new Pinned();
-    for (let i = 0; i < 100; i++)
-      outbox.push(sharedOf("0123456789\n", pinned), 0, 11);
+    for (let i = 0; i < 100; i++) outbox.push(sharedOf("0123456789\n", pinned), 0, 11);
     const sink = new ScriptedSink((length) => length);
     outbox.flush(sink);
     expect(sink.writes).toBe(1);

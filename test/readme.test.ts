@@ -15,10 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), "summoner-readme-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** The example whose first line names it, written where it can run; imports lead to this checkout. */
-async function example(
-  name: string,
-  change = (code: string) => code,
-): Promise<string> {
+async function example(name: string, change = (code: string) => code): Promise<string> {
   const start = readme.indexOf(`// ${name}\n`);
   expect(start).toBeGreaterThan(0);
   const code = readme
@@ -55,39 +52,26 @@ async function started(path: string, args: string[], pattern: RegExp) {
 const READY = /relay is ready on 127\.0\.0\.1:(\d+)/;
 
 describe("the README's examples", () => {
-  test.each(["server.ts", "plain.ts"])(
-    "%s relays lines until it is told to stop",
-    async (name) => {
-      await Bun.write(
-        join(folder, "server.json"),
-        '{ "version": "rust", "port": 0 }',
-      );
-      const path = await example(name, (code) =>
-        code.replace("port: 9000", "port: 0").replace("0.0.0.0", "127.0.0.1"),
-      );
-      const { program, found, all, said } = await started(path, [], READY);
-      const port = Number((await found)[1]);
-      const [a, b] = [await dial(port), await dial(port)];
-      await until(() => said().includes("(2 clients)"));
-      a.send("hello\n");
-      expect(JSON.parse(await b.next()).content).toBe("hello");
-      program.kill("SIGTERM");
-      expect(await program.exited).toBe(0);
-      await all;
-      expect(said().trimEnd()).toEndWith("Server exited cleanly.");
-    },
-  );
+  test.each(["server.ts", "plain.ts"])("%s relays lines until it is told to stop", async (name) => {
+    await Bun.write(join(folder, "server.json"), '{ "version": "rust", "port": 0 }');
+    const path = await example(name, (code) =>
+      code.replace("port: 9000", "port: 0").replace("0.0.0.0", "127.0.0.1"),
+    );
+    const { program, found, all, said } = await started(path, [], READY);
+    const port = Number((await found)[1]);
+    const [a, b] = [await dial(port), await dial(port)];
+    await until(() => said().includes("(2 clients)"));
+    a.send("hello\n");
+    expect(JSON.parse(await b.next()).content).toBe("hello");
+    program.kill("SIGTERM");
+    expect(await program.exited).toBe(0);
+    await all;
+    expect(said().trimEnd()).toEndWith("Server exited cleanly.");
+  });
 
   test("doorman.ts greets and observes", async () => {
-    await Bun.write(
-      join(folder, "server.json"),
-      '{ "version": "rust", "port": 0 }',
-    );
-    const { program, found, said } = await started(
-      await example("doorman.ts"),
-      [],
-      READY,
-    );
+    await Bun.write(join(folder, "server.json"), '{ "version": "rust", "port": 0 }');
+    const { program, found, said } = await started(await example("doorman.ts"), [], READY);
     const client = await dial(Number((await found)[1]));
     expect(await client.next()).toBe("Welcome.");
     client.send("knock\n");
@@ -99,11 +83,7 @@ describe("the README's examples", () => {
   test("client.ts prints what others say and sends what is typed", async () => {
     const server = await boot();
     const path = await example("client.ts");
-    const { program, found } = await started(
-      path,
-      ["127.0.0.1", `${server.port}`],
-      /: (.*)\n/,
-    );
+    const { program, found } = await started(path, ["127.0.0.1", `${server.port}`], /: (.*)\n/);
     await until(() => server.stats()["clients"] === 1);
     const other = await server.join();
     other.send("hello\n");
@@ -134,11 +114,11 @@ describe("the README's examples", () => {
     const client = await dial(running?.addresses[0]?.port as number);
     client.send("one\ntwo\nunterminated");
     client.half();
-    expect([
-      await client.next(),
-      await client.next(),
-      await client.next(),
-    ]).toEqual(["one", "two", "unterminated"]);
+    expect([await client.next(), await client.next(), await client.next()]).toEqual([
+      "one",
+      "two",
+      "unterminated",
+    ]);
     expect(await client.closed).toBe("end");
     await until(() => running?.stats()["clients"] === 0);
     const stays = await dial(running?.addresses[0]?.port as number);

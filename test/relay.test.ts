@@ -6,11 +6,7 @@ afterEach(() => server.stop());
 
 test("a line goes to every other client and not to its sender", async () => {
   server = await boot();
-  const [a, b, c] = [
-    await server.join(),
-    await server.join(),
-    await server.join(),
-  ];
+  const [a, b, c] = [await server.join(), await server.join(), await server.join()];
   a.send("hello\n");
   expect(await b.next()).toBe(enveloped(a, "hello"));
   expect(await c.next()).toBe(enveloped(a, "hello"));

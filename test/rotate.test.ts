@@ -19,8 +19,7 @@ const hasSmallDisk = (() => {
     return false;
   }
 })();
-if (!hasSmallDisk)
-  console.log("full disk: SKIPPED, mounting a tmpfs is not permitted here");
+if (!hasSmallDisk) console.log("full disk: SKIPPED, mounting a tmpfs is not permitted here");
 
 afterAll(() => {
   if (hasSmallDisk) Bun.spawnSync(["umount", "-l", small]);
@@ -48,8 +47,7 @@ const read = (path: string): string => fs.readFileSync(path, "utf8");
 /** Everything kept, oldest first, and the size of each file. */
 function readAll(path: string): { text: string; sizes: number[] } {
   const paths = [path];
-  while (fs.existsSync(`${path}.${paths.length}`))
-    paths.unshift(`${path}.${paths.length}`);
+  while (fs.existsSync(`${path}.${paths.length}`)) paths.unshift(`${path}.${paths.length}`);
   return {
     text: paths.map(read).join(""),
     sizes: paths.map((one) => fs.statSync(one).size),
@@ -59,8 +57,7 @@ function readAll(path: string): { text: string; sizes: number[] } {
 /** Lines `from` to `to - 1`, of different lengths, some not in ASCII. */
 function numbered(from: number, to: number): string {
   let text = "";
-  for (let n = from; n < to; n++)
-    text += `${n} ${"é".repeat(n % 3)}${"x".repeat(n % 41)}\n`;
+  for (let n = from; n < to; n++) text += `${n} ${"é".repeat(n % 3)}${"x".repeat(n % 41)}\n`;
   return text;
 }
 
@@ -72,8 +69,7 @@ test("rotation under load loses, doubles and tears no line", async () => {
   const total = 200_000;
   for (let n = 0; n < total;) {
     const burst = 1 + (n % 4999);
-    for (let end = Math.min(total, n + burst); n < end; n++)
-      file.write(numbered(n, n + 1));
+    for (let end = Math.min(total, n + burst); n < end; n++) file.write(numbered(n, n + 1));
     if (n % 2 === 0) await file.flush();
     else void file.flush();
   }
@@ -183,14 +179,10 @@ describe("opening", () => {
   test("a place that cannot be written is one clear line", () => {
     fs.writeFileSync(join(folder, "file"), "");
     const under = join(folder, "file", "x.log");
-    expect(() => open({}, under)).toThrow(
-      `cannot write ${under}: its folder is a file`,
-    );
+    expect(() => open({}, under)).toThrow(`cannot write ${under}: its folder is a file`);
     fs.mkdirSync(join(folder, "taken.log"));
     const taken = join(folder, "taken.log");
-    expect(() => open({}, taken)).toThrow(
-      `cannot write ${taken}: it is a folder`,
-    );
+    expect(() => open({}, taken)).toThrow(`cannot write ${taken}: it is a folder`);
   });
 
   test.skipIf(process.getuid?.() === 0 || process.platform === "win32")(
@@ -198,9 +190,7 @@ describe("opening", () => {
     () => {
       fs.mkdirSync(join(folder, "locked"), { mode: 0o500 });
       const path = join(folder, "locked", "x.log");
-      expect(() => open({}, path)).toThrow(
-        `cannot write ${path}: permission denied`,
-      );
+      expect(() => open({}, path)).toThrow(`cannot write ${path}: permission denied`);
     },
   );
 });
@@ -233,23 +223,17 @@ describe.skipIf(!hasSmallDisk)("a full disk", () => {
     clock.advance(1);
     await file.flush();
     expect(file.failing).toBeNull();
-    expect(troubles.slice(1)).toEqual([
-      `writing ${path} again; 0 lines were lost`,
-    ]);
+    expect(troubles.slice(1)).toEqual([`writing ${path} again; 0 lines were lost`]);
     await file.close();
     const { text, sizes } = readAll(path);
     expect(text).toBe(numbered(0, 1000));
     expect(Math.max(...sizes)).toBeLessThanOrEqual(10_000);
-    for (let n = sizes.length - 1; n >= 0; n--)
-      fs.unlinkSync(n === 0 ? path : `${path}.${n}`);
+    for (let n = sizes.length - 1; n >= 0; n--) fs.unlinkSync(n === 0 ? path : `${path}.${n}`);
   });
 
   test("drops the newest lines beyond the bound and counts them", async () => {
     fill();
-    const { file, path, clock, troubles } = open(
-      { maxWaiting: 10_000 },
-      join(small, "b.log"),
-    );
+    const { file, path, clock, troubles } = open({ maxWaiting: 10_000 }, join(small, "b.log"));
     file.write("x".repeat(9000) + "\n");
     for (let n = 0; n < 5 && file.failing === null; n++) {
       await file.flush();
@@ -345,11 +329,7 @@ test("a file that somebody took away is begun anew at the next rotation", async 
   fs.renameSync(path, `${path}.taken`);
   file.write("two\n");
   await file.close();
-  expect([read(`${path}.taken`), read(path), troubles]).toEqual([
-    "one\n",
-    "two\n",
-    [],
-  ]);
+  expect([read(`${path}.taken`), read(path), troubles]).toEqual(["one\n", "two\n", []]);
 });
 
 describe("closing", () => {

@@ -10,15 +10,10 @@ afterAll(() => {
   else process.env["TZ"] = zone;
 });
 
-const write = (format: string, time: string): string =>
-  compileDateFormat(format)(Date.parse(time));
+const write = (format: string, time: string): string => compileDateFormat(format)(Date.parse(time));
 
 test.each([
-  [
-    "%Y-%m-%d %H:%M:%S.%3f",
-    "2026-01-02T08:04:05.007Z",
-    "2026-01-02 03:04:05.007",
-  ],
+  ["%Y-%m-%d %H:%M:%S.%3f", "2026-01-02T08:04:05.007Z", "2026-01-02 03:04:05.007"],
   ["%f %6f %3f", "2026-01-02T08:04:05.078Z", "078000 078000 078"],
   ["%3f", "2026-01-02T08:04:05.000Z", "000"],
   ["%y|%j", "2026-12-31T12:00:00Z", "26|365"],
@@ -51,22 +46,11 @@ test("the part that changes each second and the one that changes each millisecon
   const stamp = compileDateFormat("%S.%3f");
   const start = Date.parse("2026-01-02T08:04:05.998Z");
   const stamps = [0, 0, 1, 2, 3, 1002, 1].map((ms) => stamp(start + ms));
-  expect(stamps).toEqual([
-    "05.998",
-    "05.998",
-    "05.999",
-    "06.000",
-    "06.001",
-    "07.000",
-    "05.999",
-  ]);
+  expect(stamps).toEqual(["05.998", "05.998", "05.999", "06.000", "06.001", "07.000", "05.999"]);
 });
 
 test.each([
-  [
-    "%Y-%m-%d %H:%M:%S.%3f %f %6f %j %y %b %B %a %A %p %I %Z %z %s %e %F %T %%",
-    null,
-  ],
+  ["%Y-%m-%d %H:%M:%S.%3f %f %6f %j %y %b %B %a %A %p %I %Z %z %s %e %F %T %%", null],
   ["", null],
   ["%H:%Q", "unknown directive %Q"],
   ["%2f", "unknown directive %2"],

@@ -1,11 +1,4 @@
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  describe,
-  expect,
-  test,
-} from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,8 +6,7 @@ import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import { boot, type Booted, configOf, dial, until } from "./kit.ts";
 
 const openssl = Bun.which("openssl");
-if (!openssl)
-  console.log("skipped: the TLS suite, because openssl is not installed");
+if (!openssl) console.log("skipped: the TLS suite, because openssl is not installed");
 
 const folder = mkdtempSync(join(tmpdir(), "summoner-tls-"));
 const at = (name: string) => join(folder, name);
@@ -23,14 +15,8 @@ const read = (name: string) => Bun.file(at(name)).text();
 /** A key and a certificate for `name`, signed by `by` or by itself. */
 function certificate(name: string, by?: string): void {
   const issuer = by ? ["-CA", at(`${by}.crt`), "-CAkey", at(`${by}.key`)] : [];
-  const request =
-    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
-  const names = [
-    "-subj",
-    `/CN=${name}`,
-    "-addext",
-    "subjectAltName=IP:127.0.0.1",
-  ];
+  const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
+  const names = ["-subj", `/CN=${name}`, "-addext", "subjectAltName=IP:127.0.0.1"];
   const files = ["-keyout", at(`${name}.key`), "-out", at(`${name}.crt`)];
   const made = Bun.spawnSync([
     openssl as string,
@@ -48,10 +34,7 @@ interface TlsPeer {
   closed: () => boolean;
 }
 
-async function dialTls(
-  port: number,
-  options: ConnectionOptions = {},
-): Promise<TlsPeer> {
+async function dialTls(port: number, options: ConnectionOptions = {}): Promise<TlsPeer> {
   let text = "";
   let closed = false;
   let secure = false;
@@ -84,17 +67,13 @@ describe.skipIf(!openssl)("with TLS", () => {
   const tls = { cert: at("one.crt"), key: at("one.key") };
 
   beforeAll(() => {
-    for (const name of ["one", "two", "authority", "stranger"])
-      certificate(name);
+    for (const name of ["one", "two", "authority", "stranger"]) certificate(name);
     certificate("agent", "authority");
   });
   afterAll(() => rmSync(folder, { recursive: true }));
   afterEach(() => server.stop());
 
-  async function joined(
-    count: number,
-    options: ConnectionOptions = {},
-  ): Promise<TlsPeer> {
+  async function joined(count: number, options: ConnectionOptions = {}): Promise<TlsPeer> {
     const peer = await dialTls(server.port, options);
     await until(() => server.stats()["clients"] === count);
     return peer;
@@ -122,8 +101,7 @@ describe.skipIf(!openssl)("with TLS", () => {
     const b = await joined(2);
     b.socket.pause();
     const total = 120;
-    for (let i = 0; i < total; i++)
-      a.socket.write(`${i}:${"x".repeat(100_000)}\n`);
+    for (let i = 0; i < total; i++) a.socket.write(`${i}:${"x".repeat(100_000)}\n`);
     await until(() => (server.stats()["pinned_bytes"] as number) > 1_000_000);
     b.socket.resume();
     await until(() => b.text().split("\n").length === total + 1);
@@ -199,9 +177,7 @@ describe.skipIf(!openssl)("with TLS", () => {
     const missing = configOf({
       tls: { cert: at("none.crt"), key: at("one.key") },
     });
-    expect(server.program.reload(missing)[0]).toContain(
-      "tls.cert: cannot read",
-    );
+    expect(server.program.reload(missing)[0]).toContain("tls.cert: cannot read");
     const client = await joined(1);
     expect(client.socket.getPeerCertificate().subject.CN).toBe("one");
   });

@@ -22,15 +22,13 @@ const CONFIG: Flag = {
   name: "config",
   short: "c",
   value: "PATH",
-  about:
-    "Configuration file, TOML or the reference's server.json; default ./summoner.toml.",
+  about: "Configuration file, TOML or the reference's server.json; default ./summoner.toml.",
 };
 const SET: Flag = {
   name: "set",
   value: "KEY=VALUE",
   repeats: true,
-  about:
-    "Set one key, as hyper_parameters.client_timeout_secs=60; may be repeated.",
+  about: "Set one key, as hyper_parameters.client_timeout_secs=60; may be repeated.",
 };
 const HOST: Flag = {
   name: "host",
@@ -55,17 +53,11 @@ export const COMMANDS: readonly Command[] = [
     name: "run",
     about: "Start the server. This is what happens without a command.",
     flags: SOURCES,
-    examples: [
-      "",
-      "--port 9000",
-      "--config server.json",
-      "--set logger.log_level=DEBUG",
-    ],
+    examples: ["", "--port 9000", "--config server.json", "--set logger.log_level=DEBUG"],
   },
   {
     name: "check",
-    about:
-      "Report every problem of a configuration; exit code 0 when there is none, else 2.",
+    about: "Report every problem of a configuration; exit code 0 when there is none, else 2.",
     flags: SOURCES,
     examples: ["check", "check --config server.json"],
   },
@@ -102,10 +94,7 @@ export interface Arguments {
 
 /** Reads a command line; every problem is in the answer. */
 export function readArguments(argv: readonly string[]): Arguments {
-  const flags = [
-    ...COMMANDS.flatMap((command) => command.flags),
-    ...EVERYWHERE,
-  ];
+  const flags = [...COMMANDS.flatMap((command) => command.flags), ...EVERYWHERE];
   const { tokens } = parseArgs({
     args: [...argv],
     strict: false,
@@ -124,36 +113,27 @@ export function readArguments(argv: readonly string[]): Arguments {
   const problems: string[] = [];
   // What follows an unknown option is most likely its value: one slip, one problem.
   const strays = tokens.filter(
-    (token) =>
-      token.kind === "option" && !flags.some(({ name }) => name === token.name),
+    (token) => token.kind === "option" && !flags.some(({ name }) => name === token.name),
   );
   const words = tokens
     .filter((token) => token.kind === "positional")
     .filter(({ index }) => !strays.some((stray) => stray.index === index - 1));
   const named = words[0]?.value ?? "run";
-  const command =
-    COMMANDS.find(({ name }) => name === named) ?? (COMMANDS[0] as Command);
+  const command = COMMANDS.find(({ name }) => name === named) ?? (COMMANDS[0] as Command);
   if (words[0] && command.name !== named) {
     const meant = nearest(
       named,
       COMMANDS.map(({ name }) => name),
     );
-    problems.push(
-      `${named}: no such command${meant ? `; did you mean ${meant}?` : ""}`,
-    );
+    problems.push(`${named}: no such command${meant ? `; did you mean ${meant}?` : ""}`);
   }
-  for (const { value } of words.slice(1))
-    problems.push(`${value}: unexpected argument`);
+  for (const { value } of words.slice(1)) problems.push(`${value}: unexpected argument`);
   const found = new Map<string, string[]>();
   for (const token of tokens) {
     if (token.kind !== "option") continue;
-    const known = [...command.flags, ...EVERYWHERE].find(
-      ({ name }) => name === token.name,
-    );
+    const known = [...command.flags, ...EVERYWHERE].find(({ name }) => name === token.name);
     if (!known) {
-      const elsewhere = COMMANDS.find((one) =>
-        one.flags.some(({ name }) => name === token.name),
-      );
+      const elsewhere = COMMANDS.find((one) => one.flags.some(({ name }) => name === token.name));
       const meant = nearest(
         token.name,
         [...command.flags, ...EVERYWHERE].map(({ name }) => name),
@@ -164,10 +144,7 @@ export function readArguments(argv: readonly string[]): Arguments {
           ? `; did you mean --${meant}?`
           : "";
       problems.push(`${token.rawName}: no such option${hint}`);
-    } else if (
-      known.value &&
-      (token.value === undefined || token.value === "")
-    ) {
+    } else if (known.value && (token.value === undefined || token.value === "")) {
       problems.push(`${token.rawName}: needs a value, ${known.value}`);
     } else if (!known.value && token.value !== undefined) {
       problems.push(`${token.rawName}: takes no value`);
@@ -192,12 +169,7 @@ export function helpText(program: string, command: Command | null): string {
     lines.push("", `${program} COMMAND --help tells more about a command.`);
   }
   const shown = command ?? (COMMANDS[0] as Command);
-  if (command)
-    lines.push(
-      command.about,
-      "",
-      `Usage: ${program} ${command.name} [OPTIONS]`,
-    );
+  if (command) lines.push(command.about, "", `Usage: ${program} ${command.name} [OPTIONS]`);
   lines.push("", command ? "Options:" : `Options of ${shown.name}:`);
   lines.push(
     ...columns(
@@ -208,8 +180,7 @@ export function helpText(program: string, command: Command | null): string {
     ),
   );
   lines.push("", "Examples:");
-  for (const example of shown.examples)
-    lines.push(`  ${program} ${example}`.trimEnd());
+  for (const example of shown.examples) lines.push(`  ${program} ${example}`.trimEnd());
   lines.push(
     "",
     "Exit code: 0 after a clean stop, 1 when running fails, 2 on bad usage or settings.",
@@ -219,7 +190,5 @@ export function helpText(program: string, command: Command | null): string {
 
 function columns(rows: readonly (readonly string[])[]): string[] {
   const width = Math.max(...rows.map(([left = ""]) => left.length));
-  return rows.map(
-    ([left = "", right = ""]) => `  ${left.padEnd(width)}  ${right}`,
-  );
+  return rows.map(([left = "", right = ""]) => `  ${left.padEnd(width)}  ${right}`);
 }

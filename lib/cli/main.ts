@@ -1,10 +1,6 @@
 import { version } from "../../package.json";
 import { load, problemText, type Sources } from "../config/load.ts";
-import {
-  renderEffective,
-  renderReference,
-  renderToml,
-} from "../config/render.ts";
+import { renderEffective, renderReference, renderToml } from "../config/render.ts";
 import { settings } from "../config/table.ts";
 import type { Config } from "../config/table.ts";
 import type { Services } from "../host/lifecycle.ts";
@@ -16,10 +12,7 @@ import { say } from "./say.ts";
 const PROGRAM = Bun.main.endsWith(".ts") ? "bun run index.ts" : "summoner";
 
 /** Does what a command line says. @returns the exit code: 0, 1 or 2 */
-export async function main(
-  argv: readonly string[],
-  services: Services<Config>,
-): Promise<number> {
+export async function main(argv: readonly string[], services: Services<Config>): Promise<number> {
   const args = readArguments(argv);
   if (args.problems.length > 0) {
     for (const problem of args.problems) say.error(problem);

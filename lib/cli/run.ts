@@ -1,21 +1,10 @@
-import {
-  load,
-  type Loaded,
-  problemText,
-  remarks,
-  type Sources,
-} from "../config/load.ts";
+import { load, type Loaded, problemText, remarks, type Sources } from "../config/load.ts";
 import { optionPaths, valueAt } from "../config/read.ts";
 import { type Config, settings } from "../config/table.ts";
 import { tomlValue } from "../config/render.ts";
 import { systemClock } from "../host/clock.ts";
 import { messageOf, StartError } from "../host/errors.ts";
-import {
-  onSignals,
-  openLog,
-  Program,
-  type Services,
-} from "../host/lifecycle.ts";
+import { onSignals, openLog, Program, type Services } from "../host/lifecycle.ts";
 import type { Log } from "../host/log.ts";
 import { addressText } from "../host/service.ts";
 import { say } from "./say.ts";
@@ -59,15 +48,10 @@ async function serve(
       `there is no summoner.toml here, so the defaults apply; ${program} config --defaults > summoner.toml writes one`,
     );
   }
-  process.on("uncaughtException", (error) =>
-    log.bug(error, "outside of any client"),
-  );
-  process.on("unhandledRejection", (error) =>
-    log.bug(error, "outside of any client"),
-  );
+  process.on("uncaughtException", (error) => log.bug(error, "outside of any client"));
+  process.on("unhandledRejection", (error) => log.bug(error, "outside of any client"));
   await running.start(services, config);
-  const { promise: stopped, resolve: stop } =
-    Promise.withResolvers<NodeJS.Signals>();
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<NodeJS.Signals>();
   const ignoreSignals = onSignals({
     stop,
     cut: () => {
@@ -117,12 +101,7 @@ function inForce(before: Config, after: Config): Config {
 }
 
 /** Applies the settings as they stand now. @returns those in force afterwards */
-function reload(
-  before: Config,
-  sources: Sources,
-  running: Program<Config>,
-  log: Log,
-): Config {
+function reload(before: Config, sources: Sources, running: Program<Config>, log: Log): Config {
   const loaded = load(settings, sources);
   if (loaded.problems.length > 0) {
     for (const problem of loaded.problems) log.error(problemText(problem));
@@ -135,8 +114,7 @@ function reload(
     ([path]) => !Bun.deepEquals(valueAt(before, path), valueAt(after, path)),
   );
   for (const [path, { live, secret }] of changed) {
-    const shown = (config: Config) =>
-      secret ? "********" : tomlValue(valueAt(config, path));
+    const shown = (config: Config) => (secret ? "********" : tomlValue(valueAt(config, path)));
     const change = `${path}: ${shown(before)} -> ${shown(after)}`;
     if (live) log.info(change);
     else log.warning(`${change} takes a restart`);

@@ -7,8 +7,7 @@ export const say = createConsola({
   reporters: [
     {
       log: ({ type, args }) => {
-        const mark =
-          type === "error" ? "error: " : type === "warn" ? "warning: " : "";
+        const mark = type === "error" ? "error: " : type === "warn" ? "warning: " : "";
         process.stderr.write(`${mark}${args.join(" ")}\n`);
       },
     },

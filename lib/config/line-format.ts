@@ -18,11 +18,7 @@ export function checkFormat(format: string): string | null {
 }
 
 /** Makes a line of its parts. */
-export type LineFormat = (
-  asctime: string,
-  levelname: string,
-  message: string,
-) => string;
+export type LineFormat = (asctime: string, levelname: string, message: string) => string;
 
 /** Compiles a line format; what `checkFormat` complains of stays as written. */
 export function compileFormat(format: string, name: string): LineFormat {
@@ -33,17 +29,11 @@ export function compileFormat(format: string, name: string): LineFormat {
     parts.push(format.slice(end, found.index));
     end = found.index + text.length;
     if (percent !== undefined) parts.push("%");
-    else if (field === undefined || !FIELDS.some((known) => known === field))
-      parts.push(text);
+    else if (field === undefined || !FIELDS.some((known) => known === field)) parts.push(text);
     else {
       parts.push((values) => {
-        const value =
-          most === undefined
-            ? values[field]!
-            : values[field]!.slice(0, Number(most));
-        return left === "-"
-          ? value.padEnd(Number(width))
-          : value.padStart(Number(width));
+        const value = most === undefined ? values[field]! : values[field]!.slice(0, Number(most));
+        return left === "-" ? value.padEnd(Number(width)) : value.padStart(Number(width));
       });
     }
   }
@@ -51,8 +41,7 @@ export function compileFormat(format: string, name: string): LineFormat {
   return (asctime, levelname, message) => {
     const values = { asctime, name, levelname, message };
     let line = "";
-    for (const part of parts)
-      line += typeof part === "string" ? part : part(values);
+    for (const part of parts) line += typeof part === "string" ? part : part(values);
     return line;
   };
 }

@@ -2,14 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { nearest } from "./nearest.ts";
 import { reasonOf } from "./reason.ts";
 import { type PresetName, presets } from "./presets.ts";
-import {
-  type Layer,
-  type Problem,
-  parseLayer,
-  type Reading,
-  read,
-  setLayer,
-} from "./read.ts";
+import { type Layer, type Problem, parseLayer, type Reading, read, setLayer } from "./read.ts";
 import type { Values } from "./option.ts";
 import type { settings } from "./table.ts";
 
@@ -38,10 +31,7 @@ export interface Loaded<C> extends Reading<C> {
 }
 
 /** Reads all sources; every problem is in the answer, none is thrown. */
-export function load<E extends typeof settings>(
-  entries: E,
-  sources: Sources,
-): Loaded<Values<E>> {
+export function load<E extends typeof settings>(entries: E, sources: Sources): Loaded<Values<E>> {
   const layers: Layer[] = [];
   const problems: Problem[] = [];
   const take = (found: Layer | Problem) => {
@@ -62,16 +52,10 @@ export function load<E extends typeof settings>(
     take({ name: "--host", values: { host: sources.host } });
   }
   if (sources.port !== undefined) {
-    const port = /^\d+$/.test(sources.port)
-      ? Number(sources.port)
-      : sources.port;
+    const port = /^\d+$/.test(sources.port) ? Number(sources.port) : sources.port;
     take({ name: "--port", values: { port } });
   }
-  const reading = read(
-    entries,
-    layers,
-    file !== null || sources.object !== undefined,
-  );
+  const reading = read(entries, layers, file !== null || sources.object !== undefined);
   return { ...reading, file, problems: [...problems, ...reading.problems] };
 }
 
@@ -93,7 +77,8 @@ function presetLayer(name: string): Layer | Problem {
 
 function readLayer(path: string): Layer | Problem {
   try {
-    return parseLayer(path, readFileSync(path, "utf8"));
+    // Some editors of Windows begin a file with a mark.
+    return parseLayer(path, readFileSync(path, "utf8").replace(/^\uFEFF/, ""));
   } catch (error) {
     return {
       where: path,

@@ -23,10 +23,7 @@ function edits(a: string, b: string): number {
 }
 
 /** The word a person most likely meant, or undefined when none is near (more than about a third of its letters differ). */
-export function nearest(
-  found: string,
-  words: Iterable<string>,
-): string | undefined {
+export function nearest(found: string, words: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Infinity;
   for (const word of words) {

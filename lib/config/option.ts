@@ -48,9 +48,7 @@ export type Values<E extends Entries> = {
       : never;
 };
 
-type Extra<T> = Partial<
-  Pick<Option<T>, "live" | "secret" | "aliases" | "shipped" | "allowed">
->;
+type Extra<T> = Partial<Pick<Option<T>, "live" | "secret" | "aliases" | "shipped" | "allowed">>;
 
 function option<T>(
   initial: T,
@@ -70,10 +68,7 @@ function option<T>(
   };
 }
 
-export function section<E extends Entries>(
-  about: string,
-  entries: E,
-): Section<E> {
+export function section<E extends Entries>(about: string, entries: E): Section<E> {
   return { kind: "section", about, entries };
 }
 
@@ -97,19 +92,10 @@ export function whole(
   extra: Extra<number> = {},
 ): Option<number> {
   const read = (found: unknown) =>
-    typeof found === "number" &&
-    Number.isInteger(found) &&
-    found >= min &&
-    found <= max
+    typeof found === "number" && Number.isInteger(found) && found >= min && found <= max
       ? found
       : undefined;
-  return option(
-    initial,
-    `a whole number from ${min} to ${max}`,
-    about,
-    read,
-    extra,
-  );
+  return option(initial, `a whole number from ${min} to ${max}`, about, read, extra);
 }
 
 /** A whole number of at least 1, or 0, `false` or JSON's null for never (which reads as 0). */
@@ -123,18 +109,12 @@ export function wholeOrNever(
   return {
     ...number,
     allowed: `a whole number from 1 to ${max}, or 0 or false for never`,
-    read: (found) =>
-      found === false || found === null ? 0 : number.read(found),
+    read: (found) => (found === false || found === null ? 0 : number.read(found)),
   };
 }
 
-export function flag(
-  initial: boolean,
-  about: string,
-  extra: Extra<boolean> = {},
-): Option<boolean> {
-  const read = (found: unknown) =>
-    typeof found === "boolean" ? found : undefined;
+export function flag(initial: boolean, about: string, extra: Extra<boolean> = {}): Option<boolean> {
+  const read = (found: unknown) => (typeof found === "boolean" ? found : undefined);
   return option(initial, "true or false", about, read, extra);
 }
 
@@ -158,8 +138,7 @@ export function list(
   extra: Extra<readonly string[]> = {},
 ): Option<readonly string[]> {
   const read = (found: unknown) =>
-    Array.isArray(found) &&
-    found.every((item) => typeof item === "string" && fits(item))
+    Array.isArray(found) && found.every((item) => typeof item === "string" && fits(item))
       ? (found as string[])
       : undefined;
   return option<readonly string[]>([], allowed, about, read, extra);
@@ -172,15 +151,12 @@ export function listOrNull(
   extra: Extra<readonly string[] | null> = {},
 ): Option<readonly string[] | null> {
   const items = list(about, allowed, () => true);
-  const read = (found: unknown) =>
-    found === null || found === "" ? null : items.read(found);
+  const read = (found: unknown) => (found === null || found === "" ? null : items.read(found));
   return option<readonly string[] | null>(null, allowed, about, read, extra);
 }
 
 type Inherited<E extends Entries> = {
-  readonly [K in keyof E]: E[K] extends Option<infer T>
-    ? Option<T | null>
-    : never;
+  readonly [K in keyof E]: E[K] extends Option<infer T> ? Option<T | null> : never;
 };
 
 /** The same options for one service, where a key that is not given (null) follows the section of the whole server. */

@@ -91,20 +91,12 @@ function tomlKey(scan: Scanner): string[] {
 function tomlValue(scan: Scanner, path: readonly string[]): void {
   scan.take(TOML_SPACE);
   if (scan.take(/\[/y)) {
-    for (
-      scan.take(BLANK);
-      !scan.done && scan.peek() !== "]";
-      scan.take(BLANK)
-    ) {
+    for (scan.take(BLANK); !scan.done && scan.peek() !== "]"; scan.take(BLANK)) {
       tomlValue(scan, path);
     }
     scan.at++;
   } else if (scan.take(/\{/y)) {
-    for (
-      scan.take(BLANK);
-      !scan.done && scan.peek() !== "}";
-      scan.take(BLANK)
-    ) {
+    for (scan.take(BLANK); !scan.done && scan.peek() !== "}"; scan.take(BLANK)) {
       tomlPair(scan, path);
     }
     scan.at++;
@@ -151,8 +143,7 @@ export class JsonSyntaxError extends Error {
 
 // oxlint-disable-next-line no-control-regex
 const JSON_STRING = /"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
-const JSON_SCALAR =
-  /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+const JSON_SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 const JSON_BLANK = /[ \t\r\n]*/y;
 
 /** Passes `pattern` with the blanks around it, or says what stands there instead. */
@@ -170,10 +161,8 @@ function jsonToken(scan: Scanner, pattern: RegExp, expected: string): string {
 function jsonValue(scan: Scanner, path: readonly string[]): void {
   scan.take(JSON_BLANK);
   if (scan.peek() === "{") jsonItems(scan, "}", () => jsonPair(scan, path));
-  else if (scan.peek() === "[")
-    jsonItems(scan, "]", () => jsonValue(scan, path));
-  else if (scan.peek() === '"')
-    jsonToken(scan, JSON_STRING, "a text that ends");
+  else if (scan.peek() === "[") jsonItems(scan, "]", () => jsonValue(scan, path));
+  else if (scan.peek() === '"') jsonToken(scan, JSON_STRING, "a text that ends");
   else jsonToken(scan, JSON_SCALAR, "a value");
 }
 
@@ -192,9 +181,7 @@ function jsonItems(scan: Scanner, close: "}" | "]", item: () => void): void {
 function jsonPair(scan: Scanner, path: readonly string[]): void {
   scan.take(JSON_BLANK);
   const at = scan.at;
-  const key = JSON.parse(
-    jsonToken(scan, JSON_STRING, "a key in double quotes"),
-  ) as string;
+  const key = JSON.parse(jsonToken(scan, JSON_STRING, "a key in double quotes")) as string;
   scan.note([...path, key], at);
   jsonToken(scan, /:/y, '":"');
   jsonValue(scan, [...path, key]);

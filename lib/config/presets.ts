@@ -23,8 +23,7 @@ export const presets = {
     },
   },
   broadcast: {
-    about:
-      "High-throughput broadcast to about a thousand recipients, with compact JSON logs.",
+    about: "High-throughput broadcast to about a thousand recipients, with compact JSON logs.",
     config: {
       version: "rust",
       logger: {
@@ -44,8 +43,7 @@ export const presets = {
     },
   },
   strict: {
-    about:
-      "A public endpoint that expects abuse; listeners must send heartbeats.",
+    about: "A public endpoint that expects abuse; listeners must send heartbeats.",
     config: {
       version: "rust",
       hyper_parameters: {
@@ -62,8 +60,7 @@ export const presets = {
     },
   },
   "large-room": {
-    about:
-      "Thousands of clients in one room: gentle shaping, nobody is disconnected.",
+    about: "Thousands of clients in one room: gentle shaping, nobody is disconnected.",
     config: {
       version: "rust",
       hyper_parameters: {

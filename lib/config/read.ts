@@ -2,12 +2,7 @@ import { basename } from "node:path";
 import { parse, TomlDate, TomlError } from "smol-toml";
 import { nearest } from "./nearest.ts";
 import type { Entries, Option, Section, Values } from "./option.ts";
-import {
-  JsonSyntaxError,
-  jsonPositions,
-  type Positions,
-  tomlPositions,
-} from "./positions.ts";
+import { JsonSyntaxError, jsonPositions, type Positions, tomlPositions } from "./positions.ts";
 import { type Config, contradictions, type settings } from "./table.ts";
 
 /** Something wrong with a configuration: where it stands, and what to do about it. */
@@ -39,9 +34,7 @@ export interface Reading<C = Config> {
 /** The settings of a text in TOML or, by the name's ending, the reference's JSON; or why it cannot be parsed. */
 export function parseLayer(path: string, content: string): Layer | Problem {
   const name = basename(path);
-  return path.toLowerCase().endsWith(".json")
-    ? parseJson(name, content)
-    : parseToml(name, content);
+  return path.toLowerCase().endsWith(".json") ? parseJson(name, content) : parseToml(name, content);
 }
 
 function parseToml(name: string, content: string): Layer | Problem {
@@ -49,9 +42,7 @@ function parseToml(name: string, content: string): Layer | Problem {
     return { name, values: parse(content), positions: tomlPositions(content) };
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    const reason = error.message
-      .split("\n")[0]
-      ?.replace("Invalid TOML document: ", "");
+    const reason = error.message.split("\n")[0]?.replace("Invalid TOML document: ", "");
     return {
       where: `${name}:${error.line}:${error.column}`,
       message: `not valid TOML: ${reason}\n${error.codeblock.trimEnd()}`,
@@ -98,14 +89,8 @@ export function setLayer(argument: string): Layer | Problem {
 }
 
 /** `nest(["a", "b"], 1)` is `{ a: { b: 1 } }`. */
-export function nest(
-  path: readonly string[],
-  value: unknown,
-): Record<string, unknown> {
-  return path.reduceRight((inner, key) => ({ [key]: inner }), value) as Record<
-    string,
-    unknown
-  >;
+export function nest(path: readonly string[], value: unknown): Record<string, unknown> {
+  return path.reduceRight((inner, key) => ({ [key]: inner }), value) as Record<string, unknown>;
 }
 
 /**
@@ -149,12 +134,8 @@ class Reader {
 
   constructor(entries: Entries) {
     for (const [path, option] of optionPaths(entries)) {
-      const names = [
-        path.slice(path.lastIndexOf(".") + 1),
-        ...(option.aliases ?? []),
-      ];
-      for (const name of names)
-        if (!this.#paths.has(name)) this.#paths.set(name, path);
+      const names = [path.slice(path.lastIndexOf(".") + 1), ...(option.aliases ?? [])];
+      for (const name of names) if (!this.#paths.has(name)) this.#paths.set(name, path);
     }
   }
 
@@ -181,8 +162,7 @@ class Reader {
       if (found === null && layer.reference && !acceptsNull(entry)) continue;
       const path = [...table, name].join(".");
       if (entry.kind === "section") {
-        if (isTable(found))
-          this.layer(layer, entry.entries, found, [...table, name]);
+        if (isTable(found)) this.layer(layer, entry.entries, found, [...table, name]);
         else {
           const message = `${written}: found ${describe(found)}; allowed: a table of settings`;
           this.problems.push({ where, message });
@@ -192,8 +172,7 @@ class Reader {
       const value: unknown = entry.read(found);
       if (value === undefined) {
         const shown = entry.secret ? "something else" : describe(found);
-        const word =
-          typeof found === "string" && nearest(found, entry.words ?? []);
+        const word = typeof found === "string" && nearest(found, entry.words ?? []);
         const meant = word ? `; did you mean "${word}"?` : "";
         const message = `${written}: found ${shown}; allowed: ${entry.allowed}${meant}`;
         this.problems.push({ where, message });
@@ -206,11 +185,7 @@ class Reader {
     }
   }
 
-  build(
-    entries: Entries,
-    prefix: string,
-    anyFile: boolean,
-  ): Record<string, unknown> {
+  build(entries: Entries, prefix: string, anyFile: boolean): Record<string, unknown> {
     const built: Record<string, unknown> = {};
     for (const [key, entry] of Object.entries(entries)) {
       const path = prefix + key;
@@ -241,8 +216,7 @@ function lookUp(
 ): [name: string, entry: Option<unknown> | Section | undefined] {
   if (Object.hasOwn(entries, key)) return [key, entries[key]];
   for (const [name, entry] of Object.entries(entries)) {
-    if (entry.kind === "option" && entry.aliases?.includes(key))
-      return [name, entry];
+    if (entry.kind === "option" && entry.aliases?.includes(key)) return [name, entry];
   }
   return [key, undefined];
 }
@@ -285,8 +259,5 @@ export function* optionPaths(
 export function valueAt(config: object, path: string): unknown {
   return path
     .split(".")
-    .reduce<unknown>(
-      (value, key) => (value as Record<string, unknown>)[key],
-      config,
-    );
+    .reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], config);
 }

@@ -22,16 +22,12 @@ function tomlTable(entries: Entries, path: readonly string[]): string[] {
   const lines: string[] = [];
   for (const [key, entry] of Object.entries(entries)) {
     if (entry.kind !== "option") continue;
-    const obvious =
-      entry.allowed === "text" || entry.allowed === "true or false";
+    const obvious = entry.allowed === "text" || entry.allowed === "true or false";
     const allowed = obvious ? "" : ` Allowed: ${entry.allowed}.`;
     lines.push("", ...comment(entry.about + allowed));
     const value = entry.shipped ?? entry.initial;
     if (value === null) lines.push(`# ${key} =`);
-    else
-      lines.push(
-        `${entry.shipped === undefined ? "# " : ""}${key} = ${tomlValue(value)}`,
-      );
+    else lines.push(`${entry.shipped === undefined ? "# " : ""}${key} = ${tomlValue(value)}`);
   }
   for (const [key, entry] of Object.entries(entries)) {
     if (entry.kind !== "section") continue;
@@ -66,17 +62,13 @@ function referenceOf(
   entries: Entries,
   path: readonly string[],
 ): string[] {
-  const options = Object.entries(entries).filter(
-    ([, entry]) => entry.kind === "option",
-  );
+  const options = Object.entries(entries).filter(([, entry]) => entry.kind === "option");
   const lines = [`### ${title}`, ""];
   if (about !== "") lines.push(about, "");
   lines.push(
     ...markdownTable([
       ["Key", "Default", "Allowed", "Meaning"],
-      ...options.map(([key, entry]) =>
-        referenceRow(key, entry as Option<unknown>),
-      ),
+      ...options.map(([key, entry]) => referenceRow(key, entry as Option<unknown>)),
     ]),
     "",
   );
@@ -84,53 +76,37 @@ function referenceOf(
     if (entry.kind !== "section") continue;
     const { about: inner, entries: below } = entry as Section;
     const deeper = [...path, key];
-    lines.push(
-      ...referenceOf(`\`[${deeper.join(".")}]\``, inner, below, deeper),
-    );
+    lines.push(...referenceOf(`\`[${deeper.join(".")}]\``, inner, below, deeper));
   }
   return lines;
 }
 
 function referenceRow(key: string, option: Option<unknown>): string[] {
   const names = [key, ...(option.aliases ?? [])].map((name) => `\`${name}\``);
-  const initial =
-    option.initial === null ? "not given" : `\`${tomlValue(option.initial)}\``;
+  const initial = option.initial === null ? "not given" : `\`${tomlValue(option.initial)}\``;
   const restart = option.live ? "" : " (restart)";
   return [names.join(", "), initial, option.allowed, option.about + restart];
 }
 
 /** Columns padded to one width, which is how `bun fmt` leaves a table. */
 function markdownTable(rows: readonly string[][]): string[] {
-  const cells = rows.map((row) =>
-    row.map((cell) => cell.replaceAll("|", "\\|")),
-  );
+  const cells = rows.map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
   const widths = (cells[0] as string[]).map((_, column) =>
     Math.max(3, ...cells.map((row) => (row[column] as string).length)),
   );
   const line = (row: readonly string[]) =>
     `| ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join(" | ")} |`;
   const [head, ...body] = cells as [string[], ...string[][]];
-  return [
-    line(head),
-    line(widths.map((width) => "-".repeat(width))),
-    ...body.map(line),
-  ];
+  return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)];
 }
 
 /** The effective values, one a line with where each came from; secrets are masked. */
-export function renderEffective(
-  entries: Entries,
-  reading: Reading<object>,
-): string {
+export function renderEffective(entries: Entries, reading: Reading<object>): string {
   const rows = [...optionPaths(entries)].map(([path, option]) => {
     const value = valueAt(reading.config, path);
     const masked = option.secret && value !== null && value !== "";
-    const shown =
-      value === null ? "(not given)" : tomlValue(masked ? "********" : value);
-    return [
-      `${path} = ${shown}`,
-      reading.origins.get(path) ?? "default",
-    ] as const;
+    const shown = value === null ? "(not given)" : tomlValue(masked ? "********" : value);
+    return [`${path} = ${shown}`, reading.origins.get(path) ?? "default"] as const;
   });
   const width = Math.min(60, Math.max(...rows.map(([left]) => left.length)));
   return `${rows.map(([left, origin]) => `${left.padEnd(width)}  # ${origin}`).join("\n")}\n`;

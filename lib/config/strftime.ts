@@ -1,14 +1,6 @@
 /** Time stamps in the manner of strftime, in local time, fast enough for one per relayed line. */
 
-const DAYS = [
-  "Sunday",
-  "Monday",
-  "Tuesday",
-  "Wednesday",
-  "Thursday",
-  "Friday",
-  "Saturday",
-];
+const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const MONTHS = [
   "January",
   "February",
@@ -24,17 +16,12 @@ const MONTHS = [
   "December",
 ];
 
-const pad = (value: number, width = 2): string =>
-  String(value).padStart(width, "0");
+const pad = (value: number, width = 2): string => String(value).padStart(width, "0");
 const day = (date: Date): string => DAYS[date.getDay()]!;
 const month = (date: Date): string => MONTHS[date.getMonth()]!;
 
 function dayOfYear(date: Date): number {
-  const midnight = Date.UTC(
-    date.getFullYear(),
-    date.getMonth(),
-    date.getDate(),
-  );
+  const midnight = Date.UTC(date.getFullYear(), date.getMonth(), date.getDate());
   return (midnight - Date.UTC(date.getFullYear(), 0, 1)) / 86_400_000 + 1;
 }
 
@@ -67,10 +54,8 @@ const DIRECTIVES: Readonly<Record<string, Piece>> = {
   M: (date) => pad(date.getMinutes()),
   S: (date) => pad(date.getSeconds()),
   p: (date) => (date.getHours() < 12 ? "AM" : "PM"),
-  F: (date) =>
-    `${pad(date.getFullYear(), 4)}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`,
-  T: (date) =>
-    `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`,
+  F: (date) => `${pad(date.getFullYear(), 4)}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`,
+  T: (date) => `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`,
   a: (date) => day(date).slice(0, 3),
   A: day,
   b: (date) => month(date).slice(0, 3),
@@ -109,11 +94,7 @@ export function compileDateFormat(format: string): (ms: number) => string {
       zeros.push(width === "3" ? "" : "000");
       stretches.push([]);
     } else
-      stretches
-        .at(-1)!
-        .push(
-          Object.hasOwn(DIRECTIVES, letter) ? DIRECTIVES[letter]! : () => text,
-        );
+      stretches.at(-1)!.push(Object.hasOwn(DIRECTIVES, letter) ? DIRECTIVES[letter]! : () => text);
   }
   stretches.at(-1)!.push(() => format.slice(end));
 
@@ -127,14 +108,11 @@ export function compileDateFormat(format: string): (ms: number) => string {
     if (Math.floor(ms / 1000) !== second) {
       second = Math.floor(ms / 1000);
       const date = new Date(ms);
-      texts = stretches.map((pieces) =>
-        pieces.map((piece) => piece(date)).join(""),
-      );
+      texts = stretches.map((pieces) => pieces.map((piece) => piece(date)).join(""));
     }
     const fraction = pad(Math.floor(ms) - second * 1000, 3);
     stamp = texts[0]!;
-    for (let at = 0; at < zeros.length; at++)
-      stamp += fraction + zeros[at]! + texts[at + 1]!;
+    for (let at = 0; at < zeros.length; at++) stamp += fraction + zeros[at]! + texts[at + 1]!;
     return stamp;
   };
 }

@@ -39,8 +39,7 @@ function isCidr(item: string): boolean {
 const lineFormat = {
   ...live,
   check: checkFormat,
-  allowed:
-    "text with %(asctime)s, %(name)s, %(levelname)s and %(message)s; %% is a percent sign",
+  allowed: "text with %(asctime)s, %(name)s, %(levelname)s and %(message)s; %% is a percent sign",
 };
 
 const CIDRS = 'a list of addresses or CIDR ranges, as ["10.0.0.0/8", "::1"]';
@@ -48,21 +47,13 @@ const CIDRS = 'a list of addresses or CIDR ranges, as ["10.0.0.0/8", "::1"]';
 const tls = section(
   "TLS for every service. Give cert and key to switch it on; [relay.tls] overrides it key by key for the relay.",
   {
-    cert: text(
-      "",
-      "File with the certificate chain, PEM. Empty means no TLS.",
-      live,
-    ),
+    cert: text("", "File with the certificate chain, PEM. Empty means no TLS.", live),
     key: text("", "File with the private key, PEM.", live),
     passphrase: text("", "Passphrase of an encrypted private key.", {
       ...live,
       secret: true,
     }),
-    ca: text(
-      "",
-      "File with the authorities that client certificates must come from, PEM.",
-      live,
-    ),
+    ca: text("", "File with the authorities that client certificates must come from, PEM.", live),
     require_client_cert: flag(
       false,
       "Serve only clients that present a certificate signed by ca.",
@@ -74,12 +65,7 @@ const tls = section(
 const access = section(
   "Who may connect, for every service; deny wins. [relay.access] overrides it key by key for the relay.",
   {
-    allow: list(
-      "Only these may connect. Empty means everybody.",
-      CIDRS,
-      isCidr,
-      live,
-    ),
+    allow: list("Only these may connect. Empty means everybody.", CIDRS, isCidr, live),
     deny: list(
       "These may not connect, whatever allow says. A reload also closes those who are in.",
       CIDRS,
@@ -105,11 +91,7 @@ export const settings = {
     "The backend whose behaviour the relay takes: rust is guarded (rate limit, idle timeout, backpressure, quarantine), python is a plain broadcast with memory bounds only. Both run on the same engine.",
     { shipped: "rust" },
   ),
-  name: text(
-    "summoner",
-    "Name of this server in its log, and of its log file.",
-    nonEmpty,
-  ),
+  name: text("summoner", "Name of this server in its log, and of its log file.", nonEmpty),
   drain_ms: whole(
     5000,
     [0, MS_MAX],
@@ -253,11 +235,7 @@ export const settings = {
     backpressure_policy: section(
       "What happens to the sender of a line by its fan-out, the number of other clients it goes to. The strongest rule that applies acts.",
       {
-        enable_throttle: flag(
-          true,
-          "Throttle senders (see throttle_delay_ms).",
-          live,
-        ),
+        enable_throttle: flag(true, "Throttle senders (see throttle_delay_ms).", live),
         throttle_threshold: whole(
           100,
           [1, COUNT_MAX],
@@ -275,11 +253,7 @@ export const settings = {
           "Fan-out from which a sender is put under flow control.",
           live,
         ),
-        enable_disconnect: flag(
-          true,
-          "Disconnect and quarantine senders.",
-          live,
-        ),
+        enable_disconnect: flag(true, "Disconnect and quarantine senders.", live),
         disconnect_threshold: whole(
           500,
           [1, COUNT_MAX],
@@ -339,14 +313,8 @@ export const settings = {
       "Milliseconds between two ticks of the backpressure monitor.",
       live,
     ),
-    tls: inherited(
-      "TLS of the relay alone; a key not given here follows [tls].",
-      tls,
-    ),
-    access: inherited(
-      "Access to the relay alone; a key not given here follows [access].",
-      access,
-    ),
+    tls: inherited("TLS of the relay alone; a key not given here follows [tls].", tls),
+    access: inherited("Access to the relay alone; a key not given here follows [access].", access),
   }),
   tls,
   access,
@@ -402,8 +370,7 @@ export function contradictions(config: Config): Contradiction[] {
   if (own) tlsSections.push(["relay.tls", overlay(config.tls, relay.tls)]);
   for (const [name, tls] of tlsSections) {
     if ((tls.cert === "") !== (tls.key === "")) {
-      const [present, missing] =
-        tls.cert === "" ? ["key", "cert"] : ["cert", "key"];
+      const [present, missing] = tls.cert === "" ? ["key", "cert"] : ["cert", "key"];
       found.push({
         key: `${name}.${present}`,
         message: `given without ${missing}; TLS needs both`,

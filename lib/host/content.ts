@@ -6,9 +6,7 @@ const CONTROLS = /[\x00-\x08\x0a-\x1f\x7f-\x9f]/g;
 /** A client chooses the text: on a terminal its control characters would be commands, and its newlines forged lines. */
 export function printable(text: string): string {
   return text.replace(CONTROLS, (character) =>
-    character === "\n"
-      ? "\\n"
-      : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+    character === "\n" ? "\\n" : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
   );
 }
 
@@ -35,11 +33,7 @@ const { rawJSON, isRawJSON } = JSON as unknown as {
   rawJSON(source: string): object;
   isRawJSON(value: unknown): boolean;
 };
-type SourceReviver = (
-  key: string,
-  value: unknown,
-  context: { source: string },
-) => unknown;
+type SourceReviver = (key: string, value: unknown, context: { source: string }) => unknown;
 
 /** Parses JSON and keeps every number as it was written. */
 function parseKeepingNumbers(text: string): unknown {
@@ -56,12 +50,7 @@ function quoteBareNumbers(text: string): string {
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !isRawJSON(value)
-  );
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isRawJSON(value);
 }
 
 /**
@@ -69,10 +58,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
  * and `_type` of a typed envelope, else at the top of an object. Undefined when
  * no content may be logged.
  */
-export function prune(
-  content: string,
-  keys: readonly string[] | null,
-): string | undefined {
+export function prune(content: string, keys: readonly string[] | null): string | undefined {
   if (keys === null) return content;
   if (keys.length === 0) return undefined;
   let value: unknown;
@@ -83,8 +69,7 @@ export function prune(
       value = parseKeepingNumbers(quoteBareNumbers(content));
     }
     if (!isObject(value)) return undefined;
-    const typed =
-      Object.hasOwn(value, "_payload") || Object.hasOwn(value, "_type");
+    const typed = Object.hasOwn(value, "_payload") || Object.hasOwn(value, "_type");
     if (!typed) return JSON.stringify(pick(value, keys));
     const parts = pick(value, ["_payload", "_type"]);
     for (const part in parts) {
@@ -98,10 +83,7 @@ export function prune(
   }
 }
 
-function pick(
-  from: Record<string, unknown>,
-  keys: readonly string[],
-): Record<string, unknown> {
+function pick(from: Record<string, unknown>, keys: readonly string[]): Record<string, unknown> {
   const kept: Record<string, unknown> = Object.create(null);
   for (const key of keys) if (Object.hasOwn(from, key)) kept[key] = from[key];
   return kept;

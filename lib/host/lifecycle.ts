@@ -27,9 +27,7 @@ export class Program<C extends object> {
       clock,
       log,
       stats: () =>
-        Object.fromEntries(
-          [...this.running].map(([name, service]) => [name, service.stats()]),
-        ),
+        Object.fromEntries([...this.running].map(([name, service]) => [name, service.stats()])),
       onReload: (apply) => this.#reloads.push(apply),
     };
   }
@@ -38,10 +36,8 @@ export class Program<C extends object> {
   async start(services: Services<C>, config: C): Promise<void> {
     try {
       for (const [name, service] of Object.entries(services)) {
-        const section = config[name as keyof C] as
-          { enabled?: boolean } | undefined;
-        if (section?.enabled)
-          this.running.set(name, await service(config, this.#host));
+        const section = config[name as keyof C] as { enabled?: boolean } | undefined;
+        if (section?.enabled) this.running.set(name, await service(config, this.#host));
       }
     } catch (error) {
       await this.drain(0);
@@ -64,9 +60,7 @@ export class Program<C extends object> {
 
   /** Drains all services at once, each for at most `deadlineMs`. */
   async drain(deadlineMs: number): Promise<void> {
-    await Promise.all(
-      [...this.running.values()].map((service) => service.drain(deadlineMs)),
-    );
+    await Promise.all([...this.running.values()].map((service) => service.drain(deadlineMs)));
     this.running.clear();
   }
 }

@@ -80,9 +80,7 @@ const TAIL_LINES = 200;
 
 /** The built-in console format: `2026-01-02 03:04:05.678 INFO     message`. */
 function prettyFormat(colours: boolean): LineFormat {
-  if (!colours)
-    return (asctime, level, message) =>
-      `${asctime} ${level.padEnd(8)} ${message}`;
+  if (!colours) return (asctime, level, message) => `${asctime} ${level.padEnd(8)} ${message}`;
   return (asctime, level, message) =>
     `\x1b[2m${asctime}\x1b[0m \x1b[${COLOUR[level]}m${level.padEnd(8)}\x1b[0m ${message}`;
 }
@@ -125,27 +123,17 @@ export class Log {
    * @param print takes whole lines for the console; standard output when not given
    * @throws StartError `cannot write PATH: reason`
    */
-  constructor(
-    name: string,
-    settings: LogSettings,
-    clock: Clock,
-    print?: (text: string) => void,
-  ) {
+  constructor(name: string, settings: LogSettings, clock: Clock, print?: (text: string) => void) {
     this.#name = name;
     this.#clock = clock;
     this.#print = print ?? writeStdout;
-    this.#colours =
-      print === undefined && process.stdout.isTTY && !process.env["NO_COLOR"];
+    this.#colours = print === undefined && process.stdout.isTTY && !process.env["NO_COLOR"];
     this.#consola = createConsola({
       level: CONSOLA_EVERYTHING,
       throttle: 0,
       reporters: [
         {
-          log: (entry) =>
-            this.#show(
-              LEVEL_OF_TYPE[entry.type] ?? "INFO",
-              String(entry.args[0]),
-            ),
+          log: (entry) => this.#show(LEVEL_OF_TYPE[entry.type] ?? "INFO", String(entry.args[0])),
         },
       ],
     });
@@ -178,20 +166,14 @@ export class Log {
 
   /** Logs an error of our own making, with its stack, at level ERROR. */
   bug(error: unknown, context: string): void {
-    const text =
-      error instanceof Error
-        ? (error.stack ?? String(error))
-        : Bun.inspect(error);
+    const text = error instanceof Error ? (error.stack ?? String(error)) : Bun.inspect(error);
     const [first, ...stack] = text.split("\n");
     this.#event("ERROR", `${context}: ${first}`, stack);
   }
 
   /** Whether anybody is interested in relayed lines now; otherwise the relay spares itself the work. */
   get trafficWanted(): boolean {
-    return (
-      this.#least <= RANK.INFO &&
-      (this.#file !== null || this.#settings.enable_console_log)
-    );
+    return this.#least <= RANK.INFO && (this.#file !== null || this.#settings.enable_console_log);
   }
 
   /** Logs one relayed line, at level INFO. `content` is as the client sent it, without its newline. */
@@ -202,12 +184,8 @@ export class Log {
     if (!shown && this.#file === null) return;
     const kept = prune(content, log_keys);
     if (this.#file !== null && enable_json_log) {
-      const contentField =
-        kept === undefined ? "" : `,"content":${contentAsJson(kept)}`;
-      this.#writeJson(
-        "INFO",
-        `{"remote_addr":${JSON.stringify(remoteAddress)}${contentField}}`,
-      );
+      const contentField = kept === undefined ? "" : `,"content":${contentAsJson(kept)}`;
+      this.#writeJson("INFO", `{"remote_addr":${JSON.stringify(remoteAddress)}${contentField}}`);
       if (!shown) return;
     }
     const text = kept ? `${remoteAddress} ${printable(kept)}` : remoteAddress;
@@ -231,9 +209,7 @@ export class Log {
         ? prettyFormat(this.#colours)
         : compileFormat(settings.console_log_format, this.#name);
     if (old === null || old === this.#file) return;
-    const closed: Promise<void> = old
-      .close()
-      .finally(() => this.#closing.delete(closed));
+    const closed: Promise<void> = old.close().finally(() => this.#closing.delete(closed));
     this.#closing.add(closed);
   }
 
@@ -304,13 +280,9 @@ export class Log {
     let text = printable(message);
     for (const frame of stack) text += `\n    ${printable(frame.trim())}`;
     if (this.#file !== null && this.#settings.enable_json_log) {
-      this.#writeJson(
-        level,
-        oneLine(JSON.stringify([message, ...stack].join("\n"))),
-      );
+      this.#writeJson(level, oneLine(JSON.stringify([message, ...stack].join("\n"))));
     } else this.#writeText(level, text);
-    if (this.#settings.enable_console_log)
-      this.#consola[CONSOLA_TYPE[level]](text);
+    if (this.#settings.enable_console_log) this.#consola[CONSOLA_TYPE[level]](text);
     this.#tail.push(`${this.#now()} ${level} ${text}`);
     if (this.#tail.length > TAIL_LINES) this.#tail.shift();
   }
@@ -340,10 +312,7 @@ export class Log {
     const more = this.#second - SHOWN_PER_SECOND;
     this.#second = 0;
     if (more <= 0 || !this.#settings.enable_console_log) return;
-    this.#show(
-      "INFO",
-      `... and ${more.toLocaleString("en-US")} more lines in the last second`,
-    );
+    this.#show("INFO", `... and ${more.toLocaleString("en-US")} more lines in the last second`);
   }
 
   #now(): string {

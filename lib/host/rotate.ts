@@ -42,8 +42,7 @@ export interface RotatingFileOptions extends Rotation {
 
 function countLines(text: string): number {
   let lines = 0;
-  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1))
-    lines++;
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) lines++;
   return lines;
 }
 
@@ -132,8 +131,7 @@ export class RotatingFile {
     }
     this.#waiting.push(text);
     this.#waitingLength += text.length;
-    if (this.#waitingLength >= BATCH && this.#pumping === null)
-      void this.flush();
+    if (this.#waitingLength >= BATCH && this.#pumping === null) void this.flush();
   }
 
   /** Starts writing what waits; resolves when all of it is written or the disk refuses. Never rejects. */
@@ -162,15 +160,7 @@ export class RotatingFile {
     try {
       while (this.#loadBatch()) {
         this.#to = this.#batch.length;
-        this.#wrote(
-          fs.writeSync(
-            this.#fd,
-            this.#batch,
-            this.#from,
-            this.#to - this.#from,
-            null,
-          ),
-        );
+        this.#wrote(fs.writeSync(this.#fd, this.#batch, this.#from, this.#to - this.#from, null));
       }
     } catch (error) {
       this.#fail(reasonOf(error));
@@ -202,8 +192,7 @@ export class RotatingFile {
     if (this.#waiting.length === 0) return false;
     let length = 0;
     let count = 0;
-    while (count < this.#waiting.length && length < BATCH)
-      length += this.#waiting[count++]!.length;
+    while (count < this.#waiting.length && length < BATCH) length += this.#waiting[count++]!.length;
     this.#batch = Buffer.from(this.#waiting.splice(0, count).join(""));
     this.#waitingLength -= length;
     this.#from = this.#to = 0;
@@ -241,10 +230,7 @@ export class RotatingFile {
   #fitting(): number {
     const room = this.#rotation.maxFileSize - this.#size;
     if (this.#batch.length - this.#from <= room) return this.#batch.length;
-    const cut =
-      room > 0
-        ? this.#batch.lastIndexOf(NEWLINE, this.#from + room - 1) + 1
-        : 0;
+    const cut = room > 0 ? this.#batch.lastIndexOf(NEWLINE, this.#from + room - 1) + 1 : 0;
     if (cut > this.#from) return cut;
     if (this.#size === 0) return this.#batch.indexOf(NEWLINE, this.#from) + 1;
     return this.#clock.now() < this.#rotateAt ? this.#batch.length : this.#from;
@@ -266,9 +252,7 @@ export class RotatingFile {
       this.#rotateAt = this.#clock.now() + RETRY_MS;
       if (this.#rotationFailing) return;
       this.#rotationFailing = true;
-      this.#onTrouble(
-        `cannot rotate ${this.path}: ${reasonOf(error)}; it grows past its limit`,
-      );
+      this.#onTrouble(`cannot rotate ${this.path}: ${reasonOf(error)}; it grows past its limit`);
     }
   }
 
@@ -277,13 +261,8 @@ export class RotatingFile {
     const newest = `${this.path}.1`;
     // Up to the first gap only: a rotation that fails half way must not push out the oldest file each time it is tried.
     let gap = 1;
-    while (
-      gap < keep &&
-      (await stat(`${this.path}.${gap}`).catch(() => null)) !== null
-    )
-      gap++;
-    for (let at = gap; at > 1; at--)
-      await rename(`${this.path}.${at - 1}`, `${this.path}.${at}`);
+    while (gap < keep && (await stat(`${this.path}.${gap}`).catch(() => null)) !== null) gap++;
+    for (let at = gap; at > 1; at--) await rename(`${this.path}.${at - 1}`, `${this.path}.${at}`);
     await rename(this.path, newest).catch((error) => {
       // Somebody took the file away: what is in it is theirs now.
       if (error.code !== "ENOENT") throw error;
@@ -307,9 +286,7 @@ export class RotatingFile {
     this.#failing = reason;
     if (!first) return;
     this.#lostBefore = this.counters.linesLost;
-    this.#onTrouble(
-      `cannot write ${this.path}: ${reason}; lines wait in memory`,
-    );
+    this.#onTrouble(`cannot write ${this.path}: ${reason}; lines wait in memory`);
   }
 
   #recover(): void {
@@ -324,11 +301,7 @@ export class RotatingFile {
   #settle(): void {
     if (this.#underWay === 0) return;
     let landed = 0;
-    for (
-      let waited = 0;
-      waited < SETTLE_MS && landed < this.#underWay;
-      waited++
-    ) {
+    for (let waited = 0; waited < SETTLE_MS && landed < this.#underWay; waited++) {
       if (waited > 0) Bun.sleepSync(1);
       landed = fs.fstatSync(this.#fd).size - this.#size;
     }
@@ -339,21 +312,16 @@ export class RotatingFile {
   #giveUp(): void {
     if (!this.#owes()) return;
     const begun =
-      this.#from > 0
-        ? this.#from - 1 - this.#batch.lastIndexOf(NEWLINE, this.#from - 1)
-        : 0;
+      this.#from > 0 ? this.#from - 1 - this.#batch.lastIndexOf(NEWLINE, this.#from - 1) : 0;
     try {
       if (begun > 0) fs.ftruncateSync(this.#fd, this.#size - begun);
     } catch {
       // The next start ends the torn line.
     }
     const lost =
-      countLines(this.#batch.toString("latin1", this.#from)) +
-      countLines(this.#waiting.join(""));
+      countLines(this.#batch.toString("latin1", this.#from)) + countLines(this.#waiting.join(""));
     this.counters.linesLost += lost;
-    this.#onTrouble(
-      `closed ${this.path} with ${lost} lines unwritten: ${this.#failing}`,
-    );
+    this.#onTrouble(`closed ${this.path} with ${lost} lines unwritten: ${this.#failing}`);
     this.#batch = Buffer.alloc(0);
     this.#from = this.#to = 0;
     this.#waiting = [];

@@ -68,10 +68,7 @@ export interface Running {
  * A service: one function from the configuration to what it owes.
  * @throws StartError when it cannot start
  */
-export type Service<C> = (
-  config: C,
-  host: Host<C>,
-) => Running | Promise<Running>;
+export type Service<C> = (config: C, host: Host<C>) => Running | Promise<Running>;
 
 /** `127.0.0.1:8888`, `[::1]:8888`. */
 export function addressText(host: string, port: number): string {

@@ -72,13 +72,7 @@ export class Client {
   #holds = 0;
   readonly #pinned: Pinned;
 
-  constructor(
-    socket: Socket<unknown>,
-    ip: string,
-    port: number,
-    now: number,
-    pinned: Pinned,
-  ) {
+  constructor(socket: Socket<unknown>, ip: string, port: number, now: number, pinned: Pinned) {
     this.socket = socket;
     this.ip = ip;
     this.port = port;

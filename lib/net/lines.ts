@@ -39,11 +39,7 @@ export class LineSplitter {
         start = first;
       }
       if (end > start) {
-        sink.lines(
-          start === 0 && end === chunk.length
-            ? chunk
-            : chunk.subarray(start, end),
-        );
+        sink.lines(start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end));
         start = end;
       }
     }
@@ -60,13 +56,7 @@ export class LineSplitter {
     sink.lines(line);
   }
 
-  #endTail(
-    chunk: Buffer,
-    start: number,
-    end: number,
-    maxBytes: number,
-    sink: LineSink,
-  ): void {
+  #endTail(chunk: Buffer, start: number, end: number, maxBytes: number, sink: LineSink): void {
     const tail = this.#tail as Buffer;
     const length = this.#tailLength;
     this.#drop();
@@ -90,9 +80,7 @@ export class LineSplitter {
     }
     if (this.#tail === null || this.#tail.length < length) {
       // Doubling, so that a line that arrives byte by byte is not copied once a byte.
-      const grown = Buffer.allocUnsafeSlow(
-        Math.min(maxBytes, Math.max(64, 2 * length)),
-      );
+      const grown = Buffer.allocUnsafeSlow(Math.min(maxBytes, Math.max(64, 2 * length)));
       this.#tail?.copy(grown, 0, 0, this.#tailLength);
       this.#tail = grown;
     }

@@ -146,11 +146,7 @@ export class Listener<C extends Client> {
 
   // --- listening
 
-  #listen(
-    host: string,
-    port: number,
-    settings: TlsSettings,
-  ): TCPSocketListener<Connection<C>> {
+  #listen(host: string, port: number, settings: TlsSettings): TCPSocketListener<Connection<C>> {
     const where = `${this.#service}: cannot listen on ${addressText(host, port)}`;
     const tls = tlsOptions(settings);
     try {
@@ -253,8 +249,7 @@ export class Listener<C extends Client> {
   ): void {
     if (!this.#unborn.delete(socket)) return;
     socket.data.unborn = null;
-    const unauthorised =
-      this.#settings.tls.require_client_cert && error != null;
+    const unauthorised = this.#settings.tls.require_client_cert && error != null;
     if (success && !unauthorised) this.#admit(socket);
     else this.#dropUnborn(socket);
   }

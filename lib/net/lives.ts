@@ -2,12 +2,7 @@ import type { Socket } from "bun";
 import type { Clock } from "../host/clock.ts";
 import type { Log } from "../host/log.ts";
 import type { ClientInfo } from "../host/service.ts";
-import {
-  CLOSE_REASONS,
-  type Client,
-  type CloseReason,
-  Hold,
-} from "./client.ts";
+import { CLOSE_REASONS, type Client, type CloseReason, Hold } from "./client.ts";
 import { fileLimit } from "./file-limit.ts";
 
 /** What a service does with its clients. */
@@ -78,9 +73,7 @@ export class Lives<C extends Client> {
   born(client: C): void {
     this.clients.add(client);
     this.#perAddress.set(client.ip, this.from(client.ip) + 1);
-    const greeting = this.#guarded(client, () =>
-      this.#protocol.greet?.(client),
-    );
+    const greeting = this.#guarded(client, () => this.#protocol.greet?.(client));
     if (!greeting) {
       this.#open(client);
       return;
@@ -172,11 +165,7 @@ export class Lives<C extends Client> {
   received(client: C, chunk: Buffer): void {
     if (client.state === "closing" || client.state === "closed") return;
     client.bytesIn += chunk.length;
-    if (
-      !client.reading ||
-      client.state === "greeting" ||
-      client.held.length > 0
-    ) {
+    if (!client.reading || client.state === "greeting" || client.held.length > 0) {
       client.held.push(chunk);
     } else {
       this.#guarded(client, () => this.#protocol.received(client, chunk));

@@ -36,15 +36,13 @@ export class Quarantine {
   /** Forgets what has ended. @returns how many */
   sweep(now: number): number {
     const before = this.#until.size;
-    for (const [key, until] of this.#until)
-      if (until <= now) this.#until.delete(key);
+    for (const [key, until] of this.#until) if (until <= now) this.#until.delete(key);
     return before - this.#until.size;
   }
 
   /** What is barred, with the milliseconds left. */
   *entries(now: number): Generator<[key: string, left: number]> {
-    for (const [key, until] of this.#until)
-      if (until > now) yield [key, until - now];
+    for (const [key, until] of this.#until) if (until > now) yield [key, until - now];
   }
 
   /** Ends a quarantine by the key that `impose` gave. */
@@ -54,7 +52,6 @@ export class Quarantine {
 }
 
 function keyOf(ip: string, port: number, by: QuarantineBy): string {
-  const withPort =
-    by === "address_and_port" || (by === "auto" && isLoopback(ip));
+  const withPort = by === "address_and_port" || (by === "auto" && isLoopback(ip));
   return withPort ? `${ip} port ${port}` : ip;
 }

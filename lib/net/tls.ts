@@ -11,9 +11,7 @@ export function tlsOptions(settings: TlsSettings): TLSOptions | undefined {
     try {
       return readFileSync(settings[key], "utf8");
     } catch (error) {
-      throw new StartError(
-        `tls.${key}: cannot read ${settings[key]}: ${reasonOf(error)}`,
-      );
+      throw new StartError(`tls.${key}: cannot read ${settings[key]}: ${reasonOf(error)}`);
     }
   };
   return {

@@ -23,9 +23,7 @@ export async function churn(
       await oneVisit(fleet.port, polite);
     }
   };
-  const visitors = Promise.all(
-    Array.from({ length: load.concurrency }, comeAndGo),
-  );
+  const visitors = Promise.all(Array.from({ length: load.concurrency }, comeAndGo));
   const bystanders = paced(
     fleet,
     {

@@ -96,23 +96,13 @@ export function fault(bench: Bench, kind: Kind, error: unknown): void {
 export async function contest(bench: Bench, plan: Contest): Promise<void> {
   const { report } = bench;
   report.scenario(plan.title);
-  let running = await assemble(
-    bench,
-    plan.kinds,
-    plan.listeners,
-    plan.publisher,
-  );
+  let running = await assemble(bench, plan.kinds, plan.listeners, plan.publisher);
   const everyone = [...running];
-  const rounds = new Map<Kind, Measured[]>(
-    running.map(({ kind }) => [kind, []]),
-  );
+  const rounds = new Map<Kind, Measured[]>(running.map(({ kind }) => [kind, []]));
   for (let round = -1; round < bench.rounds; round++) {
     // Another server begins each round, so that none always follows the same one.
     const turn = Math.max(0, round) % Math.max(1, running.length);
-    for (const contestant of [
-      ...running.slice(turn),
-      ...running.slice(0, turn),
-    ]) {
+    for (const contestant of [...running.slice(turn), ...running.slice(0, turn)]) {
       try {
         const load = round < 0 ? plan.warmUp : plan.load;
         const measured = await measure(contestant, load);
@@ -135,17 +125,11 @@ export async function contest(bench: Bench, plan: Contest): Promise<void> {
   compare(report, plan, rounds);
 }
 
-async function measure(
-  { server, generator }: Contestant,
-  load: Load,
-): Promise<Measured> {
+async function measure({ server, generator }: Contestant, load: Load): Promise<Measured> {
   const before = cpuSeconds(server.process.pid);
   const outcome = await generator.run(load);
   const after = cpuSeconds(server.process.pid);
-  return measured(
-    outcome,
-    before === null || after === null ? null : after - before,
-  );
+  return measured(outcome, before === null || after === null ? null : after - before);
 }
 
 function measured(outcome: Outcome, cpu: number | null): Measured {
@@ -175,11 +159,7 @@ function medians(rounds: Measured[]): Measured {
  * Ratios are taken round by round, where both sides met the same weather on
  * the machine, and their median is what counts.
  */
-function compare(
-  report: Report,
-  plan: Contest,
-  rounds: Map<Kind, Measured[]>,
-): void {
+function compare(report: Report, plan: Contest, rounds: Map<Kind, Measured[]>): void {
   const [subject, ...peers] = plan.kinds;
   const own = subject && rounds.get(subject);
   if (!own) return;
@@ -187,9 +167,7 @@ function compare(
     const theirs = rounds.get(peer);
     if (!theirs) continue;
     for (const figure of plan.compared) {
-      const ratios = own.map(
-        (row, i) => (row[figure] ?? NaN) / (theirs[i]?.[figure] ?? NaN),
-      );
+      const ratios = own.map((row, i) => (row[figure] ?? NaN) / (theirs[i]?.[figure] ?? NaN));
       if (ratios.some((ratio) => !Number.isFinite(ratio))) continue;
       const span: [number, number, number] = [
         median(ratios),

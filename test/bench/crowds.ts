@@ -1,10 +1,4 @@
-import {
-  assemble,
-  type Bench,
-  type Contestant,
-  dismiss,
-  fault,
-} from "./contest.ts";
+import { assemble, type Bench, type Contestant, dismiss, fault } from "./contest.ts";
 import { cpuSeconds, peakBytes, settledBytes } from "./measure.ts";
 import type { Measured } from "./report.ts";
 import type { Kind, Server } from "./servers.ts";
@@ -16,11 +10,7 @@ const REST_MS = 3000;
 const settled = (bench: Bench, pid: number): Promise<number | null> =>
   settledBytes(pid, bench.smoke ? 100 : 4000);
 
-function share(
-  before: number | null,
-  after: number | null,
-  of: number,
-): number | null {
+function share(before: number | null, after: number | null, of: number): number | null {
   return before === null || after === null ? null : (after - before) / of;
 }
 
@@ -61,10 +51,7 @@ export async function churn(bench: Bench): Promise<void> {
     async () => {},
     (one) => comeAndGo(bench, one, connections),
   );
-  bench.report.table(
-    ["connects", "cpuPerConnect", "before", "after", "peak"],
-    rows,
-  );
+  bench.report.table(["connects", "cpuPerConnect", "before", "after", "peak"], rows);
 }
 
 /** Starts and connects all servers together, but measures one after the other, after a rest. */
@@ -89,11 +76,7 @@ async function eachInTurn(
   return rows;
 }
 
-async function comeAndGo(
-  bench: Bench,
-  one: Contestant,
-  connections: number,
-): Promise<Measured> {
+async function comeAndGo(bench: Bench, one: Contestant, connections: number): Promise<Measured> {
   const { pid } = one.server.process;
   // A tenth first, so that what a server keeps for later is not taken for a leak.
   await visits(one, connections / 10);

@@ -8,11 +8,12 @@ const atLeast = (against: string, figure: "rate", limit: number): Target => ({
   limit,
 });
 
-const atMost = (
-  against: string,
-  figure: "cpuPerMillion" | "p99",
-  limit: number,
-): Target => ({ against, figure, sense: "at most", limit });
+const atMost = (against: string, figure: "cpuPerMillion" | "p99", limit: number): Target => ({
+  against,
+  figure,
+  sense: "at most",
+  limit,
+});
 
 /** One publisher sends as fast as the server takes it. */
 export async function pipelined(bench: Bench): Promise<void> {

@@ -63,9 +63,7 @@ export class Fleet {
 
   /** The first listener that has not exactly what it is owed, in words; null if none. */
   discrepancy(): string | null {
-    const wrong = this.listeners.filter(
-      (member) => member.bytes !== member.owed,
-    );
+    const wrong = this.listeners.filter((member) => member.bytes !== member.owed);
     const first = wrong[0];
     if (first === undefined) return null;
     return `${wrong.length} of ${this.listeners.length} listeners have the wrong bytes, the first ${first.bytes} instead of ${first.owed}`;
@@ -121,17 +119,12 @@ export class Fleet {
   }
 
   private async greetings(): Promise<void> {
-    const all = [
-      ...this.listeners,
-      ...(this.publisher ? [this.publisher] : []),
-    ];
+    const all = [...this.listeners, ...(this.publisher ? [this.publisher] : [])];
     const end = performance.now() + 10_000;
     while (all.some((member) => member.greeting !== null)) {
       if (performance.now() > end) {
         const late = all.find((member) => member.greeting !== null);
-        throw new Error(
-          `a greeting was not answered in 10 s: ${late?.greeting}`,
-        );
+        throw new Error(`a greeting was not answered in 10 s: ${late?.greeting}`);
       }
       await Bun.sleep(5);
     }
@@ -143,9 +136,7 @@ function sample(samples: number[], chunk: Buffer): void {
   const now = stampNow();
   let at = chunk.indexOf(MARK);
   while (at >= 0 && at + STAMP_DIGITS < chunk.length) {
-    samples.push(
-      now - Number(chunk.toString("latin1", at + 1, at + 1 + STAMP_DIGITS)),
-    );
+    samples.push(now - Number(chunk.toString("latin1", at + 1, at + 1 + STAMP_DIGITS)));
     at = chunk.indexOf(MARK, at + 1);
   }
 }

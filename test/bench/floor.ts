@@ -16,8 +16,7 @@ export async function floor(bench: Bench): Promise<void> {
   const { report, smoke } = bench;
   const [subject] = bench.kinds;
   const bare = floorKind(bench.folder);
-  if (bare === null)
-    return report.note("skipped: floor, there is no C compiler");
+  if (bare === null) return report.note("skipped: floor, there is no C compiler");
   if (subject === undefined) return;
   const listeners = smoke ? 10 : 500;
   const shared = {
@@ -26,10 +25,7 @@ export async function floor(bench: Bench): Promise<void> {
     publisher: true,
   };
   const singles: [string, Single][] = [
-    [
-      "200 messages/s",
-      { kind: "paced", perSecond: 200, seconds: smoke ? 0.3 : 3 },
-    ],
+    ["200 messages/s", { kind: "paced", perSecond: 200, seconds: smoke ? 0.3 : 3 }],
     ["one message in flight", { kind: "closed", seconds: smoke ? 0.2 : 1 }],
   ];
   for (const [how, load] of singles) {
@@ -58,8 +54,6 @@ export async function floor(bench: Bench): Promise<void> {
     warmUp: { kind: "pipelined", seconds },
     columns: ["rate", "cpuPerMillion", "cpuPerGb"],
     compared: ["cpuPerGb"],
-    targets: [
-      { against: "floor", figure: "cpuPerGb", sense: "at most", limit: LIMIT },
-    ],
+    targets: [{ against: "floor", figure: "cpuPerGb", sense: "at most", limit: LIMIT }],
   });
 }

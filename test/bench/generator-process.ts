@@ -16,10 +16,7 @@ async function obey(order: Order): Promise<Answer> {
     return { ready: true };
   }
   if (fleet === null || setup === null) return { error: "no setup came first" };
-  const every = Math.max(
-    1,
-    Math.floor(fleet.listeners.length / SAMPLED_LISTENERS),
-  );
+  const every = Math.max(1, Math.floor(fleet.listeners.length / SAMPLED_LISTENERS));
   const sampled = fleet.listeners.filter((_, i) => i % every === 0);
   for (const member of sampled) {
     member.samples = order.load.kind === "paced" ? [] : null;

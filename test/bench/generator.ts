@@ -60,9 +60,7 @@ export class Generator {
         serialization: "json",
       }),
     );
-    void this.process.exited.then(() =>
-      this.waiting?.({ error: "the generator process ended" }),
-    );
+    void this.process.exited.then(() => this.waiting?.({ error: "the generator process ended" }));
   }
 
   /** Connects everybody; rejects when the server does not greet them all. */
@@ -73,8 +71,7 @@ export class Generator {
   /** Runs one load to its end; rejects when a byte is missing or too many. */
   async run(load: Load): Promise<Outcome> {
     const answer = await this.ask({ load });
-    if (!("outcome" in answer))
-      throw new Error("the generator gave no outcome");
+    if (!("outcome" in answer)) throw new Error("the generator gave no outcome");
     return answer.outcome;
   }
 

@@ -15,11 +15,7 @@ export type Text = () => string;
  * byte it is owed and rejects when bytes stay away, when
  * a listener has too many, or when the server closes a connection.
  */
-export async function runLoad(
-  fleet: Fleet,
-  load: Load,
-  setup: Setup,
-): Promise<Outcome> {
+export async function runLoad(fleet: Fleet, load: Load, setup: Setup): Promise<Outcome> {
   const text: Text = () => payload(setup.payloadBytes, stampNow(), setup.json);
   const bytesBefore = fleet.received;
   const started = performance.now();
@@ -43,11 +39,7 @@ function traffic(fleet: Fleet, load: Load, text: Text): Promise<number> {
     case "paced": {
       const end = performance.now() + load.seconds * 1000;
       const over = (): boolean => performance.now() >= end;
-      return paced(
-        fleet,
-        { perSecond: load.perSecond, over, limitMs: LIMIT_MS },
-        text,
-      );
+      return paced(fleet, { perSecond: load.perSecond, over, limitMs: LIMIT_MS }, text);
     }
     case "closed":
       return closed(fleet, load.seconds, text);
@@ -77,17 +69,10 @@ function guarded(
     };
     const fail = (reason: string): void => {
       finish(() =>
-        reject(
-          new Error(
-            `${reason}; ${fleet.discrepancy() ?? "no bytes wrong so far"}`,
-          ),
-        ),
+        reject(new Error(`${reason}; ${fleet.discrepancy() ?? "no bytes wrong so far"}`)),
       );
     };
-    const limit = setTimeout(
-      () => fail(`not all arrived in ${limitMs / 1000} s`),
-      limitMs,
-    );
+    const limit = setTimeout(() => fail(`not all arrived in ${limitMs / 1000} s`), limitMs);
     let heard = fleet.received;
     const watch = setInterval(() => {
       if (fleet.received === heard) fail("nothing arrived any more");
@@ -105,8 +90,7 @@ function publisherOf(fleet: Fleet): Member {
 
 /** Bytes of one message from the fleet's publisher at one listener. */
 function bytesEach(fleet: Fleet, text: Text): number {
-  return fleet.wire.delivered(text(), publisherOf(fleet).socket.localPort)
-    .length;
+  return fleet.wire.delivered(text(), publisherOf(fleet).socket.localPort).length;
 }
 
 /** Notes that every listener is owed `bytes` more; answers what `received` comes to. */
@@ -119,11 +103,7 @@ function owe(fleet: Fleet, bytes: number): number {
   return fleet.received + missing;
 }
 
-async function pipelined(
-  fleet: Fleet,
-  seconds: number,
-  text: Text,
-): Promise<number> {
+async function pipelined(fleet: Fleet, seconds: number, text: Text): Promise<number> {
   const { socket } = publisherOf(fleet);
   const line = Buffer.from(fleet.wire.publish(text()));
   const perBatch = Math.max(1, Math.floor(BATCH_BYTES / line.length));
@@ -181,8 +161,7 @@ export async function paced(
           return;
         }
         const line = fleet.wire.publish(text());
-        if (socket.write(line) !== line.length)
-          return fail("the publisher cannot write");
+        if (socket.write(line) !== line.length) return fail("the publisher cannot write");
         sent++;
         owe(fleet, size);
         const due = started + (sent * 1000) / pace.perSecond;
@@ -195,11 +174,7 @@ export async function paced(
   return sent * fleet.listeners.length;
 }
 
-async function closed(
-  fleet: Fleet,
-  seconds: number,
-  text: Text,
-): Promise<number> {
+async function closed(fleet: Fleet, seconds: number, text: Text): Promise<number> {
   const { socket } = publisherOf(fleet);
   const count = fleet.listeners.length;
   const size = bytesEach(fleet, text);
@@ -211,8 +186,7 @@ async function closed(
       if (sent > 0 && performance.now() >= end) return done();
       sent++;
       fleet.goal = owe(fleet, size);
-      if (socket.write(line) !== line.length)
-        fail("the publisher cannot write");
+      if (socket.write(line) !== line.length) fail("the publisher cannot write");
     };
     fleet.onGoal = publish;
     publish();
@@ -220,21 +194,13 @@ async function closed(
   return sent * count;
 }
 
-async function everybody(
-  fleet: Fleet,
-  seconds: number,
-  text: Text,
-): Promise<number> {
+async function everybody(fleet: Fleet, seconds: number, text: Text): Promise<number> {
   const { wire, listeners } = fleet;
   const count = listeners.length;
   const line = Buffer.from(wire.publish(text()));
-  const sizes = listeners.map(
-    (member) => wire.delivered(text(), member.socket.localPort).length,
-  );
+  const sizes = listeners.map((member) => wire.delivered(text(), member.socket.localPort).length);
   const all = sizes.reduce((sum, size) => sum + size, 0);
-  const each = sizes.map(
-    (size) => all - (wire.echoes ? 0 : size) + wire.replyBytes(count),
-  );
+  const each = sizes.map((size) => all - (wire.echoes ? 0 : size) + wire.replyBytes(count));
   const bytesPerRound = each.reduce((sum, bytes) => sum + bytes, 0);
   const end = performance.now() + seconds * 1000;
   let rounds = 0;
@@ -244,8 +210,7 @@ async function everybody(
       rounds++;
       fleet.goal = fleet.received + bytesPerRound;
       for (const member of listeners) {
-        if (member.socket.write(line) !== line.length)
-          return fail("a client cannot write");
+        if (member.socket.write(line) !== line.length) return fail("a client cannot write");
       }
     };
     fleet.onGoal = publish;

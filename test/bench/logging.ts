@@ -21,13 +21,10 @@ export async function logging(bench: Bench): Promise<void> {
     warmUp: { kind: "closed", seconds: bench.smoke ? 0.1 : 0.5 },
     columns: ["rate", "cpuPerMillion", "peak"],
     compared: ["rate", "cpuPerMillion"],
-    targets: [
-      { against: plain.name, figure: "rate", sense: "at least", limit: 0.5 },
-    ],
+    targets: [{ against: plain.name, figure: "rate", sense: "at least", limit: 0.5 }],
   });
   const lines = trafficLines(logs);
-  if (lines === 0)
-    bench.report.error("logging relay: its log holds no relayed line");
+  if (lines === 0) bench.report.error("logging relay: its log holds no relayed line");
   else bench.report.note(`the rotated files still hold ${lines} relayed lines`);
 }
 
@@ -35,9 +32,7 @@ function trafficLines(folder: string): number {
   let lines = 0;
   for (const file of readdirSync(folder)) {
     const text = readFileSync(join(folder, file), "utf8");
-    lines += text
-      .split("\n")
-      .filter((line) => line.includes(STAMP_MARK)).length;
+    lines += text.split("\n").filter((line) => line.includes(STAMP_MARK)).length;
   }
   return lines;
 }

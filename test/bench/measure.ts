@@ -19,28 +19,21 @@ export function cpuSeconds(pid: number): number | null {
 function statusBytes(pid: number, field: "VmRSS" | "VmHWM"): number | null {
   const path = `/proc/${pid}/status`;
   if (!existsSync(path)) return null;
-  const found = new RegExp(`^${field}:\\s*(\\d+) kB`, "m").exec(
-    readFileSync(path, "utf8"),
-  );
+  const found = new RegExp(`^${field}:\\s*(\\d+) kB`, "m").exec(readFileSync(path, "utf8"));
   return found ? Number(found[1]) * 1024 : null;
 }
 
 /** Resident bytes of a process now; null where /proc is missing. */
-export const residentBytes = (pid: number): number | null =>
-  statusBytes(pid, "VmRSS");
+export const residentBytes = (pid: number): number | null => statusBytes(pid, "VmRSS");
 
 /** The most bytes that were ever resident; null where /proc is missing. */
-export const peakBytes = (pid: number): number | null =>
-  statusBytes(pid, "VmHWM");
+export const peakBytes = (pid: number): number | null => statusBytes(pid, "VmHWM");
 
 /**
  * Resident bytes once they hold still within one percent for half a second, or
  * after `limitMs`; null where /proc is missing.
  */
-export async function settledBytes(
-  pid: number,
-  limitMs: number,
-): Promise<number | null> {
+export async function settledBytes(pid: number, limitMs: number): Promise<number | null> {
   const end = performance.now() + limitMs;
   let before = residentBytes(pid);
   while (before !== null && performance.now() < end) {
@@ -58,7 +51,5 @@ export const median = (values: number[]): number => percentile(values, 0.5);
 /** The value below which the share `at` (0 to 1) of all values lies; NaN for none. */
 export function percentile(values: number[], at: number): number {
   const sorted = values.toSorted((a, b) => a - b);
-  return (
-    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * at))] ?? NaN
-  );
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * at))] ?? NaN;
 }

@@ -1,10 +1,4 @@
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-} from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -75,8 +69,7 @@ export async function stop(process: Bun.Subprocess): Promise<void> {
 export async function stopEverything(): Promise<void> {
   ending = true;
   await Promise.all([...children].map(stop));
-  for (const folder of folders)
-    rmSync(folder, { recursive: true, force: true });
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   folders.clear();
 }
 
@@ -104,9 +97,7 @@ export async function until<T>(
     if (answer !== null) return answer;
     if (process.exited() || performance.now() > end) {
       const state = process.exited() ? "ended" : "gave no sign in 10 s";
-      throw new Error(
-        `${what} ${state}: ${process.output().trim().slice(-600)}`,
-      );
+      throw new Error(`${what} ${state}: ${process.output().trim().slice(-600)}`);
     }
     await Bun.sleep(10);
   }

@@ -85,9 +85,7 @@ export class Report {
     for (const [name, row] of rows) {
       const cells = columns.map((column) => {
         const value = row[column];
-        return value === null || value === undefined
-          ? "-"
-          : figures[column].show(value);
+        return value === null || value === undefined ? "-" : figures[column].show(value);
       });
       lines.push([name, ...cells]);
       const entry = this.entries.at(-1);
@@ -95,9 +93,7 @@ export class Report {
     }
     for (const line of lines) {
       const [name = "", ...cells] = line;
-      this.print(
-        `  ${name.padEnd(14)}${cells.map((c) => c.padStart(18)).join("")}`,
-      );
+      this.print(`  ${name.padEnd(14)}${cells.map((c) => c.padStart(18)).join("")}`);
     }
   }
 
@@ -128,8 +124,7 @@ export class Report {
     this.entries.at(-1)?.ratios.push(kept);
     const what = `${subject} / ${against}, ${figures[figure].head}`;
     const span = `${ratio.toFixed(3)}  (${lowest.toFixed(2)} to ${highest.toFixed(2)})`;
-    const verdict =
-      wanted === null ? "" : `  ${wanted}: ${met ? "ok" : "missed"}`;
+    const verdict = wanted === null ? "" : `  ${wanted}: ${met ? "ok" : "missed"}`;
     this.print(`  ${what.padEnd(44)}${span.padEnd(24)}${verdict}`);
   }
 }

@@ -47,9 +47,7 @@ const USAGE = `bun run bench [SCENARIO or SERVICE ...] [--smoke] [--rounds N] [-
 
 Scenarios:
 ${Object.entries(scenarios)
-  .map(
-    ([name, { service, about }]) => `  ${name.padEnd(11)} ${service}: ${about}`,
-  )
+  .map(([name, { service, about }]) => `  ${name.padEnd(11)} ${service}: ${about}`)
   .join("\n")}`;
 
 function usageError(text: string): never {
@@ -68,12 +66,8 @@ function chosen(names: string[]): Scenario[] {
   return names.flatMap((name) => {
     const one = scenarios[name];
     if (one !== undefined) return [one];
-    const some = Object.values(scenarios).filter(
-      ({ service }) => service === name,
-    );
-    return some.length > 0
-      ? some
-      : usageError(`no scenario or service "${name}"`);
+    const some = Object.values(scenarios).filter(({ service }) => service === name);
+    return some.length > 0 ? some : usageError(`no scenario or service "${name}"`);
   });
 }
 
@@ -116,18 +110,13 @@ async function main(): Promise<number> {
   const kinds = values.servers.split(",").flatMap((name) => {
     if (!(name in available)) usageError(`no server "${name}"`);
     const kind = available[name as keyof typeof available]();
-    if (kind === null && name === "relay")
-      report.error("there is no index.ts to measure");
+    if (kind === null && name === "relay") report.error("there is no index.ts to measure");
     else if (kind === null && name !== "peer") {
       report.note(`skipped: ${name}-server not installed`);
     }
     return kind ?? [];
   });
-  const rounds = wholeNumber(
-    values.rounds ?? (values.smoke ? "1" : "5"),
-    "rounds",
-    1,
-  );
+  const rounds = wholeNumber(values.rounds ?? (values.smoke ? "1" : "5"), "rounds", 1);
   report.note(
     values.smoke
       ? "smoke: far too small for ratios to mean anything"
@@ -139,11 +128,7 @@ async function main(): Promise<number> {
     folder,
     rounds,
     smoke: values.smoke,
-    payloadBytes: wholeNumber(
-      values.payload,
-      "payload",
-      values["json-text"] ? 100 : 20,
-    ),
+    payloadBytes: wholeNumber(values.payload, "payload", values["json-text"] ? 100 : 20),
     json: values["json-text"],
     kinds,
   };

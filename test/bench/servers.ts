@@ -25,19 +25,11 @@ const ROOT = join(import.meta.dir, "..", "..");
 const READY = /127\.0\.0\.1:(\d+)/;
 
 async function readyLine(process: Started, name: string): Promise<Server> {
-  const port = await until(
-    process,
-    name,
-    () => READY.exec(process.output())?.[1] ?? null,
-  );
+  const port = await until(process, name, () => READY.exec(process.output())?.[1] ?? null);
   return { port: Number(port), process };
 }
 
-async function portOpen(
-  process: Started,
-  name: string,
-  port: number,
-): Promise<Server> {
+async function portOpen(process: Started, name: string, port: number): Promise<Server> {
   await until(process, name, () => accepts(port));
   return { port, process };
 }
@@ -70,11 +62,7 @@ log_file_path = ${JSON.stringify(logs)}
 `;
 
 /** This project's relay, run from source; null where there is no index.ts. */
-export function relay(
-  folder: string,
-  name = "relay",
-  logger = QUIET,
-): Kind | null {
+export function relay(folder: string, name = "relay", logger = QUIET): Kind | null {
   const index = join(ROOT, "index.ts");
   if (!existsSync(index)) return null;
   return {
@@ -125,15 +113,8 @@ export function nats(folder: string): Kind | null {
       const port = freePort();
       const config = join(folder, `${Bun.randomUUIDv7()}.conf`);
       // A ping in the midst of a round would look like bytes too many.
-      await Bun.write(
-        config,
-        `host: "127.0.0.1"\nport: ${port}\nping_interval: "60m"\n`,
-      );
-      return portOpen(
-        start([program, "-c", config], folder),
-        "nats-server",
-        port,
-      );
+      await Bun.write(config, `host: "127.0.0.1"\nport: ${port}\nping_interval: "60m"\n`);
+      return portOpen(start([program, "-c", config], folder), "nats-server", port);
     },
   };
 }
@@ -151,8 +132,7 @@ export function floor(folder: string): Kind | null {
     wire: "floor",
     terms: "no framing, no envelope, no guards",
     ours: false,
-    start: (listeners) =>
-      readyLine(start([program, String(listeners)], folder), "the floor"),
+    start: (listeners) => readyLine(start([program, String(listeners)], folder), "the floor"),
   };
 }
 

@@ -37,8 +37,7 @@ const redis: Wire = {
   greeting: (listens) => (listens ? "HELLO 3\r\nSUBSCRIBE room\r\n" : ""),
   greeted: (text) => text.includes("subscribe\r\n$4\r\nroom\r\n:1\r\n"),
   answer: () => null,
-  publish: (payload) =>
-    `*3\r\n$7\r\nPUBLISH\r\n$4\r\nroom\r\n$${payload.length}\r\n${payload}\r\n`,
+  publish: (payload) => `*3\r\n$7\r\nPUBLISH\r\n$4\r\nroom\r\n$${payload.length}\r\n${payload}\r\n`,
   delivered: (payload) =>
     `>3\r\n$7\r\nmessage\r\n$4\r\nroom\r\n$${payload.length}\r\n${payload}\r\n`,
   echoes: true,
@@ -86,7 +85,5 @@ export function payload(bytes: number, stamp: number, json: boolean): string {
   if (!json) return time.padEnd(bytes, "x");
   const head = `{"_version":"1.0.1","_payload":{"at":"${time}","text":"`;
   const tail = `"},"_type":"object"}`;
-  return (
-    head + "x".repeat(Math.max(0, bytes - head.length - tail.length)) + tail
-  );
+  return head + "x".repeat(Math.max(0, bytes - head.length - tail.length)) + tail;
 }

@@ -76,8 +76,7 @@ export class Backlog {
   /** Pauses everybody when the bounds say so; called after each turn. */
   check(): void {
     const over = this.#pinned.bytes > this.#bounds().total_outbox_bytes;
-    if (this.#pausedSince !== null || (!over && this.#crowded.size === 0))
-      return;
+    if (this.#pausedSince !== null || (!over && this.#crowded.size === 0)) return;
     this.#pausedSince = this.#clock.now();
     this.pauses++;
     for (const client of this.#members) {
@@ -94,9 +93,7 @@ export class Backlog {
 
   #lookLater(): void {
     this.#cancelLook();
-    this.#cancelLook = this.#clock.after(this.#bounds().stall_ms, () =>
-      this.#look(),
-    );
+    this.#cancelLook = this.#clock.after(this.#bounds().stall_ms, () => this.#look());
   }
 
   #look(): void {
@@ -109,8 +106,7 @@ export class Backlog {
       if (client.outbox.bytes > (worst?.outbox.bytes ?? 0)) worst = client;
     }
     const stuck = worst !== null && worst.outbox.bytes > worst.bytesAtLook / 2;
-    for (const client of this.#members)
-      client.bytesAtLook = client.outbox.bytes;
+    for (const client of this.#members) client.bytesAtLook = client.outbox.bytes;
     if (worst !== null && stuck) this.#closeSlow(worst);
     this.#maybeResume();
     if (this.paused) this.#lookLater();

@@ -43,7 +43,6 @@ export function quarantinedNotice(leftMs: number): string {
 
 /** @param cooldownSecs 0 when there is no quarantine */
 export function pressureNotice(cooldownSecs: number): string {
-  const rest =
-    cooldownSecs > 0 ? ` Please come back in ${cooldownSecs} seconds.` : "";
+  const rest = cooldownSecs > 0 ? ` Please come back in ${cooldownSecs} seconds.` : "";
   return `Warning: You have been disconnected because your messages go to too many clients.${rest}\n`;
 }

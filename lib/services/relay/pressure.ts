@@ -28,13 +28,11 @@ export function commandFor(
   fanOut: number,
   policy: PressureSettings["backpressure_policy"],
 ): Command | null {
-  if (policy.enable_disconnect && fanOut >= policy.disconnect_threshold)
-    return "disconnect";
+  if (policy.enable_disconnect && fanOut >= policy.disconnect_threshold) return "disconnect";
   if (policy.enable_flow_control && fanOut >= policy.flow_control_threshold) {
     return "flow_control";
   }
-  if (policy.enable_throttle && fanOut >= policy.throttle_threshold)
-    return "throttle";
+  if (policy.enable_throttle && fanOut >= policy.throttle_threshold) return "throttle";
   return null;
 }
 
@@ -53,12 +51,7 @@ export class Monitor {
   readonly #reporters = new Set<RelayClient>();
 
   /** A client relayed `count` lines, each to `fanOut` others. */
-  stage(
-    client: RelayClient,
-    fanOut: number,
-    count: number,
-    capacity: number,
-  ): void {
+  stage(client: RelayClient, fanOut: number, count: number, capacity: number): void {
     const { staged } = client;
     const room = Math.max(0, capacity - staged.length);
     this.dropped.reports += Math.max(0, count - room);
@@ -72,19 +65,13 @@ export class Monitor {
   }
 
   /** One tick: reports in, commands out through `apply`. */
-  tick(
-    settings: PressureSettings,
-    apply: (client: RelayClient, command: Command) => void,
-  ): void {
+  tick(settings: PressureSettings, apply: (client: RelayClient, command: Command) => void): void {
     if (this.#reporters.size === 0) return;
     const orders: Order[] = [];
-    for (const [client, fanOut] of this.#collect(
-      settings.connection_buffer_size,
-    )) {
+    for (const [client, fanOut] of this.#collect(settings.connection_buffer_size)) {
       const command = commandFor(fanOut, settings.backpressure_policy);
       if (command === null) continue;
-      if (orders.length < settings.command_buffer_size)
-        orders.push({ client, command });
+      if (orders.length < settings.command_buffer_size) orders.push({ client, command });
       else this.dropped.commands++;
     }
     const control = new Map<RelayClient, Command[]>();

@@ -4,13 +4,7 @@ import { overlay } from "../../config/option.ts";
 import type { Config } from "../../config/table.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
-import type {
-  Address,
-  ClientInfo,
-  Health,
-  Host,
-  Running,
-} from "../../host/service.ts";
+import type { Address, ClientInfo, Health, Host, Running } from "../../host/service.ts";
 import { CLOSE_REASONS, type CloseReason, Hold } from "../../net/client.ts";
 import { Listener, type ListenSettings } from "../../net/listen.ts";
 import type { Protocol, Refused } from "../../net/lives.ts";
@@ -71,11 +65,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   #gone = { bytesIn: 0, bytesOut: 0 };
 
   /** @throws StartError when it cannot listen */
-  constructor(
-    config: Config,
-    host: Host<Config>,
-    greeting: Greeting | null = null,
-  ) {
+  constructor(config: Config, host: Host<Config>, greeting: Greeting | null = null) {
     this.#clock = host.clock;
     this.#log = host.log;
     this.#config = config;
@@ -96,13 +86,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
       (client) => this.#listener.lives.resume(client, Hold.backlog),
       (client) => this.#closeSlow(client),
     );
-    this.#listener = new Listener(
-      "relay",
-      config,
-      listenSettings(config),
-      this,
-      host,
-    );
+    this.#listener = new Listener("relay", config, listenSettings(config), this, host);
     this.addresses = [this.#listener.address];
     this.#schedule();
     host.onReload((next) => this.#reload(next));
@@ -116,9 +100,10 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   // --- the contract
 
   stats(): Record<string, number> {
-    const closes = Object.entries(this.#listener.lives.closes).map(
-      ([reason, count]) => [`closed_${reason}`, count],
-    );
+    const closes = Object.entries(this.#listener.lives.closes).map(([reason, count]) => [
+      `closed_${reason}`,
+      count,
+    ]);
     let { bytesIn, bytesOut } = this.#gone;
     for (const client of this.#members) {
       bytesIn += client.bytesIn;
@@ -169,12 +154,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
 
   // --- one client's life
 
-  create(
-    socket: Socket<unknown>,
-    ip: string,
-    port: number,
-    now: number,
-  ): RelayClient {
+  create(socket: Socket<unknown>, ip: string, port: number, now: number): RelayClient {
     return new RelayClient(socket, ip, port, now, this.#pinned, this);
   }
 
@@ -197,9 +177,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     this.#broadcast.flush();
     this.#members.add(client);
     this.#backlog.joined(client);
-    this.#log.info(
-      `${client.address} connected (${this.#members.size} clients)`,
-    );
+    this.#log.info(`${client.address} connected (${this.#members.size} clients)`);
   }
 
   received(client: RelayClient, chunk: Buffer): void {
@@ -226,9 +204,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     this.#backlog.shrank(client, true);
     this.#gone.bytesIn += client.bytesIn;
     this.#gone.bytesOut += client.bytesOut;
-    this.#log.info(
-      `${client.address} closed: ${reason}, ${CLOSE_REASONS[reason]}`,
-    );
+    this.#log.info(`${client.address} closed: ${reason}, ${CLOSE_REASONS[reason]}`);
   }
 
   /** Closes a client with a reason and one last line. */
@@ -354,9 +330,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     this.#jobs = [clock.every(RESUME_TICK_MS, () => this.#resumeDue())];
     if (!this.#guarded) return;
     this.#jobs.push(
-      clock.every(hyper.timeout_check_interval_secs * 1000, () =>
-        this.#sweepIdle(),
-      ),
+      clock.every(hyper.timeout_check_interval_secs * 1000, () => this.#sweepIdle()),
       clock.every(hyper.quarantine_cleanup_interval_secs * 1000, () =>
         this.#quarantine.sweep(clock.now()),
       ),
@@ -386,10 +360,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
       this.#imposeQuarantine(client);
       return;
     }
-    const ms =
-      command === "throttle"
-        ? hyper.throttle_delay_ms
-        : hyper.flow_control_delay_ms;
+    const ms = command === "throttle" ? hyper.throttle_delay_ms : hyper.flow_control_delay_ms;
     if (!client.isHeld(Hold.pressure)) {
       this.#log.debug(`${client.address} pauses for ${ms} ms: ${command}`);
     }
