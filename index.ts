@@ -2,7 +2,6 @@
 import { main } from "./lib/cli/main.ts";
 import type { Config } from "./lib/config/table.ts";
 import type { Services } from "./lib/host/lifecycle.ts";
-import { stdoutDelivered } from "./lib/host/stdout.ts";
 import { Relay } from "./lib/services/relay/relay.ts";
 
 export { type Preset, presets } from "./lib/config/presets.ts";
@@ -20,8 +19,4 @@ const services: Services<Config> = {
   relay: (config, host) => new Relay(config, host),
 };
 
-if (import.meta.main) {
-  const code = await main(Bun.argv.slice(2), services);
-  await stdoutDelivered();
-  process.exit(code);
-}
+if (import.meta.main) process.exit(await main(Bun.argv.slice(2), services));

@@ -174,7 +174,7 @@ describe("config", () => {
     const { out, code } = await call("config", "-c", "long.json");
     expect(code).toBe(0);
     expect(out).toContain(`\naccess.allow = ["10.0.0.0/0", "10.0.0.0/1", `);
-    expect(out).toContain("# long.json:1:12\naccess.deny = []");
+    expect(out).toMatch(/# long\.json:1:12\naccess\.deny = \[\] +# default\n$/);
     expect(out.match(/10\.0\.0\.0/g)).toHaveLength(20_000);
     const keys = Array.from({ length: 5000 }, (_, i) => `k${i}_ = 1`);
     write("long.toml", keys.join("\n"));
@@ -366,3 +366,27 @@ describe("a start", () => {
     expect(child.stdout.toString()).toMatch(/^name = "found" +# summoner\.toml:1:1$/m);
   });
 });
+
+test.skipIf(!Bun.which("sh"))("what is printed comes whole through a shell's pipe", () => {
+  const allow = Array.from({ length: 20_000 }, () => "10.0.0.0/8");
+  write("long.json", JSON.stringify({ access: { allow } }));
+  const piped = Bun.spawnSync(
+    ["sh", "-c", `"$0" "$1" config -c long.json | cat`, process.execPath, program],
+    { cwd: folder },
+  );
+  const out = piped.stdout.toString();
+  expect(out.match(/10\.0\.0\.0/g)).toHaveLength(20_000);
+  expect(out).toMatch(/\naccess\.deny = \[\] +# default\n$/);
+});
+
+test.skipIf(process.platform !== "linux")(
+  "a full disk behind standard output is one clear line",
+  () => {
+    const { exitCode, stderr } = Bun.spawnSync(
+      ["sh", "-c", `"$0" "$1" config > /dev/full`, process.execPath, program],
+      { cwd: folder },
+    );
+    expect(exitCode).toBe(1);
+    expect(stderr.toString()).toBe("error: cannot write to standard output: no space left on device\n");
+  },
+);

@@ -570,6 +570,12 @@ describe("contradictions", () => {
     }
   });
 
+  test("a contradiction that a typo explains is not told besides", () => {
+    expect(problems(toml('[tls]\ncert = "a"\nkye = "b"'))).toEqual([
+      "summoner.toml:3:1: tls.kye: unknown key; did you mean key?",
+    ]);
+  });
+
   test("the relay's TLS is completed by that of the server", () => {
     expect(problems(toml('[tls]\ncert = "a"\nkey = "b"\n[relay.tls]\ncert = "c"\n'))).toEqual([]);
   });

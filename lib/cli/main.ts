@@ -4,6 +4,7 @@ import { renderEffective, renderReference, renderToml } from "../config/render.t
 import { settings } from "../config/table.ts";
 import type { Config } from "../config/table.ts";
 import type { Services } from "../host/lifecycle.ts";
+import { endStdout, watchStdout } from "../host/stdout.ts";
 import { type Arguments, helpText, readArguments } from "./args.ts";
 import { run } from "./run.ts";
 import { say } from "./say.ts";
@@ -11,9 +12,25 @@ import { say } from "./say.ts";
 /** What a person calls to get here, for the help. */
 const PROGRAM = Bun.main.endsWith(".ts") ? "bun run index.ts" : "summoner";
 
-/** Does what a command line says. @returns the exit code: 0, 1 or 2 */
+/** How long a server that has stopped waits for a console that does not read. */
+const LAST_LINES_MS = 1000;
+
+/** Does what a command line says and ends standard output. @returns the exit code: 0, 1 or 2 */
 export async function main(argv: readonly string[], services: Services<Config>): Promise<number> {
+  watchStdout();
   const args = readArguments(argv);
+  const code = await perform(args, argv, services);
+  const failure = await endStdout(args.command.name === "run" ? LAST_LINES_MS : Infinity);
+  if (failure === "") return code;
+  say.error(`cannot write to standard output: ${failure}`);
+  return code || 1;
+}
+
+async function perform(
+  args: Arguments,
+  argv: readonly string[],
+  services: Services<Config>,
+): Promise<number> {
   if (args.problems.length > 0) {
     for (const problem of args.problems) say.error(problem);
     say.log(`${PROGRAM} --help shows how to call it.`);

@@ -5,6 +5,7 @@ const REASONS: Record<string, string> = {
   EEXIST: "its folder is a file",
   EISDIR: "it is a folder",
   ENOENT: "there is no such file",
+  ENOSPC: "no space left on device",
   ENOTDIR: "part of the path is not a folder",
   EPERM: "permission denied",
 };

@@ -1,17 +1,24 @@
+import { reasonOf } from "../config/reason.ts";
 import { systemClock } from "./clock.ts";
 
 /** Characters that may wait for a console that nobody reads (a stopped pager); beyond that lines are not shown. */
 const CONSOLE_WAITING_MAX = 1024 * 1024;
-const stdout = { watched: false, gone: false, waiting: 0, unseen: 0 };
+const stdout = { watched: false, gone: false, waiting: 0, unseen: 0, failure: "" };
+
+/** Notices when nobody takes standard output any more; without this that would end the process with a stack. */
+export function watchStdout(): void {
+  if (stdout.watched) return;
+  stdout.watched = true;
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    // A reader that has had enough (`| head`) is no failure.
+    if (error.code !== "EPIPE") stdout.failure = reasonOf(error);
+    if (error.code !== "ENOSPC") stdout.gone = true;
+  });
+}
 
 /** Writes to standard output: never blocks, never grows without bound, and does without when it has been closed. */
 export function writeStdout(text: string): void {
-  if (!stdout.watched) {
-    stdout.watched = true;
-    process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOSPC") stdout.gone = true;
-    });
-  }
+  watchStdout();
   if (stdout.gone) return;
   if (stdout.waiting > CONSOLE_WAITING_MAX) {
     stdout.unseen++;
@@ -28,17 +35,23 @@ export function writeStdout(text: string): void {
   });
 }
 
-/** How long an exit waits for a console that does not read. */
-const DELIVERY_MS = 1000;
-
-/** Resolves once all that was printed has been delivered, or nobody takes it: an exit before that would drop it. */
-export function stdoutDelivered(): Promise<void> {
-  if (stdout.gone) return Promise.resolve();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const cancel = systemClock.after(DELIVERY_MS, resolve);
-  process.stdout.write("", () => {
+/**
+ * Ends standard output once all that was printed has been delivered: an exit
+ * before that would drop it.
+ * @param withinMs how long to wait for a reader that does not read
+ * @returns why some of it could not be written, or ""
+ */
+export function endStdout(withinMs: number): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const cancel = systemClock.after(withinMs, () => resolve(stdout.failure));
+  const done = () => {
     cancel();
-    resolve();
-  });
+    resolve(stdout.failure);
+  };
+  if (stdout.gone) done();
+  else {
+    process.stdout.on("error", done);
+    process.stdout.end(done);
+  }
   return promise;
 }

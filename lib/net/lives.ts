@@ -17,6 +17,8 @@ export interface Protocol<C extends Client> {
   opened?(client: C): void;
   /** Bytes came; never called for a client that is held or closing. */
   received(client: C, chunk: Buffer): void;
+  /** The client is read again, or, with `all`, never will be: what was put off while serving it is due. */
+  resumed?(client: C, all: boolean): void;
   /** The client sent its FIN; a last unterminated line counts. */
   ended(client: C): void;
   /** Its socket takes bytes again; `client.outbox` has been flushed as far as it goes. */
@@ -137,6 +139,11 @@ export class Lives<C extends Client> {
     this.#serveHeld(client, false);
   }
 
+  /** Serves what everybody has sent so far, held or not; before a stop. */
+  serveAll(): void {
+    for (const client of this.clients) this.#serveHeld(client, true);
+  }
+
   /** Closes everybody with `notice` and waits for the last byte or the deadline. */
   async drain(deadlineMs: number, notice: string): Promise<void> {
     this.#draining = true;
@@ -174,10 +181,15 @@ export class Lives<C extends Client> {
 
   /** @param all whether to go on when the client may not be read, since nothing will come later */
   #serveHeld(client: C, all: boolean): void {
-    while ((client.reading || all) && client.state === "open") {
+    const due = () => (client.reading || all) && client.state === "open";
+    if (due()) this.#guarded(client, () => this.#protocol.resumed?.(client, all));
+    while (due()) {
       const chunk = client.held.shift();
       if (chunk === undefined) return;
-      this.#guarded(client, () => this.#protocol.received(client, chunk));
+      this.#guarded(client, () => {
+        this.#protocol.received(client, chunk);
+        if (all) this.#protocol.resumed?.(client, all);
+      });
     }
   }
 

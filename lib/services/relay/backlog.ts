@@ -15,9 +15,10 @@ export interface BacklogBounds {
  * that do not catch up are closed one after the other.
  *
  * Senders pause when the pinned buffers pass `total_outbox_bytes`, or when a
- * member that is still reading has half of its own outbox filled: buffers are
- * shared, so a room that lags evenly would otherwise reach the bound of each
- * member long before the bound of all.
+ * member that is still reading has a quarter of its own outbox filled: buffers
+ * are shared, so a room that lags evenly would otherwise reach the bound of
+ * each member long before the bound of all. A quarter leaves room for what is
+ * on its way at that moment, an eighth gathered and a line of half an outbox.
  */
 export class Backlog {
   /** How often senders have been paused. */
@@ -57,7 +58,7 @@ export class Backlog {
     const { outbox_bytes, stall_ms } = this.#bounds();
     if (client.outbox.bytes > outbox_bytes) {
       this.#closeSlow(client);
-    } else if (client.outbox.bytes > outbox_bytes / 2) {
+    } else if (client.outbox.bytes > outbox_bytes / 4) {
       // One that takes nothing at all gets no consideration: its own bound ends it.
       const reads = this.#clock.now() - client.tookAt < stall_ms;
       if (reads) this.#crowded.add(client);
@@ -67,7 +68,7 @@ export class Backlog {
   /** Fewer bytes wait for a member, or it is gone. */
   shrank(client: RelayClient, gone: boolean): void {
     if (this.#crowded.size > 0) {
-      const low = client.outbox.bytes <= this.#bounds().outbox_bytes / 4;
+      const low = client.outbox.bytes <= this.#bounds().outbox_bytes / 8;
       if (gone || low) this.#crowded.delete(client);
     }
     this.#maybeResume();

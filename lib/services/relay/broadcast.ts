@@ -2,7 +2,7 @@ import type { Clock } from "../../host/clock.ts";
 import { type Pinned, Shared } from "../../net/outbox.ts";
 import type { RelayClient } from "./client.ts";
 
-/** Where a turn's bytes are gathered; a turn that fills it is sent before its time. */
+/** Where a turn's bytes are gathered. */
 const ARENA_BYTES = 1024 * 1024;
 
 /**
@@ -17,6 +17,7 @@ export class Broadcast {
   readonly #waits: (client: RelayClient) => void;
   readonly #flushed: () => void;
   readonly #clock: Clock;
+  readonly #turnBytes: () => number;
   readonly #senders: RelayClient[] = [];
   /** Members for whom bytes of this turn have to wait. */
   readonly #waiting: RelayClient[] = [];
@@ -29,6 +30,7 @@ export class Broadcast {
   #scheduled = false;
 
   /**
+   * @param turnBytes how much may be gathered before it is sent before its time
    * @param waits called after a turn for each member that has to wait for bytes of it
    * @param flushed called after each turn
    */
@@ -36,12 +38,14 @@ export class Broadcast {
     members: ReadonlySet<RelayClient>,
     pinned: Pinned,
     clock: Clock,
+    turnBytes: () => number,
     waits: (client: RelayClient) => void,
     flushed: () => void,
   ) {
     this.#members = members;
     this.#pinned = pinned;
     this.#clock = clock;
+    this.#turnBytes = turnBytes;
     this.#waits = waits;
     this.#flushed = flushed;
     this.#turn = new Shared(this.#arena, 0, pinned);
@@ -61,7 +65,9 @@ export class Broadcast {
     if (own.length === 0) this.#senders.push(sender);
     if (own.at(-1) === start) own[own.length - 1] = this.#used;
     else own.push(start, this.#used);
-    if (!this.#scheduled) {
+    if (this.#used >= this.#turnBytes()) {
+      this.flush();
+    } else if (!this.#scheduled) {
       this.#scheduled = true;
       setImmediate(() => {
         this.#scheduled = false;

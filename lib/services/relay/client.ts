@@ -19,6 +19,8 @@ export class RelayClient extends Client implements LineSink {
   readonly prefix: string;
   /** The ranges of this turn's buffer that it sent itself, as start, end, start, end ... */
   readonly own: number[] = [];
+  /** Lines that were read but not relayed yet, since it was held amid a chunk; null is one that is not UTF-8. */
+  waiting: (string | null)[] = [];
   /** Notices for refused lines, sent at the end of the chunk that earned them. */
   notices = "";
   /** Fan-outs that the monitor has not taken yet. */

@@ -75,6 +75,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
       this.#members,
       this.#pinned,
       host.clock,
+      () => this.#config.relay.outbox_bytes / 8,
       (client) => this.#backlog.grew(client),
       () => this.#backlog.check(),
     );
@@ -147,6 +148,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   }
 
   async drain(deadlineMs: number): Promise<void> {
+    this.#listener.lives.serveAll();
     this.#broadcast.flush();
     for (const stop of this.#jobs) stop();
     await this.#listener.drain(deadlineMs, this.#lastWords(NOTICES.shutdown));
@@ -230,20 +232,9 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
 
   lines(client: RelayClient, block: Buffer): void {
     client.lastLineAt = this.#clock.now();
-    if (isUtf8(block)) {
-      this.#relay(client, block.toString("utf8").split("\n"));
-      return;
-    }
-    for (let start = 0; start < block.length;) {
-      const newline = block.indexOf(10, start);
-      const line = block.subarray(start, newline);
-      if (isUtf8(line)) this.#relay(client, [line.toString("utf8"), ""]);
-      else if (this.#counted(client)) {
-        this.#counts.utf8++;
-        this.#refuse(client, NOTICES.utf8);
-      }
-      start = newline + 1;
-    }
+    const lines = decoded(block);
+    if (client.reading && client.waiting.length === 0) this.#relay(client, lines, false);
+    else client.waiting = client.waiting.concat(lines);
   }
 
   oversize(client: RelayClient): void {
@@ -251,16 +242,31 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     if (this.#counted(client)) this.#tooLong(client);
   }
 
-  /** @param lines ends with the empty string that follows the last newline */
-  #relay(client: RelayClient, lines: string[]): void {
+  resumed(client: RelayClient, all: boolean): void {
+    if (client.waiting.length === 0) return;
+    const lines = client.waiting;
+    client.waiting = [];
+    client.lastLineAt = this.#clock.now();
+    this.#relay(client, lines, all);
+    this.#sendNotices(client);
+  }
+
+  /** @param all whether to go on when the client is held meanwhile; otherwise the rest waits */
+  #relay(client: RelayClient, lines: (string | null)[], all: boolean): void {
     const maxBytes = this.#config.relay.max_line_bytes;
+    const batch = Math.min(TEXT_BATCH, this.#config.relay.outbox_bytes / 24);
     const fanOut = this.#members.size - 1;
     const logged = this.#log.trafficWanted;
     let text = "";
     let relayed = 0;
-    for (let i = 0; i < lines.length - 1; i++) {
+    for (let i = 0; i < lines.length; i++) {
       if (!this.#counted(client)) continue;
-      let line = lines[i] as string;
+      let line = lines[i] as string | null;
+      if (line === null) {
+        this.#counts.utf8++;
+        this.#refuse(client, NOTICES.utf8);
+        continue;
+      }
       if (line.endsWith("\r")) line = line.slice(0, -1);
       if (line === "") {
         this.#counts.blank++;
@@ -276,10 +282,12 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
       if (client.observer) client.observer(line);
       if (fanOut === 0) continue;
       text += out;
-      if (text.length > TEXT_BATCH) {
-        this.#broadcast.add(client, text);
-        text = "";
-      }
+      if (text.length < batch) continue;
+      this.#broadcast.add(client, text);
+      text = "";
+      if (client.reading || all) continue;
+      client.waiting = lines.slice(i + 1);
+      break;
     }
     if (text !== "") this.#broadcast.add(client, text);
     this.#counts.relayed += relayed;
@@ -403,6 +411,23 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     this.#config = { ...next, version: this.#config.version };
     this.#schedule();
   }
+}
+
+/** The lines of a block, which ends with a newline; null for each that is not UTF-8. */
+function decoded(block: Buffer): (string | null)[] {
+  if (isUtf8(block)) {
+    const lines = block.toString("utf8").split("\n");
+    lines.pop();
+    return lines;
+  }
+  const lines: (string | null)[] = [];
+  for (let start = 0; start < block.length;) {
+    const newline = block.indexOf(10, start);
+    const line = block.subarray(start, newline);
+    lines.push(isUtf8(line) ? line.toString("utf8") : null);
+    start = newline + 1;
+  }
+  return lines;
 }
 
 function listenSettings(config: Config): ListenSettings {
