@@ -387,6 +387,8 @@ test.skipIf(process.platform !== "linux")(
       { cwd: folder },
     );
     expect(exitCode).toBe(1);
-    expect(stderr.toString()).toBe("error: cannot write to standard output: no space left on device\n");
+    expect(stderr.toString()).toBe(
+      "error: cannot write to standard output: no space left on device\n",
+    );
   },
 );

@@ -2,6 +2,7 @@ import { load } from "../lib/config/load.ts";
 import { type Config, settings } from "../lib/config/table.ts";
 import { HandClock } from "../lib/host/clock.ts";
 import { Program } from "../lib/host/lifecycle.ts";
+import { addressText } from "../lib/host/service.ts";
 import { Log } from "../lib/host/log.ts";
 import { type Greeting, Relay } from "../lib/services/relay/relay.ts";
 
@@ -94,7 +95,7 @@ export interface Peer {
 }
 
 /** Connects to a port, from another loopback address if one is given. */
-export async function dial(port: number, from?: string): Promise<Peer> {
+export async function dial(port: number, from?: string, host = "127.0.0.1"): Promise<Peer> {
   const { createConnection } = await import("node:net");
   const closed = Promise.withResolvers<"end" | "reset">();
   const opened = Promise.withResolvers<void>();
@@ -108,7 +109,7 @@ export async function dial(port: number, from?: string): Promise<Peer> {
   let isClosed = false;
   const socket = createConnection({
     port,
-    host: "127.0.0.1",
+    host,
     allowHalfOpen: true,
     ...(from ? { localAddress: from } : {}),
   });
@@ -142,7 +143,7 @@ export async function dial(port: number, from?: string): Promise<Peer> {
   socket.on("close", () => finish("end"));
   await opened.promise;
   return {
-    address: `${from ?? "127.0.0.1"}:${socket.localPort}`,
+    address: addressText(from ?? host, socket.localPort as number),
     lines,
     closed: closed.promise,
     get bytes() {

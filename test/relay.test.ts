@@ -1,15 +1,242 @@
-import { afterEach, expect, test } from "bun:test";
-import { boot, type Booted, enveloped } from "./kit.ts";
+import { afterEach, describe, expect, test } from "bun:test";
+import { heapStats } from "bun:jsc";
+import { boot, type Booted, dial, enveloped, type Peer, turn, until } from "./kit.ts";
+import { Random } from "./random.ts";
 
 let server: Booted;
 afterEach(() => server.stop());
 
-test("a line goes to every other client and not to its sender", async () => {
-  server = await boot();
-  const [a, b, c] = [await server.join(), await server.join(), await server.join()];
-  a.send("hello\n");
-  expect(await b.next()).toBe(enveloped(a, "hello"));
-  expect(await c.next()).toBe(enveloped(a, "hello"));
-  b.send("answer\n");
-  expect(await a.next()).toBe(enveloped(b, "answer"));
+const stat = (key: string) => server.stats()[key] as number;
+
+describe("a line", () => {
+  test("goes to every other client and not to its sender", async () => {
+    server = await boot();
+    const [a, b, c] = [await server.join(), await server.join(), await server.join()];
+    a.send("hello\n");
+    expect(await b.next()).toBe(enveloped(a, "hello"));
+    expect(await c.next()).toBe(enveloped(a, "hello"));
+    b.send("answer\n");
+    expect(await a.next()).toBe(enveloped(b, "answer"));
+  });
+
+  test.each([
+    [
+      "JSON of the SDK",
+      '{"_version":"1.0","_payload":{"a":NaN,"b":-Infinity},"_type":{"a":"float"}}',
+    ],
+    ["an integer of 200 bits", `{"n":${2n ** 200n}}`],
+    ["a lone surrogate as an escape", String.raw`{"s":"\ud800"}`],
+    ["quotes and backslashes", String.raw`"\" \\ \n \u0000`],
+    ["NUL bytes and other controls", "a\u0000b\u0001c\td\u007f"],
+    ["text beyond the basic plane", "🐙 é ü 日本 \u2028 \u2029 \ufeff"],
+    ["spaces at both ends", "  x  "],
+    ["something that looks like an envelope", '{"remote_addr":"1.2.3.4:5","content":"x"}'],
+  ])("is opaque text: %s", async (_, line) => {
+    server = await boot();
+    const [a, b] = [await server.join(), await server.join()];
+    a.send(`${line}\n`);
+    const got = await b.next();
+    expect(got).toBe(enveloped(a, line));
+    expect(JSON.parse(got).content).toBe(line);
+  });
+
+  test("loses one carriage return before its newline and no other", async () => {
+    server = await boot();
+    const [a, b] = [await server.join(), await server.join()];
+    a.send("one\r\ntwo\r\r\nth\rree\n");
+    const got = [await b.next(), await b.next(), await b.next()];
+    expect(got).toEqual(["one", "two\r", "th\rree"].map((line) => enveloped(a, line)));
+  });
+
+  test("that is blank is a heartbeat: counted, not sent", async () => {
+    server = await boot();
+    const [a, b] = [await server.join(), await server.join()];
+    a.send("\n\r\n\nafter\n");
+    expect(await b.next()).toBe(enveloped(a, "after"));
+    expect(server.stats()).toMatchObject({ lines_in: 4, lines_blank: 3, lines_relayed: 1 });
+  });
+
+  test("may come byte by byte", async () => {
+    server = await boot();
+    const [a, b] = [await server.join(), await server.join()];
+    for (const byte of Buffer.from("héllo\nwörld\n")) {
+      const before = [...server.relay.clients()].reduce((sum, one) => sum + one.bytesIn, 0);
+      a.send(Buffer.from([byte]));
+      await until(
+        () => [...server.relay.clients()].reduce((sum, one) => sum + one.bytesIn, 0) > before,
+      );
+    }
+    expect([await b.next(), await b.next()]).toEqual([
+      enveloped(a, "héllo"),
+      enveloped(a, "wörld"),
+    ]);
+  });
+
+  test("without its newline counts when its sender half-closes, who is then closed", async () => {
+    server = await boot();
+    const [a, b] = [await server.join(), await server.join()];
+    a.send("first\nlast");
+    a.half();
+    expect([await b.next(), await b.next()]).toEqual([enveloped(a, "first"), enveloped(a, "last")]);
+    expect(await a.closed).toBe("end");
+    await until(() => stat("clients") === 1);
+    expect(stat("closed_eof")).toBe(1);
+  });
+
+  test("sent before a client joined is not for it", async () => {
+    server = await boot();
+    const [a, b] = [await server.join(), await server.join()];
+    a.send("before\n");
+    expect(await b.next()).toBe(enveloped(a, "before"));
+    const late = await server.join();
+    await until(() => stat("clients") === 3);
+    a.send("after\n");
+    expect(await late.next()).toBe(enveloped(a, "after"));
+  });
+
+  test("over IPv6 carries the address in brackets", async () => {
+    server = await boot({ host: "::1" }).catch(async () => {
+      console.log("skipped: no IPv6 on this machine");
+      return boot();
+    });
+    const host = server.relay.addresses[0]?.host as string;
+    if (host !== "::1") return;
+    const [a, b] = [
+      await dial(server.port, undefined, "::1"),
+      await dial(server.port, undefined, "::1"),
+    ];
+    await until(() => stat("clients") === 2);
+    a.send("six\n");
+    expect(JSON.parse(await b.next())).toEqual({ remote_addr: a.address, content: "six" });
+  });
 });
+
+test("when everybody talks, each gets all lines of the others and each sender's in order", async () => {
+  server = await boot({ version: "python" });
+  const peers: Peer[] = [];
+  for (let i = 0; i < 20; i++) peers.push(await server.join());
+  const random = new Random(7);
+  const total = 100;
+  for (let i = 0; i < total; i++) {
+    for (const peer of peers) peer.send(`${i} ${"x".repeat(random.whole(0, 2000))}\n`);
+    if (i % 10 === 0) await turn();
+  }
+  await until(() => peers.every(({ lines }) => lines.length === total * 19));
+  for (const peer of peers) {
+    const next = new Map<string, number>();
+    for (const line of peer.lines) {
+      const { remote_addr, content } = JSON.parse(line);
+      expect(Number(content.split(" ")[0])).toBe(next.get(remote_addr) ?? 0);
+      next.set(remote_addr, (next.get(remote_addr) ?? 0) + 1);
+    }
+    expect(next.has(peer.address)).toBe(false);
+  }
+});
+
+describe("the end of a connection", () => {
+  test("a stop tells every client and closes it", async () => {
+    server = await boot();
+    const peers = [await server.join(), await server.join()];
+    const stopped = server.stop();
+    for (const peer of peers) {
+      expect(await peer.next()).toBe("Warning: Server is shutting down.");
+      expect(await peer.closed).toBe("end");
+    }
+    await stopped;
+    expect(server.stats()).toMatchObject({ clients: 0, closed_shutdown: 2 });
+  });
+
+  test("the plain backend says good-bye on every close", async () => {
+    server = await boot({ version: "python" });
+    const [a, b] = [await server.join(), await server.join()];
+    const [info] = [...server.relay.clients()];
+    expect(server.relay.kick(info?.id as number)).toBe(true);
+    expect([await a.next(), await a.next()]).toEqual([
+      "Warning: You have been disconnected by an operator.",
+      "Warning: Server disconnected.",
+    ]);
+    const stopped = server.stop();
+    expect([await b.next(), await b.next()]).toEqual([
+      "Warning: Server is shutting down.",
+      "Warning: Server disconnected.",
+    ]);
+    await stopped;
+  });
+
+  test("a kick closes just that client", async () => {
+    server = await boot();
+    const [a, b] = [await server.join(), await server.join()];
+    const [first] = [...server.relay.clients()];
+    server.relay.kick(first?.id as number);
+    expect(await a.next()).toBe("Warning: You have been disconnected by an operator.");
+    await a.closed;
+    expect(server.relay.kick(first?.id as number)).toBe(false);
+    expect(server.stats()).toMatchObject({ clients: 1, closed_kicked: 1 });
+    expect(b.isClosed).toBe(false);
+  });
+
+  test("a reset amid a line harms nobody, and the piece is not sent", async () => {
+    server = await boot();
+    const [a, b, c] = [await server.join(), await server.join(), await server.join()];
+    a.send("whole\nhalf a li");
+    expect(await b.next()).toBe(enveloped(a, "whole"));
+    a.reset();
+    await until(() => stat("clients") === 2);
+    expect(stat("closed_reset")).toBe(1);
+    c.send("after\n");
+    expect(await b.next()).toBe(enveloped(c, "after"));
+  });
+
+  test("binary garbage is answered and harms nobody", async () => {
+    server = await boot({ hyper_parameters: { rate_limit_msgs_per_minute: 1_000_000 } });
+    const [a, b, c] = [await server.join(), await server.join(), await server.join()];
+    const garbage = new Random(9);
+    for (let i = 0; i < 50; i++) a.send(garbage.bytes(5000));
+    a.send("\nmarker\n");
+    for (let line = await b.next(); line !== enveloped(a, "marker"); line = await b.next()) {
+      expect(JSON.parse(line).remote_addr).toBe(a.address);
+    }
+    expect(stat("refused_utf8")).toBeGreaterThan(0);
+    expect(a.lines.every((line) => line.startsWith("Warning: "))).toBe(true);
+    c.send("fine\n");
+    expect(await b.next()).toBe(enveloped(c, "fine"));
+  });
+});
+
+test("thousands of clients that come and go leave nothing behind, and a pair beside them notices nothing", async () => {
+  server = await boot({ hyper_parameters: { rate_limit_msgs_per_minute: 1_000_000 } });
+  const [a, b] = [await server.join(), await server.join()];
+  let said = 0;
+  const comeAndGo = async (count: number) => {
+    for (let i = 0; i < count; i += 50) {
+      const crowd = await Promise.all(Array.from({ length: 50 }, () => dial(server.port)));
+      crowd.forEach((peer, n) => {
+        if (n % 3 !== 0) peer.send(n % 2 === 0 ? "\n" : "half a line");
+        if (n % 2 === 0) peer.reset();
+        else peer.end();
+      });
+      a.send(`${++said}\n`);
+      const marker = enveloped(a, `${said}`);
+      for (let line = await b.next(); line !== marker; line = await b.next()) {
+        expect(JSON.parse(line).content).toBe("half a line");
+      }
+      await until(() => stat("clients") === 2);
+    }
+    await until(() => {
+      server.clock.advance(250);
+      Bun.gc(true);
+      return (heapStats().objectTypeCounts["RelayClient"] ?? 0) <= 10;
+    });
+  };
+  // Strings aside: this test keeps what the console has shown.
+  const objects = () => {
+    Bun.gc(true);
+    const { objectCount, objectTypeCounts } = heapStats();
+    return objectCount - (objectTypeCounts["string"] ?? 0);
+  };
+  await comeAndGo(500);
+  const before = objects();
+  await comeAndGo(2500);
+  expect(objects()).toBeLessThan(before * 1.1);
+  expect(server.stats()).toMatchObject({ clients: 2, pinned_bytes: 0, quarantined: 0 });
+}, 30_000);
