@@ -304,6 +304,22 @@ describe("pressure", () => {
     expect(server.stats()["dropped_reports"]).toBe(4);
     expect(server.printed().match(/monitor dropped/g)).toHaveLength(6);
   });
+
+  test("the command queue is shared by all clients, one report of each in turn", async () => {
+    await room({ ...policy({ throttle_threshold: 1 }), command_buffer_size: 5 });
+    const [a, b, c] = (await peers(3)) as [Peer, Peer, Peer];
+    a.send("1\n2\n3\n4\n5\n");
+    for (let i = 0; i < 5; i++) await c.next();
+    b.send("6\n");
+    await c.next();
+    server.clock.advance(100);
+    expect(server.stats()).toMatchObject({ throttles: 5, dropped_commands: 1 });
+    expect([...server.relay.clients()].map(({ state }) => state)).toEqual([
+      "paused",
+      "paused",
+      "open",
+    ]);
+  });
 });
 
 describe("connecting", () => {
