@@ -180,6 +180,16 @@ test.each([
 );
 
 describe("traffic on the console", () => {
+  test("a line of 500 characters is shown whole, a longer one cut; the file has it whole", async () => {
+    const { log, printed, path } = open({ enable_file_log: true });
+    log.traffic("a", "x".repeat(498));
+    log.traffic("a", "x".repeat(499));
+    const shown = `INFO a ${"x".repeat(498)}`;
+    expect(printed).toEqual([`${shown}\n`, `${shown} ... and 1 more characters\n`]);
+    await log.close();
+    expect(read(path)).toContain(` a ${"x".repeat(499)}\n`);
+  });
+
   test("20 lines a second are shown", () => {
     const { log, printed, clock } = open();
     for (let second = 0; second < 2; second++) {

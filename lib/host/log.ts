@@ -77,6 +77,8 @@ const FLUSH_MS = 50;
 /** Relayed lines shown on the console in one second; the rest is summed up. */
 const SHOWN_PER_SECOND = 20;
 const TAIL_LINES = 200;
+/** Characters of a relayed line that the console shows; the file has it whole. */
+const SHOWN_CHARACTERS = 500;
 
 /** The built-in console format: `2026-01-02 03:04:05.678 INFO     message`. */
 function prettyFormat(colours: boolean): LineFormat {
@@ -93,6 +95,12 @@ export function logFileName(name: string): string {
     .toWellFormed();
   // Windows takes these for devices whatever follows the dot.
   return `${/^(con|prn|aux|nul|com\d|lpt\d|)$/i.test(safe) ? "_" : ""}${safe}.log`;
+}
+
+function shortened(text: string): string {
+  const more = text.length - SHOWN_CHARACTERS;
+  if (more <= 0) return text;
+  return `${text.slice(0, SHOWN_CHARACTERS).toWellFormed()} ... and ${more} more characters`;
 }
 
 /**
@@ -190,7 +198,7 @@ export class Log {
     }
     const text = kept ? `${remoteAddress} ${printable(kept)}` : remoteAddress;
     if (this.#file !== null && !enable_json_log) this.#writeText("INFO", text);
-    if (shown) this.#show("INFO", text);
+    if (shown) this.#show("INFO", shortened(text));
   }
 
   /**
