@@ -8,6 +8,7 @@ import { jsonPositions, tomlPositions } from "../lib/config/positions.ts";
 import { optionPaths, valueAt } from "../lib/config/read.ts";
 import { renderEffective, renderReference, renderToml, tomlValue } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
+import { presets } from "../lib/config/presets.ts";
 
 const root = join(import.meta.dir, "..");
 const folder = mkdtempSync(join(tmpdir(), "summoner-config-"));
@@ -827,5 +828,22 @@ describe("secrets", () => {
     expect(text).toEqual([
       "summoner.toml:2:1: tls.passphrase: found something else; allowed: text",
     ]);
+  });
+});
+
+describe("presets", () => {
+  test("numbers lie inside the ranges of the reference's recipes, and a file overrides them", () => {
+    const { config } = load(settings, {
+      preset: "chat",
+      object: { hyper_parameters: { throttle_delay_ms: 60 } },
+    });
+    const { hyper_parameters: hyper } = config;
+    expect(hyper.rate_limit_msgs_per_minute).toBeWithin(900, 1201);
+    expect(hyper.flow_control_delay_ms).toBeWithin(250, 501);
+    expect(hyper.throttle_delay_ms).toBe(60);
+    const strict = load(settings, { preset: "strict", object: {} }).config.hyper_parameters;
+    expect(strict.rate_limit_msgs_per_minute).toBeWithin(60, 121);
+    expect(strict.client_timeout_secs).toBeWithin(120, 181);
+    expect(strict.quarantine_cooldown_secs).toBe(900);
   });
 });
