@@ -136,7 +136,6 @@ export class SummonerServer {
     this.#ignoreSignals ??= onSignals({
       stop: () => this.shutdown(),
       cut: () => this.#cut?.(),
-      reload: () => {},
     });
   }
 

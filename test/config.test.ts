@@ -8,7 +8,6 @@ import { jsonPositions, tomlPositions } from "../lib/config/positions.ts";
 import { optionPaths, valueAt } from "../lib/config/read.ts";
 import { renderEffective, renderReference, renderToml, tomlValue } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
-import { presets } from "../lib/config/presets.ts";
 
 const root = join(import.meta.dir, "..");
 const folder = mkdtempSync(join(tmpdir(), "summoner-config-"));

@@ -113,12 +113,15 @@ describe("run", () => {
   });
 
   test("takes signals away again when it is done", async () => {
-    const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+    const signals = ["SIGINT", "SIGTERM"] as const;
     const counts = () => signals.map((name) => process.listenerCount(name));
     const before = counts();
+    const hangUps = process.listenerCount("SIGHUP");
     const { server, end } = await serve();
     server.setTerminationSignals();
     expect(counts()).toEqual(before.map((count) => count + 1));
+    // It belongs to the program that embeds the server.
+    expect(process.listenerCount("SIGHUP")).toBe(hangUps);
     await end();
     expect(counts()).toEqual(before);
   });
@@ -522,4 +525,14 @@ test.each(Object.keys(presets))("preset %s has no problems", (preset) => {
   expect(problems).toEqual([]);
   expect(warnings).toEqual([]);
   expect(config).toMatchObject(presets[preset as keyof typeof presets].config);
+});
+
+test("a configuration without a version is the plain backend, and the log says so", async () => {
+  const printed: string[] = [];
+  const server = new SummonerServer("plain", { print: (text) => void printed.push(text) });
+  const running = server.run({ config: { port: 0 } });
+  await server.listening;
+  server.shutdown();
+  await running;
+  expect(printed.join("")).toContain("config does not set version");
 });

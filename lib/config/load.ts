@@ -26,7 +26,7 @@ export interface Sources {
 }
 
 export interface Loaded<C> extends Reading<C> {
-  /** The file that was read, or null. */
+  /** The file that was read, `config` for an object, or null. */
   readonly file: string | null;
 }
 
@@ -42,7 +42,8 @@ export function load<E extends typeof settings>(entries: E, sources: Sources): L
   if (sources.preset !== undefined) take(presetLayer(sources.preset));
   let file: string | null = null;
   if (sources.object) {
-    take({ name: "config", values: sources.object, reference: true });
+    file = "config";
+    take({ name: file, values: sources.object, reference: true });
   } else {
     file = sources.file ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : null);
     if (file !== null) take(readLayer(file));
@@ -55,7 +56,7 @@ export function load<E extends typeof settings>(entries: E, sources: Sources): L
     const port = /^\d+$/.test(sources.port) ? Number(sources.port) : sources.port;
     take({ name: "--port", values: { port } });
   }
-  const reading = read(entries, layers, file !== null || sources.object !== undefined);
+  const reading = read(entries, layers, file !== null);
   return { ...reading, file, problems: [...problems, ...reading.problems] };
 }
 

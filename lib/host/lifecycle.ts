@@ -71,8 +71,8 @@ export interface SignalActions {
   stop(signal: NodeJS.Signals): void;
   /** A second signal to stop. */
   cut(): void;
-  /** SIGHUP without a terminal. */
-  reload(): void;
+  /** SIGHUP without a terminal; where it is not given, SIGHUP is left alone. */
+  reload?(): void;
 }
 
 /** Listens to signals. @returns a function that ends it */
@@ -86,11 +86,11 @@ export function onSignals(actions: SignalActions): () => void {
   const underTerminal = process.stdin.isTTY === true;
   const hangUp = (signal: NodeJS.Signals) => {
     if (underTerminal) stop(signal);
-    else if (!stopping) actions.reload();
+    else if (!stopping) actions.reload?.();
   };
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
-  process.on("SIGHUP", hangUp);
+  if (actions.reload) process.on("SIGHUP", hangUp);
   return () => {
     process.off("SIGINT", stop);
     process.off("SIGTERM", stop);
