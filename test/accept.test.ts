@@ -1,12 +1,15 @@
-import { expect, test } from "bun:test";
+import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { dial, type Peer, until } from "./kit.ts";
+
+let server: Bun.Subprocess<"ignore", "pipe", "inherit"> | null = null;
+afterEach(() => server?.kill("SIGKILL"));
 
 test.skipIf(process.platform === "win32")(
   "with few files left the server turns newcomers away and goes on serving those who are in",
   async () => {
     const index = join(import.meta.dir, "..", "index.ts");
-    const server = Bun.spawn(
+    server = Bun.spawn(
       [
         "sh",
         "-c",
@@ -14,11 +17,12 @@ test.skipIf(process.platform === "win32")(
         process.execPath,
         index,
       ],
-      { stdout: "pipe", stderr: "inherit" },
+      { stdin: "ignore", stdout: "pipe", stderr: "inherit" },
     );
+    const output = server.stdout;
     let said = "";
     void (async () => {
-      for await (const bytes of server.stdout) said += new TextDecoder().decode(bytes);
+      for await (const bytes of output) said += new TextDecoder().decode(bytes);
     })();
     await until(() => said.includes("ready on"));
     const port = Number(/127\.0\.0\.1:(\d+)/.exec(said)?.[1]);
@@ -33,15 +37,12 @@ test.skipIf(process.platform === "win32")(
     expect(peers.filter(({ lines }) => lines.includes(notice)).length).toBeGreaterThan(0);
     // What is free again is given again.
     for (const peer of peers.slice(2)) peer.end();
-    const newcomer = await (async () => {
-      for (;;) {
-        const peer = await dial(port);
-        peer.send("back\n");
-        const line = await Promise.race([second.next(), peer.closed]);
-        if (line !== "end" && line !== "reset") return JSON.parse(line).content;
-      }
-    })();
-    expect(newcomer).toBe("back");
+    while (second.lines.length === 0) {
+      const newcomer = await dial(port);
+      newcomer.send("back\n");
+      await until(() => newcomer.isClosed || second.lines.length > 0);
+    }
+    expect(JSON.parse(await second.next()).content).toBe("back");
     server.kill("SIGTERM");
     expect(await server.exited).toBe(0);
   },

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +13,10 @@ const root = join(import.meta.dir, "..");
 const readme = await Bun.file(join(root, "README.md")).text();
 const folder = mkdtempSync(join(tmpdir(), "summoner-readme-"));
 afterAll(() => rmSync(folder, { recursive: true }));
+const programs: Bun.Subprocess[] = [];
+afterEach(() => {
+  for (const program of programs.splice(0)) program.kill("SIGKILL");
+});
 
 /** The example whose first line names it, written where it can run; imports lead to this checkout. */
 async function example(name: string, change = (code: string) => code): Promise<string> {
@@ -35,6 +39,7 @@ async function started(path: string, args: string[], pattern: RegExp) {
     stdout: "pipe",
     stderr: "inherit",
   });
+  programs.push(program);
   let said = "";
   const ready = Promise.withResolvers<RegExpExecArray>();
   const all = (async () => {
