@@ -2,21 +2,26 @@
 import { main } from "./lib/cli/main.ts";
 import type { Config } from "./lib/config/table.ts";
 import type { Services } from "./lib/host/lifecycle.ts";
+import { EmbeddedServer, type ServerOptions } from "./lib/server.ts";
 import { Relay } from "./lib/services/relay/relay.ts";
+import { web } from "./lib/services/web/web.ts";
 
 export { type Preset, presets } from "./lib/config/presets.ts";
 export { StartError } from "./lib/host/errors.ts";
-export {
-  ConfigError,
-  type Guest,
-  type RunOptions,
-  type ServerOptions,
-  SummonerServer,
-} from "./lib/server.ts";
+export { ConfigError, type Guest, type RunOptions, type ServerOptions } from "./lib/server.ts";
 
 /** Every service, by the name of its section. */
 const services: Services<Config> = {
   relay: (config, host) => new Relay(config, host),
+  web,
 };
+
+/** The server as a library: every service that its configuration enables, in the program that embeds it. */
+export class SummonerServer extends EmbeddedServer {
+  /** @param name the server's name in its log; the configuration's when not given */
+  constructor(name?: string, options: ServerOptions = {}) {
+    super(services, name, options);
+  }
+}
 
 if (import.meta.main) process.exit(await main(Bun.argv.slice(2), services));

@@ -1,8 +1,8 @@
 import { load, problemText, remarks } from "./config/load.ts";
 import { type Config, settings } from "./config/table.ts";
 import { type Clock, systemClock } from "./host/clock.ts";
-import { onSignals, openLog, Program } from "./host/lifecycle.ts";
-import { type Address, addressText } from "./host/service.ts";
+import { onSignals, openLog, Program, type Services } from "./host/lifecycle.ts";
+import { type Address, openedBy } from "./host/service.ts";
 import type { CloseReason } from "./net/client.ts";
 import type { RelayClient } from "./services/relay/client.ts";
 import { Relay } from "./services/relay/relay.ts";
@@ -77,19 +77,24 @@ export interface ServerOptions {
   print?: (text: string) => void;
 }
 
-/** The relay as a library, with the interface of the reference server. */
-export class SummonerServer {
-  /** Resolves with the addresses once clients can connect. */
+/** The services as a library, with the interface of the reference server. */
+export class EmbeddedServer {
+  /** Resolves with the addresses, the relay's first, once clients can connect. */
   readonly listening: Promise<readonly Address[]>;
   readonly name: string | undefined;
+  readonly #services: Services<Config>;
   readonly #options: ServerOptions;
   readonly #listening = Promise.withResolvers<readonly Address[]>();
   readonly #stop = Promise.withResolvers<void>();
   #cut: (() => void) | null = null;
   #ignoreSignals: (() => void) | null = null;
 
-  /** @param name the server's name in its log; the configuration's when not given */
-  constructor(name?: string, options: ServerOptions = {}) {
+  /**
+   * @param services every service there is, by the name of its section
+   * @param name the server's name in its log; the configuration's when not given
+   */
+  constructor(services: Services<Config>, name?: string, options: ServerOptions = {}) {
+    this.#services = services;
     this.name = name;
     this.#options = options;
     this.listening = this.#listening.promise;
@@ -151,14 +156,18 @@ export class SummonerServer {
       log.closeSync();
       process.exit(1);
     };
-    const program = new Program<Config>(clock, log);
+    const program = new Program<Config>(clock, log, {
+      reload: () => ({ ok: false, outcome: "a program that embeds the server does not reload" }),
+      drain: () => this.shutdown(),
+    });
     try {
       for (const remark of said) log.warning(remark);
       const greets =
         this.#options.handleClient !== undefined ||
-        this.handleClient !== SummonerServer.prototype.handleClient;
+        this.handleClient !== EmbeddedServer.prototype.handleClient;
       await program.start(
         {
+          ...this.#services,
           relay: (config, host) => {
             const relay: Relay = new Relay(
               config,
@@ -171,11 +180,10 @@ export class SummonerServer {
         config,
       );
       this.setTerminationSignals();
-      const addresses = [...program.running.values()].flatMap((one) => one.addresses);
-      for (const { host, port } of addresses) {
-        log.info(`relay is ready on ${addressText(host, port)}`);
+      for (const [name, { addresses }] of program.running) {
+        for (const address of addresses) log.info(`${name} is ready on ${openedBy(address)}`);
       }
-      this.#listening.resolve(addresses);
+      this.#listening.resolve([...program.running.values()].flatMap((one) => one.addresses));
       await this.#stop.promise;
       await program.drain(config.drain_ms);
       await log.close("Server exited cleanly.");

@@ -275,20 +275,23 @@ describe("a configuration that cannot be used", () => {
 
 describe("a start", () => {
   test("without a file is guarded and says how to write one", async () => {
-    const { out, err, code } = await start("--port", "0");
+    const { out, err, code } = await start("--port", "0", "--set", "web.port=0");
     expect([code, err]).toEqual([0, ""]);
     expect(out).toContain(
       "there is no summoner.toml here, so the defaults apply; bun run index.ts config --defaults > summoner.toml writes one",
     );
     expect(out.match(/relay is ready on 127\.0\.0\.1:\d+\n/g)).toHaveLength(1);
+    expect(out.match(/web is ready on http:\/\/127\.0\.0\.1:\d+\/\n/g)).toHaveLength(1);
     expect(out.trimEnd()).toEndWith("Server exited cleanly.");
   });
 
   test("says that it is ready even where the console shows no such lines", async () => {
     for (const setting of ["logger.enable_console_log=false", "logger.log_level=ERROR"]) {
-      const { out, code } = await start("--port", "0", "--set", setting);
+      const { out, code } = await start("--port", "0", "--set", "web.port=0", "--set", setting);
       expect(code).toBe(0);
-      expect(out).toMatch(/^relay is ready on 127\.0\.0\.1:\d+\n$/);
+      expect(out).toMatch(
+        /^relay is ready on 127\.0\.0\.1:\d+\nweb is ready on http:\/\/127\.0\.0\.1:\d+\/\n$/,
+      );
     }
   });
 

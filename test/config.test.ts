@@ -221,8 +221,16 @@ describe("the shipped file and the README", () => {
       host: "127.0.0.1",
       port: 8888,
       version: "rust",
+      web: { ...none.config.web, enabled: true },
     });
-    expect([...shipped.origins.keys()]).toEqual(["host", "port", "version"]);
+    expect([...shipped.origins.keys()]).toEqual([
+      "host",
+      "port",
+      "version",
+      "web.enabled",
+      "web.host",
+      "web.port",
+    ]);
     expect(remarks(shipped)).toEqual([]);
   });
 

@@ -2,9 +2,11 @@ import { load } from "../lib/config/load.ts";
 import { type Config, settings } from "../lib/config/table.ts";
 import { HandClock } from "../lib/host/clock.ts";
 import { Program } from "../lib/host/lifecycle.ts";
-import { addressText } from "../lib/host/service.ts";
+import { TOKEN_VARIABLE } from "../lib/config/contradictions.ts";
+import { type Address, addressText, type Operator, type Running } from "../lib/host/service.ts";
 import { Log } from "../lib/host/log.ts";
 import { type Greeting, Relay } from "../lib/services/relay/relay.ts";
+import { web } from "../lib/services/web/web.ts";
 
 /** A configuration from settings as `server.json` would hold them; a free port on loopback unless said otherwise. */
 export function configOf(object: Record<string, unknown> = {}): Config {
@@ -17,13 +19,19 @@ export function configOf(object: Record<string, unknown> = {}): Config {
   return loaded.config;
 }
 
+/** For programs that no operator asks anything. */
+export const NOBODY: Operator = {
+  reload: () => ({ ok: false, outcome: "not here" }),
+  drain: () => {},
+};
+
 /** A real relay on a free port, in this process, with a clock that moves by hand. */
 export async function boot(object: Record<string, unknown> = {}, greeting: Greeting | null = null) {
   const clock = new HandClock();
   const printed: string[] = [];
   const config = configOf(object);
   const log = new Log(config.name, config.logger, clock, (text) => printed.push(text));
-  const program = new Program<Config>(clock, log);
+  const program = new Program<Config>(clock, log, NOBODY);
   await program.start({ relay: (config, host) => new Relay(config, host, greeting) }, config);
   const relay = program.running.get("relay") as Relay;
   const port = relay.addresses[0]?.port as number;
@@ -172,4 +180,102 @@ export async function dial(port: number, from?: string, host = "127.0.0.1"): Pro
 /** What another client gets for a line. */
 export function enveloped(sender: Peer, content: string): string {
   return JSON.stringify({ remote_addr: sender.address, content });
+}
+
+/** A relay and the web service on free ports, in this process, with a clock that moves by hand. */
+export async function bootWeb(
+  object: Record<string, unknown> = {},
+  operator: Operator = NOBODY,
+  token: string | null = null,
+) {
+  const clock = new HandClock();
+  const printed: string[] = [];
+  const before = process.env[TOKEN_VARIABLE];
+  if (token === null) delete process.env[TOKEN_VARIABLE];
+  else process.env[TOKEN_VARIABLE] = token;
+  const { web: given, ...rest } = object as { web?: object };
+  const config = configOf({ ...rest, web: { enabled: true, port: 0, ...given } });
+  const log = new Log(config.name, config.logger, clock, (text) => printed.push(text));
+  const program = new Program<Config>(clock, log, operator);
+  try {
+    await program.start({ relay: (config, host) => new Relay(config, host), web }, config);
+  } finally {
+    if (before === undefined) delete process.env[TOKEN_VARIABLE];
+    else process.env[TOKEN_VARIABLE] = before;
+  }
+  const relay = program.running.get("relay") as Relay;
+  const service = program.running.get("web") as Running;
+  const { port } = service.addresses[0] as Address;
+  const scheme = config.web.tls.cert ? "https" : "http";
+  const url = (path: string) => `${scheme}://127.0.0.1:${port}${path}`;
+  let down: Promise<void> | null = null;
+  return {
+    clock,
+    config,
+    log,
+    port,
+    program,
+    relay,
+    service,
+    url,
+    printed: () => printed.join(""),
+    /** Asks for a path, on a connection of its own. */
+    get: (path: string, init: BunFetchRequestInit = {}) =>
+      fetch(url(path), { redirect: "manual", keepalive: false, ...init }),
+    /** Posts a JSON object, with the token where there is one. */
+    post: (path: string, body: object = {}, headers: Record<string, string> = {}) =>
+      fetch(url(path), {
+        method: "POST",
+        keepalive: false,
+        headers: {
+          "content-type": "application/json",
+          ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+          ...headers,
+        },
+        body: JSON.stringify(body),
+      }),
+    async join(from?: string): Promise<Peer> {
+      const before = relay.stats()["clients"] as number;
+      const peer = await dial(relay.addresses[0]?.port as number, from);
+      await until(() => (relay.stats()["clients"] as number) > before);
+      return peer;
+    },
+    /** Drains with the clock pushed on. */
+    async stop(deadlineMs = 1000): Promise<void> {
+      down ??= program.drain(deadlineMs);
+      let done = false;
+      void down.then(() => {
+        done = true;
+      });
+      while (!done) {
+        clock.advance(250);
+        await turn();
+      }
+      await log.close();
+    },
+  };
+}
+
+export type BootedWeb = Awaited<ReturnType<typeof bootWeb>>;
+
+/** Sends raw bytes to a port and collects what comes back until the server ends the connection. */
+export async function raw(
+  port: number,
+  bytes: string,
+  host = "127.0.0.1",
+  from?: string,
+): Promise<string> {
+  const { createConnection } = await import("node:net");
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const socket = createConnection({ port, host, ...(from ? { localAddress: from } : {}) });
+  let got = "";
+  socket.setEncoding("latin1");
+  socket.on("data", (text: string) => {
+    got += text;
+  });
+  socket.on("error", () => resolve());
+  socket.on("close", () => resolve());
+  socket.write(bytes, "latin1");
+  await promise;
+  return got;
 }

@@ -7,7 +7,7 @@ import { settings } from "../lib/config/table.ts";
 import { HandClock } from "../lib/host/clock.ts";
 import { Program } from "../lib/host/lifecycle.ts";
 import { Log } from "../lib/host/log.ts";
-import { boot, dial, until } from "./kit.ts";
+import { boot, dial, NOBODY, until } from "./kit.ts";
 
 const root = join(import.meta.dir, "..");
 const readme = await Bun.file(join(root, "README.md")).text();
@@ -113,6 +113,7 @@ describe("the README's examples", () => {
     const program = new Program<typeof config>(
       clock,
       new Log("echo", config.logger, clock, () => {}),
+      NOBODY,
     );
     await program.start({ echo }, config);
     const running = program.running.get("echo");

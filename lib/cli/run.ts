@@ -1,12 +1,12 @@
 import { load, type Loaded, problemText, remarks, type Sources } from "../config/load.ts";
 import { optionPaths, valueAt } from "../config/read.ts";
 import { type Config, settings } from "../config/table.ts";
-import { tomlValue } from "../config/render.ts";
+import { masked, tomlValue } from "../config/render.ts";
 import { systemClock } from "../host/clock.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import { onSignals, openLog, Program, type Services } from "../host/lifecycle.ts";
 import type { Log } from "../host/log.ts";
-import { addressText } from "../host/service.ts";
+import { openedBy, type Operator } from "../host/service.ts";
 import { say } from "./say.ts";
 
 /** Starts what the settings say and serves until a signal. @returns the exit code */
@@ -40,8 +40,17 @@ async function serve(
   log: Log,
   program: string,
 ): Promise<number> {
-  const running = new Program<Config>(systemClock, log);
   let { config } = loaded;
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<string>();
+  const operator: Operator = {
+    reload() {
+      const { ok, outcome, inForce } = reload(config, sources, running, log);
+      config = inForce;
+      return { ok, outcome };
+    },
+    drain: stop,
+  };
+  const running = new Program<Config>(systemClock, log, operator);
   for (const remark of remarks(loaded)) log.warning(remark);
   if (loaded.file === null) {
     log.info(
@@ -51,7 +60,6 @@ async function serve(
   process.on("uncaughtException", (error) => log.bug(error, "outside of any client"));
   process.on("unhandledRejection", (error) => log.bug(error, "outside of any client"));
   await running.start(services, config);
-  const { promise: stopped, resolve: stop } = Promise.withResolvers<NodeJS.Signals>();
   const ignoreSignals = onSignals({
     stop,
     cut: () => {
@@ -59,18 +67,16 @@ async function serve(
       log.closeSync();
       process.exit(1);
     },
-    reload: () => {
-      config = reload(config, sources, running, log);
-    },
+    reload: operator.reload,
   });
   // Whoever is told that it is ready may send a signal at once.
   for (const [name, service] of running.running) {
-    for (const { host, port } of service.addresses) {
-      announce(`${name} is ready on ${addressText(host, port)}`, config, log);
+    for (const address of service.addresses) {
+      announce(`${name} is ready on ${openedBy(address)}`, config, log);
     }
   }
-  const signal = await stopped;
-  log.info(`${signal}: draining for at most ${config.drain_ms} ms`);
+  const why = await stopped;
+  log.info(`${why}: draining for at most ${config.drain_ms} ms`);
   await running.drain(config.drain_ms);
   await log.close("Server exited cleanly.");
   ignoreSignals();
@@ -100,23 +106,32 @@ function inForce(before: Config, after: Config): Config {
   return config;
 }
 
-/** Applies the settings as they stand now. @returns those in force afterwards */
-function reload(before: Config, sources: Sources, running: Program<Config>, log: Log): Config {
+interface Reloaded {
+  readonly ok: boolean;
+  /** A sentence for the operator. */
+  readonly outcome: string;
+  readonly inForce: Config;
+}
+
+/** Applies the settings as they stand now. */
+function reload(before: Config, sources: Sources, running: Program<Config>, log: Log): Reloaded {
   const loaded = load(settings, sources);
   if (loaded.problems.length > 0) {
-    for (const problem of loaded.problems) log.error(problemText(problem));
+    const problems = loaded.problems.map(problemText);
+    for (const problem of problems) log.error(problem);
     log.error("the settings stay as they were");
-    return before;
+    const outcome = `${problems.join("; ")}; the settings stay as they were`;
+    return { ok: false, outcome, inForce: before };
   }
   for (const remark of remarks(loaded)) log.warning(remark);
   const after = loaded.config;
   const changed = [...optionPaths(settings)].filter(
     ([path]) => !Bun.deepEquals(valueAt(before, path), valueAt(after, path)),
   );
-  for (const [path, { live, secret }] of changed) {
-    const shown = (config: Config) => (secret ? "********" : tomlValue(valueAt(config, path)));
+  for (const [path, option] of changed) {
+    const shown = (config: Config) => tomlValue(masked(option, valueAt(config, path)));
     const change = `${path}: ${shown(before)} -> ${shown(after)}`;
-    if (live) log.info(change);
+    if (option.live) log.info(change);
     else log.warning(`${change} takes a restart`);
   }
   const next = inForce(before, after);
@@ -127,6 +142,9 @@ function reload(before: Config, sources: Sources, running: Program<Config>, log:
     failures.push(`${messageOf(error)}; the log stays as it was`);
   }
   for (const failure of failures) log.error(failure);
-  log.info(failures.length > 0 ? "reloaded in part" : "reloaded");
-  return next;
+  const ok = failures.length === 0;
+  log.info(ok ? "reloaded" : "reloaded in part");
+  const changes = `${changed.length} setting${changed.length === 1 ? "" : "s"} changed`;
+  const outcome = ok ? `reloaded, ${changes}` : `reloaded in part: ${failures.join("; ")}`;
+  return { ok, outcome, inForce: next };
 }

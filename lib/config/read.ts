@@ -3,7 +3,8 @@ import { parse, TomlDate, TomlError } from "smol-toml";
 import { nearest } from "./nearest.ts";
 import type { Entries, Option, Section, Values } from "./option.ts";
 import { JsonSyntaxError, jsonPositions, type Positions, tomlPositions } from "./positions.ts";
-import { type Config, contradictions, type settings } from "./table.ts";
+import { contradictions } from "./contradictions.ts";
+import type { Config, settings } from "./table.ts";
 
 /** Something wrong with a configuration: where it stands, and what to do about it. */
 export interface Problem {

@@ -100,12 +100,28 @@ function markdownTable(rows: readonly string[][]): string[] {
   return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)];
 }
 
+/** A value as it may be shown: a secret is stars. */
+export function masked(option: Option<unknown>, value: unknown): unknown {
+  return option.secret && value !== null && value !== "" ? "********" : value;
+}
+
+/** A configuration that may be shown: as it is, but its secrets are masked. */
+export function maskedConfig<C extends object>(entries: Entries, config: C): C {
+  const shown = structuredClone(config);
+  for (const [path, option] of optionPaths(entries)) {
+    const dot = path.lastIndexOf(".");
+    const table = dot < 0 ? shown : valueAt(shown, path.slice(0, dot));
+    const key = path.slice(dot + 1);
+    Object.assign(table as object, { [key]: masked(option, valueAt(config, path)) });
+  }
+  return shown;
+}
+
 /** The effective values, one a line with where each came from; secrets are masked. */
 export function renderEffective(entries: Entries, reading: Reading<object>): string {
   const rows = [...optionPaths(entries)].map(([path, option]) => {
     const value = valueAt(reading.config, path);
-    const masked = option.secret && value !== null && value !== "";
-    const shown = value === null ? "(not given)" : tomlValue(masked ? "********" : value);
+    const shown = value === null ? "(not given)" : tomlValue(masked(option, value));
     return [`${path} = ${shown}`, reading.origins.get(path) ?? "default"] as const;
   });
   const width = Math.min(60, Math.max(...rows.map(([left]) => left.length)));

@@ -6,7 +6,6 @@ import {
   inherited,
   list,
   listOrNull,
-  overlay,
   section,
   text,
   type Values,
@@ -45,7 +44,7 @@ const lineFormat = {
 const CIDRS = 'a list of addresses or CIDR ranges, as ["10.0.0.0/8", "::1"]';
 
 const tls = section(
-  "TLS for every service. Give cert and key to switch it on; [relay.tls] overrides it key by key for the relay.",
+  "TLS for every service. Give cert and key to switch it on; [relay.tls] and [web.tls] override it key by key for one service.",
   {
     cert: text("", "File with the certificate chain, PEM. Empty means no TLS.", live),
     key: text("", "File with the private key, PEM.", live),
@@ -63,7 +62,7 @@ const tls = section(
 );
 
 const access = section(
-  "Who may connect, for every service; deny wins. [relay.access] overrides it key by key for the relay.",
+  "Who may connect, for every service; deny wins. [relay.access] and [web.access] override it key by key for one service.",
   {
     allow: list("Only these may connect. Empty means everybody.", CIDRS, isCidr, live),
     deny: list(
@@ -316,6 +315,61 @@ export const settings = {
     tls: inherited("TLS of the relay alone; a key not given here follows [tls].", tls),
     access: inherited("Access to the relay alone; a key not given here follows [access].", access),
   }),
+  web: section(
+    "HTTP: health, metrics, admin and the dashboard, and a site of your own beside them. Admin actions exist where there is a token: in the environment as SUMMONER_TOKEN, or in token_file.",
+    {
+      enabled: flag(false, "Whether the web service runs.", { shipped: true }),
+      host: text(
+        "127.0.0.1",
+        "Address it listens on. Anywhere but on loopback, everything except /healthz and /readyz needs the token.",
+        { ...nonEmpty, shipped: "127.0.0.1" },
+      ),
+      port: whole(8889, [0, 65535], "Its TCP port; 0 takes a free one.", { shipped: 8889 }),
+      token_file: text(
+        "",
+        "File with the token on its first line, at least 16 characters; the environment's SUMMONER_TOKEN wins. Empty means none.",
+        live,
+      ),
+      dashboard: text("/", "Path of the dashboard.", {
+        check: (found) => (/^\/[\w./-]*$/.test(found) ? null : "not a path"),
+        allowed: "a path of letters, digits, dots, dashes and slashes that begins with a slash",
+      }),
+      handler: text(
+        "",
+        "Module whose default export answers requests that no built-in route takes; where it has a tick, that is called too. Empty means none.",
+      ),
+      ticker: text(
+        "",
+        "Module whose default export is a ticker, run apart from the server and started again when it dies. Empty means none.",
+      ),
+      static: text(
+        "",
+        "Folder whose files are served beside the built-in routes. Empty means none.",
+      ),
+      access_log: flag(false, "Log each request, at level INFO.", live),
+      max_body_bytes: whole(
+        2 ** 20,
+        [0, 2 ** 30],
+        "Largest body of a request; more is answered 413.",
+      ),
+      request_timeout_ms: whole(
+        30_000,
+        [1, 240_000],
+        "How long a request may take, its body included, in milliseconds; then it is answered 503.",
+      ),
+      max_streams: whole(
+        1000,
+        [1, COUNT_MAX],
+        "How many event streams may be open; more are answered 503.",
+        live,
+      ),
+      tls: inherited("TLS of the web service alone; a key not given here follows [tls].", tls),
+      access: inherited(
+        "Access to the web service alone; a key not given here follows [access].",
+        access,
+      ),
+    },
+  ),
   tls,
   access,
 };
@@ -324,64 +378,3 @@ export const settings = {
 export type Config = Values<typeof settings>;
 export type AccessSettings = Config["access"];
 export type TlsSettings = Config["tls"];
-
-/** A contradiction between settings: where it is reported, and what is wrong. */
-export interface Contradiction {
-  key: string;
-  message: string;
-  /** The reference accepts this, so its own `server.json` files get a warning instead. */
-  reference?: boolean;
-}
-
-/** All contradictions of a configuration whose single values are allowed. */
-export function contradictions(config: Config): Contradiction[] {
-  const found: Contradiction[] = [];
-  const policy = config.hyper_parameters.backpressure_policy;
-  const steps = [
-    ["throttle", policy.enable_throttle, policy.throttle_threshold],
-    ["flow_control", policy.enable_flow_control, policy.flow_control_threshold],
-    ["disconnect", policy.enable_disconnect, policy.disconnect_threshold],
-  ] as const;
-  const enabled = steps.filter(([, on]) => on);
-  enabled.forEach(([name, , threshold], i) => {
-    const next = enabled[i + 1];
-    if (next === undefined || threshold <= next[2]) return;
-    found.push({
-      key: `hyper_parameters.backpressure_policy.${name}_threshold`,
-      message: `${threshold} is above ${next[0]}_threshold (${next[2]}), so ${name} would never act; lower it or disable one of the two`,
-      reference: true,
-    });
-  });
-  const { relay } = config;
-  if (relay.outbox_bytes < 2 * relay.max_line_bytes) {
-    found.push({
-      key: "relay.outbox_bytes",
-      message: `${relay.outbox_bytes} cannot hold two lines of max_line_bytes (${relay.max_line_bytes}); every slow moment would close a client`,
-    });
-  }
-  if (relay.total_outbox_bytes < relay.outbox_bytes) {
-    found.push({
-      key: "relay.total_outbox_bytes",
-      message: `${relay.total_outbox_bytes} is below outbox_bytes (${relay.outbox_bytes}), which one client alone may need`,
-    });
-  }
-  const own = Object.values(relay.tls).some((value) => value !== null);
-  const tlsSections: [string, TlsSettings][] = [["tls", config.tls]];
-  if (own) tlsSections.push(["relay.tls", overlay(config.tls, relay.tls)]);
-  for (const [name, tls] of tlsSections) {
-    if ((tls.cert === "") !== (tls.key === "")) {
-      const [present, missing] = tls.cert === "" ? ["key", "cert"] : ["cert", "key"];
-      found.push({
-        key: `${name}.${present}`,
-        message: `given without ${missing}; TLS needs both`,
-      });
-    } else if (tls.require_client_cert && (tls.ca === "" || tls.cert === "")) {
-      const missing = tls.cert === "" ? "cert and key" : "ca";
-      found.push({
-        key: `${name}.require_client_cert`,
-        message: `true without ${missing}, so no client could ever be verified`,
-      });
-    }
-  }
-  return found;
-}

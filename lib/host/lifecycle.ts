@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 import { messageOf, StartError } from "./errors.ts";
 import { Log } from "./log.ts";
-import type { Host, Running, Service } from "./service.ts";
+import type { Host, Operator, Running, Service } from "./service.ts";
 
 /** Services by name; a service runs when the section of its name says `enabled`. */
 export type Services<C> = Readonly<Record<string, Service<C>>>;
@@ -20,14 +20,21 @@ export function openLog(...given: ConstructorParameters<typeof Log>): Log {
 export class Program<C extends object> {
   readonly running = new Map<string, Running>();
   readonly #reloads: ((config: C) => void)[] = [];
+  readonly #clock: Clock;
   readonly #host: Host<C>;
+  #draining = false;
 
-  constructor(clock: Clock, log: Log) {
+  constructor(clock: Clock, log: Log, operator: Operator) {
+    this.#clock = clock;
+    const isDraining = () => this.#draining;
     this.#host = {
       clock,
       log,
-      stats: () =>
-        Object.fromEntries([...this.running].map(([name, service]) => [name, service.stats()])),
+      operator,
+      services: this.running,
+      get draining() {
+        return isDraining();
+      },
       onReload: (apply) => this.#reloads.push(apply),
     };
   }
@@ -58,9 +65,16 @@ export class Program<C extends object> {
     return failures;
   }
 
-  /** Drains all services at once, each for at most `deadlineMs`. */
+  /** Drains all services within `deadlineMs`: at once, but the observers after the others. */
   async drain(deadlineMs: number): Promise<void> {
-    await Promise.all([...this.running.values()].map((service) => service.drain(deadlineMs)));
+    this.#draining = true;
+    const end = this.#clock.now() + deadlineMs;
+    const all = [...this.running.values()];
+    for (const observers of [false, true]) {
+      const some = all.filter(({ observer = false }) => observer === observers);
+      const left = Math.max(0, end - this.#clock.now());
+      await Promise.all(some.map((service) => service.drain(left)));
+    }
     this.running.clear();
   }
 }

@@ -49,6 +49,7 @@ const RANK = {
   ERROR: 40,
   CRITICAL: 50,
 } as const;
+export const LEVELS = Object.keys(RANK) as Level[];
 const CONSOLA_TYPE = {
   DEBUG: "debug",
   INFO: "info",
@@ -115,6 +116,7 @@ export class Log {
   readonly #consola: ConsolaInstance;
   readonly #counters = { bytes: 0, linesLost: 0, rotations: 0 };
   readonly #tail: string[] = [];
+  #events = 0;
   readonly #jobs: (() => void)[];
   readonly #closing = new Set<Promise<void>>();
   #settings!: LogSettings;
@@ -172,6 +174,11 @@ export class Log {
     this.#event("CRITICAL", message);
   }
 
+  /** Logs what an operator did, at level WARNING, whatever the level is set to. */
+  audit(message: string): void {
+    this.#event("WARNING", message, [], true);
+  }
+
   /** Logs an error of our own making, with its stack, at level ERROR. */
   bug(error: unknown, context: string): void {
     const text = error instanceof Error ? (error.stack ?? String(error)) : Bun.inspect(error);
@@ -182,6 +189,19 @@ export class Log {
   /** Whether anybody is interested in relayed lines now; otherwise the relay spares itself the work. */
   get trafficWanted(): boolean {
     return this.#least <= RANK.INFO && (this.#file !== null || this.#settings.enable_console_log);
+  }
+
+  /** Logs one of many: INFO, but no event, and the console shows no more of these a second than of relayed lines. */
+  record(text: string): void {
+    if (!this.trafficWanted) return;
+    const { enable_console_log, enable_json_log } = this.#settings;
+    if (this.#file !== null) {
+      if (enable_json_log) this.#writeJson("INFO", oneLine(JSON.stringify(text)));
+      else this.#writeText("INFO", printable(text));
+    }
+    if (enable_console_log && ++this.#second <= SHOWN_PER_SECOND) {
+      this.#show("INFO", shortened(printable(text)));
+    }
   }
 
   /** Logs one relayed line, at level INFO. `content` is as the client sent it, without its newline. */
@@ -221,6 +241,10 @@ export class Log {
     this.#closing.add(closed);
   }
 
+  get level(): Level {
+    return LEVELS.find((level) => RANK[level] === this.#least) as Level;
+  }
+
   /** Changes the level until settings are next applied. */
   setLevel(level: Level): void {
     this.#least = RANK[level];
@@ -229,6 +253,11 @@ export class Log {
   /** The last events (not relayed lines), oldest first; at most 200. */
   tail(): readonly string[] {
     return this.#tail;
+  }
+
+  /** How many events there have been; the last of them are in `tail()`. */
+  get events(): number {
+    return this.#events;
   }
 
   stats(): LogStats {
@@ -283,14 +312,15 @@ export class Log {
     });
   }
 
-  #event(level: Level, message: string, stack: readonly string[] = []): void {
-    if (RANK[level] < this.#least) return;
+  #event(level: Level, message: string, stack: readonly string[] = [], always = false): void {
+    if (RANK[level] < this.#least && !always) return;
     let text = printable(message);
     for (const frame of stack) text += `\n    ${printable(frame.trim())}`;
     if (this.#file !== null && this.#settings.enable_json_log) {
       this.#writeJson(level, oneLine(JSON.stringify([message, ...stack].join("\n"))));
     } else this.#writeText(level, text);
     if (this.#settings.enable_console_log) this.#consola[CONSOLA_TYPE[level]](text);
+    this.#events++;
     this.#tail.push(`${this.#now()} ${level} ${text}`);
     if (this.#tail.length > TAIL_LINES) this.#tail.shift();
   }

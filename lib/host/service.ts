@@ -9,6 +9,10 @@ export interface StatDeclaration {
   readonly unit: string;
   /** One sentence for the operator. */
   readonly about: string;
+  /** One of the few numbers that tell how the service fares; a dashboard shows these first. */
+  readonly headline?: boolean;
+  /** Numbers that are one series told apart by a label: `closed_eof` is `closed` by the reason `eof`. */
+  readonly series?: { readonly name: string; readonly label: string; readonly value: string };
 }
 
 /** A client as an operator sees it. */
@@ -35,15 +39,38 @@ export interface Health {
 export interface Address {
   readonly host: string;
   readonly port: number;
+  /** What a person opens it with, where that is more than host and port. */
+  readonly url?: string;
+}
+
+/** Who may not come back for a while, and the operator's say in it. */
+export interface Quarantined {
+  /** What is barred, in the service's own words, with the milliseconds left. */
+  entries(): Iterable<[key: string, leftMs: number]>;
+  /** Bars an address for so many seconds, and closes whoever is connected from there. @returns what is barred */
+  impose(ip: string, seconds: number): string;
+  /** Ends a quarantine by its key; false when there is none. */
+  lift(key: string): boolean;
+}
+
+/** What an operator may ask of the whole program. */
+export interface Operator {
+  /** Reads the settings again and applies them. @returns how that went, in a sentence */
+  reload(): { readonly ok: boolean; readonly outcome: string };
+  /** Begins the drain, which ends the program. `why` is for the log. */
+  drain(why: string): void;
 }
 
 /** What a service gets. `C` is the program's configuration. */
 export interface Host<C> {
   readonly clock: Clock;
   readonly log: Log;
-  /** The numbers of every running service, by its name. */
-  stats(): Readonly<Record<string, Readonly<Record<string, number>>>>;
-  /** `apply` gets each new configuration that SIGHUP brings; when it throws, the service keeps the old one. */
+  /** Every running service, by its name. */
+  readonly services: ReadonlyMap<string, Running>;
+  /** Whether the drain has begun. */
+  readonly draining: boolean;
+  readonly operator: Operator;
+  /** `apply` gets each new configuration that a reload brings; when it throws, the service keeps the old one. */
   onReload(apply: (config: C) => void): void;
 }
 
@@ -57,6 +84,9 @@ export interface Running {
   clients(): Iterable<ClientInfo>;
   /** Closes a client with the reason `kicked`; false when there is none of that id. */
   kick(id: number): boolean;
+  readonly quarantine?: Quarantined;
+  /** Whether it stays up while the others drain, so that it can tell of them. */
+  readonly observer?: boolean;
   /**
    * Refuses newcomers, sends every client its notice, flushes what is owed for
    * at most `deadlineMs` milliseconds and closes everything.
@@ -73,4 +103,9 @@ export type Service<C> = (config: C, host: Host<C>) => Running | Promise<Running
 /** `127.0.0.1:8888`, `[::1]:8888`. */
 export function addressText(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** What a person opens an address with: its URL, or host and port. */
+export function openedBy({ host, port, url }: Address): string {
+  return url ?? addressText(host, port);
 }

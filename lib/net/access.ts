@@ -5,10 +5,6 @@ export function unmapped(ip: string): string {
   return ip.startsWith("::ffff:") && ip.includes(".") ? ip.slice(7) : ip;
 }
 
-export function isLoopback(ip: string): boolean {
-  return ip.startsWith("127.") || ip === "::1";
-}
-
 /** Who may connect: deny wins, and an empty allow means everybody. */
 export class Access {
   readonly #allow: BlockList | null;

@@ -9,7 +9,8 @@ import { fileLimit } from "./file-limit.ts";
 import { Lives, maxLingering, type Protocol, type Refused } from "./lives.ts";
 import { probeTls, tlsOptions } from "./tls.ts";
 import { TurnedAway } from "./turned-away.ts";
-import { Access, isLoopback, unmapped } from "./access.ts";
+import { Access, unmapped } from "./access.ts";
+import { isLoopback } from "../config/loopback.ts";
 import type { Client, CloseReason } from "./client.ts";
 
 /** What bounds a listener. All of it may change while it runs. */

@@ -1,4 +1,4 @@
-import { isLoopback } from "./access.ts";
+import { isLoopback } from "../config/loopback.ts";
 
 export type QuarantineBy = "auto" | "address" | "address_and_port";
 
@@ -15,7 +15,11 @@ export class Quarantine {
 
   /** Bars a client until `until` (clock milliseconds). @returns what is barred */
   impose(ip: string, port: number, by: QuarantineBy, until: number): string {
-    const key = keyOf(ip, port, by);
+    return this.bar(keyOf(ip, port, by), until);
+  }
+
+  /** Bars a whole address, or what else `key` names, until `until`. @returns what is barred */
+  bar(key: string, until: number): string {
     this.#until.delete(key);
     if (this.#until.size >= MAX_ENTRIES) {
       for (const oldest of this.#until.keys()) {
@@ -30,7 +34,8 @@ export class Quarantine {
   /** Milliseconds for which a client is still barred at `now`, 0 when it is not. */
   left(ip: string, port: number, by: QuarantineBy, now: number): number {
     if (this.#until.size === 0) return 0;
-    return Math.max(0, (this.#until.get(keyOf(ip, port, by)) ?? 0) - now);
+    const until = Math.max(this.#until.get(keyOf(ip, port, by)) ?? 0, this.#until.get(ip) ?? 0);
+    return Math.max(0, until - now);
   }
 
   /** Forgets what has ended. @returns how many */

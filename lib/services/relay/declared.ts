@@ -3,20 +3,22 @@ import { CLOSE_REASONS } from "../../net/client.ts";
 
 /** What each number of the relay's `stats()` is. */
 export const DECLARED: Record<string, StatDeclaration> = {
-  clients: gauge("clients", "Clients that are connected."),
+  clients: headline(gauge("clients", "Clients that are connected.")),
   accepted: counter("connections", "Connections that were accepted, served or not."),
-  lines_in: counter("lines", "Lines that clients sent, refused ones included."),
+  lines_in: headline(counter("lines", "Lines that clients sent, refused ones included.")),
   lines_blank: counter("lines", "Empty lines: heartbeats."),
   lines_relayed: counter("lines", "Lines that were relayed."),
-  deliveries: counter("lines", "Lines that were sent or queued, once for each recipient."),
+  deliveries: headline(
+    counter("lines", "Lines that were sent or queued, once for each recipient."),
+  ),
   bytes_in: counter("bytes", "Bytes that clients sent."),
-  bytes_out: counter("bytes", "Bytes that the sockets of clients took."),
+  bytes_out: headline(counter("bytes", "Bytes that the sockets of clients took.")),
   refused_rate: counter("lines", "Lines refused by the rate limit."),
   refused_oversize: counter("lines", "Lines refused because they were too long."),
   refused_utf8: counter("lines", "Lines refused because they were not valid UTF-8."),
-  pinned_bytes: gauge("bytes", "Memory held by all that waits for clients."),
+  pinned_bytes: headline(gauge("bytes", "Memory held by all that waits for clients.")),
   backlog_pauses: counter("pauses", "Times that all senders paused for their readers."),
-  quarantined: gauge("addresses", "Addresses in quarantine."),
+  quarantined: headline(gauge("addresses", "Addresses in quarantine.")),
   throttles: counter("commands", "Throttle commands applied."),
   flow_controls: counter("commands", "Flow control commands applied."),
   pressure_disconnects: counter("commands", "Disconnect commands applied."),
@@ -25,7 +27,10 @@ export const DECLARED: Record<string, StatDeclaration> = {
   ...Object.fromEntries(
     Object.entries(CLOSE_REASONS).map(([reason, about]) => [
       `closed_${reason}`,
-      counter("clients", `Clients closed because ${about}.`),
+      {
+        ...counter("clients", `Clients closed because ${about}.`),
+        series: { name: "closed", label: "reason", value: reason },
+      },
     ]),
   ),
 };
@@ -36,4 +41,8 @@ function counter(unit: string, about: string): StatDeclaration {
 
 function gauge(unit: string, about: string): StatDeclaration {
   return { kind: "gauge", unit, about };
+}
+
+function headline(declared: StatDeclaration): StatDeclaration {
+  return { ...declared, headline: true };
 }

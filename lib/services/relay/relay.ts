@@ -4,7 +4,14 @@ import { overlay } from "../../config/option.ts";
 import type { Config } from "../../config/table.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
-import type { Address, ClientInfo, Health, Host, Running } from "../../host/service.ts";
+import type {
+  Address,
+  ClientInfo,
+  Health,
+  Host,
+  Quarantined,
+  Running,
+} from "../../host/service.ts";
 import { CLOSE_REASONS, type CloseReason, Hold } from "../../net/client.ts";
 import { Listener, type ListenSettings } from "../../net/listen.ts";
 import type { Protocol, Refused } from "../../net/lives.ts";
@@ -37,6 +44,11 @@ export type Greeting = (client: RelayClient) => Promise<void> | undefined;
 export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   readonly declared = DECLARED;
   readonly addresses: readonly Address[];
+  readonly quarantine: Quarantined = {
+    entries: () => this.#quarantine.entries(this.#clock.now()),
+    impose: (ip, seconds) => this.#bar(ip, seconds),
+    lift: (key) => this.#quarantine.lift(key),
+  };
   /** The clients that are served: greeted, and not closed. */
   readonly #members = new Set<RelayClient>();
   readonly #pinned = new Pinned();
@@ -335,13 +347,15 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     for (const stop of this.#jobs) stop();
     const { hyper_parameters: hyper, relay } = this.#config;
     const clock = this.#clock;
-    this.#jobs = [clock.every(RESUME_TICK_MS, () => this.#resumeDue())];
-    if (!this.#guarded) return;
-    this.#jobs.push(
-      clock.every(hyper.timeout_check_interval_secs * 1000, () => this.#sweepIdle()),
+    this.#jobs = [
+      clock.every(RESUME_TICK_MS, () => this.#resumeDue()),
       clock.every(hyper.quarantine_cleanup_interval_secs * 1000, () =>
         this.#quarantine.sweep(clock.now()),
       ),
+    ];
+    if (!this.#guarded) return;
+    this.#jobs.push(
+      clock.every(hyper.timeout_check_interval_secs * 1000, () => this.#sweepIdle()),
       clock.every(relay.monitor_interval_ms, () =>
         this.#monitor.tick(this.#config.hyper_parameters, (client, command) =>
           this.#apply(client, command),
@@ -394,6 +408,15 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     const by = this.#config.relay.quarantine_by;
     const barred = this.#quarantine.impose(client.ip, client.port, by, until);
     this.#log.warning(`${barred} is in quarantine for ${seconds} s`);
+  }
+
+  /** An operator bars an address, whoever is connected from there included. */
+  #bar(ip: string, seconds: number): string {
+    const barred = this.#quarantine.bar(ip, this.#clock.now() + seconds * 1000);
+    for (const client of this.#listener.lives.clients) {
+      if (client.ip === ip) this.close(client, "quarantined", quarantinedNotice(seconds * 1000));
+    }
+    return barred;
   }
 
   #tellDrops(): void {

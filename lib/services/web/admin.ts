@@ -1,0 +1,146 @@
+import { isIP } from "node:net";
+import { type Level, LEVELS } from "../../host/log.ts";
+import type { Host } from "../../host/service.ts";
+import { unmapped } from "../../net/access.ts";
+
+/** A request that an admin action cannot carry out: the status and why. */
+export class Unwilling extends Error {
+  readonly status: 400 | 404 | 409;
+
+  constructor(status: 400 | 404 | 409, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+interface Action {
+  /** One sentence for the reference. */
+  readonly about: string;
+  /** Its fields, and what each may be. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** @returns what was done, in a sentence @throws Unwilling when it cannot be done */
+  run(fields: Fields, host: Host<never>, who: string): string;
+}
+
+/** Seconds for which an operator may bar an address: a year. */
+const QUARANTINE_MAX = 365 * 86_400;
+
+/** What an operator may do by `POST /admin/NAME` with a JSON object, by name. */
+export const ACTIONS: Readonly<Record<string, Action>> = {
+  kick: {
+    about: "Close a client.",
+    fields: { service: "its service", id: "its id, as /connz tells it" },
+    run(fields, { services }) {
+      const name = text(fields, "service");
+      const id = whole(fields, "id", 1, Number.MAX_SAFE_INTEGER);
+      const service = services.get(name);
+      if (!service) throw new Unwilling(404, `there is no service ${name}`);
+      const client = [...service.clients()].find((one) => one.id === id);
+      if (!client || !service.kick(id)) {
+        throw new Unwilling(404, `${name} has no client ${id}; it may have left`);
+      }
+      return `closed client ${id} of ${name}, ${client.address}`;
+    },
+  },
+  quarantine: {
+    about: "Bar an address for a while, and close whoever is connected from there.",
+    fields: {
+      service: "the service",
+      address: "an IP address",
+      seconds: `from 1 to ${QUARANTINE_MAX}`,
+    },
+    run(fields, host) {
+      const desk = deskOf(fields, host);
+      const address = unmapped(text(fields, "address"));
+      if (isIP(address) === 0) {
+        throw new Unwilling(400, `address: found ${address}; allowed: an IP address`);
+      }
+      const seconds = whole(fields, "seconds", 1, QUARANTINE_MAX);
+      return `${desk.impose(address, seconds)} is in quarantine for ${seconds} s`;
+    },
+  },
+  lift: {
+    about: "End a quarantine.",
+    fields: { service: "the service", key: "what is barred, as /varz tells it" },
+    run(fields, host) {
+      const key = text(fields, "key");
+      if (!deskOf(fields, host).lift(key)) throw new Unwilling(404, `${key} is not in quarantine`);
+      return `${key} is no longer in quarantine`;
+    },
+  },
+  reload: {
+    about: "Read the configuration file again and apply it, as SIGHUP does.",
+    fields: {},
+    run(_fields, { operator }) {
+      const { ok, outcome } = operator.reload();
+      if (!ok) throw new Unwilling(409, outcome);
+      return outcome;
+    },
+  },
+  drain: {
+    about: "Drain and stop the server, as SIGTERM does.",
+    fields: {},
+    run(_fields, { operator }, who) {
+      operator.drain(who);
+      return "draining";
+    },
+  },
+  "log-level": {
+    about: "Set the log level until the next reload.",
+    fields: { level: LEVELS.join(", ") },
+    run(fields, { log }) {
+      const found = text(fields, "level");
+      const level: Level | undefined = LEVELS.find((one) => one === found);
+      if (!level) throw new Unwilling(400, `level: found ${found}; allowed: ${LEVELS.join(", ")}`);
+      const before = log.level;
+      log.setLevel(level);
+      return `the log level was ${before} and is ${level}`;
+    },
+  },
+};
+
+/**
+ * Carries out an action and logs who did what.
+ * @throws Unwilling when it cannot be done
+ */
+export function act(name: string, fields: Fields, host: Host<never>, who: string): string {
+  const action = ACTIONS[name] as Action;
+  for (const field of Object.keys(fields)) {
+    if (Object.hasOwn(action.fields, field)) continue;
+    const known = Object.keys(action.fields).join(", ") || "none";
+    throw new Unwilling(400, `${field}: unknown field; known: ${known}`);
+  }
+  try {
+    const done = action.run(fields, host, who);
+    host.log.audit(`admin: ${who}: ${name}: ${done}`);
+    return done;
+  } catch (error) {
+    if (error instanceof Unwilling) {
+      host.log.audit(`admin: ${who}: ${name}: refused: ${error.message}`);
+    }
+    throw error;
+  }
+}
+
+function deskOf(fields: Fields, { services }: Host<never>) {
+  const name = text(fields, "service");
+  const desk = services.get(name)?.quarantine;
+  if (!desk) throw new Unwilling(404, `there is no service ${name} with a quarantine`);
+  return desk;
+}
+
+function text(fields: Fields, name: string): string {
+  const found = fields[name];
+  if (typeof found === "string" && found !== "") return found;
+  throw new Unwilling(400, `${name}: needs a text`);
+}
+
+function whole(fields: Fields, name: string, min: number, max: number): number {
+  const found = fields[name];
+  if (typeof found === "number" && Number.isInteger(found) && found >= min && found <= max) {
+    return found;
+  }
+  throw new Unwilling(400, `${name}: needs a whole number from ${min} to ${max}`);
+}

@@ -1,0 +1,156 @@
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { TOKEN_VARIABLE } from "../../config/contradictions.ts";
+import { isLoopback } from "../../config/loopback.ts";
+import { reasonOf } from "../../config/reason.ts";
+import type { Clock } from "../../host/clock.ts";
+import { StartError } from "../../host/errors.ts";
+
+/** Characters a token must have at least; guessing is hopeless then. */
+const TOKEN_LENGTH = 16;
+
+/**
+ * The token of the web service, or null when there is none.
+ * @throws StartError when the file cannot be read or the token is too short
+ */
+export function readToken(file: string): string | null {
+  const variable = process.env[TOKEN_VARIABLE];
+  if (!variable && file === "") return null;
+  const where = variable ? TOKEN_VARIABLE : `web.token_file ${file}`;
+  const token = variable || firstLine(file);
+  if (token.length >= TOKEN_LENGTH) return token;
+  throw new StartError(`web: ${where}: a token has at least ${TOKEN_LENGTH} characters`);
+}
+
+function firstLine(file: string): string {
+  try {
+    return (readFileSync(file, "utf8").split("\n")[0] as string).trim();
+  } catch (error) {
+    throw new StartError(`web: web.token_file: cannot read ${file}: ${reasonOf(error)}`);
+  }
+}
+
+/** What a gate says of a request. */
+export type Verdict =
+  /** The bearer header holds the token. */
+  | "bearer"
+  /** Its cookie belongs to a session. */
+  | "session"
+  | "none"
+  | "wrong"
+  /** This address has tried too many wrong tokens; nothing was compared. */
+  | "slow";
+
+/** Wrong tokens an address may try at once, and how many more each second. */
+const TRIES = 5;
+const TRIES_PER_SECOND = 0.2;
+/** Addresses whose wrong tokens are remembered; the oldest makes room. */
+const MAX_ADDRESSES = 10_000;
+const MAX_SESSIONS = 100;
+/** A session ends when the page has not been heard of for so long. */
+const SESSION_MS = 24 * 3600 * 1000;
+
+export const SESSION_COOKIE = "summoner_session";
+/** The header that a POST by cookie must carry: no form of another site can send it. */
+export const PAGE_HEADER = "x-summoner-page";
+
+/** Who may see and do what: the token, by header or traded for a session, and the patience with wrong ones. */
+export class Gate {
+  readonly #clock: Clock;
+  readonly #tries = new Map<string, { left: number; at: number }>();
+  /** When each session was last heard of; the id is the key. */
+  readonly #sessions = new Map<string, number>();
+  #token: Buffer | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Whether there is a token at all. */
+  get locked(): boolean {
+    return this.#token !== null;
+  }
+
+  /** Takes a new token, or none. Another token ends all sessions. */
+  setToken(token: string | null): void {
+    const next = token === null ? null : digest(token);
+    if (next?.equals(this.#token ?? Buffer.alloc(0)) !== true) this.#sessions.clear();
+    this.#token = next;
+  }
+
+  /** Judges a request that came from `ip`. */
+  judge(request: Request, ip: string): Verdict {
+    const bearer = /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+    if (bearer !== undefined) return this.try(bearer, ip) ?? "bearer";
+    const id = sessionOf(request);
+    if (id === null || !this.#sessions.has(id)) return "none";
+    const now = this.#clock.now();
+    if (now - (this.#sessions.get(id) as number) > SESSION_MS) {
+      this.#sessions.delete(id);
+      return "none";
+    }
+    this.#sessions.delete(id);
+    this.#sessions.set(id, now);
+    return "session";
+  }
+
+  /** Tries a token from `ip`. @returns null when it is right */
+  try(token: string, ip: string): "wrong" | "slow" | null {
+    const now = this.#clock.now();
+    const known = this.#tries.get(ip);
+    const left = Math.min(
+      TRIES,
+      known ? known.left + ((now - known.at) / 1000) * TRIES_PER_SECOND : TRIES,
+    );
+    if (left < 1) return "slow";
+    // Digests have one length, so that the time of the comparison tells nothing.
+    if (this.#token !== null && timingSafeEqual(digest(token), this.#token)) return null;
+    this.#tries.delete(ip);
+    this.#tries.set(ip, { left: left - 1, at: now });
+    if (this.#tries.size > MAX_ADDRESSES) forgetOldest(this.#tries);
+    return "wrong";
+  }
+
+  /** Seconds until an address that was too fast may try again. */
+  get patienceSeconds(): number {
+    return Math.ceil(1 / TRIES_PER_SECOND);
+  }
+
+  /** Begins a session. @returns its id, 256 random bits */
+  open(): string {
+    const id = randomBytes(32).toString("hex");
+    this.#sessions.set(id, this.#clock.now());
+    if (this.#sessions.size > MAX_SESSIONS) forgetOldest(this.#sessions);
+    return id;
+  }
+
+  /** Ends the session of a request, if it has one. */
+  close(request: Request): void {
+    const id = sessionOf(request);
+    if (id !== null) this.#sessions.delete(id);
+  }
+}
+
+/** Whether a request names this machine as its host: a name that another site lets point here does not. */
+export function namesLoopback(request: Request): boolean {
+  const host = request.headers.get("host") ?? "";
+  const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+  return name.toLowerCase() === "localhost" || isLoopback(name);
+}
+
+function sessionOf(request: Request): string | null {
+  const cookies = request.headers.get("cookie");
+  if (cookies === null) return null;
+  return new RegExp(`(?:^|; *)${SESSION_COOKIE}=([0-9a-f]{64})(?:;|$)`).exec(cookies)?.[1] ?? null;
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+function forgetOldest(map: Map<string, unknown>): void {
+  for (const key of map.keys()) {
+    map.delete(key);
+    return;
+  }
+}

@@ -1,0 +1,254 @@
+import type { Server as BunServer, TLSOptions } from "bun";
+import { reasonOf } from "../../config/reason.ts";
+import type { AccessSettings } from "../../config/table.ts";
+import type { Clock } from "../../host/clock.ts";
+import { messageOf, StartError } from "../../host/errors.ts";
+import { type Address, addressText, type Health } from "../../host/service.ts";
+import { Access, unmapped } from "../../net/access.ts";
+import { probeTls } from "../../net/tls.ts";
+import { HandlerError } from "./errors.ts";
+import type { Logger } from "./ticker.ts";
+
+/** Where a request came from. */
+export interface Origin {
+  readonly ip: string;
+  readonly port: number;
+}
+
+/** What bounds an HTTP server. */
+export interface HttpSettings {
+  readonly tls: TLSOptions | undefined;
+  readonly access: AccessSettings;
+  /** Bytes; fixed for the server's life. */
+  readonly maxBodyBytes: number;
+  /** Milliseconds from a request's head to its answer; fixed for the server's life. */
+  readonly requestTimeoutMs: number;
+  /** Milliseconds between two attempts to listen again. */
+  readonly relistenMs: number;
+  /** Takes a line for each request; null for none. */
+  readonly accessLog: ((line: string) => void) | null;
+}
+
+/** Answers requests; it may throw or reject. */
+export type Answer = (request: Request) => Response | Promise<Response>;
+
+/** A request whose answer is awaited. */
+interface Flight {
+  /** When it is given up; clock milliseconds. */
+  readonly by: number;
+  readonly request: Request;
+  readonly settle: (response: Response) => void;
+}
+
+const SWEEP_MS = 250;
+/** Seconds that Bun leaves a connection idle beyond a request's own deadline, so that ours speaks first. */
+const IDLE_SLACK_SECONDS = 10;
+
+/** One HTTP door: limits, deadlines, errors, the access log and a graceful stop around one function that answers. */
+export class HttpServer {
+  readonly address: Address;
+  readonly counts = { requests: 0, failures: 0, timeouts: 0, denied: 0 };
+  readonly #service: string;
+  readonly #answer: Answer;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #flights = new Set<Flight>();
+  readonly #jobs: (() => void)[];
+  #settings: HttpSettings;
+  #access: Access | null = null;
+  #server: BunServer<undefined>;
+  #trouble: string | null = null;
+  #draining = false;
+
+  /**
+   * @param service what it is called in messages
+   * @throws StartError when it cannot listen
+   */
+  constructor(
+    service: string,
+    at: { host: string; port: number },
+    settings: HttpSettings,
+    answer: Answer,
+    { clock, log }: { clock: Clock; log: Logger },
+  ) {
+    this.#service = service;
+    this.#settings = settings;
+    this.#answer = answer;
+    this.#clock = clock;
+    this.#log = log;
+    this.#admit(settings.access);
+    this.#server = this.#listen(at.host, at.port);
+    const port = this.#server.port as number;
+    const url = `${settings.tls ? "https" : "http"}://${addressText(at.host, port)}/`;
+    this.address = { host: at.host, port, url };
+    this.#jobs = [clock.every(SWEEP_MS, () => this.#sweep())];
+  }
+
+  /** Requests that have not been answered whole. */
+  get inFlight(): number {
+    return this.#server.pendingRequests;
+  }
+
+  get tls(): boolean {
+    return this.#settings.tls !== undefined;
+  }
+
+  health(): Health {
+    if (this.#draining) return { ok: false, reason: "draining" };
+    return { ok: this.#trouble === null, reason: this.#trouble ?? "listening" };
+  }
+
+  /** Who asks. */
+  originOf(request: Request): Origin {
+    const found = this.#server.requestIP(request);
+    return { ip: unmapped(found?.address ?? ""), port: found?.port ?? 0 };
+  }
+
+  /** Lets a connection be idle for so many seconds, at most 255; 0 is for ever. */
+  setIdleTimeout(request: Request, seconds: number): void {
+    this.#server.timeout(request, seconds);
+  }
+
+  /**
+   * Applies new settings.
+   * @throws Error when TLS does not work; everything stays as it was
+   */
+  configure(settings: HttpSettings): void {
+    const changed = JSON.stringify(this.#settings.tls) !== JSON.stringify(settings.tls);
+    if (changed && settings.tls) probeTls(settings.tls);
+    this.#settings = settings;
+    this.#admit(settings.access);
+    if (changed) this.#relisten();
+  }
+
+  /**
+   * Lets no connection in any more and waits for the requests in flight; what
+   * is left at the deadline is cut. @returns how many were cut
+   */
+  async drain(deadlineMs: number): Promise<number> {
+    this.#draining = true;
+    const late = Promise.withResolvers<void>();
+    const cancel = this.#clock.after(deadlineMs, late.resolve);
+    await Promise.race([this.#server.stop(false), late.promise]);
+    cancel();
+    const cut = this.#server.pendingRequests;
+    await this.#server.stop(true);
+    this.#flights.clear();
+    for (const stop of this.#jobs) stop();
+    return cut;
+  }
+
+  #listen(hostname: string, port: number): BunServer<undefined> {
+    const { tls, maxBodyBytes, requestTimeoutMs } = this.#settings;
+    const idle = Math.ceil(requestTimeoutMs / 1000) + IDLE_SLACK_SECONDS;
+    try {
+      return Bun.serve({
+        hostname,
+        port,
+        maxRequestBodySize: maxBodyBytes,
+        idleTimeout: Math.min(255, idle),
+        development: false,
+        fetch: (request) => this.#serve(request),
+        error: (error) => this.#failed(error),
+        ...(tls ? { tls } : {}),
+      });
+    } catch (error) {
+      const { code } = error as { code?: string };
+      const key = code === "EADDRINUSE" || code === "EACCES" ? "port" : "host";
+      const where = `${this.#service}: cannot listen on ${addressText(hostname, port)}`;
+      const about = code === undefined ? "" : ` (settings: ${this.#service}.${key})`;
+      throw new StartError(`${where}: ${reasonOf(error)}${about}`);
+    }
+  }
+
+  /** Certificates cannot be changed in a running server: a new one takes its place, and requests in flight finish. */
+  #relisten(): void {
+    void this.#server.stop(false);
+    try {
+      this.#server = this.#listen(this.address.host, this.address.port);
+      if (this.#trouble) this.#log.info(`${this.#service}: listening again`);
+      this.#trouble = null;
+    } catch (error) {
+      this.#trouble = messageOf(error);
+      this.#log.error(`${this.#trouble}; trying again`);
+      this.#jobs.push(
+        this.#clock.after(this.#settings.relistenMs, () => {
+          if (!this.#draining) this.#relisten();
+        }),
+      );
+    }
+  }
+
+  #admit({ allow, deny }: AccessSettings): void {
+    this.#access = allow.length + deny.length > 0 ? new Access({ allow, deny }) : null;
+  }
+
+  // --- one request
+
+  #serve(request: Request): Response | Promise<Response> {
+    this.counts.requests++;
+    const { accessLog } = this.#settings;
+    if (accessLog === null) return this.#answered(request);
+    const since = this.#clock.now();
+    const { ip, port } = this.originOf(request);
+    const from = addressText(ip, port);
+    const log = (response: Response) => {
+      const ms = (this.#clock.now() - since).toFixed(1);
+      accessLog(`${from} ${request.method} ${request.url} ${response.status} ${ms} ms`);
+      return response;
+    };
+    const answer = this.#answered(request);
+    return answer instanceof Promise ? answer.then(log) : log(answer);
+  }
+
+  #answered(request: Request): Response | Promise<Response> {
+    if (this.#access && !this.#access.admits(this.originOf(request).ip)) {
+      this.counts.denied++;
+      return new Response("Your address may not connect to this server.\n", { status: 403 });
+    }
+    try {
+      const answer = this.#answer(request);
+      return answer instanceof Promise ? this.#awaited(request, answer) : answer;
+    } catch (error) {
+      return this.#failed(error, request);
+    }
+  }
+
+  #awaited(request: Request, answer: Promise<Response>): Promise<Response> {
+    return new Promise((resolve) => {
+      const flight: Flight = {
+        by: this.#clock.now() + this.#settings.requestTimeoutMs,
+        request,
+        settle: (response) => {
+          if (this.#flights.delete(flight)) resolve(response);
+        },
+      };
+      this.#flights.add(flight);
+      answer.then(flight.settle, (error) => flight.settle(this.#failed(error, request)));
+    });
+  }
+
+  /** The client learns nothing of it but that it happened. */
+  #failed(error: unknown, request?: Request): Response {
+    this.counts.failures++;
+    const what = request ? `${request.method} ${request.url}` : this.#service;
+    const cause = error instanceof HandlerError ? error.cause : error;
+    const who = error instanceof HandlerError ? `: ${error.message}` : "";
+    this.#log.bug(cause, `${what}${who}`);
+    return new Response("The server failed to answer this request.\n", { status: 500 });
+  }
+
+  #sweep(): void {
+    if (this.#flights.size === 0) return;
+    const now = this.#clock.now();
+    for (const { by, request, settle } of this.#flights) {
+      if (by > now) continue;
+      this.counts.timeouts++;
+      this.#log.warning(
+        `${request.method} ${request.url} was given up after ${this.#settings.requestTimeoutMs} ms`,
+      );
+      const headers = { connection: "close" };
+      settle(new Response("The request took too long.\n", { status: 503, headers }));
+    }
+  }
+}

@@ -1,0 +1,352 @@
+import { resolve } from "node:path";
+import type { Clock } from "../../host/clock.ts";
+import type { Health } from "../../host/service.ts";
+import type { Lent, OwnedShared, SharedAnswer, SharedRequest } from "./shared.ts";
+import { DEADLINE_MS, type Logger, overdue, type Stage, type TickerStatus } from "./ticker.ts";
+
+/** What the main thread tells the Worker. `run` comes first and once. */
+export type ToWorker =
+  | { kind: "run"; href: string; name: string }
+  /** Answered by a report at once, unless the Worker hangs. */
+  | { kind: "ping" }
+  | { kind: "stop" }
+  | SharedAnswer;
+
+/** How the Worker's ticker is. */
+export interface Report {
+  kind: "report";
+  /** What of the user's is being run, if anything. */
+  stage: "load" | Stage | null;
+  /** Null until the module has been loaded. */
+  ticker: { status: TickerStatus; deadlineMs: number } | null;
+}
+
+/** What the Worker tells the main thread, each wrapped as `{ ofTicker: message }`. */
+export type FromWorker =
+  | Report
+  | { kind: "log"; level: "info" | "warning" | "error"; message: string }
+  /** An error in the user's code that the ticker lives on with. */
+  | { kind: "bug"; context: string; stack: string }
+  /** An error it does not live on with: `reason` in one line, and the stack if there is one. */
+  | { kind: "failed"; reason: string; stack: string | null }
+  /** The ticks have ended and the stop hook has run. */
+  | { kind: "stopped" }
+  | SharedRequest;
+
+/** How often a Worker is asked for a sign of life, in milliseconds. */
+const CHECK_MS = 1000;
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 60_000;
+/** A Worker that ran this long has run well: its death is taken for the first. */
+const RAN_WELL_MS = 60_000;
+
+/** One Worker, from its start to its death. */
+interface Life {
+  readonly worker: Worker;
+  readonly lent: Lent;
+  readonly endChecks: () => void;
+  report: Report | null;
+  /** When it was first known to tick, on the clock. */
+  runningSince: number | null;
+  /** Whether anything has come from it since the last check. */
+  heard: boolean;
+  /** Checks in a row before which nothing had come. */
+  silent: number;
+  /** What it was at when last checked, or null when idle. */
+  at: string | null;
+  /** Checks in a row that found it at the same. */
+  same: number;
+  /** Whether it has said that it has stopped. */
+  stopped: boolean;
+}
+
+/**
+ * Runs a module's `Ticks` in a Worker, with the face of `Ticker`. The Worker is
+ * started again, after a wait that grows from 1 s to 60 s, when it dies, exits,
+ * cannot load its module, fails to start or is at one thing for longer than
+ * the deadline. Time is judged by the clock given here, in whole seconds: a
+ * hang is found up to two seconds after its deadline.
+ */
+export class IsolatedTicker {
+  readonly #name: string;
+  readonly #href: string;
+  readonly #shared: OwnedShared;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  /** Resolves when the start hook has run for the first time, or could not. */
+  readonly #started = Promise.withResolvers<void>();
+  readonly #stopped = Promise.withResolvers<void>();
+  #life: Life | null = null;
+  #begun = false;
+  #stopping = false;
+  #ended = false;
+  /** The sums over the Workers that are gone. */
+  #past = { ticks: 0, errors: 0, restarts: 0 };
+  /** What the last report said. */
+  #last: TickerStatus | null = null;
+  #lastError: string | null = null;
+  /** Why the last Worker died, until the next one ticks. */
+  #death: string | null = null;
+  #waitMs = 0;
+  /** The start that is to come: when, on the clock, and how to call it off. */
+  #again: { due: number; cancel: () => void } | null = null;
+
+  /**
+   * @param module path (relative to the working directory) or URL of a module whose
+   * default export is a `Ticks`, or a class that makes one without arguments
+   */
+  constructor(
+    module: string | URL,
+    shared: OwnedShared,
+    { clock, log }: { clock: Clock; log: Logger },
+  ) {
+    this.#name = String(module);
+    this.#href = module instanceof URL ? module.href : Bun.pathToFileURL(resolve(module)).href;
+    this.#shared = shared;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /**
+   * Starts the Worker; resolves when its start hook has run or has failed.
+   * Failures are logged and tried again; this does not reject for them.
+   * @throws Error when it was started or stopped before
+   */
+  async start(): Promise<void> {
+    if (this.#begun || this.#stopping) throw new Error("a ticker is started once");
+    this.#begun = true;
+    this.#spawn();
+    await this.#started.promise;
+  }
+
+  /**
+   * Ends the ticks in the Worker, waits for the one that runs and for the stop
+   * hook, and ends the Worker. Nothing is started again from here on.
+   * @param deadlineMs after this many milliseconds the Worker is cut
+   */
+  async stop(deadlineMs?: number): Promise<void> {
+    if (!this.#stopping) {
+      this.#stopping = true;
+      this.#again?.cancel();
+      this.#again = null;
+      if (this.#life === null) this.#end();
+      else this.#tell(this.#life, { kind: "stop" });
+    }
+    const cancel =
+      deadlineMs === undefined ? () => {} : this.#clock.after(deadlineMs, () => this.#cut());
+    await this.#stopped.promise;
+    cancel();
+  }
+
+  /**
+   * As the Worker last reported, which is at most a second ago while it does
+   * not hang. Ticks and errors are the sums over all Workers, as far as they
+   * were reported. `mode` and `seconds` are FLEX and null until the module has
+   * been loaded.
+   */
+  status(): TickerStatus {
+    const present = this.#life?.report?.ticker?.status;
+    return {
+      state: this.#state(),
+      ticks: this.#past.ticks + (present?.ticks ?? 0),
+      errors: this.#past.errors + (present?.errors ?? 0),
+      restarts: this.#past.restarts,
+      tickingMs: present?.tickingMs ?? null,
+      lastTickMs: this.#last?.lastTickMs ?? null,
+      lastError: this.#lastError,
+      nextInMs: present?.nextInMs ?? null,
+      mode: this.#last?.mode ?? "FLEX",
+      seconds: this.#last?.seconds ?? null,
+    };
+  }
+
+  health(): Health {
+    if (this.#ended || this.#death === null) return { ok: true, reason: this.#state() };
+    const died = `died (${this.#death})`;
+    if (this.#again === null) return { ok: false, reason: `${died}; starting again` };
+    const seconds = Math.max(0, Math.ceil((this.#again.due - this.#clock.now()) / 1000));
+    return { ok: false, reason: `${died}; starting again in ${seconds} s` };
+  }
+
+  #state(): TickerStatus["state"] {
+    if (this.#ended) return "stopped";
+    if (this.#life === null) return this.#begun ? "dead" : "starting";
+    return this.#life.report?.ticker?.status.state ?? "starting";
+  }
+
+  #spawn(): void {
+    const worker = new Worker(new URL("./ticker-worker.ts", import.meta.url).href);
+    const life: Life = {
+      worker,
+      lent: this.#shared.lend((answer) => this.#tell(life, answer)),
+      endChecks: this.#clock.every(CHECK_MS, () => this.#check(life)),
+      report: null,
+      runningSince: null,
+      heard: false,
+      silent: 0,
+      at: null,
+      same: 0,
+      stopped: false,
+    };
+    this.#life = life;
+    worker.addEventListener("message", ({ data }) => {
+      if (this.#life !== life) return;
+      life.heard = true;
+      const message = (data as { ofTicker?: FromWorker } | null)?.ofTicker;
+      if (message !== undefined) this.#take(life, message);
+    });
+    worker.addEventListener("messageerror", () => {
+      if (this.#life === life) this.#die(life, "a message that cannot be read", null);
+    });
+    worker.addEventListener("error", (event) => {
+      event.preventDefault();
+      if (this.#life === life) this.#die(life, ...uncaught(event.message));
+    });
+    worker.addEventListener("close", (event) => {
+      if (this.#life !== life) return;
+      if (!life.stopped) return this.#die(life, `exit code ${event.code}`, null);
+      this.#bury(life);
+      this.#end();
+    });
+    this.#tell(life, { kind: "run", href: this.#href, name: this.#name });
+  }
+
+  #tell(life: Life, message: ToWorker): void {
+    life.worker.postMessage(message);
+  }
+
+  #take(life: Life, message: FromWorker): void {
+    switch (message.kind) {
+      case "report":
+        this.#note(life, message);
+        break;
+      case "log":
+        this.#log[message.level](`ticker ${this.#name}: ${message.message}`);
+        break;
+      case "bug":
+        this.#log.bug(errorOf(message.stack), `ticker ${this.#name}: ${message.context}`);
+        break;
+      case "failed":
+        this.#die(life, message.reason, message.stack);
+        break;
+      case "stopped":
+        life.stopped = true;
+        life.worker.terminate();
+        break;
+      case "get":
+      case "set":
+      case "lock":
+      case "commit":
+      case "release":
+        life.lent.take(message);
+        break;
+    }
+  }
+
+  #note(life: Life, report: Report): void {
+    life.report = report;
+    if (report.ticker === null) return;
+    const { status } = report.ticker;
+    this.#last = status;
+    this.#lastError = status.lastError ?? this.#lastError;
+    if (status.state !== "running" || life.runningSince !== null) return;
+    life.runningSince = this.#clock.now();
+    this.#death = null;
+    this.#started.resolve();
+  }
+
+  /**
+   * Asks for a sign of life and judges the last ones. Checks are counted, not
+   * milliseconds: when this thread itself hung or slept, that is one check, and
+   * the Worker is not blamed for it.
+   */
+  #check(life: Life): void {
+    life.silent = life.heard ? 0 : life.silent + 1;
+    life.heard = false;
+    const stage = life.report === null ? "load" : life.report.stage;
+    const at = stage === null ? null : `${stage} ${this.status().ticks}`;
+    life.same = at !== null && at === life.at ? life.same + 1 : 0;
+    life.at = at;
+    const deadlineMs = life.report?.ticker?.deadlineMs ?? DEADLINE_MS;
+    const silent = life.silent * CHECK_MS > deadlineMs;
+    if (silent || (stage !== null && life.same * CHECK_MS > deadlineMs)) {
+      let reason = `no sign of life for ${(life.silent * CHECK_MS) / 1000} s`;
+      if (stage === "load") reason = `not loaded within ${deadlineMs / 1000} s`;
+      else if (stage !== null && !silent) reason = overdue(stage, deadlineMs);
+      this.#die(life, reason, null);
+    } else this.#tell(life, { kind: "ping" });
+  }
+
+  #die(life: Life, reason: string, stack: string | null): void {
+    this.#bury(life);
+    this.#death = this.#lastError = reason;
+    const died = `ticker ${this.#name} died (${reason})`;
+    if (this.#stopping) {
+      this.#say(died, stack);
+      return this.#end();
+    }
+    const now = this.#clock.now();
+    const well = life.runningSince !== null && now - life.runningSince >= RAN_WELL_MS;
+    this.#waitMs =
+      well || this.#waitMs === 0 ? FIRST_WAIT_MS : Math.min(2 * this.#waitMs, LONGEST_WAIT_MS);
+    const again = () => {
+      this.#again = null;
+      this.#past.restarts++;
+      this.#log.info(`ticker ${this.#name} is started again`);
+      this.#spawn();
+    };
+    this.#again = { due: now + this.#waitMs, cancel: this.#clock.after(this.#waitMs, again) };
+    this.#say(`${died}; starting again in ${this.#waitMs / 1000} s`, stack);
+    this.#started.resolve();
+  }
+
+  #say(died: string, stack: string | null): void {
+    if (stack === null) this.#log.error(died);
+    else this.#log.bug(errorOf(stack), died);
+  }
+
+  #cut(): void {
+    if (this.#life === null) return;
+    this.#log.warning(`ticker ${this.#name} has not stopped in time and is cut`);
+    this.#bury(this.#life);
+    this.#end();
+  }
+
+  /** Ends a Worker and forgets it; what it still says or does is nobody's business. */
+  #bury(life: Life): void {
+    life.endChecks();
+    life.lent.end();
+    life.worker.terminate();
+    const status = life.report?.ticker?.status;
+    this.#past.ticks += status?.ticks ?? 0;
+    this.#past.errors += status?.errors ?? 0;
+    this.#life = null;
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#started.resolve();
+    this.#stopped.resolve();
+  }
+}
+
+/** An error of the Worker with the stack it had there. */
+function errorOf(stack: string): Error {
+  const error = new Error(stack.split("\n", 1)[0] ?? "");
+  error.stack = stack;
+  return error;
+}
+
+/**
+ * What a Worker's uncaught error says in one line, and its stack if there is
+ * one. The report quotes some source first.
+ */
+function uncaught(report: string): [reason: string, stack: string | null] {
+  const lines = Bun.stripANSI(report).trimEnd().split("\n");
+  const at = lines.findIndex((line) => /^\w*(error|message): /i.test(line));
+  const said = lines.slice(Math.max(0, at));
+  return [
+    `uncaught ${at < 0 ? "error: " : ""}${said[0]}`,
+    said.length > 1 ? said.map((line) => line.trim()).join("\n    ") : null,
+  ];
+}

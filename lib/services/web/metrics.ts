@@ -1,0 +1,67 @@
+import type { StatDeclaration } from "../../host/service.ts";
+import type { Numbers } from "./observe.ts";
+
+/** Media type of Prometheus's text format. */
+export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+interface Family {
+  readonly kind: "counter" | "gauge";
+  readonly about: string;
+  readonly samples: string[];
+}
+
+/**
+ * Prometheus's text format: `summoner_PART_NAME_UNIT`, a counter with `_total`
+ * after it; a unit that the name holds already moves to the end.
+ */
+export function metricsText(
+  numbers: ReadonlyMap<string, Numbers>,
+  healthy: ReadonlyMap<string, boolean>,
+  version: string,
+): string {
+  const families = new Map<string, Family>();
+  const add = (
+    name: string,
+    kind: Family["kind"],
+    about: string,
+    labels: string,
+    value: number,
+  ) => {
+    const family = families.get(name) ?? { kind, about, samples: [] };
+    family.samples.push(`${name}${labels} ${value}`);
+    families.set(name, family);
+  };
+  add("summoner_build_info", "gauge", "What runs.", label("version", version), 1);
+  for (const [part, ok] of healthy) {
+    const about = "Whether a service is healthy: 1 or 0.";
+    add("summoner_service_healthy", "gauge", about, label("service", part), ok ? 1 : 0);
+  }
+  for (const [part, { declared, stats }] of numbers) {
+    for (const [stat, declaration] of Object.entries(declared)) {
+      const { kind, series } = declaration;
+      const name = seriesName(part, series?.name ?? stat, declaration);
+      const labels = series ? label(series.label, series.value) : "";
+      const about = series ? `By ${series.label}.` : declaration.about;
+      add(name, kind, about, labels, stats[stat] as number);
+    }
+  }
+  const lines: string[] = [];
+  for (const [name, { kind, about, samples }] of families) {
+    lines.push(`# HELP ${name} ${escaped(about)}`, `# TYPE ${name} ${kind}`, ...samples);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function seriesName(part: string, stat: string, { unit, kind }: StatDeclaration): string {
+  const words = stat.split("_").filter((word) => word !== unit);
+  const total = kind === "counter" ? ["total"] : [];
+  return ["summoner", part, ...words, unit, ...total].join("_");
+}
+
+function label(name: string, value: string): string {
+  return `{${name}="${escaped(value).replaceAll('"', '\\"')}"}`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+}

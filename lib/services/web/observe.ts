@@ -1,0 +1,121 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { Host, StatDeclaration } from "../../host/service.ts";
+
+/** The numbers of one part of the program, and how each is to be read. */
+export interface Numbers {
+  readonly declared: Readonly<Record<string, StatDeclaration>>;
+  readonly stats: Readonly<Record<string, number>>;
+}
+
+const PROCESS: Readonly<Record<string, StatDeclaration>> = {
+  uptime_seconds: { kind: "gauge", unit: "seconds", about: "Time since the start." },
+  cpu_seconds: {
+    kind: "counter",
+    unit: "seconds",
+    about: "Processor time used.",
+    headline: true,
+  },
+  memory_bytes: { kind: "gauge", unit: "bytes", about: "Resident memory.", headline: true },
+  event_loop_delay_seconds: {
+    kind: "gauge",
+    unit: "seconds",
+    about: "Longest delay of the event loop in the last second.",
+    headline: true,
+  },
+};
+
+const LOG: Readonly<Record<string, StatDeclaration>> = {
+  written_bytes: { kind: "counter", unit: "bytes", about: "Bytes written to log files." },
+  lost_lines: { kind: "counter", unit: "lines", about: "Lines that never reached the log file." },
+  rotations: { kind: "counter", unit: "files", about: "Log files rotated." },
+  failing: {
+    kind: "gauge",
+    unit: "files",
+    about: "Whether the log file cannot be written at present: 1 or 0.",
+  },
+};
+
+/** Seconds of history that a newly opened dashboard is given. */
+const HISTORY_SECONDS = 300;
+
+/** One second of the headline numbers, by `service.stat`. */
+export interface Sample {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly values: Readonly<Record<string, number>>;
+}
+
+/** Looks at the whole program once a second: its process, its log and every service. */
+export class Observer {
+  readonly history: Sample[] = [];
+  readonly #host: Pick<Host<never>, "clock" | "log" | "services">;
+  readonly #startedAt: number;
+  readonly #startedWall: number;
+  readonly #delays = monitorEventLoopDelay({ resolution: 20 });
+  #delaySeconds = 0;
+
+  constructor(host: Pick<Host<never>, "clock" | "log" | "services">) {
+    this.#host = host;
+    this.#startedAt = host.clock.now();
+    this.#startedWall = host.clock.wall();
+    this.#delays.enable();
+  }
+
+  /** When the program started; milliseconds since 1970. */
+  get startedAt(): number {
+    return this.#startedWall;
+  }
+
+  stop(): void {
+    this.#delays.disable();
+  }
+
+  /** The numbers of every part, by its name: `process`, `log` and the services. */
+  numbers(): Map<string, Numbers> {
+    const { services } = this.#host;
+    return new Map([
+      ["process", { declared: PROCESS, stats: this.#process() }],
+      ["log", { declared: LOG, stats: this.#log() }],
+      ...[...services].map(
+        ([name, service]) =>
+          [name, { declared: service.declared, stats: service.stats() }] as const,
+      ),
+    ]);
+  }
+
+  /** Takes the second's sample. @returns the numbers it was taken from */
+  sample(): Map<string, Numbers> {
+    this.#delaySeconds = this.#delays.max / 1e9;
+    this.#delays.reset();
+    const numbers = this.numbers();
+    const values: Record<string, number> = {};
+    for (const [part, { declared, stats }] of numbers) {
+      for (const [name, { headline }] of Object.entries(declared)) {
+        if (headline) values[`${part}.${name}`] = stats[name] as number;
+      }
+    }
+    this.history.push({ at: this.#host.clock.wall(), values });
+    if (this.history.length > HISTORY_SECONDS) this.history.shift();
+    return numbers;
+  }
+
+  #process(): Record<string, number> {
+    const { user, system } = process.cpuUsage();
+    return {
+      uptime_seconds: (this.#host.clock.now() - this.#startedAt) / 1000,
+      cpu_seconds: (user + system) / 1e6,
+      memory_bytes: process.memoryUsage.rss(),
+      event_loop_delay_seconds: this.#delaySeconds,
+    };
+  }
+
+  #log(): Record<string, number> {
+    const { bytes_written, lines_lost, rotations, failing } = this.#host.log.stats();
+    return {
+      written_bytes: bytes_written,
+      lost_lines: lines_lost,
+      rotations,
+      failing: failing === null ? 0 : 1,
+    };
+  }
+}

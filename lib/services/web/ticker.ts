@@ -1,0 +1,323 @@
+import type { Clock } from "../../host/clock.ts";
+import { messageOf } from "../../host/errors.ts";
+import type { Log } from "../../host/log.ts";
+import type { Health } from "../../host/service.ts";
+import type { Shared } from "./shared.ts";
+
+/**
+ * When the next tick is due.
+ *
+ * - `FLEX`: one period after the last due time. When that time had passed as
+ *   the last tick ended, or a whole period was missed, the tick comes at once
+ *   and the schedule starts anew from there.
+ * - `STRICT`: on a fixed grid. Ticks that were missed while one ran are made up
+ *   back to back.
+ * - `SPACED`: one period after the end of the last tick.
+ */
+export type TickMode = "FLEX" | "STRICT" | "SPACED";
+
+/** Periodic work: any object with a `tick`. The other fields are read once, before `start` is called. */
+export interface Ticks {
+  /** The period, a finite number above 0; without it each tick follows the last at once. */
+  seconds?: number;
+  /** `FLEX` when not given. */
+  mode?: TickMode;
+  /** Whether the first tick comes at once (so when not given) or one period after the start. */
+  immediate?: boolean;
+  /**
+   * How long a hook or a tick may take, at least 1; `max(30, 10 * seconds)` when
+   * not given. In a Worker it is then ended and started again; in this process
+   * the health report says so, and that is all that can be done.
+   */
+  deadlineSeconds?: number;
+  /** Called once, before the first tick; what it throws is the death of the ticker. */
+  start?(shared: Shared): void | Promise<void>;
+  /** Never called while an earlier call has not settled. What it throws is logged and counted. */
+  tick(): void | Promise<void>;
+  /** Called once, after the last tick, where `start` went well. */
+  stop?(): void | Promise<void>;
+}
+
+/** Where a ticker tells of itself. */
+export type Logger = Pick<Log, "info" | "warning" | "error" | "bug">;
+
+export interface TickerStatus {
+  /** `starting` until the start hook has run; `dead` when that failed or while a Worker is down. */
+  state: "starting" | "running" | "stopped" | "dead";
+  /** Ticks that have ended, those with an error among them. */
+  ticks: number;
+  /** Ticks that ended with an error. */
+  errors: number;
+  /** How often it was started again; only a ticker in a Worker ever is. */
+  restarts: number;
+  /** Milliseconds that the present tick has run, or null between ticks. */
+  tickingMs: number | null;
+  /** Milliseconds that the last tick took, or null before its end. */
+  lastTickMs: number | null;
+  lastError: string | null;
+  /** Milliseconds until the next tick, or null during one and where none will come. */
+  nextInMs: number | null;
+  mode: TickMode;
+  /** The period, or null without one. */
+  seconds: number | null;
+}
+
+/** What of the user's is being run. */
+export type Stage = "start" | "tick" | "stop";
+
+/** How the stages are called in what an operator reads. */
+export const STAGES: Readonly<Record<Stage, string>> = {
+  start: "the start hook",
+  tick: "a tick",
+  stop: "the stop hook",
+};
+
+const MODES: readonly unknown[] = ["FLEX", "STRICT", "SPACED"] satisfies TickMode[];
+
+/** How long a hook or a tick may take where nothing else is said, in milliseconds; at least so. */
+export const DEADLINE_MS = 30_000;
+
+/** Errors in ticks that are logged in one second; the rest is counted. */
+const ERRORS_PER_SECOND = 10;
+
+/** Why a value cannot be ticked, naming the field; null when it is a `Ticks`. */
+export function ticksProblem(value: unknown): string | null {
+  if (typeof value !== "object" || value === null) {
+    return `a ticker is an object with a tick function, not ${Bun.inspect(value)}`;
+  }
+  const { seconds, mode, immediate, deadlineSeconds, tick, start, stop } = value as Record<
+    string,
+    unknown
+  >;
+  if (typeof tick !== "function") return `tick must be a function, not ${Bun.inspect(tick)}`;
+  for (const [name, hook] of Object.entries({ start, stop })) {
+    if (hook !== undefined && typeof hook !== "function") {
+      return `${name} must be a function, not ${Bun.inspect(hook)}`;
+    }
+  }
+  if (seconds !== undefined && !(Number.isFinite(seconds) && (seconds as number) > 0)) {
+    return `seconds must be a finite number above 0, not ${Bun.inspect(seconds)}`;
+  }
+  if (mode !== undefined && !MODES.includes(mode)) {
+    return `mode must be FLEX, STRICT or SPACED, not ${Bun.inspect(mode)}`;
+  }
+  if (immediate !== undefined && typeof immediate !== "boolean") {
+    return `immediate must be true or false, not ${Bun.inspect(immediate)}`;
+  }
+  if (
+    deadlineSeconds !== undefined &&
+    !(Number.isFinite(deadlineSeconds) && (deadlineSeconds as number) >= 1)
+  ) {
+    return `deadlineSeconds must be a finite number, at least 1, not ${Bun.inspect(deadlineSeconds)}`;
+  }
+  return null;
+}
+
+/**
+ * Runs a `Ticks` in this process. A tick that never returns, or that exits,
+ * takes the program with it: an `IsolatedTicker` does not let that happen.
+ */
+export class Ticker {
+  /** How long a hook or a tick may take, in milliseconds. */
+  readonly deadlineMs: number;
+  readonly #ticks: Ticks;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #afterTick: () => void;
+  readonly #mode: TickMode;
+  readonly #immediate: boolean;
+  /** Milliseconds, or null without a period. */
+  readonly #period: number | null;
+  #state: TickerStatus["state"] = "starting";
+  #doing: { stage: Stage; since: number } | null = null;
+  /** The end of what is being run, or of what was last run. */
+  #running: Promise<void> | null = null;
+  #stopping: Promise<void> | null = null;
+  /** When the next tick is due, or the last was, on the clock. */
+  #due = 0;
+  #cancelNext: (() => void) | null = null;
+  #count = 0;
+  #errors = 0;
+  #lastTickMs: number | null = null;
+  #lastError: string | null = null;
+  /** The second in which errors are being logged: when it began, and how many there were. */
+  #second = { since: 0, errors: 0 };
+
+  /**
+   * @param options.afterTick called when a tick has ended and the next is planned
+   * @throws TypeError naming the field that is wrong
+   */
+  constructor(ticks: Ticks, options: { clock: Clock; log: Logger; afterTick?: () => void }) {
+    const problem = ticksProblem(ticks);
+    if (problem !== null) throw new TypeError(problem);
+    this.#ticks = ticks;
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#afterTick = options.afterTick ?? (() => {});
+    this.#mode = ticks.mode ?? "FLEX";
+    this.#immediate = ticks.immediate ?? true;
+    this.#period = ticks.seconds === undefined ? null : ticks.seconds * 1000;
+    this.deadlineMs =
+      ticks.deadlineSeconds === undefined
+        ? Math.max(DEADLINE_MS, 10 * (this.#period ?? 0))
+        : ticks.deadlineSeconds * 1000;
+  }
+
+  /** What of the user's is being run at present, if anything. */
+  get stage(): Stage | null {
+    return this.#doing?.stage ?? null;
+  }
+
+  /**
+   * Runs the start hook and plans the first tick. An error in the hook is
+   * logged and leaves the ticker dead; this does not reject for it.
+   * @throws Error when it was started or stopped before
+   */
+  async start(shared: Shared): Promise<void> {
+    if (this.#running !== null || this.#stopping !== null) {
+      throw new Error("a ticker is started once");
+    }
+    await this.#underWay(() => this.#start(shared));
+  }
+
+  /**
+   * Ends the ticks, waits for the one that runs and runs the stop hook, once
+   * however often this is called. A tick that waits for this waits for itself.
+   * @param deadlineMs after this many milliseconds it is no longer waited for
+   */
+  async stop(deadlineMs?: number): Promise<void> {
+    this.#stopping ??= this.#stop();
+    if (deadlineMs === undefined) return this.#stopping;
+    const late = Promise.withResolvers<void>();
+    const cancel = this.#clock.after(deadlineMs, () => {
+      const what = this.#doing === null ? "it" : STAGES[this.#doing.stage];
+      this.#log.warning(`the ticker has not stopped in time: ${what} still runs`);
+      late.resolve();
+    });
+    await Promise.race([this.#stopping, late.promise]);
+    cancel();
+  }
+
+  status(): TickerStatus {
+    const now = this.#clock.now();
+    return {
+      state: this.#state,
+      ticks: this.#count,
+      errors: this.#errors,
+      restarts: 0,
+      tickingMs: this.#doing?.stage === "tick" ? now - this.#doing.since : null,
+      lastTickMs: this.#lastTickMs,
+      lastError: this.#lastError,
+      nextInMs: this.#cancelNext === null ? null : Math.max(0, this.#due - now),
+      mode: this.#mode,
+      seconds: this.#period === null ? null : this.#period / 1000,
+    };
+  }
+
+  health(): Health {
+    if (this.#state === "dead") return { ok: false, reason: `died (${this.#lastError})` };
+    if (this.#doing !== null && this.#clock.now() - this.#doing.since > this.deadlineMs) {
+      return { ok: false, reason: overdue(this.#doing.stage, this.deadlineMs) };
+    }
+    return { ok: true, reason: this.#state };
+  }
+
+  async #start(shared: Shared): Promise<void> {
+    try {
+      await this.#run("start", () => this.#ticks.start?.(shared));
+    } catch (error) {
+      this.#state = "dead";
+      this.#lastError = `${STAGES.start} failed: ${messageOf(error)}`;
+      this.#log.bug(error, `the ticker died: ${STAGES.start} failed`);
+      return;
+    }
+    this.#state = "running";
+    this.#due = this.#clock.now() + (this.#immediate ? 0 : (this.#period ?? 0));
+    this.#plan();
+  }
+
+  async #stop(): Promise<void> {
+    this.#cancelNext?.();
+    this.#cancelNext = null;
+    await this.#running;
+    if (this.#state === "running") {
+      try {
+        await this.#run("stop", () => this.#ticks.stop?.());
+      } catch (error) {
+        this.#lastError = messageOf(error);
+        this.#log.bug(error, `${STAGES.stop} of the ticker failed`);
+      }
+    }
+    this.#state = "stopped";
+  }
+
+  /** Does what `stop` waits for; its first line may call `stop` already. */
+  #underWay(work: () => Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#running = promise;
+    void work().then(resolve);
+    return promise;
+  }
+
+  async #run(stage: Stage, call: () => void | Promise<void>): Promise<void> {
+    this.#doing = { stage, since: this.#clock.now() };
+    try {
+      await call();
+    } finally {
+      this.#doing = null;
+    }
+  }
+
+  async #tick(): Promise<void> {
+    const begun = this.#clock.now();
+    try {
+      await this.#run("tick", () => this.#ticks.tick());
+    } catch (error) {
+      this.#errors++;
+      this.#lastError = messageOf(error);
+      this.#tell(error);
+    }
+    this.#count++;
+    const now = this.#clock.now();
+    this.#lastTickMs = now - begun;
+    if (this.#period === null) this.#due = now;
+    else if (this.#mode === "STRICT") this.#due += this.#period;
+    else if (this.#mode === "SPACED") this.#due = now + this.#period;
+    else this.#due = Math.max(this.#due + this.#period, now);
+    this.#plan();
+    this.#afterTick();
+  }
+
+  /** Has the next tick come when it is due: never in this turn of the event loop. */
+  #plan(): void {
+    if (this.#stopping !== null) return;
+    const due = () => {
+      this.#cancelNext = null;
+      const late = this.#clock.now() - this.#due;
+      if (this.#mode === "FLEX" && late >= (this.#period ?? 0)) this.#due += late;
+      void this.#underWay(() => this.#tick());
+    };
+    const wait = this.#due - this.#clock.now();
+    if (wait > 0) {
+      this.#cancelNext = this.#clock.after(wait, due);
+      return;
+    }
+    const soon = setImmediate(due);
+    this.#cancelNext = () => clearImmediate(soon);
+  }
+
+  /** Logs an error in a tick, unless there were too many within a second. */
+  #tell(error: unknown): void {
+    const now = this.#clock.now();
+    if (now - this.#second.since >= 1000) this.#second = { since: now, errors: 0 };
+    if (++this.#second.errors <= ERRORS_PER_SECOND) this.#log.bug(error, "an error in a tick");
+    else if (this.#second.errors === ERRORS_PER_SECOND + 1) {
+      this.#log.warning("more errors in ticks within a second are counted, not logged");
+    }
+  }
+}
+
+/** Says that a stage takes longer than its deadline. */
+export function overdue(stage: Stage, deadlineMs: number): string {
+  return `${STAGES[stage]} has run for longer than ${deadlineMs / 1000} s`;
+}

@@ -1,0 +1,784 @@
+import { afterEach, describe, expect, spyOn, test } from "bun:test";
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Operator } from "../lib/host/service.ts";
+import {
+  type BootedWeb,
+  bootWeb,
+  configOf,
+  dial,
+  NOBODY,
+  type Peer,
+  raw,
+  turn,
+  until,
+} from "./kit.ts";
+
+const running: BootedWeb[] = [];
+const folders: string[] = [];
+afterEach(async () => {
+  for (const server of running.splice(0)) await server.stop();
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+async function boot(...given: Parameters<typeof bootWeb>): Promise<BootedWeb> {
+  const server = await bootWeb(...given);
+  running.push(server);
+  return server;
+}
+
+function temporary(): string {
+  const folder = mkdtempSync(join(tmpdir(), "summoner-web-"));
+  folders.push(folder);
+  return folder;
+}
+
+const BUILT_IN = [
+  ["/", "text/html; charset=utf-8", "no-cache"],
+  ["/dashboard.js", "text/javascript; charset=utf-8", "no-cache"],
+  ["/dashboard.css", "text/css; charset=utf-8", "no-cache"],
+  ["/healthz", "application/json; charset=utf-8", "no-store"],
+  ["/readyz", "application/json; charset=utf-8", "no-store"],
+  ["/varz", "application/json; charset=utf-8", "no-store"],
+  ["/connz", "application/json; charset=utf-8", "no-store"],
+  ["/session", "application/json; charset=utf-8", "no-store"],
+  ["/metrics", "text/plain; version=0.0.4; charset=utf-8", "no-store"],
+  ["/events", "text/event-stream", "no-store"],
+] as const;
+
+describe("built-in routes", () => {
+  test.each(BUILT_IN)("%s: status, type, caching and security", async (path, type, caching) => {
+    const server = await boot();
+    for (const method of ["GET", "HEAD"]) {
+      const answer = await server.get(path, { method });
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get("content-type")).toBe(type);
+      expect(answer.headers.get("cache-control")).toBe(caching);
+      expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
+      expect(answer.headers.get("x-frame-options")).toBe("DENY");
+      expect(answer.headers.get("referrer-policy")).toBe("no-referrer");
+      expect(answer.headers.get("content-security-policy")).toContain("default-src 'none'");
+      expect(answer.headers.get("cross-origin-resource-policy")).toBe("same-origin");
+      expect(answer.headers.get("access-control-allow-origin")).toBeNull();
+      if (method === "HEAD") expect(await answer.text()).toBe("");
+      else await answer.body?.cancel();
+    }
+    for (const method of ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"]) {
+      const answer = await head(server, `${method} ${path}`);
+      expect(answer).toStartWith("HTTP/1.1 405 ");
+      expect(answer.toLowerCase()).toContain("\r\nallow: get, head\r\n");
+    }
+  });
+
+  test("what is not there is 404, POST routes refuse GET", async () => {
+    const server = await boot({}, NOBODY, TOKEN);
+    for (const path of ["/nothing", "/varz/", "/admin/", "/admin/nothing", "//varz", "/Varz"]) {
+      expect(await head(server, `GET ${path}`)).toStartWith("HTTP/1.1 404 ");
+    }
+    const answer = await server.get("/admin/kick");
+    expect([answer.status, answer.headers.get("allow")]).toEqual([405, "POST"]);
+  });
+
+  test("the page's files are not sent twice", async () => {
+    const server = await boot();
+    for (const path of ["/", "/dashboard.js", "/dashboard.css"]) {
+      const etag = (await server.get(path)).headers.get("etag") as string;
+      const again = await server.get(path, { headers: { "if-none-match": etag } });
+      expect([again.status, await again.text()]).toEqual([304, ""]);
+      const other = await server.get(path, { headers: { "if-none-match": '"other"' } });
+      expect(other.status).toBe(200);
+    }
+  });
+
+  test("the dashboard may live elsewhere", async () => {
+    const server = await boot({ web: { dashboard: "/ops" } });
+    expect((await server.get("/ops")).headers.get("content-type")).toStartWith("text/html");
+    expect((await server.get("/")).status).toBe(404);
+  });
+
+  test("/varz tells of services, process, log and settings, and hides secrets", async () => {
+    const server = await boot({ tls: { passphrase: "open sesame" }, name: "here" });
+    const peer = await server.join();
+    peer.send("one\ntwo\n");
+    await until(() => server.relay.stats()["lines_in"] === 2);
+    server.clock.advance(5000);
+    const text = await (await server.get("/varz")).text();
+    const varz = JSON.parse(text);
+    expect(varz).toMatchObject({
+      name: "here",
+      draining: false,
+      pid: process.pid,
+      log_level: "INFO",
+      health: { relay: { ok: true }, web: { ok: true }, log: { ok: true } },
+      process: { uptime_seconds: 5 },
+      services: {
+        relay: { addresses: [expect.any(String)], stats: { clients: 1, lines_in: 2 } },
+        web: { stats: { requests: 1 } },
+      },
+      config: { version: "rust", tls: { passphrase: "********" } },
+    });
+    expect(varz.process.memory_bytes).toBeGreaterThan(1e6);
+    expect(varz.process.cpu_seconds).toBeGreaterThan(0);
+    expect(text).not.toContain("sesame");
+    expect(varz.services.relay.stats).toEqual(server.relay.stats());
+  });
+});
+
+describe("/connz", () => {
+  test("tells of each client", async () => {
+    const server = await boot();
+    const peer = await server.join();
+    peer.send("hello\nyou\n");
+    await until(() => server.relay.stats()["lines_in"] === 2);
+    server.clock.advance(61_000);
+    const { clients, total } = await bodyOf(await server.get("/connz"));
+    expect(total).toBe(1);
+    expect(clients).toEqual([
+      {
+        service: "relay",
+        id: expect.any(Number),
+        address: peer.address,
+        state: "open",
+        age_seconds: 61,
+        lines_in: 2,
+        bytes_in: 10,
+        bytes_out: 0,
+        outbox_bytes: 0,
+      },
+    ]);
+  });
+
+  test("sorts by every column, both ways, and pages", async () => {
+    const server = await boot();
+    const peers: Peer[] = [];
+    for (let i = 0; i < 5; i++) {
+      const peer = await server.join();
+      peer.send("x\n".repeat(i + 1));
+      peers.push(peer);
+      server.clock.advance(1000);
+    }
+    await until(() => server.relay.stats()["lines_in"] === 15);
+    const ask = async (query: string) =>
+      (await (await server.get(`/connz?${query}`)).json()) as {
+        total: number;
+        clients: Record<string, string | number>[];
+      };
+    const columns = Object.keys((await ask("limit=1")).clients[0] as object);
+    expect(columns).toHaveLength(9);
+    for (const sort of columns) {
+      for (const order of ["asc", "desc"]) {
+        const { clients } = await ask(`sort=${sort}&order=${order}`);
+        const values = clients.map((client) => client[sort] as string | number);
+        const sorted = values.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+        expect(values).toEqual(order === "asc" ? sorted : sorted.toReversed());
+      }
+    }
+    const page = await ask("sort=lines_in&order=asc&limit=2&offset=2");
+    expect(page.total).toBe(5);
+    expect(page.clients.map((client) => client["lines_in"])).toEqual([3, 4]);
+    expect((await ask("offset=5")).clients).toEqual([]);
+    const port = peers[3]?.address.split(":")[1] as string;
+    expect((await ask(`address=:${port}`)).total).toBe(1);
+    expect((await ask("service=web")).total).toBe(0);
+  });
+
+  test.each([
+    ["sort=nothing", "sort: found nothing; allowed: service, id, "],
+    ["order=up", "order: found up; allowed: asc, desc"],
+    ["limit=0", "limit: allowed: a whole number from 1 to 1000"],
+    ["limit=1001", "limit: allowed: a whole number from 1 to 1000"],
+    ["limit=1e3", "limit: allowed"],
+    ["limit=", "limit: allowed"],
+    ["offset=-1", "offset: allowed: a whole number from 0 to 1000000000"],
+    ["offset=1000000001", "offset: allowed"],
+    ["service=nothing", "service: found nothing; allowed: relay, web"],
+    ["colour=red", "colour: unknown; known: service, address, "],
+  ])("refuses ?%s", async (query, why) => {
+    const server = await boot();
+    for (const path of ["/connz", "/events"]) {
+      const answer = await server.get(`${path}?${query}`);
+      expect(answer.status).toBe(400);
+      expect(await answer.text()).toStartWith(why);
+    }
+  });
+
+  test("takes its bounds", async () => {
+    const server = await boot();
+    for (const query of ["limit=1", "limit=1000", "offset=0", "offset=1000000000"]) {
+      expect((await server.get(`/connz?${query}`)).status).toBe(200);
+    }
+  });
+});
+
+describe("/metrics", () => {
+  const promtool = Bun.which("promtool");
+
+  test.skipIf(promtool === null)(
+    `passes promtool${promtool === null ? " (promtool is not installed)" : ""}`,
+    async () => {
+      const server = await boot();
+      const text = await (await server.get("/metrics")).text();
+      const check = Bun.spawnSync([promtool as string, "check", "metrics"], {
+        stdin: Buffer.from(text),
+      });
+      expect(check.stdout.toString() + check.stderr.toString()).toBe("");
+      expect(check.exitCode).toBe(0);
+    },
+  );
+
+  test("has every number of every service, with its unit", async () => {
+    const server = await boot();
+    const peer = await server.join();
+    peer.send("one\n\n");
+    await until(() => server.relay.stats()["lines_in"] === 2);
+    const text = await (await server.get("/metrics")).text();
+    const values = new Map(
+      text
+        .split("\n")
+        .filter((line) => line !== "" && !line.startsWith("#"))
+        .map((line) => line.split(" ") as [string, string]),
+    );
+    expect(values.get("summoner_relay_clients")).toBe("1");
+    expect(values.get("summoner_relay_in_lines_total")).toBe("2");
+    expect(values.get("summoner_relay_blank_lines_total")).toBe("1");
+    expect(values.get("summoner_relay_in_bytes_total")).toBe("5");
+    expect(values.get('summoner_relay_closed_clients_total{reason="eof"}')).toBe("0");
+    expect(values.get('summoner_service_healthy{service="relay"}')).toBe("1");
+    let declared = 0;
+    for (const service of server.program.running.values()) {
+      const stats = service.stats();
+      expect(Object.keys(service.declared).toSorted()).toEqual(Object.keys(stats).toSorted());
+      for (const { unit, kind } of Object.values(service.declared)) {
+        declared++;
+        const ending = kind === "counter" ? `_${unit}_total` : `_${unit}`;
+        expect([...values.keys()].some((key) => key.replace(/\{.*/, "").endsWith(ending))).toBe(
+          true,
+        );
+      }
+    }
+    // Besides: 4 of the process, 4 of the log, the build and the health of three parts.
+    expect(values.size).toBe(declared + 12);
+  });
+});
+
+describe("health", () => {
+  test("a listener that cannot listen again is told of, and its recovery", async () => {
+    const server = await boot();
+    const health = async () => {
+      const [alive, ready] = await Promise.all([server.get("/healthz"), server.get("/readyz")]);
+      return [alive.status, await bodyOf(alive), ready.status, await bodyOf(ready)] as const;
+    };
+    const well = [200, { status: "ok", why: {} }, 200, { ready: true, why: {} }];
+    expect([...(await health())]).toEqual(well);
+    const tls = { ...server.config.relay.tls, ...selfSigned() };
+    const listen = spyOn(Bun, "listen").mockImplementation(((options: { port: number }) => {
+      // The trial of the certificates, on a port of its own, goes well.
+      if (options.port === 0) return { stop() {} };
+      throw Object.assign(new Error("in use"), { code: "EADDRINUSE" });
+    }) as never);
+    try {
+      server.program.reload({ ...server.config, relay: { ...server.config.relay, tls } });
+      const [alive, why, ready, whyNot] = await health();
+      expect([alive, ready]).toEqual([503, 503]);
+      expect(why).toEqual({
+        status: "failing",
+        why: { relay: expect.stringContaining("cannot listen on 127.0.0.1:") },
+      });
+      expect(whyNot).toEqual({ ready: false, why: why["why"] });
+      const relisten = server.config.hyper_parameters.accept_error_backoff_ms;
+      const attempts = listen.mock.calls.length;
+      server.clock.advance(relisten - 1);
+      expect(listen.mock.calls.length).toBe(attempts);
+      server.clock.advance(1);
+      expect(listen.mock.calls.length).toBe(attempts + 1);
+    } finally {
+      listen.mockRestore();
+    }
+    server.clock.advance(server.config.hyper_parameters.accept_error_backoff_ms);
+    expect([...(await health())]).toEqual(well);
+    expect(server.printed()).toContain("relay: listening again");
+  });
+
+  test("a ticker that dies is told of, and its recovery", async () => {
+    const folder = temporary();
+    const module = join(folder, "ticker.ts");
+    await Bun.write(module, "export default { seconds: 0.02, tick() { process.exit(3); } };");
+    const server = await boot({ web: { ticker: module } });
+    const why = async () => bodyOf(await server.get("/healthz"));
+    while ((await why())["status"] !== "failing") await turn();
+    expect((await why())["why"]).toEqual({
+      web: expect.stringMatching(/^ticker: died \(exit code 3\); starting again in \d s$/),
+    });
+    expect((await server.get("/readyz")).status).toBe(503);
+    await Bun.write(module, "export default { seconds: 0.02, tick() {} };");
+    server.clock.advance(1000);
+    while ((await why())["status"] !== "ok") await turn();
+    expect(server.service.stats()["ticker_restarts"]).toBe(1);
+    while (server.service.stats()["ticks"] === 0) await turn();
+  });
+
+  test.skipIf(process.platform !== "linux")("a log that cannot be written is told of", async () => {
+    const folder = temporary();
+    const logger = { enable_file_log: true, log_file_path: folder, enable_console_log: false };
+    // The log's own name leads to a device that is always full.
+    symlinkSync("/dev/full", join(folder, "full.log"));
+    const server = await boot({ name: "full", logger });
+    server.log.info("this does not fit");
+    server.clock.advance(100);
+    await until(() => server.log.stats().failing !== null);
+    const alive = await server.get("/healthz");
+    expect([alive.status, await bodyOf(alive)]).toEqual([
+      503,
+      { status: "failing", why: { log: expect.stringContaining("no space left") } },
+    ]);
+    // It still serves everybody.
+    expect((await server.get("/readyz")).status).toBe(200);
+  });
+
+  test("a drain is told of for as long as it lasts", async () => {
+    const server = await boot();
+    const peer = await server.join();
+    expect((await server.get("/readyz")).status).toBe(200);
+    // It does not see the end of its connection, so that the drain waits for it.
+    peer.pause();
+    const drained = server.program.drain(10_000);
+    const ready = await server.get("/readyz");
+    const why = { ready: false, why: { drain: "the server is stopping" } };
+    expect([ready.status, await bodyOf(ready)]).toEqual([503, why]);
+    const alive = await server.get("/healthz");
+    expect([alive.status, await bodyOf(alive)]).toEqual([200, { status: "draining", why: {} }]);
+    const site = await server.get("/mine");
+    expect([site.status, await site.text()]).toEqual([503, "The server is stopping.\n"]);
+    server.clock.advance(10_000);
+    await drained;
+    expect(server.get("/readyz")).rejects.toThrow();
+  });
+});
+
+describe("admin", () => {
+  const ACTIONS = ["kick", "quarantine", "lift", "reload", "drain", "log-level"];
+
+  test("without a token its actions do not exist", async () => {
+    const server = await boot();
+    for (const action of ACTIONS) {
+      expect((await server.post(`/admin/${action}`)).status).toBe(404);
+      expect((await server.get(`/admin/${action}`)).status).toBe(404);
+    }
+    expect((await server.post("/login", { token: "" }, PAGE)).status).toBe(404);
+  });
+
+  test("needs the token", async () => {
+    const server = await boot({}, NOBODY, TOKEN);
+    for (const action of ACTIONS) {
+      const answer = await server.post(`/admin/${action}`, {}, { authorization: "" });
+      expect([answer.status, answer.headers.get("www-authenticate")]).toEqual([
+        401,
+        'Bearer realm="summoner"',
+      ]);
+    }
+    for (const wrong of [`Bearer ${TOKEN}x`, `Bearer ${TOKEN.slice(1)}`, `Basic ${TOKEN}`]) {
+      const answer = await server.post("/admin/reload", {}, { authorization: wrong });
+      expect(answer.status).toBe(401);
+    }
+    expect(server.program.running.size).toBe(2);
+  });
+
+  test("wrong tokens at speed are slowed down for their address alone", async () => {
+    const server = await boot({ web: { host: "0.0.0.0" } }, NOBODY, TOKEN);
+    const wrong = { authorization: "Bearer wrong-wrong-wrong-wrong" };
+    const statuses: number[] = [];
+    for (let i = 0; i < 7; i++)
+      statuses.push((await server.post("/admin/reload", {}, wrong)).status);
+    expect(statuses).toEqual([401, 401, 401, 401, 401, 429, 429]);
+    // Not even the right one is compared: nobody learns anything in the meantime.
+    const right = await server.post("/admin/lift");
+    expect([right.status, right.headers.get("retry-after")]).toEqual([429, "5"]);
+    const elsewhere = await raw(
+      server.port,
+      `POST /admin/lift HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKEN}\r\nConnection: close\r\n\r\n`,
+      "127.0.0.1",
+      "127.0.0.9",
+    );
+    expect(elsewhere).toStartWith("HTTP/1.1 400 ");
+    server.clock.advance(4999);
+    expect((await server.post("/admin/lift")).status).toBe(429);
+    server.clock.advance(1);
+    expect((await server.post("/admin/lift")).status).toBe(400);
+    expect(server.service.stats()["unauthorised"]).toBe(9);
+  });
+
+  test("kick closes a client with a notice", async () => {
+    const server = await boot({}, NOBODY, TOKEN);
+    const [peer, other] = [await server.join(), await server.join()];
+    const { clients } = (await bodyOf(await server.get("/connz?sort=id&order=asc"))) as {
+      clients: { id: number }[];
+    };
+    const id = clients[0]?.id as number;
+    const answer = await server.post("/admin/kick", { service: "relay", id });
+    expect([answer.status, await bodyOf(answer)]).toEqual([
+      200,
+      { ok: true, outcome: `closed client ${id} of relay, ${peer.address}` },
+    ]);
+    expect(await peer.next()).toBe("Warning: You have been disconnected by an operator.");
+    expect(await peer.closed).toBe("end");
+    expect(other.isClosed).toBe(false);
+    expect(server.relay.stats()["closed_kicked"]).toBe(1);
+    const again = await server.post("/admin/kick", { service: "relay", id });
+    expect([again.status, await again.text()]).toEqual([
+      404,
+      `relay has no client ${id}; it may have left\n`,
+    ]);
+    expect(server.printed()).toMatch(
+      new RegExp(
+        `WARNING +admin: 127\\.0\\.0\\.1:\\d+ \\(token\\): kick: closed client ${id} of relay`,
+      ),
+    );
+  });
+
+  test("quarantine bars an address and closes who is there; lift ends it", async () => {
+    const server = await boot({}, NOBODY, TOKEN);
+    const port = server.relay.addresses[0]?.port as number;
+    const [peer, other] = [await server.join("127.0.0.2"), await server.join()];
+    const fields = { service: "relay", address: "127.0.0.2", seconds: 60 };
+    const answer = await server.post("/admin/quarantine", fields);
+    expect(await bodyOf(answer)).toEqual({
+      ok: true,
+      outcome: "127.0.0.2 is in quarantine for 60 s",
+    });
+    const notice = "Warning: You are in quarantine. Please come back in 60 seconds.";
+    expect(await peer.next()).toBe(notice);
+    expect(await peer.closed).toBe("end");
+    const back = await dial(port, "127.0.0.2");
+    expect(await back.next()).toBe(notice);
+    other.send("x\n");
+    await until(() => server.relay.stats()["lines_in"] === 1);
+    server.clock.advance(10_000);
+    const { services } = (await bodyOf(await server.get("/varz"))) as { services: Services };
+    expect(services["relay"]?.quarantine).toEqual([{ key: "127.0.0.2", seconds_left: 50 }]);
+    const lifted = await server.post("/admin/lift", { service: "relay", key: "127.0.0.2" });
+    expect((await bodyOf(lifted))["outcome"]).toBe("127.0.0.2 is no longer in quarantine");
+    await server.join("127.0.0.2");
+    const again = await server.post("/admin/lift", { service: "relay", key: "127.0.0.2" });
+    expect(again.status).toBe(404);
+    expect(server.printed()).toContain("quarantine: 127.0.0.2 is in quarantine for 60 s");
+    expect(server.printed()).toContain("lift: 127.0.0.2 is no longer in quarantine");
+  });
+
+  test("reload and drain reach the program", async () => {
+    const asked: string[] = [];
+    let ok = true;
+    const operator: Operator = {
+      reload: () => ({ ok, outcome: ok ? "reloaded" : "port: found -1" }),
+      drain: (why) => void asked.push(why),
+    };
+    const server = await boot({}, operator, TOKEN);
+    const good = await server.post("/admin/reload");
+    expect(await bodyOf(good)).toEqual({ ok: true, outcome: "reloaded" });
+    ok = false;
+    const bad = await server.post("/admin/reload");
+    expect([bad.status, await bad.text()]).toEqual([409, "port: found -1\n"]);
+    expect((await server.post("/admin/drain")).status).toBe(200);
+    expect(asked).toEqual([expect.stringMatching(/^127\.0\.0\.1:\d+ \(token\)$/)]);
+    for (const said of ["reload: reloaded", "reload: refused: port: found -1", "drain: draining"]) {
+      expect(server.printed()).toMatch(new RegExp(`admin: 127\\S+ \\(token\\): ${said}`));
+    }
+  });
+
+  test("log-level holds until the next reload, and is logged whatever it is", async () => {
+    const server = await boot({}, NOBODY, TOKEN);
+    const set = (level: string) => server.post("/admin/log-level", { level });
+    expect((await bodyOf(await set("CRITICAL")))["outcome"]).toBe(
+      "the log level was INFO and is CRITICAL",
+    );
+    server.log.error("not to be seen");
+    expect(server.log.level).toBe("CRITICAL");
+    await set("DEBUG");
+    server.log.debug("to be seen");
+    expect(server.printed()).not.toContain("not to be seen");
+    expect(server.printed()).toContain("to be seen");
+    expect(server.printed()).toContain("log-level: the log level was INFO and is CRITICAL");
+    expect(server.printed()).toContain("log-level: the log level was CRITICAL and is DEBUG");
+  });
+
+  test.each([
+    ["kick", {}, 400, "service: needs a text"],
+    ["kick", { service: "relay" }, 400, "id: needs a whole number from 1 to"],
+    ["kick", { service: "relay", id: "1" }, 400, "id: needs a whole number"],
+    ["kick", { service: "relay", id: 0 }, 400, "id: needs a whole number"],
+    ["kick", { service: "relay", id: 1.5 }, 400, "id: needs a whole number"],
+    ["kick", { service: "nothing", id: 1 }, 404, "there is no service nothing"],
+    [
+      "kick",
+      { service: "relay", id: 1, colour: "red" },
+      400,
+      "colour: unknown field; known: service, id",
+    ],
+    [
+      "quarantine",
+      { service: "web", address: "1.2.3.4", seconds: 1 },
+      404,
+      "there is no service web with",
+    ],
+    [
+      "quarantine",
+      { service: "relay", address: "x", seconds: 1 },
+      400,
+      "address: found x; allowed: an IP",
+    ],
+    [
+      "quarantine",
+      { service: "relay", address: "1.2.3.4", seconds: 0 },
+      400,
+      "seconds: needs a whole",
+    ],
+    [
+      "quarantine",
+      { service: "relay", address: "1.2.3.4", seconds: 31_536_001 },
+      400,
+      "seconds: needs",
+    ],
+    ["lift", { service: "relay" }, 400, "key: needs a text"],
+    ["lift", { service: "relay", key: "1.2.3.4" }, 404, "1.2.3.4 is not in quarantine"],
+    [
+      "log-level",
+      { level: "LOUD" },
+      400,
+      "level: found LOUD; allowed: DEBUG, INFO, WARNING, ERROR",
+    ],
+    ["reload", { now: true }, 400, "now: unknown field; known: none"],
+  ])("%s refuses %j", async (action, fields, status, why) => {
+    const server = await boot({}, NOBODY, TOKEN);
+    const answer = await server.post(`/admin/${action}`, fields);
+    expect([answer.status, await answer.text()]).toEqual([status, expect.stringContaining(why)]);
+  });
+
+  test("takes its bounds", async () => {
+    const server = await boot({}, NOBODY, TOKEN);
+    for (const seconds of [1, 31_536_000]) {
+      const fields = { service: "relay", address: "10.0.0.1", seconds };
+      expect((await server.post("/admin/quarantine", fields)).status).toBe(200);
+    }
+  });
+
+  test("takes JSON objects alone", async () => {
+    const server = await boot({}, NOBODY, TOKEN);
+    const post = (body: string, type: string) =>
+      server.get("/admin/log-level", {
+        method: "POST",
+        body,
+        headers: { authorization: `Bearer ${TOKEN}`, "content-type": type },
+      });
+    expect((await post('{"level":"INFO"}', "application/json; charset=utf-8")).status).toBe(200);
+    expect((await post('{"level":"INFO"}', "text/plain")).status).toBe(415);
+    expect((await post("level=INFO", "application/x-www-form-urlencoded")).status).toBe(415);
+    for (const body of ["{", "[]", "null", "3", '"x"']) {
+      expect((await post(body, "application/json")).status).toBe(400);
+    }
+    expect((await post("x".repeat(2 ** 20 + 1), "application/json")).status).toBe(413);
+  });
+});
+
+describe("signing in", () => {
+  const login = (server: BootedWeb, token: string, headers = PAGE) =>
+    server.post("/login", { token }, { authorization: "", ...headers });
+  const cookieOf = (answer: Response) =>
+    (answer.headers.get("set-cookie") as string).split(";")[0] as string;
+
+  test("trades the token for a cookie that scripts and other sites cannot use", async () => {
+    const server = await boot({}, NOBODY, TOKEN);
+    expect(await bodyOf(await server.get("/session"))).toEqual({ read: true, admin: "signed-out" });
+    const answer = await login(server, TOKEN);
+    expect(answer.status).toBe(204);
+    const set = answer.headers.get("set-cookie") as string;
+    expect(set).toMatch(
+      /^summoner_session=[0-9a-f]{64}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=86400$/,
+    );
+    expect(set).not.toContain(TOKEN);
+    const cookie = cookieOf(answer);
+    const session = await server.get("/session", { headers: { cookie: `a=b; ${cookie}; c=d` } });
+    expect(await bodyOf(session)).toEqual({ read: true, admin: "signed-in" });
+    const act = (headers: object) =>
+      server.post("/admin/log-level", { level: "INFO" }, { authorization: "", cookie, ...headers });
+    expect((await act({})).status).toBe(403);
+    expect((await act(PAGE)).status).toBe(200);
+    expect(server.printed()).toMatch(/admin: 127\S+ signed in/);
+    expect(server.printed()).toMatch(/admin: 127\S+ \(dashboard\): log-level/);
+    const out = await server.post("/logout", {}, { authorization: "", cookie, ...PAGE });
+    expect(out.headers.get("set-cookie")).toContain("Max-Age=0");
+    expect((await act(PAGE)).status).toBe(401);
+  });
+
+  test("needs the right token and the page's header", async () => {
+    const server = await boot({}, NOBODY, TOKEN);
+    expect((await login(server, TOKEN, {} as never)).status).toBe(403);
+    expect((await login(server, "wrong")).status).toBe(401);
+    expect((await server.post("/login", {}, PAGE)).status).toBe(400);
+    for (let i = 0; i < 4; i++) expect((await login(server, "wrong")).status).toBe(401);
+    expect((await login(server, TOKEN)).status).toBe(429);
+  });
+
+  test("ends a day after the page was last heard of, and with the token", async () => {
+    const server = await boot({}, NOBODY, TOKEN);
+    const cookie = cookieOf(await login(server, TOKEN));
+    const admin = async () =>
+      (await bodyOf(await server.get("/session", { headers: { cookie } })))["admin"];
+    const day = 24 * 3600 * 1000;
+    for (let i = 0; i < 3; i++) {
+      server.clock.leap(day);
+      expect(await admin()).toBe("signed-in");
+    }
+    server.clock.leap(day + 1);
+    expect(await admin()).toBe("signed-out");
+    const file = join(temporary(), "token");
+    await Bun.write(file, "another-token-altogether\nand a second line\n");
+    const later = cookieOf(await login(server, TOKEN));
+    const web = { ...server.config.web, token_file: file };
+    expect(server.program.reload({ ...server.config, web })).toEqual([]);
+    const session = await server.get("/session", { headers: { cookie: later } });
+    expect((await bodyOf(session))["admin"]).toBe("signed-out");
+    expect((await login(server, TOKEN)).status).toBe(401);
+    expect((await login(server, "another-token-altogether")).status).toBe(204);
+  });
+
+  test("a hundred sessions at most; the one that was idle longest makes room", async () => {
+    const server = await boot({}, NOBODY, TOKEN);
+    const cookies: string[] = [];
+    for (let i = 0; i < 101; i++) cookies.push(cookieOf(await login(server, TOKEN)));
+    const states = await Promise.all(
+      [cookies[0], cookies[1], cookies[100]].map(async (cookie) => {
+        const headers = { cookie: cookie as string };
+        return (await bodyOf(await server.get("/session", { headers })))["admin"];
+      }),
+    );
+    expect(states).toEqual(["signed-out", "signed-in", "signed-in"]);
+  });
+});
+
+describe("who may read", () => {
+  test("on loopback everybody, but not by another site's name", async () => {
+    const server = await boot();
+    for (const host of [
+      "localhost",
+      `localhost:${server.port}`,
+      "127.0.0.1",
+      "[::1]:1",
+      "127.9.9.9:80",
+    ]) {
+      expect((await server.get("/varz", { headers: { host } })).status).toBe(200);
+    }
+    for (const host of [
+      "evil.example",
+      "localhost.evil.example",
+      "127.0.0.1.evil.example",
+      "10.0.0.1",
+    ]) {
+      for (const path of ["/varz", "/connz", "/metrics", "/events"]) {
+        expect((await server.get(path, { headers: { host } })).status).toBe(403);
+      }
+      expect((await server.get("/healthz", { headers: { host } })).status).toBe(200);
+    }
+    const named = await boot({}, NOBODY, TOKEN);
+    const headers = { host: "proxy.example" };
+    expect((await named.get("/varz", { headers })).status).toBe(401);
+    const authorization = `Bearer ${TOKEN}`;
+    expect((await named.get("/varz", { headers: { ...headers, authorization } })).status).toBe(200);
+  });
+
+  test("elsewhere those with the token; health is for everybody, its reasons are not", async () => {
+    const folder = temporary();
+    symlinkSync("/dev/full", join(folder, "full.log"));
+    const logger = { enable_file_log: true, log_file_path: folder, enable_console_log: false };
+    const settings = { name: "full", logger, web: { host: "0.0.0.0" } };
+    const server = await boot(settings, NOBODY, TOKEN);
+    for (const path of ["/varz", "/connz", "/metrics", "/events"]) {
+      expect((await server.get(path)).status).toBe(401);
+      const authorization = `Bearer ${TOKEN}`;
+      const answer = await server.get(path, { headers: { authorization } });
+      expect(answer.status).toBe(200);
+      await answer.body?.cancel();
+    }
+    const page = await server.get("/");
+    expect([page.status, page.headers.get("content-type")]).toEqual([
+      401,
+      "text/html; charset=utf-8",
+    ]);
+    expect(await bodyOf(await server.get("/session"))).toEqual({
+      read: false,
+      admin: "signed-out",
+    });
+    server.log.info("this does not fit");
+    server.clock.advance(100);
+    await until(() => server.log.stats().failing !== null);
+    const alive = await server.get("/healthz");
+    expect([alive.status, await bodyOf(alive)]).toEqual([
+      503,
+      { status: "failing", why: { log: "failing" } },
+    ]);
+    expect((await server.get("/readyz")).status).toBe(200);
+  });
+
+  test("off loopback it does not start without a token", () => {
+    const off = { web: { enabled: true, host: "0.0.0.0" } };
+    expect(() => configOf(off)).toThrow(
+      "web.host: 0.0.0.0 is not loopback, so a token is needed; set SUMMONER_TOKEN in the environment, or web.token_file",
+    );
+    for (const host of ["127.0.0.1", "127.1.2.3", "::1", "localhost"]) {
+      expect(configOf({ web: { enabled: true, host } }).web.host).toBe(host);
+    }
+    expect(configOf({ web: { enabled: false, host: "0.0.0.0" } }).web.enabled).toBe(false);
+    expect(configOf({ web: { ...off.web, token_file: "x" } }).web.token_file).toBe("x");
+  });
+
+  test("a token that is too short or cannot be read stops the start", async () => {
+    const file = join(temporary(), "token");
+    await Bun.write(file, "fifteen-letters\n");
+    expect(boot({ web: { token_file: file } })).rejects.toThrow(
+      /^web: web\.token_file .*: a token has at least 16 characters$/,
+    );
+    expect(boot({ web: { token_file: `${file}-not` } })).rejects.toThrow(
+      /^web: web\.token_file: cannot read .*: there is no such file$/,
+    );
+    expect(boot({}, NOBODY, "fifteen-letters")).rejects.toThrow(
+      "web: SUMMONER_TOKEN: a token has at least 16 characters",
+    );
+    await Bun.write(file, "sixteen-letters!\r\n");
+    const server = await boot({ web: { token_file: file } });
+    const headers = { authorization: "Bearer sixteen-letters!" };
+    expect((await server.post("/admin/lift", {}, headers)).status).toBe(400);
+  });
+
+  test("[access] holds here too", async () => {
+    const server = await boot({ web: { access: { deny: ["127.0.0.1"] } } });
+    expect((await server.get("/healthz")).status).toBe(403);
+    expect(server.service.stats()["denied"]).toBe(1);
+    const access = { allow: null, deny: ["10.0.0.0/8"] };
+    server.program.reload({ ...server.config, web: { ...server.config.web, access } });
+    expect((await server.get("/healthz")).status).toBe(200);
+  });
+});
+
+const TOKEN = "0123456789abcdef";
+const PAGE = { "x-summoner-page": "1" };
+type Services = Record<string, { quarantine?: unknown }>;
+
+/** The head of what a server answers to a method and a path that no client would send. */
+function head(server: BootedWeb, what: string): Promise<string> {
+  return raw(server.port, `${what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+}
+
+async function bodyOf(answer: Response): Promise<Record<string, unknown>> {
+  return (await answer.json()) as Record<string, unknown>;
+}
+
+function selfSigned(): { cert: string; key: string } {
+  const folder = temporary();
+  const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
+  const made = Bun.spawnSync([
+    "openssl",
+    ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split(" "),
+    ...["-subj", "/CN=localhost", "-keyout", key, "-out", cert],
+  ]);
+  if (!made.success) throw new Error(made.stderr.toString());
+  return { cert, key };
+}
