@@ -342,7 +342,7 @@ function errorOf(stack: string): Error {
  * one. The report quotes some source first.
  */
 function uncaught(report: string): [reason: string, stack: string | null] {
-  const lines = Bun.stripANSI(report).trimEnd().split("\n");
+  const lines = report.trimEnd().split("\n");
   const at = lines.findIndex((line) => /^\w*(error|message): /i.test(line));
   const said = lines.slice(Math.max(0, at));
   return [

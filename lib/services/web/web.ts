@@ -429,6 +429,7 @@ class Web implements Running {
     if (typeof query === "string") return refusal(400, query);
     const headers = { ...SECURE, "content-type": "text/event-stream" };
     if (request.method === "HEAD") return new Response(null, { headers });
+    const { log } = this.#host;
     const numbers = this.#observer.numbers();
     const declared = Object.fromEntries([...numbers].map(([name, part]) => [name, part.declared]));
     const hello = {
@@ -437,7 +438,8 @@ class Web implements Running {
       started_at: this.#observer.startedAt,
       declared,
       history: this.#observer.history,
-      log: this.#host.log.tail(),
+      // Younger ones come with the next tick.
+      log: log.tail().slice(0, this.#toldEvents - log.events || undefined),
     };
     const first =
       `retry: ${RETRY_MS}\n` +

@@ -1,0 +1,229 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { createConnection, type Socket } from "node:net";
+import { type BootedWeb, bootWeb, NOBODY, turn, until } from "./kit.ts";
+
+const running: BootedWeb[] = [];
+const sockets: Socket[] = [];
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  for (const server of running.splice(0)) await server.stop();
+});
+
+async function boot(...given: Parameters<typeof bootWeb>): Promise<BootedWeb> {
+  const server = await bootWeb(...given);
+  running.push(server);
+  return server;
+}
+
+interface Told {
+  event: string;
+  data: Record<string, any>;
+}
+
+/** Opens an event stream as a browser does; `next` takes one event after the other. */
+async function listen(server: BootedWeb, query = "") {
+  const before = server.service.stats()["streams"] as number;
+  const socket = createConnection({ port: server.port, host: "127.0.0.1" });
+  sockets.push(socket);
+  const told: Told[] = [];
+  let text = "";
+  let isClosed = false;
+  socket.setEncoding("utf8");
+  socket.on("data", (more: string) => {
+    text += more;
+    const events = text.split("\n\n");
+    text = events.pop() as string;
+    for (const one of events) {
+      const event = /^event: (\w+)$/m.exec(one)?.[1];
+      const data = /^data: (.*)$/m.exec(one)?.[1];
+      if (event && data) told.push({ event, data: JSON.parse(data) });
+    }
+  });
+  socket.on("error", () => {});
+  socket.on("close", () => {
+    isClosed = true;
+  });
+  socket.write(`GET /events${query} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+  await until(() => isClosed || (server.service.stats()["streams"] as number) > before);
+  return {
+    socket,
+    get isClosed() {
+      return isClosed;
+    },
+    waiting: told,
+    async next(): Promise<Told> {
+      await until(() => told.length > 0 || isClosed);
+      if (told.length === 0) throw new Error("the stream ended");
+      return told.shift() as Told;
+    },
+  };
+}
+
+describe("/events", () => {
+  test("greets with what the page must know, then tells once a second", async () => {
+    const server = await boot({ name: "here" });
+    server.log.info("before");
+    server.clock.advance(1000);
+    server.log.info("just now");
+    const stream = await listen(server);
+    const hello = await stream.next();
+    expect(hello.event).toBe("hello");
+    expect(hello.data).toMatchObject({
+      name: "here",
+      declared: {
+        process: { memory_bytes: { kind: "gauge", unit: "bytes" } },
+        relay: { lines_in: { kind: "counter", unit: "lines", headline: true } },
+        web: { requests: { kind: "counter" } },
+      },
+      history: [{ values: { "relay.lines_in": 0 } }],
+      log: [expect.stringContaining("INFO before")],
+    });
+    const first = await stream.next();
+    expect(first).toMatchObject({
+      event: "tick",
+      data: { draining: false, health: { relay: { ok: true } }, log: { lines: [] } },
+    });
+    expect(first.data["services"]["relay"]["stats"]).toEqual(server.relay.stats());
+    expect(first.data["clients"]).toBeUndefined();
+    const peer = await server.join();
+    peer.send("x\ny\n");
+    await until(() => server.relay.stats()["lines_in"] === 2);
+    server.clock.advance(999);
+    expect(stream.waiting).toEqual([]);
+    server.clock.advance(1);
+    const second = await stream.next();
+    expect(second.data["services"]["relay"]["stats"]).toEqual(server.relay.stats());
+    expect(second.data["log"]["lines"]).toEqual([
+      expect.stringContaining("INFO just now"),
+      expect.stringContaining(peer.address),
+    ]);
+    server.clock.advance(1000);
+    expect((await stream.next()).data["log"]["lines"]).toEqual([]);
+  });
+
+  test("a late comer gets five minutes of history and no more", async () => {
+    const server = await boot();
+    server.clock.advance(299_000);
+    const history = async () => (await (await listen(server)).next()).data["history"] as object[];
+    expect(await history()).toHaveLength(299);
+    server.clock.advance(1000);
+    const full = (await history()) as { at: number; values: Record<string, number> }[];
+    expect(full).toHaveLength(300);
+    expect(Object.keys(full[0]?.values ?? {})).toContain("relay.lines_in");
+    server.clock.advance(5000);
+    const later = (await history()) as { at: number }[];
+    expect(later).toHaveLength(300);
+    expect(later[0]?.at).toBe((full[5] as { at: number }).at);
+  });
+
+  test("tells each stream of the clients it asked for", async () => {
+    const server = await boot();
+    const peers = [await server.join(), await server.join(), await server.join()];
+    const [two, one] = [
+      await listen(server, "?service=relay&sort=id&order=asc&limit=2"),
+      await listen(server, `?address=${peers[2]?.address.split(":")[1]}`),
+    ];
+    await two.next();
+    await one.next();
+    expect((await two.next()).data["clients"]).toMatchObject({ total: 3, limit: 2 });
+    expect((await one.next()).data["clients"]["clients"]).toMatchObject([
+      { address: peers[2]?.address },
+    ]);
+    server.clock.advance(1000);
+    const { clients } = (await two.next()).data as { clients: { clients: object[] } };
+    expect(clients.clients).toMatchObject([
+      { address: peers[0]?.address },
+      { address: peers[1]?.address },
+    ]);
+  });
+
+  test("streams are clients: they are told of, and can be kicked", async () => {
+    const server = await boot({}, NOBODY, "0123456789abcdef");
+    const stream = await listen(server);
+    const { clients } = (await (await server.get("/connz?service=web")).json()) as {
+      clients: { id: number; bytes_out: number }[];
+    };
+    expect(clients).toHaveLength(1);
+    expect(clients[0]?.bytes_out).toBeGreaterThan(100);
+    const fields = { service: "web", id: clients[0]?.id };
+    expect((await server.post("/admin/kick", fields)).status).toBe(200);
+    expect(server.service.stats()["streams"]).toBe(0);
+    await until(() => stream.socket.readyState !== "open" || stream.isClosed);
+  });
+
+  test("one that leaves is forgotten", async () => {
+    const server = await boot();
+    const stream = await listen(server);
+    stream.socket.destroy();
+    await until(() => server.service.stats()["streams"] === 0);
+    const other = await listen(server);
+    other.socket.resetAndDestroy();
+    await until(() => server.service.stats()["streams"] === 0);
+    server.clock.advance(1000);
+  });
+
+  test("max_streams holds at its bound and no further", async () => {
+    const server = await boot({ web: { max_streams: 2 } });
+    await listen(server);
+    const second = await listen(server);
+    const third = await server.get("/events");
+    expect([third.status, third.headers.get("retry-after"), await third.text()]).toEqual([
+      503,
+      "10",
+      "Too many event streams are open.\n",
+    ]);
+    second.socket.destroy();
+    await until(() => server.service.stats()["streams"] === 1);
+    await listen(server);
+    expect(server.service.stats()["streams"]).toBe(2);
+  });
+
+  test("a thousand streams are told, and cost the relay's clients nothing", async () => {
+    const server = await boot();
+    const streams = await Promise.all(Array.from({ length: 1000 }, () => listen(server)));
+    await until(() => server.service.stats()["streams"] === 1000);
+    expect((await server.get("/events")).status).toBe(503);
+    server.clock.advance(1000);
+    for (const stream of streams) {
+      expect((await stream.next()).event).toBe("hello");
+      expect((await stream.next()).event).toBe("tick");
+      expect((await stream.next()).event).toBe("tick");
+    }
+    const [sender, listener] = [await server.join(), await server.join()];
+    sender.send("hello\n");
+    expect(JSON.parse(await listener.next()).content).toBe("hello");
+  });
+
+  test("one that is not read is closed, and the others are told on", async () => {
+    const server = await boot();
+    // Long lines make large events.
+    for (let i = 0; i < 200; i++) server.log.info("x".repeat(2000));
+    const slow = await listen(server);
+    const quick = await listen(server);
+    slow.socket.pause();
+    let told = 0;
+    while (server.service.stats()["slow_streams"] === 0) {
+      for (let i = 0; i < 200; i++) server.log.info("x".repeat(2000));
+      server.clock.advance(1000);
+      await turn();
+      told++;
+      while (quick.waiting.length < told + 2) await turn();
+      if (told > 100) throw new Error("it is never closed");
+    }
+    expect(server.service.stats()["streams"]).toBe(1);
+    expect(told).toBeLessThan(40);
+    server.clock.advance(1000);
+    while (quick.waiting.length < told + 3) await turn();
+    expect(quick.isClosed).toBe(false);
+  });
+
+  test("a drain is the last thing they are told", async () => {
+    const server = await boot();
+    const stream = await listen(server);
+    await stream.next();
+    await stream.next();
+    await server.stop();
+    expect((await stream.next()).data["draining"]).toBe(true);
+    await until(() => stream.isClosed || stream.socket.readyState !== "open");
+  });
+});
