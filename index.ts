@@ -8,6 +8,16 @@ import { web } from "./lib/services/web/web.ts";
 
 export { type Preset, presets } from "./lib/config/presets.ts";
 export { StartError } from "./lib/host/errors.ts";
+export {
+  HandlerError,
+  ServerError,
+  ServerShutdownError,
+  ServerStartupError,
+} from "./lib/services/web/errors.ts";
+export type { RequestHandler } from "./lib/services/web/handler.ts";
+export { createLog, Server, type WebServerOptions } from "./lib/services/web/server.ts";
+export type { Shared } from "./lib/services/web/shared.ts";
+export { Ticker, type TickerStatus, type Ticks } from "./lib/services/web/ticker.ts";
 export { ConfigError, type Guest, type RunOptions, type ServerOptions } from "./lib/server.ts";
 
 /** Every service, by the name of its section. */

@@ -77,6 +77,19 @@ export const COMMANDS: readonly Command[] = [
     ],
     examples: ["config", "config --defaults > summoner.toml"],
   },
+  {
+    name: "status",
+    about:
+      "Print in one line how the server of this configuration fares; exit code 0 when it is alive and ready, else 1.",
+    flags: SOURCES,
+    examples: ["status", "status --config /etc/summoner.toml"],
+  },
+  {
+    name: "top",
+    about: "Watch the server of this configuration: its numbers and its clients, once a second.",
+    flags: SOURCES,
+    examples: ["top", "top | head -5"],
+  },
 ];
 
 const EVERYWHERE: readonly Flag[] = [

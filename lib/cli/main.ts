@@ -1,13 +1,16 @@
 import { version } from "../../package.json";
-import { load, problemText, type Sources } from "../config/load.ts";
+import { load, type Loaded, problemText, type Sources } from "../config/load.ts";
 import { renderEffective, renderReference, renderToml } from "../config/render.ts";
 import { settings } from "../config/table.ts";
 import type { Config } from "../config/table.ts";
+import { StartError } from "../host/errors.ts";
 import type { Services } from "../host/lifecycle.ts";
 import { endStdout, watchStdout } from "../host/stdout.ts";
 import { type Arguments, helpText, readArguments } from "./args.ts";
 import { run } from "./run.ts";
 import { say } from "./say.ts";
+import { status } from "./status.ts";
+import { top } from "./top.ts";
 
 /** What a person calls to get here, for the help. */
 const PROGRAM = Bun.main.endsWith(".ts") ? "bun run index.ts" : "summoner";
@@ -51,6 +54,10 @@ async function perform(
       return check(sources);
     case "config":
       return config(sources, args);
+    case "status":
+      return asked(sources, status);
+    case "top":
+      return asked(sources, top);
     default:
       return run(sources, services, PROGRAM);
   }
@@ -64,6 +71,23 @@ function sourcesOf({ flags }: Arguments): Sources {
     host: flags.get("host")?.[0],
     port: flags.get("port")?.[0],
   };
+}
+
+/** Asks the server of a configuration something. */
+async function asked(
+  sources: Sources,
+  ask: (loaded: Loaded<Config>) => Promise<number>,
+): Promise<number> {
+  const loaded = load(settings, sources);
+  for (const problem of loaded.problems) say.error(problemText(problem));
+  if (loaded.problems.length > 0) return 2;
+  try {
+    return await ask(loaded);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    say.error(error.message);
+    return 1;
+  }
 }
 
 function check(sources: Sources): number {

@@ -148,6 +148,8 @@ export class HttpServer {
         maxRequestBodySize: maxBodyBytes,
         idleTimeout: Math.min(255, idle),
         development: false,
+        // Out of development Bun shares the port with whoever listens there already, unless told not to.
+        reusePort: false,
         fetch: (request) => this.#serve(request),
         error: (error) => this.#failed(error),
         ...(tls ? { tls } : {}),

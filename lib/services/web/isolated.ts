@@ -75,7 +75,8 @@ export class IsolatedTicker {
   readonly #log: Logger;
   /** Resolves when the start hook has run for the first time, or could not. */
   readonly #started = Promise.withResolvers<void>();
-  readonly #stopped = Promise.withResolvers<void>();
+  /** Resolves when it has ended; false when it was cut. */
+  readonly #stopped = Promise.withResolvers<boolean>();
   #life: Life | null = null;
   #begun = false;
   #stopping = false;
@@ -123,8 +124,9 @@ export class IsolatedTicker {
    * Ends the ticks in the Worker, waits for the one that runs and for the stop
    * hook, and ends the Worker. Nothing is started again from here on.
    * @param deadlineMs after this many milliseconds the Worker is cut
+   * @returns whether it had not to be cut
    */
-  async stop(deadlineMs?: number): Promise<void> {
+  async stop(deadlineMs?: number): Promise<boolean> {
     if (!this.#stopping) {
       this.#stopping = true;
       this.#again?.cancel();
@@ -134,8 +136,9 @@ export class IsolatedTicker {
     }
     const cancel =
       deadlineMs === undefined ? () => {} : this.#clock.after(deadlineMs, () => this.#cut());
-    await this.#stopped.promise;
+    const graceful = await this.#stopped.promise;
     cancel();
+    return graceful;
   }
 
   /**
@@ -309,7 +312,7 @@ export class IsolatedTicker {
     if (this.#life === null) return;
     this.#log.warning(`ticker ${this.#name} has not stopped in time and is cut`);
     this.#bury(this.#life);
-    this.#end();
+    this.#end(false);
   }
 
   /** Ends a Worker and forgets it; what it still says or does is nobody's business. */
@@ -323,10 +326,10 @@ export class IsolatedTicker {
     this.#life = null;
   }
 
-  #end(): void {
+  #end(graceful = true): void {
     this.#ended = true;
     this.#started.resolve();
-    this.#stopped.resolve();
+    this.#stopped.resolve(graceful);
   }
 }
 

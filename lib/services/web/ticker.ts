@@ -132,7 +132,7 @@ export class Ticker {
   #doing: { stage: Stage; since: number } | null = null;
   /** The end of what is being run, or of what was last run. */
   #running: Promise<void> | null = null;
-  #stopping: Promise<void> | null = null;
+  #stopping: Promise<boolean> | null = null;
   /** When the next tick is due, or the last was, on the clock. */
   #due = 0;
   #cancelNext: (() => void) | null = null;
@@ -184,18 +184,20 @@ export class Ticker {
    * Ends the ticks, waits for the one that runs and runs the stop hook, once
    * however often this is called. A tick that waits for this waits for itself.
    * @param deadlineMs after this many milliseconds it is no longer waited for
+   * @returns whether it has stopped
    */
-  async stop(deadlineMs?: number): Promise<void> {
+  async stop(deadlineMs?: number): Promise<boolean> {
     this.#stopping ??= this.#stop();
     if (deadlineMs === undefined) return this.#stopping;
-    const late = Promise.withResolvers<void>();
+    const late = Promise.withResolvers<boolean>();
     const cancel = this.#clock.after(deadlineMs, () => {
       const what = this.#doing === null ? "it" : STAGES[this.#doing.stage];
       this.#log.warning(`the ticker has not stopped in time: ${what} still runs`);
-      late.resolve();
+      late.resolve(false);
     });
-    await Promise.race([this.#stopping, late.promise]);
+    const stopped = await Promise.race([this.#stopping, late.promise]);
     cancel();
+    return stopped;
   }
 
   status(): TickerStatus {
@@ -236,7 +238,7 @@ export class Ticker {
     this.#plan();
   }
 
-  async #stop(): Promise<void> {
+  async #stop(): Promise<true> {
     this.#cancelNext?.();
     this.#cancelNext = null;
     await this.#running;
@@ -249,6 +251,7 @@ export class Ticker {
       }
     }
     this.#state = "stopped";
+    return true;
   }
 
   /** Does what `stop` waits for; its first line may call `stop` already. */

@@ -1,0 +1,86 @@
+import { readFileSync } from "node:fs";
+import { TOKEN_VARIABLE } from "../config/contradictions.ts";
+import { overlay } from "../config/option.ts";
+import type { Loaded } from "../config/load.ts";
+import type { Config } from "../config/table.ts";
+import { reasonOf } from "../config/reason.ts";
+import { messageOf, StartError } from "../host/errors.ts";
+import { addressText } from "../host/service.ts";
+import { readToken } from "../services/web/gate.ts";
+
+/** How long a running server may take to answer. */
+const PATIENCE_MS = 5000;
+
+/** A server that runs somewhere, found by its own configuration, and spoken to through its web service. */
+export class Remote {
+  /** `127.0.0.1:8889`. */
+  readonly address: string;
+  readonly #origin: string;
+  readonly #token: string | null;
+  readonly #ca: string | null;
+
+  /** @throws StartError when the configuration does not tell where it is */
+  constructor({ config, file }: Loaded<Config>) {
+    const { web } = config;
+    const where = file ?? "the defaults";
+    if (!web.enabled) {
+      throw new StartError(`the web service is off in ${where}, so nothing can be asked of it`);
+    }
+    if (web.port === 0) {
+      throw new StartError(`web.port is 0 in ${where}, so nobody knows where the server listens`);
+    }
+    const everywhere = { "0.0.0.0": "127.0.0.1", "::": "::1" } as Record<string, string>;
+    this.address = addressText(everywhere[web.host] ?? web.host, web.port);
+    const { cert } = overlay(config.tls, web.tls);
+    this.#ca = cert === "" ? null : readCertificate(cert);
+    this.#origin = `${cert === "" ? "http" : "https"}://${this.address}`;
+    this.#token = readToken(web.token_file);
+  }
+
+  /**
+   * Asks for a path.
+   * @throws StartError in one line when nobody answers
+   */
+  async ask(path: string, signal = AbortSignal.timeout(PATIENCE_MS)): Promise<Response> {
+    try {
+      return await fetch(this.#origin + path, {
+        headers: this.#token ? { authorization: `Bearer ${this.#token}` } : {},
+        signal,
+        // Its own certificate is the one to trust; the name in it is the public one.
+        ...(this.#ca ? { tls: { ca: this.#ca, checkServerIdentity: () => undefined } } : {}),
+      });
+    } catch (error) {
+      const { code, name } = error as { code?: string; name?: string };
+      const late = name === "TimeoutError" ? `no answer within ${PATIENCE_MS / 1000} s` : null;
+      const refused = code === "ConnectionRefused" || code === "ECONNREFUSED";
+      const why = late ?? (refused ? "nobody listens there" : messageOf(error));
+      throw new StartError(`no server on ${this.address}: ${why}`);
+    }
+  }
+
+  /**
+   * Asks for JSON.
+   * @throws StartError in one line when there is none to have
+   */
+  async json<T>(path: string): Promise<T> {
+    const answer = await this.ask(path);
+    await this.refuse(answer);
+    return (await answer.json()) as T;
+  }
+
+  /** @throws StartError when an answer is a refusal */
+  async refuse(answer: Response): Promise<void> {
+    if (answer.ok || answer.headers.get("content-type")?.startsWith("application/json")) return;
+    const token = answer.status === 401 ? `; set ${TOKEN_VARIABLE} or web.token_file` : "";
+    const said = (await answer.text()).trim().split("\n")[0];
+    throw new StartError(`${this.address} answers ${answer.status}: ${said}${token}`);
+  }
+}
+
+function readCertificate(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new StartError(`tls.cert: cannot read ${path}: ${reasonOf(error)}`);
+  }
+}
