@@ -93,14 +93,12 @@ describe("Server", () => {
 
   test("logMessage gets a line for each request", async () => {
     const lines: string[] = [];
-    const { ask, port } = await serve({ logMessage: (line) => lines.push(line) });
+    const { ask } = await serve({ logMessage: (line) => lines.push(line) });
     await ask("/x?y");
     await ask("/", { method: "POST" });
     expect(lines).toEqual([
-      expect.stringMatching(
-        new RegExp(`^127\\.0\\.0\\.1:\\d+ GET http://127\\.0\\.0\\.1:${port}/x\\?y 200 0\\.0 ms$`),
-      ),
-      expect.stringMatching(/ POST \S+ 405 /),
+      expect.stringMatching(/^local GET \/x\?y 200 0 ms$/),
+      expect.stringMatching(/^local POST \/ 405 /),
     ]);
   });
 

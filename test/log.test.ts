@@ -597,3 +597,90 @@ describe("standard output", () => {
     },
   );
 });
+
+describe("records", () => {
+  test("stand in the file in order with events, each with its own time", async () => {
+    const { log, path, clock } = open({ enable_file_log: true, enable_console_log: false });
+    log.record("one");
+    log.info("event");
+    log.record("two");
+    clock.advance(7);
+    log.record("three");
+    log.traffic("10.0.0.1:5000", "line");
+    log.record("four");
+    await log.close();
+    const line = (ms: number, text: string) =>
+      `2026-01-02 03:04:05.${ms} - summoner:server - INFO - ${text}\n`;
+    expect(read(path)).toBe(
+      line(678, "one") +
+        line(678, "event") +
+        line(678, "two") +
+        line(685, "three") +
+        line(685, "10.0.0.1:5000 line") +
+        line(685, "four"),
+    );
+    expect(log.tail()).toEqual([expect.stringContaining("event")]);
+  });
+
+  test.each([
+    ["%(message)s", "GET / 200"],
+    ["[%(message)-12s]", "[GET / 200   ]"],
+    ["[%(message).3s]", "[GET]"],
+    ["%(message)s, again %(message)s", "GET / 200, again GET / 200"],
+    ["%(levelname)s", "INFO"],
+  ])("take the format %s", async (log_format, expected) => {
+    const { log, path } = open({ enable_file_log: true, log_format });
+    log.record("GET / 200");
+    await log.close();
+    expect(read(path)).toBe(`${expected}\n`);
+  });
+
+  test("reach the file with the next flush, and a new file from where it was opened", async () => {
+    const { log, path, clock, settings } = open({ enable_file_log: true });
+    log.record("old");
+    clock.advance(50);
+    while (read(path) === "") await new Promise((resolve) => setImmediate(resolve));
+    log.record("still old");
+    const elsewhere = join(folder, "elsewhere");
+    log.configure({ ...settings, log_file_path: elsewhere });
+    log.record("new");
+    await log.close();
+    expect(read(path).match(/old/g)).toHaveLength(2);
+    expect(read(join(elsewhere, logFileName("summoner:server")))).toMatch(/INFO - new\n$/);
+  });
+
+  test("in many are all there", async () => {
+    const { log, path } = open({ enable_file_log: true, max_file_size: 2 ** 30 });
+    for (let i = 0; i < 20_000; i++) log.record(`number ${i}`);
+    await log.close();
+    const lines = read(path).trimEnd().split("\n");
+    expect(lines).toHaveLength(20_000);
+    expect(lines.every((line, i) => line.endsWith(` number ${i}`))).toBe(true);
+  });
+
+  test("before a crash exit are written", () => {
+    const { log, path } = open({ enable_file_log: true });
+    log.record("last");
+    log.closeSync();
+    expect(read(path)).toEndWith("INFO - last\n");
+  });
+
+  test("are JSON where the file is, and few on the console", async () => {
+    const { log, path, printed } = open({ enable_file_log: true, enable_json_log: true });
+    for (let i = 0; i < 25; i++) log.record('a "quoted" path');
+    await log.close();
+    const lines = read(path).trimEnd().split("\n");
+    expect(lines).toHaveLength(25);
+    expect(JSON.parse(lines[24] as string)).toMatchObject({ message: 'a "quoted" path' });
+    expect(printed).toHaveLength(21);
+    expect(printed[20]).toContain("5 more lines");
+  });
+
+  test("are not logged above INFO; what an operator did always is", async () => {
+    const { log, path } = open({ enable_file_log: true, log_level: "CRITICAL" });
+    log.record("quiet");
+    log.audit("an operator did this");
+    await log.close();
+    expect(read(path)).toMatch(/^[^\n]* - WARNING - an operator did this\n$/);
+  });
+});

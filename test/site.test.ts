@@ -392,10 +392,11 @@ describe("[web] access_log", () => {
     const server = await boot({ access_log: true });
     await server.get("/healthz");
     await server.get("/nothing?x=1");
-    expect(server.printed()).toMatch(
-      /INFO +web: 127\.0\.0\.1:\d+ GET http:\/\/127\.0\.0\.1:\d+\/healthz 200 0\.0 ms\n/,
-    );
+    await ask(server, "GET /a\x1b[31m\x9b");
+    expect(server.printed()).toMatch(/INFO +web: local GET \/healthz 200 0 ms\n/);
     expect(server.printed()).toMatch(/\/nothing\?x=1 404 /);
+    // oxlint-disable-next-line no-control-regex
+    expect(server.printed()).not.toMatch(/[\x1b\x9b]/);
     // They are no events: the tail is for those.
     expect(server.log.tail().join("\n")).not.toContain("/healthz");
   });

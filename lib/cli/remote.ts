@@ -65,7 +65,11 @@ export class Remote {
   async json<T>(path: string): Promise<T> {
     const answer = await this.ask(path);
     await this.refuse(answer);
-    return (await answer.json()) as T;
+    try {
+      return (await answer.json()) as T;
+    } catch {
+      throw new StartError(`${this.address} does not answer as a Summoner server`);
+    }
   }
 
   /** @throws StartError when an answer is a refusal */

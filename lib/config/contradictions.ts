@@ -1,4 +1,4 @@
-import { isLoopback } from "./loopback.ts";
+import { meansLoopback } from "./loopback.ts";
 import { overlay } from "./option.ts";
 import type { Config, TlsSettings } from "./table.ts";
 
@@ -67,7 +67,7 @@ export function contradictions(config: Config): Contradiction[] {
     }
   }
   const { web } = config;
-  const open = web.enabled && !isLoopback(web.host) && web.host !== "localhost";
+  const open = web.enabled && !meansLoopback(web.host);
   if (open && web.token_file === "" && !process.env[TOKEN_VARIABLE]) {
     found.push({
       key: "web.host",

@@ -88,6 +88,11 @@ function prettyFormat(colours: boolean): LineFormat {
     `\x1b[2m${asctime}\x1b[0m \x1b[${COLOUR[level]}m${level.padEnd(8)}\x1b[0m ${message}`;
 }
 
+/** Stands for the message where what surrounds it is made; no message holds it. */
+const MESSAGE = "\0";
+/** Characters of records that are gathered before they go to the file, at the next flush at the latest. */
+const GATHERED_MAX = 16 * 1024;
+
 /** Name of the log file for a server's name: `summoner:server` is `summoner_server.log`. */
 export function logFileName(name: string): string {
   const safe = name
@@ -96,6 +101,13 @@ export function logFileName(name: string): string {
     .toWellFormed();
   // Windows takes these for devices whatever follows the dot.
   return `${/^(con|prn|aux|nul|com\d|lpt\d|)$/i.test(safe) ? "_" : ""}${safe}.log`;
+}
+
+/** Whether a format writes a message of any length as it is, and once. */
+function takesAsIs(format: LineFormat): boolean {
+  const around = format("", "INFO", MESSAGE).split(MESSAGE);
+  const long = "x".repeat(1000);
+  return around.length === 2 && around.join(long) === format("", "INFO", long);
 }
 
 function shortened(text: string): string {
@@ -127,6 +139,11 @@ export class Log {
   #consoleFormat!: LineFormat;
   /** Relayed lines since the console's second began. */
   #second = 0;
+  /** Records that have not gone to the file yet, and what surrounds them at present. */
+  #gathered = "";
+  #frame = { now: "", before: "", after: "", plain: false };
+  /** Whether the file's format takes a message as it is, without width or precision. */
+  #plainFormat = false;
 
   /**
    * @param name the server's name, which also names the file
@@ -149,7 +166,10 @@ export class Log {
     });
     this.configure(settings);
     this.#jobs = [
-      clock.every(FLUSH_MS, () => void this.#file?.flush()),
+      clock.every(FLUSH_MS, () => {
+        this.#pour();
+        void this.#file?.flush();
+      }),
       clock.every(1000, () => this.#endSecond()),
     ];
   }
@@ -191,16 +211,19 @@ export class Log {
     return this.#least <= RANK.INFO && (this.#file !== null || this.#settings.enable_console_log);
   }
 
-  /** Logs one of many: INFO, but no event, and the console shows no more of these a second than of relayed lines. */
+  /**
+   * Logs one of many, at level INFO: no event, and the console shows no more of
+   * these a second than of relayed lines. `text` holds no control characters.
+   */
   record(text: string): void {
     if (!this.trafficWanted) return;
     const { enable_console_log, enable_json_log } = this.#settings;
     if (this.#file !== null) {
-      if (enable_json_log) this.#writeJson("INFO", oneLine(JSON.stringify(text)));
-      else this.#writeText("INFO", printable(text));
+      if (enable_json_log) this.#writeJson("INFO", JSON.stringify(text));
+      else this.#gather(text);
     }
     if (enable_console_log && ++this.#second <= SHOWN_PER_SECOND) {
-      this.#show("INFO", shortened(printable(text)));
+      this.#show("INFO", shortened(text));
     }
   }
 
@@ -227,11 +250,15 @@ export class Log {
    */
   configure(settings: LogSettings): void {
     const old = this.#file;
-    this.#file = this.#fileFor(settings);
+    const next = this.#fileFor(settings);
+    this.#pour();
+    this.#file = next;
     this.#settings = settings;
     this.#least = RANK[settings.log_level];
     this.#stamp = compileDateFormat(settings.date_format);
     this.#fileFormat = compileFormat(settings.log_format, this.#name);
+    this.#plainFormat = takesAsIs(this.#fileFormat);
+    this.#frame = { now: "", before: "", after: "", plain: false };
     this.#consoleFormat =
       settings.console_log_format === ""
         ? prettyFormat(this.#colours)
@@ -260,12 +287,17 @@ export class Log {
     return this.#events;
   }
 
+  /** Why the file cannot be written at present, or null. */
+  get failing(): string | null {
+    return this.#file?.failing ?? null;
+  }
+
   stats(): LogStats {
     return {
       bytes_written: this.#counters.bytes,
       lines_lost: this.#counters.linesLost,
       rotations: this.#counters.rotations,
-      failing: this.#file?.failing ?? null,
+      failing: this.failing,
     };
   }
 
@@ -288,6 +320,7 @@ export class Log {
   #end(): RotatingFile | null {
     for (const stop of this.#jobs) stop();
     this.#endSecond();
+    this.#pour();
     const file = this.#file;
     this.#file = null;
     return file;
@@ -332,6 +365,25 @@ export class Log {
       this.#show("ERROR", printable(message));
   }
 
+  /** Adds a record to those that go to the file together: what surrounds the message is made once a time stamp. */
+  #gather(text: string): void {
+    const now = this.#now();
+    if (now !== this.#frame.now) {
+      const line = `${this.#fileFormat(now, "INFO", MESSAGE)}\n`;
+      const [before = "", after = ""] = line.split(MESSAGE);
+      this.#frame = { now, before, after, plain: this.#plainFormat };
+    }
+    const { before, after, plain } = this.#frame;
+    this.#gathered += plain ? before + text + after : `${this.#fileFormat(now, "INFO", text)}\n`;
+    if (this.#gathered.length >= GATHERED_MAX) this.#pour();
+  }
+
+  #pour(): void {
+    if (this.#gathered === "") return;
+    this.#file?.write(this.#gathered);
+    this.#gathered = "";
+  }
+
   #writeJson(level: Level, message: string): void {
     this.#file?.write(
       `{"timestamp":${JSON.stringify(this.#now())},"name":${JSON.stringify(this.#name)},"level":"${level}","message":${message}}\n`,
@@ -339,6 +391,7 @@ export class Log {
   }
 
   #writeText(level: Level, text: string): void {
+    this.#pour();
     this.#file?.write(`${this.#fileFormat(this.#now(), level, text)}\n`);
   }
 

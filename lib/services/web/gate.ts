@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { TOKEN_VARIABLE } from "../../config/contradictions.ts";
-import { isLoopback } from "../../config/loopback.ts";
+import { meansLoopback } from "../../config/loopback.ts";
 import { reasonOf } from "../../config/reason.ts";
 import type { Clock } from "../../host/clock.ts";
 import { StartError } from "../../host/errors.ts";
@@ -135,7 +135,7 @@ export class Gate {
 export function namesLoopback(request: Request): boolean {
   const host = request.headers.get("host") ?? "";
   const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
-  return name.toLowerCase() === "localhost" || isLoopback(name);
+  return meansLoopback(name);
 }
 
 function sessionOf(request: Request): string | null {

@@ -39,26 +39,44 @@ export function respond(
   request: Request,
   shared: Shared,
 ): Response | Promise<Response> {
-  const method = METHODS.find((one) => one === request.method);
-  const chosen = method === "HEAD" && !handler.HEAD ? "GET" : method;
-  if (!chosen || !handler[chosen]) {
+  const method = methodFor(handler, request.method as Method);
+  if (method === null) {
     return new Response("This method is not allowed here.\n", {
       status: 405,
       headers: { allow: allowed(handler) },
     });
   }
-  const failed = (cause: unknown) => new HandlerError(`the handler's ${chosen} failed`, { cause });
-  const checked = (answer: unknown) => {
-    if (answer instanceof Response) return answer;
-    throw failed(new TypeError(`it returned ${Bun.inspect(answer)} and not a Response`));
-  };
+  let answer: unknown;
   try {
-    const answer: unknown = handler[chosen](request, shared);
-    if (!(answer instanceof Promise)) return checked(answer);
-    return answer.then(checked, (cause) => {
-      throw failed(cause);
-    });
+    answer = handler[method]?.(request, shared);
   } catch (error) {
-    throw error instanceof HandlerError ? error : failed(error);
+    throw failed(method, error);
   }
+  if (answer instanceof Response) return answer;
+  if (answer instanceof Promise) return settled(method, answer);
+  throw notAResponse(method, answer);
+}
+
+function methodFor(handler: RequestHandler, method: Method): Method | null {
+  if (METHODS.includes(method) && handler[method]) return method;
+  return method === "HEAD" && handler.GET ? "GET" : null;
+}
+
+async function settled(method: Method, promise: Promise<unknown>): Promise<Response> {
+  let answer: unknown;
+  try {
+    answer = await promise;
+  } catch (error) {
+    throw failed(method, error);
+  }
+  if (answer instanceof Response) return answer;
+  throw notAResponse(method, answer);
+}
+
+function failed(method: Method, cause: unknown): HandlerError {
+  return new HandlerError(`the handler's ${method} failed`, { cause });
+}
+
+function notAResponse(method: Method, found: unknown): HandlerError {
+  return failed(method, new TypeError(`it returned ${Bun.inspect(found)} and not a Response`));
 }

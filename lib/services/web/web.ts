@@ -2,7 +2,7 @@ import { version } from "../../../package.json";
 import { overlay } from "../../config/option.ts";
 import { maskedConfig } from "../../config/render.ts";
 import { type Config, settings } from "../../config/table.ts";
-import { isLoopback } from "../../config/loopback.ts";
+import { meansLoopback } from "../../config/loopback.ts";
 import { StartError } from "../../host/errors.ts";
 import {
   type Address,
@@ -54,9 +54,13 @@ const SECURE = {
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY",
 } as const;
-const JSON_HEADERS = { ...SECURE, "content-type": "application/json; charset=utf-8" };
+// Made once: a Headers object costs a fifth less in an answer than the same fields anew.
+const JSON_HEADERS = new Headers({ ...SECURE, "content-type": "application/json; charset=utf-8" });
 const TEXT_HEADERS = { ...SECURE, "content-type": "text/plain; charset=utf-8" };
 
+const WELL = '{"status":"ok","why":{}}\n';
+const DRAINING = '{"status":"draining","why":{}}\n';
+const READY = '{"ready":true,"why":{}}\n';
 /** Milliseconds after which the page asks for its stream again. */
 const RETRY_MS = 2000;
 /** Quarantines that one event tells of; `/varz` tells of ten times as many. */
@@ -114,7 +118,7 @@ class Web implements Running {
     this.#config = config;
     this.#host = host;
     this.#site = site;
-    this.#isLocal = isLoopback(config.web.host) || config.web.host === "localhost";
+    this.#isLocal = meansLoopback(config.web.host);
     this.#gate = new Gate(host.clock);
     this.#gate.setToken(readToken(config.web.token_file));
     this.#streams = new Streams(host.clock);
@@ -339,34 +343,38 @@ class Web implements Running {
       const draining = this.#host.draining && service !== this;
       healths.set(name, draining ? { ok: true, reason: "draining" } : service.health());
     }
-    const { failing } = this.#host.log.stats();
+    const { failing } = this.#host.log;
     healths.set("log", { ok: failing === null, reason: failing ?? "written" });
     return healths;
   }
 
   #healthz(request: Request): Response {
-    const healths = [...this.#healths()];
-    const ill = healths.filter(([, { ok }]) => !ok);
-    const status = ill.length > 0 ? "failing" : this.#host.draining ? "draining" : "ok";
+    const { draining } = this.#host;
+    const why = this.#ills(request, true);
+    if (why === null) return jsonText(draining ? DRAINING : WELL, 200);
+    return json({ status: "failing", why }, 503);
+  }
+
+  /** What is not well, and why; null when all is. */
+  #ills(request: Request, withLog: boolean): Record<string, string> | null {
+    let ill = false;
+    const healths = this.#healths();
+    for (const [name, { ok }] of healths) ill ||= !ok && (withLog || name !== "log");
+    if (!ill) return null;
+    const why: Record<string, string> = {};
     // A reason may name ports and folders, which are nobody's business elsewhere.
-    const told = ill.length > 0 && this.#mayRead(request);
-    const why = Object.fromEntries(
-      ill.map(([name, { reason }]) => [name, told ? reason : "failing"]),
-    );
-    return json({ status, why }, ill.length > 0 ? 503 : 200);
+    const told = this.#mayRead(request);
+    for (const [name, { ok, reason }] of healths) {
+      if (!ok && (withLog || name !== "log")) why[name] = told ? reason : "failing";
+    }
+    return why;
   }
 
   #readyz(request: Request): Response {
-    const why: Record<string, string> = {};
-    if (this.#host.draining) why["drain"] = "the server is stopping";
-    else {
-      const told = this.#mayRead(request);
-      for (const [name, { ok, reason }] of this.#healths()) {
-        if (!ok && name !== "log") why[name] = told ? reason : "failing";
-      }
-    }
-    const ready = Object.keys(why).length === 0;
-    return json({ ready, why }, ready ? 200 : 503);
+    const why = this.#host.draining
+      ? { drain: "the server is stopping" }
+      : this.#ills(request, false);
+    return why === null ? jsonText(READY, 200) : json({ ready: false, why }, 503);
   }
 
   #varz(): object {
@@ -528,7 +536,11 @@ function pathOf(url: string): string {
 }
 
 function json(value: unknown, status = 200): Response {
-  return new Response(`${JSON.stringify(value)}\n`, { status, headers: JSON_HEADERS });
+  return jsonText(`${JSON.stringify(value)}\n`, status);
+}
+
+function jsonText(text: string, status: number): Response {
+  return new Response(text, { status, headers: JSON_HEADERS });
 }
 
 function event(name: string, data: unknown): string {

@@ -1,0 +1,318 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { HandClock } from "../lib/host/clock.ts";
+import { bytes, duration, measured, rough } from "../lib/cli/words.ts";
+import { type BootedWeb, bootWeb, NOBODY, until } from "./kit.ts";
+
+const program = join(import.meta.dir, "..", "index.ts");
+const TOKEN = "0123456789abcdef";
+const endings: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of endings.splice(0).reverse()) await end();
+});
+
+async function boot(...given: Parameters<typeof bootWeb>): Promise<BootedWeb> {
+  const server = await bootWeb(...given);
+  endings.push(() => server.stop());
+  return server;
+}
+
+/** A folder with the configuration of a server that listens on this port. */
+function configured(port: number, more = ""): string {
+  const folder = mkdtempSync(join(tmpdir(), "summoner-remote-"));
+  endings.push(() => rmSync(folder, { recursive: true }));
+  writeFileSync(
+    join(folder, "summoner.toml"),
+    `version = "rust"\n[web]\nenabled = true\nport = ${port}\n${more}`,
+  );
+  return folder;
+}
+
+/** Runs a command in a folder, without a terminal. */
+async function call(cwd: string, args: string[], env: Record<string, string> = {}) {
+  const child = Bun.spawn([process.execPath, program, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { out, err, code: await child.exited };
+}
+
+describe("status", () => {
+  test("of a server that is well is one line, and 0", async () => {
+    const server = await boot({ name: "here" });
+    await server.join();
+    server.clock.advance(3_725_000);
+    const { out, err, code } = await call(configured(server.port), ["status"]);
+    expect([err, code]).toEqual(["", 0]);
+    expect(out).toMatch(
+      /^ok: here \d+\.\d+\.\d+, up 1 h 2 min; relay on 127\.0\.0\.1:\d+ with \d clients?; web on 127\.0\.0\.1:\d+\n$/,
+    );
+  });
+
+  test("of one that drains says so, and 1", async () => {
+    const server = await boot();
+    const peer = await server.join();
+    peer.pause();
+    const drained = server.program.drain(60_000);
+    const { out, code } = await call(configured(server.port), ["status"]);
+    expect([out, code]).toEqual(["draining: drain: the server is stopping\n", 1]);
+    server.clock.advance(60_000);
+    await drained;
+  });
+
+  test("of one that fails says why, and 1", async () => {
+    const ticker = join(configured(0), "ticker.ts");
+    writeFileSync(ticker, "throw new Error('not today');");
+    const server = await boot({ web: { ticker } });
+    await until(() => !server.service.health().ok);
+    const { out, code } = await call(configured(server.port), ["status"]);
+    expect(code).toBe(1);
+    expect(out).toMatch(/^failing: web: ticker: died \([^\n]*not today[^\n]*\n$/);
+  });
+
+  test("of one that is not there says so, and 1", async () => {
+    const server = await boot();
+    await server.stop();
+    const { out, err, code } = await call(configured(server.port), ["status"]);
+    expect([out, err, code]).toEqual([
+      `down: no server on 127.0.0.1:${server.port}: nobody listens there\n`,
+      "",
+      1,
+    ]);
+  });
+
+  test("of something else that listens there says so, and 1", async () => {
+    const other = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("hello") });
+    endings.push(() => other.stop(true));
+    const { out, code } = await call(configured(other.port as number), ["status"]);
+    expect(code).toBe(1);
+    expect(out).toMatch(/^down: 127\.0\.0\.1:\d+ does not answer as a Summoner server\n$/);
+  });
+
+  test("takes the token from the environment or the file", async () => {
+    const server = await boot({ web: { host: "0.0.0.0" } }, NOBODY, TOKEN);
+    const folder = configured(server.port, 'host = "0.0.0.0"\ntoken_file = "token"\n');
+    writeFileSync(join(folder, "token"), `${TOKEN}\n`);
+    expect((await call(folder, ["status"])).code).toBe(0);
+    const env = { SUMMONER_TOKEN: "wrong-wrong-wrong" };
+    const { out, code } = await call(folder, ["status"], env);
+    expect([out, code]).toEqual([
+      `down: 127.0.0.1:${server.port} answers 401: This token is wrong.; set SUMMONER_TOKEN or web.token_file\n`,
+      1,
+    ]);
+  });
+
+  test("speaks TLS with the certificate of the configuration", async () => {
+    const folder = configured(0);
+    const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
+    const made = Bun.spawnSync([
+      "openssl",
+      ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split(" "),
+      ...["-subj", "/CN=somewhere.example", "-keyout", key, "-out", cert],
+    ]);
+    expect(made.exitCode).toBe(0);
+    const server = await boot({ web: { tls: { cert, key } } });
+    const own = configured(server.port, `[web.tls]\ncert = "${cert}"\nkey = "${key}"\n`);
+    expect((await call(own, ["status"])).out).toStartWith("ok: ");
+  });
+
+  test("needs to know where the server is", async () => {
+    const off = configured(1);
+    writeFileSync(join(off, "summoner.toml"), 'version = "rust"\n');
+    expect((await call(off, ["status"])).out).toBe(
+      "down: the web service is off in summoner.toml, so nothing can be asked of it\n",
+    );
+    expect((await call(configured(0), ["status"])).out).toBe(
+      "down: web.port is 0 in summoner.toml, so nobody knows where the server listens\n",
+    );
+    const wrong = await call(off, ["status", "--set", "web.prot=1"]);
+    expect([wrong.out, wrong.code]).toEqual(["", 2]);
+    expect(wrong.err).toContain("web.prot: unknown key; did you mean port?");
+  });
+});
+
+describe("top", () => {
+  test("without a terminal is one plain snapshot", async () => {
+    const hyper_parameters = { rate_limit_msgs_per_minute: 10_000 };
+    const server = await boot({ name: "here", hyper_parameters });
+    const peer = await server.join();
+    server.clock.advance(1000);
+    peer.send("x\n".repeat(1500));
+    await until(() => server.relay.stats()["lines_in"] === 1500);
+    server.clock.advance(1000);
+    const { out, err, code } = await call(configured(server.port), ["top"]);
+    expect([err, code]).toEqual(["", 0]);
+    // oxlint-disable-next-line no-control-regex
+    expect(out).not.toMatch(/\x1b/);
+    expect(out).toMatch(/^here \d+\.\d+\.\d+ {3}ok {3}up 2 s {3}CPU \d+\.\d% {3}memory \d+ MB /);
+    expect(out).toMatch(/\nrelay 127\.0\.0\.1:\d+ {3}clients 1 {3}lines_in 1\.5 k \(\S+( k)?\/s\)/);
+    expect(out).toMatch(
+      /\n1 client, 1 to 1\nSERVICE +ID ADDRESS +STATE +AGE +LINES +IN +OUT +WAITING↓\n/,
+    );
+    expect(out).toMatch(
+      new RegExp(`\\nrelay +\\d+ ${peer.address} +open +2 s +1\\.5 k +3\\.0 kB +0 B +0 B\\n$`),
+    );
+  });
+
+  test("of a server that is not there is one line, and 1", async () => {
+    const server = await boot();
+    await server.stop();
+    expect(await call(configured(server.port), ["top"])).toEqual({
+      out: "",
+      err: `error: no server on 127.0.0.1:${server.port}: nobody listens there\n`,
+      code: 1,
+    });
+  });
+
+  // There are no pseudo-terminals of this kind on Windows.
+  const withTerminal = test.skipIf(process.platform === "win32");
+
+  /** `top` on a pseudo-terminal. */
+  function watch(server: BootedWeb, cols = 110, rows = 20) {
+    let screen = "";
+    const decoder = new TextDecoder();
+    const child = Bun.spawn([process.execPath, program, "top"], {
+      cwd: configured(server.port),
+      terminal: {
+        cols,
+        rows,
+        data: (_, bytes) => {
+          screen += decoder.decode(bytes, { stream: true });
+        },
+      },
+    });
+    endings.push(async () => {
+      child.kill("SIGKILL");
+      await child.exited;
+    });
+    return {
+      child,
+      all: () => screen,
+      /** The lines of the last whole screen, without styles. */
+      lines: () => {
+        const last = screen.split("\x1b[H").findLast((one) => one.includes("\x1b[J")) ?? "";
+        // oxlint-disable-next-line no-control-regex
+        return last.replace(/\x1b\[[?\d;]*[A-Za-z]/g, "").split(/\r*\n/);
+      },
+      press: (keys: string) => child.terminal?.write(keys),
+    };
+  }
+
+  withTerminal("follows the server, sorts, and quits on q", async () => {
+    const server = await boot({ name: "here" });
+    const peers = [await server.join(), await server.join()];
+    peers[1]?.send("x\nx\nx\n");
+    await until(() => server.relay.stats()["lines_in"] === 3);
+    const { child, lines, press, all } = watch(server);
+    const rows = () => lines().filter((line) => line.startsWith("relay  "));
+    await until(() => rows().length === 2);
+    expect(lines()).toHaveLength(20);
+    expect(lines().every((line) => line.length <= 110)).toBe(true);
+    expect(rows()[0]).toContain(peers[0]?.address as string);
+    // To the left, from WAITING to LINES.
+    for (const sort of ["OUT↓", "IN↓", "LINES↓"]) {
+      press("\x1b[D");
+      await until(() => lines().some((line) => line.includes(sort)));
+    }
+    await until(() => rows()[0]?.includes(peers[1]?.address as string) === true);
+    press("r");
+    await until(() => lines().some((line) => line.includes("LINES↑")));
+    await until(() => rows()[0]?.includes(peers[0]?.address as string) === true);
+    peers[0]?.send("x\n".repeat(7));
+    await until(() => server.relay.stats()["lines_in"] === 10);
+    server.clock.advance(1000);
+    await until(() => lines().some((line) => line.includes("lines_in 10 (7/s)")));
+    press("q");
+    expect(await child.exited).toBe(0);
+    expect(all()).toStartWith("\x1b[?1049h\x1b[?25l");
+    expect(all()).toEndWith("\x1b[?25h\x1b[?1049l");
+  });
+
+  withTerminal("quits on Ctrl-C and on SIGTERM, and leaves the terminal as it was", async () => {
+    const server = await boot();
+    for (const end of ["\x03", "SIGTERM"]) {
+      const { child, lines, press, all } = watch(server);
+      await until(() => lines().some((line) => line.startsWith("web ")));
+      if (end === "SIGTERM") child.kill(end);
+      else press(end);
+      expect(await child.exited).toBe(0);
+      expect(all()).toEndWith("\x1b[?25h\x1b[?1049l");
+    }
+  });
+
+  withTerminal("pages, fits a narrow terminal, and says when the server is gone", async () => {
+    const server = await boot();
+    for (let i = 0; i < 8; i++) await server.join();
+    const { lines, press } = watch(server, 60, 14);
+    const range = () => lines().find((line) => line.includes(" clients, ")) ?? "";
+    // Its own stream is a client too, once the server has seen it.
+    await until(() => /^\d+ clients, 1 to 6$/.test(range()));
+    expect(lines().every((line) => line.length <= 60)).toBe(true);
+    press("\x1b[B");
+    await until(() => /^\d+ clients, 7 to \d+$/.test(range()));
+    press("\x1b[B");
+    press("\x1b[A");
+    await until(() => /^\d+ clients, 1 to 6$/.test(range()));
+    await server.stop();
+    await until(() => lines()[1]?.startsWith("! ") === true);
+  });
+});
+
+describe("words", () => {
+  test.each([
+    [0, "0 s"],
+    [0.9, "0 s"],
+    [59.9, "59 s"],
+    [60, "1 min"],
+    [61, "1 min 1 s"],
+    [3599, "59 min 59 s"],
+    [3600, "1 h"],
+    [7260, "2 h 1 min"],
+    [86_400, "1 d"],
+    [90_061, "1 d 1 h"],
+    [8_640_000, "100 d"],
+  ])("%d seconds are %s", (seconds, text) => expect(duration(seconds)).toBe(text));
+
+  test.each([
+    [0, "0"],
+    [0.04, "0.0"],
+    [0.5, "0.5"],
+    [7, "7"],
+    [999, "999"],
+    [999.4, "999"],
+    [999.6, "1.0 k"],
+    [1000, "1.0 k"],
+    [9949, "9.9 k"],
+    [9960, "10 k"],
+    [999_499, "999 k"],
+    [999_500, "1.0 M"],
+    [2.5e12, "2.5 T"],
+    [1e16, "10000 T"],
+  ])("%d is roughly %s", (value, text) => expect(rough(value)).toBe(text));
+
+  test("bytes and seconds have their units", () => {
+    expect(bytes(0)).toBe("0 B");
+    expect(bytes(1234)).toBe("1.2 kB");
+    expect(measured(1234, "lines")).toBe("1.2 k");
+    expect(measured(2_000_000, "bytes")).toBe("2.0 MB");
+    expect(measured(0.0015, "seconds")).toBe("1.5 ms");
+    expect(measured(65, "seconds")).toBe("1 min 5 s");
+  });
+});
+
+test("a clock can leap over what a machine slept through", () => {
+  const clock = new HandClock();
+  let calls = 0;
+  clock.every(10, () => calls++);
+  clock.leap(1000);
+  expect([calls, clock.now()]).toEqual([1, 1000]);
+});
