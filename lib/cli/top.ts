@@ -64,6 +64,8 @@ interface View {
 /** Rows of a table that no terminal bounds. */
 const SNAPSHOT_ROWS = 100;
 const RETRY_MS = 1000;
+// oxlint-disable-next-line no-control-regex -- keys other than letters come as such sequences.
+const KEY = /\x1b\[[\d;]*[A-Za-z~]|[^]/g;
 /** Numbers that are closer than this, as after another sort, make no rate. */
 const RATE_MS = 500;
 
@@ -113,7 +115,10 @@ class Screen {
   async run(): Promise<number> {
     const { stdin, stdout } = process;
     const end = () => this.#ended.resolve();
-    const key = (bytes: Buffer) => this.#press(bytes.toString("latin1"));
+    // Fast typing brings several keys at once.
+    const key = (bytes: Buffer) => {
+      for (const [one] of bytes.toString("latin1").matchAll(KEY)) this.#press(one);
+    };
     const draw = () => this.#draw();
     stdout.write("\x1b[?1049h\x1b[?25l");
     stdin.setRawMode(true);
@@ -166,10 +171,10 @@ class Screen {
     return Math.max(1, Math.min(1000, process.stdout.rows - 8));
   }
 
-  #press(keys: string): void {
+  #press(key: string): void {
     const view = this.#view;
     const page = this.#rows;
-    switch (keys) {
+    switch (key) {
       case "q":
       case "Q":
       case "\x03":

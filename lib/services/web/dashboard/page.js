@@ -11,7 +11,7 @@ const GAP_MS = 5000;
 const LATE_MS = 3500;
 const DEAD_MS = 12_000;
 const RETRY_MS = 2000;
-const PAGE_SIZE = 50;
+const PAGE_SIZE = 25;
 const LOG_LINES = 200;
 /** Milliseconds for which the order of the clients is held after the operator's last move over them. */
 const HOLD_MS = 8000;
@@ -66,7 +66,7 @@ function keyedRows(body, make, fallback) {
     if (row) drop(row.node, fallback());
   };
   const show = (items) => {
-    for (const key of [...rows.keys()]) if (!items.has(key)) remove(key);
+    for (const key of rows.keys()) if (!items.has(key)) remove(key);
     const focused = document.activeElement;
     let place = body.firstElementChild;
     for (const [key, item] of items) {
@@ -350,6 +350,11 @@ function block(title, ...children) {
   return el("section", { class: "block" }, el("h3", {}, title), ...children);
 }
 
+function numberBlock(part, title, rows, options) {
+  const table = numberTable(part, rows, options);
+  return { node: block(title, table.node), update: ({ stats }) => table.update(stats) };
+}
+
 /** Numbers that are one series told apart by a label. */
 function seriesBlocks(part, declared) {
   const groups = Map.groupBy(
@@ -358,8 +363,7 @@ function seriesBlocks(part, declared) {
   );
   return [...groups].map(([title, members]) => {
     const rows = members.map(([name, one]) => ({ name, label: one.series.value, declared: one }));
-    const table = numberTable(part, rows, { sparse: true });
-    return { node: block(title, table.node), update: ({ stats }) => table.update(stats) };
+    return numberBlock(part, title, rows, { sparse: true });
   });
 }
 
@@ -386,14 +390,24 @@ const extras = {
     return { claims: ["uptime_seconds"], head: { node, update } };
   },
   relay(declared) {
-    const claims = [
-      ...["throttles", "flow_controls", "pressure_disconnects", "backlog_pauses"],
-      ...["dropped_reports", "dropped_commands"],
-      ...["refused_rate", "refused_oversize", "refused_utf8"],
-    ].filter((name) => declared[name]);
-    const table = numberTable("relay", rowsOf(declared, claims));
-    const node = block("pressure and refusals", table.node);
-    return { claims, blocks: [{ node, update: ({ stats }) => table.update(stats) }] };
+    const groups = {
+      pressure: /^(throttles|flow_controls|pressure_disconnects|backlog_pauses|dropped_.*)$/,
+      refused: /^refused_/,
+    };
+    const names = Object.keys(declared);
+    const claims = names.filter((name) => Object.values(groups).some((group) => group.test(name)));
+    const blocks = Object.entries(groups).map(([title, group]) => {
+      const rows = rowsOf(
+        declared,
+        claims.filter((name) => group.test(name)),
+      );
+      return numberBlock(
+        "relay",
+        title,
+        rows.map((row) => ({ ...row, label: row.label.replace(`${title} `, "") })),
+      );
+    });
+    return { claims, blocks };
   },
 };
 
@@ -472,9 +486,14 @@ function panel(part, declared) {
   const blockRow = el("div", { class: "blocks" }, ...below.map(({ node }) => node));
   let desk = null;
   return {
+    isWide: tiles.length > 3,
     node: el(
       "section",
-      { class: "panel part", "data-part": part, "aria-labelledby": `part-${part}` },
+      {
+        class: tiles.length > 3 ? "panel part wide" : "panel part",
+        "data-part": part,
+        "aria-labelledby": `part-${part}`,
+      },
       el("header", {}, title, ...(head ? [head.node] : []), health, addresses),
       el("div", { class: "tiles" }, ...tiles.map(({ node }) => node)),
       blockRow,
@@ -768,7 +787,8 @@ function onHello(hello) {
 function makePanels() {
   const { log, ...parts } = declared;
   panels = new Map(Object.entries(parts).map(([part, numbers]) => [part, panel(part, numbers)]));
-  $("panels").replaceChildren(...[...panels.values()].map(({ node }) => node));
+  const inOrder = [...panels.values()].toSorted((a, b) => b.isWide - a.isWide);
+  $("panels").replaceChildren(...inOrder.map(({ node }) => node));
   logNumbers?.node.remove();
   logNumbers = allNumbers("log", log, Object.keys(log));
   $("log").append(logNumbers.node);
