@@ -279,3 +279,21 @@ export async function raw(
   await promise;
   return got;
 }
+
+/** The openssl program, or null where it is not installed. */
+export const openssl = Bun.which("openssl");
+
+/** Writes a key and a certificate for a name, signed by itself, to a folder. */
+export function selfSigned(folder: string, name = "localhost"): { cert: string; key: string } {
+  const [cert, key] = [`${folder}/${name}.crt`, `${folder}/${name}.key`];
+  const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
+  const made = Bun.spawnSync(
+    [openssl as string].concat(
+      request.split(" "),
+      ["-subj", `/CN=${name}`, "-addext", "subjectAltName=IP:127.0.0.1"],
+      ["-keyout", key, "-out", cert],
+    ),
+  );
+  if (!made.success) throw new Error(made.stderr.toString());
+  return { cert, key };
+}

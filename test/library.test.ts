@@ -74,6 +74,19 @@ async function serve(
   };
 }
 
+test("runs every service that its configuration enables", async () => {
+  const config = { version: "rust", port: 0, web: { enabled: true, port: 0 } };
+  const { server, printed, end, running } = await serve({}, { config });
+  const [relay, web] = await server.listening;
+  expect(relay?.url).toBeUndefined();
+  expect(printed()).toContain(`web is ready on ${web?.url}\n`);
+  const answer = await fetch(`${web?.url}readyz`, { keepalive: false });
+  expect(await answer.json()).toEqual({ ready: true, why: {} });
+  await end();
+  await running;
+  expect(fetch(`${web?.url}readyz`)).rejects.toThrow();
+});
+
 describe("run", () => {
   test("serves from listening to shutdown, then resolves", async () => {
     const { address, join, end, running, printed } = await serve();

@@ -101,6 +101,39 @@ describe("the README's examples", () => {
     await server.stop();
   });
 
+  test("hello.ts and api.ts answer over HTTP", async () => {
+    const free = (code: string) => code.replace("port: 8080", "port: 0");
+    const listening = /listening on (http:\S+)\//;
+    const hello = await started(await example("hello.ts", free), [], listening);
+    const answer = await fetch((await hello.found)[1] as string);
+    expect([answer.headers.get("content-type"), await answer.text()]).toEqual([
+      "text/html",
+      "Hello, World!",
+    ]);
+    const api = await started(await example("api.ts", free), [], listening);
+    const origin = (await api.found)[1] as string;
+    expect(await (await fetch(origin)).json()).toEqual({ message: "Hello, World!" });
+    const posted = await fetch(origin, { method: "POST", body: "12345" });
+    expect(await posted.json()).toEqual({ status: "processed", bytes: 5 });
+    for (const { program } of [hello, api]) {
+      program.kill("SIGTERM");
+      expect(await program.exited).toBe(0);
+    }
+  });
+
+  test("ticking.ts ticks apart from its requests", async () => {
+    await example("ticks.ts", (code) => code.replace("seconds = 5", "seconds = 0.05"));
+    const path = await example("ticking.ts", (code) => code.replace("port: 8080", "port: 0"));
+    const { program, found, all, said } = await started(path, [], /listening on (http:\S+)\//);
+    const origin = (await found)[1] as string;
+    const ticks = async () => ((await (await fetch(origin)).json()) as { ticks: number }).ticks;
+    while ((await ticks()) < 3);
+    program.kill("SIGINT");
+    expect(await program.exited).toBe(0);
+    await all;
+    expect(said()).toContain("background task executed (tick 2)\n");
+  });
+
   test("echo.ts is a service like the others: settings, limits, stats and drain", async () => {
     const { echo, echoSection } = await import(await example("echo.ts"));
     const entries = { ...settings, echo: echoSection };

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HandClock } from "../lib/host/clock.ts";
 import { bytes, duration, measured, rough } from "../lib/cli/words.ts";
-import { type BootedWeb, bootWeb, NOBODY, until } from "./kit.ts";
+import { type BootedWeb, bootWeb, NOBODY, openssl, selfSigned, until } from "./kit.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
 const TOKEN = "0123456789abcdef";
@@ -111,15 +111,9 @@ describe("status", () => {
     ]);
   });
 
-  test("speaks TLS with the certificate of the configuration", async () => {
+  test.skipIf(!openssl)("speaks TLS with the certificate of the configuration", async () => {
     const folder = configured(0);
-    const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
-    const made = Bun.spawnSync([
-      "openssl",
-      ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split(" "),
-      ...["-subj", "/CN=somewhere.example", "-keyout", key, "-out", cert],
-    ]);
-    expect(made.exitCode).toBe(0);
+    const { cert, key } = selfSigned(folder, "somewhere.example");
     const server = await boot({ web: { tls: { cert, key } } });
     const own = configured(server.port, `[web.tls]\ncert = "${cert}"\nkey = "${key}"\n`);
     expect((await call(own, ["status"])).out).toStartWith("ok: ");

@@ -3,9 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
-import { boot, type Booted, configOf, dial, until } from "./kit.ts";
+import { boot, type Booted, configOf, dial, openssl, until } from "./kit.ts";
 
-const openssl = Bun.which("openssl");
 if (!openssl) console.log("skipped: the TLS suite, because openssl is not installed");
 
 const folder = mkdtempSync(join(tmpdir(), "summoner-tls-"));

@@ -2,7 +2,9 @@ import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect } from "node:tls";
 import type { Operator } from "../lib/host/service.ts";
+import { ACTIONS } from "../lib/services/web/admin.ts";
 import {
   type BootedWeb,
   bootWeb,
@@ -10,7 +12,9 @@ import {
   dial,
   NOBODY,
   type Peer,
+  openssl,
   raw,
+  selfSigned,
   turn,
   until,
 } from "./kit.ts";
@@ -263,42 +267,45 @@ describe("/metrics", () => {
 });
 
 describe("health", () => {
-  test("a listener that cannot listen again is told of, and its recovery", async () => {
-    const server = await boot();
-    const health = async () => {
-      const [alive, ready] = await Promise.all([server.get("/healthz"), server.get("/readyz")]);
-      return [alive.status, await bodyOf(alive), ready.status, await bodyOf(ready)] as const;
-    };
-    const well = [200, { status: "ok", why: {} }, 200, { ready: true, why: {} }];
-    expect([...(await health())]).toEqual(well);
-    const tls = { ...server.config.relay.tls, ...selfSigned() };
-    const listen = spyOn(Bun, "listen").mockImplementation(((options: { port: number }) => {
-      // The trial of the certificates, on a port of its own, goes well.
-      if (options.port === 0) return { stop() {} };
-      throw Object.assign(new Error("in use"), { code: "EADDRINUSE" });
-    }) as never);
-    try {
-      server.program.reload({ ...server.config, relay: { ...server.config.relay, tls } });
-      const [alive, why, ready, whyNot] = await health();
-      expect([alive, ready]).toEqual([503, 503]);
-      expect(why).toEqual({
-        status: "failing",
-        why: { relay: expect.stringContaining("cannot listen on 127.0.0.1:") },
-      });
-      expect(whyNot).toEqual({ ready: false, why: why["why"] });
-      const relisten = server.config.hyper_parameters.accept_error_backoff_ms;
-      const attempts = listen.mock.calls.length;
-      server.clock.advance(relisten - 1);
-      expect(listen.mock.calls.length).toBe(attempts);
-      server.clock.advance(1);
-      expect(listen.mock.calls.length).toBe(attempts + 1);
-    } finally {
-      listen.mockRestore();
-    }
-    server.clock.advance(server.config.hyper_parameters.accept_error_backoff_ms);
-    expect([...(await health())]).toEqual(well);
-    expect(server.printed()).toContain("relay: listening again");
-  });
+  test.skipIf(!openssl)(
+    "a listener that cannot listen again is told of, and its recovery",
+    async () => {
+      const server = await boot();
+      const health = async () => {
+        const [alive, ready] = await Promise.all([server.get("/healthz"), server.get("/readyz")]);
+        return [alive.status, await bodyOf(alive), ready.status, await bodyOf(ready)] as const;
+      };
+      const well = [200, { status: "ok", why: {} }, 200, { ready: true, why: {} }];
+      expect([...(await health())]).toEqual(well);
+      const tls = { ...server.config.relay.tls, ...selfSigned(temporary()) };
+      const listen = spyOn(Bun, "listen").mockImplementation(((options: { port: number }) => {
+        // The trial of the certificates, on a port of its own, goes well.
+        if (options.port === 0) return { stop() {} };
+        throw Object.assign(new Error("in use"), { code: "EADDRINUSE" });
+      }) as never);
+      try {
+        server.program.reload({ ...server.config, relay: { ...server.config.relay, tls } });
+        const [alive, why, ready, whyNot] = await health();
+        expect([alive, ready]).toEqual([503, 503]);
+        expect(why).toEqual({
+          status: "failing",
+          why: { relay: expect.stringContaining("cannot listen on 127.0.0.1:") },
+        });
+        expect(whyNot).toEqual({ ready: false, why: why["why"] });
+        const relisten = server.config.hyper_parameters.accept_error_backoff_ms;
+        const attempts = listen.mock.calls.length;
+        server.clock.advance(relisten - 1);
+        expect(listen.mock.calls.length).toBe(attempts);
+        server.clock.advance(1);
+        expect(listen.mock.calls.length).toBe(attempts + 1);
+      } finally {
+        listen.mockRestore();
+      }
+      server.clock.advance(server.config.hyper_parameters.accept_error_backoff_ms);
+      expect([...(await health())]).toEqual(well);
+      expect(server.printed()).toContain("relay: listening again");
+    },
+  );
 
   test("a ticker that dies is told of, and its recovery", async () => {
     const folder = temporary();
@@ -357,11 +364,11 @@ describe("health", () => {
 });
 
 describe("admin", () => {
-  const ACTIONS = ["kick", "quarantine", "lift", "reload", "drain", "log-level"];
+  const names = ["kick", "quarantine", "lift", "reload", "drain", "log-level"];
 
   test("without a token its actions do not exist", async () => {
     const server = await boot();
-    for (const action of ACTIONS) {
+    for (const action of names) {
       expect((await server.post(`/admin/${action}`)).status).toBe(404);
       expect((await server.get(`/admin/${action}`)).status).toBe(404);
     }
@@ -370,7 +377,7 @@ describe("admin", () => {
 
   test("needs the token", async () => {
     const server = await boot({}, NOBODY, TOKEN);
-    for (const action of ACTIONS) {
+    for (const action of names) {
       const answer = await server.post(`/admin/${action}`, {}, { authorization: "" });
       expect([answer.status, answer.headers.get("www-authenticate")]).toEqual([
         401,
@@ -758,6 +765,85 @@ describe("who may read", () => {
   });
 });
 
+describe.skipIf(!openssl)("HTTPS", () => {
+  /** The name in the certificate that a server shows. */
+  const shown = (port: number) =>
+    new Promise<string>((resolve, reject) => {
+      const socket = connect({ port, host: "127.0.0.1", rejectUnauthorized: false }, () => {
+        resolve(String(socket.getPeerCertificate().subject.CN));
+        socket.destroy();
+      });
+      socket.on("error", reject);
+    });
+
+  test("serves with cert and key, and takes new ones with a reload", async () => {
+    const folder = temporary();
+    const first = selfSigned(folder, "first.example");
+    const second = selfSigned(folder, "second.example");
+    const server = await boot({ web: { tls: first } }, NOBODY, TOKEN);
+    const tls = { rejectUnauthorized: false };
+    expect(server.service.addresses[0]?.url).toBe(`https://127.0.0.1:${server.port}/`);
+    expect((await server.get("/healthz", { tls })).status).toBe(200);
+    expect(await shown(server.port)).toBe("first.example");
+    const answer = await server.get("/login", {
+      method: "POST",
+      headers: { ...PAGE, "content-type": "application/json" },
+      body: JSON.stringify({ token: TOKEN }),
+      tls,
+    });
+    expect(answer.headers.get("set-cookie")).toEndWith("; Secure");
+    const { config } = server;
+    const withTls = (own: object) => ({
+      ...config,
+      web: { ...config.web, tls: { ...config.web.tls, ...own } },
+    });
+    process.env["SUMMONER_TOKEN"] = TOKEN;
+    try {
+      expect(server.program.reload(withTls(second))).toEqual([]);
+      expect(await shown(server.port)).toBe("second.example");
+      // What does not work never replaces what does.
+      await Bun.write(join(folder, "broken.crt"), "nonsense");
+      expect(server.program.reload(withTls({ cert: join(folder, "broken.crt") }))).toHaveLength(1);
+      expect(await shown(server.port)).toBe("second.example");
+      expect((await server.get("/healthz", { tls })).status).toBe(200);
+    } finally {
+      delete process.env["SUMMONER_TOKEN"];
+    }
+  });
+
+  test("listens again when it could not at once", async () => {
+    const server = await boot();
+    const tls = { ...server.config.web.tls, ...selfSigned(temporary()) };
+    const serve = spyOn(Bun, "serve").mockImplementation((() => {
+      throw Object.assign(new Error("in use"), { code: "EADDRINUSE" });
+    }) as never);
+    try {
+      server.program.reload({ ...server.config, web: { ...server.config.web, tls } });
+      expect(server.service.health()).toEqual({
+        ok: false,
+        reason: expect.stringContaining("web: cannot listen on 127.0.0.1:"),
+      });
+    } finally {
+      serve.mockRestore();
+    }
+    server.clock.advance(server.config.hyper_parameters.accept_error_backoff_ms);
+    expect(server.service.health().ok).toBe(true);
+    expect(await shown(server.port)).toBe("localhost");
+  });
+});
+
+test("the README has every route and every action with its fields", async () => {
+  const readme = await Bun.file(join(import.meta.dir, "..", "README.md")).text();
+  for (const path of ["/healthz", "/readyz", "/varz", "/connz", "/metrics", "/events"]) {
+    expect(readme).toContain(`\n| \`${path}\` `);
+  }
+  for (const [name, { fields }] of Object.entries(ACTIONS)) {
+    const row = readme.split("\n").find((line) => line.startsWith(`| \`${name}\` `)) ?? "";
+    const named = [...row.matchAll(/`([\w-]+)`/g)].map(([, word]) => word as string);
+    expect(named).toEqual([name, ...Object.keys(fields)]);
+  }
+});
+
 const TOKEN = "0123456789abcdef";
 const PAGE = { "x-summoner-page": "1" };
 type Services = Record<string, { quarantine?: unknown }>;
@@ -769,16 +855,4 @@ function head(server: BootedWeb, what: string): Promise<string> {
 
 async function bodyOf(answer: Response): Promise<Record<string, unknown>> {
   return (await answer.json()) as Record<string, unknown>;
-}
-
-function selfSigned(): { cert: string; key: string } {
-  const folder = temporary();
-  const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
-  const made = Bun.spawnSync([
-    "openssl",
-    ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split(" "),
-    ...["-subj", "/CN=localhost", "-keyout", key, "-out", cert],
-  ]);
-  if (!made.success) throw new Error(made.stderr.toString());
-  return { cert, key };
 }

@@ -141,7 +141,7 @@ export class Log {
   #second = 0;
   /** Records that have not gone to the file yet, and what surrounds them at present. */
   #gathered = "";
-  #frame = { now: "", before: "", after: "", plain: false };
+  #frame = { wall: -1, before: "", after: "" };
   /** Whether the file's format takes a message as it is, without width or precision. */
   #plainFormat = false;
 
@@ -258,7 +258,7 @@ export class Log {
     this.#stamp = compileDateFormat(settings.date_format);
     this.#fileFormat = compileFormat(settings.log_format, this.#name);
     this.#plainFormat = takesAsIs(this.#fileFormat);
-    this.#frame = { now: "", before: "", after: "", plain: false };
+    this.#frame = { wall: -1, before: "", after: "" };
     this.#consoleFormat =
       settings.console_log_format === ""
         ? prettyFormat(this.#colours)
@@ -365,16 +365,17 @@ export class Log {
       this.#show("ERROR", printable(message));
   }
 
-  /** Adds a record to those that go to the file together: what surrounds the message is made once a time stamp. */
+  /** Adds a record to those that go to the file together: what surrounds the message is made once a millisecond. */
   #gather(text: string): void {
-    const now = this.#now();
-    if (now !== this.#frame.now) {
-      const line = `${this.#fileFormat(now, "INFO", MESSAGE)}\n`;
+    const wall = this.#clock.wall();
+    if (wall !== this.#frame.wall) {
+      const line = this.#fileFormat(this.#stamp(wall), "INFO", MESSAGE);
       const [before = "", after = ""] = line.split(MESSAGE);
-      this.#frame = { now, before, after, plain: this.#plainFormat };
+      this.#frame = { wall, before, after: `${after}\n` };
     }
-    const { before, after, plain } = this.#frame;
-    this.#gathered += plain ? before + text + after : `${this.#fileFormat(now, "INFO", text)}\n`;
+    this.#gathered += this.#plainFormat
+      ? this.#frame.before + text + this.#frame.after
+      : `${this.#fileFormat(this.#stamp(wall), "INFO", text)}\n`;
     if (this.#gathered.length >= GATHERED_MAX) this.#pour();
   }
 

@@ -86,7 +86,7 @@ export async function dismiss(contestants: Contestant[]): Promise<void> {
 }
 
 /** Reports what went wrong with a server; only one of ours fails the run. */
-export function fault(bench: Bench, kind: Kind, error: unknown): void {
+export function fault(bench: Bench, kind: Pick<Kind, "name" | "ours">, error: unknown): void {
   const text = `${kind.name}: ${error instanceof Error ? error.message : String(error)}`;
   if (kind.ours) bench.report.error(text);
   else bench.report.note(`FAILED and left out: ${text}`);
@@ -146,7 +146,8 @@ function measured(outcome: Outcome, cpu: number | null): Measured {
   return row;
 }
 
-function medians(rounds: Measured[]): Measured {
+/** Every figure's median over the rounds. */
+export function medians(rounds: Measured[]): Measured {
   const row: Measured = {};
   for (const figure of Object.keys(rounds[0] ?? {}) as FigureName[]) {
     const values = rounds.map((round) => round[figure] ?? NaN);
@@ -159,7 +160,11 @@ function medians(rounds: Measured[]): Measured {
  * Ratios are taken round by round, where both sides met the same weather on
  * the machine, and their median is what counts.
  */
-function compare(report: Report, plan: Contest, rounds: Map<Kind, Measured[]>): void {
+export function compare<K extends { name: string }>(
+  report: Report,
+  plan: { kinds: K[]; compared: FigureName[]; targets: Target[] },
+  rounds: Map<K, Measured[]>,
+): void {
   const [subject, ...peers] = plan.kinds;
   const own = subject && rounds.get(subject);
   if (!own) return;

@@ -24,6 +24,11 @@ export const figures = {
     head: "CPU per connect",
     show: (n: number) => `${(n * 1e6).toFixed(0)} us`,
   },
+  requests: { head: "requests/s", show: (n: number) => n.toFixed(0) },
+  cpuPerRequest: {
+    head: "CPU per request",
+    show: (n: number) => `${(n * 1e6).toFixed(2)} us`,
+  },
   perClient: { head: "bytes per client", show: (n: number) => n.toFixed(0) },
 } satisfies Record<string, Figure>;
 

@@ -3,6 +3,7 @@ import type { Bench } from "./contest.ts";
 import { churn, idle } from "./crowds.ts";
 import { closed, everybody, paced, pipelined } from "./fan-out.ts";
 import { floor } from "./floor.ts";
+import { accessLog, dashboard, http } from "./http.ts";
 import { logging } from "./logging.ts";
 import { stopEverything, temporaryFolder } from "./processes.ts";
 import { Report } from "./report.ts";
@@ -32,6 +33,9 @@ const scenarios: Record<string, Scenario> = {
     about: "100,000 connects and disconnects",
     run: churn,
   },
+  http: { service: "web", about: "requests, against bare servers", run: http },
+  "access-log": { service: "web", about: "a line in a file per request", run: accessLog },
+  dashboard: { service: "web", about: "what an open page costs the relay", run: dashboard },
 };
 
 const USAGE = `bun run bench [SCENARIO or SERVICE ...] [--smoke] [--rounds N] [--servers A,B] [--peer COMMAND]

@@ -50,7 +50,8 @@ enable_flow_control = false
 enable_disconnect = false
 `;
 
-const QUIET = `[logger]\nlog_level = "WARNING"\n`;
+/** A `[logger]` section without relayed lines. */
+export const QUIET = `[logger]\nlog_level = "WARNING"\n`;
 
 /** A `[logger]` section that writes every relayed line to JSON files in `logs`. */
 export const logEverything = (logs: string): string => `[logger]

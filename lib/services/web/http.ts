@@ -192,19 +192,23 @@ export class HttpServer {
 
   #serve(request: Request): Response | Promise<Response> {
     this.counts.requests++;
-    const { accessLog } = this.#settings;
-    if (accessLog === null) return this.#answered(request);
+    if (this.#settings.accessLog === null) return this.#answered(request);
     const since = this.#clock.now();
     // Whoever reaches a loopback address is this machine; asking who costs more than all the rest of the line.
     const from = this.#isLocal ? "local" : this.originOf(request).ip;
-    const log = (response: Response) => {
-      const ms = Math.round((this.#clock.now() - since) * 10) / 10;
-      const path = request.url.slice(Math.max(0, request.url.indexOf("/", 8)));
-      accessLog(`${from} ${request.method} ${path} ${response.status} ${ms} ms`);
-      return response;
-    };
     const answer = this.#answered(request);
-    return answer instanceof Promise ? answer.then(log) : log(answer);
+    if (answer instanceof Promise) {
+      return answer.then((response) => this.#told(request, response, from, since));
+    }
+    return this.#told(request, answer, from, since);
+  }
+
+  #told(request: Request, response: Response, from: string, since: number): Response {
+    const ms = Math.round((this.#clock.now() - since) * 10) / 10;
+    const { url } = request;
+    const path = url.slice(Math.max(0, url.indexOf("/", 8)));
+    this.#settings.accessLog?.(`${from} ${request.method} ${path} ${response.status} ${ms} ms`);
+    return response;
   }
 
   #answered(request: Request): Response | Promise<Response> {

@@ -109,7 +109,7 @@ export class Streams {
   }
 
   closeAll(): void {
-    for (const id of [...this.#streams.keys()]) this.close(id);
+    for (const id of this.#streams.keys()) this.close(id);
   }
 
   #write(stream: Stream, bytes: Buffer): void {

@@ -126,6 +126,12 @@ function rate(value, unit) {
   return unit === "bytes" ? [number, `${prefix}B/s`] : [number + prefix, "/s"];
 }
 
+/** To the last digit where that is readable; the title has it anyway. */
+function inFull(value, unit) {
+  const isCount = unit !== "bytes" && unit !== "seconds";
+  return isCount ? exact.format(value) : spoken(amount(value, unit));
+}
+
 const measure = ({ kind, unit }, value) => (kind === "counter" ? rate : amount)(value, unit);
 const spoken = ([number, unit]) => (/^[a-zA-Z]/.test(unit) ? `${number} ${unit}` : number + unit);
 
@@ -188,16 +194,15 @@ const HEIGHT = 40;
 
 /** The outline and the area of points, in the chart's own measure. */
 function pathsOf(points, most, end) {
-  let [line, area, start] = ["", "", null];
+  let [line, area, start, before] = ["", "", null, 0];
   const close = () => {
     if (start !== null) area += `V${HEIGHT}H${start}Z`;
     start = null;
   };
   for (const [at, value] of points) {
-    if (value === null) {
-      close();
-      continue;
-    }
+    if (value === null || at - before > GAP_MS) close();
+    before = at;
+    if (value === null) continue;
     const x = Math.round((at - end + SPAN_MS) / 100) / 10;
     const y = (HEIGHT - 1 - (value / (most || 1)) * (HEIGHT - 3)).toFixed(1);
     const step = start === null ? `M${x} ${y}` : `L${x} ${y}`;
@@ -287,7 +292,7 @@ function tile(part, name, declared) {
       const [text, in_] = shown === null ? ["–", ""] : measure(declared, shown);
       say(number, text);
       say(unit, in_);
-      if (counts) say(total, amountInFull(value, declared.unit));
+      if (counts) say(total, inFull(value, declared.unit));
       mark(counts ? total : number, "data-value", value);
       mark(figure, "title", `${exact.format(value)} ${declared.unit}`);
       draw();
@@ -295,45 +300,34 @@ function tile(part, name, declared) {
   };
 }
 
-const amountInFull = (value, unit) =>
-  unit === "bytes" ? spoken(amount(value, unit)) : exact.format(value);
-
-/** The value of a number that has no chart; what rose in the last seconds shows it. */
-function plainValue(part, name, { kind, unit }) {
-  const node = el("td", { class: "number", "data-stat": `${part}.${name}` });
-  let [before, roseAt] = [Infinity, 0];
-  return {
-    node,
-    update(value) {
-      if (kind === "counter" && value > before) roseAt = Date.now();
-      before = value;
-      say(node, spoken(amount(value, unit)));
-      mark(node, "data-value", value);
-      mark(node, "title", `${exact.format(value)} ${unit}`);
-      mark(node, "data-rises", Date.now() - roseAt < RATE_MS ? "" : null);
-    },
-  };
-}
-
-/** A table of numbers, each with its sentence if `told`; with `sparse` those that are zero are left out. */
+/**
+ * A table of numbers; what rose in the last seconds shows it. With `told` each has its sentence,
+ * with `sparse` those that are zero are left out.
+ */
 function numberTable(part, rows, { told = false, sparse = false } = {}) {
-  const body = el("tbody");
   const none = el("p", { class: "empty" }, "None so far.");
-  const values = rows.map(({ name, label, declared }) => {
-    const value = plainValue(part, name, declared);
-    const row = el("tr", {}, el("th", { scope: "row", title: declared.about }, label), value.node);
-    if (told) row.append(el("td", { class: "about" }, declared.about));
-    body.append(row);
-    return { name, value, row };
+  const lines = rows.map(({ name, label, declared }) => {
+    const number = el("td", { class: "number", "data-stat": `${part}.${name}` });
+    const node = el("tr", {}, el("th", { scope: "row", title: declared.about }, label), number);
+    if (told) node.append(el("td", { class: "about" }, declared.about));
+    return { name, declared, node, number, before: Infinity, roseAt: 0 };
   });
+  const body = el("tbody", {}, ...lines.map(({ node }) => node));
+  const show = (line, value) => {
+    const { declared, node, number } = line;
+    if (declared.kind === "counter" && value > line.before) line.roseAt = Date.now();
+    line.before = value;
+    say(number, inFull(value, declared.unit));
+    mark(number, "data-value", value);
+    mark(number, "title", `${exact.format(value)} ${declared.unit}`);
+    mark(number, "data-rises", Date.now() - line.roseAt < RATE_MS ? "" : null);
+    node.hidden = sparse && value === 0;
+  };
   return {
     node: el("div", {}, el("table", { class: "numbers" }, body), none),
     update(stats) {
-      for (const { name, value, row } of values) {
-        value.update(stats[name]);
-        row.hidden = sparse && stats[name] === 0;
-      }
-      none.hidden = values.some(({ row }) => !row.hidden);
+      for (const line of lines) show(line, stats[line.name]);
+      none.hidden = lines.some(({ node }) => !node.hidden);
     },
   };
 }
@@ -367,17 +361,18 @@ function seriesBlocks(part, declared) {
   });
 }
 
-function allNumbers(part, declared, names) {
+/** Every number of a part with its sentence, for whoever asks. */
+function allNumbers(part, declared) {
+  const names = Object.keys(declared).filter((name) => !declared[name].series);
   const table = numberTable(part, rowsOf(declared, names), { told: true });
-  const summary = el("summary", {}, "More numbers");
+  const summary = el("summary", {}, "All numbers");
   const node = el("details", {}, summary, table.node);
-  node.hidden = names.length === 0;
   return { node, update: ({ stats }) => table.update(stats) };
 }
 
 /**
- * What a part shows beyond its declared numbers: `head` beside its name, `blocks` under its tiles,
- * `claims` the numbers that are told there. Each is made once and updated with every tick.
+ * What a part shows beyond its declared numbers: `head` beside its name, `blocks` under its tiles.
+ * Each is made once, `{ node, update(told) }`, and updated with every tick.
  */
 const extras = {
   process(declared) {
@@ -387,27 +382,20 @@ const extras = {
       mark(uptime, "data-value", seconds);
     };
     const node = el("p", { title: declared["uptime_seconds"].about }, "up ", uptime);
-    return { claims: ["uptime_seconds"], head: { node, update } };
+    return { head: { node, update } };
   },
   relay(declared) {
     const groups = {
       pressure: /^(throttles|flow_controls|pressure_disconnects|backlog_pauses|dropped_.*)$/,
       refused: /^refused_/,
     };
-    const names = Object.keys(declared);
-    const claims = names.filter((name) => Object.values(groups).some((group) => group.test(name)));
     const blocks = Object.entries(groups).map(([title, group]) => {
-      const rows = rowsOf(
-        declared,
-        claims.filter((name) => group.test(name)),
-      );
-      return numberBlock(
-        "relay",
-        title,
-        rows.map((row) => ({ ...row, label: row.label.replace(`${title} `, "") })),
-      );
+      const names = Object.keys(declared).filter((name) => group.test(name));
+      const rows = rowsOf(declared, names);
+      for (const row of rows) row.label = row.label.replace(`${title} `, "");
+      return numberBlock("relay", title, rows);
     });
-    return { claims, blocks };
+    return { blocks };
   },
 };
 
@@ -452,15 +440,28 @@ function quarantineRow(service, key) {
 }
 
 function imposeForm(service) {
-  const address = el("input", { name: "address", required: "", spellcheck: "false", size: "16" });
-  const seconds = el("input", { name: "seconds", type: "number", min: "1", max: "31536000" });
-  seconds.value = 300;
-  seconds.required = true;
+  const address = el("input", {
+    name: "address",
+    required: "",
+    spellcheck: "false",
+    placeholder: "IP address",
+    "aria-label": "IP address to put in quarantine",
+  });
+  const seconds = el("input", {
+    name: "seconds",
+    type: "number",
+    min: "1",
+    max: "31536000",
+    value: "300",
+    required: "",
+    "aria-label": "Seconds of quarantine",
+  });
+  const term = el("label", { class: "quiet" }, "for ", seconds, " s");
   const form = el(
     "form",
     { class: "impose when-signed-in" },
-    el("label", {}, el("span", { class: "quiet" }, "IP address"), address),
-    el("label", {}, el("span", { class: "quiet" }, "Seconds"), seconds),
+    address,
+    term,
     el("button", {}, "Quarantine"),
   );
   form.addEventListener("submit", async (event) => {
@@ -473,14 +474,12 @@ function imposeForm(service) {
 
 /** The panel of the process or a service, made from what it declares. */
 function panel(part, declared) {
-  const { claims = [], head, blocks = [] } = extras[part]?.(declared) ?? {};
-  const names = Object.keys(declared).filter((name) => !declared[name].series);
-  const tiles = names
-    .filter((name) => declared[name].headline)
-    .map((name) => tile(part, name, declared[name]));
-  const rest = names.filter((name) => !declared[name].headline && !claims.includes(name));
+  const { head, blocks = [] } = extras[part]?.(declared) ?? {};
+  const tiles = Object.entries(declared)
+    .filter(([, { headline }]) => headline)
+    .map(([name, number]) => tile(part, name, number));
   const below = [...blocks, ...seriesBlocks(part, declared)];
-  const numbers = allNumbers(part, declared, rest);
+  const numbers = allNumbers(part, declared);
   const [health, addresses] = [el("p", { class: "health" }), el("p", { class: "addresses" })];
   const title = el("h2", { id: `part-${part}` }, part);
   const blockRow = el("div", { class: "blocks" }, ...below.map(({ node }) => node));
@@ -658,17 +657,12 @@ function showClients() {
   const isHeld = !asked && Date.now() - touchedAt < HOLD_MS;
   asked = false;
   clients.show(isHeld ? heldRows(page) : page);
-  $("held").hidden = !isHeld;
   const isFiltered = query.address !== "" || query.service !== "";
   $("no-clients").hidden = clients.rows.size > 0;
   say($("no-clients"), isFiltered ? "No client matches." : "No client is connected.");
   const end = Math.min(offset + rows.length, total);
-  say(
-    $("range"),
-    total === 0
-      ? "0"
-      : `${exact.format(offset + 1)}–${exact.format(end)} of ${exact.format(total)}`,
-  );
+  const range = `${exact.format(offset + 1)}–${exact.format(end)} of ${exact.format(total)}`;
+  say($("range"), `${isHeld ? "order held · " : ""}${total === 0 ? "none" : range}`);
   mark($("range"), "data-value", total);
   mark($("previous"), "aria-disabled", offset === 0);
   mark($("next"), "aria-disabled", end >= total);
@@ -790,7 +784,7 @@ function makePanels() {
   const inOrder = [...panels.values()].toSorted((a, b) => b.isWide - a.isWide);
   $("panels").replaceChildren(...inOrder.map(({ node }) => node));
   logNumbers?.node.remove();
-  logNumbers = allNumbers("log", log, Object.keys(log));
+  logNumbers = allNumbers("log", log);
   $("log").append(logNumbers.node);
   const services = Object.keys(parts).filter((part) => part !== "process");
   const options = services.map((name) => el("option", { value: name }, name));
@@ -906,7 +900,7 @@ const COLOURS = { ok: "#1a8f4a", failing: "#d0342c", draining: "#c77700", lost: 
 /** The status in one word, with its reasons. */
 function statusNow() {
   if (link === "locked") return ["locked", "Signed out", []];
-  if (link === "lost") return ["lost", "Connection lost", []];
+  if (link === "lost") return ["lost", tick?.draining ? "Stopped" : "Connection lost", []];
   if (tick === null) return ["connecting", "Connecting", []];
   const ill = Object.entries(tick.health).filter(([, { ok }]) => !ok);
   const reasons = ill.map(([name, { reason }]) => `${name}: ${reason}`);
