@@ -1,12 +1,14 @@
 import { readFileSync } from "node:fs";
 import { TOKEN_VARIABLE } from "../config/contradictions.ts";
 import { overlay } from "../config/option.ts";
-import type { Loaded } from "../config/load.ts";
-import type { Config } from "../config/table.ts";
+import { load, type Loaded, problemText } from "../config/load.ts";
+import { type Config, settings } from "../config/table.ts";
 import { reasonOf } from "../config/reason.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
 import { readToken } from "../services/web/gate.ts";
+import { type Arguments, sourcesOf } from "./command.ts";
+import { say } from "./say.ts";
 
 /** How long a running server may take to answer. */
 const PATIENCE_MS = 5000;
@@ -18,6 +20,13 @@ export class Remote {
   readonly #origin: string;
   readonly #token: string | null;
   readonly #ca: string | null;
+
+  /** The server of the configuration that a command line names, or null when that has problems, which have been told. */
+  static of(args: Arguments): Remote | null {
+    const loaded = load(settings, sourcesOf(args));
+    for (const problem of loaded.problems) say.error(problemText(problem));
+    return loaded.problems.length > 0 ? null : new Remote(loaded);
+  }
 
   /** @throws StartError when the configuration does not tell where it is */
   constructor({ config, file }: Loaded<Config>) {

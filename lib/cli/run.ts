@@ -7,10 +7,27 @@ import { messageOf, StartError } from "../host/errors.ts";
 import { onSignals, openLog, Program, type Services } from "../host/lifecycle.ts";
 import type { Log } from "../host/log.ts";
 import { openedBy, type Operator } from "../host/service.ts";
+import { type Command, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
 
+export const run: Command = {
+  name: "run",
+  about: "Start the server. This is what happens without a command.",
+  more: [
+    "SIGINT and SIGTERM drain it, a second one cuts. SIGHUP reads the settings again, except under a terminal, where it drains too.",
+  ],
+  flags: SOURCES,
+  examples: [
+    ["", "Starts with ./summoner.toml, or the defaults where there is none."],
+    ["--port 9000", "Listens on another port."],
+    ["--config server.json", "Takes the place of a reference server."],
+    ["--preset strict --set logger.log_level=DEBUG", "Starts from a preset, and changes one key."],
+  ],
+  run: (args, { services, program }) => start(sourcesOf(args), services, program),
+};
+
 /** Starts what the settings say and serves until a signal. @returns the exit code */
-export async function run(
+async function start(
   sources: Sources,
   services: Services<Config>,
   program: string,
@@ -21,15 +38,12 @@ export async function run(
     say.log("Nothing was started.");
     return 2;
   }
-  let log: Log | null = null;
+  const log = openLog(loaded.config.name, loaded.config.logger, systemClock);
   try {
-    log = openLog(loaded.config.name, loaded.config.logger, systemClock);
     return await serve(loaded, sources, services, log, program);
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    say.error(error.message);
-    await log?.close();
-    return 1;
+    if (error instanceof StartError) await log.close();
+    throw error;
   }
 }
 

@@ -13,3 +13,8 @@ export const say = createConsola({
     },
   ],
 });
+
+/** Says nothing any more but warnings and errors. */
+export function hush(): void {
+  say.level = 1;
+}

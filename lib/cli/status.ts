@@ -1,6 +1,5 @@
-import type { Loaded } from "../config/load.ts";
-import type { Config } from "../config/table.ts";
-import { messageOf, StartError } from "../host/errors.ts";
+import { StartError } from "../host/errors.ts";
+import { type Command, SOURCES } from "./command.ts";
 import { Remote } from "./remote.ts";
 import { duration } from "./words.ts";
 
@@ -13,21 +12,30 @@ interface Varz {
   >;
 }
 
-/**
- * Prints how the server of a configuration fares, in one line on standard
- * output. @returns 0 when it is alive and ready, else 1
- */
-export async function status(loaded: Loaded<Config>): Promise<number> {
-  try {
-    const [line, well] = await judge(new Remote(loaded));
-    process.stdout.write(`${line}\n`);
-    return well ? 0 : 1;
-  } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    process.stdout.write(`down: ${messageOf(error)}\n`);
-    return 1;
-  }
-}
+export const status: Command = {
+  name: "status",
+  about:
+    "Print in one line how the server of this configuration fares; exit code 0 when it is alive and ready, else 1.",
+  more: ["For scripts and for the health checks of containers. It asks the server's web service."],
+  flags: SOURCES,
+  examples: [
+    ["status", "Asks the server that ./summoner.toml describes."],
+    ["status --config /etc/summoner.toml", "Asks another one."],
+  ],
+  async run(args) {
+    try {
+      const remote = Remote.of(args);
+      if (remote === null) return 2;
+      const [line, well] = await judge(remote);
+      process.stdout.write(`${line}\n`);
+      return well ? 0 : 1;
+    } catch (error) {
+      if (!(error instanceof StartError)) throw error;
+      process.stdout.write(`down: ${error.message}\n`);
+      return 1;
+    }
+  },
+};
 
 async function judge(remote: Remote): Promise<[line: string, well: boolean]> {
   const [alive, ready] = await Promise.all([

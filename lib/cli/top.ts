@@ -1,11 +1,10 @@
-import type { Loaded } from "../config/load.ts";
-import type { Config } from "../config/table.ts";
 import { systemClock } from "../host/clock.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import type { StatDeclaration } from "../host/service.ts";
 import type { ClientPage, ClientRow } from "../services/web/clients.ts";
+import { type Command, SOURCES } from "./command.ts";
 import { Remote } from "./remote.ts";
-import { bytes, duration, measured, rough } from "./words.ts";
+import { bytes, count, duration, measured, rough } from "./words.ts";
 
 type Stats = Readonly<Record<string, number>>;
 
@@ -69,17 +68,26 @@ const KEY = /\x1b\[[\d;]*[A-Za-z~]|[^]/g;
 /** Numbers that are closer than this, as after another sort, make no rate. */
 const RATE_MS = 500;
 
-/**
- * Shows a running server in the terminal, once a second, until q or Ctrl-C;
- * without a terminal, once, as plain text. @returns the exit code
- */
-export async function top(loaded: Loaded<Config>): Promise<number> {
-  const remote = new Remote(loaded);
-  const view: View = { sort: COLUMNS.length - 1, order: "desc", offset: 0 };
-  const { stdin, stdout } = process;
-  if (!stdin.isTTY || !stdout.isTTY) return snapshot(remote, view);
-  return new Screen(remote, view).run();
-}
+export const top: Command = {
+  name: "top",
+  about: "Watch the server of this configuration: its numbers and its clients, once a second.",
+  more: [
+    "Keys: s and S, or left and right, sort by another column; r reverses; up and down page; q quits. Without a terminal it prints what it sees once, as plain text.",
+  ],
+  flags: SOURCES,
+  examples: [
+    ["top", "Watches the server that ./summoner.toml describes."],
+    ["top | head -5", "Prints its numbers once."],
+  ],
+  run(args) {
+    const remote = Remote.of(args);
+    if (remote === null) return 2;
+    const view: View = { sort: COLUMNS.length - 1, order: "desc", offset: 0 };
+    const { stdin, stdout } = process;
+    if (!stdin.isTTY || !stdout.isTTY) return snapshot(remote, view);
+    return new Screen(remote, view).run();
+  },
+};
 
 async function snapshot(remote: Remote, view: View): Promise<number> {
   let hello: Hello | null = null;
@@ -263,7 +271,7 @@ function page(
   }
   const { clients, total, offset } = tick.clients;
   const range = clients.length === 0 ? "" : `, ${offset + 1} to ${offset + clients.length}`;
-  lines.push("", `${total} ${total === 1 ? "client" : "clients"}${range}`);
+  lines.push("", count(total, "client") + range);
   lines.push(
     COLUMNS.map(({ head, width, left }, i) => {
       const mark = i !== view.sort ? "" : view.order === "asc" ? "↑" : "↓";

@@ -796,7 +796,7 @@ function onTick(next, isFirst) {
   tick = next;
   takeLines(next.log.lines);
   // The first one comes between two samples, and the history has them all.
-  if (!isFirst) addSample({ at: next.at, values: headlines(next) });
+  if (!isFirst || samples.length === 0) addSample({ at: next.at, values: headlines() });
   link = "live";
   heardAt = Date.now();
   showStatus();

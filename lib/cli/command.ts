@@ -1,0 +1,104 @@
+import type { Sources } from "../config/load.ts";
+import { presets } from "../config/presets.ts";
+import type { Config } from "../config/table.ts";
+import type { Services } from "../host/lifecycle.ts";
+
+/** An option of a command. */
+export interface Flag {
+  readonly name: string;
+  readonly short?: string;
+  /** What the value is called in the help; a flag without one takes none. */
+  readonly value?: string;
+  /** The only values there are. */
+  readonly choices?: readonly string[];
+  readonly repeats?: boolean;
+  readonly about: string;
+}
+
+/** A word that follows a command. */
+export interface Operand {
+  /** What it is called in the help, as `KEY`. */
+  readonly name: string;
+  /** The only words there are. */
+  readonly choices?: readonly string[];
+  readonly optional?: boolean;
+  readonly about: string;
+}
+
+/** A command: parsing, help and completion are read off this. */
+export interface Command {
+  readonly name: string;
+  /** One sentence. */
+  readonly about: string;
+  /** What a person should know besides, a paragraph each. */
+  readonly more?: readonly string[];
+  readonly operands?: readonly Operand[];
+  readonly flags: readonly Flag[];
+  /** What may follow the program's name, with what it does. */
+  readonly examples: readonly (readonly [line: string, about: string])[];
+  /** @returns the exit code: 0, 1 when it fails, 2 on bad usage or settings */
+  run(args: Arguments, context: Context): number | Promise<number>;
+}
+
+/** A command line as understood; with problems it must not be acted on. */
+export interface Arguments {
+  readonly command: Command;
+  /** Whether the command was named. */
+  readonly named: boolean;
+  /** Values of the flags given, in order; a flag without value has "". */
+  readonly flags: ReadonlyMap<string, readonly string[]>;
+  readonly operands: readonly string[];
+  readonly problems: readonly string[];
+}
+
+/** What a command finds around it. */
+export interface Context {
+  /** What a person calls to get here, for the help. */
+  readonly program: string;
+  readonly services: Services<Config>;
+  readonly commands: readonly Command[];
+}
+
+/** Where settings come from; every command that reads them takes these. */
+export const SOURCES: readonly Flag[] = [
+  {
+    name: "config",
+    short: "c",
+    value: "PATH",
+    about: "Configuration file, TOML or the reference's server.json; default ./summoner.toml.",
+  },
+  {
+    name: "preset",
+    value: "NAME",
+    choices: Object.keys(presets),
+    about: `Start from a preset, which the file overrides: ${Object.keys(presets).join(", ")}.`,
+  },
+  {
+    name: "set",
+    value: "KEY=VALUE",
+    repeats: true,
+    about: "Set one key, as hyper_parameters.client_timeout_secs=60; may be repeated.",
+  },
+  { name: "host", value: "HOST", about: "Address the relay listens on." },
+  { name: "port", value: "PORT", about: "Port of the relay; 0 takes a free one." },
+];
+
+/** Flags that every command takes. */
+export const EVERYWHERE: readonly Flag[] = [
+  { name: "quiet", short: "q", about: "Say nothing but warnings and errors." },
+  { name: "verbose", short: "v", about: "Say more: for run, log at DEBUG." },
+  { name: "help", short: "h", about: "Print this help." },
+  { name: "version", about: "Print the version." },
+];
+
+/** The sources that a command line names. */
+export function sourcesOf({ flags }: Arguments): Sources {
+  const level = flags.has("verbose") ? "DEBUG" : flags.has("quiet") ? "WARNING" : null;
+  return {
+    file: flags.get("config")?.[0],
+    preset: flags.get("preset")?.[0],
+    sets: [...(level === null ? [] : [`logger.log_level=${level}`]), ...(flags.get("set") ?? [])],
+    host: flags.get("host")?.[0],
+    port: flags.get("port")?.[0],
+  };
+}

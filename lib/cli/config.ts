@@ -1,0 +1,35 @@
+import { load, problemText } from "../config/load.ts";
+import { renderEffective, renderReference, renderToml } from "../config/render.ts";
+import { settings } from "../config/table.ts";
+import { type Arguments, type Command, SOURCES, sourcesOf } from "./command.ts";
+import { say } from "./say.ts";
+
+export const config: Command = {
+  name: "config",
+  about: "Print the effective configuration and where each value came from.",
+  flags: [
+    ...SOURCES,
+    { name: "defaults", about: "Print a commented summoner.toml with all defaults instead." },
+    { name: "reference", about: "Print the reference of all settings as Markdown instead." },
+  ],
+  examples: [
+    ["config", "Shows what would be in force, and why."],
+    ["config --defaults > summoner.toml", "Writes a configuration to start from."],
+  ],
+  run(args) {
+    const text = textFor(args);
+    if (text === null) return 2;
+    process.stdout.write(text);
+    return 0;
+  },
+};
+
+/** What is to be printed, or null when the settings have problems, which have been told. */
+function textFor(args: Arguments): string | null {
+  if (args.flags.has("defaults")) return renderToml(settings);
+  if (args.flags.has("reference")) return renderReference(settings);
+  const loaded = load(settings, sourcesOf(args));
+  for (const warning of loaded.warnings) say.warn(problemText(warning));
+  for (const problem of loaded.problems) say.error(problemText(problem));
+  return loaded.problems.length > 0 ? null : renderEffective(settings, loaded);
+}

@@ -1,0 +1,645 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { TOKEN_VARIABLE } from "../lib/config/contradictions.ts";
+import type { Config } from "../lib/config/table.ts";
+import { systemClock } from "../lib/host/clock.ts";
+import { Program } from "../lib/host/lifecycle.ts";
+import { Log } from "../lib/host/log.ts";
+import type { Address, Operator, Running } from "../lib/host/service.ts";
+import { Relay } from "../lib/services/relay/relay.ts";
+import { web } from "../lib/services/web/web.ts";
+import { configOf, dial, NOBODY, type Peer, until } from "./kit.ts";
+
+const BROWSER =
+  process.env["BUN_CHROME_PATH"] ??
+  ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+    .map((name) => Bun.which(name))
+    .find((path) => path !== null);
+const TOKEN = "a token for this test";
+/** Milliseconds that the page may take to show something. */
+const PATIENCE = 10_000;
+
+/** A service that no page has heard of. */
+const sundial: Running = {
+  addresses: [],
+  declared: {
+    shadows: { kind: "gauge", unit: "shadows", about: "Shadows cast.", headline: true },
+    hours_noon: {
+      kind: "counter",
+      unit: "hours",
+      about: "Hours at <b>noon</b>.",
+      series: { name: "hours", label: "sun", value: "noon" },
+    },
+  },
+  stats: () => ({ shadows: 7, hours_noon: 12 }),
+  health: () => ({ ok: true, reason: "shining" }),
+  clients: () => [],
+  kick: () => false,
+  drain: async () => {},
+};
+
+/** The program as it runs, in this process, on real time. */
+async function start(object: object = {}, operator: Operator = NOBODY) {
+  const before = process.env[TOKEN_VARIABLE];
+  process.env[TOKEN_VARIABLE] = TOKEN;
+  try {
+    return await startWithToken(object as { web?: object }, operator);
+  } finally {
+    if (before === undefined) delete process.env[TOKEN_VARIABLE];
+    else process.env[TOKEN_VARIABLE] = before;
+  }
+}
+
+async function startWithToken({ web: given, ...rest }: { web?: object }, operator: Operator) {
+  const config = configOf({
+    name: "here",
+    hyper_parameters: { rate_limit_msgs_per_minute: 1_000_000, client_timeout_secs: 0 },
+    ...rest,
+    web: { enabled: true, port: 0, ...given },
+  });
+  const log = new Log(config.name, config.logger, systemClock, () => {});
+  const program = new Program<Config>(systemClock, log, operator);
+  await program.start(
+    { relay: (config, host) => new Relay(config, host), sundial: () => sundial, web },
+    Object.assign(config, { sundial: { enabled: true } }),
+  );
+  const relay = program.running.get("relay") as Relay;
+  const [{ port }] = relay.addresses as [Address];
+  const [{ port: webPort }] = program.running.get("web")?.addresses as [Address];
+  const peers: Peer[] = [];
+  return {
+    log,
+    relay,
+    url: `http://127.0.0.1:${webPort}/`,
+    webPort,
+    async join(from?: string): Promise<Peer> {
+      const peer = await dial(port, from);
+      peers.push(peer);
+      await until(() => [...relay.clients()].some(({ address }) => address === peer.address));
+      return peer;
+    },
+    leave() {
+      for (const peer of peers.splice(0)) peer.end();
+    },
+    async stop() {
+      await program.drain(1000);
+      await log.close();
+    },
+  };
+}
+
+type Started = Awaited<ReturnType<typeof start>>;
+
+/** A tab, and what went wrong in it. */
+class Tab {
+  readonly view: Bun.WebView;
+  readonly troubles: string[] = [];
+  readonly requests: string[] = [];
+
+  private constructor(width: number) {
+    this.view = new Bun.WebView({
+      backend: { type: "chrome", path: BROWSER as string, argv: ["--no-sandbox"] },
+      width,
+      height: 1000,
+      console: (type: string, ...args: unknown[]) => {
+        if (type === "error" || type === "warn") this.troubles.push(args.map(String).join(" "));
+      },
+    });
+  }
+
+  static async open(url: string, width = 1280): Promise<Tab> {
+    const tab = new Tab(width);
+    const { view } = tab;
+    await view.navigate("about:blank");
+    const listen = (event: string, hear: (data: any) => void) =>
+      view.addEventListener(event, ((one: MessageEvent) => hear(one.data)) as EventListener);
+    listen("Runtime.exceptionThrown", ({ exceptionDetails }) =>
+      tab.troubles.push(exceptionDetails.exception?.description ?? exceptionDetails.text),
+    );
+    listen("Log.entryAdded", ({ entry }) => {
+      if (entry.level === "error") tab.troubles.push(`${entry.text} ${entry.url ?? ""}`);
+    });
+    listen("Network.requestWillBeSent", ({ request }) => tab.requests.push(request.url));
+    for (const domain of ["Runtime", "Log", "Network"]) await view.cdp(`${domain}.enable`);
+    await view.navigate(url);
+    return tab;
+  }
+
+  get<T = unknown>(script: string): Promise<T> {
+    return this.view.evaluate(script) as Promise<T>;
+  }
+
+  /** Waits until the page says something. */
+  async see(script: string, wanted: unknown = true): Promise<void> {
+    const end = performance.now() + PATIENCE;
+    for (;;) {
+      const found = await this.get(script);
+      if (Bun.deepEquals(found, wanted)) return;
+      if (performance.now() > end) expect({ script, found }).toEqual({ script, found: wanted });
+      await this.get("new Promise((resolve) => setTimeout(resolve, 20))");
+    }
+  }
+
+  async click(selector: string): Promise<void> {
+    await this.view.scrollTo(selector);
+    await this.view.click(selector);
+  }
+
+  /** Types into a field, in place of what it holds. */
+  async fill(selector: string, text: string): Promise<void> {
+    await this.get(`document.querySelector(${JSON.stringify(selector)}).select()`);
+    if (text === "") await this.view.press("Delete");
+    else await this.view.type(text);
+  }
+
+  /** Presses Tab until something has the focus, as whoever has no mouse does. */
+  async tabTo(selector: string): Promise<void> {
+    const there = `document.activeElement.matches(${JSON.stringify(selector)})`;
+    for (let presses = 0; presses < 100; presses++) {
+      if (await this.get(there)) return;
+      await this.view.press("Tab");
+    }
+    throw new Error(`Tab never gets to ${selector}`);
+  }
+
+  async signIn(): Promise<void> {
+    await this.click("#sign-in-open");
+    await this.fill("#sign-in [name=token]", TOKEN);
+    await this.view.press("Enter");
+    await this.see("document.documentElement.dataset.admin", "signed-in");
+  }
+
+  async dark(isDark: boolean): Promise<void> {
+    const value = isDark ? "dark" : "light";
+    const features = [{ name: "prefers-color-scheme", value }];
+    await this.view.cdp("Emulation.setEmulatedMedia", { features });
+  }
+
+  async mouse(x: number, y: number): Promise<void> {
+    await this.view.cdp("Input.dispatchMouseEvent", { type: "mouseMoved", x, y });
+  }
+}
+
+const stat = (key: string) =>
+  `Number(document.querySelector('[data-stat="${key}"]')?.dataset.value ?? NaN)`;
+const text = (selector: string) =>
+  `document.querySelector(${JSON.stringify(selector)})?.textContent ?? null`;
+const STATUS = "document.documentElement.dataset.status";
+/** What a column of the clients holds, from the top. */
+const column = (name: string, of = "dataset.value") =>
+  `[...document.querySelectorAll("#rows [data-column=${name}]")].map((cell) => cell.${of})`;
+const KEYS = "[...document.querySelectorAll('#rows tr')].map((row) => row.dataset.key)";
+const logged = (line: string) =>
+  `[...document.querySelectorAll("#lines span")].some((one) => one.textContent === ${JSON.stringify(line)})`;
+const LAST_TOAST = "[...document.querySelectorAll('.toast p')].at(-1)?.textContent ?? null";
+
+/** The contrasts of what can be read, that are below what is readable. */
+const FAINT = `(() => {
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = (colour) => {
+    const [r, g, b] = rgba(colour).map((part) => {
+      const share = part / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (node) => {
+    for (let one = node; one; one = one.parentElement) {
+      const colour = getComputedStyle(one).backgroundColor;
+      if (rgba(colour)[3] === 255) return colour;
+    }
+    return "white";
+  };
+  const faint = [];
+  for (const node of document.querySelectorAll("body *")) {
+    const own = [...node.childNodes].some((one) => one.nodeType === 3 && one.data.trim() !== "");
+    if (!own || !node.checkVisibility() || node.closest(":disabled, [aria-disabled=true]")) continue;
+    const [a, b] = [light(getComputedStyle(node).color), light(ground(node))];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (contrast < 4.5) faint.push(node.tagName + " " + node.textContent + " " + contrast);
+  }
+  return faint;
+})()`;
+
+/** What sticks out to the right, beyond what scrolls by itself. */
+const WIDE = `(() => {
+  const { scrollWidth, clientWidth } = document.documentElement;
+  const out = [...document.querySelectorAll("body *")]
+    .filter((node) => node.checkVisibility() && !node.closest(".unseen, .skip"))
+    .filter((node) => node.getBoundingClientRect().right > clientWidth + 0.5)
+    .map((node) => node.tagName + "." + node.className);
+  return scrollWidth > clientWidth ? [scrollWidth + " of " + clientWidth, ...out] : out;
+})()`;
+
+describe.skipIf(!BROWSER)(
+  BROWSER
+    ? "the dashboard"
+    : "the dashboard: no browser here; install chromium or set BUN_CHROME_PATH",
+  () => {
+    let server: Started;
+    let tab: Tab;
+    const operated: string[] = [];
+
+    beforeAll(async () => {
+      server = await start(
+        {},
+        {
+          reload: () => ({ ok: true, outcome: "nothing has changed" }),
+          drain: (why) => void operated.push(why),
+        },
+      );
+      tab = await Tab.open(server.url);
+      await tab.see(STATUS, "ok");
+    }, 30_000);
+
+    beforeEach(() => server?.leave());
+
+    afterAll(async () => {
+      server?.leave();
+      Bun.WebView.closeAll();
+      await server?.stop();
+    });
+
+    test("shows exactly what was sent", async () => {
+      const [a, b, c] = [await server.join(), await server.join(), await server.join()];
+      const before = server.relay.stats();
+      for (let i = 0; i < 1234; i++) a.send(`{"n":${i}}\n`);
+      b.send("one\ntwo\n");
+      await until(() => c.lines.length === 1236);
+      const sent = (name: string) => (before[name] as number) + 1236;
+      await tab.see(stat("relay.lines_in"), sent("lines_in"));
+      await tab.see(stat("relay.deliveries"), (before["deliveries"] as number) + 2472);
+      await tab.see(stat("relay.clients"), 3);
+      await tab.see(stat("relay.bytes_out"), server.relay.stats()["bytes_out"]);
+      for (const [name, value] of Object.entries(server.relay.stats())) {
+        expect([name, await tab.get(stat(`relay.${name}`))]).toEqual([name, value]);
+      }
+      expect(await tab.get<string>(text('[data-stat="relay.lines_in"]'))).toBe(
+        sent("lines_in").toLocaleString("en-US"),
+      );
+      const row = `[...document.querySelectorAll("#rows tr")].find((row) => row.textContent.includes("${a.address}"))`;
+      const cell = (name: string) => `${row}?.querySelector("[data-column=${name}]").dataset.value`;
+      await tab.see(cell("lines_in"), "1234");
+      const info = [...server.relay.clients()].find(({ address }) => address === a.address);
+      expect(await tab.get(cell("bytes_in"))).toBe(String(info?.bytesIn));
+      expect(await tab.get(cell("state"))).toBe("open");
+      expect(await tab.get("document.title")).toBe("OK · 3 clients · here");
+      // The burst has become a peak, and the rate comes to rest again.
+      const tile = `document.querySelector('.tile:has([data-stat="relay.lines_in"])')`;
+      await tab.see(`${tile}.querySelector(".peak").textContent !== "peak 0/s"`);
+      expect(await tab.get<string>(`${tile}.querySelector(".line").getAttribute("d")`)).toMatch(
+        /^M[\d.]+ [\d.]+(L[\d.]+ [\d.]+)*$/,
+      );
+      await tab.see(`${tile}.querySelector(".figure").textContent`, "0/s");
+    }, 20_000);
+
+    test("a service that it has never heard of has its panel", async () => {
+      const panel = "[data-part=sundial]";
+      await tab.see(text(`${panel} h2`), "sundial");
+      expect(await tab.get(text(`${panel} .health`))).toBe("shining");
+      expect(await tab.get(text(`${panel} .figure`))).toBe("7");
+      expect(await tab.get(text(`${panel} .blocks h3`))).toBe("hours by sun");
+      expect(await tab.get(text(`${panel} .blocks tr`))).toBe("noon12");
+      expect(await tab.get(`document.querySelector("${panel} b") === null`)).toBe(true);
+    });
+
+    test("sorts, filters and turns the pages of the clients", async () => {
+      const peers: Peer[] = [];
+      for (let i = 0; i < 30; i++) peers.push(await server.join(`127.0.1.${i + 1}`));
+      for (const [i, peer] of peers.entries()) peer.send("x\n".repeat(i + 1));
+      await tab.get("document.querySelector('[data-part=relay]').kept = true");
+      await tab.click("[data-column=lines_in] .sort");
+      const counts = (from: number, to: number) =>
+        Array.from({ length: Math.abs(to - from) + 1 }, (_, i) =>
+          String(from < to ? from + i : from - i),
+        );
+      await tab.see(column("lines_in"), counts(30, 6));
+      const sorted = "document.querySelector('[aria-sort]')";
+      expect(await tab.get(`[${sorted}.dataset.column, ${sorted}.ariaSort]`)).toEqual([
+        "lines_in",
+        "descending",
+      ]);
+      await tab.see(text("#range"), "1–25 of 31");
+      await tab.click("#next");
+      await tab.see(column("lines_in"), [...counts(5, 1), "0"]);
+      await tab.see(text("#range"), "26–31 of 31");
+      await tab.click("[data-column=lines_in] .sort");
+      await tab.see(column("lines_in"), counts(0, 24));
+      await tab.fill("#filter", "127.0.1.3:");
+      await tab.see(column("address"), [peers[2]?.address]);
+      await tab.fill("#filter", "nowhere");
+      await tab.see(text("#no-clients"), "No client matches.");
+      await tab.fill("#filter", "");
+      await tab.get("document.querySelector('#filter-service').focus()");
+      await tab.view.type("web");
+      await tab.see(column("service"), ["web"]);
+      await tab.view.press("Home");
+      await tab.see(text("#range"), "1–25 of 31");
+      // All that time the panels and their charts have stayed what they were.
+      expect(await tab.get("document.querySelector('[data-part=relay]').kept")).toBe(true);
+    }, 20_000);
+
+    test("no row moves away under the pointer", async () => {
+      const [a, b] = [await server.join("127.0.2.1"), await server.join("127.0.2.2")];
+      a.send("x\nx\n");
+      b.send("x\n");
+      await tab.fill("#filter", "127.0.2.");
+      await tab.see("document.querySelector('#rows').childElementCount", 2);
+      await tab.click("[data-column=lines_in] .sort");
+      await tab.see(column("lines_in"), ["2", "1"]);
+      const [x, y] = await tab.get<[number, number]>(
+        "(({ x, y }) => [x, y])(document.querySelector('#rows td').getBoundingClientRect())",
+      );
+      await tab.mouse(x + 5, y + 5);
+      b.send("x\n".repeat(8));
+      await tab.see(column("lines_in"), ["2", "9"]);
+      expect(await tab.get(text("#range"))).toBe("order held · 1–2 of 2");
+      b.end();
+      await tab.see(column("state", "textContent"), ["open", "gone"]);
+      await tab.mouse(5, 5);
+      await tab.see(column("address"), [a.address]);
+      await tab.fill("#filter", "");
+    }, 20_000);
+
+    test("what clients choose to say is text", async () => {
+      const hostile = `<img src=x onerror="window.caught=1">`;
+      server.log.warning(hostile);
+      server.relay.quarantine.impose(hostile, 60);
+      await tab.see(logged(hostile));
+      await tab.see(text("[data-part=relay] .scroll th"), hostile);
+      expect(await tab.get("[document.querySelector('img'), window.caught ?? null]")).toEqual([
+        null,
+        null,
+      ]);
+      server.relay.quarantine.lift(hostile);
+    });
+
+    test("the log keeps 200 lines, follows at its end alone, and hides what is not asked for", async () => {
+      for (let i = 0; i < 250; i++) server.log.info(`line ${i}`);
+      server.log.error("it broke");
+      await tab.see(logged("it broke"));
+      const box = "document.querySelector('#lines')";
+      expect(await tab.get(`${box}.childElementCount`)).toBe(200);
+      const atEnd = `${box}.scrollHeight - ${box}.scrollTop - ${box}.clientHeight < 2`;
+      await tab.see(atEnd);
+      await tab.get(`${box}.scrollTop = 500`);
+      await tab.see("document.querySelector('#log-end').checkVisibility()");
+      server.log.info("one more");
+      await tab.see(logged("one more"));
+      expect(await tab.get(atEnd)).toBe(false);
+      await tab.click("#log-end");
+      await tab.see(atEnd);
+      const seen = `[...${box}.children].filter((line) => line.checkVisibility()).map((line) => line.lastElementChild.textContent)`;
+      await tab.get("document.querySelector('#log-least').focus()");
+      await tab.view.press("End");
+      await tab.see(seen, ["it broke"]);
+      await tab.view.press("Home");
+      await tab.see(`${seen}.length`, 200);
+    }, 20_000);
+
+    test("draws nothing while nobody looks, and catches up", async () => {
+      const peer = await server.join();
+      await tab.see(stat("relay.clients"), 1);
+      const hide = (isHidden: boolean) =>
+        tab.get(`(() => {
+          Object.defineProperty(document, "hidden", { value: ${isHidden}, configurable: true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        })()`);
+      await hide(true);
+      peer.end();
+      server.log.info("behind its back");
+      await tab.see("document.title", "OK · 0 clients · here");
+      expect(await tab.get(stat("relay.clients"))).toBe(1);
+      await hide(false);
+      expect(await tab.get(stat("relay.clients"))).toBe(0);
+      expect(await tab.get(text("#lines"))).toContain("behind its back");
+    });
+
+    test("fits 360 pixels, and is readable in the light and in the dark", async () => {
+      await tab.signIn();
+      await server.join();
+      server.relay.quarantine.impose("2001:db8:1111:2222:3333:4444:5555:6666", 86_400);
+      server.log.error("x".repeat(200));
+      await tab.see(logged("x".repeat(200)));
+      await tab.get("document.querySelectorAll('details').forEach((one) => (one.open = true))");
+      await tab.see("document.querySelectorAll('#rows button').length", 2);
+      for (const isDark of [false, true]) {
+        await tab.dark(isDark);
+        expect(await tab.get(FAINT)).toEqual([]);
+        for (const width of [1280, 360]) {
+          await tab.view.resize(width, 1000);
+          expect(await tab.get(WIDE)).toEqual([]);
+        }
+        await tab.get("document.querySelector('#drain').showModal()");
+        expect([await tab.get(WIDE), await tab.get(FAINT)]).toEqual([[], []]);
+        await tab.get("document.querySelector('#drain').close()");
+        await tab.view.resize(1280, 1000);
+      }
+      await tab.dark(false);
+      server.relay.quarantine.lift("2001:db8:1111:2222:3333:4444:5555:6666");
+      await tab.click("#sign-out");
+      await tab.see("document.documentElement.dataset.admin", "signed-out");
+    }, 20_000);
+
+    test("acts by mouse: signs in, kicks, imposes and lifts", async () => {
+      const [victim, other] = [await server.join("127.0.3.1"), await server.join("127.0.3.2")];
+      expect(await tab.get("document.querySelector('#drain-open').checkVisibility()")).toBe(false);
+      await tab.click("#sign-in-open");
+      await tab.fill("#sign-in [name=token]", "no such token at all");
+      await tab.click("#sign-in .main");
+      await tab.see(text("#sign-in .wrong"), "This token is wrong.");
+      await tab.fill("#sign-in [name=token]", TOKEN);
+      await tab.click("#sign-in .main");
+      await tab.see("document.documentElement.dataset.admin", "signed-in");
+      expect(await tab.get("document.querySelector('#sign-in').open")).toBe(false);
+
+      const { id } = [...server.relay.clients()].find(({ address }) => address === victim.address)!;
+      const kick = `#rows [data-key="relay/${id}"] button`;
+      await tab.see(`document.querySelector('${kick}') !== null`);
+      await tab.click(kick);
+      await tab.see(text(kick), "Sure?");
+      expect(victim.isClosed).toBe(false);
+      await tab.click(kick);
+      expect(await victim.next()).toBe("Warning: You have been disconnected by an operator.");
+      await victim.closed;
+      await tab.see(`${KEYS}.includes("relay/${id}")`, false);
+      await tab.see(LAST_TOAST, `Closed client ${id} of relay, ${victim.address}`);
+
+      const form = "[data-part=relay] .impose";
+      await tab.fill(`${form} [name=address]`, "127.0.3.300");
+      await tab.click(`${form} button`);
+      await tab.see(LAST_TOAST, "Not done: address: found 127.0.3.300; allowed: an IP address");
+      await tab.fill(`${form} [name=address]`, "127.0.3.2");
+      await tab.fill(`${form} [name=seconds]`, "100");
+      await tab.click(`${form} button`);
+      expect(await other.next()).toBe(
+        "Warning: You are in quarantine. Please come back in 100 seconds.",
+      );
+      await tab.see(LAST_TOAST, "127.0.3.2 is in quarantine for 100 s");
+      const barred = `[data-part=relay] [data-key="127.0.3.2"]`;
+      await tab.see(`/^127.0.3.21m [34]\\ds/.test(${text(barred)})`);
+      await tab.click(`${barred} button`);
+      await tab.see(`document.querySelector('${barred}')`, null);
+      const back = await server.join("127.0.3.2");
+      expect(back.isClosed).toBe(false);
+    }, 20_000);
+
+    test("acts by keyboard alone", async () => {
+      const { view } = tab;
+      await tab.click("#sign-out");
+      await tab.see("document.documentElement.dataset.admin", "signed-out");
+      const peers = [await server.join("127.0.4.1"), await server.join("127.0.4.2")];
+      await view.reload();
+      await tab.see(STATUS, "ok");
+      // The first Tab gets to the skip link, and that to the clients.
+      await view.press("Tab");
+      expect(await tab.get(text(":focus"))).toBe("Skip to the clients");
+      await view.press("Enter");
+      await view.press("Tab");
+      expect(await tab.get("document.activeElement.id")).toBe("filter");
+      await view.press("Tab", { modifiers: ["Shift"] });
+      for (let i = 0; i < 30; i++) {
+        if (await tab.get("document.activeElement.id === 'sign-in-open'")) break;
+        await view.press("Tab", { modifiers: ["Shift"] });
+      }
+      await view.press("Enter");
+      await view.type(TOKEN);
+      await view.press("Enter");
+      await tab.see("document.documentElement.dataset.admin", "signed-in");
+
+      await view.press("/");
+      expect(await tab.get("document.activeElement.id")).toBe("filter");
+      await view.type("127.0.4.");
+      await tab.see(`${KEYS}.length`, 2);
+      await tab.tabTo("#rows button");
+      const key = await tab.get<string>("document.activeElement.closest('tr').dataset.key");
+      const victim = [...server.relay.clients()].find(({ id }) => key === `relay/${id}`);
+      await view.press("Enter");
+      expect(await tab.get(text(":focus"))).toBe("Sure?");
+      await view.press("Escape");
+      expect(await tab.get(text(":focus"))).toBe("Kick");
+      await view.press("Space");
+      await view.press("Enter");
+      const peer = peers.find(({ address }) => address === victim?.address) as Peer;
+      expect(await peer.next()).toBe("Warning: You have been disconnected by an operator.");
+      await tab.see(`${KEYS}.length`, 1);
+      // The focus has gone to the other row.
+      expect(await tab.get(`document.activeElement.closest("tr").dataset.key === ${KEYS}[0]`)).toBe(
+        true,
+      );
+
+      server.relay.quarantine.impose("127.0.4.9", 100);
+      await tab.see("document.querySelector('[data-key=\"127.0.4.9\"]') !== null");
+      await tab.get("scrollTo(0, 0), document.activeElement.blur()");
+      await view.press("Tab");
+      await tab.tabTo("[data-key='127.0.4.9'] button");
+      await view.press("Space");
+      await until(() => [...server.relay.quarantine.entries()].length === 0);
+      await tab.see("document.activeElement.name", "address");
+
+      await tab.tabTo("#log-level");
+      await view.press("ArrowUp");
+      await until(() => server.log.level === "DEBUG");
+      await view.press("ArrowDown");
+      await until(() => server.log.level === "INFO");
+      await tab.fill("#filter", "");
+    }, 20_000);
+
+    test("reloads, and drains when it is meant", async () => {
+      await tab.click("#reload");
+      await tab.see(LAST_TOAST, "Nothing has changed");
+      await tab.click("#drain-open");
+      await tab.view.press("Enter");
+      expect(await tab.get("document.querySelector('#drain').open")).toBe(false);
+      expect(operated).toEqual([]);
+      await tab.click("#drain-open");
+      await tab.click("#drain-now");
+      await tab.see(LAST_TOAST, "Draining");
+      expect(operated).toHaveLength(1);
+    });
+
+    test("tells what is wrong, in words", async () => {
+      const { relay } = server;
+      relay.health = () => ({ ok: false, reason: "cannot listen" });
+      await tab.see(text("#word"), "Failing");
+      expect(await tab.get(text("#reasons"))).toBe("relay: cannot listen");
+      expect(await tab.get("document.title")).toStartWith("Failing · ");
+      delete (relay as Partial<Relay>).health;
+      await tab.see(text("#word"), "OK");
+      expect(await tab.get(text("#reasons"))).toBe("");
+    });
+
+    test("nothing went wrong in the page, and nothing left its host", async () => {
+      // These two are what a wrong token and a wrong address were answered.
+      const refused = ["401 (Unauthorized)", "400 (Bad Request)"];
+      const rest = tab.troubles.filter((one) => !refused.some((status) => one.includes(status)));
+      expect(rest).toEqual([]);
+      expect(tab.requests.length).toBeGreaterThan(10);
+      const foreign = (url: string) => !url.startsWith(server.url) && !url.startsWith("data:");
+      expect(tab.requests.filter(foreign)).toEqual(["about:blank"].filter(foreign).slice(1));
+      expect(tab.requests.filter((url) => url.endsWith("favicon.ico"))).toEqual([]);
+    });
+
+    test("a server that stops, and comes back", async () => {
+      let first = await start();
+      const one = await Tab.open(first.url, 800);
+      await one.see(STATUS, "ok");
+      const peer = await first.join();
+      peer.send("x\n".repeat(500));
+      await one.see(stat("relay.lines_in"), 500);
+      await one.get(`(() => {
+        window.statuses = [];
+        new MutationObserver(() => statuses.push(${STATUS})).observe(document.documentElement, {
+          attributeFilter: ["data-status"],
+        });
+      })()`);
+      await first.stop();
+      await one.see(STATUS, "lost");
+      expect(await one.get("statuses")).toEqual(["draining", "lost"]);
+      await one.see(`/^no word for \\d+ s, trying again$/.test(${text("#since")})`);
+      expect(await one.get("document.title")).toBe("Stopped · 0 clients · here");
+      first = await start({ web: { port: first.webPort } });
+      await one.see(STATUS, "ok");
+      await one.see(stat("relay.lines_in"), 0);
+      (await first.join()).send("x\n");
+      await one.see(stat("relay.lines_in"), 1);
+      await one.see(`${stat("relay.clients")}`, 1);
+      const said = await one.get<string>(
+        "[...document.querySelectorAll('.figure, .peak')].map((node) => node.textContent).join()",
+      );
+      expect(said).not.toMatch(/[-−]|NaN|Infinity/);
+      const paths = await one.get<string[]>(
+        "[...document.querySelectorAll('.line')].map((line) => line.getAttribute('d'))",
+      );
+      for (const path of paths) expect(path).toMatch(/^(M[\d.]+ [\d.]+(L[\d.]+ [\d.]+)*)*$/);
+      one.view.close();
+      first.leave();
+      await first.stop();
+    }, 30_000);
+
+    test("off loopback the token comes first", async () => {
+      const open = await start({ web: { host: "0.0.0.0" } });
+      const one = await Tab.open(open.url, 360);
+      await one.see(STATUS, "locked");
+      expect(await one.get("document.activeElement.name")).toBe("token");
+      expect(await one.get("document.querySelector('#board').checkVisibility()")).toBe(false);
+      expect(await one.get(text("#panels"))).toBe("");
+      expect([await one.get(WIDE), await one.get(FAINT)]).toEqual([[], []]);
+      await one.view.type(TOKEN);
+      await one.view.press("Enter");
+      await one.see(STATUS, "ok");
+      await one.see(stat("relay.clients"), 0);
+      expect(await one.get("document.querySelector('#gate').checkVisibility()")).toBe(false);
+      await one.click("#sign-out");
+      await one.see(STATUS, "locked");
+      expect(await one.get("document.querySelector('#board').checkVisibility()")).toBe(false);
+      one.view.close();
+      await open.stop();
+    }, 20_000);
+  },
+);
