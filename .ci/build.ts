@@ -1,0 +1,40 @@
+// Makes the executable, for this machine or, with --all, for every system, with checksums.
+import { mkdirSync } from "node:fs";
+import { basename, join } from "node:path";
+
+const ROOT = join(import.meta.dir, "..");
+const DIST = join(ROOT, "dist");
+const TARGETS = ["linux-x64", "linux-arm64", "linux-x64-musl", "darwin-arm64", "windows-x64"];
+
+/** Compiles for a target, or this machine. @returns the file's path */
+function compile(target: string | null): string {
+  const ending = (target ?? process.platform).startsWith("win") ? ".exe" : "";
+  const file = join(DIST, target === null ? `summoner${ending}` : `summoner-${target}${ending}`);
+  const cmd = [process.execPath, "build", "--compile", "--minify", "--bytecode", "--format=esm"];
+  // What lies around where the executable is run must not change what it does.
+  for (const kind of ["bunfig", "dotenv", "tsconfig", "package-json"]) {
+    cmd.push(`--no-compile-autoload-${kind}`);
+  }
+  if (target !== null) cmd.push(`--target=bun-${target}`);
+  // Inside the executable a worker is found by its own name alone.
+  cmd.push("--entry-naming", "[name].[ext]");
+  cmd.push("index.ts", "lib/services/web/ticker-worker.ts", "--outfile", file);
+  const { exitCode } = Bun.spawnSync({ cmd, cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] });
+  if (exitCode !== 0) process.exit(1);
+  return file;
+}
+
+async function checksum(file: string): Promise<string> {
+  const hash = new Bun.CryptoHasher("sha256");
+  for await (const bytes of Bun.file(file).stream()) hash.update(bytes);
+  return `${hash.digest("hex")}  ${basename(file)}\n`;
+}
+
+const wanted = process.argv.slice(2);
+if (wanted.some((word) => word !== "--all")) {
+  console.error("bun run build [--all]");
+  process.exit(2);
+}
+mkdirSync(DIST, { recursive: true });
+const files = (wanted.includes("--all") ? [null, ...TARGETS] : [null]).map(compile);
+await Bun.write(join(DIST, "SHA256SUMS"), (await Promise.all(files.map(checksum))).join(""));

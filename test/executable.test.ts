@@ -1,0 +1,120 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { version } from "../package.json";
+import { COMMANDS } from "../lib/cli/commands.ts";
+import { renderToml } from "../lib/config/render.ts";
+import { settings } from "../lib/config/table.ts";
+import { dial, turn } from "./kit.ts";
+
+const ROOT = join(import.meta.dir, "..");
+const folder = mkdtempSync(join(tmpdir(), "summoner-executable-"));
+const alone = join(folder, "alone");
+const program = join(alone, "summoner");
+/** Neither Bun nor this checkout nor anybody's settings. */
+const env = { PATH: "/usr/bin:/bin", HOME: alone, NO_COLOR: "1", TERM: "xterm" };
+const running: Bun.Subprocess[] = [];
+
+beforeAll(() => {
+  const built = Bun.spawnSync([process.execPath, "run", "build"], { cwd: ROOT });
+  if (!built.success) throw new Error(built.stderr.toString());
+  mkdirSync(alone);
+  copyFileSync(join(ROOT, "dist", "summoner"), program);
+  // What lies around must not change what it does.
+  writeFileSync(join(alone, "bunfig.toml"), "not [valid");
+  writeFileSync(join(alone, ".env"), "SUMMONER_TOKEN=short");
+});
+afterEach(async () => {
+  for (const one of running.splice(0)) {
+    one.kill("SIGKILL");
+    await one.exited;
+  }
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Runs a command line to its end. */
+async function call(...args: string[]) {
+  const child = Bun.spawn([program, ...args], {
+    cwd: alone,
+    env,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  running.push(child);
+  const [out, err] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { out, err, code: await child.exited };
+}
+
+/** Starts the server, and waits until all that it starts is ready. */
+async function serve(...args: string[]) {
+  const child = Bun.spawn([program, ...args], { cwd: alone, env, stdin: "ignore", stdout: "pipe" });
+  running.push(child);
+  let said = "";
+  const ready = Promise.withResolvers<{ relay: number; web: number }>();
+  const all = (async () => {
+    for await (const bytes of child.stdout) {
+      said += new TextDecoder().decode(bytes);
+      const relay = /relay is ready on 127\.0\.0\.1:(\d+)/.exec(said)?.[1];
+      const web = /web is ready on http:\/\/127\.0\.0\.1:(\d+)/.exec(said)?.[1];
+      if (relay && web) ready.resolve({ relay: Number(relay), web: Number(web) });
+    }
+    ready.reject(new Error(`it ended after saying ${said}`));
+  })();
+  ready.promise.catch(() => {});
+  return { child, ...(await ready.promise), said: () => said, all };
+}
+
+describe("the executable alone, in an empty folder", () => {
+  test("tells its version and the help of every command", async () => {
+    expect((await call("--version")).out).toBe(`${version}\n`);
+    for (const { name, about } of COMMANDS) {
+      const { out, code } = await call(name, "--help");
+      expect(code).toBe(0);
+      expect(out.replace(/\s+/g, " ")).toStartWith(about);
+      expect(out).toContain(`Usage: summoner ${name}`);
+    }
+  });
+
+  test("writes and checks a configuration", async () => {
+    const { out, code } = await call("config", "--defaults");
+    expect([out, code]).toEqual([renderToml(settings), 0]);
+    writeFileSync(join(alone, "summoner.toml"), out);
+    expect(await call("check")).toEqual({ out: "summoner.toml: no problems\n", err: "", code: 0 });
+    rmSync(join(alone, "summoner.toml"));
+  });
+
+  test("serves: relay, dashboard, worker, status and top; and drains", async () => {
+    writeFileSync(
+      join(alone, "ticker.ts"),
+      "let shared; export default { seconds: 0.02, start(s) { shared = s; }, tick: () => shared.update('n', (n = 0) => n + 1) };",
+    );
+    writeFileSync(
+      join(alone, "site.ts"),
+      "export default { GET: async (_, shared) => Response.json((await shared.get('n')) ?? 0) };",
+    );
+    const sets = ["port=0", "web.port=0", "web.ticker=./ticker.ts", "web.handler=./site.ts"];
+    const { child, relay, web, said, all } = await serve(...sets.flatMap((one) => ["--set", one]));
+    const [a, b] = [await dial(relay), await dial(relay)];
+    while (!said().includes("(2 clients)")) await turn();
+    a.send("hello\n");
+    expect(JSON.parse(await b.next()).content).toBe("hello");
+    const get = (path: string) => fetch(`http://127.0.0.1:${web}${path}`, { keepalive: false });
+    expect(await (await get("/")).text()).toContain("</html>");
+    for (const path of ["/dashboard.js", "/dashboard.css", "/metrics", "/varz"]) {
+      expect((await get(path)).status).toBe(200);
+    }
+    while (((await (await get("/ticks")).json()) as number) < 2) await turn();
+    expect((await call("status", "--set", `web.port=${web}`)).out).toStartWith("ok: summoner ");
+    expect((await call("top", "--set", `web.port=${web}`)).out).toContain(a.address);
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
+    await all;
+    expect(said()).toEndWith("Server exited cleanly.\n");
+    expect(existsSync(join(alone, "node_modules"))).toBe(false);
+  });
+});
