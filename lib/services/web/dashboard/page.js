@@ -15,6 +15,8 @@ const PAGE_SIZE = 25;
 const LOG_LINES = 200;
 /** Milliseconds for which the order of the clients is held after the operator's last move over them. */
 const HOLD_MS = 8000;
+/** Milliseconds that a press takes at most: not every system tells of its end. */
+const PRESS_MS = 3000;
 /** Milliseconds for which a button that asks back waits for its second press. */
 const ASK_MS = 5000;
 const TOAST_MS = 12_000;
@@ -24,18 +26,18 @@ const $ = (id) => document.getElementById(id);
 
 // --- elements
 
-function el(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
+function filled(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
   node.append(...children);
   return node;
 }
 
+function el(tag, attributes = {}, ...children) {
+  return filled(document.createElement(tag), attributes, children);
+}
+
 function svg(tag, attributes = {}, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
+  return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
 // An unchanged node costs no layout.
@@ -216,103 +218,88 @@ function pathsOf(points, most, end) {
 
 /** A small chart of one number; `said` is where it tells its peak, or the value under the pointer. */
 function chart(key, label, declared, said) {
-  const [area, line] = [svg("path", { class: "area" }), svg("path", { class: "line" })];
-  const cursor = svg("path", { class: "cursor" });
-  const node = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none" });
-  node.append(area, line, cursor);
-  mark(node, "role", "img");
+  const [area, line, cursor] = ["area", "line", "cursor"].map((name) =>
+    svg("path", { class: name }),
+  );
+  const measures = { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" };
+  const node = svg("svg", measures, area, line, cursor);
   let pointed = null;
   const draw = () => {
     const points = pointsOf(key, declared);
-    const known = points.filter(([, value]) => value !== null).map(([, value]) => value);
-    const most = known.reduce((a, b) => Math.max(a, b), 0);
+    const known = points.filter(([, value]) => value !== null);
+    const values = known.map(([, value]) => value);
+    const most = Math.max(0, ...values);
     const end = samples.at(-1)?.at ?? 0;
     const paths = pathsOf(points, most, end);
     mark(line, "d", paths.line);
     mark(area, "d", paths.area);
     const text = (value) => spoken(measure(declared, value));
-    const near = pointed === null ? null : nearest(points, end - SPAN_MS * (1 - pointed));
+    const least = text(Math.min(most, ...values));
+    mark(node, "aria-label", `${label}, last five minutes: ${least} to ${text(most)}`);
+    const near = pointed === null ? undefined : nearest(known, end - SPAN_MS * (1 - pointed));
     mark(cursor, "d", near ? `M${(near[0] - end + SPAN_MS) / 1000} 0V${HEIGHT}` : "");
-    say(said, near ? `${ago(end - near[0])} ${text(near[1])}` : `peak ${text(most)}`);
-    const least = known.reduce((a, b) => Math.min(a, b), most);
-    mark(node, "aria-label", `${label}, last five minutes: ${text(least)} to ${text(most)}`);
+    say(said, near ? `${text(near[1])} at ${clock(near[0])}` : `peak ${text(most)}`);
   };
-  node.addEventListener("pointermove", ({ clientX }) => {
-    const { left, width } = node.getBoundingClientRect();
-    pointed = (clientX - left) / width;
+  const point = (share) => {
+    pointed = share;
     draw();
-  });
-  node.addEventListener("pointerleave", () => {
-    pointed = null;
-    draw();
-  });
+  };
+  node.addEventListener("pointermove", ({ offsetX }) => point(offsetX / node.clientWidth));
+  node.addEventListener("pointerleave", () => point(null));
   return { node, draw };
 }
 
 function nearest(points, at) {
-  let best = null;
-  for (const point of points) {
-    if (point[1] === null) continue;
-    if (best === null || Math.abs(point[0] - at) < Math.abs(best[0] - at)) best = point;
-  }
-  return best;
+  const far = ([time]) => Math.abs(time - at);
+  return points.toSorted((a, b) => far(a) - far(b))[0];
 }
 
-function ago(ms) {
-  const seconds = Math.round(ms / 1000);
-  return `−${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-}
+const clock = (at) => new Date(at).toLocaleTimeString("en-GB");
 
 // --- the numbers of a part: its process, its log, a service
 
 /** A headline number: its figure, its chart and, of a counter, the exact total. */
 function tile(part, name, declared) {
+  const { kind, unit, about } = declared;
   const key = `${part}.${name}`;
   const label = labelOf(name, declared);
-  const [number, unit] = [el("span"), el("span", { class: "unit" })];
-  const counts = declared.kind === "counter" && declared.unit !== "seconds";
-  const total = el("span", { "data-stat": key });
+  const [number, unitNode, total] = [el("span"), el("span", { class: "unit" }), el("span")];
   const peak = el("span", { class: "peak" });
-  const { node, draw } = chart(key, label, declared, peak);
-  const figure = el("p", { class: "figure" }, number, unit);
-  const foot = el("p", { class: "foot" }, counts ? total : "", peak);
-  if (!counts) mark(number, "data-stat", key);
+  const { node: picture, draw } = chart(key, label, declared, peak);
+  const figure = el("p", { class: "figure" }, number, unitNode);
+  const isCount = kind === "counter" && unit !== "seconds";
+  const exactly = isCount ? total : number;
+  mark(exactly, "data-stat", key);
+  const foot = el("p", { class: "foot" }, total, peak);
   return {
-    node: el(
-      "div",
-      { class: "tile" },
-      el("h3", { title: declared.about }, label),
-      figure,
-      node,
-      foot,
-    ),
+    node: el("div", { class: "tile" }, el("h3", { title: about }, label), figure, picture, foot),
     update(stats) {
       const value = stats[name];
-      const shown = declared.kind === "counter" ? rateNow(key) : value;
-      const [text, in_] = shown === null ? ["–", ""] : measure(declared, shown);
-      say(number, text);
-      say(unit, in_);
-      if (counts) say(total, inFull(value, declared.unit));
-      mark(counts ? total : number, "data-value", value);
-      mark(figure, "title", `${exact.format(value)} ${declared.unit}`);
+      const shown = kind === "counter" ? rateNow(key) : value;
+      const [digits, shownUnit] = shown === null ? ["–", ""] : measure(declared, shown);
+      say(number, digits);
+      say(unitNode, shownUnit);
+      if (isCount) say(total, inFull(value, unit));
+      mark(exactly, "data-value", value);
+      mark(figure, "title", `${exact.format(value)} ${unit}`);
       draw();
     },
   };
 }
 
 /**
- * A table of numbers; what rose in the last seconds shows it. With `told` each has its sentence,
- * with `sparse` those that are zero are left out.
+ * A table of numbers, `[name, declared]`; what rose in the last seconds shows it. With `isTold`
+ * each has its sentence, with `isSparse` those that are zero are left out.
  */
-function numberTable(part, rows, { told = false, sparse = false } = {}) {
+function numberTable(part, title, entries, { isTold = false, isSparse = false } = {}) {
   const none = el("p", { class: "empty" }, "None so far.");
-  const lines = rows.map(({ name, label, declared }) => {
+  const lines = entries.map(([name, declared]) => {
+    const label = declared.series?.value ?? labelOf(name, declared).replace(`${title} `, "");
     const number = el("td", { class: "number", "data-stat": `${part}.${name}` });
     const node = el("tr", {}, el("th", { scope: "row", title: declared.about }, label), number);
-    if (told) node.append(el("td", { class: "about" }, declared.about));
+    if (isTold) node.append(el("td", { class: "about" }, declared.about));
     return { name, declared, node, number, before: Infinity, roseAt: 0 };
   });
-  const body = el("tbody", {}, ...lines.map(({ node }) => node));
   const show = (line, value) => {
     const { declared, node, number } = line;
     if (declared.kind === "counter" && value > line.before) line.roseAt = Date.now();
@@ -321,53 +308,38 @@ function numberTable(part, rows, { told = false, sparse = false } = {}) {
     mark(number, "data-value", value);
     mark(number, "title", `${exact.format(value)} ${declared.unit}`);
     mark(number, "data-rises", Date.now() - line.roseAt < RATE_MS ? "" : null);
-    node.hidden = sparse && value === 0;
+    node.hidden = isSparse && value === 0;
   };
+  const body = el("tbody", {}, ...lines.map(({ node }) => node));
   return {
     node: el("div", {}, el("table", { class: "numbers" }, body), none),
-    update(stats) {
+    update({ stats }) {
       for (const line of lines) show(line, stats[line.name]);
       none.hidden = lines.some(({ node }) => !node.hidden);
     },
   };
 }
 
-function rowsOf(declared, names) {
-  return names.map((name) => ({
-    name,
-    label: labelOf(name, declared[name]),
-    declared: declared[name],
-  }));
-}
-
-function block(title, ...children) {
-  return el("section", { class: "block" }, el("h3", {}, title), ...children);
-}
-
-function numberBlock(part, title, rows, options) {
-  const table = numberTable(part, rows, options);
-  return { node: block(title, table.node), update: ({ stats }) => table.update(stats) };
+/** A titled table of numbers, below the tiles. */
+function block(part, title, entries, options) {
+  const { node, update } = numberTable(part, title, entries, options);
+  return { node: el("section", {}, el("h3", {}, title), node), update };
 }
 
 /** Numbers that are one series told apart by a label. */
 function seriesBlocks(part, declared) {
-  const groups = Map.groupBy(
-    Object.entries(declared).filter(([, { series }]) => series),
-    ([, { series }]) => `${series.name} by ${series.label}`,
+  const members = Object.entries(declared).filter(([, { series }]) => series);
+  const titleOf = ([, { series }]) => `${series.name} by ${series.label}`;
+  return [...Map.groupBy(members, titleOf)].map(([title, entries]) =>
+    block(part, title, entries, { isSparse: true }),
   );
-  return [...groups].map(([title, members]) => {
-    const rows = members.map(([name, one]) => ({ name, label: one.series.value, declared: one }));
-    return numberBlock(part, title, rows, { sparse: true });
-  });
 }
 
 /** Every number of a part with its sentence, for whoever asks. */
 function allNumbers(part, declared) {
-  const names = Object.keys(declared).filter((name) => !declared[name].series);
-  const table = numberTable(part, rowsOf(declared, names), { told: true });
-  const summary = el("summary", {}, "All numbers");
-  const node = el("details", {}, summary, table.node);
-  return { node, update: ({ stats }) => table.update(stats) };
+  const entries = Object.entries(declared).filter(([, { series }]) => !series);
+  const { node, update } = numberTable(part, "", entries, { isTold: true });
+  return { node: el("details", {}, el("summary", {}, "All numbers"), node), update };
 }
 
 /**
@@ -382,7 +354,7 @@ const extras = {
       mark(uptime, "data-value", seconds);
     };
     const node = el("p", { title: declared["uptime_seconds"].about }, "up ", uptime);
-    return { head: { node, update } };
+    return { head: [{ node, update }] };
   },
   relay(declared) {
     const groups = {
@@ -390,10 +362,8 @@ const extras = {
       refused: /^refused_/,
     };
     const blocks = Object.entries(groups).map(([title, group]) => {
-      const names = Object.keys(declared).filter((name) => group.test(name));
-      const rows = rowsOf(declared, names);
-      for (const row of rows) row.label = row.label.replace(`${title} `, "");
-      return numberBlock("relay", title, rows);
+      const entries = Object.entries(declared).filter(([name]) => group.test(name));
+      return block("relay", title, entries);
     });
     return { blocks };
   },
@@ -401,27 +371,24 @@ const extras = {
 
 /** Who is in quarantine at a service, and the operator's say in it. */
 function quarantineBlock(service) {
-  const [body, none, more] = [
-    el("tbody"),
-    el("p", { class: "empty" }),
-    el("p", { class: "quiet" }),
-  ];
-  say(none, "Nobody.");
-  const form = imposeForm(service);
-  const table = keyedRows(
-    body,
-    (key) => quarantineRow(service, key),
-    () => form.elements.address,
-  );
-  const list = el("div", { class: "scroll" }, el("table", { class: "numbers" }, body));
+  const node = $("quarantine").content.firstElementChild.cloneNode(true);
+  const [none, more] = node.querySelectorAll("p");
+  const form = node.querySelector("form");
+  const { address, seconds } = form.elements;
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const fields = { service, address: address.value.trim(), seconds: seconds.valueAsNumber };
+    if (await act("quarantine", fields)) address.value = "";
+  });
+  const make = (key) => quarantineRow(service, key);
+  const table = keyedRows(node.querySelector("tbody"), make, () => address);
   return {
-    node: block("quarantine", list, none, more, form),
-    update({ quarantine, stats }) {
+    node,
+    update({ quarantine, stats: { quarantined = 0 } }) {
       table.show(new Map(quarantine.map((one) => [one.key, one])));
       none.hidden = quarantine.length > 0;
-      const untold = (stats.quarantined ?? 0) - quarantine.length;
-      more.hidden = untold <= 0 || quarantine.length < 100;
-      say(more, `and ${exact.format(untold)} more`);
+      more.hidden = quarantined <= quarantine.length;
+      say(more, `and ${exact.format(quarantined - quarantine.length)} more`);
     },
   };
 }
@@ -430,82 +397,50 @@ function quarantineRow(service, key) {
   const left = el("td", { class: "number" });
   const lift = el("button", { type: "button", "aria-label": `Lift ${key}` }, "Lift");
   lift.addEventListener("click", () => act("lift", { service, key }));
-  const name = el("th", { scope: "row" }, key);
+  const action = el("td", { class: "when-signed-in" }, lift);
   return {
-    node: el("tr", { "data-key": key }, name, left, el("td", { class: "when-signed-in" }, lift)),
+    node: el("tr", { "data-key": key }, el("th", { scope: "row" }, key), left, action),
     update({ seconds_left: seconds }) {
       say(left, spoken(duration(seconds)));
     },
   };
 }
 
-function imposeForm(service) {
-  const address = el("input", {
-    name: "address",
-    required: "",
-    spellcheck: "false",
-    placeholder: "IP address",
-    "aria-label": "IP address to put in quarantine",
-  });
-  const seconds = el("input", {
-    name: "seconds",
-    type: "number",
-    min: "1",
-    max: "31536000",
-    value: "300",
-    required: "",
-    "aria-label": "Seconds of quarantine",
-  });
-  const term = el("label", { class: "quiet" }, "for ", seconds, " s");
-  const form = el(
-    "form",
-    { class: "impose when-signed-in" },
-    address,
-    term,
-    el("button", {}, "Quarantine"),
-  );
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const fields = { service, address: address.value.trim(), seconds: seconds.valueAsNumber };
-    if (await act("quarantine", fields)) address.value = "";
-  });
-  return form;
-}
-
 /** The panel of the process or a service, made from what it declares. */
 function panel(part, declared) {
-  const { head, blocks = [] } = extras[part]?.(declared) ?? {};
+  const { head = [], blocks = [] } = extras[part]?.(declared) ?? {};
   const tiles = Object.entries(declared)
     .filter(([, { headline }]) => headline)
     .map(([name, number]) => tile(part, name, number));
   const below = [...blocks, ...seriesBlocks(part, declared)];
   const numbers = allNumbers(part, declared);
-  const [health, addresses] = [el("p", { class: "health" }), el("p", { class: "addresses" })];
+  const [health, addresses] = [el("p", { class: "health" }), el("p")];
   const title = el("h2", { id: `part-${part}` }, part);
-  const blockRow = el("div", { class: "blocks" }, ...below.map(({ node }) => node));
+  const nodes = (parts) => parts.map(({ node }) => node);
+  const blockRow = el("div", { class: "blocks" }, ...nodes(below));
+  const isWide = tiles.length > 3;
+  const node = el(
+    "section",
+    { class: `panel part ${isWide ? "wide" : ""}`, "aria-labelledby": `part-${part}` },
+    el("header", {}, title, ...nodes(head), health, addresses),
+    el("div", { class: "tiles" }, ...nodes(tiles)),
+    blockRow,
+    numbers.node,
+  );
+  mark(node, "data-part", part);
+  const all = [...head, ...below, numbers];
   let desk = null;
   return {
-    isWide: tiles.length > 3,
-    node: el(
-      "section",
-      {
-        class: tiles.length > 3 ? "panel part wide" : "panel part",
-        "data-part": part,
-        "aria-labelledby": `part-${part}`,
-      },
-      el("header", {}, title, ...(head ? [head.node] : []), health, addresses),
-      el("div", { class: "tiles" }, ...tiles.map(({ node }) => node)),
-      blockRow,
-      numbers.node,
-    ),
+    node,
+    isWide,
     update(told, well) {
-      head?.update(told);
-      for (const one of tiles) one.update(told.stats);
-      for (const one of [...below, numbers]) one.update(told);
-      if (told.quarantine) {
-        if (!desk) blockRow.append((desk = quarantineBlock(part)).node);
-        desk.update(told);
+      if (told.quarantine && desk === null) {
+        desk = quarantineBlock(part);
+        blockRow.append(desk.node);
+        all.push(desk);
       }
+      for (const one of tiles) one.update(told.stats);
+      for (const one of all) one.update(told);
       say(addresses, told.addresses?.join(", ") ?? "");
       say(health, well?.reason ?? "");
       mark(health, "data-ok", well?.ok ?? null);
@@ -515,46 +450,26 @@ function panel(part, declared) {
 
 // --- clients
 
-const COLUMNS = [
-  { key: "service", label: "Service" },
-  { key: "address", label: "Address" },
-  { key: "state", label: "State" },
-  { key: "age_seconds", label: "Age", text: (row) => spoken(duration(row.age_seconds)) },
-  { key: "lines_in", label: "Lines", text: (row) => exact.format(row.lines_in) },
-  { label: "Lines/s", text: (row) => (row.rate === null ? "–" : scaled(row.rate).join("")) },
-  { key: "bytes_in", label: "In", text: (row) => spoken(amount(row.bytes_in, "bytes")) },
-  { key: "bytes_out", label: "Out", text: (row) => spoken(amount(row.bytes_out, "bytes")) },
-  {
-    key: "outbox_bytes",
-    label: "Outbox",
-    text: (row) => spoken(amount(row.outbox_bytes, "bytes")),
-  },
-];
-const isText = (key) => ["service", "address", "state"].includes(key);
+const bytes = (value) => spoken(amount(value, "bytes"));
+/** How a row tells what is in each column. */
+const CELLS = {
+  service: ({ service }) => service,
+  address: ({ address }) => address,
+  state: ({ state }) => state,
+  age_seconds: ({ age_seconds: age }) => spoken(duration(age)),
+  lines_in: ({ lines_in: lines }) => exact.format(lines),
+  rate: ({ rate: lines }) => (lines === null ? "–" : scaled(lines).join("")),
+  bytes_in: ({ bytes_in: size }) => bytes(size),
+  bytes_out: ({ bytes_out: size }) => bytes(size),
+  outbox_bytes: ({ outbox_bytes: size }) => bytes(size),
+};
 
 /** What of the clients is shown. */
 const query = { sort: "outbox_bytes", order: "desc", offset: 0, service: "", address: "" };
 const clients = keyedRows($("rows"), clientRow, () => $("filter"));
 let asked = true;
 let touchedAt = 0;
-let isPressed = false;
-
-function makeColumns() {
-  for (const { key, label } of COLUMNS) {
-    const head = el("th", { role: "columnheader", scope: "col", "data-column": key ?? "rate" });
-    if (!isText(key)) head.classList.add("number");
-    if (key) {
-      const button = el("button", { type: "button", class: "sort" }, label);
-      button.addEventListener("click", () => sortBy(key));
-      head.append(button);
-    } else head.append(label);
-    $("columns").append(head);
-  }
-  const last = el("th", { role: "columnheader", scope: "col", class: "when-signed-in" });
-  last.append(el("span", { class: "unseen" }, "Actions"));
-  $("columns").append(last);
-  showSort();
-}
+let pressedAt = 0;
 
 function showSort() {
   const direction = query.order === "asc" ? "ascending" : "descending";
@@ -563,10 +478,10 @@ function showSort() {
   }
 }
 
-function sortBy(key) {
-  const first = isText(key) ? "asc" : "desc";
+function sortBy({ dataset: { column }, classList }) {
+  const first = classList.contains("number") ? "desc" : "asc";
   const other = query.order === "asc" ? "desc" : "asc";
-  ask({ order: key === query.sort ? other : first, sort: key, offset: 0 });
+  ask({ order: column === query.sort ? other : first, sort: column, offset: 0 });
 }
 
 /** Asks for other clients: the stream is opened anew, and what is shown stays until it answers. */
@@ -578,34 +493,39 @@ function ask(change) {
 }
 
 function clientRow(key, { service, id, address }) {
-  const cells = COLUMNS.map(({ key: column = "rate", label }) => {
-    const attributes = { role: "cell", "data-column": column, "data-label": label };
-    return el("td", { ...attributes, ...(isText(column) ? {} : { class: "number" }) });
+  const cells = [...$("columns").querySelectorAll("[data-column]")].map((head) => {
+    const { dataset, className, textContent: label } = head;
+    const attributes = { "data-column": dataset.column, "data-label": label.trim() };
+    return el("td", { role: "cell", class: className, ...attributes });
   });
   const kick = askingButton("Kick", address, async () => {
     if (await act("kick", { service, id })) clients.remove(key);
   });
   const action = el("td", { role: "cell", class: "action when-signed-in" }, kick);
   const node = el("tr", { role: "row", "data-key": key }, ...cells, action);
-  const before = { at: 0, lines: 0, rate: null };
+  let before = { at: 0, lines: 0, rate: null };
   return {
     node,
     update(row) {
-      const { at } = tick;
-      if (at - before.at > 500 || at < before.at) {
-        const seconds = (at - before.at) / 1000;
-        before.rate = before.at > 0 ? Math.max(0, row.lines_in - before.lines) / seconds : null;
-        Object.assign(before, { at, lines: row.lines_in });
-      }
+      before = rateSince(before, row.lines_in);
       const full = { ...row, rate: before.rate };
-      COLUMNS.forEach(({ key: column = "rate", text }, i) => {
-        say(cells[i], text ? text(full) : full[column]);
-        mark(cells[i], "data-value", full[column] ?? "");
-      });
+      for (const cell of cells) {
+        const { column } = cell.dataset;
+        say(cell, CELLS[column](full));
+        mark(cell, "data-value", full[column] ?? "");
+      }
       mark(node, "data-state", row.state);
       mark(node, "data-waiting", row.outbox_bytes > 0 ? "" : null);
     },
   };
+}
+
+/** A client's lines per second since the tick before; a stream that opens anew ticks out of turn. */
+function rateSince(before, lines) {
+  const ms = tick.at - before.at;
+  if (ms >= 0 && ms < 500) return before;
+  const rate = before.at > 0 && ms > 0 ? Math.max(0, lines - before.lines) / (ms / 1000) : null;
+  return { at: tick.at, lines, rate };
 }
 
 /** A button that acts when it is pressed a second time. */
@@ -638,19 +558,16 @@ function askingButton(label, what, run) {
 /** The rows as they stand, for as long as the operator points at one: none moves away under the pointer. */
 function heldRows(page) {
   const held = new Map();
-  for (const { dataset, cells } of $("rows").children) {
+  for (const { dataset } of $("rows").children) {
     const { key } = dataset;
-    const gone = Object.fromEntries(
-      [...cells].map((cell) => [cell.dataset.column, cell.dataset.value]),
-    );
-    held.set(key, page.get(key) ?? { ...gone, state: "gone", outbox_bytes: 0 });
+    held.set(key, page.get(key) ?? { ...clients.rows.get(key).item, state: "gone" });
   }
   for (const [key, row] of page) if (held.size < PAGE_SIZE) held.set(key, row);
   return held;
 }
 
 function showClients() {
-  if (isPressed) return;
+  if (Date.now() - pressedAt < PRESS_MS) return;
   const { total, offset, clients: rows } = tick.clients;
   if (offset > 0 && rows.length === 0) return ask({ offset: 0 });
   const page = new Map(rows.map((row) => [`${row.service}/${row.id}`, row]));
@@ -675,15 +592,19 @@ function turnPage(button, by) {
 }
 
 function listenToClients() {
+  showSort();
+  for (const button of document.querySelectorAll(".sort")) {
+    button.addEventListener("click", () => sortBy(button.closest("th")));
+  }
   const rows = $("rows");
   const touch = () => (touchedAt = Date.now());
   rows.addEventListener("pointermove", touch);
   rows.addEventListener("focusin", touch);
   rows.addEventListener("keydown", touch);
   rows.addEventListener("pointerleave", () => (touchedAt = 0));
-  rows.addEventListener("pointerdown", () => (isPressed = true));
+  rows.addEventListener("pointerdown", () => (pressedAt = Date.now()));
   for (const end of ["pointerup", "pointercancel"]) {
-    addEventListener(end, () => (isPressed = false));
+    addEventListener(end, () => (pressedAt = 0));
   }
   let timer = 0;
   $("filter").addEventListener("input", () => {
@@ -829,7 +750,7 @@ function render() {
     if (told) update(told, tick.health[part]);
   }
   logNumbers?.update(tick.log);
-  if (tick.clients) showClients();
+  showClients();
   showLog();
   if (document.activeElement !== $("log-level")) $("log-level").value = tick.log_level;
 }
@@ -918,13 +839,15 @@ function showStatus() {
   if (String(shown) !== String(reasons)) {
     list.replaceChildren(...reasons.map((reason) => el("li", {}, reason)));
   }
-  const count = Object.values(tick?.services ?? {}).reduce(
-    (n, { stats }) => n + (stats.clients ?? 0),
-    0,
-  );
-  const title = [word, ...(tick ? [`${exact.format(count)} clients`] : []), $("name").textContent];
+  const title = [word, $("name").textContent];
+  if (tick) title.splice(1, 0, `${exact.format(clientCount())} clients`);
   if (document.title !== title.join(" · ")) document.title = title.join(" · ");
   mark($("icon"), "href", iconOf(status));
+}
+
+function clientCount() {
+  const counts = Object.values(tick.services).map(({ stats }) => stats.clients ?? 0);
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** A disc in the colour of the status; a ring where nothing is known. */
@@ -996,7 +919,7 @@ function lock(isLocked) {
     $("board").hidden = true;
     source?.close();
     for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
-    $("gate").querySelector("input").focus();
+    $("gate").querySelector("[name=token]").focus();
   } else connect();
   showStatus();
 }
@@ -1011,6 +934,8 @@ async function signIn(event) {
   if (status !== 204) return form.elements.token.focus();
   await askSession();
   form.closest("dialog")?.close();
+  // What opened the dialog may be there no more.
+  if (document.activeElement === document.body) $("sign-out").focus();
   toast("Signed in.");
 }
 
@@ -1039,7 +964,6 @@ function listenToActions() {
   $("drain-now").addEventListener("click", () => act("drain"));
 }
 
-makeColumns();
 listenToClients();
 listenToLog();
 listenToActions();

@@ -1,0 +1,78 @@
+import type { PageFile } from "./page.ts";
+
+/** The header fields of every built-in answer: no cache keeps it, no other site frames, reads or scripts it. */
+export const SECURE = {
+  "cache-control": "no-store",
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+} as const;
+// Made once: a Headers object costs a fifth less in an answer than the same fields anew.
+const JSON_HEADERS = new Headers({ ...SECURE, "content-type": "application/json; charset=utf-8" });
+const TEXT_HEADERS = { ...SECURE, "content-type": "text/plain; charset=utf-8" };
+
+/** The path of a URL, without its query; "" for what is no URL of ours, as CONNECT's. */
+export function pathOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("//") + 2);
+  if (start < 0) return "";
+  const query = url.indexOf("?", start);
+  return query < 0 ? url.slice(start) : url.slice(start, query);
+}
+
+/** An answer in JSON. */
+export function json(value: unknown, status = 200): Response {
+  return jsonText(`${JSON.stringify(value)}\n`, status);
+}
+
+/** An answer whose JSON has been made already. */
+export function jsonText(text: string, status: number): Response {
+  return new Response(text, { status, headers: JSON_HEADERS });
+}
+
+/** A server-sent event. */
+export function event(name: string, data: unknown): string {
+  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+/** An answer that says in a sentence why a request was not served. */
+export function refusal(
+  status: number,
+  why: string,
+  headers: Record<string, string> = {},
+): Response {
+  return new Response(`${why}\n`, { status, headers: { ...TEXT_HEADERS, ...headers } });
+}
+
+/** A file of the dashboard, or 304 where the client has it. */
+export function pageFile(
+  request: Request,
+  { type, content, etag }: PageFile,
+  status = 200,
+): Response {
+  const headers = { ...SECURE, "content-type": type, "cache-control": "no-cache", etag };
+  if (status === 200 && request.headers.get("if-none-match") === etag) {
+    return new Response(null, { status: 304, headers });
+  }
+  return new Response(content, { status, headers });
+}
+
+/** The JSON object in a request's body, {} for none; or why there is none. */
+export async function objectOf(request: Request): Promise<Record<string, unknown> | Response> {
+  const text = await request.text();
+  if (text === "") return {};
+  const type = request.headers.get("content-type") ?? "";
+  if (!/^application\/json\b/i.test(type)) {
+    return refusal(415, "The body must be JSON, and its content type application/json.");
+  }
+  try {
+    const found: unknown = JSON.parse(text);
+    if (typeof found === "object" && found !== null && !Array.isArray(found)) {
+      return found as Record<string, unknown>;
+    }
+  } catch {}
+  return refusal(400, "The body is not a JSON object.");
+}

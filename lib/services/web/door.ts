@@ -1,0 +1,118 @@
+import type { Log } from "../../host/log.ts";
+import { addressText } from "../../host/service.ts";
+import { objectOf, refusal, SECURE } from "./answers.ts";
+import { type Gate, namesLoopback, PAGE_HEADER, SESSION_COOKIE } from "./gate.ts";
+import type { HttpServer } from "./http.ts";
+
+/** Who may ask a built-in route. */
+export type Access =
+  /** Anybody. */
+  | "open"
+  /** Anybody on loopback, elsewhere those with the token. */
+  | "read"
+  /** Those with the token; without one the route does not exist. */
+  | "act";
+
+/** Judges who may ask what, and lets the page sign in and out. */
+export class Door {
+  /** Requests that were refused for want of the token. */
+  refused = 0;
+  readonly #gate: Gate;
+  readonly #isLocal: boolean;
+  readonly #log: Log;
+  readonly #http: () => HttpServer;
+
+  /**
+   * @param isLocal whether the server listens on loopback alone
+   * @param http the server, which is made after this
+   */
+  constructor(gate: Gate, isLocal: boolean, log: Log, http: () => HttpServer) {
+    this.#gate = gate;
+    this.#isLocal = isLocal;
+    this.#log = log;
+    this.#http = http;
+  }
+
+  /** Whether there is a token, without which there are no actions. */
+  get locked(): boolean {
+    return this.#gate.locked;
+  }
+
+  /** Whether anybody may read: on loopback, where the request means this machine and no other site's name for it. */
+  #isOpen(request: Request): boolean {
+    return this.#isLocal && namesLoopback(request);
+  }
+
+  /** Why a request may not ask a route, as an answer; null when it may. */
+  refuses(request: Request, access: Access): Response | null {
+    if (access === "open" || (access === "read" && this.#isOpen(request))) return null;
+    if (!this.#gate.locked) {
+      return refusal(403, "Ask for this server by localhost or its loopback address.");
+    }
+    const verdict = this.#gate.judge(request, this.#http().originOf(request).ip);
+    if (verdict === "bearer") return null;
+    if (verdict === "session") {
+      const forged = access === "act" && !request.headers.has(PAGE_HEADER);
+      return forged ? refusal(403, `A POST by cookie needs the header ${PAGE_HEADER}.`) : null;
+    }
+    return this.#unauthorisedAnswer(verdict);
+  }
+
+  #unauthorisedAnswer(verdict: "none" | "wrong" | "slow"): Response {
+    this.refused++;
+    if (verdict === "slow") {
+      const after = String(this.#gate.patienceSeconds);
+      return refusal(429, "Too many wrong tokens from your address.", { "retry-after": after });
+    }
+    const said = verdict === "wrong" ? "This token is wrong." : "This needs the token.";
+    return refusal(401, said, { "www-authenticate": 'Bearer realm="summoner"' });
+  }
+
+  /** Whether a request may read what is behind the open routes. */
+  mayRead(request: Request): boolean {
+    return this.#isOpen(request) || (this.#gate.locked && this.#signedIn(request));
+  }
+
+  #signedIn(request: Request): boolean {
+    const verdict = this.#gate.judge(request, this.#http().originOf(request).ip);
+    return verdict === "bearer" || verdict === "session";
+  }
+
+  /** What the page must know before it begins. */
+  session(request: Request): object {
+    const admin = !this.#gate.locked ? "off" : this.#signedIn(request) ? "signed-in" : "signed-out";
+    return { read: this.mayRead(request), admin };
+  }
+
+  /** Trades the token for a session. */
+  async login(request: Request): Promise<Response> {
+    if (!this.#gate.locked) return refusal(404, "There is no token to sign in with.");
+    if (!request.headers.has(PAGE_HEADER)) {
+      return refusal(403, `Signing in needs the header ${PAGE_HEADER}.`);
+    }
+    const body = await objectOf(request);
+    if (body instanceof Response) return body;
+    const { token } = body;
+    if (typeof token !== "string") return refusal(400, "token: needs a text");
+    const { ip, port } = this.#http().originOf(request);
+    const wrong = this.#gate.try(token, ip);
+    if (wrong) return this.#unauthorisedAnswer(wrong);
+    this.#log.audit(`admin: ${addressText(ip, port)} signed in`);
+    return new Response(null, { status: 204, headers: this.#cookie(this.#gate.open(), 86_400) });
+  }
+
+  /** Ends a session. */
+  logout(request: Request): Response {
+    if (!request.headers.has(PAGE_HEADER)) {
+      return refusal(403, `Signing out needs the header ${PAGE_HEADER}.`);
+    }
+    this.#gate.close(request);
+    return new Response(null, { status: 204, headers: this.#cookie("", 0) });
+  }
+
+  #cookie(id: string, seconds: number): Record<string, string> {
+    const secure = this.#http().tls ? "; Secure" : "";
+    const value = `${SESSION_COOKIE}=${id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}`;
+    return { ...SECURE, "set-cookie": value + secure };
+  }
+}

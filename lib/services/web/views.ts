@@ -1,0 +1,148 @@
+import { version } from "../../../package.json";
+import { maskedConfig } from "../../config/render.ts";
+import { type Config, settings } from "../../config/table.ts";
+import { addressText, type Health, type Host, type Running } from "../../host/service.ts";
+import { json, jsonText, SECURE } from "./answers.ts";
+import { METRICS_TYPE, metricsText } from "./metrics.ts";
+import type { Numbers, Observer } from "./observe.ts";
+import type { TickerStatus } from "./ticker.ts";
+
+const WELL = '{"status":"ok","why":{}}\n';
+const DRAINING = '{"status":"draining","why":{}}\n';
+const READY = '{"ready":true,"why":{}}\n';
+/** Quarantines that one event tells of; `/varz` tells of ten times as many. */
+const QUARANTINES_TOLD = 100;
+
+/** What there is to tell of the whole program. */
+export class Views {
+  readonly #host: Host<Config>;
+  readonly #observer: Observer;
+  readonly #self: Running;
+  readonly #config: () => Config;
+  readonly #tickers: () => TickerStatus[];
+
+  /** @param self the web service, which lasts to the end of a drain */
+  constructor(
+    host: Host<Config>,
+    observer: Observer,
+    self: Running,
+    config: () => Config,
+    tickers: () => TickerStatus[],
+  ) {
+    this.#host = host;
+    this.#observer = observer;
+    this.#self = self;
+    this.#config = config;
+    this.#tickers = tickers;
+  }
+
+  /** Every service and the log: what is well and what is not. A drain is no illness. */
+  #healths(): Map<string, Health> {
+    const healths = new Map<string, Health>();
+    for (const [name, service] of this.#host.services) {
+      const draining = this.#host.draining && service !== this.#self;
+      healths.set(name, draining ? { ok: true, reason: "draining" } : service.health());
+    }
+    const { failing } = this.#host.log;
+    healths.set("log", { ok: failing === null, reason: failing ?? "written" });
+    return healths;
+  }
+
+  /** @param told whether the reasons may be told; they name ports and folders */
+  healthz(told: () => boolean): Response {
+    const { draining } = this.#host;
+    const why = this.#ills(told, true);
+    if (why === null) return jsonText(draining ? DRAINING : WELL, 200);
+    return json({ status: "failing", why }, 503);
+  }
+
+  /** What is not well, and why; null when all is. */
+  #ills(told: () => boolean, withLog: boolean): Record<string, string> | null {
+    let ill = false;
+    const healths = this.#healths();
+    for (const [name, { ok }] of healths) ill ||= !ok && (withLog || name !== "log");
+    if (!ill) return null;
+    const why: Record<string, string> = {};
+    const mayTell = told();
+    for (const [name, { ok, reason }] of healths) {
+      if (!ok && (withLog || name !== "log")) why[name] = mayTell ? reason : "failing";
+    }
+    return why;
+  }
+
+  /** @param told as for `healthz` */
+  readyz(told: () => boolean): Response {
+    const why = this.#host.draining ? { drain: "the server is stopping" } : this.#ills(told, false);
+    return why === null ? jsonText(READY, 200) : json({ ready: false, why }, 503);
+  }
+
+  /** Everything at once. */
+  varz(): object {
+    const { log, services, draining, clock } = this.#host;
+    const numbers = this.#observer.numbers();
+    return {
+      name: this.#config().name,
+      version,
+      pid: process.pid,
+      started_at: new Date(this.#observer.startedAt).toISOString(),
+      now: new Date(clock.wall()).toISOString(),
+      draining,
+      log_level: log.level,
+      health: Object.fromEntries(this.#healths()),
+      process: numbers.get("process")?.stats,
+      log: numbers.get("log")?.stats,
+      services: Object.fromEntries(
+        [...services].map(([name, service]) => [
+          name,
+          {
+            addresses: service.addresses.map(({ host, port }) => addressText(host, port)),
+            stats: numbers.get(name)?.stats,
+            ...quarantineOf(service, 10 * QUARANTINES_TOLD),
+          },
+        ]),
+      ),
+      tickers: this.#tickers(),
+      config: maskedConfig(settings, this.#config()),
+    };
+  }
+
+  /** For Prometheus. */
+  metrics(): Response {
+    const healthy = new Map([...this.#healths()].map(([name, { ok }]) => [name, ok] as const));
+    const text = metricsText(this.#observer.numbers(), healthy, version);
+    return new Response(text, { headers: { ...SECURE, "content-type": METRICS_TYPE } });
+  }
+
+  /** What every event tells, from the numbers of this second and the log's new lines. */
+  snapshot(numbers: ReadonlyMap<string, Numbers>, lines: readonly string[]): object {
+    const { clock, draining, services, log } = this.#host;
+    return {
+      at: clock.wall(),
+      draining,
+      log_level: log.level,
+      health: Object.fromEntries(this.#healths()),
+      process: numbers.get("process")?.stats,
+      log: { stats: numbers.get("log")?.stats, lines },
+      services: Object.fromEntries(
+        [...services].map(([name, service]) => [
+          name,
+          {
+            addresses: service.addresses.map(({ host, port }) => addressText(host, port)),
+            stats: numbers.get(name)?.stats,
+            ...quarantineOf(service, QUARANTINES_TOLD),
+          },
+        ]),
+      ),
+    };
+  }
+}
+
+function quarantineOf(service: Running, most: number): object {
+  if (!service.quarantine) return {};
+  const entries: { key: string; seconds_left: number }[] = [];
+  for (const [key, leftMs] of service.quarantine.entries()) {
+    if (entries.length === most) break;
+    entries.push({ key, seconds_left: Math.ceil(leftMs / 1000) });
+  }
+  return { quarantine: entries };
+}
