@@ -244,7 +244,10 @@ function chart(key, label, declared, said) {
     pointed = share;
     draw();
   };
-  node.addEventListener("pointermove", ({ offsetX }) => point(offsetX / node.clientWidth));
+  node.addEventListener("pointermove", ({ clientX }) => {
+    const { left, width } = node.getBoundingClientRect();
+    point((clientX - left) / width);
+  });
   node.addEventListener("pointerleave", () => point(null));
   return { node, draw };
 }
@@ -934,8 +937,9 @@ async function signIn(event) {
   if (status !== 204) return form.elements.token.focus();
   await askSession();
   form.closest("dialog")?.close();
-  // What opened the dialog may be there no more.
-  if (document.activeElement === document.body) $("sign-out").focus();
+  // What opened the dialog, and gets the focus back, may be hidden by now.
+  const { activeElement: back, body } = document;
+  if (back === body || !back.checkVisibility()) $("sign-out").focus();
   toast("Signed in.");
 }
 
