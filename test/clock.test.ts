@@ -139,7 +139,8 @@ describe("the system's clock", () => {
 
 test("there is one setInterval in the whole program, and no setTimeout", async () => {
   const files = ["index.ts"];
-  for await (const name of new Bun.Glob("lib/**").scan(root)) files.push(name);
+  // The dashboard's script runs in a browser.
+  for await (const name of new Bun.Glob("lib/**/*.ts").scan(root)) files.push(name);
   expect(files.length).toBeGreaterThan(20);
   const found: string[] = [];
   for (const name of files) {
