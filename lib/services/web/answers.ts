@@ -15,14 +15,6 @@ export const SECURE = {
 const JSON_HEADERS = new Headers({ ...SECURE, "content-type": "application/json; charset=utf-8" });
 const TEXT_HEADERS = { ...SECURE, "content-type": "text/plain; charset=utf-8" };
 
-/** The path of a URL, without its query; "" for what is no URL of ours, as CONNECT's. */
-export function pathOf(url: string): string {
-  const start = url.indexOf("/", url.indexOf("//") + 2);
-  if (start < 0) return "";
-  const query = url.indexOf("?", start);
-  return query < 0 ? url.slice(start) : url.slice(start, query);
-}
-
 /** An answer in JSON. */
 export function json(value: unknown, status = 200): Response {
   return jsonText(`${JSON.stringify(value)}\n`, status);

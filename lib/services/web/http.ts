@@ -30,8 +30,8 @@ export interface HttpSettings {
   readonly accessLog: ((line: string) => void) | null;
 }
 
-/** Answers requests; it may throw or reject. */
-export type Answer = (request: Request) => Response | Promise<Response>;
+/** Answers a request for a path, "" where there is none, as for CONNECT; it may throw or reject. */
+export type Answer = (request: Request, path: string) => Response | Promise<Response>;
 
 /** A request whose answer is awaited. */
 interface Flight {
@@ -192,32 +192,41 @@ export class HttpServer {
 
   #serve(request: Request): Response | Promise<Response> {
     this.counts.requests++;
-    if (this.#settings.accessLog === null) return this.#answered(request);
+    // Each look at it makes the text anew.
+    const { url } = request;
+    const start = url.indexOf("/", url.indexOf("//") + 2);
+    const target = start < 0 ? "" : url.slice(start);
+    if (this.#settings.accessLog === null) return this.#answered(request, target);
     const since = this.#clock.now();
     // Whoever reaches a loopback address is this machine; asking who costs more than all the rest of the line.
     const from = this.#isLocal ? "local" : this.originOf(request).ip;
-    const answer = this.#answered(request);
+    const answer = this.#answered(request, target);
     if (answer instanceof Promise) {
-      return answer.then((response) => this.#told(request, response, from, since));
+      return answer.then((response) => this.#told(request, target, response, from, since));
     }
-    return this.#told(request, answer, from, since);
+    return this.#told(request, target, answer, from, since);
   }
 
-  #told(request: Request, response: Response, from: string, since: number): Response {
+  #told(
+    { method }: Request,
+    target: string,
+    response: Response,
+    from: string,
+    since: number,
+  ): Response {
     const ms = Math.round((this.#clock.now() - since) * 10) / 10;
-    const { url } = request;
-    const path = url.slice(Math.max(0, url.indexOf("/", 8)));
-    this.#settings.accessLog?.(`${from} ${request.method} ${path} ${response.status} ${ms} ms`);
+    this.#settings.accessLog?.(`${from} ${method} ${target} ${response.status} ${ms} ms`);
     return response;
   }
 
-  #answered(request: Request): Response | Promise<Response> {
+  #answered(request: Request, target: string): Response | Promise<Response> {
     if (this.#access && !this.#access.admits(this.originOf(request).ip)) {
       this.counts.denied++;
       return new Response("Your address may not connect to this server.\n", { status: 403 });
     }
     try {
-      const answer = this.#answer(request);
+      const query = target.indexOf("?");
+      const answer = this.#answer(request, query < 0 ? target : target.slice(0, query));
       return answer instanceof Promise ? this.#awaited(request, answer) : answer;
     } catch (error) {
       return this.#failed(error, request);

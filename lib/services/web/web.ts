@@ -13,7 +13,7 @@ import {
 } from "../../host/service.ts";
 import { tlsOptions } from "../../net/tls.ts";
 import { ACTIONS, act, Unwilling } from "./admin.ts";
-import { event, json, objectOf, pageFile, pathOf, refusal, SECURE } from "./answers.ts";
+import { event, json, objectOf, pageFile, refusal, SECURE } from "./answers.ts";
 import { type ClientQuery, clientPage, readClientQuery } from "./clients.ts";
 import { DECLARED } from "./declared.ts";
 import { type Access, Door } from "./door.ts";
@@ -103,7 +103,7 @@ class Web implements Running {
       "web",
       config.web,
       this.#httpSettings(config),
-      (request) => this.#answer(request),
+      (request, path) => this.#answer(request, path),
       host,
     );
     this.addresses = [this.#http.address];
@@ -212,8 +212,7 @@ class Web implements Running {
     }
   }
 
-  #answer(request: Request): Response | Promise<Response> {
-    const path = pathOf(request.url);
+  #answer(request: Request, path: string): Response | Promise<Response> {
     const route = this.#routes.get(path);
     if (!route || (route.access === "act" && !this.#gate.locked)) {
       return this.#askSite(request, path);
