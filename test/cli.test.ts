@@ -278,7 +278,7 @@ describe("a start", () => {
     const { out, err, code } = await start("--port", "0", "--set", "web.port=0");
     expect([code, err]).toEqual([0, ""]);
     expect(out).toContain(
-      "there is no summoner.toml here, so the defaults apply; bun run index.ts config --defaults > summoner.toml writes one",
+      "there is no summoner.toml here, so the defaults apply; bun run index.ts init writes one",
     );
     expect(out.match(/relay is ready on 127\.0\.0\.1:\d+\n/g)).toHaveLength(1);
     expect(out.match(/web is ready on http:\/\/127\.0\.0\.1:\d+\/\n/g)).toHaveLength(1);

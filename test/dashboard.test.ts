@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { TOKEN_VARIABLE } from "../lib/config/contradictions.ts";
 import type { Config } from "../lib/config/table.ts";
 import { type Clock, systemClock } from "../lib/host/clock.ts";
@@ -92,6 +93,34 @@ async function startWithToken({ web: given, ...rest }: { web?: object }, operato
     async stop() {
       await program.drain(1000);
       await log.close();
+    },
+  };
+}
+
+/** A way to a port, on which all that is under way can fall silent. */
+async function between(port: number) {
+  const pairs = new Set<[Socket, Socket]>();
+  const server = createServer((near) => {
+    const far = connect({ port, host: "127.0.0.1" });
+    const pair: [Socket, Socket] = [near, far];
+    pairs.add(pair);
+    near.pipe(far).pipe(near);
+    for (const socket of pair) {
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        for (const one of pair) one.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    stall() {
+      for (const [near, far] of pairs) far.unpipe(near);
+    },
+    stop() {
+      for (const [near] of pairs) near.destroy();
+      server.close();
     },
   };
 }
@@ -314,6 +343,14 @@ describe.skipIf(!BROWSER)(
       );
     }, 20_000);
 
+    test("a page that is opened late knows what was", async () => {
+      const peak = text('.tile:has([data-stat="relay.lines_in"]) .peak');
+      const before = await tab.get<string>(peak);
+      await tab.view.reload();
+      await tab.see(STATUS, "ok");
+      expect(await tab.get<string>(peak)).toBe(before);
+    });
+
     test("a service that it has never heard of has its panel", async () => {
       const panel = "[data-part=sundial]";
       await tab.see(text(`${panel} h2`), "sundial");
@@ -507,6 +544,21 @@ describe.skipIf(!BROWSER)(
       expect(back.isClosed).toBe(false);
     }, 20_000);
 
+    test("a focused button keeps the focus when its row moves at last", async () => {
+      const [a, b] = [await server.join("127.0.5.1"), await server.join("127.0.5.2")];
+      a.send("x\nx\n");
+      b.send("x\n");
+      await tab.filter("127.0.5.");
+      await tab.see(column("address"), [a.address, b.address]);
+      await tab.get("document.querySelectorAll('#rows button')[1].focus()");
+      b.send("x\n".repeat(8));
+      await tab.see(column("lines_in"), ["2", "9"]);
+      await tab.get("(({ now }) => (Date.now = () => now() + 10_000))(Date)");
+      await tab.see(column("lines_in"), ["9", "2"]);
+      expect(await tab.get(text("tr:has(:focus) [data-column=address]"))).toBe(b.address);
+      await tab.filter("");
+    });
+
     test("acts by keyboard alone", async () => {
       const { view } = tab;
       await tab.click("#sign-out");
@@ -638,6 +690,26 @@ describe.skipIf(!BROWSER)(
       first.leave();
       await first.stop();
     }, 30_000);
+
+    test("a stream that is refused, and one that falls asleep, are opened again", async () => {
+      const crowded = await start({ web: { max_streams: 1 } });
+      const other = (await fetch(`${crowded.url}events`)).body?.getReader();
+      await other?.read();
+      const sleeper = await between(crowded.webPort);
+      const one = await Tab.open(sleeper.url, 800);
+      await one.see(STATUS, "lost");
+      await other?.cancel();
+      await one.see(STATUS, "ok");
+      sleeper.stall();
+      await one.get(
+        "(({ now }, start) => (Date.now = () => start + 8 * (now() - start)))(Date, Date.now())",
+      );
+      await one.see(STATUS, "lost");
+      await one.see(STATUS, "ok");
+      one.view.close();
+      sleeper.stop();
+      await crowded.stop();
+    }, 20_000);
 
     test("off loopback the token comes first", async () => {
       const open = await start({ web: { host: "0.0.0.0" } });

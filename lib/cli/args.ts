@@ -41,7 +41,8 @@ export function readArguments(
     problems.push(`${named}: no such command${meant ? `; did you mean ${meant}?` : ""}`);
   }
   const operands = words.slice(1).map(({ value }) => value);
-  if (command.name === named) problems.push(...operandProblems(command, operands));
+  const asksForHelp = tokens.some((token) => token.kind === "option" && token.name === "help");
+  if (command.name === named) problems.push(...operandProblems(command, operands, asksForHelp));
   else for (const operand of operands) problems.push(`${operand}: unexpected argument`);
   const found = new Map<string, string[]>();
   for (const token of tokens) {
@@ -75,12 +76,17 @@ export function readArguments(
   return { command, named: named !== undefined, flags: found, operands, problems };
 }
 
-function operandProblems({ operands = [] }: Command, given: readonly string[]): string[] {
-  const problems = given.slice(operands.length).map((word) => `${word}: unexpected argument`);
+function operandProblems(
+  { operands = [] }: Command,
+  given: readonly string[],
+  asksForHelp: boolean,
+): string[] {
+  const further = operands.at(-1)?.repeats ? [] : given.slice(operands.length);
+  const problems = further.map((word) => `${word}: unexpected argument`);
   for (const [i, { name, choices, optional }] of operands.entries()) {
     const word = given[i];
     if (word === undefined) {
-      if (!optional) problems.push(`${name}: missing`);
+      if (!optional && !asksForHelp) problems.push(`${name}: missing`);
     } else if (choices && !choices.includes(word)) {
       const meant = nearest(word, choices);
       const hint = meant ? `; did you mean ${meant}?` : "";
@@ -107,9 +113,10 @@ export function helpText(
     lines.push(...columns(commands.map(({ name, about }) => [name, about])));
     lines.push("", `${program} COMMAND --help tells more about a command.`);
   } else {
-    const operands = (command.operands ?? []).map(({ name, optional }) =>
-      optional ? `[${name}]` : name,
-    );
+    const operands = (command.operands ?? []).map(({ name, optional, repeats }) => {
+      const words = repeats ? `${name} ...` : name;
+      return optional ? `[${words}]` : words;
+    });
     const usage = [program, command.name, ...operands, "[OPTIONS]"].join(" ");
     lines.push(...wrapped(command.about), "", `Usage: ${usage}`);
     for (const paragraph of command.more ?? []) lines.push("", ...wrapped(paragraph));

@@ -3,6 +3,9 @@ import { presets } from "../config/presets.ts";
 import type { Config } from "../config/table.ts";
 import type { Services } from "../host/lifecycle.ts";
 
+/** What a shell offers for a word: files, keys of settings, the values of the key before, or `KEY=VALUE`. */
+export type Completes = "file" | "key" | "value" | "setting";
+
 /** An option of a command. */
 export interface Flag {
   readonly name: string;
@@ -11,6 +14,7 @@ export interface Flag {
   readonly value?: string;
   /** The only values there are. */
   readonly choices?: readonly string[];
+  readonly completes?: Completes;
   readonly repeats?: boolean;
   readonly about: string;
 }
@@ -21,7 +25,10 @@ export interface Operand {
   readonly name: string;
   /** The only words there are. */
   readonly choices?: readonly string[];
+  readonly completes?: Completes;
   readonly optional?: boolean;
+  /** Whether more such words may follow; only for the last one. */
+  readonly repeats?: boolean;
   readonly about: string;
 }
 
@@ -36,6 +43,8 @@ export interface Command {
   readonly flags: readonly Flag[];
   /** What may follow the program's name, with what it does. */
   readonly examples: readonly (readonly [line: string, about: string])[];
+  /** Whether it may serve: once that ends, a console that does not read is not waited for. */
+  readonly serves?: boolean;
   /** @returns the exit code: 0, 1 when it fails, 2 on bad usage or settings */
   run(args: Arguments, context: Context): number | Promise<number>;
 }
@@ -65,6 +74,7 @@ export const SOURCES: readonly Flag[] = [
     name: "config",
     short: "c",
     value: "PATH",
+    completes: "file",
     about: "Configuration file, TOML or the reference's server.json; default ./summoner.toml.",
   },
   {
@@ -76,6 +86,7 @@ export const SOURCES: readonly Flag[] = [
   {
     name: "set",
     value: "KEY=VALUE",
+    completes: "setting",
     repeats: true,
     about: "Set one key, as hyper_parameters.client_timeout_secs=60; may be repeated.",
   },

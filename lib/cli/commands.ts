@@ -1,9 +1,29 @@
 import { check } from "./check.ts";
 import type { Command } from "./command.ts";
+import { completion } from "./completion.ts";
 import { config } from "./config.ts";
+import { get } from "./get.ts";
+import { init } from "./init.ts";
+import { listen } from "./listen.ts";
 import { run } from "./run.ts";
+import { send } from "./send.ts";
+import { service } from "./service.ts";
+import { set } from "./set.ts";
 import { status } from "./status.ts";
 import { top } from "./top.ts";
 
 /** Every command, in the order of the help; the first needs no name. */
-export const COMMANDS: readonly [Command, ...Command[]] = [run, check, config, status, top];
+export const COMMANDS: readonly [Command, ...Command[]] = [
+  run,
+  init,
+  check,
+  config,
+  get,
+  set,
+  status,
+  top,
+  send,
+  listen,
+  service,
+  completion,
+];

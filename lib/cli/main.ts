@@ -19,7 +19,7 @@ export async function main(argv: readonly string[], services: Services<Config>):
   watchStdout();
   const args = readArguments(argv, COMMANDS);
   const code = await perform(args, { program: PROGRAM, services, commands: COMMANDS });
-  const failure = await endStdout(args.command.name === "run" ? LAST_LINES_MS : Infinity);
+  const failure = await endStdout(args.command.serves ? LAST_LINES_MS : Infinity);
   if (failure === "") return code;
   say.error(`cannot write to standard output: ${failure}`);
   return code || 1;

@@ -50,9 +50,14 @@ export class Remote {
    * Asks for a path.
    * @throws StartError in one line when nobody answers
    */
-  async ask(path: string, signal = AbortSignal.timeout(PATIENCE_MS)): Promise<Response> {
+  async ask(
+    path: string,
+    signal = AbortSignal.timeout(PATIENCE_MS),
+    method: "GET" | "POST" = "GET",
+  ): Promise<Response> {
     try {
       return await fetch(this.#origin + path, {
+        method,
         headers: this.#token ? { authorization: `Bearer ${this.#token}` } : {},
         signal,
         // Its own certificate is the one to trust; the name in it is the public one.
@@ -71,14 +76,22 @@ export class Remote {
    * Asks for JSON.
    * @throws StartError in one line when there is none to have
    */
-  async json<T>(path: string): Promise<T> {
-    const answer = await this.ask(path);
+  async json<T>(path: string, method: "GET" | "POST" = "GET"): Promise<T> {
+    const answer = await this.ask(path, AbortSignal.timeout(PATIENCE_MS), method);
     await this.refuse(answer);
     try {
       return (await answer.json()) as T;
     } catch {
       throw new StartError(`${this.address} does not answer as a Summoner server`);
     }
+  }
+
+  /**
+   * Has an action carried out. @returns what was done, in a sentence
+   * @throws StartError with the reason when it was not
+   */
+  async post(path: string): Promise<string> {
+    return (await this.json<{ outcome: string }>(path, "POST")).outcome;
   }
 
   /** @throws StartError when an answer is a refusal */

@@ -6,6 +6,7 @@ import { systemClock } from "../host/clock.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import { onSignals, openLog, Program, type Services } from "../host/lifecycle.ts";
 import type { Log } from "../host/log.ts";
+import { Supervisor } from "../host/notify.ts";
 import { openedBy, type Operator } from "../host/service.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
@@ -17,6 +18,7 @@ export const run: Command = {
     "SIGINT and SIGTERM drain it, a second one cuts. SIGHUP reads the settings again, except under a terminal, where it drains too.",
   ],
   flags: SOURCES,
+  serves: true,
   examples: [
     ["", "Starts with ./summoner.toml, or the defaults where there is none."],
     ["--port 9000", "Listens on another port."],
@@ -56,10 +58,13 @@ async function serve(
 ): Promise<number> {
   let { config } = loaded;
   const { promise: stopped, resolve: stop } = Promise.withResolvers<string>();
+  const supervisor = new Supervisor(systemClock, log, process.env);
   const operator: Operator = {
     reload() {
+      supervisor.reloading();
       const { ok, outcome, inForce } = reload(config, sources, running, log);
       config = inForce;
+      supervisor.ready(outcome);
       return { ok, outcome };
     },
     drain: stop,
@@ -67,9 +72,7 @@ async function serve(
   const running = new Program<Config>(systemClock, log, operator);
   for (const remark of remarks(loaded)) log.warning(remark);
   if (loaded.file === null) {
-    log.info(
-      `there is no summoner.toml here, so the defaults apply; ${program} config --defaults > summoner.toml writes one`,
-    );
+    log.info(`there is no summoner.toml here, so the defaults apply; ${program} init writes one`);
   }
   process.on("uncaughtException", (error) => log.bug(error, "outside of any client"));
   process.on("unhandledRejection", (error) => log.bug(error, "outside of any client"));
@@ -84,15 +87,18 @@ async function serve(
     reload: operator.reload,
   });
   // Whoever is told that it is ready may send a signal at once.
-  for (const [name, service] of running.running) {
-    for (const address of service.addresses) {
-      announce(`${name} is ready on ${openedBy(address)}`, config, log);
-    }
-  }
+  const ready = [...running.running].flatMap(([name, { addresses }]) =>
+    addresses.map((address) => `${name} is ready on ${openedBy(address)}`),
+  );
+  for (const line of ready) announce(line, config, log);
+  supervisor.ready(ready.join(", "));
   const why = await stopped;
-  log.info(`${why}: draining for at most ${config.drain_ms} ms`);
+  const draining = `${why}: draining for at most ${config.drain_ms} ms`;
+  log.info(draining);
+  supervisor.stopping(draining, config.drain_ms);
   await running.drain(config.drain_ms);
   await log.close("Server exited cleanly.");
+  supervisor.close();
   ignoreSignals();
   return 0;
 }

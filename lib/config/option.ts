@@ -4,6 +4,16 @@
  * validation, the shipped file, the reference) is read off the table.
  */
 
+/** As much of JSON Schema as the types of settings need. */
+export interface Schema {
+  readonly type?: "string" | "integer" | "boolean" | "array";
+  readonly enum?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly items?: Schema;
+  readonly anyOf?: readonly Schema[];
+}
+
 /** One key of the configuration. */
 export interface Option<T> {
   readonly kind: "option";
@@ -23,6 +33,8 @@ export interface Option<T> {
   readonly aliases?: readonly string[];
   /** The allowed words, where there are only a few. */
   readonly words?: readonly string[];
+  /** What `read` accepts; where texts are looked into, only `allowed` tells how. */
+  readonly schema: Schema;
   /** The value for a found one, or undefined when that is not allowed. */
   read(found: unknown): T | undefined;
 }
@@ -54,6 +66,7 @@ function option<T>(
   initial: T,
   allowed: string,
   about: string,
+  schema: Schema,
   read: (found: unknown) => T | undefined,
   extra: Extra<T> = {},
 ): Option<T> {
@@ -63,6 +76,7 @@ function option<T>(
     initial,
     allowed,
     about,
+    schema,
     read,
     ...extra,
   };
@@ -81,7 +95,7 @@ export function text(
   const { check, ...rest } = extra;
   const read = (found: unknown) =>
     typeof found === "string" && !check?.(found) ? found : undefined;
-  return option(initial, "text", about, read, rest);
+  return option(initial, "text", about, { type: "string" }, read, rest);
 }
 
 /** A whole number from `min` to `max`, both included. */
@@ -95,7 +109,8 @@ export function whole(
     typeof found === "number" && Number.isInteger(found) && found >= min && found <= max
       ? found
       : undefined;
-  return option(initial, `a whole number from ${min} to ${max}`, about, read, extra);
+  const schema: Schema = { type: "integer", minimum: min, maximum: max };
+  return option(initial, `a whole number from ${min} to ${max}`, about, schema, read, extra);
 }
 
 /** A whole number of at least 1, or 0, `false` or JSON's null for never (which reads as 0). */
@@ -109,13 +124,14 @@ export function wholeOrNever(
   return {
     ...number,
     allowed: `a whole number from 1 to ${max}, or 0 or false for never`,
+    schema: { anyOf: [number.schema, { enum: [false, null] }] },
     read: (found) => (found === false || found === null ? 0 : number.read(found)),
   };
 }
 
 export function flag(initial: boolean, about: string, extra: Extra<boolean> = {}): Option<boolean> {
   const read = (found: unknown) => (typeof found === "boolean" ? found : undefined);
-  return option(initial, "true or false", about, read, extra);
+  return option(initial, "true or false", about, { type: "boolean" }, read, extra);
 }
 
 /** One of a few words. */
@@ -127,7 +143,8 @@ export function choice<const W extends string>(
 ): Option<W> {
   const read = (found: unknown) => words.find((word) => word === found);
   const allowed = words.map((word) => `"${word}"`).join(", ");
-  return { ...option<W>(initial, allowed, about, read, extra), words };
+  const schema: Schema = { type: "string", enum: words };
+  return { ...option<W>(initial, allowed, about, schema, read, extra), words };
 }
 
 /** A list of strings, each accepted by `fits`. */
@@ -141,7 +158,8 @@ export function list(
     Array.isArray(found) && found.every((item) => typeof item === "string" && fits(item))
       ? (found as string[])
       : undefined;
-  return option<readonly string[]>([], allowed, about, read, extra);
+  const schema: Schema = { type: "array", items: { type: "string" } };
+  return option<readonly string[]>([], allowed, about, schema, read, extra);
 }
 
 /** A list of strings, or none at all: JSON's null and the empty text read as null. */
@@ -152,7 +170,8 @@ export function listOrNull(
 ): Option<readonly string[] | null> {
   const items = list(about, allowed, () => true);
   const read = (found: unknown) => (found === null || found === "" ? null : items.read(found));
-  return option<readonly string[] | null>(null, allowed, about, read, extra);
+  const schema: Schema = { anyOf: [items.schema, { enum: [null, ""] }] };
+  return option<readonly string[] | null>(null, allowed, about, schema, read, extra);
 }
 
 type Inherited<E extends Entries> = {

@@ -71,6 +71,32 @@ class Scanner {
   }
 }
 
+/** One `key = value` of a TOML text, by the offsets of its parts. */
+export interface TomlPair {
+  /** Its whole path, through its table and its dots. */
+  readonly path: readonly string[];
+  /** Where the key begins. */
+  readonly start: number;
+  /** Where the value begins. */
+  readonly value: number;
+  /** Where the value ends. */
+  readonly end: number;
+  /** Whether the value is an inline table. */
+  readonly inline: boolean;
+  /** What stands in the inline tables of the value. */
+  readonly inner: readonly TomlPair[];
+}
+
+/** A table as it stands in a TOML text, from its header to the next one. The first is the top of the text, which has no header. */
+export interface TomlTable {
+  readonly path: readonly string[];
+  /** Where its header begins. */
+  readonly start: number;
+  /** Where its header ends. */
+  readonly end: number;
+  readonly pairs: readonly TomlPair[];
+}
+
 const BLANK = /(?:[\s,]|#[^\n]*)*/y;
 const TOML_SPACE = /[ \t]*/y;
 const TOML_KEY = /"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[A-Za-z0-9_-]+/y;
@@ -88,45 +114,72 @@ function tomlKey(scan: Scanner): string[] {
   return path;
 }
 
-function tomlValue(scan: Scanner, path: readonly string[]): void {
+/** Passes a value. @returns what stands in its inline tables */
+function tomlValue(scan: Scanner, path: readonly string[]): TomlPair[] {
+  const inner: TomlPair[] = [];
   scan.take(TOML_SPACE);
   if (scan.take(/\[/y)) {
     for (scan.take(BLANK); !scan.done && scan.peek() !== "]"; scan.take(BLANK)) {
-      tomlValue(scan, path);
+      for (const pair of tomlValue(scan, path)) inner.push(pair);
     }
     scan.at++;
   } else if (scan.take(/\{/y)) {
     for (scan.take(BLANK); !scan.done && scan.peek() !== "}"; scan.take(BLANK)) {
-      tomlPair(scan, path);
+      inner.push(tomlPair(scan, path));
     }
     scan.at++;
   } else if (scan.take(TOML_VALUE) === "") {
     scan.at++;
   }
+  return inner;
 }
 
-function tomlPair(scan: Scanner, table: readonly string[]): void {
-  const at = scan.at;
+function tomlPair(scan: Scanner, table: readonly string[]): TomlPair {
+  const start = scan.at;
   const path = [...table, ...tomlKey(scan)];
-  scan.note(path, at);
   scan.take(/=/y);
-  tomlValue(scan, path);
+  scan.take(TOML_SPACE);
+  const value = scan.at;
+  const inline = scan.peek() === "{";
+  const inner = tomlValue(scan, path);
+  return { path, start, value, end: scan.at, inline, inner };
+}
+
+function tomlTable(scan: Scanner, isTop: boolean): TomlTable {
+  const start = scan.at;
+  let path: string[] = [];
+  if (!isTop) {
+    scan.take(/\[+/y);
+    path = tomlKey(scan);
+    scan.take(/\]+/y);
+  }
+  const end = scan.at;
+  const pairs: TomlPair[] = [];
+  for (scan.take(BLANK); !scan.done && scan.peek() !== "["; scan.take(BLANK)) {
+    pairs.push(tomlPair(scan, path));
+  }
+  return { path, start, end, pairs };
+}
+
+/** All tables of a TOML text that has been parsed without error, in order. */
+export function tomlTables(text: string): TomlTable[] {
+  const scan = new Scanner(text);
+  const tables: TomlTable[] = [];
+  do tables.push(tomlTable(scan, tables.length === 0));
+  while (!scan.done);
+  return tables;
 }
 
 /** Positions of all keys and tables of a TOML text. */
 export function tomlPositions(text: string): Positions {
   const scan = new Scanner(text);
-  let table: string[] = [];
-  for (scan.take(BLANK); !scan.done; scan.take(BLANK)) {
-    if (scan.peek() === "[") {
-      const at = scan.at;
-      scan.take(/\[+/y);
-      table = tomlKey(scan);
-      scan.note(table, at);
-      scan.take(/\]+/y);
-    } else {
-      tomlPair(scan, table);
-    }
+  const note = ({ path, start, inner }: TomlPair) => {
+    scan.note(path, start);
+    inner.forEach(note);
+  };
+  for (const { path, start, pairs } of tomlTables(text)) {
+    scan.note(path, start);
+    pairs.forEach(note);
   }
   return scan.found;
 }

@@ -4,7 +4,7 @@ export interface Preset {
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-/** The tuning recipes of the reference's documentation, with fixed numbers inside its ranges. */
+/** The tuning recipes of the reference's documentation, with fixed numbers inside its ranges, and one for development. */
 export const presets = {
   chat: {
     about: "Low-latency chat: many small messages, short pauses.",
@@ -71,6 +71,23 @@ export const presets = {
           disconnect_threshold: 10_000,
         },
       },
+    },
+  },
+  local: {
+    about: "Local development: everything is logged, and nobody is thrown out or waits long.",
+    config: {
+      version: "rust",
+      drain_ms: 500,
+      logger: { log_level: "DEBUG" },
+      hyper_parameters: {
+        rate_limit_msgs_per_minute: 100_000,
+        client_timeout_secs: 0,
+        quarantine_cooldown_secs: 0,
+        throttle_delay_ms: 10,
+        flow_control_delay_ms: 50,
+        backpressure_policy: { enable_disconnect: false },
+      },
+      web: { access_log: true },
     },
   },
 } as const satisfies Readonly<Record<string, Preset>>;

@@ -2,6 +2,8 @@ import type { Entries, Option, Section } from "./option.ts";
 import { optionPaths, type Reading, valueAt } from "./read.ts";
 
 const WIDTH = 78;
+/** Columns of a list on one line; formatters break longer ones. */
+const LIST_WIDTH = 80;
 
 /** A value as TOML writes it. */
 export function tomlValue(value: unknown): string {
@@ -9,33 +11,52 @@ export function tomlValue(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** The commented file: every option with its words, those at their default commented out. */
-export function renderToml(entries: Entries): string {
+/**
+ * The commented file: every option with its words, those at their default commented out.
+ * @param values what it sets besides or instead of the shipped values, by dotted path
+ */
+export function renderToml(
+  entries: Entries,
+  values: ReadonlyMap<string, unknown> = new Map(),
+): string {
   const head = [
     "# The configuration of a Summoner server.",
     "# A line that starts with '# key =' shows a default; remove the # to change it.",
   ];
-  return `${[...head, ...tomlTable(entries, [])].join("\n")}\n`;
+  return `${[...head, ...tomlTable(entries, [], values)].join("\n")}\n`;
 }
 
-function tomlTable(entries: Entries, path: readonly string[]): string[] {
+function tomlTable(
+  entries: Entries,
+  path: readonly string[],
+  values: ReadonlyMap<string, unknown>,
+): string[] {
   const lines: string[] = [];
   for (const [key, entry] of Object.entries(entries)) {
     if (entry.kind !== "option") continue;
     const obvious = entry.allowed === "text" || entry.allowed === "true or false";
     const allowed = obvious ? "" : ` Allowed: ${entry.allowed}.`;
     lines.push("", ...comment(entry.about + allowed));
-    const value = entry.shipped ?? entry.initial;
+    const given = values.get([...path, key].join(".")) ?? entry.shipped;
+    const value = given ?? entry.initial;
     if (value === null) lines.push(`# ${key} =`);
-    else lines.push(`${entry.shipped === undefined ? "# " : ""}${key} = ${tomlValue(value)}`);
+    else if (given === undefined) lines.push(`# ${key} = ${tomlValue(value)}`);
+    else lines.push(...tomlPair(key, value));
   }
   for (const [key, entry] of Object.entries(entries)) {
     if (entry.kind !== "section") continue;
     const inner = [...path, key];
     lines.push("", ...comment(entry.about), `[${inner.join(".")}]`);
-    lines.push(...tomlTable(entry.entries, inner));
+    lines.push(...tomlTable(entry.entries, inner, values));
   }
   return lines;
+}
+
+/** A key with its value: a list that is too long for one line takes a line for each item. */
+function tomlPair(key: string, value: unknown): string[] {
+  const line = `${key} = ${tomlValue(value)}`;
+  if (!Array.isArray(value) || line.length <= LIST_WIDTH) return [line];
+  return [`${key} = [`, ...value.map((item) => `  ${tomlValue(item)},`), "]"];
 }
 
 function comment(sentence: string): string[] {

@@ -262,59 +262,65 @@ export const settings = {
       },
     ),
   }),
-  relay: section("The relay's own bounds, in both backends.", {
-    enabled: flag(true, "Whether the relay runs."),
-    max_line_bytes: whole(
-      65_536,
-      [256, 16 * 2 ** 20],
-      "Largest line that goes out, envelope and newline included; a line that would exceed it is refused. The SDK's client cannot read more than 65536.",
-      live,
-    ),
-    outbox_bytes: whole(
-      16 * 2 ** 20,
-      [4096, BYTES_MAX],
-      "Bytes that may wait for one client; a client that would need more is closed as slow.",
-      live,
-    ),
-    total_outbox_bytes: whole(
-      64 * 2 ** 20,
-      [4096, BYTES_MAX],
-      "Bytes that may wait for all clients together; above it all senders pause, and resume below half of it.",
-      live,
-    ),
-    stall_ms: whole(
-      500,
-      [1, MS_MAX],
-      "While senders pause, the client with the most waiting bytes is closed at this interval unless it has halved them.",
-      live,
-    ),
-    max_clients: whole(
-      0,
-      [0, COUNT_MAX],
-      "How many clients may be connected; 0 takes what the process's limit of open files allows.",
-      live,
-    ),
-    max_clients_per_address: whole(
-      0,
-      [0, COUNT_MAX],
-      "How many clients may come from one address; 0 means a quarter of max_clients, and no limit on loopback.",
-      live,
-    ),
-    quarantine_by: choice(
-      "auto",
-      ["auto", "address", "address_and_port"],
-      "What a quarantine applies to. auto: the address, but address and port on loopback, where one address is every agent.",
-      live,
-    ),
-    monitor_interval_ms: whole(
-      100,
-      [1, MS_MAX],
-      "Milliseconds between two ticks of the backpressure monitor.",
-      live,
-    ),
-    tls: inherited("TLS of the relay alone; a key not given here follows [tls].", tls),
-    access: inherited("Access to the relay alone; a key not given here follows [access].", access),
-  }),
+  relay: section(
+    "Lines over TCP: what a client sends goes to all others. These are its own bounds, in both backends.",
+    {
+      enabled: flag(true, "Whether the relay runs."),
+      max_line_bytes: whole(
+        65_536,
+        [256, 16 * 2 ** 20],
+        "Largest line that goes out, envelope and newline included; a line that would exceed it is refused. The SDK's client cannot read more than 65536.",
+        live,
+      ),
+      outbox_bytes: whole(
+        16 * 2 ** 20,
+        [4096, BYTES_MAX],
+        "Bytes that may wait for one client; a client that would need more is closed as slow.",
+        live,
+      ),
+      total_outbox_bytes: whole(
+        64 * 2 ** 20,
+        [4096, BYTES_MAX],
+        "Bytes that may wait for all clients together; above it all senders pause, and resume below half of it.",
+        live,
+      ),
+      stall_ms: whole(
+        500,
+        [1, MS_MAX],
+        "While senders pause, the client with the most waiting bytes is closed at this interval unless it has halved them.",
+        live,
+      ),
+      max_clients: whole(
+        0,
+        [0, COUNT_MAX],
+        "How many clients may be connected; 0 takes what the process's limit of open files allows.",
+        live,
+      ),
+      max_clients_per_address: whole(
+        0,
+        [0, COUNT_MAX],
+        "How many clients may come from one address; 0 means a quarter of max_clients, and no limit on loopback.",
+        live,
+      ),
+      quarantine_by: choice(
+        "auto",
+        ["auto", "address", "address_and_port"],
+        "What a quarantine applies to. auto: the address, but address and port on loopback, where one address is every agent.",
+        live,
+      ),
+      monitor_interval_ms: whole(
+        100,
+        [1, MS_MAX],
+        "Milliseconds between two ticks of the backpressure monitor.",
+        live,
+      ),
+      tls: inherited("TLS of the relay alone; a key not given here follows [tls].", tls),
+      access: inherited(
+        "Access to the relay alone; a key not given here follows [access].",
+        access,
+      ),
+    },
+  ),
   web: section(
     "HTTP: health, metrics, admin and the dashboard, and a site of your own beside them. Admin actions exist where there is a token: in the environment as SUMMONER_TOKEN, or in token_file.",
     {

@@ -1,4 +1,10 @@
-import type { Socket, SocketHandler, TCPSocketListener, TLSOptions } from "bun";
+import type {
+  Socket,
+  SocketHandler,
+  TCPSocketListener,
+  TCPSocketListenOptions,
+  TLSOptions,
+} from "bun";
 import type { AccessSettings, TlsSettings } from "../config/table.ts";
 import type { Clock } from "../host/clock.ts";
 import { reasonOf } from "../config/reason.ts";
@@ -6,6 +12,7 @@ import { messageOf, StartError } from "../host/errors.ts";
 import type { Log } from "../host/log.ts";
 import { type Address, addressText, type Health } from "../host/service.ts";
 import { fileLimit } from "./file-limit.ts";
+import { type Inherited, inheritedSocket } from "./inherited.ts";
 import { Lives, maxLingering, type Protocol, type Refused } from "./lives.ts";
 import { probeTls, tlsOptions } from "./tls.ts";
 import { TurnedAway } from "./turned-away.ts";
@@ -61,6 +68,7 @@ export class Listener<C extends Client> {
   readonly #unborn = new Set<Socket<Connection<C>>>();
   readonly #turnedAway: TurnedAway;
   readonly #jobs: (() => void)[] = [];
+  readonly #inherited: Inherited | null;
   #tls: TLSOptions | undefined;
   #settings: ListenSettings;
   #access: Access;
@@ -84,8 +92,10 @@ export class Listener<C extends Client> {
     this.#settings = settings;
     this.#access = new Access(settings.access);
     this.lives = new Lives(protocol, clock, log);
-    this.#socket = this.#listen(at.host, at.port, settings.tls);
-    this.address = { host: at.host, port: this.#socket.port };
+    this.#inherited = inheritedSocket(service);
+    const { host, port } = this.#inherited?.address ?? at;
+    this.#socket = this.#listen(host, port, settings.tls);
+    this.address = { host, port: this.#inherited ? port : this.#socket.port };
     this.#jobs.push(clock.every(SWEEP_MS, () => this.#sweep()));
     this.#jobs.push(clock.every(1000, () => this.#turnedAway.tell()));
     this.#checkFileLimit();
@@ -150,14 +160,15 @@ export class Listener<C extends Client> {
   #listen(host: string, port: number, settings: TlsSettings): TCPSocketListener<Connection<C>> {
     const where = `${this.#service}: cannot listen on ${addressText(host, port)}`;
     const tls = tlsOptions(settings);
+    const at = this.#inherited ? { fd: this.#inherited.duplicate() } : { hostname: host, port };
     try {
       const socket = Bun.listen<Connection<C>>({
-        hostname: host,
-        port,
+        ...at,
         allowHalfOpen: true,
         socket: this.#handlers(),
         ...(tls ? { tls } : {}),
-      });
+        // Bun's types do not tell of `fd`.
+      } as TCPSocketListenOptions<Connection<C>>);
       this.#tls = tls;
       return socket;
     } catch (error) {

@@ -11,6 +11,8 @@ const GAP_MS = 5000;
 const LATE_MS = 3500;
 const DEAD_MS = 12_000;
 const RETRY_MS = 2000;
+/** Milliseconds that an answer may take: what waits for one on a dead connection would wait for ever. */
+const ANSWER_MS = 10_000;
 const PAGE_SIZE = 25;
 const LOG_LINES = 200;
 /** Milliseconds for which the order of the clients is held after the operator's last move over them. */
@@ -879,8 +881,10 @@ function toast(text, isWrong = false) {
 /** @returns the status and what the server said; 0 when it did not answer */
 async function post(path, fields) {
   const headers = { "content-type": "application/json", "x-summoner-page": "1" };
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  const body = JSON.stringify(fields);
   try {
-    const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(fields) });
+    const answer = await fetch(path, { method: "POST", headers, body, signal });
     const text = (await answer.text()).trim();
     const isJson = answer.headers.get("content-type")?.startsWith("application/json");
     return { status: answer.status, said: isJson ? JSON.parse(text).outcome : text };
@@ -905,7 +909,8 @@ async function act(name, fields = {}) {
 async function askSession() {
   let session;
   try {
-    session = await (await fetch("/session", { cache: "no-store" })).json();
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    session = await (await fetch("/session", { cache: "no-store", signal })).json();
   } catch {
     return;
   }

@@ -1,0 +1,197 @@
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { Socket, TLSOptions } from "bun";
+import { load, problemText } from "../config/load.ts";
+import { overlay } from "../config/option.ts";
+import { reasonOf } from "../config/reason.ts";
+import { settings } from "../config/table.ts";
+import { type Clock, systemClock } from "../host/clock.ts";
+import { messageOf, StartError } from "../host/errors.ts";
+import { addressText } from "../host/service.ts";
+import { tlsOptions } from "../net/tls.ts";
+import { type Arguments, type Flag, SOURCES, sourcesOf } from "./command.ts";
+import { say } from "./say.ts";
+
+/** How long a relay may take to let us in. */
+const PATIENCE_MS = 5000;
+/** How often a client that says nothing shows that it is there. */
+const HEARTBEAT_MS = 60_000;
+const NEWLINE = 10;
+
+/** What a client of the relay takes on its command line. */
+export const CLIENT_FLAGS: readonly Flag[] = [
+  ...SOURCES,
+  { name: "insecure", about: "With TLS, take any certificate." },
+];
+
+/** Where a relay is, and how it is spoken to. */
+export interface Destination {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: TLSOptions | null;
+  /** What proves that it is the right one; null takes any. */
+  readonly certificate: X509Certificate | null;
+}
+
+/**
+ * The relay of the configuration that a command line names, or null when that has problems, which have been told.
+ * @throws StartError when the configuration does not tell where it is
+ */
+export function destinationOf(args: Arguments): Destination | null {
+  const { config, file, problems } = load(settings, sourcesOf(args));
+  for (const problem of problems) say.error(problemText(problem));
+  if (problems.length > 0) return null;
+  const where = file ?? "the defaults";
+  const { port, relay } = config;
+  if (!relay.enabled) throw new StartError(`the relay is off in ${where}`);
+  if (port === 0) {
+    throw new StartError(`port is 0 in ${where}, so nobody knows where the relay listens`);
+  }
+  const everywhere = { "0.0.0.0": "127.0.0.1", "::": "::1" } as Record<string, string>;
+  const at = { host: everywhere[config.host] ?? config.host, port };
+  const tls = overlay(config.tls, relay.tls);
+  if (tls.cert === "") return { ...at, tls: null, certificate: null };
+  const own = tls.require_client_cert ? tlsOptions(tls) : {};
+  const insecure = args.flags.has("insecure");
+  const [chain, certificate] = insecure ? [[], null] : readCertificate(tls.cert);
+  return { ...at, tls: { ...own, ca: chain, rejectUnauthorized: false }, certificate };
+}
+
+function readCertificate(path: string): [chain: string, certificate: X509Certificate] {
+  try {
+    const chain = readFileSync(path, "utf8");
+    return [chain, new X509Certificate(chain)];
+  } catch (error) {
+    throw new StartError(`tls.cert: cannot read ${path}: ${reasonOf(error)}`);
+  }
+}
+
+/** What the socket says and the connection hears. */
+interface State {
+  ended: boolean;
+  drained: (() => void) | null;
+}
+
+/** A client of a relay. It sends a heartbeat every minute, so that silence does not end it. */
+export class Connection {
+  /** `127.0.0.1:8888`. */
+  readonly address: string;
+  /** Resolves when it has ended; true when that was not in good order. */
+  readonly closed: Promise<boolean>;
+  readonly #socket: Socket;
+  readonly #state: State;
+  readonly #stopHeartbeat: () => void;
+  #writing = false;
+  #betweenLines = true;
+
+  /**
+   * Connects; `hear` gets all that comes, as it was chunked, valid only during
+   * the call, and the socket, to pause it.
+   * @throws StartError in one line when nobody lets us in
+   */
+  static async open(
+    to: Destination,
+    hear: (bytes: Buffer, socket: Pick<Socket, "pause" | "resume">) => void,
+    clock: Clock = systemClock,
+  ): Promise<Connection> {
+    const address = addressText(to.host, to.port);
+    const opened = Promise.withResolvers<Socket>();
+    const closed = Promise.withResolvers<boolean>();
+    const state: State = { ended: false, drained: null };
+    const refuse = (why: string) => opened.reject(new StartError(`no relay on ${address}: ${why}`));
+    const late = () => refuse(`no answer within ${PATIENCE_MS / 1000} s`);
+    const cancel = clock.after(PATIENCE_MS, late);
+    Bun.connect({
+      hostname: to.host,
+      port: to.port,
+      ...(to.tls ? { tls: to.tls } : {}),
+      socket: {
+        open(socket) {
+          if (!to.tls) opened.resolve(socket);
+        },
+        handshake(socket, _success, error) {
+          const doubt = doubtOf(to, socket, error);
+          if (doubt === null) opened.resolve(socket);
+          else refuse(`${doubt}; --insecure takes any certificate`);
+        },
+        data: (socket, bytes) => hear(bytes, socket),
+        drain: () => state.drained?.(),
+        close(_socket, error) {
+          state.ended = true;
+          state.drained?.();
+          refuse("it closes the connection");
+          closed.resolve(error !== undefined);
+        },
+        error() {},
+      },
+    }).catch((error) => {
+      refuse(error.code === "ECONNREFUSED" ? "nobody listens there" : messageOf(error));
+    });
+    try {
+      const socket = await opened.promise;
+      return new Connection(address, socket, state, closed.promise, clock);
+    } finally {
+      cancel();
+    }
+  }
+
+  private constructor(
+    address: string,
+    socket: Socket,
+    state: State,
+    closed: Promise<boolean>,
+    clock: Clock,
+  ) {
+    this.address = address;
+    this.closed = closed;
+    this.#socket = socket;
+    this.#state = state;
+    this.#stopHeartbeat = clock.every(HEARTBEAT_MS, () => {
+      if (this.#betweenLines && !this.#writing) socket.write("\n");
+    });
+  }
+
+  /** Whether the last byte written ended a line. */
+  get betweenLines(): boolean {
+    return this.#betweenLines;
+  }
+
+  /** Resolves when the system has taken all of it; false when the connection ended first. */
+  async write(bytes: Uint8Array): Promise<boolean> {
+    let rest = bytes;
+    this.#writing = true;
+    while (rest.length > 0 && !this.#state.ended) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#state.drained = resolve;
+      rest = rest.subarray(Math.max(0, this.#socket.write(rest)));
+      if (rest.length > 0) await promise;
+    }
+    this.#writing = false;
+    if (bytes.length > 0) this.#betweenLines = bytes.at(-1) === NEWLINE;
+    return rest.length === 0;
+  }
+
+  /** Says that nothing more will be sent; what comes is still heard. */
+  finish(): void {
+    this.#stopHeartbeat();
+    this.#socket.shutdown();
+  }
+
+  close(): void {
+    this.#stopHeartbeat();
+    this.#socket.end();
+  }
+}
+
+/** Why a server is not the one it should be, or null. Its name does not matter: the one in its certificate is the public one. */
+function doubtOf(
+  { certificate }: Destination,
+  socket: Socket,
+  error: (Error & { code?: string }) | null,
+): string | null {
+  if (certificate === null || !error || error.code === "ERR_TLS_CERT_ALTNAME_INVALID") return null;
+  const shown = socket.getPeerX509Certificate();
+  return shown?.fingerprint256 === certificate.fingerprint256
+    ? null
+    : `its certificate is not the configured one (${error.message})`;
+}

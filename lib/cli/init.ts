@@ -1,0 +1,279 @@
+import { accessSync, constants, existsSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { cancel, outro } from "@clack/prompts";
+import { DEFAULT_FILE, type Loaded, problemText, type Sources } from "../config/load.ts";
+import { reasonOf } from "../config/reason.ts";
+import { valueAt } from "../config/read.ts";
+import type { Config } from "../config/table.ts";
+import { type Arguments, type Command, type Context, SOURCES, sourcesOf } from "./command.ts";
+import { run } from "./run.ts";
+import { say } from "./say.ts";
+import { askAll, type Opening, openingOf } from "./wizard.ts";
+import { askYes, BACK, Cancelled, tell } from "./wizard-ask.ts";
+import { convert, type Converted } from "./wizard-convert.ts";
+import { differenceLines } from "./wizard-difference.ts";
+import {
+  addressLines,
+  answered,
+  begin,
+  besides,
+  type Draft,
+  draftOf,
+  type Given,
+  givenBy,
+  givenIn,
+  isOn,
+  needsToken,
+  OPTIONS,
+  rendered,
+  SERVICES,
+  TOKEN_FILE,
+  valueIn,
+} from "./wizard-draft.ts";
+import {
+  contentOf,
+  holdsToken,
+  listenTrouble,
+  type NewFile,
+  newToken,
+  place,
+  selfSigned,
+} from "./wizard-files.ts";
+
+const NOTHING = "Nothing was written.";
+
+export const init: Command = {
+  name: "init",
+  about: "Write a summoner.toml: asks what the server is for, checks the answers, offers to start.",
+  more: [
+    "Nothing is written before the last question, and no file is replaced without showing what would change. --yes asks nothing and takes the defaults, the preset and what --set says.",
+    "--from converts a configuration of the reference server, and says what is not as it was.",
+  ],
+  flags: [
+    {
+      name: "config",
+      short: "c",
+      value: "PATH",
+      completes: "file",
+      about: "File to write, ending in .toml; default ./summoner.toml.",
+    },
+    ...SOURCES.filter(({ name }) => name !== "config"),
+    {
+      name: "from",
+      value: "PATH",
+      completes: "file",
+      about: "Start from this configuration, TOML or the reference's server.json.",
+    },
+    { name: "yes", short: "y", about: "Ask nothing." },
+    { name: "token", about: "With --yes: make an admin token even where none is needed." },
+    { name: "force", about: "With --yes: replace files that are there." },
+  ],
+  serves: true,
+  examples: [
+    ["init", "Asks, and writes ./summoner.toml."],
+    ["init --yes --preset chat --set port=9000", "Asks nothing."],
+    ["init --from server.json", "Takes over the settings of a reference server."],
+  ],
+  async run(args, context) {
+    const found = prepare(args);
+    if (typeof found === "string") {
+      say.error(found);
+      return 2;
+    }
+    for (const problem of found.loaded.problems) say.error(problemText(problem));
+    if (found.loaded.problems.length > 0) {
+      say.log(NOTHING);
+      return 2;
+    }
+    return args.flags.has("yes") ? withoutQuestions(found, args, context) : ask(found, context);
+  },
+};
+
+/** What a command line asks for. */
+interface Prepared {
+  readonly target: string;
+  readonly sources: Sources;
+  readonly loaded: Loaded<Config>;
+}
+
+/** Understands a command line, or says what is wrong with it. */
+function prepare(args: Arguments): Prepared | string {
+  const { flags } = args;
+  if (!flags.has("yes")) {
+    const stray = ["token", "force"].find((name) => flags.has(name));
+    if (stray) return `--${stray}: only with --yes`;
+    if (!process.stdin.isTTY || !process.stdout.isTTY) {
+      return "init needs a terminal; init --yes writes a configuration without questions";
+    }
+  }
+  const target = flags.get("config")?.[0] ?? DEFAULT_FILE;
+  if (!target.toLowerCase().endsWith(".toml")) return `--config: ${target} must end in .toml`;
+  try {
+    accessSync(dirname(target), constants.W_OK);
+  } catch (error) {
+    return `--config: cannot write to the folder ${dirname(target)}: ${reasonOf(error)}`;
+  }
+  const { preset, host, port } = sourcesOf(args);
+  const sets = flags.get("set") ?? [];
+  const sources = { file: flags.get("from")?.[0], preset, sets, host, port };
+  return { target, sources, loaded: begin(sources) };
+}
+
+/** What a file that was named says in this server's words. */
+function converted({ loaded }: Prepared, file: string): Converted {
+  const content = contentOf(file);
+  if (content === null || !file.toLowerCase().endsWith(".json")) {
+    return { given: givenBy(loaded), notes: [] };
+  }
+  const values = JSON.parse(content.replace(/^\uFEFF/, "")) as Record<string, unknown>;
+  return convert(basename(file), values, loaded);
+}
+
+function withoutQuestions(found: Prepared, { flags }: Arguments, { program }: Context): number {
+  const { target, sources, loaded } = found;
+  const tell = flags.has("quiet") ? () => {} : (line: string) => process.stdout.write(`${line}\n`);
+  const force = flags.has("force");
+  const before = contentOf(target);
+  if (before !== null && !force) {
+    say.error(`${target} exists already; --force replaces it, init without --yes asks`);
+    return 2;
+  }
+  const { file } = sources;
+  const { given, notes }: Converted = file
+    ? converted(found, file)
+    : { given: givenBy(loaded), notes: [] };
+  let draft = draftOf(file ?? sources.preset ?? "defaults", given);
+  const withToken = tokenWithoutQuestions(draft, target, flags.has("token"), force);
+  if (typeof withToken === "string") {
+    say.error(withToken);
+    return 2;
+  }
+  draft = withToken;
+  const { text, config, problems } = rendered(target, givenIn(draft));
+  if (problems.length > 0) {
+    for (const problem of problems) say.error(problemText(problem));
+    say.log(NOTHING);
+    return 2;
+  }
+  for (const note of notes) tell(note);
+  for (const service of SERVICES.filter((one) => isOn(draft, one))) {
+    const { host, port } = service;
+    const trouble = listenTrouble(valueAt(config, host) as string, valueAt(config, port) as number);
+    if (trouble) say.warn(`${service.name}: ${trouble} at present`);
+  }
+  if (before !== null) for (const line of differenceLines(before, text)) tell(line);
+  const { written, token } = write(target, text, before, draft);
+  tell(`written: ${written.join(", ")}`);
+  for (const line of addressLines(config)) tell(`  ${line}`);
+  if (token) tell(`admin token, shown this once: ${token}`);
+  tell(`${startLine(program, target)} starts it.`);
+  return 0;
+}
+
+/** The draft with a token where one is needed or wanted, or why there can be none. One that is there is kept. */
+function tokenWithoutQuestions(
+  draft: Draft,
+  target: string,
+  wanted: boolean,
+  force: boolean,
+): Draft | string {
+  const named = valueIn(draft, TOKEN_FILE) as string;
+  const web = SERVICES.find(({ name }) => name === "web");
+  if (wanted && !(web && isOn(draft, web))) return "--token: the web service is off";
+  if (!wanted && (named !== "" || !needsToken(draft))) return draft;
+  const file = named || besides(target, ".token");
+  const next = answered(draft, TOKEN_FILE, file);
+  if (holdsToken(file) && !(wanted && force)) return next;
+  if (existsSync(file) && !force) return `${file} holds no token; --force replaces it`;
+  return { ...next, makesToken: true };
+}
+
+/** Asks, writes and offers to start. */
+async function ask(found: Prepared, context: Context): Promise<number> {
+  const { target } = found;
+  try {
+    const before = contentOf(target);
+    const done = await askAll(opening(found));
+    const { text } = rendered(target, givenIn(done));
+    const { written, token } = write(target, text, before, done);
+    if (written.length > 0) tell.done(`Written: ${written.join(", ")}`);
+    if (token) {
+      const where = valueIn(done, TOKEN_FILE) as string;
+      tell.box("The admin token, shown this once", [
+        token,
+        "",
+        `The dashboard asks for it; ${where} keeps it.`,
+      ]);
+    }
+  } catch (error) {
+    if (!(error instanceof Cancelled)) throw error;
+    cancel(`Cancelled. ${NOTHING}`);
+    return 1;
+  }
+  const later = startLine(context.program, target);
+  if (!(await wantsStart())) {
+    outro(`${later} starts it.`);
+    return 0;
+  }
+  outro("Starting; Ctrl-C stops it.");
+  const flags = new Map([["config", [target]]]);
+  return run.run({ command: run, named: true, flags, operands: [], problems: [] }, context);
+}
+
+function opening(found: Prepared): Opening {
+  const { target, sources } = found;
+  const { file } = sources;
+  if (file === undefined) return openingOf(target, sources);
+  const { given, notes } = converted(found, file);
+  return { target, sources, draft: draftOf(file, given), notes };
+}
+
+async function wantsStart(): Promise<boolean> {
+  try {
+    const answer = await askYes("Start the server now?");
+    return answer !== BACK && answer;
+  } catch (error) {
+    if (error instanceof Cancelled) return false;
+    throw error;
+  }
+}
+
+interface Written {
+  readonly written: readonly string[];
+  /** The admin token that was made, if one was. */
+  readonly token: string | null;
+}
+
+/**
+ * Writes a draft with all that belongs to it: everything or nothing.
+ * @param before what the file held when the person was asked
+ * @throws StartError
+ */
+function write(target: string, text: string, before: string | null, draft: Draft): Written {
+  const { tls, makesToken } = draft;
+  const files: NewFile[] = [];
+  if (tls?.made) {
+    const hosts = SERVICES.map(({ host }) => valueIn(draft, host) as string);
+    const pair = selfSigned(hosts);
+    files.push({ path: tls.cert, content: pair.cert, secret: false });
+    files.push({ path: tls.key, content: pair.key, secret: true });
+  }
+  const token = makesToken ? newToken() : null;
+  if (token !== null) {
+    const path = valueIn(draft, TOKEN_FILE) as string;
+    files.push({ path, content: `${token}\n`, secret: true });
+  }
+  // The one that names the others comes last.
+  if (text !== before)
+    files.push({ path: target, content: text, secret: holdsSecret(givenIn(draft)) });
+  place(files, { path: target, content: before });
+  return { written: files.map(({ path }) => path), token };
+}
+
+function holdsSecret(given: Given): boolean {
+  return [...given].some(([path, value]) => OPTIONS.get(path)?.secret === true && value !== "");
+}
+
+function startLine(program: string, target: string): string {
+  return target === DEFAULT_FILE ? program : `${program} --config ${target}`;
+}

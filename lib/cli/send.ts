@@ -1,0 +1,125 @@
+import { type LineSink, LineSplitter } from "../net/lines.ts";
+import { printable } from "../host/content.ts";
+import { systemClock } from "../host/clock.ts";
+import { NOTICES } from "../services/relay/envelope.ts";
+import { type Arguments, type Command } from "./command.ts";
+import { CLIENT_FLAGS, Connection, destinationOf } from "./connection.ts";
+import { say } from "./say.ts";
+
+const TIMEOUT_SECONDS = 5;
+/** No notice is longer; longer lines are other people's. */
+const NOTICE_BYTES = 4096;
+
+export const send: Command = {
+  name: "send",
+  about: "Send lines to the relay: the texts given, or else what standard input holds.",
+  more: [
+    "It ends when the relay has read everything: with exit code 0, or with 1 when a line was refused, which the relay's notices on standard error tell of.",
+  ],
+  operands: [
+    {
+      name: "TEXT",
+      optional: true,
+      repeats: true,
+      about: "A line to send; without any, the lines of standard input are sent as they come.",
+    },
+  ],
+  flags: [
+    ...CLIENT_FLAGS,
+    {
+      name: "timeout",
+      value: "SECONDS",
+      about: `How long the relay may take to read what has been sent; default ${TIMEOUT_SECONDS}.`,
+    },
+  ],
+  examples: [
+    ["send '{\"hi\": 1}' bye", "Sends two lines."],
+    ["send --port 9000 < lines.txt", "Sends a file's lines to another port."],
+    ["send -- -1", "Sends a line that looks like an option."],
+  ],
+  async run(args) {
+    const seconds = timeoutOf(args);
+    const broken = args.operands.some((text) => text.includes("\n"));
+    if (broken) say.error("TEXT: holds a newline, which no line can");
+    if (seconds === null || broken) return 2;
+    const to = destinationOf(args);
+    if (to === null) return 2;
+    const notices = new Notices();
+    const connection = await Connection.open(to, (bytes) => notices.hear(bytes));
+    const well = await deliver(connection, args.operands, seconds);
+    connection.close();
+    return well && !notices.refused ? 0 : 1;
+  },
+};
+
+function timeoutOf({ flags }: Arguments): number | null {
+  const [given = `${TIMEOUT_SECONDS}`] = flags.get("timeout") ?? [];
+  const seconds = Number(given);
+  if (seconds > 0) return seconds;
+  say.error(`--timeout: found ${given}; allowed: a number of seconds above 0`);
+  return null;
+}
+
+/** Sends everything and waits for the relay to read it. @returns whether it did; if not, that has been told */
+async function deliver(
+  connection: Connection,
+  texts: readonly string[],
+  seconds: number,
+): Promise<boolean> {
+  const { address } = connection;
+  const sent =
+    texts.length > 0
+      ? await connection.write(Buffer.from(texts.map((text) => `${text}\n`).join("")))
+      : await pour(Bun.stdin.stream(), connection);
+  if (sent) connection.finish();
+  const late = Promise.withResolvers<"late">();
+  const cancel = systemClock.after(seconds * 1000, () => late.resolve("late"));
+  const ended = await Promise.race([connection.closed, late.promise]);
+  cancel();
+  if (sent && ended === false) return true;
+  say.error(
+    ended === "late"
+      ? `${address} has not read everything within ${seconds} s; --timeout gives it longer`
+      : `${address} closed the connection before it had read everything`,
+  );
+  return false;
+}
+
+/** Sends a stream, as fast as the relay takes it; a last line needs no newline. @returns whether all of it was taken */
+async function pour(input: ReadableStream<Uint8Array>, connection: Connection): Promise<boolean> {
+  const reader = input.getReader();
+  // Nobody need type another line to learn that it is over.
+  let over = false;
+  void connection.closed.then(() => {
+    over = true;
+    void reader.cancel();
+  });
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (over) return false;
+    if (done) break;
+    if (!(await connection.write(value))) return false;
+  }
+  return connection.betweenLines || connection.write(Buffer.from("\n"));
+}
+
+/** Shows the relay's notices among what other clients say. */
+class Notices implements LineSink {
+  refused = false;
+  readonly #splitter = new LineSplitter();
+
+  hear(bytes: Buffer): void {
+    this.#splitter.feed(bytes, NOTICE_BYTES, this);
+  }
+
+  lines(block: Buffer): void {
+    for (const line of block.toString().split("\n")) {
+      if (!line.startsWith("Warning:")) continue;
+      process.stderr.write(`${printable(line)}\n`);
+      // The plain backend says good-bye to whoever leaves.
+      if (`${line}\n` !== NOTICES.disconnected) this.refused = true;
+    }
+  }
+
+  oversize(): void {}
+}

@@ -1,0 +1,181 @@
+import { isIP } from "node:net";
+import { dirname, isAbsolute, resolve } from "node:path";
+import { load, type Loaded, problemText } from "../config/load.ts";
+import { type Config, settings } from "../config/table.ts";
+import { StartError } from "../host/errors.ts";
+import { addressText } from "../host/service.ts";
+import { type Arguments, type Command, SOURCES, sourcesOf } from "./command.ts";
+import { say } from "./say.ts";
+
+/** Seconds that a stop may take beyond the drain. */
+const LAST_SECONDS = 5;
+/** Folders that the service does not see. */
+const HIDDEN = ["/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"];
+const LOGS = "/var/log/";
+const STATE = "/var/lib/";
+
+export const service: Command = {
+  name: "service",
+  about: "Print what a service manager needs to run the server with this configuration.",
+  more: [
+    "For systemd: put the unit into /etc/systemd/system/summoner.service, what --socket prints beside it as summoner.socket if systemd is to hold the relay's port through restarts, and call systemctl enable --now on the one (summoner.service) or the other (summoner.socket).",
+    "A service has no terminal, so SIGHUP reloads: systemctl reload summoner.",
+  ],
+  operands: [{ name: "KIND", choices: ["systemd"], about: "Whose: systemd." }],
+  flags: [
+    ...SOURCES,
+    { name: "socket", about: "Print the unit of the relay's socket instead of the service's." },
+  ],
+  examples: [
+    ["service systemd --config /etc/summoner.toml", "Prints a unit file."],
+    ["service systemd --socket", "Prints the socket's unit file."],
+  ],
+  run(args) {
+    const loaded = load(settings, sourcesOf(args));
+    for (const problem of loaded.problems) say.error(problemText(problem));
+    if (loaded.problems.length > 0) return 2;
+    const unit = args.flags.has("socket") ? socketUnit(loaded) : serviceUnit(loaded, args);
+    process.stdout.write(unit);
+    return 0;
+  },
+};
+
+/** @throws StartError when systemd could not listen there */
+function socketUnit({ config }: Loaded<Config>): string {
+  const { host, port, relay } = config;
+  if (!relay.enabled) throw new StartError("the relay is off, and no other service takes a socket");
+  if (isIP(host) === 0)
+    throw new StartError(`host: systemd takes no name (${host}), give an address`);
+  if (port === 0) throw new StartError("port: systemd takes no port 0, give another one");
+  return unit(
+    "[Unit]",
+    "Description=Summoner message server, the relay's socket",
+    "",
+    "[Socket]",
+    `ListenStream=${addressText(host, port)}`,
+    "# The server knows it by this name.",
+    "FileDescriptorName=relay",
+    "",
+    "[Install]",
+    "WantedBy=sockets.target",
+  );
+}
+
+function serviceUnit({ config, file }: Loaded<Config>, args: Arguments): string {
+  const program = Bun.main.endsWith(".ts")
+    ? [process.execPath, "run", Bun.main]
+    : [process.execPath];
+  const from = file === null ? [] : ["--config", resolve(file)];
+  for (const path of [...program, ...from]) {
+    if (!HIDDEN.some((folder) => path.startsWith(folder))) continue;
+    say.warn(
+      `${path} is hidden from the service; put it where ProtectHome and PrivateTmp do not hide it`,
+    );
+  }
+  const given = ["preset", "set", "host", "port"].flatMap((name) =>
+    (args.flags.get(name) ?? []).flatMap((value) => [`--${name}`, value]),
+  );
+  const { lines, override } = logFolder(config);
+  return unit(
+    "[Unit]",
+    "Description=Summoner message server",
+    "Wants=network-online.target",
+    "After=network-online.target",
+    "",
+    "[Service]",
+    "Type=notify",
+    `ExecStart=${[...program, "run", ...from, ...given, ...override].map(argument).join(" ")}`,
+    "# A service has no terminal, so SIGHUP reloads.",
+    "ExecReload=/bin/kill -HUP $MAINPID",
+    ...workingDirectory(file),
+    "# For secrets, as SUMMONER_TOKEN=...",
+    "EnvironmentFile=-/etc/default/summoner",
+    "Restart=on-failure",
+    "# Settings that are wrong stay wrong.",
+    "RestartPreventExitStatus=2",
+    "WatchdogSec=30",
+    `TimeoutStopSec=${Math.ceil(config.drain_ms / 1000) + LAST_SECONDS}`,
+    "LimitNOFILE=1048576",
+    ...lines,
+    "",
+    "# It reads what everybody may. Keys and certificates that a group may read,",
+    "# let it read with SupplementaryGroups=.",
+    "DynamicUser=yes",
+    ...capabilities(config),
+    ...HARDENING,
+    "# Its machine code is made while it runs, so this one must be off.",
+    "MemoryDenyWriteExecute=no",
+    "",
+    "[Install]",
+    "WantedBy=multi-user.target",
+  );
+}
+
+const HARDENING = [
+  "NoNewPrivileges=yes",
+  "ProtectSystem=strict",
+  "ProtectHome=yes",
+  "ProtectClock=yes",
+  "ProtectControlGroups=yes",
+  "ProtectHostname=yes",
+  "ProtectKernelLogs=yes",
+  "ProtectKernelModules=yes",
+  "ProtectKernelTunables=yes",
+  "ProtectProc=invisible",
+  "PrivateDevices=yes",
+  "PrivateTmp=yes",
+  "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX",
+  "RestrictNamespaces=yes",
+  "RestrictRealtime=yes",
+  "RestrictSUIDSGID=yes",
+  "LockPersonality=yes",
+  "UMask=0027",
+  "SystemCallArchitectures=native",
+  "SystemCallFilter=@system-service",
+  "SystemCallErrorNumber=EPERM",
+];
+
+function workingDirectory(file: string | null): string[] {
+  if (file === null) return [];
+  const folder = dirname(resolve(file)).replaceAll("%", "%%");
+  return ["# Where the relative paths of the configuration lead.", `WorkingDirectory=${folder}`];
+}
+
+/** Lets it write its log file; a folder that is relative moves to where services log. */
+function logFolder({ logger }: Config): { lines: string[]; override: string[] } {
+  const { enable_file_log: enabled, log_file_path: path } = logger;
+  if (!enabled) return { lines: [], override: [] };
+  if (!isAbsolute(path)) {
+    const override = ["--set", `logger.log_file_path=${LOGS}summoner`];
+    return { lines: ["LogsDirectory=summoner"], override };
+  }
+  const folder = resolve(path);
+  const [kind, below] = folder.startsWith(LOGS)
+    ? ["LogsDirectory", folder.slice(LOGS.length)]
+    : folder.startsWith(STATE)
+      ? ["StateDirectory", folder.slice(STATE.length)]
+      : ["# Everybody must be allowed to write there.\nReadWritePaths", folder];
+  return { lines: [`${kind}=${word(below)}`], override: [] };
+}
+
+function capabilities({ port, relay, web }: Config): string[] {
+  const ports = [...(relay.enabled ? [port] : []), ...(web.enabled ? [web.port] : [])];
+  const low = ports.some((port) => port > 0 && port < 1024);
+  const needed = low ? "CAP_NET_BIND_SERVICE" : "";
+  return [`CapabilityBoundingSet=${needed}`, ...(low ? [`AmbientCapabilities=${needed}`] : [])];
+}
+
+function unit(...lines: readonly string[]): string {
+  return `${lines.join("\n")}\n`;
+}
+
+/** A word as a unit file writes it. */
+function word(text: string): string {
+  const escaped = text.replaceAll("%", "%%");
+  return /^[^\s"'\\;]+$/.test(escaped) ? escaped : `"${escaped.replace(/["\\]/g, "\\$&")}"`;
+}
+
+/** A word of a command. */
+function argument(text: string): string {
+  return word(text.replaceAll("$", "$$$$"));
+}

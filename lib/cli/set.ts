@@ -1,0 +1,194 @@
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { forget, foundAt, setKey, targetOf, unsetKey } from "../config/edit.ts";
+import { DEFAULT_FILE, type Loaded, problemText } from "../config/load.ts";
+import { type Layer, parseLayer, type Problem, read, setLayer } from "../config/read.ts";
+import { reasonOf } from "../config/reason.ts";
+import { masked, tomlValue } from "../config/render.ts";
+import { type Config, settings } from "../config/table.ts";
+import { StartError } from "../host/errors.ts";
+import { readToken } from "../services/web/gate.ts";
+import { type Command, SOURCES } from "./command.ts";
+import { Remote } from "./remote.ts";
+import { say } from "./say.ts";
+
+export const set: Command = {
+  name: "set",
+  about: "Set one key in the configuration file, in place: all else stays as it is.",
+  more: [
+    "VALUE is TOML, and a bare word is a text. Nothing is written when the file with the new value would have a problem. Keys that need one another are set together, by their section.",
+  ],
+  operands: [
+    {
+      name: "KEY",
+      completes: "key",
+      about: "A key with the tables around it, as logger.log_level.",
+    },
+    {
+      name: "VALUE",
+      completes: "value",
+      optional: true,
+      about: "Its value; -- before it lets it begin with a dash.",
+    },
+  ],
+  flags: [
+    ...SOURCES.filter(({ name }) => name === "config"),
+    { name: "default", about: "Take the key, or all of a section, out of the file instead." },
+    { name: "reload", about: "Then have the running server read the file again." },
+  ],
+  examples: [
+    ["set port 9000", "Sets a key in ./summoner.toml."],
+    ["set logger.log_level DEBUG --reload", "Sets a key in the running server too."],
+    ["set port --default", "Goes back to the default."],
+    [`set tls '{ cert = "a.pem", key = "b.pem" }'`, "Sets two keys at once."],
+  ],
+  run(args, { program }) {
+    const file = args.flags.get("config")?.[0] ?? DEFAULT_FILE;
+    const [key = "", value] = args.operands;
+    const toDefault = args.flags.has("default");
+    if (toDefault !== (value === undefined)) {
+      say.error(toDefault ? "VALUE: not with --default" : "VALUE: missing");
+      return 2;
+    }
+    const text = textOf(file, program);
+    const plan = typeof text === "string" ? planOf(file, text, key, value) : [text];
+    if (!("edited" in plan)) {
+      for (const problem of plan) say.error(problemText(problem));
+      return 2;
+    }
+    if (plan.edited !== text) replaceFile(file, plan.edited);
+    if (!args.flags.has("quiet")) for (const line of plan.told) process.stdout.write(`${line}\n`);
+    return args.flags.has("reload") ? reload(plan.before) : 0;
+  },
+};
+
+/** The text of a TOML file, or why there is none to edit. */
+function textOf(file: string, program: string): string | Problem {
+  if (file.toLowerCase().endsWith(".json")) {
+    const message = `only TOML is edited; ${program} init --from ${file} converts it`;
+    return { where: file, message };
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(readFileSync(file));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") {
+      return { where: file, message: `there is no such file; ${program} init writes one` };
+    }
+    const why = error instanceof TypeError ? "it is not UTF-8" : reasonOf(error);
+    return { where: file, message: `cannot be read: ${why}` };
+  }
+}
+
+/** A change of a file that may be written. */
+interface Plan {
+  /** What the file has said so far, which is what a running server knows. */
+  readonly before: Loaded<Config>;
+  readonly edited: string;
+  /** What changes, a line for each key. */
+  readonly told: readonly string[];
+}
+
+/** What setting a key comes to, or all problems of the file as it would be; without a value the key goes. */
+function planOf(
+  file: string,
+  text: string,
+  key: string,
+  value: string | undefined,
+): Plan | readonly Problem[] {
+  const mark = text.startsWith("\uFEFF") ? "\uFEFF" : "";
+  let edited = text.slice(mark.length);
+  const layer = parseLayer(file, edited);
+  if ("message" in layer) return [layer];
+  const target = targetOf(settings, key, "set");
+  if ("message" in target) return [target];
+  const given =
+    value === undefined ? null : { ...(setLayer(`${key}=${value}`) as Layer), name: "set" };
+  const told: string[] = [];
+  // Read anew, since it is without the old values: one that is wrong may be put right.
+  const others = parseLayer(file, edited) as Layer;
+  for (const [path, option] of target.options) {
+    const was = foundAt(layer.values, path, option);
+    const is = given ? foundAt(given.values, path, option) : undefined;
+    if ((given ? is : was) === undefined) continue;
+    forget(others.values, path, option);
+    const shown = (found: unknown) => {
+      const one = found ?? option.initial;
+      return one === null ? "(not given)" : tomlValue(masked(option, one));
+    };
+    if (Bun.deepEquals(was, is)) {
+      told.push(`${path}: ${shown(is)}, as it was`);
+    } else {
+      told.push(`${path}: ${shown(was)} -> ${shown(is)}${option.live ? "" : " takes a restart"}`);
+      edited = is === undefined ? unsetKey(edited, path, option) : setKey(edited, path, option, is);
+    }
+  }
+  const after = read(settings, given ? [others, given] : [others], true);
+  if (after.problems.length > 0) return after.problems;
+  const written = parseLayer(file, edited);
+  if (
+    "message" in written ||
+    !Bun.deepEquals(read(settings, [written], true).config, after.config)
+  ) {
+    throw new Error(`the edit of ${key} has gone wrong; ${file} stays as it was`);
+  }
+  if (told.length === 0) told.push(`${key}: nothing to change in ${file}`);
+  const before = { ...read(settings, [layer], true), file };
+  return { before, edited: mark + edited, told };
+}
+
+/** Puts a text in the place of a file's, whole or not at all. @throws StartError when it cannot */
+function replaceFile(file: string, text: string): void {
+  try {
+    const path = realpathSync(file);
+    accessSync(path, constants.W_OK);
+    const { mode, uid, gid } = statSync(path);
+    const next = `${path}.${process.pid}.new`;
+    const out = openSync(next, "wx", 0o600);
+    try {
+      try {
+        const made = fstatSync(out);
+        if (made.uid !== uid || made.gid !== gid) fchownSync(out, uid, gid);
+        fchmodSync(out, mode & 0o7777);
+        writeFileSync(out, text);
+        fsyncSync(out);
+      } finally {
+        closeSync(out);
+      }
+      renameSync(next, path);
+    } catch (error) {
+      rmSync(next, { force: true });
+      throw error;
+    }
+  } catch (error) {
+    throw new StartError(`${file}: cannot be written: ${reasonOf(error)}`);
+  }
+}
+
+/** Has the server of this configuration read its file again. @throws StartError when it does not */
+async function reload(before: Loaded<Config>): Promise<number> {
+  const { web } = before.config;
+  if (web.enabled && readToken(web.token_file) !== null) {
+    process.stdout.write(`${await new Remote(before).post("/admin/reload")}\n`);
+    return 0;
+  }
+  const why = web.enabled ? "there is no token for the web service" : "the web service is off";
+  say.error(
+    `${why}, so the server was not told; kill -HUP with its process id tells one that runs without a terminal`,
+  );
+  return 1;
+}

@@ -1,0 +1,183 @@
+import { styleText } from "node:util";
+import {
+  confirm,
+  isCancel,
+  log,
+  multiselect,
+  note,
+  password,
+  S_BAR,
+  select,
+  text,
+  updateSettings,
+} from "@clack/prompts";
+
+/** The answer to go back a step. */
+export const BACK = Symbol("back");
+export type Back = typeof BACK;
+
+/** A person has had enough. */
+export class Cancelled extends Error {}
+
+/** The key that goes back, in every question. */
+const BACK_KEY = "<";
+
+// Ctrl-D ends the input, which would leave a question open for ever.
+updateSettings({ aliases: { [BACK_KEY]: "cancel", "\x04": "cancel" } });
+
+/** What may be chosen. */
+export interface Choice<T> {
+  readonly value: T;
+  readonly label: string;
+  /** What stands behind the label while it is marked. */
+  readonly hint?: string | undefined;
+  /** What stands below the label. */
+  readonly more?: string;
+}
+
+/**
+ * Asks, as long as there is a terminal to ask.
+ * @throws Cancelled
+ */
+async function asked<T>(
+  question: (signal: AbortSignal) => Promise<T | symbol>,
+): Promise<Exclude<T, symbol> | Back> {
+  const { stdin } = process;
+  const gone = new AbortController();
+  const end = () => gone.abort();
+  let last: string | undefined;
+  const see = (key: string | undefined) => {
+    last = key;
+  };
+  stdin.on("keypress", see);
+  stdin.on("end", end);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, end);
+  try {
+    const answer = await question(gone.signal);
+    if (!isCancel(answer)) return answer as Exclude<T, symbol>;
+    if (last === BACK_KEY && !gone.signal.aborted) return BACK;
+    throw new Cancelled();
+  } finally {
+    stdin.off("keypress", see);
+    stdin.off("end", end);
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, end);
+  }
+}
+
+/** Columns that text may take beside the guide. */
+function room(): number {
+  return Math.max(20, (process.stdout.columns || 80) - 4);
+}
+
+function fitted(words: string): string {
+  return Bun.wrapAnsi(words, room(), { hard: true });
+}
+
+/** A question and what explains it, as lines that fit. */
+function lines(title: string, about: string): string[] {
+  const below = about === "" ? [] : fitted(about).split("\n");
+  return [...fitted(title).split("\n"), ...below.map((line) => styleText("dim", line))];
+}
+
+/** The same, for the prompts that guide only their first line. */
+function guided(title: string, about: string): string {
+  return lines(title, about).join(`\n${styleText("gray", S_BAR)}  `);
+}
+
+/** One of a few. */
+export function askChoice<const T extends string | boolean>(
+  title: string,
+  about: string,
+  choices: readonly Choice<T>[],
+  initial: T,
+): Promise<T | Back> {
+  const message = lines(title, about).join("\n");
+  // The prompt's own type of an option varies by the type of its value.
+  const options = choices.map(plain) as { value: T; label: string }[] as never;
+  return asked<T>((signal) =>
+    select<T>({ message, options, initialValue: initial, signal, showInstructions: false }),
+  ) as Promise<T | Back>;
+}
+
+/** Any of a few, but at least one. */
+export function askSeveral(
+  title: string,
+  choices: readonly Choice<string>[],
+  initial: readonly string[],
+): Promise<readonly string[] | Back> {
+  return asked<readonly string[]>((signal) =>
+    multiselect<string>({
+      message: title,
+      options: choices.map(plain),
+      initialValues: initial,
+      required: true,
+      signal,
+    }),
+  );
+}
+
+function plain<T>({ value, label: title, hint, more }: Choice<T>) {
+  // The prompt counts the colours of its guide as columns.
+  const width = room() - 12;
+  const words = more === undefined ? title : `${title}\n${more}`;
+  const label = Bun.wrapAnsi(words, width, { hard: true }).replaceAll("\n", "\n  ");
+  return hint === undefined ? { value, label } : { value, label, hint };
+}
+
+export function askYes(title: string, initial = true): Promise<boolean | Back> {
+  return asked((signal) => confirm({ message: title, initialValue: initial, signal }));
+}
+
+/**
+ * A line of text.
+ * @param initial what an empty line means
+ * @param trouble why a text will not do, or null
+ */
+export function askText(
+  title: string,
+  about: string,
+  initial: string,
+  trouble: (text: string) => string | null,
+): Promise<string | Back> {
+  return asked((signal) =>
+    text({
+      message: guided(title, about),
+      placeholder: initial,
+      defaultValue: initial,
+      validate: (found) => complaint(trouble(found?.trim() || initial)),
+      signal,
+    }),
+  ).then((answer) => (typeof answer === "string" ? answer.trim() || initial : answer));
+}
+
+/** A line of text that is not shown. */
+export function askSecret(
+  title: string,
+  about: string,
+  trouble: (text: string) => string | null,
+): Promise<string | Back> {
+  return asked((signal) =>
+    password({
+      message: guided(title, about),
+      validate: (found) => complaint(trouble(found ?? "")),
+      signal,
+    }),
+  );
+}
+
+function complaint(trouble: string | null): string | undefined {
+  // The first line stands behind a corner, the others behind nothing.
+  return trouble === null ? undefined : fitted(trouble).replaceAll("\n", "\n   ");
+}
+
+/** Says something between two questions. */
+export const tell = {
+  info: (words: string) => log.info(fitted(words)),
+  warn: (words: string) => log.warn(fitted(words)),
+  error: (words: string) => log.error(fitted(words)),
+  done: (words: string) => log.success(fitted(words)),
+  /** Lines that keep their breaks; a long one goes on below. */
+  lines: (lines: readonly string[]) => log.message(lines.flatMap((one) => fitted(one).split("\n"))),
+  box: (title: string, lines: readonly string[]) =>
+    note(lines.join("\n"), title, { format: (line) => line }),
+};

@@ -1,0 +1,93 @@
+import { styleText } from "node:util";
+import { optionPaths } from "../config/read.ts";
+import { settings } from "../config/table.ts";
+import { count } from "./words.ts";
+
+/** A line that only one of two texts has. */
+interface Change {
+  readonly sign: "-" | "+";
+  readonly line: string;
+  /** The TOML table it stands in, `[web]`; "" before the first. */
+  readonly table: string;
+}
+
+/** What turns one text into the other, with as few lines as possible. */
+function changes(before: string, after: string): Change[] {
+  const [old, next] = [before, after].map((text) => located(text.replace(/\r\n/g, "\n")));
+  return changed(old as Line[], next as Line[]);
+}
+
+/**
+ * What turns one file into another, for a person: each line under its table.
+ * Empty lines and comments that are added are left out, and counted; secrets are masked.
+ */
+export function differenceLines(before: string, after: string): string[] {
+  const told = changes(before, after).filter(({ line }) => line.trim() !== "");
+  const shown = told.filter(({ sign, line }) => sign === "-" || !line.startsWith("#"));
+  const lines: string[] = [];
+  let last = "";
+  for (const { sign, line, table } of shown) {
+    if (table !== last && !line.trimStart().startsWith("[")) lines.push(styleText("dim", table));
+    last = table;
+    lines.push(styleText(sign === "-" ? "red" : "green", `${sign} ${withoutSecret(line)}`));
+  }
+  const comments = told.length - shown.length;
+  if (comments > 0) lines.push(styleText("dim", `and ${count(comments, "line")} of comments more`));
+  return lines;
+}
+
+const SECRETS = [...optionPaths(settings)]
+  .filter(([, { secret }]) => secret)
+  .map(([path]) => path.slice(path.lastIndexOf(".") + 1));
+
+function withoutSecret(line: string): string {
+  const pair = new RegExp(`\\b(${SECRETS.join("|")})("?\\s*=\\s*)(?!"")\\S.*`);
+  return line.replace(pair, '$1$2"********"');
+}
+
+interface Line {
+  readonly line: string;
+  readonly table: string;
+}
+
+function located(text: string): Line[] {
+  let table = "";
+  return text.split("\n").map((line) => {
+    const head = /^\s*(\[[^[\]]+\])/.exec(line)?.[1];
+    if (head !== undefined) table = head;
+    return { line, table };
+  });
+}
+
+function changed(old: readonly Line[], next: readonly Line[]): Change[] {
+  let start = 0;
+  const [n, m] = [old.length, next.length];
+  const same = (i: number, j: number) => old[i]?.line === next[j]?.line;
+  while (start < n && start < m && same(start, start)) start++;
+  let end = 0;
+  while (end < n - start && end < m - start && same(n - 1 - end, m - 1 - end)) end++;
+  // lengths[i][j]: the longest common part of what follows line i of the one and j of the other.
+  const [rows, columns] = [n - start - end, m - start - end];
+  const lengths = Array.from({ length: rows + 1 }, () => new Uint32Array(columns + 1));
+  const length = (i: number, j: number) => lengths[i]?.[j] ?? 0;
+  for (let i = rows - 1; i >= 0; i--) {
+    for (let j = columns - 1; j >= 0; j--) {
+      (lengths[i] as Uint32Array)[j] = same(start + i, start + j)
+        ? length(i + 1, j + 1) + 1
+        : Math.max(length(i + 1, j), length(i, j + 1));
+    }
+  }
+  const found: Change[] = [];
+  let [i, j] = [0, 0];
+  while (i < rows || j < columns) {
+    if (i < rows && j < columns && same(start + i, start + j)) {
+      i++;
+      j++;
+    } else if (j >= columns || (i < rows && length(i + 1, j) >= length(i, j + 1))) {
+      found.push({ sign: "-", ...(old[start + i++] as Line) });
+    } else {
+      found.push({ sign: "+", ...(next[start + j++] as Line) });
+    }
+  }
+  return found;
+}

@@ -1,0 +1,258 @@
+import { basename, dirname, join, resolve } from "node:path";
+import { contradictions, TOKEN_VARIABLE } from "../config/contradictions.ts";
+import { load, type Loaded, type Sources } from "../config/load.ts";
+import { meansLoopback } from "../config/loopback.ts";
+import type { Entries, Option } from "../config/option.ts";
+import { type PresetName, presets } from "../config/presets.ts";
+import {
+  optionPaths,
+  parseLayer,
+  type Problem,
+  read,
+  type Reading,
+  valueAt,
+} from "../config/read.ts";
+import { masked, renderToml, tomlValue } from "../config/render.ts";
+import { type Config, settings } from "../config/table.ts";
+import { addressText } from "../host/service.ts";
+
+/** What a configuration says explicitly, by dotted path. */
+export type Given = ReadonlyMap<string, unknown>;
+
+/** Every option of the table, by its dotted path. */
+export const OPTIONS: ReadonlyMap<string, Option<unknown>> = new Map(optionPaths(settings));
+
+/** The guards that are asked about; the file has more. */
+export const GUARDS: readonly string[] = [
+  "hyper_parameters.rate_limit_msgs_per_minute",
+  "hyper_parameters.client_timeout_secs",
+  "hyper_parameters.quarantine_cooldown_secs",
+  "hyper_parameters.backpressure_policy.throttle_threshold",
+  "hyper_parameters.backpressure_policy.flow_control_threshold",
+  "hyper_parameters.backpressure_policy.enable_disconnect",
+  "hyper_parameters.backpressure_policy.disconnect_threshold",
+  "version",
+];
+
+export const TOKEN_FILE = "web.token_file";
+/** The key whose value may call for a token. */
+const TOKEN_FOR = "web.host";
+
+/** A service as the table knows it: a section that can be switched on and off. */
+export interface ServiceEntry {
+  readonly name: string;
+  readonly about: string;
+  /** Paths of its options. */
+  readonly enabled: string;
+  readonly host: string;
+  readonly port: string;
+  /** Its own TLS section, or null. */
+  readonly tls: string | null;
+}
+
+/** All services, in the order of the table. One without a host and port of its own has those of the top level. */
+export function servicesOf(entries: Entries): ServiceEntry[] {
+  return Object.entries(entries).flatMap(([name, entry]) => {
+    if (entry.kind !== "section" || !Object.hasOwn(entry.entries, "enabled")) return [];
+    const own = (key: string) => (Object.hasOwn(entry.entries, key) ? `${name}.${key}` : key);
+    return {
+      name,
+      about: entry.about,
+      enabled: `${name}.enabled`,
+      host: own("host"),
+      port: own("port"),
+      tls: Object.hasOwn(entry.entries, "tls") ? `${name}.tls` : null,
+    };
+  });
+}
+
+export const SERVICES: readonly ServiceEntry[] = servicesOf(settings);
+
+/** What the shipped file holds for an option. */
+export function shippedValue(path: string): unknown {
+  const option = OPTIONS.get(path) as Option<unknown>;
+  return option.shipped ?? option.initial;
+}
+
+/** The layer below all others: `load` takes it as what a program gives that embeds the server. */
+const SHIPPED = "run";
+
+/**
+ * Reads what a new file starts from: the shipped values, or those of a file
+ * that is named, and what the command line says. That a token is missing is no
+ * problem yet: one may be made.
+ */
+export function begin(sources: Sources): Loaded<Config> {
+  const loaded = loadBase(sources);
+  const missing = contradictions(loaded.config).find(({ key }) => key === TOKEN_FOR);
+  const message = missing && `${missing.key}: ${missing.message}`;
+  return { ...loaded, problems: loaded.problems.filter((problem) => problem.message !== message) };
+}
+
+function loadBase(sources: Sources): Loaded<Config> {
+  if (sources.file !== undefined) return load(settings, sources);
+  const shipped = [...OPTIONS].filter(([, option]) => option.shipped !== undefined);
+  const run = nested(shipped.map(([path, option]) => [path, option.shipped]));
+  return load(settings, { ...sources, run, object: {} });
+}
+
+/** Values by dotted path as tables in tables. */
+function nested(values: Iterable<readonly [path: string, value: unknown]>) {
+  const whole: Record<string, unknown> = {};
+  for (const [path, value] of values) {
+    const keys = path.split(".");
+    const last = keys.pop() as string;
+    let table = whole;
+    for (const key of keys) table = (table[key] ??= {}) as Record<string, unknown>;
+    table[last] = value;
+  }
+  return whole;
+}
+
+/** What must be written so that a file means the same: all that was named, and all that the shipped file says otherwise. */
+export function givenBy({ config, origins }: Reading): Given {
+  const given = new Map<string, unknown>();
+  for (const path of OPTIONS.keys()) {
+    const value = valueAt(config, path);
+    const named = (origins.get(path) ?? SHIPPED) !== SHIPPED;
+    const differs = !Bun.deepEquals(value, shippedValue(path));
+    if (value !== null && (named || differs)) given.set(path, value);
+  }
+  return given;
+}
+
+/** Where TLS is to come from. */
+export interface TlsAnswer {
+  /** The section that gets it (`tls` is every service), or null for none. */
+  readonly section: string | null;
+  /** Whether a pair is made for it. */
+  readonly made: boolean;
+  readonly cert: string;
+  readonly key: string;
+  readonly passphrase: string;
+}
+
+/** The answers so far. */
+export interface Draft {
+  /** What the numbers come from: a preset's name, `defaults`, or the file that is started from. */
+  readonly purpose: string;
+  readonly base: Given;
+  /** What was answered otherwise since. */
+  readonly answers: Given;
+  /** Null leaves TLS as the base has it. */
+  readonly tls: TlsAnswer | null;
+  /** Whether a new token is made for the file that `web.token_file` names. */
+  readonly makesToken: boolean;
+}
+
+export function draftOf(purpose: string, base: Given): Draft {
+  return { purpose, base, answers: new Map(), tls: null, makesToken: false };
+}
+
+/** The draft with another base. Answers stay, but not those about guards: they were about other numbers. */
+export function rebased(draft: Draft, purpose: string, base: Given): Draft {
+  if (draft.purpose === purpose) return draft;
+  const answers = [...draft.answers].filter(([path]) => !GUARDS.includes(path));
+  return { ...draft, purpose, base, answers: new Map(answers) };
+}
+
+function baseValue({ base }: Draft, path: string): unknown {
+  return base.has(path) ? base.get(path) : shippedValue(path);
+}
+
+/** The value that an option has in a draft, TLS aside. */
+export function valueIn(draft: Draft, path: string): unknown {
+  return draft.answers.has(path) ? draft.answers.get(path) : baseValue(draft, path);
+}
+
+export function isOn(draft: Draft, { enabled }: ServiceEntry): boolean {
+  return valueIn(draft, enabled) === true;
+}
+
+/** The draft with one more answer. */
+export function answered(draft: Draft, path: string, value: unknown): Draft {
+  const answers = new Map(draft.answers);
+  if (Bun.deepEquals(value, baseValue(draft, path))) answers.delete(path);
+  else answers.set(path, value);
+  return { ...draft, answers };
+}
+
+/** Everything that a draft says explicitly. */
+export function givenIn({ base, answers, tls }: Draft): Given {
+  const given = new Map([...base, ...answers]);
+  if (tls === null) return given;
+  for (const path of given.keys()) {
+    const [, key] = /(?:^|\.)tls\.(\w+)$/.exec(path) ?? [];
+    const replaced = key === "cert" || key === "key" || key === "passphrase";
+    if (replaced || (key !== undefined && tls.section === null)) given.delete(path);
+  }
+  if (tls.section === null) return given;
+  given.set(`${tls.section}.cert`, tls.cert);
+  given.set(`${tls.section}.key`, tls.key);
+  if (tls.passphrase !== "") given.set(`${tls.section}.passphrase`, tls.passphrase);
+  return given;
+}
+
+/** Whether the base of a draft has TLS anywhere. */
+export function hasTls({ base }: Draft): boolean {
+  return [...base.keys()].some((path) => /(?:^|\.)tls\.cert$/.test(path) && base.get(path) !== "");
+}
+
+/** The file of a draft and what it means, read by the code that reads any file. */
+export interface Rendered {
+  readonly text: string;
+  readonly config: Config;
+  readonly problems: readonly Problem[];
+}
+
+/** Renders a draft as the file at `path`, and reads it back. */
+export function rendered(path: string, given: Given): Rendered {
+  const text = renderToml(settings, given);
+  const layer = parseLayer(path, text);
+  const { config, problems } = read(settings, "message" in layer ? [] : [layer], true);
+  return { text, config, problems: "message" in layer ? [layer, ...problems] : problems };
+}
+
+/** Whether a token is needed that is not there: the web service is reachable from elsewhere. */
+export function needsToken(draft: Draft): boolean {
+  const web = SERVICES.find(({ name }) => name === "web") as ServiceEntry;
+  if (!isOn(draft, web) || process.env[TOKEN_VARIABLE]) return false;
+  return !meansLoopback(valueIn(draft, web.host) as string);
+}
+
+/** A file that lies beside the configuration, as the configuration names it. */
+export function besides(target: string, ending: string): string {
+  const name = basename(target).replace(/\.toml$/i, ending);
+  const folder = resolve(dirname(target));
+  // The server looks from where it is started; only here does a bare name do.
+  return folder === process.cwd() ? name : join(folder, name);
+}
+
+/** What a preset is for, in its own words. */
+export function presetAbout(name: PresetName): string {
+  return presets[name].about.replace(/\.$/, "");
+}
+
+/** Where the services of a configuration will be found, one line each. */
+export function addressLines(config: Config): string[] {
+  const on = SERVICES.filter(({ enabled }) => valueAt(config, enabled) === true);
+  const width = Math.max(...on.map(({ name }) => name.length));
+  return on.map(({ name, host, port, tls }) => {
+    const at = valueAt(config, port) as number;
+    const address = addressText(valueAt(config, host) as string, at);
+    const own = tls === null ? null : valueAt(config, `${tls}.cert`);
+    const secure = (own ?? config.tls.cert) === "" ? "" : " with TLS";
+    const free = at === 0 ? " (a free port)" : "";
+    return `${name.padEnd(width)}  ${address}${free}${secure}`;
+  });
+}
+
+/** What a file says otherwise than the shipped one, one line each; secrets are masked. */
+export function settingLines(given: Given): string[] {
+  return [...given]
+    .filter(([path, value]) => !Bun.deepEquals(value, shippedValue(path)))
+    .map(([path, value]) => {
+      const option = OPTIONS.get(path) as Option<unknown>;
+      return `${path} = ${tomlValue(masked(option, value))}`;
+    });
+}

@@ -1,0 +1,270 @@
+/**
+ * Changes of single keys in a TOML text that keep everything else byte for
+ * byte: comments, order, blank lines, line endings. The text must parse.
+ */
+
+import { parse } from "smol-toml";
+import type { Option } from "./option.ts";
+import { type TomlPair, type TomlTable, tomlTables } from "./positions.ts";
+import { nest, optionPaths, type Problem, read } from "./read.ts";
+import { tomlValue } from "./render.ts";
+import type { settings } from "./table.ts";
+
+/** What a key on the command line means. */
+export interface Target {
+  /** One option, or all of a section, each with its dotted path. */
+  readonly options: readonly (readonly [path: string, option: Option<unknown>])[];
+  readonly isSection: boolean;
+}
+
+/** A pair with what it stands in. */
+interface Standing {
+  readonly pair: TomlPair;
+  readonly table: TomlTable;
+  /** The pair whose inline table holds it, or null. */
+  readonly holder: TomlPair | null;
+}
+
+/** The options that a key names, by an alias too; or the problem that there are none, in the words of any reading. */
+export function targetOf(entries: typeof settings, key: string, where: string): Target | Problem {
+  const all = [...optionPaths(entries)];
+  const one = all.find(([path, option]) => spellings(path, option).includes(key));
+  if (one) return { options: [one], isSection: false };
+  const below = all.filter(([path]) => path.startsWith(`${key}.`));
+  if (below.length > 0) return { options: below, isSection: true };
+  const layer = { name: where, values: nest(key.split("."), 0) };
+  return read(entries, [layer], true).problems[0] as Problem;
+}
+
+/** What the values of a file hold for an option, as written, or undefined. */
+export function foundAt(values: object, path: string, option: Option<unknown>): unknown {
+  const table = tableOf(values, path);
+  const name = Object.keys(table).findLast((key) => namesOf(path, option).includes(key));
+  return name === undefined ? undefined : table[name];
+}
+
+/** Takes an option out of the values of a file, by whatever names it stands there. */
+export function forget(values: object, path: string, option: Option<unknown>): void {
+  for (const name of namesOf(path, option)) delete tableOf(values, path)[name];
+}
+
+/** The table that an option stands in; where there is none, an empty one. */
+function tableOf(values: object, path: string): Record<string, unknown> {
+  let table: unknown = values;
+  for (const word of path.split(".").slice(0, -1)) {
+    table = (table as Record<string, unknown>)[word] ?? {};
+  }
+  return typeof table === "object" ? (table as Record<string, unknown>) : {};
+}
+
+/** The text with the key at this dotted path set: where it stands, where its default is commented out, or on a line of its own. */
+export function setKey(
+  text: string,
+  path: string,
+  option: Option<unknown>,
+  value: unknown,
+): string {
+  const tables = tomlTables(text);
+  const written = writtenValue(value);
+  const standing = standingPair(tables, path, option);
+  if (standing) return splice(text, standing.pair.value, standing.pair.end, written);
+  const words = path.split(".");
+  const table = words.slice(0, -1);
+  const pair = (above: readonly string[]) => `${words.slice(above.length).join(".")} = ${written}`;
+  // No header and no dotted key may add to an inline table.
+  const holder = everyPair(tables).findLast(
+    (one) => one.pair.inline && isWithin(table, one.pair.path),
+  )?.pair;
+  if (holder) return addInline(text, holder, pair(holder.path));
+  const header = tables.find((one) => isSame(one.path, table));
+  if (header) {
+    const shown = uncommented(text, tables, header, namesOf(path, option), written);
+    return shown ?? addToTable(text, tables, header, pair(table));
+  }
+  // Nor may a header name a table that dotted keys have made.
+  const dotted = everyPair(tables).findLast(
+    (one) => one.table.path.length < table.length && isWithin(one.pair.path, table),
+  );
+  if (dotted) return addBelow(text, dotted.pair, pair(dotted.table.path));
+  const eol = eolOf(text);
+  const gap = text === "" ? "" : text.endsWith("\n") ? eol : eol + eol;
+  return `${text}${gap}[${table.join(".")}]${eol}${pair(table)}${eol}`;
+}
+
+/** The text in which the key at this dotted path does not stand any more; a line of its own becomes a comment that shows the default. */
+export function unsetKey(text: string, path: string, option: Option<unknown>): string {
+  const standing = standingPair(tomlTables(text), path, option);
+  if (!standing) return text;
+  return unsetKey(without(text, standing, option.initial), path, option);
+}
+
+function without(text: string, { pair, table, holder }: Standing, initial: unknown): string {
+  const { start, end, path } = pair;
+  if (holder) return cutInline(text, holder, pair);
+  if (path.length > table.path.length + 1) {
+    const from = start - indentAt(text, start).length;
+    return splice(text, from, lineEnd(text, end) + eolAt(text, lineEnd(text, end)).length, "");
+  }
+  const shown = initial === null ? "" : ` ${writtenValue(initial)}`;
+  return splice(text, start, end, `# ${path.at(-1)} =${shown}`);
+}
+
+/** All pairs, those in inline tables after the one that holds them. */
+function everyPair(tables: readonly TomlTable[]): Standing[] {
+  const all: Standing[] = [];
+  const add = (table: TomlTable, pairs: readonly TomlPair[], holder: TomlPair | null) => {
+    for (const pair of pairs) {
+      all.push({ pair, table, holder });
+      add(table, pair.inner, pair);
+    }
+  };
+  for (const table of tables) add(table, table.pairs, null);
+  return all;
+}
+
+/** The pair that gives a key its value: of several spellings the last one counts. */
+function standingPair(
+  tables: readonly TomlTable[],
+  path: string,
+  option: Option<unknown>,
+): Standing | undefined {
+  const spelled = spellings(path, option).map((spelling) => spelling.split("."));
+  return everyPair(tables).findLast(({ pair }) => spelled.some((one) => isSame(one, pair.path)));
+}
+
+/** The names of a key in its table: its own, then its aliases. */
+function namesOf(path: string, option: Option<unknown>): string[] {
+  return [path.slice(path.lastIndexOf(".") + 1), ...(option.aliases ?? [])];
+}
+
+/** All dotted paths of a key. */
+function spellings(path: string, option: Option<unknown>): string[] {
+  const table = path.slice(0, path.lastIndexOf(".") + 1);
+  return namesOf(path, option).map((name) => table + name);
+}
+
+/** The text with the line `# key = value` of a table made to set the key, or null when there is none. */
+function uncommented(
+  text: string,
+  tables: readonly TomlTable[],
+  table: TomlTable,
+  names: readonly string[],
+  written: string,
+): string | null {
+  const next = tables[tables.indexOf(table) + 1]?.start ?? text.length;
+  const line = new RegExp(`(?<=^|\\n)([ \\t]*)# ((?:${names.join("|")}) =)([^\\r\\n]*)`, "g");
+  line.lastIndex = table.end;
+  for (let found = line.exec(text); found && found.index < next; found = line.exec(text)) {
+    const { index } = found;
+    const [whole, indent, key, rest] = found as unknown as [string, string, string, string];
+    const after = afterValue(rest);
+    const isText = table.pairs.some(({ value, end }) => value < index && index < end);
+    if (after === null || isText) continue;
+    return splice(text, index, index + whole.length, `${indent}${key} ${written}${after}`);
+  }
+  return null;
+}
+
+/** What follows the value, or none, on a line after `key =`; null when that is no TOML. */
+function afterValue(rest: string): string | null {
+  if (/^\s*(?:#|$)/.test(rest)) return rest.trimEnd();
+  try {
+    const text = `x =${rest}`;
+    parse(text);
+    return text.slice(tomlTables(text)[0]?.pairs[0]?.end);
+  } catch {
+    return null;
+  }
+}
+
+function addInline(text: string, { value, inner }: TomlPair, pair: string): string {
+  const last = inner.at(-1);
+  if (last) return splice(text, last.end, last.end, `, ${pair}`);
+  const gap = text[value + 1] === "}" ? " " : "";
+  return splice(text, value + 1, value + 1, ` ${pair}${gap}`);
+}
+
+const COMMA_AFTER = /(?:\s|#[^\n]*)*,/y;
+
+function cutInline(text: string, { inner }: TomlPair, pair: TomlPair): string {
+  const commaAfter = (at: number) => {
+    COMMA_AFTER.lastIndex = at;
+    return COMMA_AFTER.test(text) ? COMMA_AFTER.lastIndex - 1 : null;
+  };
+  const own = commaAfter(pair.end);
+  if (own !== null) {
+    const blanks = /[ \t]*/y;
+    blanks.lastIndex = own + 1;
+    blanks.test(text);
+    return splice(splice(text, own, blanks.lastIndex, ""), pair.start, pair.end, "");
+  }
+  const from = pair.start - (/[ \t]*$/.exec(text.slice(0, pair.start))?.[0].length ?? 0);
+  const before = inner[inner.indexOf(pair) - 1];
+  const cut = splice(text, from, pair.end, "");
+  if (!before) return cut;
+  const comma = commaAfter(before.end) as number;
+  return splice(cut, comma, comma + 1, "");
+}
+
+function addToTable(
+  text: string,
+  tables: readonly TomlTable[],
+  table: TomlTable,
+  pair: string,
+): string {
+  const last = table.pairs.at(-1);
+  if (last) return addBelow(text, last, pair);
+  if (table.path.length > 0) return addBelow(text, table, pair);
+  const eol = eolOf(text);
+  const next = tables[1];
+  if (!next) return `${text}${text === "" || text.endsWith("\n") ? "" : eol}${pair}${eol}`;
+  const header = next.start - indentAt(text, next.start).length;
+  // Comments right above a header speak of it, unless the text begins with them.
+  const above = /(?:[ \t]*#[^\n]*\n)*$/.exec(text.slice(0, header))?.index as number;
+  const at = above === 0 ? header : above;
+  return splice(text, at, at, pair + eol + eol);
+}
+
+/** The text with a line more, below a pair or a header and as far to the right. */
+function addBelow(text: string, above: { start: number; end: number }, pair: string): string {
+  const at = lineEnd(text, above.end);
+  return splice(text, at, at, eolOf(text) + indentAt(text, above.start) + pair);
+}
+
+function writtenValue(value: unknown): string {
+  // The one character that JSON writes as it is and TOML does not.
+  return tomlValue(value).replaceAll("\x7f", "\\u007f");
+}
+
+function isSame(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && isWithin(a, b);
+}
+
+/** Whether a path begins with another one. */
+function isWithin(path: readonly string[], outer: readonly string[]): boolean {
+  return outer.every((word, i) => path[i] === word);
+}
+
+function splice(text: string, from: number, to: number, inserted: string): string {
+  return text.slice(0, from) + inserted + text.slice(to);
+}
+
+function eolOf(text: string): string {
+  return eolAt(text, lineEnd(text, 0)) || "\n";
+}
+
+/** The line ending that stands here, or nothing at the end of the text. */
+function eolAt(text: string, at: number): string {
+  return text[at] === "\r" ? "\r\n" : text.slice(at, at + 1);
+}
+
+/** Where the line that goes through here ends. */
+function lineEnd(text: string, at: number): number {
+  const newline = text.indexOf("\n", at);
+  if (newline < 0) return text.length;
+  return text[newline - 1] === "\r" ? newline - 1 : newline;
+}
+
+function indentAt(text: string, at: number): string {
+  return /[ \t]*$/.exec(text.slice(0, at))?.[0] ?? "";
+}

@@ -1,0 +1,25 @@
+/** The few calls of Linux's C library that Bun has no name for. */
+export type Libc = ReturnType<typeof open>;
+
+let known: Libc | undefined;
+
+/** The C library, opened when it is first asked for: most starts do without. Linux alone has it. */
+export function libc(): Libc {
+  known ??= open();
+  return known;
+}
+
+function open() {
+  const { dlopen } = require("bun:ffi") as typeof import("bun:ffi");
+  // musl answers to this name too.
+  return dlopen("libc.so.6", {
+    clock_gettime: { args: ["int", "ptr"], returns: "int" },
+    close: { args: ["int"], returns: "int" },
+    dup: { args: ["int"], returns: "int" },
+    getsockname: { args: ["int", "ptr", "ptr"], returns: "int" },
+    getsockopt: { args: ["int", "int", "int", "ptr", "ptr"], returns: "int" },
+    sendto: { args: ["int", "ptr", "u64", "int", "ptr", "u32"], returns: "i64" },
+    setsockopt: { args: ["int", "int", "int", "ptr", "u32"], returns: "int" },
+    socket: { args: ["int", "int", "int"], returns: "int" },
+  }).symbols;
+}
