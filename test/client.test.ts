@@ -446,11 +446,48 @@ describe.skipIf(!openssl)("with TLS", () => {
     const { err, code } = await start(args).ends();
     expect(code).toBe(1);
     expect(err).toMatch(
-      /^error: no relay on 127\.0\.0\.1:\d+: its certificate is not the configured one \([^\n]+\); --insecure takes any certificate\n$/,
+      /^error: no relay on 127\.0\.0\.1:\d+: its certificate is not the configured one \([^\n]+\); --insecure takes any\n$/,
     );
     expect(server.stats()["lines_in"]).toBe(0);
     expect(await start([...args, "--insecure"]).ends()).toEqual(WELL);
     expect(server.stats()["lines_in"]).toBe(1);
+  });
+
+  test.each([["relay.example"], ["127.0.0.1"]])(
+    "it trusts what the configured authority has signed, for %s too",
+    async (name) => {
+      const folder = folderWith();
+      const authority = selfSigned(folder, "authority.example");
+      const [request, key, cert] = ["csr", "key", "crt"].map((kind) => join(folder, `own.${kind}`));
+      for (const args of [
+        `req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=${name} -keyout ${key} -out ${request}`,
+        `x509 -req -in ${request} -CA ${authority.cert} -CAkey ${authority.key} -days 2 -out ${cert}`,
+      ]) {
+        expect(Bun.spawnSync([openssl as string, ...args.split(" ")]).exitCode).toBe(0);
+      }
+      const server = await relay({ tls: { cert, key } });
+      const settings = `port = ${server.port}\n[tls]\n${tomlOf(authority)}`;
+      expect(await start(["send", "one"], "", folderWith(settings)).ends()).toEqual(WELL);
+    },
+  );
+
+  test("it tells of a server that speaks none", async () => {
+    const tls = tomlOf(selfSigned(folderWith()));
+    const silent = await bare(() => {});
+    const clock = new HandClock();
+    const to = { host: "127.0.0.1", port: silent, tls: {}, certificate: null };
+    const opening = Connection.open(to, () => {}, clock);
+    clock.advance(5000);
+    await expect(opening).rejects.toThrow(`no relay on 127.0.0.1:${silent}: no answer within 5 s`);
+    const closing = await bare((socket) => socket.end());
+    const folder = folderWith(`port = ${closing}\n[tls]\n${tls}`);
+    for (const args of [["listen"], ["listen", "--insecure"]]) {
+      const { err, code } = await start(args, "", folder).ends();
+      expect([err, code]).toEqual([
+        `error: no relay on 127.0.0.1:${closing}: it does not speak TLS\n`,
+        1,
+      ]);
+    }
   });
 
   test("it shows the configured certificate where clients need one", async () => {

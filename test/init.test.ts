@@ -21,6 +21,7 @@ import { presets, type PresetName } from "../lib/config/presets.ts";
 import { read } from "../lib/config/read.ts";
 import { renderToml } from "../lib/config/render.ts";
 import { section, flag, whole } from "../lib/config/option.ts";
+import { renderSchema, SCHEMA_FILE, SCHEMA_LINE } from "../lib/config/schema.ts";
 import { type Config, settings } from "../lib/config/table.ts";
 import { differenceLines } from "../lib/cli/wizard-difference.ts";
 import {
@@ -187,10 +188,11 @@ describe("without questions", () => {
     const { out, err, code } = await yes("--port", "8888");
     expect([err.replaceAll(/warning: [^\n]* in use at present\n/g, ""), code]).toEqual(["", 0]);
     expect(out).toBe(
-      "written: summoner.toml\n  relay  127.0.0.1:8888\n  web    127.0.0.1:8889\nbun run index.ts starts it.\n",
+      "written: summoner.schema.json, summoner.toml\n  relay  127.0.0.1:8888\n  web    127.0.0.1:8889\nbun run index.ts starts it.\n",
     );
-    expect(written("summoner.toml")).toBe(renderToml(settings));
-    expect(readdirSync(folder)).toEqual(["summoner.toml"]);
+    expect(written("summoner.toml")).toBe(`${SCHEMA_LINE}\n${renderToml(settings)}`);
+    expect(written(SCHEMA_FILE)).toBe(renderSchema(settings));
+    expect(readdirSync(folder).sort()).toEqual([SCHEMA_FILE, "summoner.toml"]);
   });
 
   test("every preset is what it is on the command line", async () => {
@@ -204,7 +206,15 @@ describe("without questions", () => {
         for (const line of written(file).split("\n")) expect(line.length).toBeLessThan(81);
       }),
     );
-    const formatted = Bun.spawnSync([process.execPath, "fmt", "--check", "."], { cwd: folder });
+    const formatted = Bun.spawnSync(
+      [
+        process.execPath,
+        "fmt",
+        "--check",
+        ...readdirSync(folder).filter((one) => one.endsWith(".toml")),
+      ],
+      { cwd: folder },
+    );
     expect(formatted.exitCode).toBe(0);
   });
 
@@ -259,7 +269,7 @@ describe("without questions", () => {
     writeFileSync(inFolder("real.toml"), "");
     symlinkSync("real.toml", inFolder("summoner.toml"));
     expect((await yes(...FREE, "--force")).code).toBe(0);
-    expect(readdirSync(folder).sort()).toEqual(["real.toml", "summoner.toml"]);
+    expect(readdirSync(folder).sort()).toEqual(["real.toml", SCHEMA_FILE, "summoner.toml"]);
     expect(configOf("real.toml").port).toBe(0);
   });
 
@@ -430,9 +440,9 @@ describe("the wizard", () => {
     person.press(CLEAR, "950", ENTER);
     await person.answer(GUARDED, ENTER);
     await person.accept(TLS, TOKEN);
-    await person.sees("To write: summoner.toml, summoner.token");
+    await person.sees("To write: summoner.toml, summoner.schema.json, summoner.token");
     await person.accept(RIGHT);
-    await person.sees("Written: summoner.token, summoner.toml");
+    await person.sees("Written: summoner.token, summoner.schema.json, summoner.toml");
     await person.sees("The admin token, shown this once");
     await person.answer(START, ENTER);
     await person.sees("web is ready on http:");
@@ -448,7 +458,7 @@ describe("the wizard", () => {
     person.press(CTRL_C);
     await person.sees("Server exited cleanly.");
     expect(await person.ends()).toBe(0);
-    expect(readdirSync(folder).sort()).toEqual(["summoner.token", "summoner.toml"]);
+    expect(readdirSync(folder).sort()).toEqual([SCHEMA_FILE, "summoner.token", "summoner.toml"]);
   });
 
   inTerminal("has every preset, and one question less for each service that is off", async () => {
@@ -467,7 +477,7 @@ describe("the wizard", () => {
         await person.accept(RIGHT);
         await person.answer(START, "n");
         expect(await person.ends()).toBe(0);
-        expect(readdirSync(cwd)).toEqual(["summoner.toml"]);
+        expect(readdirSync(cwd).sort()).toEqual([SCHEMA_FILE, "summoner.toml"]);
         const { config, problems } = load(settings, { file: join(cwd, "summoner.toml") });
         expect(problems).toEqual([]);
         expect(config).toMatchObject(presets[preset].config);
@@ -587,7 +597,7 @@ describe("the wizard", () => {
           await person.answer(RIGHT, "\x1b[A", ENTER);
           await person.sees(`Show all of summoner.toml first`);
           await person.answer(RIGHT, "\x1b[A", "\x1b[A", ENTER);
-          await person.sees("Written: summoner.toml");
+          await person.sees("Written: summoner.schema.json, summoner.toml");
           await person.answer(START, "n");
           expect(await person.ends()).toBe(0);
         }
@@ -603,7 +613,7 @@ describe("the wizard", () => {
       await person.answer(RIGHT, ENTER);
       await person.answer(START, "n");
       expect(await person.ends()).toBe(0);
-      expect(readdirSync(folder)).toEqual(["summoner.toml"]);
+      expect(readdirSync(folder).sort()).toEqual([SCHEMA_FILE, "summoner.toml"]);
     },
   );
 
@@ -732,7 +742,9 @@ describe.skipIf(!openssl || process.platform === "win32")("TLS", () => {
     await person.answer(TLS, DOWN, ENTER);
     await person.answer(PAIR, DOWN, ENTER);
     await person.accept(TOKEN);
-    await person.sees("To write: summoner.toml, summoner.crt, summoner.key, summoner.token");
+    await person.sees(
+      "To write: summoner.toml, summoner.schema.json, summoner.crt, summoner.key, summoner.token",
+    );
     expect(readdirSync(folder)).toEqual([]);
     await person.accept(RIGHT);
     await person.accept(START);

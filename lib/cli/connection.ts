@@ -112,7 +112,7 @@ export class Connection {
         handshake(socket, _success, error) {
           const doubt = doubtOf(to, socket, error);
           if (doubt === null) opened.resolve(socket);
-          else refuse(`${doubt}; --insecure takes any certificate`);
+          else refuse(doubt);
         },
         data: (socket, bytes) => hear(bytes, socket),
         drain: () => state.drained?.(),
@@ -189,9 +189,9 @@ function doubtOf(
   socket: Socket,
   error: (Error & { code?: string }) | null,
 ): string | null {
-  if (certificate === null || !error || error.code === "ERR_TLS_CERT_ALTNAME_INVALID") return null;
   const shown = socket.getPeerX509Certificate();
-  return shown?.fingerprint256 === certificate.fingerprint256
-    ? null
-    : `its certificate is not the configured one (${error.message})`;
+  if (!shown) return "it does not speak TLS";
+  if (certificate === null || !error || error.code === "ERR_TLS_CERT_ALTNAME_INVALID") return null;
+  if (shown.fingerprint256 === certificate.fingerprint256) return null;
+  return `its certificate is not the configured one (${error.message}); --insecure takes any`;
 }

@@ -38,6 +38,7 @@ import {
   newToken,
   place,
   selfSigned,
+  schemaFor,
 } from "./wizard-files.ts";
 
 const NOTHING = "Nothing was written.";
@@ -264,8 +265,11 @@ function write(target: string, text: string, before: string | null, draft: Draft
     files.push({ path, content: `${token}\n`, secret: true });
   }
   // The one that names the others comes last.
-  if (text !== before)
+  if (text !== before) {
+    const schema = schemaFor(target);
+    if (schema) files.push(schema);
     files.push({ path: target, content: text, secret: holdsSecret(givenIn(draft)) });
+  }
   place(files, { path: target, content: before });
   return { written: files.map(({ path }) => path), token };
 }

@@ -2,7 +2,7 @@ import { version } from "../../package.json";
 import type { Config } from "../config/table.ts";
 import { StartError } from "../host/errors.ts";
 import type { Services } from "../host/lifecycle.ts";
-import { endStdout, watchStdout } from "../host/stdout.ts";
+import { endStderr, endStdout, watchStdout } from "../host/stdout.ts";
 import { helpText, readArguments } from "./args.ts";
 import type { Arguments, Context } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
@@ -19,10 +19,11 @@ export async function main(argv: readonly string[], services: Services<Config>):
   watchStdout();
   const args = readArguments(argv, COMMANDS);
   const code = await perform(args, { program: PROGRAM, services, commands: COMMANDS });
-  const failure = await endStdout(args.command.serves ? LAST_LINES_MS : Infinity);
-  if (failure === "") return code;
-  say.error(`cannot write to standard output: ${failure}`);
-  return code || 1;
+  const patience = args.command.serves ? LAST_LINES_MS : Infinity;
+  const failure = await endStdout(patience);
+  if (failure !== "") say.error(`cannot write to standard output: ${failure}`);
+  await endStderr(patience);
+  return failure === "" ? code : code || 1;
 }
 
 async function perform(args: Arguments, context: Context): Promise<number> {

@@ -18,10 +18,11 @@ export const service: Command = {
   name: "service",
   about: "Print what a service manager needs to run the server with this configuration.",
   more: [
-    "For systemd: put the unit into /etc/systemd/system/summoner.service, what --socket prints beside it as summoner.socket if systemd is to hold the relay's port through restarts, and call systemctl enable --now on the one (summoner.service) or the other (summoner.socket).",
+    "For systemd: print it to /etc/systemd/system/summoner.service and call systemctl enable --now summoner.service.",
+    "If systemd is to hold the relay's port, so that nobody is refused during a restart, print what --socket gives to summoner.socket beside it, and enable that instead.",
     "A service has no terminal, so SIGHUP reloads: systemctl reload summoner.",
   ],
-  operands: [{ name: "KIND", choices: ["systemd"], about: "Whose: systemd." }],
+  operands: [{ name: "KIND", choices: ["systemd"], about: "The service manager: systemd." }],
   flags: [
     ...SOURCES,
     { name: "socket", about: "Print the unit of the relay's socket instead of the service's." },
@@ -44,8 +45,9 @@ export const service: Command = {
 function socketUnit({ config }: Loaded<Config>): string {
   const { host, port, relay } = config;
   if (!relay.enabled) throw new StartError("the relay is off, and no other service takes a socket");
-  if (isIP(host) === 0)
+  if (isIP(host) === 0) {
     throw new StartError(`host: systemd takes no name (${host}), give an address`);
+  }
   if (port === 0) throw new StartError("port: systemd takes no port 0, give another one");
   return unit(
     "[Unit]",

@@ -13,6 +13,7 @@ import {
   valueAt,
 } from "../config/read.ts";
 import { masked, renderToml, tomlValue } from "../config/render.ts";
+import { SCHEMA_LINE } from "../config/schema.ts";
 import { type Config, settings } from "../config/table.ts";
 import { addressText } from "../host/service.ts";
 
@@ -207,7 +208,7 @@ export interface Rendered {
 
 /** Renders a draft as the file at `path`, and reads it back. */
 export function rendered(path: string, given: Given): Rendered {
-  const text = renderToml(settings, given);
+  const text = `${SCHEMA_LINE}\n${renderToml(settings, given)}`;
   const layer = parseLayer(path, text);
   const { config, problems } = read(settings, "message" in layer ? [] : [layer], true);
   return { text, config, problems: "message" in layer ? [layer, ...problems] : problems };

@@ -17,6 +17,8 @@ import { isIP } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { reasonOf } from "../config/reason.ts";
+import { renderSchema, SCHEMA_FILE } from "../config/schema.ts";
+import { settings } from "../config/table.ts";
 import { StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
 import { tlsOptions, probeTls } from "../net/tls.ts";
@@ -93,6 +95,13 @@ function writeDraft(draft: string, { content, secret }: NewFile, target: string)
   } finally {
     closeSync(file);
   }
+}
+
+/** The schema that editors check the file at `target` with, where it is not there already. */
+export function schemaFor(target: string): NewFile | null {
+  const path = join(dirname(target), SCHEMA_FILE);
+  const content = renderSchema(settings);
+  return contentOf(path) === content ? null : { path, content, secret: false };
 }
 
 /** A new admin token: 192 random bits. */

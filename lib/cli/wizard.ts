@@ -52,6 +52,7 @@ import {
   listenTrouble,
   pairTrouble,
   TRIAL_DAYS,
+  schemaFor,
 } from "./wizard-files.ts";
 
 /** What the wizard begins with. */
@@ -472,7 +473,7 @@ async function review(draft: Draft, target: string): Promise<Draft | Back> {
 function newFiles(draft: Draft, target: string | null): string[] {
   const { tls, makesToken } = draft;
   return [
-    ...(target === null ? [] : [target]),
+    ...(target === null ? [] : [target, schemaFor(target)?.path ?? []].flat()),
     ...(tls?.made ? [tls.cert, tls.key] : []),
     ...(makesToken ? [valueIn(draft, TOKEN_FILE) as string] : []),
   ];

@@ -1,7 +1,9 @@
 import type { Entries, Option, Schema } from "./option.ts";
 
-/** The line at the top of a configuration that leads editors to its schema beside it. */
-export const SCHEMA_LINE = "#:schema ./summoner.schema.json";
+/** The file beside a configuration that holds its schema. */
+export const SCHEMA_FILE = "summoner.schema.json";
+/** The line at the top of a configuration that leads editors to its schema. */
+export const SCHEMA_LINE = `#:schema ./${SCHEMA_FILE}`;
 
 /** The schema of a table. */
 interface TableSchema {

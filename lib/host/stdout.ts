@@ -55,3 +55,12 @@ export function endStdout(withinMs: number): Promise<string> {
   }
   return promise;
 }
+
+/** Ends standard error likewise; a reader that has gone, or that does not read for `withinMs`, is not waited for. */
+export function endStderr(withinMs: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const cancel = systemClock.after(withinMs, resolve);
+  process.stderr.on("error", () => resolve());
+  process.stderr.end(() => resolve());
+  return promise.finally(cancel);
+}

@@ -299,7 +299,7 @@ function tile(part, name, declared) {
 function numberTable(part, title, entries, { isTold = false, isSparse = false } = {}) {
   const none = el("p", { class: "empty" }, "None so far.");
   const lines = entries.map(([name, declared]) => {
-    const label = declared.series?.value ?? labelOf(name, declared).replace(`${title} `, "");
+    const label = declared.series?.value ?? labelOf(name, declared).replace(title, "").trim();
     const number = el("td", { class: "number", "data-stat": `${part}.${name}` });
     const node = el("tr", {}, el("th", { scope: "row", title: declared.about }, label), number);
     if (isTold) node.append(el("td", { class: "about" }, declared.about));
