@@ -88,6 +88,62 @@ describe("the executable alone, in an empty folder", () => {
     rmSync(join(alone, "summoner.toml"));
   });
 
+  test("changes it, and prints what editors, shells and systemd need", async () => {
+    expect((await call("init", "--yes", "--preset", "local", "--set", "port=0")).code).toBe(0);
+    expect((await call("set", "web.port", "0")).out).toStartWith("web.port: 8889 -> 0");
+    expect((await call("get", "web.port")).out).toBe("0\n");
+    expect((await call("config", "--schema")).out).toContain('"$schema"');
+    for (const shell of ["bash", "zsh", "fish"]) {
+      expect((await call("completion", shell)).out).toContain("summoner");
+    }
+    const unit = (await call("service", "systemd")).out;
+    expect(unit).toContain(`ExecStart=${program} `);
+    for (const name of ["summoner.toml", "summoner.schema.json"]) rmSync(join(alone, name));
+  });
+
+  // There are no pseudo-terminals of this kind on Windows.
+  test.skipIf(process.platform === "win32")("asks its questions in a terminal", async () => {
+    let shown = "";
+    const decoder = new TextDecoder();
+    const terminal = {
+      cols: 80,
+      rows: 30,
+      data: (_: unknown, bytes: Uint8Array) => {
+        shown += decoder.decode(bytes, { stream: true });
+      },
+    };
+    const child = Bun.spawn([program, "init"], { cwd: alone, env, terminal });
+    running.push(child);
+    while (!shown.includes("What is this server for?")) await turn();
+    child.terminal?.write("\x03");
+    expect(await child.exited).toBe(1);
+    expect(shown).toContain("Cancelled. Nothing was written.");
+    expect(existsSync(join(alone, "summoner.toml"))).toBe(false);
+  });
+
+  test("sends and listens", async () => {
+    const { child, relay } = await serve("--set", "port=0", "--set", "web.port=0");
+    const listener = Bun.spawn([program, "listen", "--count", "1", "--port", String(relay)], {
+      cwd: alone,
+      env,
+      stdin: "ignore",
+      stdout: "pipe",
+    });
+    running.push(listener);
+    // It hears nothing of what was sent before it came.
+    let heard = "";
+    const all = (async () => {
+      for await (const bytes of listener.stdout) heard += new TextDecoder().decode(bytes);
+    })();
+    while (listener.exitCode === null) {
+      expect((await call("send", "hello there", "--port", String(relay))).code).toBe(0);
+    }
+    await all;
+    expect(heard).toMatch(/^127\.0\.0\.1:\d+: hello there\n$/);
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
+  });
+
   test("serves: relay, dashboard, worker, status and top; and drains", async () => {
     writeFileSync(
       join(alone, "ticker.ts"),
