@@ -56,15 +56,21 @@ export class Views {
     return json({ status: "failing", why }, 503);
   }
 
+  /** Asked for by every probe, so it makes nothing. */
+  #isWell(withLog: boolean): boolean {
+    const { draining, services, log } = this.#host;
+    for (const service of services.values()) {
+      if ((!draining || service === this.#self) && !service.health().ok) return false;
+    }
+    return !withLog || log.failing === null;
+  }
+
   /** What is not well, and why; null when all is. */
   #ills(told: () => boolean, withLog: boolean): Record<string, string> | null {
-    let ill = false;
-    const healths = this.#healths();
-    for (const [name, { ok }] of healths) ill ||= !ok && (withLog || name !== "log");
-    if (!ill) return null;
+    if (this.#isWell(withLog)) return null;
     const why: Record<string, string> = {};
     const mayTell = told();
-    for (const [name, { ok, reason }] of healths) {
+    for (const [name, { ok, reason }] of this.#healths()) {
       if (!ok && (withLog || name !== "log")) why[name] = mayTell ? reason : "failing";
     }
     return why;
