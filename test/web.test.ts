@@ -599,10 +599,11 @@ describe("signing in", () => {
     expect(answer.status).toBe(204);
     const set = answer.headers.get("set-cookie") as string;
     expect(set).toMatch(
-      /^summoner_session=[0-9a-f]{64}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=86400$/,
+      /^summoner_session_\d+=[0-9a-f]{64}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=86400$/,
     );
     expect(set).not.toContain(TOKEN);
     const cookie = cookieOf(answer);
+    expect(cookie).toStartWith(`summoner_session_${server.port}=`);
     const session = await server.get("/session", { headers: { cookie: `a=b; ${cookie}; c=d` } });
     expect(await bodyOf(session)).toEqual({ read: true, admin: "signed-in" });
     const act = (headers: object) =>

@@ -1,7 +1,7 @@
 import type { Log } from "../../host/log.ts";
 import { addressText } from "../../host/service.ts";
 import { objectOf, refusal, SECURE } from "./answers.ts";
-import { type Gate, namesLoopback, PAGE_HEADER, SESSION_COOKIE } from "./gate.ts";
+import { type Gate, namesLoopback, PAGE_HEADER } from "./gate.ts";
 import type { HttpServer } from "./http.ts";
 
 /** Who may ask a built-in route. */
@@ -112,7 +112,7 @@ export class Door {
 
   #cookie(id: string, seconds: number): Record<string, string> {
     const secure = this.#http().tls ? "; Secure" : "";
-    const value = `${SESSION_COOKIE}=${id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}`;
+    const value = `${this.#gate.cookie}=${id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}`;
     return { ...SECURE, "set-cookie": value + secure };
   }
 }

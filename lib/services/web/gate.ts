@@ -50,7 +50,6 @@ const MAX_SESSIONS = 100;
 /** A session ends when the page has not been heard of for so long. */
 const SESSION_MS = 24 * 3600 * 1000;
 
-export const SESSION_COOKIE = "summoner_session";
 /** The header that a POST by cookie must carry: no form of another site can send it. */
 export const PAGE_HEADER = "x-summoner-page";
 
@@ -61,9 +60,20 @@ export class Gate {
   /** When each session was last heard of; the id is the key. */
   readonly #sessions = new Map<string, number>();
   #token: Buffer | null = null;
+  #cookie = "summoner_session";
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** Name of the cookie that holds a session's id. */
+  get cookie(): string {
+    return this.#cookie;
+  }
+
+  /** Browsers share cookies between the ports of a host: each server has a name of its own. */
+  nameCookie(port: number): void {
+    this.#cookie = `summoner_session_${port}`;
   }
 
   /** Whether there is a token at all. */
@@ -82,7 +92,7 @@ export class Gate {
   judge(request: Request, ip: string): Verdict {
     const bearer = /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
     if (bearer !== undefined) return this.try(bearer, ip) ?? "bearer";
-    const id = sessionOf(request);
+    const id = this.#sessionOf(request);
     if (id === null || !this.#sessions.has(id)) return "none";
     const now = this.#clock.now();
     if (now - (this.#sessions.get(id) as number) > SESSION_MS) {
@@ -126,8 +136,15 @@ export class Gate {
 
   /** Ends the session of a request, if it has one. */
   close(request: Request): void {
-    const id = sessionOf(request);
+    const id = this.#sessionOf(request);
     if (id !== null) this.#sessions.delete(id);
+  }
+
+  #sessionOf(request: Request): string | null {
+    const cookies = request.headers.get("cookie");
+    if (cookies === null) return null;
+    const pattern = new RegExp(`(?:^|; *)${this.#cookie}=([0-9a-f]{64})(?:;|$)`);
+    return pattern.exec(cookies)?.[1] ?? null;
   }
 }
 
@@ -136,12 +153,6 @@ export function namesLoopback(request: Request): boolean {
   const host = request.headers.get("host") ?? "";
   const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
   return meansLoopback(name);
-}
-
-function sessionOf(request: Request): string | null {
-  const cookies = request.headers.get("cookie");
-  if (cookies === null) return null;
-  return new RegExp(`(?:^|; *)${SESSION_COOKIE}=([0-9a-f]{64})(?:;|$)`).exec(cookies)?.[1] ?? null;
 }
 
 function digest(text: string): Buffer {

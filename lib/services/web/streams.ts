@@ -43,7 +43,7 @@ export class Streams {
     request: Request,
     { ip, port }: Origin,
     query: ClientQuery | null,
-    first: string,
+    first: () => string,
     setIdleTimeout: (seconds: number) => void,
   ): ReadableStream<Uint8Array> {
     const id = ++this.#lastId;
@@ -63,7 +63,7 @@ export class Streams {
             bytesOut: 0,
           };
           this.#streams.set(id, stream);
-          this.#write(stream, Buffer.from(first));
+          this.#write(stream, Buffer.from(first()));
         },
         cancel: () => void forget(),
       },

@@ -107,6 +107,7 @@ class Web implements Running {
       host,
     );
     this.addresses = [this.#http.address];
+    this.#gate.nameCookie(this.#http.address.port);
     this.#jobs = [host.clock.every(1000, () => this.#tick())];
     host.onReload((next) => this.#reload(next));
   }
@@ -275,10 +276,14 @@ class Web implements Running {
       // Younger ones come with the next tick.
       log: log.tail().slice(0, this.#toldEvents - log.events || undefined),
     };
-    const first =
+    // Made when the stream is one of the clients already, so that it is told of itself.
+    const first = () =>
       `retry: ${RETRY_MS}\n` +
       event("hello", hello) +
-      event("tick", { ...this.#views.snapshot(numbers, []), ...this.#clientsFor(query) });
+      event("tick", {
+        ...this.#views.snapshot(this.#observer.numbers(), []),
+        ...this.#clientsFor(query),
+      });
     const body = this.#streams.open(
       request,
       this.#http.originOf(request),
