@@ -7,6 +7,7 @@ import { version } from "../package.json";
 import { renderReference, renderToml } from "../lib/config/render.ts";
 import { optionPaths } from "../lib/config/read.ts";
 import { settings } from "../lib/config/table.ts";
+import { ended } from "./kit.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
 const folder = mkdtempSync(join(tmpdir(), "summoner-cli-"));
@@ -21,11 +22,7 @@ async function call(...args: string[]) {
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [out, err] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { out, err, code: await child.exited };
+  return ended(child);
 }
 
 /** Starts a server, waits until it is ready, stops it. @returns all it said */

@@ -21,7 +21,7 @@ import type { Entries, Option } from "../lib/config/option.ts";
 import { optionPaths } from "../lib/config/read.ts";
 import { renderToml, tomlValue } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
-import { bootWeb, NOBODY } from "./kit.ts";
+import { ended, bootWeb, NOBODY } from "./kit.ts";
 import { Random } from "./random.ts";
 
 const options = new Map<string, Option<unknown>>(optionPaths(settings));
@@ -749,11 +749,7 @@ function folderWith(content: string | Uint8Array) {
         stdout: "pipe",
         stderr: "pipe",
       });
-      const [out, err] = await Promise.all([
-        new Response(child.stdout).text(),
-        new Response(child.stderr).text(),
-      ]);
-      return { out, err, code: await child.exited };
+      return ended(child);
     },
   };
 }
@@ -941,7 +937,7 @@ describe("set", () => {
     writeFileSync(join(folder, name), "port = 1\n");
     const { out, err, code } = await call(["set", "port", "2", "-c", name]);
     expect([out, code]).toEqual(["", 1]);
-    expect(err).toStartWith(`error: ${name}: cannot be written: `);
+    expect(err).toStartWith(`error: cannot write ${name}: `);
     expect(readFileSync(join(folder, name), "utf8")).toBe("port = 1\n");
   });
 });

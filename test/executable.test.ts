@@ -6,7 +6,7 @@ import { version } from "../package.json";
 import { COMMANDS } from "../lib/cli/commands.ts";
 import { renderToml } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
-import { dial, turn } from "./kit.ts";
+import { ended, dial, turn } from "./kit.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const folder = mkdtempSync(join(tmpdir(), "summoner-executable-"));
@@ -43,11 +43,7 @@ async function call(...args: string[]) {
     stderr: "pipe",
   });
   running.push(child);
-  const [out, err] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { out, err, code: await child.exited };
+  return ended(child);
 }
 
 /** Starts the server, and waits until all that it starts is ready. */

@@ -35,8 +35,8 @@ import {
   servicesOf,
   valueIn,
 } from "../lib/cli/wizard-draft.ts";
-import { place } from "../lib/cli/wizard-files.ts";
-import { openssl, selfSigned } from "./kit.ts";
+import { place } from "../lib/cli/place.ts";
+import { ended, openssl, selfSigned } from "./kit.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
 // A wizard is a process of its own, and a test may take several.
@@ -82,11 +82,7 @@ async function call(args: string[], env: Record<string, string> = {}) {
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [out, err] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { out, err, code: await child.exited };
+  return ended(child);
 }
 
 const yes = (...args: string[]) => call(["init", "--yes", ...args]);

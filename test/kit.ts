@@ -55,20 +55,25 @@ export async function boot(object: Record<string, unknown> = {}, greeting: Greet
     /** Drains with the clock pushed on, so that clients that never close do not hold it up. */
     async stop(deadlineMs = 1000): Promise<void> {
       down ??= program.drain(deadlineMs);
-      let done = false;
-      void down.then(() => {
-        done = true;
-      });
-      while (!done) {
-        clock.advance(250);
-        await turn();
-      }
+      await pushed(clock, down);
       await log.close();
     },
   };
 }
 
 export type Booted = Awaited<ReturnType<typeof boot>>;
+
+/** Waits for a promise with the clock pushed on. */
+async function pushed(clock: HandClock, promise: Promise<unknown>): Promise<void> {
+  let done = false;
+  void promise.then(() => {
+    done = true;
+  });
+  while (!done) {
+    clock.advance(250);
+    await turn();
+  }
+}
 
 /** One turn of the event loop, I/O included. */
 export function turn(): Promise<void> {
@@ -243,14 +248,7 @@ export async function bootWeb(
     /** Drains with the clock pushed on. */
     async stop(deadlineMs = 1000): Promise<void> {
       down ??= program.drain(deadlineMs);
-      let done = false;
-      void down.then(() => {
-        done = true;
-      });
-      while (!done) {
-        clock.advance(250);
-        await turn();
-      }
+      await pushed(clock, down);
       await log.close();
     },
   };
@@ -296,4 +294,15 @@ export function selfSigned(folder: string, name = "localhost"): { cert: string; 
   );
   if (!made.success) throw new Error(made.stderr.toString());
   return { cert, key };
+}
+
+/** All that a program says and its exit code. */
+export async function ended(
+  child: Bun.Subprocess<"ignore" | undefined, "pipe", "pipe">,
+): Promise<{ out: string; err: string; code: number }> {
+  const [out, err] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { out, err, code: await child.exited };
 }

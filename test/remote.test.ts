@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HandClock } from "../lib/host/clock.ts";
 import { bytes, duration, measured, rough } from "../lib/cli/words.ts";
-import { type BootedWeb, bootWeb, NOBODY, openssl, selfSigned, until } from "./kit.ts";
+import { ended, type BootedWeb, bootWeb, NOBODY, openssl, selfSigned, until } from "./kit.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
 const TOKEN = "0123456789abcdef";
@@ -39,11 +39,7 @@ async function call(cwd: string, args: string[], env: Record<string, string> = {
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [out, err] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { out, err, code: await child.exited };
+  return ended(child);
 }
 
 describe("status", () => {

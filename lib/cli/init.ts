@@ -30,16 +30,8 @@ import {
   TOKEN_FILE,
   valueIn,
 } from "./wizard-draft.ts";
-import {
-  contentOf,
-  holdsToken,
-  listenTrouble,
-  type NewFile,
-  newToken,
-  place,
-  selfSigned,
-  schemaFor,
-} from "./wizard-files.ts";
+import { contentOf, type NewFile, place } from "./place.ts";
+import { holdsToken, listenTrouble, newToken, selfSigned, schemaFor } from "./wizard-files.ts";
 
 const NOTHING = "Nothing was written.";
 

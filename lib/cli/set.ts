@@ -1,28 +1,13 @@
-import {
-  accessSync,
-  closeSync,
-  constants,
-  fchmodSync,
-  fchownSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { readFileSync } from "node:fs";
 import { forget, foundAt, setKey, targetOf, unsetKey } from "../config/edit.ts";
 import { DEFAULT_FILE, type Loaded, problemText } from "../config/load.ts";
 import { type Layer, parseLayer, type Problem, read, setLayer } from "../config/read.ts";
 import { reasonOf } from "../config/reason.ts";
 import { masked, tomlValue } from "../config/render.ts";
 import { type Config, settings } from "../config/table.ts";
-import { StartError } from "../host/errors.ts";
 import { readToken } from "../services/web/gate.ts";
 import { type Command, SOURCES } from "./command.ts";
+import { place } from "./place.ts";
 import { Remote } from "./remote.ts";
 import { say } from "./say.ts";
 
@@ -70,7 +55,9 @@ export const set: Command = {
       for (const problem of plan) say.error(problemText(problem));
       return 2;
     }
-    if (plan.edited !== text) replaceFile(file, plan.edited);
+    if (typeof text === "string" && plan.edited !== text) {
+      place([{ path: file, content: plan.edited, secret: false }], { path: file, content: text });
+    }
     if (!args.flags.has("quiet")) for (const line of plan.told) process.stdout.write(`${line}\n`);
     return args.flags.has("reload") ? reload(plan.before) : 0;
   },
@@ -149,34 +136,6 @@ function planOf(
   if (told.length === 0) told.push(`${key}: nothing to change in ${file}`);
   const before = { ...read(settings, [layer], true), file };
   return { before, edited: mark + edited, told };
-}
-
-/** Puts a text in the place of a file's, whole or not at all. @throws StartError when it cannot */
-function replaceFile(file: string, text: string): void {
-  try {
-    const path = realpathSync(file);
-    accessSync(path, constants.W_OK);
-    const { mode, uid, gid } = statSync(path);
-    const next = `${path}.${process.pid}.new`;
-    const out = openSync(next, "wx", 0o600);
-    try {
-      try {
-        const made = fstatSync(out);
-        if (made.uid !== uid || made.gid !== gid) fchownSync(out, uid, gid);
-        fchmodSync(out, mode & 0o7777);
-        writeFileSync(out, text);
-        fsyncSync(out);
-      } finally {
-        closeSync(out);
-      }
-      renameSync(next, path);
-    } catch (error) {
-      rmSync(next, { force: true });
-      throw error;
-    }
-  } catch (error) {
-    throw new StartError(`${file}: cannot be written: ${reasonOf(error)}`);
-  }
 }
 
 /** Has the server of this configuration read its file again. @throws StartError when it does not */

@@ -1,21 +1,8 @@
 import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  fchmodSync,
-  fsyncSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { isIP } from "node:net";
 import { hostname, tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { reasonOf } from "../config/reason.ts";
 import { renderSchema, SCHEMA_FILE } from "../config/schema.ts";
 import { settings } from "../config/table.ts";
@@ -23,79 +10,7 @@ import { StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
 import { tlsOptions, probeTls } from "../net/tls.ts";
 import { readToken } from "../services/web/gate.ts";
-
-/** A file that is to be there. */
-export interface NewFile {
-  readonly path: string;
-  readonly content: string;
-  /** Whether nobody but the owner may read it. */
-  readonly secret: boolean;
-}
-
-/** What a file holds, or null when there is none. @throws StartError when it cannot be read */
-export function contentOf(path: string): string | null {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new StartError(`cannot read ${path}: ${reasonOf(error)}`);
-  }
-}
-
-/**
- * Writes files: all of them or none, and each whole at any moment.
- * @param known what one of them held when a person agreed to replace it
- * @throws StartError when that cannot be done; then everything is as it was
- */
-export function place(
-  files: readonly NewFile[],
-  known: { readonly path: string; readonly content: string | null },
-): void {
-  if (contentOf(known.path) !== known.content) {
-    throw new StartError(`${known.path} has changed meanwhile; nothing was written`);
-  }
-  const drafts: string[] = [];
-  const before = new Map<string, Buffer | null>();
-  let at = "";
-  try {
-    const moves = files.map((file) => {
-      at = file.path;
-      // A link stays a link to the file that is replaced.
-      const target = existsSync(file.path) ? realpathSync(file.path) : file.path;
-      const draft = join(
-        dirname(target),
-        `.${basename(target)}.${randomBytes(4).toString("hex")}.tmp`,
-      );
-      drafts.push(draft);
-      writeDraft(draft, file, target);
-      return [draft, target] as const;
-    });
-    for (const [draft, target] of moves) {
-      at = target;
-      const old = existsSync(target) ? readFileSync(target) : null;
-      renameSync(draft, target);
-      before.set(target, old);
-    }
-  } catch (error) {
-    for (const [target, old] of before) {
-      if (old === null) rmSync(target, { force: true });
-      else writeFileSync(target, old);
-    }
-    for (const draft of drafts) rmSync(draft, { force: true });
-    throw new StartError(`cannot write ${at}: ${reasonOf(error)}; nothing was written`);
-  }
-}
-
-function writeDraft(draft: string, { content, secret }: NewFile, target: string): void {
-  const file = openSync(draft, "wx", secret ? 0o600 : 0o666);
-  try {
-    if (!secret && existsSync(target)) fchmodSync(file, statSync(target).mode & 0o777);
-    writeFileSync(file, content);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-}
+import { contentOf, type NewFile } from "./place.ts";
 
 /** The schema that editors check the file at `target` with, where it is not there already. */
 export function schemaFor(target: string): NewFile | null {

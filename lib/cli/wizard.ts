@@ -42,9 +42,9 @@ import {
   valueIn,
 } from "./wizard-draft.ts";
 import { differenceLines } from "./wizard-difference.ts";
+import { contentOf } from "./place.ts";
 import {
   canSelfSign,
-  contentOf,
   fileTrouble,
   freeAfter,
   holdsToken,

@@ -7,10 +7,10 @@ import type {
 } from "bun";
 import type { AccessSettings, TlsSettings } from "../config/table.ts";
 import type { Clock } from "../host/clock.ts";
-import { reasonOf } from "../config/reason.ts";
-import { messageOf, StartError } from "../host/errors.ts";
+import { messageOf } from "../host/errors.ts";
 import type { Log } from "../host/log.ts";
-import { type Address, addressText, type Health } from "../host/service.ts";
+import type { Address, Health } from "../host/service.ts";
+import { listenError } from "./listen-error.ts";
 import { fileLimit } from "./file-limit.ts";
 import { type Inherited, inheritedSocket } from "./inherited.ts";
 import { Lives, maxLingering, type Protocol, type Refused } from "./lives.ts";
@@ -158,7 +158,6 @@ export class Listener<C extends Client> {
   // --- listening
 
   #listen(host: string, port: number, settings: TlsSettings): TCPSocketListener<Connection<C>> {
-    const where = `${this.#service}: cannot listen on ${addressText(host, port)}`;
     const tls = tlsOptions(settings);
     const at = this.#inherited ? { fd: this.#inherited.duplicate() } : { hostname: host, port };
     try {
@@ -172,10 +171,7 @@ export class Listener<C extends Client> {
       this.#tls = tls;
       return socket;
     } catch (error) {
-      const { code } = error as { code?: string };
-      const key = code === "EADDRINUSE" || code === "EACCES" ? "port" : "host";
-      const about = code === undefined ? "" : ` (settings: ${key})`;
-      throw new StartError(`${where}: ${reasonOf(error)}${about}`);
+      throw listenError(this.#service, { host, port }, "", error);
     }
   }
 

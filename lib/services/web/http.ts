@@ -1,11 +1,11 @@
 import type { Server as BunServer, TLSOptions } from "bun";
 import { meansLoopback } from "../../config/loopback.ts";
-import { reasonOf } from "../../config/reason.ts";
 import type { AccessSettings } from "../../config/table.ts";
 import type { Clock } from "../../host/clock.ts";
-import { messageOf, StartError } from "../../host/errors.ts";
+import { messageOf } from "../../host/errors.ts";
 import { type Address, addressText, type Health } from "../../host/service.ts";
 import { Access, unmapped } from "../../net/access.ts";
+import { listenError } from "../../net/listen-error.ts";
 import { probeTls } from "../../net/tls.ts";
 import { HandlerError } from "./errors.ts";
 import type { Logger } from "./ticker.ts";
@@ -158,11 +158,7 @@ export class HttpServer {
         ...(tls ? { tls } : {}),
       });
     } catch (error) {
-      const { code } = error as { code?: string };
-      const key = code === "EADDRINUSE" || code === "EACCES" ? "port" : "host";
-      const where = `${this.#service}: cannot listen on ${addressText(hostname, port)}`;
-      const about = code === undefined ? "" : ` (settings: ${this.#service}.${key})`;
-      throw new StartError(`${where}: ${reasonOf(error)}${about}`);
+      throw listenError(this.#service, { host: hostname, port }, `${this.#service}.`, error);
     }
   }
 
