@@ -157,7 +157,13 @@ describe("the executable alone, in an empty folder", () => {
     expect(JSON.parse(await b.next()).content).toBe("hello");
     const get = (path: string) => fetch(`http://127.0.0.1:${web}${path}`, { keepalive: false });
     expect(await (await get("/")).text()).toContain("</html>");
-    for (const path of ["/dashboard.js", "/dashboard.css", "/metrics", "/varz"]) {
+    for (const path of [
+      "/dashboard/page.js",
+      "/dashboard/charts.js",
+      "/dashboard/page.css",
+      "/metrics",
+      "/varz",
+    ]) {
       expect((await get(path)).status).toBe(200);
     }
     while (((await (await get("/ticks")).json()) as number) < 2) await turn();

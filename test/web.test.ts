@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, spyOn, test } from "bun:test";
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
@@ -38,10 +38,13 @@ function temporary(): string {
   return folder;
 }
 
+const MODULES = readdirSync(join(import.meta.dir, "../lib/services/web/dashboard"))
+  .filter((name) => name.endsWith(".js"))
+  .map((name) => `/dashboard/${name}`);
 const BUILT_IN = [
   ["/", "text/html; charset=utf-8", "no-cache"],
-  ["/dashboard.js", "text/javascript; charset=utf-8", "no-cache"],
-  ["/dashboard.css", "text/css; charset=utf-8", "no-cache"],
+  ...MODULES.map((path) => [path, "text/javascript; charset=utf-8", "no-cache"] as const),
+  ["/dashboard/page.css", "text/css; charset=utf-8", "no-cache"],
   ["/healthz", "application/json; charset=utf-8", "no-store"],
   ["/readyz", "application/json; charset=utf-8", "no-store"],
   ["/varz", "application/json; charset=utf-8", "no-store"],
@@ -86,7 +89,7 @@ describe("built-in routes", () => {
 
   test("the page's files are not sent twice", async () => {
     const server = await boot();
-    for (const path of ["/", "/dashboard.js", "/dashboard.css"]) {
+    for (const path of ["/", "/dashboard/page.css", ...MODULES]) {
       const etag = (await server.get(path)).headers.get("etag") as string;
       const again = await server.get(path, { headers: { "if-none-match": etag } });
       expect([again.status, await again.text()]).toEqual([304, ""]);

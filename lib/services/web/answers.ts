@@ -45,7 +45,15 @@ export function pageFile(
   { type, content, etag }: PageFile,
   status = 200,
 ): Response {
-  const headers = { ...SECURE, "content-type": type, "cache-control": "no-cache", etag };
+  const headers = {
+    ...SECURE,
+    "content-type": type,
+    "cache-control": "no-cache",
+    etag,
+    // A browser loads the page over many connections, and tries each one that it kept before it
+    // opens another: those that died meanwhile would keep the page from its stream for a minute.
+    connection: "close",
+  };
   if (status === 200 && request.headers.get("if-none-match") === etag) {
     return new Response(null, { status: 304, headers });
   }

@@ -1,6 +1,16 @@
-import markup from "./dashboard/page.html" with { type: "text" };
-import script from "./dashboard/page.js" with { type: "text" };
+import admin from "./dashboard/admin.js" with { type: "text" };
+import charts from "./dashboard/charts.js" with { type: "text" };
+import clients from "./dashboard/clients.js" with { type: "text" };
+import connection from "./dashboard/connection.js" with { type: "text" };
+import elements from "./dashboard/elements.js" with { type: "text" };
+import format from "./dashboard/format.js" with { type: "text" };
+import log from "./dashboard/log.js" with { type: "text" };
+import numbers from "./dashboard/numbers.js" with { type: "text" };
 import style from "./dashboard/page.css" with { type: "text" };
+import markup from "./dashboard/page.html" with { type: "text" };
+import page from "./dashboard/page.js" with { type: "text" };
+import panels from "./dashboard/panels.js" with { type: "text" };
+import status from "./dashboard/status.js" with { type: "text" };
 
 /** A file of the dashboard, embedded in the program. */
 export interface PageFile {
@@ -18,9 +28,28 @@ function pageFile(type: string, content: unknown): PageFile {
   };
 }
 
-/** The dashboard: one page, its script and its style. */
-export const PAGE = {
-  markup: pageFile("text/html", markup),
-  script: pageFile("text/javascript", script),
-  style: pageFile("text/css", style),
-} as const;
+/** The modules of the page's script; `page` imports the others. */
+const MODULES = {
+  admin,
+  charts,
+  clients,
+  connection,
+  elements,
+  format,
+  log,
+  numbers,
+  page,
+  panels,
+  status,
+};
+
+/** The dashboard's page, at whatever path it is wanted. */
+export const PAGE = pageFile("text/html", markup);
+
+/** What the page loads, by path: the same wherever the page is. */
+export const PAGE_FILES: ReadonlyMap<string, PageFile> = new Map([
+  ["/dashboard/page.css", pageFile("text/css", style)],
+  ...Object.entries(MODULES).map(
+    ([name, text]) => [`/dashboard/${name}.js`, pageFile("text/javascript", text)] as const,
+  ),
+]);

@@ -24,7 +24,7 @@ import { HttpServer, type HttpSettings } from "./http.ts";
 import { IsolatedTicker } from "./isolated.ts";
 import { loadHandler } from "./load.ts";
 import { Observer } from "./observe.ts";
-import { PAGE } from "./page.ts";
+import { PAGE, PAGE_FILES } from "./page.ts";
 import { OwnedShared } from "./shared.ts";
 import { Streams } from "./streams.ts";
 import { Ticker, type Ticks, ticksProblem } from "./ticker.ts";
@@ -202,8 +202,9 @@ class Web implements Running {
     routes.set("/events", { access: "read", GET: (request) => this.#events(request) });
     routes.set(dashboard, { access: "open", GET: (request) => this.#page(request) });
     // The login form needs them, and they hold nothing but the page.
-    routes.set("/dashboard.js", { access: "open", GET: (one) => pageFile(one, PAGE.script) });
-    routes.set("/dashboard.css", { access: "open", GET: (one) => pageFile(one, PAGE.style) });
+    for (const [path, file] of PAGE_FILES) {
+      routes.set(path, { access: "open", GET: (request) => pageFile(request, file) });
+    }
     routes.set("/session", { access: "open", GET: (request) => json(this.#door.session(request)) });
     routes.set("/login", { access: "open", POST: (request) => this.#door.login(request) });
     routes.set("/logout", { access: "open", POST: (request) => this.#door.logout(request) });
@@ -252,7 +253,7 @@ class Web implements Running {
   // --- the dashboard
 
   #page(request: Request): Response {
-    return pageFile(request, PAGE.markup, this.#door.mayRead(request) ? 200 : 401);
+    return pageFile(request, PAGE, this.#door.mayRead(request) ? 200 : 401);
   }
 
   #events(request: Request): Response {

@@ -1,0 +1,116 @@
+// What the operator may do: the session, the dialogs, the actions and what came of them.
+
+import { $, el, mark, root, say } from "./elements.js";
+
+/** Milliseconds that an answer may take: what waits for one on a dead connection would wait for ever. */
+const ANSWER_MS = 10_000;
+const TOAST_MS = 12_000;
+
+/** What may be done with the connection. */
+let connection;
+
+function toast(text, isWrong = false) {
+  const shut = el("button", { type: "button", "aria-label": "Dismiss" }, "×");
+  const node = el("div", { class: "toast" }, el("p", {}, text), shut);
+  if (isWrong) node.classList.add("wrong");
+  const leave = () => (node.matches(":hover, :focus-within") ? later() : node.remove());
+  const later = () => setTimeout(leave, TOAST_MS);
+  shut.addEventListener("click", () => node.remove());
+  $("toasts").append(node);
+  while ($("toasts").childElementCount > 3) $("toasts").firstElementChild.remove();
+  later();
+}
+
+/** @returns the status and what the server said; 0 when it did not answer */
+async function post(path, fields) {
+  const headers = { "content-type": "application/json", "x-summoner-page": "1" };
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  const body = JSON.stringify(fields);
+  try {
+    const answer = await fetch(path, { method: "POST", headers, body, signal });
+    const text = (await answer.text()).trim();
+    const isJson = answer.headers.get("content-type")?.startsWith("application/json");
+    return { status: answer.status, said: isJson ? JSON.parse(text).outcome : text };
+  } catch {
+    return { status: 0, said: "The server does not answer." };
+  }
+}
+
+/** Carries out an admin action and tells its outcome. @returns whether it was done */
+export async function act(name, fields = {}) {
+  const { status, said } = await post(`/admin/${name}`, fields);
+  const done = status === 200;
+  toast(done ? said.charAt(0).toUpperCase() + said.slice(1) : `Not done: ${said}`, !done);
+  if (status === 401) {
+    await askSession();
+    openDialog("sign-in");
+  }
+  return done;
+}
+
+/** Asks what this page may do; without leave to read, the sign-in form is all there is. */
+export async function askSession() {
+  let session;
+  try {
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    session = await (await fetch("/session", { cache: "no-store", signal })).json();
+  } catch {
+    return;
+  }
+  mark(root, "data-admin", session.admin);
+  $("log-level").disabled = session.admin !== "signed-in";
+  if (session.read !== connection.isLocked()) return;
+  showGate(!session.read);
+  connection.lock(!session.read);
+}
+
+function showGate(isLocked) {
+  $("gate").hidden = !isLocked;
+  if (!isLocked) return;
+  $("board").hidden = true;
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+  $("gate").querySelector("[name=token]").focus();
+}
+
+async function signIn(event) {
+  event.preventDefault();
+  const form = event.target;
+  const { status, said } = await post("/login", { token: form.elements.token.value });
+  const wrong = form.querySelector(".wrong");
+  say(wrong, status === 204 ? "" : said);
+  form.elements.token.value = "";
+  if (status !== 204) return form.elements.token.focus();
+  await askSession();
+  form.closest("dialog")?.close();
+  // What opened the dialog, and gets the focus back, may be hidden by now.
+  const { activeElement: back, body } = document;
+  if (back === body || !back.checkVisibility()) $("sign-out").focus();
+  toast("Signed in.");
+}
+
+async function signOut() {
+  const { status, said } = await post("/logout", {});
+  toast(status === 204 ? "Signed out." : said, status !== 204);
+  await askSession();
+  if (!connection.isLocked()) $("sign-in-open").focus();
+}
+
+function openDialog(id) {
+  if (!$(id).open) $(id).showModal();
+}
+
+/** `wired`: whether the connection `isLocked()`, and how to `lock(isLocked)` it. */
+export function listenToActions(wired) {
+  connection = wired;
+  for (const form of document.querySelectorAll("[data-sign-in]")) {
+    form.addEventListener("submit", signIn);
+  }
+  for (const button of document.querySelectorAll("[data-close]")) {
+    button.addEventListener("click", () => button.closest("dialog").close());
+  }
+  $("sign-in-open").addEventListener("click", () => openDialog("sign-in"));
+  $("sign-out").addEventListener("click", signOut);
+  $("reload").addEventListener("click", () => act("reload"));
+  $("drain-open").addEventListener("click", () => openDialog("drain"));
+  $("drain-now").addEventListener("click", () => act("drain"));
+}

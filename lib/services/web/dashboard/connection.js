@@ -1,0 +1,86 @@
+// The event stream: opened, watched, lost and opened again.
+
+import { askSession } from "./admin.js";
+import { wantAllServices, wantedClients } from "./clients.js";
+import { showSilence } from "./status.js";
+
+/** Milliseconds without a word after which the connection counts as lost, and as dead. */
+const LATE_MS = 3500;
+const DEAD_MS = 12_000;
+const RETRY_MS = 2000;
+
+let source = null;
+/** `live`, `lost` (trying again) or `locked` (the server wants its token first). */
+export let link = "connecting";
+let heardAt = Date.now();
+let openedAt = 0;
+let retry = 0;
+/** Who is told of what comes. */
+let page;
+
+export function connect() {
+  clearTimeout(retry);
+  source?.close();
+  openedAt = Date.now();
+  const mine = new EventSource(`/events?${wantedClients()}`);
+  source = mine;
+  let isFirst = true;
+  mine.addEventListener("hello", ({ data }) => {
+    isFirst = true;
+    // Sessions end with the server that opened them.
+    if (link !== "live") void askSession();
+    page.onHello(JSON.parse(data));
+  });
+  mine.addEventListener("tick", ({ data }) => {
+    const tick = JSON.parse(data);
+    link = "live";
+    heardAt = Date.now();
+    page.onTick(tick, isFirst);
+    isFirst = false;
+  });
+  mine.addEventListener("error", () => void onError(mine));
+}
+
+export const isLocked = () => link === "locked";
+
+/** Ends the connection for as long as the server wants its token, or begins anew. */
+export function lock(locks) {
+  link = locks ? "locked" : "connecting";
+  if (locks) source?.close();
+  else connect();
+  page.onLink();
+}
+
+/** A broken stream is opened again by the browser; a refused one is not. */
+async function onError(mine) {
+  if (mine !== source) return;
+  link = "lost";
+  page.onLink();
+  if (mine.readyState !== EventSource.CLOSED) return;
+  await askSession();
+  if (mine !== source || isLocked()) return;
+  // It may be the filter that is refused: a service that is gone after a restart.
+  if (openedAt > heardAt) wantAllServices();
+  retry = setTimeout(connect, RETRY_MS);
+}
+
+/** Tells a silence from calm, and a connection that slept through its end from one that lives. */
+function watch() {
+  if (isLocked()) return;
+  const silent = Date.now() - heardAt;
+  if (silent > LATE_MS && link === "live") {
+    link = "lost";
+    page.onLink();
+  }
+  if (link !== "lost") return;
+  showSilence(silent);
+  if (Date.now() - Math.max(heardAt, openedAt) > DEAD_MS) connect();
+}
+
+/** Begins, when the session is known; `wired` has `onHello`, `onTick` and, for when `link` changes, `onLink`. */
+export async function start(wired) {
+  page = wired;
+  setInterval(watch, 1000);
+  await askSession();
+  if (!isLocked()) connect();
+}

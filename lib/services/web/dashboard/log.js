@@ -1,0 +1,73 @@
+// The log: its last lines, followed at the end, and the level of what is shown and written.
+
+import { act } from "./admin.js";
+import { $, el, mark } from "./elements.js";
+import { allNumbers } from "./numbers.js";
+
+const LOG_LINES = 200;
+
+let lastLine;
+/** Lines that came and are not shown yet. */
+let news = [];
+let numbers = null;
+
+export function takeLines(lines) {
+  if (lines.length === 0) return;
+  lastLine = lines.at(-1);
+  news = [...news, ...lines].slice(-LOG_LINES);
+}
+
+/** A newly opened stream tells the last lines again: those after the last that is known are new. */
+export function takeTail(lines) {
+  takeLines(lines.slice(lines.lastIndexOf(lastLine) + 1));
+}
+
+/** Puts the log's own numbers below its lines. */
+export function makeLog(declared) {
+  numbers?.node.remove();
+  numbers = allNumbers("log", declared);
+  $("log").append(numbers.node);
+}
+
+function lineElement(line) {
+  const [, at, level, text] = /^(.*?)\b(DEBUG|INFO|WARNING|ERROR|CRITICAL) (.*)$/s.exec(line) ?? [];
+  if (!level) return el("p", {}, line);
+  const name = el("b", { class: "level" }, level);
+  return el("p", { "data-level": level }, el("time", {}, at.trim()), name, el("span", {}, text));
+}
+
+const isAtEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 24;
+
+/** Shows what came, the numbers of the log (`told`) and the level that it writes. */
+export function showLog(told, level) {
+  numbers?.update(told);
+  showLines();
+  if (document.activeElement !== $("log-level")) $("log-level").value = level;
+}
+
+function showLines() {
+  if (news.length === 0) return;
+  const box = $("lines");
+  const follows = isAtEnd(box);
+  box.append(...news.map(lineElement));
+  news = [];
+  while (box.childElementCount > LOG_LINES) box.firstElementChild.remove();
+  $("no-lines").hidden = true;
+  if (follows) box.scrollTop = box.scrollHeight;
+}
+
+export function listenToLog() {
+  const box = $("lines");
+  box.addEventListener("scroll", () => ($("log-end").hidden = isAtEnd(box)), { passive: true });
+  $("log-end").addEventListener("click", () => {
+    box.scrollTop = box.scrollHeight;
+    box.focus();
+  });
+  $("log-least").addEventListener("change", ({ target }) => {
+    mark(box, "data-least", target.value);
+    box.scrollTop = box.scrollHeight;
+  });
+  $("log-level").addEventListener("change", ({ target }) =>
+    act("log-level", { level: target.value }),
+  );
+}
