@@ -352,7 +352,11 @@ export const settings = {
         "",
         "Folder whose files are served beside the built-in routes. Empty means none.",
       ),
-      access_log: flag(false, "Log each request, at level INFO.", live),
+      access_log: flag(
+        false,
+        "Log each request, at level INFO. On loopback, where every client is this machine, its address reads local.",
+        live,
+      ),
       max_body_bytes: whole(
         2 ** 20,
         [0, 2 ** 30],
