@@ -823,6 +823,12 @@ describe.skipIf(!openssl)("HTTPS", () => {
     }) as never);
     try {
       server.program.reload({ ...server.config, web: { ...server.config.web, tls } });
+      // Another reload meanwhile takes the place of the attempt that is due, it adds none.
+      const other = { ...tls, ...selfSigned(temporary()) };
+      server.program.reload({ ...server.config, web: { ...server.config.web, tls: other } });
+      const attempts = serve.mock.calls.length;
+      server.clock.advance(server.config.hyper_parameters.accept_error_backoff_ms);
+      expect(serve.mock.calls.length).toBe(attempts + 1);
       expect(server.service.health()).toEqual({
         ok: false,
         reason: expect.stringContaining("web: cannot listen on 127.0.0.1:"),

@@ -1,14 +1,13 @@
 import { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { Socket, TLSOptions } from "bun";
 import { load, problemText } from "../config/load.ts";
+import { reachedAt } from "../config/loopback.ts";
 import { overlay } from "../config/option.ts";
-import { reasonOf } from "../config/reason.ts";
 import { settings } from "../config/table.ts";
 import { type Clock, systemClock } from "../host/clock.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
-import { tlsOptions } from "../net/tls.ts";
+import { readPem, tlsOptions } from "../net/tls.ts";
 import { type Arguments, type Flag, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
 
@@ -47,22 +46,21 @@ export function destinationOf(args: Arguments): Destination | null {
   if (port === 0) {
     throw new StartError(`port is 0 in ${where}, so nobody knows where the relay listens`);
   }
-  const everywhere = { "0.0.0.0": "127.0.0.1", "::": "::1" } as Record<string, string>;
-  const at = { host: everywhere[config.host] ?? config.host, port };
+  const at = { host: reachedAt(config.host), port };
   const tls = overlay(config.tls, relay.tls);
   if (tls.cert === "") return { ...at, tls: null, certificate: null };
   const own = tls.require_client_cert ? tlsOptions(tls) : {};
-  const insecure = args.flags.has("insecure");
-  const [chain, certificate] = insecure ? [[], null] : readCertificate(tls.cert);
-  return { ...at, tls: { ...own, ca: chain, rejectUnauthorized: false }, certificate };
+  const trusting = { ...own, rejectUnauthorized: false };
+  if (args.flags.has("insecure")) return { ...at, tls: trusting, certificate: null };
+  const chain = readPem(tls, "cert");
+  return { ...at, tls: { ...trusting, ca: chain }, certificate: certificateIn(chain, tls.cert) };
 }
 
-function readCertificate(path: string): [chain: string, certificate: X509Certificate] {
+function certificateIn(chain: string, path: string): X509Certificate {
   try {
-    const chain = readFileSync(path, "utf8");
-    return [chain, new X509Certificate(chain)];
-  } catch (error) {
-    throw new StartError(`tls.cert: cannot read ${path}: ${reasonOf(error)}`);
+    return new X509Certificate(chain);
+  } catch {
+    throw new StartError(`tls.cert: ${path} holds no certificate`);
   }
 }
 

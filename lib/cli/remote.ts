@@ -1,11 +1,11 @@
-import { readFileSync } from "node:fs";
 import { TOKEN_VARIABLE } from "../config/contradictions.ts";
+import { reachedAt } from "../config/loopback.ts";
 import { overlay } from "../config/option.ts";
 import { load, type Loaded, problemText } from "../config/load.ts";
 import { type Config, settings } from "../config/table.ts";
-import { reasonOf } from "../config/reason.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
+import { readPem } from "../net/tls.ts";
 import { readToken } from "../services/web/gate.ts";
 import { type Arguments, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
@@ -38,11 +38,10 @@ export class Remote {
     if (web.port === 0) {
       throw new StartError(`web.port is 0 in ${where}, so nobody knows where the server listens`);
     }
-    const everywhere = { "0.0.0.0": "127.0.0.1", "::": "::1" } as Record<string, string>;
-    this.address = addressText(everywhere[web.host] ?? web.host, web.port);
-    const { cert } = overlay(config.tls, web.tls);
-    this.#ca = cert === "" ? null : readCertificate(cert);
-    this.#origin = `${cert === "" ? "http" : "https"}://${this.address}`;
+    this.address = addressText(reachedAt(web.host), web.port);
+    const tls = overlay(config.tls, web.tls);
+    this.#ca = tls.cert === "" ? null : readPem(tls, "cert");
+    this.#origin = `${this.#ca === null ? "http" : "https"}://${this.address}`;
     this.#token = readToken(web.token_file);
   }
 
@@ -100,13 +99,5 @@ export class Remote {
     const token = answer.status === 401 ? `; set ${TOKEN_VARIABLE} or web.token_file` : "";
     const said = (await answer.text()).trim().split("\n")[0];
     throw new StartError(`${this.address} answers ${answer.status}: ${said}${token}`);
-  }
-}
-
-function readCertificate(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new StartError(`tls.cert: cannot read ${path}: ${reasonOf(error)}`);
   }
 }

@@ -7,3 +7,8 @@ export function isLoopback(ip: string): boolean {
 export function meansLoopback(host: string): boolean {
   return isLoopback(host) || host.toLowerCase() === "localhost";
 }
+
+/** The address to reach a server at from this machine, when it listens on `host`. */
+export function reachedAt(host: string): string {
+  return host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+}

@@ -7,13 +7,13 @@ import type {
 } from "bun";
 import type { AccessSettings, TlsSettings } from "../config/table.ts";
 import type { Clock } from "../host/clock.ts";
-import { messageOf } from "../host/errors.ts";
 import type { Log } from "../host/log.ts";
 import type { Address, Health } from "../host/service.ts";
 import { listenError } from "./listen-error.ts";
 import { fileLimit } from "./file-limit.ts";
 import { type Inherited, inheritedSocket } from "./inherited.ts";
 import { Lives, maxLingering, type Protocol, type Refused } from "./lives.ts";
+import { Relisten } from "./relisten.ts";
 import { probeTls, tlsOptions } from "./tls.ts";
 import { TurnedAway } from "./turned-away.ts";
 import { Access, unmapped } from "./access.ts";
@@ -73,7 +73,7 @@ export class Listener<C extends Client> {
   #settings: ListenSettings;
   #access: Access;
   #socket: TCPSocketListener<Connection<C>>;
-  #trouble: string | null = null;
+  readonly #again: Relisten;
   #draining = false;
 
   /** @throws StartError when it cannot listen */
@@ -89,6 +89,7 @@ export class Listener<C extends Client> {
     this.#clock = clock;
     this.#log = log;
     this.#turnedAway = new TurnedAway(service, log);
+    this.#again = new Relisten(service, { clock, log });
     this.#settings = settings;
     this.#access = new Access(settings.access);
     this.lives = new Lives(protocol, clock, log);
@@ -107,7 +108,7 @@ export class Listener<C extends Client> {
 
   /** Why newcomers cannot get in at present, or null. */
   get trouble(): string | null {
-    return this.#draining ? "draining" : this.#trouble;
+    return this.#draining ? "draining" : this.#again.trouble;
   }
 
   get maxClients(): number {
@@ -149,6 +150,7 @@ export class Listener<C extends Client> {
   /** Refuses newcomers, closes everybody with `notice` and waits for the last byte or the deadline. */
   async drain(deadlineMs: number, notice: string): Promise<void> {
     this.#draining = true;
+    this.#again.end();
     this.#socket.stop();
     for (const socket of this.#unborn) socket.terminate();
     await this.lives.drain(deadlineMs, notice);
@@ -179,19 +181,10 @@ export class Listener<C extends Client> {
   #relisten(): void {
     const { host, port } = this.address;
     this.#socket.stop();
-    try {
+    const listen = () => {
       this.#socket = this.#listen(host, port, this.#settings.tls);
-      if (this.#trouble) this.#log.info(`${this.#service}: listening again`);
-      this.#trouble = null;
-    } catch (error) {
-      this.#trouble = messageOf(error);
-      this.#log.error(`${this.#trouble}; trying again`);
-      this.#jobs.push(
-        this.#clock.after(this.#settings.relistenMs, () => {
-          if (!this.#draining) this.#relisten();
-        }),
-      );
-    }
+    };
+    this.#again.begin(listen, () => this.#settings.relistenMs);
   }
 
   #checkFileLimit(): void {

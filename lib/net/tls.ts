@@ -4,16 +4,19 @@ import type { TlsSettings } from "../config/table.ts";
 import { reasonOf } from "../config/reason.ts";
 import { StartError } from "../host/errors.ts";
 
+/** What a file of `[tls]` holds. @throws StartError naming the key when it cannot be read */
+export function readPem(settings: TlsSettings, key: "cert" | "key" | "ca"): string {
+  try {
+    return readFileSync(settings[key], "utf8");
+  } catch (error) {
+    throw new StartError(`tls.${key}: cannot read ${settings[key]}: ${reasonOf(error)}`);
+  }
+}
+
 /** @throws StartError naming the key whose file cannot be read */
 export function tlsOptions(settings: TlsSettings): TLSOptions | undefined {
   if (settings.cert === "") return undefined;
-  const file = (key: "cert" | "key" | "ca") => {
-    try {
-      return readFileSync(settings[key], "utf8");
-    } catch (error) {
-      throw new StartError(`tls.${key}: cannot read ${settings[key]}: ${reasonOf(error)}`);
-    }
-  };
+  const file = (key: "cert" | "key" | "ca") => readPem(settings, key);
   return {
     cert: file("cert"),
     key: file("key"),

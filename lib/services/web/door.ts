@@ -80,8 +80,10 @@ export class Door {
 
   /** What the page must know before it begins. */
   session(request: Request): object {
-    const admin = !this.#gate.locked ? "off" : this.#signedIn(request) ? "signed-in" : "signed-out";
-    return { read: this.mayRead(request), admin };
+    if (!this.#gate.locked) return { read: this.#isOpen(request), admin: "off" };
+    const signedIn = this.#signedIn(request);
+    const read = signedIn || this.#isOpen(request);
+    return { read, admin: signedIn ? "signed-in" : "signed-out" };
   }
 
   /** Trades the token for a session. */

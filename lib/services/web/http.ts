@@ -2,10 +2,10 @@ import type { Server as BunServer, TLSOptions } from "bun";
 import { meansLoopback } from "../../config/loopback.ts";
 import type { AccessSettings } from "../../config/table.ts";
 import type { Clock } from "../../host/clock.ts";
-import { messageOf } from "../../host/errors.ts";
 import { type Address, addressText, type Health } from "../../host/service.ts";
 import { Access, unmapped } from "../../net/access.ts";
 import { listenError } from "../../net/listen-error.ts";
+import { Relisten } from "../../net/relisten.ts";
 import { probeTls } from "../../net/tls.ts";
 import { HandlerError } from "./errors.ts";
 import type { Logger } from "./ticker.ts";
@@ -58,7 +58,7 @@ export class HttpServer {
   #settings: HttpSettings;
   #access: Access | null = null;
   #server: BunServer<undefined>;
-  #trouble: string | null = null;
+  readonly #again: Relisten;
   #draining = false;
   readonly #isLocal: boolean;
 
@@ -78,6 +78,7 @@ export class HttpServer {
     this.#answer = answer;
     this.#clock = clock;
     this.#log = log;
+    this.#again = new Relisten(service, { clock, log });
     this.#isLocal = meansLoopback(at.host);
     this.#admit(settings.access);
     this.#server = this.#listen(at.host, at.port);
@@ -98,7 +99,8 @@ export class HttpServer {
 
   health(): Health {
     if (this.#draining) return { ok: false, reason: "draining" };
-    return { ok: this.#trouble === null, reason: this.#trouble ?? "listening" };
+    const { trouble } = this.#again;
+    return { ok: trouble === null, reason: trouble ?? "listening" };
   }
 
   /** Who asks. */
@@ -130,6 +132,7 @@ export class HttpServer {
    */
   async drain(deadlineMs: number): Promise<number> {
     this.#draining = true;
+    this.#again.end();
     const late = Promise.withResolvers<void>();
     const cancel = this.#clock.after(deadlineMs, late.resolve);
     await Promise.race([this.#server.stop(false), late.promise]);
@@ -165,19 +168,10 @@ export class HttpServer {
   /** Certificates cannot be changed in a running server: a new one takes its place, and requests in flight finish. */
   #relisten(): void {
     void this.#server.stop(false);
-    try {
+    const listen = () => {
       this.#server = this.#listen(this.address.host, this.address.port);
-      if (this.#trouble) this.#log.info(`${this.#service}: listening again`);
-      this.#trouble = null;
-    } catch (error) {
-      this.#trouble = messageOf(error);
-      this.#log.error(`${this.#trouble}; trying again`);
-      this.#jobs.push(
-        this.#clock.after(this.#settings.relistenMs, () => {
-          if (!this.#draining) this.#relisten();
-        }),
-      );
-    }
+    };
+    this.#again.begin(listen, () => this.#settings.relistenMs);
   }
 
   #admit({ allow, deny }: AccessSettings): void {

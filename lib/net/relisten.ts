@@ -1,0 +1,38 @@
+import type { Clock } from "../host/clock.ts";
+import { messageOf } from "../host/errors.ts";
+import type { Log } from "../host/log.ts";
+
+/** Has a door listen again until that works: one attempt at a time, whatever asked for it. */
+export class Relisten {
+  /** Why newcomers cannot get in at present, or null. */
+  trouble: string | null = null;
+  readonly #service: string;
+  readonly #clock: Clock;
+  readonly #log: Pick<Log, "info" | "error">;
+  #cancel: () => void = () => {};
+
+  constructor(service: string, { clock, log }: { clock: Clock; log: Pick<Log, "info" | "error"> }) {
+    this.#service = service;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Calls `listen`, which throws when it cannot, now and every `waitMs()` milliseconds until it does not. */
+  begin(listen: () => void, waitMs: () => number): void {
+    this.#cancel();
+    try {
+      listen();
+      if (this.trouble) this.#log.info(`${this.#service}: listening again`);
+      this.trouble = null;
+    } catch (error) {
+      this.trouble = messageOf(error);
+      this.#log.error(`${this.trouble}; trying again`);
+      this.#cancel = this.#clock.after(waitMs(), () => this.begin(listen, waitMs));
+    }
+  }
+
+  /** Tries no more. */
+  end(): void {
+    this.#cancel();
+  }
+}
