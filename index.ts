@@ -4,6 +4,7 @@ import type { Config } from "./lib/config/table.ts";
 import type { Services } from "./lib/host/lifecycle.ts";
 import { EmbeddedServer, type ServerOptions } from "./lib/server.ts";
 import { Relay } from "./lib/services/relay/relay.ts";
+import { store } from "./lib/services/store/store.ts";
 import { web } from "./lib/services/web/web.ts";
 
 export { type Preset, presets } from "./lib/config/presets.ts";
@@ -24,6 +25,7 @@ export { ConfigError, type Guest, type RunOptions, type ServerOptions } from "./
 const services: Services<Config> = {
   relay: (config, host) => new Relay(config, host),
   web,
+  store,
 };
 
 /** The server as a library: every service that its configuration enables, in the program that embeds it. */

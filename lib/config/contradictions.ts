@@ -32,21 +32,23 @@ export function contradictions(config: Config): Contradiction[] {
       reference: true,
     });
   });
-  const { relay } = config;
-  if (relay.outbox_bytes < 2 * relay.max_line_bytes) {
-    found.push({
-      key: "relay.outbox_bytes",
-      message: `${relay.outbox_bytes} cannot hold two lines of max_line_bytes (${relay.max_line_bytes}); every slow moment would close a client`,
-    });
-  }
-  if (relay.total_outbox_bytes < relay.outbox_bytes) {
-    found.push({
-      key: "relay.total_outbox_bytes",
-      message: `${relay.total_outbox_bytes} is below outbox_bytes (${relay.outbox_bytes}), which one client alone may need`,
-    });
+  for (const name of ["relay", "store"] as const) {
+    const service = config[name];
+    if (service.outbox_bytes < 2 * service.max_line_bytes) {
+      found.push({
+        key: `${name}.outbox_bytes`,
+        message: `${service.outbox_bytes} cannot hold two lines of max_line_bytes (${service.max_line_bytes}); every slow moment would close a client`,
+      });
+    }
+    if (service.total_outbox_bytes < service.outbox_bytes) {
+      found.push({
+        key: `${name}.total_outbox_bytes`,
+        message: `${service.total_outbox_bytes} is below outbox_bytes (${service.outbox_bytes}), which one client alone may need`,
+      });
+    }
   }
   const tlsSections: [string, TlsSettings][] = [["tls", config.tls]];
-  for (const service of ["relay", "web"] as const) {
+  for (const service of ["relay", "web", "store"] as const) {
     const own = config[service].tls;
     if (Object.values(own).every((value) => value === null)) continue;
     tlsSections.push([`${service}.tls`, overlay(config.tls, own)]);
@@ -72,6 +74,14 @@ export function contradictions(config: Config): Contradiction[] {
     found.push({
       key: "web.host",
       message: `${web.host} is not loopback, so a token is needed; set ${TOKEN_VARIABLE} in the environment, or web.token_file`,
+    });
+  }
+  const { store } = config;
+  const guarded = store.token_file !== "" || store.roles_file !== "" || store.allow_open;
+  if (store.enabled && !meansLoopback(store.host) && !guarded) {
+    found.push({
+      key: "store.host",
+      message: `${store.host} is not loopback, so clients need tokens; set store.token_file or store.roles_file, or store.allow_open to let everybody do everything`,
     });
   }
   return found;

@@ -124,6 +124,16 @@ export function read<E extends typeof settings>(
   };
 }
 
+/** Reads one layer against any table of its own: the values, or every problem. */
+export function readTable<E extends Entries>(
+  entries: E,
+  layer: Layer,
+): { readonly values: Values<E>; readonly problems: readonly Problem[] } {
+  const reader = new Reader(entries);
+  reader.layer(layer, entries, layer.values, []);
+  return { values: reader.build(entries, "", true) as Values<E>, problems: reader.problems };
+}
+
 class Reader {
   readonly problems: Problem[] = [];
   readonly warnings: Problem[] = [];

@@ -16,6 +16,7 @@ function open() {
     clock_gettime: { args: ["int", "ptr"], returns: "int" },
     close: { args: ["int"], returns: "int" },
     dup: { args: ["int"], returns: "int" },
+    flock: { args: ["int", "int"], returns: "int" },
     getsockname: { args: ["int", "ptr", "ptr"], returns: "int" },
     getsockopt: { args: ["int", "int", "int", "ptr", "ptr"], returns: "int" },
     sendto: { args: ["int", "ptr", "u64", "int", "ptr", "u32"], returns: "i64" },

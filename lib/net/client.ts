@@ -35,6 +35,10 @@ export const Hold = {
   pressure: 2,
   /** Too much waits for everybody's readers. */
   backlog: 4,
+  /** It has had its share of this turn. */
+  turn: 8,
+  /** Too much waits for it. */
+  outbox: 16,
 } as const;
 
 export type Hold = (typeof Hold)[keyof typeof Hold];

@@ -12,7 +12,13 @@ import type { Address, Health } from "../host/service.ts";
 import { listenError } from "./listen-error.ts";
 import { fileLimit } from "./file-limit.ts";
 import { type Inherited, inheritedSocket } from "./inherited.ts";
-import { Lives, maxLingering, type Protocol, type Refused } from "./lives.ts";
+import {
+  Lives,
+  maxLingering,
+  type Protocol,
+  type Refused,
+  type TurnedAwayNotices,
+} from "./lives.ts";
 import { Relisten } from "./relisten.ts";
 import { probeTls, tlsOptions } from "./tls.ts";
 import { TurnedAway } from "./turned-away.ts";
@@ -32,12 +38,12 @@ export interface ListenSettings {
   readonly relistenMs: number;
 }
 
-/** Sentences for newcomers that are turned away. */
-export const TURNED_AWAY = {
+/** Sentences for newcomers that are turned away, where the service has no words of its own. */
+export const TURNED_AWAY: TurnedAwayNotices = {
   limit: "Warning: The server has too many clients. Please try again later.\n",
   perAddress: "Warning: There are too many clients from your address.\n",
   denied: "Warning: Your address may not connect to this server.\n",
-} as const;
+};
 
 /** How long a TLS handshake may take. */
 const HANDSHAKE_MS = 10_000;
@@ -106,6 +112,10 @@ export class Listener<C extends Client> {
     return this.#tls !== undefined;
   }
 
+  get #notices(): TurnedAwayNotices {
+    return this.#protocol.turnedAway ?? TURNED_AWAY;
+  }
+
   /** Why newcomers cannot get in at present, or null. */
   get trouble(): string | null {
     return this.#draining ? "draining" : this.#again.trouble;
@@ -136,7 +146,7 @@ export class Listener<C extends Client> {
     this.#access = new Access(settings.access);
     for (const client of this.lives.clients) {
       if (!this.#access.admits(client.ip)) {
-        this.lives.close(client, "denied", TURNED_AWAY.denied);
+        this.lives.close(client, "denied", this.#notices.denied);
       }
     }
     this.#checkFileLimit();
@@ -285,19 +295,19 @@ export class Listener<C extends Client> {
 
   #refuses({ ip, port }: C): Refused | null {
     if (!this.#access.admits(ip)) {
-      return { reason: "denied", notice: TURNED_AWAY.denied };
+      return { reason: "denied", notice: this.#notices.denied };
     }
     const refused = this.#protocol.refuses?.(ip, port);
     if (refused) return refused;
     const { maxClients } = this;
     if (this.#population() >= maxClients) {
-      return { reason: "limit", notice: TURNED_AWAY.limit };
+      return { reason: "limit", notice: this.#notices.limit };
     }
     const perAddress =
       this.#settings.maxClientsPerAddress ||
       (isLoopback(ip) ? Infinity : Math.max(1, Math.floor(maxClients / 4)));
     if (this.lives.from(ip) >= perAddress) {
-      return { reason: "limit", notice: TURNED_AWAY.perAddress };
+      return { reason: "limit", notice: this.#notices.perAddress };
     }
     return null;
   }

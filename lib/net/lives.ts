@@ -5,8 +5,16 @@ import type { ClientInfo } from "../host/service.ts";
 import { CLOSE_REASONS, type Client, type CloseReason, Hold } from "./client.ts";
 import { fileLimit } from "./file-limit.ts";
 
+/** What newcomers are told that are turned away: one line each, with its newline, or nothing. */
+export interface TurnedAwayNotices {
+  readonly limit: string;
+  readonly perAddress: string;
+  readonly denied: string;
+}
+
 /** What a service does with its clients. */
 export interface Protocol<C extends Client> {
+  readonly turnedAway?: TurnedAwayNotices;
   /** The state of a newcomer. */
   create(socket: Socket<unknown>, ip: string, port: number, now: number): C;
   /** Why a newcomer is turned away, or null. */
@@ -21,6 +29,8 @@ export interface Protocol<C extends Client> {
   resumed?(client: C, all: boolean): void;
   /** The client sent its FIN; a last unterminated line counts. */
   ended(client: C): void;
+  /** Whether a client that has sent its FIN is served on; the service closes it once it is owed nothing more. */
+  readonly finishes?: boolean;
   /** Its socket takes bytes again; `client.outbox` has been flushed as far as it goes. */
   drained?(client: C): void;
   /** The client is dead; every index must forget it. `wasOpen` is false for one that was still being greeted. */
@@ -208,6 +218,10 @@ export class Lives<C extends Client> {
     client.peerEnded = true;
     if (client.state === "closing") {
       this.#finish(client);
+      return;
+    }
+    if (this.#protocol.finishes) {
+      if (client.state === "open") this.#guarded(client, () => this.#protocol.ended(client));
       return;
     }
     this.#serveHeld(client, true);

@@ -73,6 +73,8 @@ const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 export class Outbox {
   /** Unsent bytes. */
   bytes = 0;
+  /** How many of them, at the end, may not leave yet. */
+  held = 0;
   /** The sink took less than it was given; nothing is written until it drains. */
   blocked = false;
   #pieces: Piece[] = [];
@@ -87,13 +89,14 @@ export class Outbox {
     this.#pieces.push({ source, start, end });
   }
 
-  /** Writes until all is sent or the sink is full. @returns whether all is sent */
+  /** Writes until all that may leave is sent or the sink is full. @returns whether nothing waits any more */
   flush(sink: Sink): boolean {
-    while (this.bytes > 0) {
+    while (this.bytes > this.held) {
       const first = this.#pieces[this.#head] as Piece;
-      const length = first.end - first.start;
-      const alone = length >= GATHER || this.#head === this.#pieces.length - 1;
-      const given = alone ? length : this.#gather();
+      const free = this.bytes - this.held;
+      const length = Math.min(first.end - first.start, free);
+      const alone = length >= GATHER || length === free;
+      const given = alone ? length : this.#gather(free);
       const taken = alone
         ? sink.write(first.source.bytes, first.start, length)
         : sink.write(scratch, 0, given);
@@ -104,7 +107,7 @@ export class Outbox {
       }
     }
     this.blocked = false;
-    return true;
+    return this.bytes === 0;
   }
 
   /** Copies small pieces out of large buffers; called once they have to wait. */
@@ -121,6 +124,7 @@ export class Outbox {
     this.#pieces = [];
     this.#head = 0;
     this.bytes = 0;
+    this.held = 0;
   }
 
   /** The sink took this many bytes from the front. */
@@ -170,15 +174,17 @@ export class Outbox {
     this.#pieces = kept;
     this.#head = 0;
     this.bytes = bytes;
+    this.held = 0;
   }
 
-  #gather(): number {
+  #gather(most: number): number {
+    const room = Math.min(scratch.length, most);
     let filled = 0;
     for (let i = this.#head; i < this.#pieces.length; i++) {
       const { source, start, end } = this.#pieces[i] as Piece;
       if (filled > 0 && end - start >= GATHER) break;
-      filled += source.bytes.copy(scratch, filled, start, end);
-      if (filled === scratch.length) break;
+      filled += source.bytes.copy(scratch, filled, start, Math.min(end, start + room - filled));
+      if (filled === room) break;
     }
     return filled;
   }

@@ -1,5 +1,6 @@
 import type { Log } from "../../host/log.ts";
 import { addressText } from "../../host/service.ts";
+import { PATIENCE_SECONDS } from "../../net/tries.ts";
 import { objectOf, refusal, SECURE } from "./answers.ts";
 import { type Gate, namesLoopback, PAGE_HEADER } from "./gate.ts";
 import type { HttpServer } from "./http.ts";
@@ -61,7 +62,7 @@ export class Door {
   #unauthorisedAnswer(verdict: "none" | "wrong" | "slow"): Response {
     this.refused++;
     if (verdict === "slow") {
-      const after = String(this.#gate.patienceSeconds);
+      const after = String(PATIENCE_SECONDS);
       return refusal(429, "Too many wrong tokens from your address.", { "retry-after": after });
     }
     const said = verdict === "wrong" ? "This token is wrong." : "This needs the token.";

@@ -1,13 +1,9 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { randomBytes, timingSafeEqual } from "node:crypto";
 import { TOKEN_VARIABLE } from "../../config/contradictions.ts";
 import { meansLoopback } from "../../config/loopback.ts";
-import { reasonOf } from "../../config/reason.ts";
 import type { Clock } from "../../host/clock.ts";
-import { StartError } from "../../host/errors.ts";
-
-/** Characters a token must have at least; guessing is hopeless then. */
-const TOKEN_LENGTH = 16;
+import { digest, longEnough, tokenIn } from "../../net/token.ts";
+import { Tries } from "../../net/tries.ts";
 
 /**
  * The token of the web service, or null when there is none.
@@ -15,19 +11,8 @@ const TOKEN_LENGTH = 16;
  */
 export function readToken(file: string): string | null {
   const variable = process.env[TOKEN_VARIABLE];
-  if (!variable && file === "") return null;
-  const where = variable ? TOKEN_VARIABLE : `web.token_file ${file}`;
-  const token = variable || firstLine(file);
-  if (token.length >= TOKEN_LENGTH) return token;
-  throw new StartError(`web: ${where}: a token has at least ${TOKEN_LENGTH} characters`);
-}
-
-function firstLine(file: string): string {
-  try {
-    return (readFileSync(file, "utf8").split("\n")[0] as string).trim();
-  } catch (error) {
-    throw new StartError(`web: web.token_file: cannot read ${file}: ${reasonOf(error)}`);
-  }
+  if (variable) return longEnough(variable, `web: ${TOKEN_VARIABLE}`);
+  return file === "" ? null : tokenIn(file, "web: web.token_file");
 }
 
 /** What a gate says of a request. */
@@ -41,11 +26,6 @@ export type Verdict =
   /** This address has tried too many wrong tokens; nothing was compared. */
   | "slow";
 
-/** Wrong tokens an address may try at once, and how many more each second. */
-const TRIES = 5;
-const TRIES_PER_SECOND = 0.2;
-/** Addresses whose wrong tokens are remembered; the oldest makes room. */
-const MAX_ADDRESSES = 10_000;
 const MAX_SESSIONS = 100;
 /** A session ends when the page has not been heard of for so long. */
 const SESSION_MS = 24 * 3600 * 1000;
@@ -56,7 +36,7 @@ export const PAGE_HEADER = "x-summoner-page";
 /** Who may see and do what: the token, by header or traded for a session, and the patience with wrong ones. */
 export class Gate {
   readonly #clock: Clock;
-  readonly #tries = new Map<string, { left: number; at: number }>();
+  readonly #tries: Tries;
   /** When each session was last heard of; the id is the key. */
   readonly #sessions = new Map<string, number>();
   #token: Buffer | null = null;
@@ -64,6 +44,7 @@ export class Gate {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#tries = new Tries(clock);
   }
 
   /** Name of the cookie that holds a session's id. */
@@ -106,24 +87,11 @@ export class Gate {
 
   /** Tries a token from `ip`. @returns null when it is right */
   try(token: string, ip: string): "wrong" | "slow" | null {
-    const now = this.#clock.now();
-    const known = this.#tries.get(ip);
-    const left = Math.min(
-      TRIES,
-      known ? known.left + ((now - known.at) / 1000) * TRIES_PER_SECOND : TRIES,
-    );
-    if (left < 1) return "slow";
+    if (!this.#tries.may(ip)) return "slow";
     // Digests have one length, so that the time of the comparison tells nothing.
     if (this.#token !== null && timingSafeEqual(digest(token), this.#token)) return null;
-    this.#tries.delete(ip);
-    this.#tries.set(ip, { left: left - 1, at: now });
-    if (this.#tries.size > MAX_ADDRESSES) forgetOldest(this.#tries);
+    this.#tries.failed(ip);
     return "wrong";
-  }
-
-  /** Seconds until an address that was too fast may try again. */
-  get patienceSeconds(): number {
-    return Math.ceil(1 / TRIES_PER_SECOND);
   }
 
   /** Begins a session. @returns its id, 256 random bits */
@@ -153,10 +121,6 @@ export function namesLoopback(request: Request): boolean {
   const host = request.headers.get("host") ?? "";
   const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
   return meansLoopback(name);
-}
-
-function digest(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
 }
 
 function forgetOldest(map: Map<string, unknown>): void {

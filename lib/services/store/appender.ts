@@ -1,0 +1,214 @@
+import { reasonOf } from "../../config/reason.ts";
+import type { Clock } from "../../host/clock.ts";
+import { Batch, HEADER } from "./batch.ts";
+import { type JournalFile, STEP } from "./journal-file.ts";
+
+/** How often a disk that refused is tried again. */
+const RETRY_MS = 250;
+
+export interface AppenderOptions {
+  clock: Pick<Clock, "now" | "every">;
+  /** More batches are known to be on disk: `synced` has grown. */
+  onSynced: () => void;
+  /** Told once when writes begin to be refused, and once when they are taken again. */
+  onTrouble: (message: string) => void;
+}
+
+/**
+ * Writes records to the file of the journal that is current, a batch at a time,
+ * and syncs it: one sync at a time, while the next batches gather.
+ */
+export class Appender {
+  /** Batches written. */
+  written = 0;
+  /** Batches known to be on disk: never more than `written`. */
+  synced = 0;
+  syncs = 0;
+  /** Bytes of batches written, with their headers. */
+  bytes = 0;
+  /** Why writes are refused, in words, or null. */
+  trouble: string | null = null;
+  /** Whether a sync has failed: what reached the disk is unknown until a snapshot stands for it. */
+  needsSnapshot = false;
+  readonly #options: AppenderOptions;
+  #file: JournalFile;
+  readonly #batch = new Batch();
+  /** Bytes of records that were reserved since the last write, appended or not. */
+  #reserved = 0;
+  #syncing: Promise<void> | null = null;
+  /** No sync may begin. */
+  #held = false;
+  #ended = false;
+  /** The batch waits for another attempt to write it. */
+  #writeFailing = false;
+  #endRetries = (): void => {};
+
+  constructor(file: JournalFile, options: AppenderOptions) {
+    this.#file = file;
+    this.#options = options;
+  }
+
+  get generation(): number {
+    return this.#file.generation;
+  }
+
+  /** Whether something was appended that is not written yet. */
+  get pending(): boolean {
+    return this.#batch.length > 0;
+  }
+
+  /** Whether nothing has been written to the current file. */
+  get fresh(): boolean {
+    return this.#file.position === 0;
+  }
+
+  /** Whether so many more bytes of records can surely be written, beyond those reserved and appended since the last write. */
+  reserve(bytes: number): boolean {
+    if (this.trouble !== null) return false;
+    const reserved = Math.max(this.#reserved, this.#batch.length) + bytes;
+    const end = this.#file.position + HEADER + reserved;
+    if (end > this.#file.room && !this.#makeRoom(end)) return false;
+    this.#reserved = reserved;
+    return true;
+  }
+
+  /** Adds a record to the batch. @throws Error when it is not a line of so many bytes, or after the end */
+  append(text: string, bytes: number): void {
+    if (this.#ended) throw new Error("the journal is closed");
+    this.#batch.append(text, bytes);
+  }
+
+  /** Writes the batch and begins a sync if none is under way. */
+  write(): void {
+    // What a failed attempt left waits for the next one, and all that came after joins it.
+    if (!this.#writeFailing && !this.#ended) this.#writeBatch();
+  }
+
+  /** Lets no sync begin until `switchTo` or `release`; resolves when none is under way. */
+  async hold(): Promise<void> {
+    this.#held = true;
+    await this.#syncing;
+  }
+
+  release(): void {
+    this.#held = false;
+    this.#sync();
+  }
+
+  /** Goes on in another file, once all that came before is on disk: a later record must not outlive an earlier one. Only while held. */
+  switchTo(fresh: JournalFile): void {
+    const old = this.#file;
+    this.write();
+    old.cut(old.position);
+    try {
+      if (!this.needsSnapshot) {
+        old.syncSync();
+        this.syncs++;
+        this.synced = this.written;
+      }
+    } catch (error) {
+      this.#syncFailed(error);
+    }
+    old.close();
+    this.#file = fresh;
+    this.release();
+    this.#options.onSynced();
+  }
+
+  /** A snapshot stands for so many batches now, whatever became of the files that they were in. */
+  cured(batches: number): void {
+    this.needsSnapshot = false;
+    this.synced = batches;
+    this.#retry();
+    this.#sync();
+    this.#options.onSynced();
+  }
+
+  /** Writes, syncs, gives back the room that was not used and closes the file. @returns bytes of records that could not be written */
+  async close(): Promise<number> {
+    this.#ended = true;
+    this.#writeBatch();
+    this.#endRetries();
+    while (this.#syncing !== null) await this.#syncing;
+    this.#file.cut(this.#file.position);
+    this.#file.close();
+    return this.#batch.length;
+  }
+
+  #makeRoom(end: number): boolean {
+    const error = this.#file.extend(end, Math.max(end, this.#file.room + STEP));
+    if (error === null) return true;
+    // Records longer than a step may be all that does not fit: no reason to refuse every other.
+    if (end <= this.#file.position + STEP || !this.#hasStep()) this.#fail("write", error);
+    return false;
+  }
+
+  /** Whether there is room for a step after the last batch, once it is made. */
+  #hasStep(): boolean {
+    const end = this.#file.position + STEP;
+    return this.#file.extend(end, end) === null;
+  }
+
+  #writeBatch(): void {
+    if (this.#batch.length > 0) {
+      const batch = this.#batch.sealed();
+      try {
+        this.#file.write(batch);
+      } catch (error) {
+        this.#writeFailing = true;
+        this.#fail("write", error);
+        return;
+      }
+      this.#writeFailing = false;
+      this.written++;
+      this.bytes += batch.length;
+      this.#batch.clear();
+    }
+    this.#reserved = 0;
+    this.#sync();
+  }
+
+  #sync(): void {
+    const batches = this.written;
+    if (batches === this.synced || this.#syncing !== null) return;
+    if (this.#held || this.needsSnapshot) return;
+    this.#syncing = this.#file.sync().then(
+      () => {
+        this.#syncing = null;
+        this.syncs++;
+        this.synced = batches;
+        this.#sync();
+        this.#options.onSynced();
+      },
+      (error) => {
+        this.#syncing = null;
+        this.#syncFailed(error);
+      },
+    );
+  }
+
+  /** The kernel may have dropped what it could not write, and report success the next time: this file is not asked again. */
+  #syncFailed(error: unknown): void {
+    this.needsSnapshot = true;
+    this.#fail("sync", error);
+  }
+
+  #fail(what: "write" | "sync", error: unknown): void {
+    const first = this.trouble === null;
+    this.trouble = `cannot ${what}: ${reasonOf(error)}`;
+    if (!first) return;
+    const message = `cannot ${what} ${this.#file.path}: ${reasonOf(error)}; writes are refused`;
+    this.#options.onTrouble(message);
+    if (!this.#ended) this.#endRetries = this.#options.clock.every(RETRY_MS, () => this.#retry());
+  }
+
+  /** Ends the trouble once there is room for a step: with less it would soon begin again. */
+  #retry(): void {
+    if (this.trouble === null || this.needsSnapshot) return;
+    this.#writeBatch();
+    if (this.#writeFailing || !this.#hasStep()) return;
+    this.#endRetries();
+    this.trouble = null;
+    this.#options.onTrouble(`writing ${this.#file.path} again`);
+  }
+}

@@ -1,0 +1,139 @@
+import type { ChannelEngine, Missed, Page, Paging } from "./engine.ts";
+import { type Path, type Pattern, textOf } from "./path.ts";
+import { scanBelow } from "./scan.ts";
+import { type SubscriptionNode, Subscriptions } from "./subscriptions.ts";
+import { memoryOf } from "./tree.ts";
+
+/** What the channels keep for subscribers that come back. */
+export interface Retention {
+  /** Messages of one channel. */
+  readonly messages: number;
+  /** Memory of all, in bytes. */
+  readonly bytes: number;
+}
+
+/** Sends a line to each of some subscribers. */
+export type Deliver<S> = (subscribers: ReadonlySet<S>, line: string) => void;
+
+/** What a kept message takes besides its text, and its channel besides its messages. */
+const KEPT_BYTES = 64;
+const CHANNEL_BYTES = 500;
+
+/** Messages by channel: numbered, sent to whoever subscribes, and kept for a while. */
+export class Channels<S> implements ChannelEngine<S> {
+  /** Tells this life of the server from others, in which the numbers began anew. */
+  readonly epoch: string;
+  /** Messages published. */
+  published = 0;
+  /** Memory that kept messages take. */
+  keptBytes = 0;
+  readonly #subscriptions = new Subscriptions<S>();
+  readonly #deliver: Deliver<S>;
+  readonly #retention: () => Retention;
+  /** Channels that keep messages, the one that was silent longest first. */
+  readonly #known = new Set<SubscriptionNode<S>>();
+  /** The highest number of a channel that has been forgotten: none is given twice under one name. */
+  #floor = 0;
+
+  constructor(epoch: string, deliver: Deliver<S>, retention: () => Retention) {
+    this.epoch = epoch;
+    this.#deliver = deliver;
+    this.#retention = retention;
+  }
+
+  /** Channels that keep messages. */
+  get size(): number {
+    return this.#known.size;
+  }
+
+  get subscriptions(): number {
+    return this.#subscriptions.size;
+  }
+
+  publish(path: Path, value: string): number {
+    const node = this.#subscriptions.tree.make(path);
+    this.published++;
+    node.channel ??= { seq: this.#floor, base: this.#floor, kept: [] };
+    const { channel } = node;
+    const seq = ++channel.seq;
+    const name = JSON.stringify(textOf(path));
+    const line = `{"event":"message","channel":${name},"seq":${seq},"value":${value}}\n`;
+    channel.kept.push({ seq, line });
+    this.keptBytes += memoryOf(line) + KEPT_BYTES;
+    if (!this.#known.delete(node)) this.keptBytes += costOf(path);
+    this.#known.add(node);
+    this.#forget(node);
+    const subscribers = this.#subscriptions.of(path);
+    const { size } = subscribers;
+    if (size > 0) this.#deliver(subscribers, line);
+    return size;
+  }
+
+  subscribe(subscriber: S, pattern: Pattern): boolean {
+    return this.#subscriptions.add(subscriber, pattern);
+  }
+
+  unsubscribe(subscriber: S, pattern: Pattern): boolean {
+    const removed = this.#subscriptions.remove(subscriber, pattern);
+    const node = this.#subscriptions.tree.find(pattern.path);
+    if (node?.channel && node.exact === null && !this.#known.has(node)) this.#end(node);
+    return removed;
+  }
+
+  missed(path: Path, since: number, epoch: string | undefined): Missed {
+    const channel = this.#subscriptions.tree.find(path)?.channel;
+    const seq = channel?.seq ?? this.#floor;
+    const base = channel?.base ?? this.#floor;
+    const kept = channel?.kept ?? [];
+    // Numbers of another life, or of one that has been forgotten, cannot be compared with ours.
+    const known = (epoch === undefined || epoch === this.epoch) && since <= seq && since >= base;
+    if (!known) return { seq, replayed: kept, lost: null };
+    const replayed = kept.filter((message) => message.seq > since);
+    return { seq, replayed, lost: seq - since - replayed.length };
+  }
+
+  known(path: Path): { subscribers: number; seq: number } {
+    const node = this.#subscriptions.tree.find(path);
+    return { subscribers: node?.exact?.size ?? 0, seq: node?.channel?.seq ?? this.#floor };
+  }
+
+  scan(namespace: Path, prefix: string, paging: Paging): Page {
+    const counts = ({ exact, channel }: SubscriptionNode<S>) => exact !== null || channel !== null;
+    return scanBelow(this.#subscriptions.tree, namespace, prefix, paging, counts);
+  }
+
+  /** Forgets what is more than may be kept. */
+  #forget({ channel }: SubscriptionNode<S>): void {
+    const { messages, bytes } = this.#retention();
+    const kept = channel?.kept ?? [];
+    if (kept.length > messages) {
+      for (const { line } of kept.splice(0, kept.length - messages)) {
+        this.keptBytes -= memoryOf(line) + KEPT_BYTES;
+      }
+    }
+    for (const silent of this.#known) {
+      if (this.keptBytes <= bytes) return;
+      this.#drop(silent);
+    }
+  }
+
+  #drop(node: SubscriptionNode<S>): void {
+    const { kept } = node.channel as NonNullable<typeof node.channel>;
+    for (const { line } of kept) this.keptBytes -= memoryOf(line) + KEPT_BYTES;
+    kept.length = 0;
+    this.keptBytes -= costOf(node.path());
+    this.#known.delete(node);
+    // Its subscribers go on counting.
+    if (node.exact === null) this.#end(node);
+  }
+
+  #end(node: SubscriptionNode<S>): void {
+    this.#floor = Math.max(this.#floor, node.channel?.seq ?? 0);
+    node.channel = null;
+    this.#subscriptions.prune(node);
+  }
+}
+
+function costOf(path: Path): number {
+  return CHANNEL_BYTES * path.length + memoryOf(textOf(path));
+}

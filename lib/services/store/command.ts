@@ -1,0 +1,138 @@
+import type { StoreClient, Subscription } from "./client.ts";
+import type { ChannelEngine, KeyEngine, Stored } from "./engine.ts";
+import type { Field, Fields, Request } from "./fields.ts";
+import { type Doubt, doubt } from "./numbers.ts";
+import { type Path, SYSTEM } from "./path.ts";
+import { type Code, Refusal } from "./refusal.ts";
+import { mayAt, type Right } from "./roles.ts";
+
+/** What commands act on. */
+export interface Surroundings {
+  readonly keys: KeyEngine;
+  readonly channels: ChannelEngine<StoreClient>;
+  /** Tells this life of the server from others. */
+  readonly epoch: string;
+  readonly limits: {
+    readonly outboxBytes: number;
+    readonly subscriptions: number;
+    readonly patterns: number;
+  };
+  /** Milliseconds that a value has left; null for ever. */
+  left(value: Stored): number | null;
+  subscribe(client: StoreClient, subscription: Subscription): void;
+  /** @returns whether there was one */
+  unsubscribe(client: StoreClient, subscription: Subscription): boolean;
+  /** Sends a client what a channel still has after message `since`; it follows the answer. */
+  replay(
+    client: StoreClient,
+    channel: Path,
+    since: number,
+    epoch: string | undefined,
+  ): { replayed: number; lost: number | null };
+  /** Tries a token for a client. */
+  authenticate(client: StoreClient, token: string): Refusal | null;
+  info(): Readonly<Record<string, unknown>>;
+  /** The client is owed an answer that the end of the turn must send. */
+  owes(client: StoreClient): void;
+}
+
+/** An answer without its braces, as `"result":1`, or why there is none. */
+export type Answer = string | Refusal;
+
+/** A row of the command table: validation, HELP and the README are made from it. */
+export interface Command {
+  /** One sentence. */
+  readonly about: string;
+  readonly fields: Fields;
+  /** What it answers. */
+  readonly result: string;
+  /** Codes it may answer besides those that any request may get. */
+  readonly errors: readonly Code[];
+  /** What a role needs for it. */
+  readonly right: Right | null;
+  /** Whether it needs no token even where others do. */
+  readonly open?: boolean;
+  run(request: Readonly<Record<string, unknown>>, client: StoreClient, at: Surroundings): Answer;
+}
+
+/** A row whose `run` gets a request of the types of its fields. */
+export function command<const F extends Fields>(
+  row: Omit<Command, "fields" | "run"> & {
+    readonly fields: F;
+    run(request: Request<F>, client: StoreClient, at: Surroundings): Answer;
+  },
+): Command {
+  return row as unknown as Command;
+}
+
+/** A result that is JSON already. */
+export function result(json: string | number | boolean): string {
+  return `"result":${json}`;
+}
+
+/** Why a client may not do something at a path, or null. */
+export function forbidden(client: StoreClient, right: Right, path: Path): Refusal | null {
+  if (path[0] === SYSTEM && (right === "write" || right === "publish")) {
+    return new Refusal("RESERVED", `^${SYSTEM} is the server's own; clients can only read it`);
+  }
+  if (client.role !== null && mayAt(client.role, right, path)) return null;
+  return new Refusal("FORBIDDEN", `the role ${client.role?.name} may not ${right} there`);
+}
+
+/** What is checked of a command's requests, as it is looked up. */
+export class Plan {
+  readonly command: Command;
+  readonly fields: Readonly<Record<string, Field>>;
+  readonly needed: number;
+  /** Fields that hold any JSON; the id is one. */
+  readonly #open: readonly string[];
+
+  constructor(command: Command) {
+    this.command = command;
+    // Without a prototype, no request can name what it has not declared.
+    this.fields = Object.assign(Object.create(null), command.fields);
+    this.needed = Object.values(command.fields).filter(({ optional }) => !optional).length;
+    const names = Object.keys(command.fields);
+    this.#open = [...names.filter((name) => command.fields[name]?.any), "id"];
+  }
+
+  /** Why a request does not fit, or null. */
+  check(request: Readonly<Record<string, unknown>>): Refusal | null {
+    let needed = 0;
+    for (const name in request) {
+      const field = this.fields[name];
+      if (field === undefined) {
+        if (name === "action" || name === "id") continue;
+        return new Refusal("UNKNOWN_FIELD", `${name}: ${this.#known()}`);
+      }
+      if (!field.fits(request[name])) {
+        return new Refusal("WRONG_TYPE", `${name}; allowed: ${field.allowed}`);
+      }
+      if (!field.optional) needed++;
+    }
+    return needed === this.needed ? null : this.#missing(request);
+  }
+
+  /** Why what a request holds must be looked at more closely, or null. */
+  doubt(request: Readonly<Record<string, unknown>>): Doubt {
+    for (const name of this.#open) {
+      const value = request[name];
+      if (typeof value === "string" || value === undefined) continue;
+      const found = doubt(value);
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
+  #missing(request: Readonly<Record<string, unknown>>): Refusal {
+    const names = Object.keys(this.fields).filter((name) => {
+      return !this.fields[name]?.optional && !Object.hasOwn(request, name);
+    });
+    return new Refusal("MISSING_FIELD", names.join(", "));
+  }
+
+  #known(): string {
+    const names = Object.keys(this.fields);
+    return names.length === 0 ? "the action takes no fields" : `allowed: ${names.join(", ")}`;
+  }
+}

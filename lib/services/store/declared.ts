@@ -1,0 +1,57 @@
+import type { StatDeclaration } from "../../host/service.ts";
+import { CLOSE_REASONS } from "../../net/client.ts";
+import { COMMANDS } from "./commands.ts";
+
+const counter = (unit: string, about: string): StatDeclaration => ({
+  kind: "counter",
+  unit,
+  about,
+});
+const gauge = (unit: string, about: string): StatDeclaration => ({ kind: "gauge", unit, about });
+const headline = (one: StatDeclaration): StatDeclaration => ({ ...one, headline: true });
+
+/** What each number of the store's `stats()` is. */
+export const DECLARED: Record<string, StatDeclaration> = {
+  clients: headline(gauge("clients", "Clients that are connected.")),
+  keys: headline(gauge("keys", "Keys that hold a value.")),
+  memory_bytes: headline(gauge("bytes", "Memory that keys and values take.")),
+  requests: headline(counter("requests", "Requests, refused ones included.")),
+  refused: headline(counter("requests", "Requests that were refused.")),
+  subscriptions: headline(gauge("subscriptions", "Subscriptions, to channels and to keys.")),
+  accepted: counter("connections", "Connections that were accepted, served or not."),
+  expiring: gauge("keys", "Keys that will expire."),
+  expired: counter("keys", "Keys that have expired."),
+  published: counter("messages", "Messages that were published."),
+  deliveries: counter(
+    "messages",
+    "Messages and events that were sent or queued, once for each recipient.",
+  ),
+  channels: gauge("channels", "Channels that keep messages."),
+  kept_bytes: gauge("bytes", "Memory that kept messages take."),
+  bytes_in: counter("bytes", "Bytes that clients sent."),
+  bytes_out: counter("bytes", "Bytes that the sockets of clients took."),
+  pinned_bytes: gauge("bytes", "Memory held by all that waits for clients."),
+  journal_bytes: gauge("bytes", "Size of the journal since the last snapshot."),
+  journal_batches: counter("batches", "Batches written to the journal."),
+  journal_syncs: counter("syncs", "Times that the journal was synced to the disk."),
+  journal_failing: gauge("state", "1 while the journal cannot be written and changes are refused."),
+  snapshots: counter("snapshots", "Snapshots made."),
+  ...Object.fromEntries(
+    Object.keys(COMMANDS).map((action) => [
+      `requests_${action.toLowerCase()}`,
+      {
+        ...counter("requests", `Requests for ${action}.`),
+        series: { name: "commands", label: "action", value: action },
+      },
+    ]),
+  ),
+  ...Object.fromEntries(
+    Object.entries(CLOSE_REASONS).map(([reason, about]) => [
+      `closed_${reason}`,
+      {
+        ...counter("clients", `Clients closed because ${about}.`),
+        series: { name: "closed", label: "reason", value: reason },
+      },
+    ]),
+  ),
+};

@@ -1,0 +1,101 @@
+/** What a field of a request may hold. */
+export interface Field<T = unknown> {
+  /** Completes "allowed: ...". */
+  readonly allowed: string;
+  readonly about: string;
+  readonly optional: boolean;
+  /** What it counts as when it is not given, for a person. */
+  readonly otherwise?: string;
+  /** Whether it holds any JSON, which may hold numbers that no double does. */
+  readonly any?: boolean;
+  fits(found: unknown): boolean;
+  /** Carries the type; never there. */
+  readonly type?: T;
+}
+
+export type Fields = Readonly<Record<string, Field<unknown>>>;
+
+type OptionalNames<F extends Fields> = {
+  [K in keyof F]: F[K]["optional"] extends true ? K : never;
+}[keyof F];
+type TypeOf<X> = X extends Field<infer T> ? T : never;
+
+/** What a request holds whose fields are these. */
+export type Request<F extends Fields> = {
+  readonly [K in Exclude<keyof F, OptionalNames<F>>]: TypeOf<F[K]>;
+} & { readonly [K in OptionalNames<F>]?: TypeOf<F[K]> };
+
+type Needed<T> = Field<T> & { readonly optional: false };
+type Optional<T> = Field<T> & { readonly optional: true };
+
+/** Most keys that one request may name. */
+export const MAX_KEYS = 10_000;
+
+function field<T>(allowed: string, about: string, fits: (found: unknown) => boolean): Needed<T> {
+  return { allowed, about, optional: false, fits };
+}
+
+export function text(about: string): Needed<string> {
+  return field("text", about, (found) => typeof found === "string");
+}
+
+export function flag(about: string): Needed<boolean> {
+  return field("true or false", about, (found) => typeof found === "boolean");
+}
+
+/** Any JSON. */
+export function json(about: string): Needed<unknown> {
+  return { ...field<unknown>("any JSON", about, () => true), any: true };
+}
+
+export function whole(min: number, max: number, about: string): Needed<number> {
+  return field(
+    `a whole number from ${min} to ${max}`,
+    about,
+    (found) => typeof found === "number" && Number.isInteger(found) && found >= min && found <= max,
+  );
+}
+
+/** As `whole`, or null. */
+export function wholeOrNull(min: number, max: number, about: string): Needed<number | null> {
+  const number = whole(min, max, about);
+  return field(
+    `${number.allowed}, or null`,
+    about,
+    (found) => found === null || number.fits(found),
+  );
+}
+
+export function textList(about: string): Needed<readonly string[]> {
+  return field(
+    `a list of 1 to ${MAX_KEYS} texts`,
+    about,
+    (found) =>
+      Array.isArray(found) &&
+      found.length > 0 &&
+      found.length <= MAX_KEYS &&
+      found.every((item) => typeof item === "string"),
+  );
+}
+
+/** An object whose names are keys. */
+export function values(about: string): Needed<Readonly<Record<string, unknown>>> {
+  const fits = (found: unknown) => {
+    if (typeof found !== "object" || found === null || Array.isArray(found)) return false;
+    const { length } = Object.keys(found);
+    return length > 0 && length <= MAX_KEYS;
+  };
+  return {
+    ...field<Readonly<Record<string, unknown>>>(
+      `an object of 1 to ${MAX_KEYS} values`,
+      about,
+      fits,
+    ),
+    any: true,
+  };
+}
+
+/** The same field, which need not be given. @param otherwise what that counts as, for a person */
+export function optional<T>(needed: Needed<T>, otherwise = ""): Optional<T> {
+  return { ...needed, optional: true, otherwise };
+}

@@ -1,0 +1,91 @@
+import { type Disk, some, synced, writeAllSync } from "./disk.ts";
+
+/** Zeros are written so many bytes at a time. */
+export const STEP = 1024 * 1024;
+
+const ZEROS = Buffer.alloc(STEP);
+
+/**
+ * A file that batches are written to one after the other, over zeros that were
+ * written before: so a full disk is met before a record is accepted, and not
+ * after.
+ */
+export class JournalFile {
+  readonly path: string;
+  readonly generation: number;
+  /** Where the next batch goes. */
+  position: number;
+  /** Bytes that the file has on disk, batches and zeros. */
+  room: number;
+  readonly #disk: Disk;
+  readonly #fd: number;
+
+  /**
+   * Goes on in a file, or makes it.
+   * @param position where the next batch goes; null when there is no such file yet
+   * @throws the system's error
+   */
+  constructor(disk: Disk, path: string, generation: number, position: number | null) {
+    this.path = path;
+    this.generation = generation;
+    this.position = this.room = position ?? 0;
+    this.#disk = disk;
+    this.#fd = disk.openSync(path, position === null ? "w+" : "r+");
+  }
+
+  /** Writes zeros up to `end`; when the disk refuses, `room` tells how far it came. @throws the system's error */
+  grow(end: number): void {
+    while (this.room < end) {
+      const length = Math.min(ZEROS.length, end - this.room);
+      this.room += some(this.#disk.writeSync(this.#fd, ZEROS, 0, length, this.room));
+    }
+  }
+
+  /** Grows to `wanted`, or as far as the disk goes if that is at least `needed`. @returns null, or why not; then nothing has changed */
+  extend(needed: number, wanted: number): unknown {
+    const before = this.room;
+    try {
+      this.grow(wanted);
+    } catch (error) {
+      if (this.room >= needed) return null;
+      this.cut(before);
+      return error;
+    }
+    return null;
+  }
+
+  /** Gives back the zeros beyond `end`. */
+  cut(end: number): void {
+    try {
+      this.#disk.ftruncateSync(this.#fd, end);
+      this.room = end;
+    } catch {
+      // Then they stay: whoever loads the file knows them for what they are.
+    }
+  }
+
+  /** Writes the next batch; what a failed attempt has left is written over by the next one. @throws the system's error */
+  write(batch: Buffer): void {
+    writeAllSync(this.#disk, this.#fd, batch, this.position);
+    this.position += batch.length;
+    this.room = Math.max(this.room, this.position);
+  }
+
+  /** Syncs on the thread pool. Rejects with the system's error. */
+  sync(): Promise<void> {
+    return synced(this.#disk, this.#fd);
+  }
+
+  /** @throws the system's error */
+  syncSync(): void {
+    this.#disk.fdatasyncSync(this.#fd);
+  }
+
+  close(): void {
+    try {
+      this.#disk.closeSync(this.#fd);
+    } catch {
+      // It is closed all the same, and the syncs have said what became of the data.
+    }
+  }
+}

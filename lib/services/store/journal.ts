@@ -1,0 +1,250 @@
+import * as fs from "node:fs";
+import { join } from "node:path";
+import { reasonOf } from "../../config/reason.ts";
+import { StartError } from "../../host/errors.ts";
+import { Appender, type AppenderOptions } from "./appender.ts";
+import { type Disk, isFailure, remove, syncFolder, syncFolderSync } from "./disk.ts";
+import { JournalFile, STEP } from "./journal-file.ts";
+import { lockFolder } from "./lock.ts";
+import { journalName, recover } from "./recover.ts";
+import { writeSnapshot } from "./snapshot.ts";
+
+/** For how long a snapshot that failed is not due again. */
+const SNAPSHOT_RETRY_MS = 10_000;
+
+export interface JournalOptions extends AppenderOptions {
+  /** Bytes of batches after which a snapshot is due, unless the last one is larger than that. */
+  snapshotBytes: number;
+  /** Told what an operator should know besides: what a crash left, a snapshot that failed. */
+  onNote: (message: string) => void;
+  /** Default: `node:fs`. */
+  disk?: Disk;
+}
+
+/** What a journal has done since it was opened. */
+export interface JournalCounters {
+  batches: number;
+  syncs: number;
+  snapshots: number;
+  /** Written to journals: batches, with their headers. */
+  bytes: number;
+}
+
+/**
+ * An append-only journal of records, each a JSON array on a line, in a folder:
+ * `snapshot` and after it `journal.N`, `journal.N+1` and so on. What is
+ * appended before a write is one batch, which is on disk as a whole or not at
+ * all.
+ */
+export class Journal {
+  readonly folder: string;
+  readonly #options: JournalOptions;
+  readonly #disk: Disk;
+  readonly #lock: number;
+  /** Null before `load`. */
+  #appender: Appender | null = null;
+  /** Generations before the current one that no snapshot stands for yet. */
+  #older: number[] = [];
+  /** Bytes of batches since the last snapshot that were there when the folder was opened, less those that a snapshot has taken since. */
+  #sizeBefore = 0;
+  #snapshotSize = 0;
+  #snapshots = 0;
+  #snapshotting: Promise<boolean> | null = null;
+  #snapshotAt = -Infinity;
+  #snapshotFailing = false;
+  #closing: Promise<void> | null = null;
+
+  /**
+   * Opens a folder, which is made if it is missing, for this journal alone.
+   * @throws StartError in one line
+   */
+  constructor(folder: string, options: JournalOptions) {
+    this.folder = folder;
+    this.#options = options;
+    this.#disk = options.disk ?? fs;
+    this.#lock = lockFolder(this.#disk, folder);
+  }
+
+  /**
+   * Gives back every record, those of the snapshot first, in order, and repairs
+   * what a crash left. Called once, before anything is appended. When it
+   * throws, the journal is closed.
+   * @throws StartError when a file cannot be read or made; Error when what was written whole is no record
+   */
+  load(apply: (record: unknown[]) => void): void {
+    try {
+      const found = recover(this.#disk, this.folder, apply, this.#options.onNote);
+      this.#older = found.older;
+      this.#sizeBefore = found.size;
+      this.#snapshotSize = found.snapshotSize;
+      this.#appender = new Appender(this.#open(found.generation, found.position), this.#options);
+      if (found.position === null) syncFolderSync(this.#disk, this.folder);
+    } catch (error) {
+      this.#closing = Promise.resolve();
+      this.#disk.closeSync(this.#lock);
+      if (!isFailure(error)) throw error;
+      throw new StartError(`cannot load ${this.folder}: ${reasonOf(error)}`);
+    }
+  }
+
+  /** Batches written since the journal was opened. */
+  get written(): number {
+    return this.#appender?.written ?? 0;
+  }
+
+  /** How many of them are known to be on disk. */
+  get synced(): number {
+    return this.#appender?.synced ?? 0;
+  }
+
+  /** Whether something was appended that is not written yet: it will be the next batch. */
+  get pending(): boolean {
+    return this.#appender?.pending ?? false;
+  }
+
+  /** Why writes are refused, in words, or null. */
+  get trouble(): string | null {
+    return this.#appender?.trouble ?? null;
+  }
+
+  /** Whether a sync has failed: what reached the disk is unknown, and only a snapshot can stand for it. */
+  get needsSnapshot(): boolean {
+    return this.#appender?.needsSnapshot ?? false;
+  }
+
+  /** Bytes of batches since the last snapshot. */
+  get size(): number {
+    return this.#sizeBefore + (this.#appender?.bytes ?? 0);
+  }
+
+  get counters(): JournalCounters {
+    const { written = 0, syncs = 0, bytes = 0 } = this.#appender ?? {};
+    return { batches: written, syncs, snapshots: this.#snapshots, bytes };
+  }
+
+  /** Whether `snapshot` should be called. */
+  get snapshotDue(): boolean {
+    if (this.#busy || this.#options.clock.now() < this.#snapshotAt) return false;
+    const enough = Math.max(this.#options.snapshotBytes, this.#snapshotSize);
+    return this.needsSnapshot || this.size >= enough;
+  }
+
+  /**
+   * Whether so many more bytes of records (in UTF-8) can surely be written,
+   * beyond what was reserved and appended since the last write. False: there
+   * is no room for them, or the disk is failing, and the write is to be
+   * refused. A reservation holds until the next write.
+   */
+  reserve(bytes: number): boolean {
+    return this.#closing === null && this.#appender !== null && this.#appender.reserve(bytes);
+  }
+
+  /**
+   * Adds a record to the next batch. One that was not reserved is taken too,
+   * even in trouble: it waits in memory until the disk takes it.
+   * @param text a JSON array and a newline
+   * @param bytes its length in UTF-8
+   * @throws Error when it is not a line of that length, or before `load` or after the end of `close`
+   */
+  append(text: string, bytes: number): void {
+    if (this.#appender === null) throw new Error("the journal is not loaded");
+    this.#appender.append(text, bytes);
+  }
+
+  /** Writes what was appended as one batch and sees to it that it is synced. */
+  write(): void {
+    this.#appender?.write();
+  }
+
+  /**
+   * Writes all that the owner has, in slices, while records go on being
+   * appended to the next file of the journal; what they change is applied over
+   * the snapshot when both are loaded. Then the older files are removed.
+   * @param next the next slice, whole lines (64 kB are a good size), or null at the end
+   * @returns whether it is done; if not, nothing is lost, and it is due again some time later
+   */
+  snapshot(next: () => string | null): Promise<boolean> {
+    if (this.#appender === null || this.#busy) return Promise.resolve(false);
+    this.#snapshotting = this.#takeSnapshot(this.#appender, next).finally(() => {
+      this.#snapshotting = null;
+    });
+    return this.#snapshotting;
+  }
+
+  /** Writes, syncs, gives back the room that was not used and unlocks the folder. A snapshot under way is abandoned. */
+  close(): Promise<void> {
+    this.#closing ??= this.#finish();
+    return this.#closing;
+  }
+
+  /** No snapshot can begin. */
+  get #busy(): boolean {
+    return this.#appender === null || this.#snapshotting !== null || this.#closing !== null;
+  }
+
+  #open(generation: number, position: number | null): JournalFile {
+    const path = join(this.folder, journalName(generation));
+    return new JournalFile(this.#disk, path, generation, position);
+  }
+
+  async #takeSnapshot(appender: Appender, next: () => string | null): Promise<boolean> {
+    try {
+      // A file without a batch is left from an attempt that failed: a full disk is not to be littered with them.
+      if (!appender.fresh && !(await this.#advance(appender))) return false;
+      const { size } = this;
+      const { generation, written, needsSnapshot } = appender;
+      const abandoned = () => this.#closing !== null;
+      const length = await writeSnapshot(this.#disk, this.folder, generation, next, abandoned);
+      if (length === null) return false;
+      for (const older of this.#older) {
+        await remove(this.#disk, join(this.folder, journalName(older)));
+      }
+      this.#older = [];
+      this.#sizeBefore -= size;
+      this.#snapshotSize = length;
+      this.#snapshots++;
+      if (needsSnapshot) appender.cured(written);
+      if (this.#snapshotFailing) this.#options.onNote(`wrote a snapshot of ${this.folder} again`);
+      this.#snapshotFailing = false;
+      return true;
+    } catch (error) {
+      this.#snapshotAt = this.#options.clock.now() + SNAPSHOT_RETRY_MS;
+      if (!isFailure(error)) throw error;
+      if (!this.#snapshotFailing) {
+        this.#options.onNote(`cannot write a snapshot of ${this.folder}: ${reasonOf(error)}`);
+      }
+      this.#snapshotFailing = true;
+      return false;
+    }
+  }
+
+  /** Goes on in the next file, which is made while the current one is still in use. @returns false when the journal is closing */
+  async #advance(appender: Appender): Promise<boolean> {
+    const next = this.#open(appender.generation + 1, null);
+    let ready = false;
+    try {
+      next.grow(STEP);
+      await next.sync();
+      await syncFolder(this.#disk, this.folder);
+      await appender.hold();
+      ready = this.#closing === null;
+    } finally {
+      if (!ready) {
+        appender.release();
+        next.close();
+        await remove(this.#disk, next.path);
+      }
+    }
+    if (!ready) return false;
+    this.#older.push(appender.generation);
+    appender.switchTo(next);
+    return true;
+  }
+
+  async #finish(): Promise<void> {
+    await this.#snapshotting?.catch(() => {});
+    const unwritten = await this.#appender?.close();
+    if (unwritten) this.#options.onNote(`closed ${this.folder} with ${unwritten} bytes unwritten`);
+    this.#disk.closeSync(this.#lock);
+  }
+}

@@ -1,0 +1,39 @@
+import { dirname, join, resolve } from "node:path";
+import { reasonOf } from "../../config/reason.ts";
+import { StartError } from "../../host/errors.ts";
+import { libc } from "../../host/libc.ts";
+import { type Disk, syncFolderSync } from "./disk.ts";
+
+/** LOCK_EX | LOCK_NB, from <sys/file.h>. */
+const EXCLUSIVE_AT_ONCE = 2 | 4;
+
+/**
+ * Makes a folder if it is missing and locks it: two journals in one folder
+ * would write over each other. The kernel unlocks it when the descriptor is
+ * closed or the process ends, however it ends. Linux alone has such a lock.
+ * @returns the descriptor that holds the lock
+ * @throws StartError in one line
+ */
+export function lockFolder(disk: Disk, folder: string): number {
+  let fd: number;
+  try {
+    makeFolder(disk, resolve(folder));
+    fd = disk.openSync(join(folder, "lock"), "a");
+  } catch (error) {
+    throw new StartError(`cannot write ${folder}: ${reasonOf(error)}`);
+  }
+  if (process.platform === "linux" && libc().flock(fd, EXCLUSIVE_AT_ONCE) !== 0) {
+    disk.closeSync(fd);
+    throw new StartError(`cannot use ${folder}: another process has it`);
+  }
+  return fd;
+}
+
+/** Makes a folder and what is missing above it, durably. */
+function makeFolder(disk: Disk, folder: string): void {
+  const topmost = disk.mkdirSync(folder, { recursive: true });
+  if (topmost === undefined) return;
+  for (let made = folder; made.length >= topmost.length; made = dirname(made)) {
+    syncFolderSync(disk, dirname(made));
+  }
+}

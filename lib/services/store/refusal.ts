@@ -1,0 +1,46 @@
+/** Every code that an answer of the store may carry, and when. */
+export const CODES = {
+  MALFORMED: "The line is not JSON in valid UTF-8.",
+  BAD_REQUEST: "The line is JSON, but no object with a text as its action.",
+  TOO_LONG: "The line is longer than max_line_bytes.",
+  TOO_DEEP: "A value is nested deeper than 128 levels.",
+  UNKNOWN_ACTION: "There is no such action.",
+  MISSING_FIELD: "A field that the action needs is not there.",
+  UNKNOWN_FIELD: "The action has no such field.",
+  WRONG_TYPE: "A field is not of its type, or out of its range.",
+  NUMBER_RANGE:
+    "A number would be altered by a double: an integer beyond 2^53, or one without bound.",
+  BAD_KEY: "A key, namespace or channel is not well formed.",
+  RESERVED: "Clients can only read below ^sys.",
+  AUTH_REQUIRED: "The server wants AUTH first.",
+  FORBIDDEN: "The role may not do this there.",
+  BAD_TOKEN: "AUTH with a token that nobody has.",
+  TOO_MANY_TRIES: "Too many wrong tokens came from this address; try again later.",
+  NOT_FOUND: "There is no such key.",
+  ALREADY_EXISTS: "SET with if_absent found a value.",
+  VERSION_MISMATCH: "if_version is not the version of the value.",
+  NOT_A_NUMBER: "INCR found a value that is no integer.",
+  TOO_LARGE: "The answer would be longer than outbox_bytes; ask for less.",
+  TOO_MANY: "The client would have more subscriptions or patterns than it may.",
+  MEMORY_FULL: "The value does not fit into max_memory_bytes any more.",
+  DISK_FULL: "The journal cannot be written at present; reading goes on.",
+} as const;
+
+export type Code = keyof typeof CODES;
+
+/** Why a request is not carried out. It is answered, and the connection lives on. */
+export class Refusal {
+  readonly code: Code;
+  /** The answer without its braces. */
+  readonly body: string;
+
+  constructor(code: Code, message: string) {
+    this.code = code;
+    this.body = `"error":${JSON.stringify({ code, message })}`;
+  }
+}
+
+export const NOT_FOUND = new Refusal("NOT_FOUND", "there is no such key");
+export const MEMORY_FULL = new Refusal("MEMORY_FULL", "the server's memory for keys is full");
+export const DISK_FULL = new Refusal("DISK_FULL", "the server cannot write to its disk");
+export const TOO_LARGE = new Refusal("TOO_LARGE", "the answer would be too long; ask for less");

@@ -1,0 +1,479 @@
+import { randomBytes } from "node:crypto";
+import type { Socket } from "bun";
+import { version } from "../../../package.json";
+import { overlay } from "../../config/option.ts";
+import type { Config } from "../../config/table.ts";
+import type { Clock } from "../../host/clock.ts";
+import type { Log } from "../../host/log.ts";
+import type { Address, ClientInfo, Health, Host, Running } from "../../host/service.ts";
+import { CLOSE_REASONS, type CloseReason, Hold } from "../../net/client.ts";
+import { Listener, type ListenSettings } from "../../net/listen.ts";
+import type { Protocol } from "../../net/lives.ts";
+import { Pinned, Shared } from "../../net/outbox.ts";
+import { digest } from "../../net/token.ts";
+import { PATIENCE_SECONDS, Tries } from "../../net/tries.ts";
+import { Channels } from "./channels.ts";
+import { keyOf, type LineTaker, StoreClient, type Subscription } from "./client.ts";
+import type { Surroundings } from "./command.ts";
+import { DECLARED } from "./declared.ts";
+import type { Stored } from "./engine.ts";
+import { Journal } from "./journal.ts";
+import { Keys } from "./keys.ts";
+import { type Path, SYSTEM } from "./path.ts";
+import { Refusal } from "./refusal.ts";
+import { FULL, Roles } from "./roles.ts";
+import { Server } from "./serve.ts";
+import { Spaces } from "./spaces.ts";
+import { Turn } from "./turn.ts";
+import { KeyWatch } from "./watch.ts";
+
+/** How often expired keys are looked for, in milliseconds. */
+const SWEEP_MS = 20;
+
+/** Starts the store. @throws StartError when it cannot listen, or its folder or a token file will not do */
+export function store(config: Config, host: Host<Config>): Running {
+  return new Store(config, host);
+}
+
+/** JSON key-value with namespaces and pub/sub over TCP. */
+export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroundings {
+  readonly declared = DECLARED;
+  readonly addresses: readonly Address[];
+  readonly finishes = true;
+  readonly turnedAway;
+  readonly epoch = randomBytes(6).toString("hex");
+  readonly keys: Spaces;
+  readonly channels: Channels<StoreClient>;
+  readonly #own: Keys;
+  readonly #system: Keys;
+  readonly #watch: KeyWatch<StoreClient>;
+  readonly #journal: Journal | null;
+  readonly #turn: Turn;
+  readonly #server: Server;
+  readonly #listener: Listener<StoreClient>;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #tries: Tries;
+  readonly #pinned = new Pinned();
+  readonly #startedAt: number;
+  readonly #mode: Config["store"]["mode"];
+  readonly #jobs: (() => void)[] = [];
+  /** Clients that have had their share of the turn. */
+  readonly #busy = new Set<StoreClient>();
+  readonly #gone = { bytesIn: 0, bytesOut: 0 };
+  #config: Config;
+  #roles: Roles;
+  #deliveries = 0;
+
+  /** @throws StartError when it cannot listen, or its folder or a token file will not do */
+  constructor(config: Config, host: Host<Config>) {
+    this.#clock = host.clock;
+    this.#log = host.log;
+    this.#config = config;
+    this.#mode = config.store.mode;
+    this.#startedAt = host.clock.now();
+    this.#tries = new Tries(host.clock);
+    this.#roles = new Roles(config.store);
+    this.turnedAway = {
+      limit: this.#lastWord("limit", "the server has too many clients; try again later"),
+      perAddress: this.#lastWord("limit", "there are too many clients from your address"),
+      denied: this.#lastWord("denied", "your address may not connect"),
+    };
+    const deliver = (subscribers: ReadonlySet<StoreClient>, line: string) =>
+      this.#deliver(subscribers, line);
+    this.#watch = new KeyWatch(deliver);
+    this.#own = new Keys(host.clock, this.#watch, () => this.#config.store.max_memory_bytes);
+    this.#system = new Keys(host.clock, this.#watch, () => Infinity);
+    this.keys = new Spaces(this.#own, this.#system);
+    this.channels = new Channels(this.epoch, deliver, () => ({
+      messages: this.#config.store.replay_messages,
+      bytes: this.#config.store.replay_bytes,
+    }));
+    this.#journal = this.#openJournal(config.store);
+    this.#turn = new Turn(
+      this.#journal,
+      config.store.durability === "always",
+      (client) => this.#settled(client),
+      () => this.#nextTurn(),
+    );
+    this.#server = new Server(this, this.#mode, host.clock, {
+      maxLineBytes: () => this.#config.store.max_line_bytes,
+      outboxBytes: () => this.#config.store.outbox_bytes,
+      isOpen: () => this.#roles.open,
+      busy: (client) => this.#busy.add(client),
+    });
+    try {
+      const at = { host: config.store.host, port: config.store.port };
+      this.#listener = new Listener("store", at, listenSettings(config), this, host);
+    } catch (error) {
+      void this.#journal?.close();
+      throw error;
+    }
+    this.addresses = [this.#listener.address];
+    this.#schedule();
+    host.onReload((next) => this.#reload(next));
+  }
+
+  // --- the contract
+
+  stats(): Record<string, number> {
+    let { bytesIn, bytesOut } = this.#gone;
+    for (const client of this.#listener.lives.clients) {
+      bytesIn += client.bytesIn;
+      bytesOut += client.bytesOut;
+    }
+    const journal = this.#journal;
+    const closes = Object.entries(this.#listener.lives.closes);
+    return {
+      clients: this.#listener.lives.clients.size,
+      keys: this.#own.size,
+      memory_bytes: this.#own.bytes,
+      requests: this.#server.requests,
+      refused: this.#server.refused,
+      subscriptions: this.channels.subscriptions + this.#watch.subscriptions.size,
+      accepted: this.#listener.accepted,
+      expiring: this.#own.expiring,
+      expired: this.#own.expired,
+      published: this.channels.published,
+      deliveries: this.#deliveries,
+      channels: this.channels.size,
+      kept_bytes: this.channels.keptBytes,
+      bytes_in: bytesIn,
+      bytes_out: bytesOut,
+      pinned_bytes: this.#pinned.bytes,
+      journal_bytes: journal?.size ?? 0,
+      journal_batches: journal?.written ?? 0,
+      journal_syncs: journal?.counters.syncs ?? 0,
+      journal_failing: journal?.trouble ? 1 : 0,
+      snapshots: journal?.counters.snapshots ?? 0,
+      ...this.#server.counts(),
+      ...Object.fromEntries(closes.map(([reason, count]) => [`closed_${reason}`, count])),
+    };
+  }
+
+  health(): Health {
+    const trouble = this.#journal?.trouble;
+    if (trouble) return { ok: false, reason: `changes are refused: ${trouble}` };
+    return this.#listener.health();
+  }
+
+  clients(): Iterable<ClientInfo> {
+    return this.#listener.lives.infos();
+  }
+
+  kick(id: number): boolean {
+    return this.#listener.lives.kick(
+      id,
+      this.#lastWord("kicked", "an operator closed the connection"),
+    );
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    const { lives } = this.#listener;
+    lives.serveAll();
+    for (const stop of this.#jobs) stop();
+    const notice = this.#lastWord("shutdown", "the server is stopping");
+    await this.#listener.drain(deadlineMs, notice);
+    await this.#journal?.close();
+  }
+
+  // --- one client's life
+
+  create(socket: Socket<unknown>, ip: string, port: number, now: number): StoreClient {
+    const role = this.#roles.open ? FULL : null;
+    return new StoreClient(socket, ip, port, now, this.#pinned, role, this);
+  }
+
+  opened(client: StoreClient): void {
+    this.#log.info(
+      `store: ${client.address} connected (${this.#listener.lives.clients.size} clients)`,
+    );
+  }
+
+  received(client: StoreClient, chunk: Buffer): void {
+    if (this.#mode === "echo") this.#echo(client, chunk);
+    else client.splitter.feed(chunk, this.#config.store.max_line_bytes, client);
+  }
+
+  ended(client: StoreClient): void {
+    client.ending = true;
+    this.owes(client);
+  }
+
+  resumed(client: StoreClient, all: boolean): void {
+    this.#server.resumed(client, all);
+  }
+
+  drained(client: StoreClient): void {
+    this.#settled(client);
+  }
+
+  closed(client: StoreClient, wasOpen: boolean): void {
+    for (const subscription of client.subscriptions.values())
+      this.unsubscribe(client, subscription);
+    this.#busy.delete(client);
+    client.waiting.length = 0;
+    client.stage();
+    this.owes(client);
+    if (!wasOpen) return;
+    this.#gone.bytesIn += client.bytesIn;
+    this.#gone.bytesOut += client.bytesOut;
+    const reason = client.reason as CloseReason;
+    this.#log.info(`store: ${client.address} closed: ${reason}, ${CLOSE_REASONS[reason]}`);
+  }
+
+  lines(client: StoreClient, block: Buffer): void {
+    this.#server.lines(client, block);
+  }
+
+  oversize(client: StoreClient): void {
+    this.#server.oversize(client);
+  }
+
+  owes(client: StoreClient): void {
+    this.#turn.owes(client);
+  }
+
+  #echo(client: StoreClient, chunk: Buffer): void {
+    client.lastLineAt = this.#clock.now();
+    const bytes = Buffer.from(chunk);
+    const shared = new Shared(bytes, bytes.length, this.#pinned);
+    shared.pin();
+    client.push(shared, bytes.length);
+    this.owes(client);
+    this.#server.limit(client);
+  }
+
+  /** Some of what a client is owed has left. */
+  #settled(client: StoreClient): void {
+    const { lives } = this.#listener;
+    if (client.state === "closing") lives.drained(client);
+    if (client.state !== "open") return;
+    if (client.isHeld(Hold.outbox) && this.#server.hasRoom(client)) {
+      lives.resume(client, Hold.outbox);
+    }
+    if (!client.ending || !client.reading || client.held.length > 0) return;
+    if (client.waiting.length > 0) return;
+    // A last line may have come without its newline.
+    client.splitter.end(client);
+    if (client.owed === 0 && client.reading) lives.close(client, "eof");
+  }
+
+  #nextTurn(): void {
+    for (const client of this.#busy) {
+      this.#busy.delete(client);
+      this.#listener.lives.resume(client, Hold.turn);
+      if (client.ending) this.owes(client);
+    }
+  }
+
+  // --- what commands act on
+
+  get limits(): Surroundings["limits"] {
+    const { outbox_bytes, max_subscriptions, max_patterns } = this.#config.store;
+    return { outboxBytes: outbox_bytes, subscriptions: max_subscriptions, patterns: max_patterns };
+  }
+
+  left({ expiresAt }: Stored): number | null {
+    return expiresAt === Infinity ? null : Math.ceil(expiresAt - this.#clock.now());
+  }
+
+  subscribe(client: StoreClient, subscription: Subscription): void {
+    const { kind, pattern } = subscription;
+    const name = keyOf(subscription);
+    if (client.subscriptions.has(name)) return;
+    if (kind === "channel") this.channels.subscribe(client, pattern);
+    else this.#watch.subscriptions.add(client, pattern);
+    client.subscriptions.set(name, subscription);
+    if (pattern.below) client.patterns++;
+  }
+
+  unsubscribe(client: StoreClient, subscription: Subscription): boolean {
+    if (!client.subscriptions.delete(keyOf(subscription))) return false;
+    const { kind, pattern } = subscription;
+    if (kind === "channel") this.channels.unsubscribe(client, pattern);
+    else this.#watch.subscriptions.remove(client, pattern);
+    if (pattern.below) client.patterns--;
+    return true;
+  }
+
+  replay(client: StoreClient, channel: Path, since: number, epoch: string | undefined) {
+    const { replayed, lost } = this.channels.missed(channel, since, epoch);
+    // More than the outbox may hold would close whoever comes back, again and again.
+    let room = this.#config.store.outbox_bytes / 2;
+    let first = replayed.length;
+    while (first > 0) {
+      room -= Buffer.byteLength((replayed[first - 1] as { line: string }).line);
+      if (room < 0) break;
+      first--;
+    }
+    const sent = replayed.slice(first);
+    client.follows = sent.map(({ line }) => line).join("");
+    this.#deliveries += sent.length;
+    return { replayed: sent.length, lost: lost === null ? null : lost + first };
+  }
+
+  authenticate(client: StoreClient, token: string): Refusal | null {
+    if (this.#roles.open) return null;
+    if (!this.#tries.may(client.ip)) {
+      return new Refusal("TOO_MANY_TRIES", `wait ${PATIENCE_SECONDS} seconds`);
+    }
+    const hex = digest(token).toString("hex");
+    const role = this.#roles.find(hex);
+    if (role === undefined) {
+      this.#tries.failed(client.ip);
+      this.#log.warning(`store: ${client.address} showed a wrong token`);
+      return new Refusal("BAD_TOKEN", "nobody has this token");
+    }
+    // Rights of the role before may not outlive it.
+    for (const one of [...client.subscriptions.values()]) this.unsubscribe(client, one);
+    client.role = role;
+    client.token = hex;
+    return null;
+  }
+
+  info(): Record<string, unknown> {
+    const { store, name } = this.#config;
+    return {
+      name,
+      version,
+      epoch: this.epoch,
+      durability: store.durability,
+      uptime_seconds: Math.floor((this.#clock.now() - this.#startedAt) / 1000),
+      ...this.stats(),
+    };
+  }
+
+  #deliver(subscribers: ReadonlySet<StoreClient>, line: string): void {
+    const bytes = Buffer.from(line);
+    const shared = new Shared(bytes, bytes.length, this.#pinned);
+    // Ours, so that it is not given up before the last one has it.
+    shared.refs++;
+    shared.pin();
+    const { outbox_bytes: most, total_outbox_bytes: total } = this.#config.store;
+    for (const client of subscribers) {
+      if (client.owed + bytes.length > most) {
+        this.#closeSlow(client);
+        continue;
+      }
+      client.push(shared, bytes.length);
+      this.#deliveries++;
+      this.#turn.owes(client);
+    }
+    shared.release();
+    while (this.#pinned.bytes > total) {
+      const most = this.#mostOwed();
+      if (most === null) return;
+      this.#closeSlow(most);
+    }
+  }
+
+  #mostOwed(): StoreClient | null {
+    let most: StoreClient | null = null;
+    for (const client of this.#listener.lives.clients) {
+      if (client.outbox.bytes > (most?.outbox.bytes ?? 0)) most = client;
+    }
+    return most;
+  }
+
+  #closeSlow(client: StoreClient): void {
+    this.#log.warning(
+      `store: ${client.address} does not take what it is sent: ${client.owed} bytes wait; closing it`,
+    );
+    this.#listener.lives.closeSlow(
+      client,
+      this.#lastWord("slow", "you do not take what you are sent"),
+    );
+  }
+
+  /** One line for a client that is closed; none in a mode where no line is the server's own. */
+  #lastWord(reason: CloseReason, message: string): string {
+    if (this.#mode === "echo") return "";
+    return `${JSON.stringify({ event: "closed", reason, message })}\n`;
+  }
+
+  // --- the clock's work
+
+  #schedule(): void {
+    const { clock } = { clock: this.#clock };
+    this.#jobs.push(clock.every(1000, () => this.#sweepIdle()));
+    if (this.#mode !== "store") return;
+    this.#jobs.push(
+      clock.every(SWEEP_MS, () => this.#own.sweep()),
+      clock.every(1000, () => this.#tellSystem()),
+      clock.every(1000, () => this.#snapshotIfDue()),
+    );
+    const wall = new Date(clock.wall()).toISOString();
+    for (const [name, value] of Object.entries({ version, epoch: this.epoch, started: wall })) {
+      this.#system.tell([SYSTEM, name], JSON.stringify(value));
+    }
+    this.#tellSystem();
+  }
+
+  #sweepIdle(): void {
+    const timeoutMs = this.#config.store.idle_secs * 1000;
+    if (timeoutMs === 0) return;
+    const latest = this.#clock.now() - timeoutMs;
+    const notice = this.#lastWord("idle", "you have sent nothing for too long");
+    for (const client of this.#listener.lives.clients) {
+      if (client.lastLineAt > latest || client.subscriptions.size > 0) continue;
+      this.#listener.lives.close(client, "idle", notice);
+    }
+  }
+
+  #tellSystem(): void {
+    for (const [name, value] of Object.entries(this.stats())) {
+      this.#system.tell([SYSTEM, "stats", name], `${value}`);
+    }
+  }
+
+  #snapshotIfDue(): void {
+    if (this.#journal?.snapshotDue) void this.#journal.snapshot(this.#own.snapshot());
+  }
+
+  #openJournal({ mode, durability, path, snapshot_bytes }: Config["store"]): Journal | null {
+    if (mode !== "store" || durability === "none") return null;
+    const journal = new Journal(path, {
+      clock: this.#clock,
+      snapshotBytes: snapshot_bytes,
+      onSynced: () => this.#turn.kept(),
+      onTrouble: (message) => this.#log.warning(`store: ${message}`),
+      onNote: (message) => this.#log.warning(`store: ${message}`),
+    });
+    journal.load((record) => this.#own.restore(record));
+    this.#own.record({
+      reserve: (bytes) => journal.reserve(bytes),
+      append: (record, bytes) => {
+        journal.append(record, bytes);
+        this.#turn.ends();
+      },
+    });
+    this.#log.info(`store: ${this.#own.size} keys read from ${path}`);
+    return journal;
+  }
+
+  /** @throws StartError when a token file or a certificate will not do; everything stays as it was */
+  #reload(next: Config): void {
+    const roles = new Roles(next.store);
+    this.#listener.configure(listenSettings(next));
+    this.#config = next;
+    this.#roles = roles;
+    const notice = this.#lastWord("denied", "your token is not valid any more");
+    for (const client of this.#listener.lives.clients) {
+      const role = roles.open ? FULL : roles.find(client.token ?? "");
+      if (role !== undefined) client.role = role;
+      else if (client.role !== null) this.#listener.lives.close(client, "denied", notice);
+    }
+  }
+}
+
+function listenSettings(config: Config): ListenSettings {
+  const { store } = config;
+  return {
+    tls: overlay(config.tls, store.tls),
+    access: overlay(config.access, store.access),
+    maxClients: store.max_clients,
+    maxClientsPerAddress: store.max_clients_per_address,
+    relistenMs: config.hyper_parameters.accept_error_backoff_ms,
+  };
+}

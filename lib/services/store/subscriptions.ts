@@ -1,0 +1,97 @@
+import type { Path, Pattern } from "./path.ts";
+import { Tree, TreeNode } from "./tree.ts";
+
+/** A name that somebody subscribes to, or that leads to one. */
+export class SubscriptionNode<S> extends TreeNode<SubscriptionNode<S>> {
+  /** Subscribers to just this name. */
+  exact: Set<S> | null = null;
+  /** Subscribers to everything below it. */
+  patterns: Set<S> | null = null;
+  /** What a channel of this name has carried. */
+  channel: Channel | null = null;
+
+  get idle(): boolean {
+    return this.exact === null && this.patterns === null && this.channel === null;
+  }
+}
+
+/** What is remembered of a channel. */
+export interface Channel {
+  seq: number;
+  /** The last number that was given to some message before this channel was known. */
+  readonly base: number;
+  /** The newest messages, oldest first. */
+  readonly kept: { readonly seq: number; readonly line: string }[];
+}
+
+/** Who subscribes to what: names, and everything below names. */
+export class Subscriptions<S> {
+  readonly tree = new Tree<SubscriptionNode<S>>(
+    (name, parent) => new SubscriptionNode(name, parent),
+  );
+  size = 0;
+
+  /** @returns whether it is new */
+  add(subscriber: S, { path, below }: Pattern): boolean {
+    const node = this.tree.make(path);
+    const set = below ? (node.patterns ??= new Set()) : (node.exact ??= new Set());
+    if (set.has(subscriber)) return false;
+    set.add(subscriber);
+    this.size++;
+    return true;
+  }
+
+  /** @returns whether there was one */
+  remove(subscriber: S, { path, below }: Pattern): boolean {
+    const node = this.tree.find(path);
+    const set = below ? node?.patterns : node?.exact;
+    if (!node || !set?.delete(subscriber)) return false;
+    this.size--;
+    if (set.size > 0) return true;
+    if (below) node.patterns = null;
+    else node.exact = null;
+    this.prune(node);
+    return true;
+  }
+
+  /** Removes a node that nobody needs any more. */
+  prune(node: SubscriptionNode<S>): void {
+    this.tree.prune(node, ({ idle }) => idle);
+  }
+
+  /** Who is to hear of a name: each once. Not to be kept. */
+  of(path: Path): ReadonlySet<S> {
+    let node: SubscriptionNode<S> = this.tree.root;
+    let found: ReadonlySet<S> | null = null;
+    for (const part of path) {
+      if (node.patterns !== null) found = union(found, node.patterns);
+      const next = node.below?.get(part);
+      if (next === undefined) return found ?? NOBODY;
+      node = next;
+    }
+    if (node.exact !== null) found = union(found, node.exact);
+    return found ?? NOBODY;
+  }
+
+  /** Who is to hear of a name or of anything below it. Not to be kept. */
+  within(path: Path): ReadonlySet<S> {
+    let found: ReadonlySet<S> | null = this.of(path);
+    const collect = (node: SubscriptionNode<S>): void => {
+      if (node.exact !== null) found = union(found, node.exact);
+      if (node.patterns !== null) found = union(found, node.patterns);
+      node.below?.all.visit(null, true, (one) => {
+        collect(one);
+        return true;
+      });
+    };
+    const node = this.tree.find(path);
+    if (node !== null) collect(node);
+    return found;
+  }
+}
+
+const NOBODY: ReadonlySet<never> = new Set<never>();
+
+function union<S>(some: ReadonlySet<S> | null, more: ReadonlySet<S>): ReadonlySet<S> {
+  return some === null || some.size === 0 ? more : some.union(more);
+}

@@ -1,0 +1,96 @@
+import type { StoreClient } from "./client.ts";
+
+/** As much of the journal as the end of a turn needs to know. */
+export interface Batches {
+  /** Batches written so far. */
+  readonly written: number;
+  /** Of those, how many are known to be on disk. */
+  readonly synced: number;
+  /** Whether something was appended that is not written yet. */
+  readonly pending: boolean;
+  write(): void;
+}
+
+/**
+ * The end of a turn of the event loop: what was changed in it is written as one
+ * batch, and what clients are owed leaves with one write each; where a reply
+ * means that a change is on disk, once the disk has said so.
+ */
+export class Turn {
+  readonly #owed = new Set<StoreClient>();
+  /** Clients with bytes that wait for a batch. */
+  readonly #waiting = new Set<StoreClient>();
+  readonly #journal: Batches | null;
+  readonly #untilSynced: boolean;
+  readonly #settled: (client: StoreClient) => void;
+  readonly #after: () => void;
+  #ends = false;
+
+  /**
+   * @param untilSynced whether replies wait for the disk; otherwise for the write alone
+   * @param settled told of each client whose bytes were let go
+   * @param after what follows at the very end
+   */
+  constructor(
+    journal: Batches | null,
+    untilSynced: boolean,
+    settled: (client: StoreClient) => void,
+    after: () => void,
+  ) {
+    this.#journal = journal;
+    this.#untilSynced = untilSynced;
+    this.#settled = settled;
+    this.#after = after;
+  }
+
+  /** A client is owed something. */
+  owes(client: StoreClient): void {
+    this.#owed.add(client);
+    this.ends();
+  }
+
+  /** The turn has to be ended. */
+  ends(): void {
+    if (this.#ends) return;
+    this.#ends = true;
+    setImmediate(() => {
+      this.#ends = false;
+      this.#settle();
+    });
+  }
+
+  /** The journal has got further. */
+  kept(): void {
+    const upTo = this.#kept;
+    for (const client of this.#waiting) {
+      if (client.state === "closed") {
+        this.#waiting.delete(client);
+        continue;
+      }
+      if (client.letGo(upTo)) this.#waiting.delete(client);
+      client.flush();
+      this.#settled(client);
+    }
+  }
+
+  get #kept(): number {
+    const { synced = 0, written = 0 } = this.#journal ?? {};
+    return this.#untilSynced ? synced : written;
+  }
+
+  #settle(): void {
+    const journal = this.#journal;
+    journal?.write();
+    // Whatever is said now may tell of a change that is not kept yet, whoever made it.
+    const needed = journal === null ? 0 : journal.written + (journal.pending ? 1 : 0);
+    const batch = needed > this.#kept ? needed : null;
+    for (const client of this.#owed) {
+      this.#owed.delete(client);
+      if (client.state === "closed") continue;
+      client.settle(batch);
+      if (batch !== null) this.#waiting.add(client);
+      this.#settled(client);
+    }
+    this.#after();
+  }
+}
