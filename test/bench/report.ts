@@ -5,6 +5,7 @@ interface Figure {
 }
 
 const ms = (micros: number): string => `${(micros / 1000).toFixed(2)} ms`;
+const percent = (share: number): string => `${(share * 100).toFixed(0)}%`;
 const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 export const figures = {
@@ -29,7 +30,10 @@ export const figures = {
     head: "CPU per request",
     show: (n: number) => `${(n * 1e6).toFixed(2)} us`,
   },
+  serverShare: { head: "server CPU", show: percent },
+  generatorShare: { head: "generator CPU", show: percent },
   perClient: { head: "bytes per client", show: (n: number) => n.toFixed(0) },
+  perKey: { head: "bytes per key", show: (n: number) => n.toFixed(0) },
 } satisfies Record<string, Figure>;
 
 export type FigureName = keyof typeof figures;

@@ -8,6 +8,9 @@ import { logging } from "./logging.ts";
 import { stopEverything, temporaryFolder } from "./processes.ts";
 import { Report } from "./report.ts";
 import { nats, other, redis, relay } from "./servers.ts";
+import { memory } from "./store-memory.ts";
+import { parsing } from "./store-parsing.ts";
+import { durable, kv } from "./store.ts";
 
 interface Scenario {
   service: string;
@@ -36,6 +39,10 @@ const scenarios: Record<string, Scenario> = {
   http: { service: "web", about: "requests, against bare servers", run: http },
   "access-log": { service: "web", about: "a line in a file per request", run: accessLog },
   dashboard: { service: "web", about: "what an open page costs the relay", run: dashboard },
+  kv: { service: "store", about: "GET and SET, against redis-server", run: kv },
+  durable: { service: "store", about: "SETs that are on the disk", run: durable },
+  memory: { service: "store", about: "bytes per key of a million keys", run: memory },
+  parsing: { service: "store", about: "ways to parse requests, in process", run: parsing },
 };
 
 const USAGE = `bun run bench [SCENARIO or SERVICE ...] [--smoke] [--rounds N] [--servers A,B] [--peer COMMAND]
