@@ -4,6 +4,7 @@ import { completion } from "./completion.ts";
 import { config } from "./config.ts";
 import { get } from "./get.ts";
 import { init } from "./init.ts";
+import { kv } from "./kv.ts";
 import { listen } from "./listen.ts";
 import { run } from "./run.ts";
 import { send } from "./send.ts";
@@ -24,6 +25,7 @@ export const COMMANDS: readonly [Command, ...Command[]] = [
   top,
   send,
   listen,
+  kv,
   service,
   completion,
 ];

@@ -1,9 +1,9 @@
 import { X509Certificate } from "node:crypto";
 import type { Socket, TLSOptions } from "bun";
-import { load, problemText } from "../config/load.ts";
+import { load, type Loaded, problemText, type Sources } from "../config/load.ts";
 import { reachedAt } from "../config/loopback.ts";
 import { overlay } from "../config/option.ts";
-import { settings } from "../config/table.ts";
+import { type Config, settings, type TlsSettings } from "../config/table.ts";
 import { type Clock, systemClock } from "../host/clock.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
@@ -11,20 +11,29 @@ import { readPem, tlsOptions } from "../net/tls.ts";
 import { type Arguments, type Flag, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
 
-/** How long a relay may take to let us in. */
+/** How long a server may take to let us in. */
 const PATIENCE_MS = 5000;
 /** How often a client that says nothing shows that it is there. */
 const HEARTBEAT_MS = 60_000;
 const NEWLINE = 10;
 
+const INSECURE: Flag = { name: "insecure", about: "With TLS, take any certificate." };
+
 /** What a client of the relay takes on its command line. */
-export const CLIENT_FLAGS: readonly Flag[] = [
-  ...SOURCES,
-  { name: "insecure", about: "With TLS, take any certificate." },
+export const CLIENT_FLAGS: readonly Flag[] = [...SOURCES, INSECURE];
+
+/** What a client of the store takes on its command line. */
+export const STORE_FLAGS: readonly Flag[] = [
+  ...SOURCES.filter(({ name }) => name !== "host" && name !== "port"),
+  { name: "host", value: "HOST", about: "Address of the store; default store.host." },
+  { name: "port", value: "PORT", about: "Port of the store; default store.port." },
+  INSECURE,
 ];
 
-/** Where a relay is, and how it is spoken to. */
+/** Where a server is, and how it is spoken to. */
 export interface Destination {
+  /** What should be there; the relay when not given. */
+  readonly service?: "relay" | "store";
   readonly host: string;
   readonly port: number;
   readonly tls: TLSOptions | null;
@@ -37,23 +46,64 @@ export interface Destination {
  * @throws StartError when the configuration does not tell where it is
  */
 export function destinationOf(args: Arguments): Destination | null {
-  const { config, file, problems } = load(settings, sourcesOf(args));
-  for (const problem of problems) say.error(problemText(problem));
-  if (problems.length > 0) return null;
+  const loaded = loadedFrom(sourcesOf(args));
+  if (loaded === null) return null;
+  const { config, file } = loaded;
+  const { host, port, relay } = config;
   const where = file ?? "the defaults";
-  const { port, relay } = config;
   if (!relay.enabled) throw new StartError(`the relay is off in ${where}`);
   if (port === 0) {
     throw new StartError(`port is 0 in ${where}, so nobody knows where the relay listens`);
   }
-  const at = { host: reachedAt(config.host), port };
-  const tls = overlay(config.tls, relay.tls);
-  if (tls.cert === "") return { ...at, tls: null, certificate: null };
+  const trust = trustOf(overlay(config.tls, relay.tls), args);
+  return { service: "relay", host: reachedAt(host), port, ...trust };
+}
+
+/** A store, and what its configuration says of it. */
+export interface StoreDestination {
+  readonly to: Destination;
+  readonly settings: Config["store"];
+}
+
+/**
+ * The store likewise; one that the command line gives an address of need not be on in the configuration.
+ * @throws StartError when nothing tells where it is
+ */
+export function storeOf(args: Arguments): StoreDestination | null {
+  const loaded = loadedFrom({ ...sourcesOf(args), host: undefined, port: undefined });
+  if (loaded === null) return null;
+  const { config, file } = loaded;
+  const { store } = config;
+  const where = file ?? "the defaults";
+  const [givenHost] = args.flags.get("host") ?? [];
+  const [givenPort] = args.flags.get("port") ?? [];
+  if (!store.enabled && givenHost === undefined && givenPort === undefined) {
+    throw new StartError(`the store is off in ${where}`);
+  }
+  const port = Number(givenPort ?? store.port);
+  if (port === 0) {
+    throw new StartError(`store.port is 0 in ${where}, so nobody knows where the store listens`);
+  }
+  const host = reachedAt(givenHost ?? store.host);
+  const trust = trustOf(overlay(config.tls, store.tls), args);
+  return { to: { service: "store", host, port, ...trust }, settings: store };
+}
+
+/** What sources say, or null when they have problems, which have been told. */
+function loadedFrom(sources: Sources): Loaded<Config> | null {
+  const loaded = load(settings, sources);
+  for (const problem of loaded.problems) say.error(problemText(problem));
+  return loaded.problems.length > 0 ? null : loaded;
+}
+
+/** How a server with these settings is spoken to, and known for the right one. */
+function trustOf(tls: TlsSettings, args: Arguments): Pick<Destination, "tls" | "certificate"> {
+  if (tls.cert === "") return { tls: null, certificate: null };
   const own = tls.require_client_cert ? tlsOptions(tls) : {};
   const trusting = { ...own, rejectUnauthorized: false };
-  if (args.flags.has("insecure")) return { ...at, tls: trusting, certificate: null };
+  if (args.flags.has("insecure")) return { tls: trusting, certificate: null };
   const chain = readPem(tls, "cert");
-  return { ...at, tls: { ...trusting, ca: chain }, certificate: certificateIn(chain, tls.cert) };
+  return { tls: { ...trusting, ca: chain }, certificate: certificateIn(chain, tls.cert) };
 }
 
 function certificateIn(chain: string, path: string): X509Certificate {
@@ -70,7 +120,7 @@ interface State {
   drained: (() => void) | null;
 }
 
-/** A client of a relay. It sends a heartbeat every minute, so that silence does not end it. */
+/** A client of a server that speaks in lines. It sends a heartbeat every minute, so that silence does not end it. */
 export class Connection {
   /** `127.0.0.1:8888`. */
   readonly address: string;
@@ -96,7 +146,9 @@ export class Connection {
     const opened = Promise.withResolvers<Socket>();
     const closed = Promise.withResolvers<boolean>();
     const state: State = { ended: false, drained: null };
-    const refuse = (why: string) => opened.reject(new StartError(`no relay on ${address}: ${why}`));
+    const { service = "relay" } = to;
+    const refuse = (why: string) =>
+      opened.reject(new StartError(`no ${service} on ${address}: ${why}`));
     const late = () => refuse(`no answer within ${PATIENCE_MS / 1000} s`);
     const cancel = clock.after(PATIENCE_MS, late);
     Bun.connect({

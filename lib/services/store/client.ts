@@ -35,7 +35,7 @@ export class StoreClient extends Client implements LineSink {
   readonly splitter = new LineSplitter();
   /** Lines that were read but not served yet; null is one that was too long. */
   readonly waiting: (Buffer | null)[] = [];
-  /** What it is answered in this turn, after all that is in its outbox. */
+  /** What it is answered in this turn, after all that is in its outbox and the range below. */
   reply = "";
   /** Lines that are to follow the answer that is being made. */
   follows = "";
@@ -51,6 +51,10 @@ export class StoreClient extends Client implements LineSink {
   work = 0;
   /** Whether it has ended its side and is owed only what is left. */
   ending = false;
+  /** A range of the turn's answers that it is owed, after all that is in its outbox. */
+  #range: Buffer | null = null;
+  #rangeStart = 0;
+  #rangeEnd = 0;
   /** Bytes that were put into its outbox in this turn. */
   #fresh = 0;
   readonly #marks: Mark[] = [];
@@ -82,7 +86,18 @@ export class StoreClient extends Client implements LineSink {
 
   /** Bytes that wait for it, roughly: of what is not encoded yet, the characters. */
   get owed(): number {
-    return this.outbox.bytes + this.reply.length;
+    return this.outbox.bytes + this.#rangeEnd - this.#rangeStart + this.reply.length;
+  }
+
+  /** It is owed a range of bytes that stay as they are until the turn has been settled. */
+  answer(bytes: Buffer, start: number, end: number): void {
+    const follows = this.reply === "" && this.#range === bytes && this.#rangeEnd === start;
+    if (!follows) {
+      this.stage();
+      this.#range = bytes;
+      this.#rangeStart = start;
+    }
+    this.#rangeEnd = end;
   }
 
   /** Puts a shared line into its outbox, after its answers so far. It leaves once the turn has been settled. */
@@ -93,18 +108,23 @@ export class StoreClient extends Client implements LineSink {
 
   /** Puts its answers of this turn into its outbox. */
   stage(): void {
+    if (this.#range !== null) {
+      this.#share(Buffer.from(this.#range.subarray(this.#rangeStart, this.#rangeEnd)));
+      this.#range = null;
+      this.#rangeStart = 0;
+      this.#rangeEnd = 0;
+    }
     if (this.reply === "") return;
     const bytes = Buffer.from(this.reply);
     this.reply = "";
-    const shared = new Shared(bytes, bytes.length, this.#pins);
-    shared.pin();
-    this.#put(shared, bytes.length);
+    this.#share(bytes);
   }
 
   /** The last word of a connection: it follows what the client is owed, unless it does not take that. */
   override send(text: string): void {
     if (this.reason === "slow") {
       this.reply = "";
+      this.#range = null;
       super.send(text);
       return;
     }
@@ -118,10 +138,7 @@ export class StoreClient extends Client implements LineSink {
   /** Lets this turn's bytes leave, or, with a batch, once that is kept. */
   settle(batch: number | null): void {
     this.work = 0;
-    if (batch === null && this.outbox.bytes === 0) {
-      this.#write();
-      return;
-    }
+    if (batch === null && this.outbox.bytes === 0 && this.#write()) return;
     this.stage();
     const bytes = this.#fresh;
     this.#fresh = 0;
@@ -141,25 +158,42 @@ export class StoreClient extends Client implements LineSink {
     return marks.length === 0;
   }
 
+  #share(bytes: Buffer): void {
+    const shared = new Shared(bytes, bytes.length, this.#pins);
+    shared.pin();
+    this.#put(shared, bytes.length);
+  }
+
   #put(shared: Shared, bytes: number): void {
     this.outbox.push(shared, 0, bytes);
     this.outbox.held += bytes;
     this.#fresh += bytes;
   }
 
-  /** With nothing before them, answers need no buffer of ours unless the socket is full. */
-  #write(): void {
+  /**
+   * With nothing before them, answers of one kind need no buffer of their own
+   * unless the socket is full. @returns whether that was so
+   */
+  #write(): boolean {
     const { reply, socket } = this;
-    if (reply === "") return;
+    const range = this.#range;
+    if (range !== null && reply !== "") return false;
+    if (range === null && reply === "") return true;
+    const start = this.#rangeStart;
+    const length = range === null ? Buffer.byteLength(reply) : this.#rangeEnd - start;
+    const written = range === null ? socket.write(reply) : socket.write(range, start, length);
+    const taken = Math.max(0, written);
+    if (taken < length) this.stage();
+    this.#range = null;
+    this.#rangeStart = 0;
+    this.#rangeEnd = 0;
     this.reply = "";
-    const taken = Math.max(0, socket.write(reply));
     this.bytesOut += taken;
-    const length = Buffer.byteLength(reply);
-    if (taken >= length) return;
-    const shared = new Shared(Buffer.from(reply), length, this.#pins);
-    shared.pin();
-    this.outbox.push(shared, 0, length);
+    if (taken === length) return true;
+    this.outbox.held -= length;
+    this.#fresh = 0;
     if (taken > 0) this.outbox.took(taken);
     this.outbox.blocked = true;
+    return true;
   }
 }

@@ -84,7 +84,7 @@ export class Plan {
   readonly command: Command;
   readonly fields: Readonly<Record<string, Field>>;
   readonly needed: number;
-  /** Fields that hold any JSON; the id is one. */
+  /** Fields that hold any JSON. */
   readonly #open: readonly string[];
 
   constructor(command: Command) {
@@ -93,7 +93,7 @@ export class Plan {
     this.fields = Object.assign(Object.create(null), command.fields);
     this.needed = Object.values(command.fields).filter(({ optional }) => !optional).length;
     const names = Object.keys(command.fields);
-    this.#open = [...names.filter((name) => command.fields[name]?.any), "id"];
+    this.#open = names.filter((name) => command.fields[name]?.any);
   }
 
   /** Why a request does not fit, or null. */
@@ -115,13 +115,15 @@ export class Plan {
 
   /** Why what a request holds must be looked at more closely, or null. */
   doubt(request: Readonly<Record<string, unknown>>): Doubt {
+    let found: Doubt = null;
     for (const name of this.#open) {
       const value = request[name];
       if (typeof value === "string" || value === undefined) continue;
-      const found = doubt(value);
-      if (found !== null) return found;
+      const inner = doubt(value);
+      if (inner === "depth") return inner;
+      found ??= inner;
     }
-    return null;
+    return found;
   }
 
   #missing(request: Readonly<Record<string, unknown>>): Refusal {

@@ -4,7 +4,6 @@ import type { Surroundings } from "./command.ts";
 import * as field from "./fields.ts";
 import {
   type Path,
-  type Pattern,
   partsOf,
   pathOf,
   patternOf,
@@ -73,13 +72,16 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       if_version: version,
     },
     result: '"OK"',
-    errors: ["ALREADY_EXISTS", "VERSION_MISMATCH", "MEMORY_FULL", "DISK_FULL"],
+    errors: ["ALREADY_EXISTS", "VERSION_MISMATCH", "TOO_LARGE", "MEMORY_FULL", "DISK_FULL"],
     right: "write",
     run(request, client, at) {
       const path = pathOf(request.ns, request.key);
       const refusal = forbidden(client, "write", path);
       if (refusal) return refusal;
-      const set = at.keys.set(path, JSON.stringify(request.value), {
+      const text = JSON.stringify(request.value);
+      const large = tooLarge(text, at);
+      if (large) return large;
+      const set = at.keys.set(path, text, {
         ttlMs: request.ttl_ms,
         ifAbsent: request.if_absent,
         ifVersion: request.if_version,
@@ -238,7 +240,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     about: "Sets several values, all of them or none. They never expire.",
     fields: { values: field.values("The values by their keys."), ns },
     result: '"OK"',
-    errors: ["MEMORY_FULL", "DISK_FULL"],
+    errors: ["TOO_LARGE", "MEMORY_FULL", "DISK_FULL"],
     right: "write",
     run(request, client, at) {
       const values: [Path, string][] = [];
@@ -246,7 +248,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
         const path = pathOf(request.ns, name);
         const refusal = forbidden(client, "write", path);
         if (refusal) return refusal;
-        values.push([path, JSON.stringify(value)]);
+        const text = JSON.stringify(value);
+        const large = tooLarge(text, at);
+        if (large) return large;
+        values.push([path, text]);
       }
       client.work += values.length;
       return at.keys.setAll(values) ?? OK;
@@ -262,9 +267,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     right: "read",
     run(request, client, at) {
       const path = partsOf(request.ns ?? "");
-      const start = request.prefix?.replace(/^\^/, "") ?? "";
+      const start = inner(request.ns, request.prefix ?? "");
       const named = start.split(SEPARATOR).slice(0, -1);
-      const refusal = misplaced(path) ?? forbidden(client, "read", [...path, ...named]);
+      const whole = [...path, ...named];
+      const refusal = misplaced(whole) ?? forbidden(client, "read", whole);
       if (refusal) return refusal;
       return page("keys", client, at.keys.scan(path, start, paging(request)));
     },
@@ -285,18 +291,18 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     errors: [],
     right: "read",
     run(request, client, at) {
-      const inner = request.key.replace(/^\^/, "");
-      const cut = inner.lastIndexOf(SEPARATOR);
-      const name = inner.slice(cut + 1);
-      const above = cut < 0 ? "" : inner.slice(0, cut);
-      const path = [...partsOf(request.ns ?? ""), ...partsOf(above)];
+      const asked = inner(request.ns, request.key);
+      const cut = asked.lastIndexOf(SEPARATOR);
+      const name = asked.slice(cut + 1);
+      const above = cut < 0 ? null : asked.slice(0, cut);
+      const path = [...partsOf(request.ns ?? ""), ...(above?.split(SEPARATOR) ?? [])];
       const bad = misplaced(path) ?? (name === "" ? null : unfit([...path, name]));
       if (bad) return bad;
       const refusal = forbidden(client, "read", path);
       if (refusal) return refusal;
       const next = at.keys.next(path, name, request.reverse ?? false);
       if (next === null) return result("null");
-      return result(JSON.stringify(above === "" ? next : above + SEPARATOR + next));
+      return result(JSON.stringify(above === null ? next : above + SEPARATOR + next));
     },
   }),
 
@@ -391,7 +397,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       if (bad) return bad;
       const refusal = forbidden(client, "publish", path);
       if (refusal) return refusal;
-      const count = at.channels.publish(path, JSON.stringify(request.value));
+      const text = JSON.stringify(request.value);
+      const large = tooLarge(text, at);
+      if (large) return large;
+      const count = at.channels.publish(path, text);
       client.work += count;
       return result(count);
     },
@@ -410,9 +419,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     right: "subscribe",
     run(request, client, at) {
       const path = partsOf(request.ns ?? "");
-      const start = request.prefix?.replace(/^\^/, "") ?? "";
+      const start = inner(request.ns, request.prefix ?? "");
       const named = start.split(SEPARATOR).slice(0, -1);
-      const refusal = misplaced(path) ?? forbidden(client, "subscribe", [...path, ...named]);
+      const whole = [...path, ...named];
+      const refusal = misplaced(whole) ?? forbidden(client, "subscribe", whole);
       if (refusal) return refusal;
       const { names, cursor: next, visited } = at.channels.scan(path, start, paging(request));
       client.work += visited;
@@ -499,6 +509,18 @@ function misplaced(path: Path): Refusal | null {
   return path.length === 0 ? null : unfit(path);
 }
 
+/** A name without the separator that it may begin with; within a namespace it may not, and keeps it to be refused. */
+function inner(namespace: string | undefined, name: string): string {
+  const isRoot = namespace === undefined || namespace === "";
+  return isRoot && name.startsWith(SEPARATOR) ? name.slice(1) : name;
+}
+
+/** Why a value cannot be sent or kept, or null: whoever gets it could not be sent it. */
+function tooLarge(text: string, { limits }: Surroundings): Refusal | null {
+  const most = limits.outboxBytes / 2;
+  return 3 * text.length > most && Buffer.byteLength(text) > most ? TOO_LARGE : null;
+}
+
 function paging(request: { cursor?: string; limit?: number }) {
   return { after: request.cursor ?? null, limit: request.limit ?? DEFAULT_LIMIT };
 }
@@ -530,7 +552,7 @@ function subscriptionOf(request: {
     return new Refusal("MISSING_FIELD", "just one of channel, keys");
   }
   const parts = pathOf(namespace, (one ?? some) as string);
-  const pattern: Pattern | Refusal = patternOf(textOf(parts));
+  const pattern = patternOf(parts);
   if (pattern instanceof Refusal) return pattern;
   if (one !== undefined && pattern.path.includes("*")) return STAR;
   return { kind: one === undefined ? "keys" : "channel", pattern, name: textOf(parts) };

@@ -1,56 +1,50 @@
-/** What can expire. */
-export interface Expiring {
-  /** Clock milliseconds; Infinity for never. */
-  readonly expiresAt: number;
-}
-
 /** Milliseconds that are looked at together. */
 const SLOT_MS = 100;
 
 const slotOf = (at: number): number => Math.floor(at / SLOT_MS);
 
-/** What expires, by when it does. Nodes that never expire are not in it. */
-export class Expiry<N extends Expiring> {
+/** The numbers of values that expire, by when they do (clock milliseconds). */
+export class Expiry {
   size = 0;
-  readonly #slots = new Map<number, Set<N>>();
+  readonly #slots = new Map<number, Set<number>>();
   /** No slot before this one holds anything. */
   #first = Infinity;
 
-  /** Adds a node; `expiresAt` must not change until it has been removed. */
-  add(node: N): void {
-    const number = slotOf(node.expiresAt);
+  add(id: number, expiresAt: number): void {
+    const number = slotOf(expiresAt);
     const slot = this.#slots.get(number);
-    if (slot === undefined) this.#slots.set(number, new Set([node]));
-    else slot.add(node);
+    if (slot === undefined) this.#slots.set(number, new Set([id]));
+    else slot.add(id);
     this.#first = Math.min(this.#first, number);
     this.size++;
   }
 
-  remove(node: N): void {
-    const number = slotOf(node.expiresAt);
+  /** @param expiresAt what it was added with */
+  remove(id: number, expiresAt: number): void {
+    const number = slotOf(expiresAt);
     const slot = this.#slots.get(number);
-    if (!slot?.delete(node)) return;
+    if (!slot?.delete(id)) return;
     this.size--;
     if (slot.size === 0) this.#slots.delete(number);
   }
 
-  /** Whether some node may have expired that has not been taken out yet. */
+  /** Whether some value may have expired that has not been taken out yet. */
   mayBeDue(now: number): boolean {
     this.#advance(slotOf(now));
     return this.#first <= slotOf(now);
   }
 
-  /** Shows up to `most` nodes whose slot has passed; `expire` must remove each. */
-  sweep(now: number, most: number, expire: (node: N) => void): void {
+  /** Shows up to `most` values whose time and slot have passed; `expire` must remove each. */
+  sweep(now: number, most: number, expire: (id: number) => void): void {
     const current = slotOf(now);
     let left = most;
     for (;;) {
       this.#advance(current);
       // The slot of now itself waits until all of it has expired: it is not looked through in vain.
       if (this.#first >= current) return;
-      for (const node of this.#slots.get(this.#first) as Set<N>) {
+      for (const id of this.#slots.get(this.#first) as Set<number>) {
         if (left-- === 0) return;
-        expire(node);
+        expire(id);
       }
     }
   }

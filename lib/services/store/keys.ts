@@ -1,22 +1,19 @@
 import type { Clock } from "../../host/clock.ts";
 import type { KeyEngine, Page, Paging, SetTerms, Stored } from "./engine.ts";
 import { Expiry } from "./expiry.ts";
-import { type Path, SYSTEM, textOf, unfit } from "./path.ts";
+import { MAX_DEPTH, MAX_PART_BYTES, type Path, SEPARATOR, textOf, unfit } from "./path.ts";
 import { DISK_FULL, MEMORY_FULL, NOT_FOUND, Refusal } from "./refusal.ts";
 import { namespacesBelow, scanBelow } from "./scan.ts";
-import { type Level, memoryOf, Tree, TreeNode } from "./tree.ts";
+import { type Level, Tree, TreeNode } from "./tree.ts";
+import { VALUE_BYTES, Values } from "./values.ts";
 
 /** A node of the tree; it may hold a value, nodes below it, or both. */
-export class KeyNode extends TreeNode<KeyNode> implements Stored {
-  /** JSON; null when it holds no value. */
-  held: string | null = null;
-  version = 0;
-  expiresAt = Infinity;
-
-  get text(): string {
-    return this.held as string;
-  }
+export class KeyNode extends TreeNode<KeyNode> {
+  /** The number of its value; `NONE` when it holds none. */
+  value = NONE;
 }
+
+const NONE = -1;
 
 /** Where changes are recorded before they are answered; each record is a line of JSON. */
 export interface Recorder {
@@ -37,21 +34,35 @@ export interface Watchers {
 const EXPIRY_BYTES = 64;
 /** How many expired keys a sweep removes: about two milliseconds' work. */
 const SWEPT = 2000;
+/** How many keys of subtrees that were deleted whole a sweep gives up. */
+const REAPED = 10_000;
+/** Longest name there can be, in bytes. */
+const MAX_NAME = MAX_DEPTH * (MAX_PART_BYTES + 1);
+/** How much a slice of a snapshot holds at least, unless it is the last, in characters. */
+const SLICE = 64 * 1024;
 
-/** The keys of the store: an ordered tree of values with versions and expiries, in memory. */
+// Where a name is encoded to be looked for; valid until the next one.
+const scratch = Buffer.allocUnsafeSlow(MAX_NAME);
+let scratchEnd = 0;
+
+/** The keys of the store: values by their names, an ordered tree of the names, versions and expiries. */
 export class Keys implements KeyEngine {
+  /** Values that have expired. */
+  expired = 0;
   readonly #tree = new Tree<KeyNode>((name, parent) => new KeyNode(name, parent));
-  readonly #expiry = new Expiry<KeyNode>();
+  readonly #values = new Values();
+  /** The node of each value, by its number. */
+  readonly #nodes: (KeyNode | null)[] = [];
+  readonly #expiry = new Expiry();
   readonly #clock: Pick<Clock, "now" | "wall">;
   readonly #watchers: Watchers;
   readonly #maxBytes: () => number;
-  /** Pieces of subtrees that were deleted whole: their expiries are still to be forgotten. */
+  /** Pieces of subtrees that were deleted whole: their values are still to be given up. */
   readonly #doomed: (readonly KeyNode[])[] = [];
   #recorder: Recorder | null = null;
   /** No version up to this one is given to a new value, since the key may have had it. */
   #floor = 0;
   #highest = 0;
-  expired = 0;
 
   constructor(clock: Pick<Clock, "now" | "wall">, watchers: Watchers, maxBytes: () => number) {
     this.#clock = clock;
@@ -81,74 +92,69 @@ export class Keys implements KeyEngine {
 
   // --- the engine
 
-  get(path: Path): KeyNode | null {
-    const node = this.#tree.find(path);
-    return node !== null && this.#lives(node) ? node : null;
+  get(path: Path): Stored | null {
+    const id = this.#find(path);
+    if (id === NONE) return null;
+    const values = this.#values;
+    return {
+      text: values.text(id),
+      version: values.version(id),
+      expiresAt: values.expiresAt(id),
+    };
   }
 
-  set(path: Path, text: string, terms: SetTerms): number | Refusal {
-    const found = this.#tree.find(path);
-    const node = found !== null && this.#lives(found) ? found : null;
-    const { ttlMs, ifAbsent, ifVersion } = terms;
-    if (ifAbsent && node !== null) {
-      return new Refusal("ALREADY_EXISTS", `the key has a value, of version ${node.version}`);
+  set(path: Path, text: string, { ttlMs, ifAbsent, ifVersion }: SetTerms): number | Refusal {
+    const id = this.#find(path);
+    if (ifAbsent && id !== NONE) {
+      return new Refusal("ALREADY_EXISTS", `the key has a value, of version ${this.#versionOf(id)}`);
     }
     if (ifVersion !== undefined) {
-      const refusal = this.#mismatch(node, ifVersion);
+      const refusal = this.#mismatch(id, ifVersion);
       if (refusal) return refusal;
     }
     const expiresAt = ttlMs === undefined ? Infinity : this.#clock.now() + ttlMs;
-    return this.#store(path, node, text, expiresAt);
+    return this.#store(path, id, text, expiresAt);
   }
 
   setAll(values: readonly (readonly [path: Path, text: string])[]): Refusal | null {
     let growth = 0;
     let bytes = 0;
+    const counted = new Set<string>();
     for (const [path, text] of values) {
       const refusal = unfit(path);
       if (refusal) return refusal;
-      const node = this.get(path);
-      growth += this.#growth(path, node, text, Infinity);
+      growth += this.#growth(path, this.#find(path), Buffer.byteLength(text), Infinity, counted);
       bytes += Buffer.byteLength(recordOf(path, Number.MAX_SAFE_INTEGER, 0, text));
     }
     if (!this.#fits(growth)) return MEMORY_FULL;
     if (this.#recorder?.reserve(bytes) === false) return DISK_FULL;
     for (const [path, text] of values) {
-      const node = this.get(path);
-      const version = this.#nextVersion(node);
+      const id = this.#find(path);
+      const version = this.#nextVersion(id);
       this.#recorder?.append(...lengthOf(recordOf(path, version, 0, text)));
-      this.#change(path, node, text, version, Infinity);
+      this.#change(path, id, text, version, Infinity);
     }
     return null;
   }
 
   del(path: Path, tree: boolean, ifVersion: number | undefined): number | Refusal {
-    const found = this.#tree.find(path);
-    const node = found !== null && this.#lives(found) ? found : null;
+    const id = this.#find(path);
     if (ifVersion !== undefined) {
-      const refusal = this.#mismatch(node, ifVersion);
+      const refusal = this.#mismatch(id, ifVersion);
       if (refusal) return refusal;
     }
-    if (tree && found !== null) {
-      const count = this.#count(found);
-      if (count === 0) return NOT_FOUND;
-      const refusal = this.#recorded(JSON.stringify(["deltree", textOf(path)]));
-      if (refusal) return refusal;
-      this.#uproot(found);
-      if (this.#watchers.any) this.#watchers.gone(path, "del", true);
-      return count;
-    }
-    if (node === null) return unfit(path) ?? NOT_FOUND;
-    const refusal = this.#recorded(JSON.stringify(["del", textOf(path)]));
+    if (tree) return this.#delTree(path);
+    if (id === NONE) return unfit(path) ?? NOT_FOUND;
+    const refusal = this.#recorded(["del", textOf(path)]);
     if (refusal) return refusal;
-    this.#clear(node);
+    this.#clear(this.#nodes[id] as KeyNode);
     if (this.#watchers.any) this.#watchers.gone(path, "del", false);
     return 1;
   }
 
   increase(path: Path, by: number): number | Refusal {
-    const node = this.get(path);
-    const before = node === null ? 0 : Number(node.text);
+    const id = this.#find(path);
+    const before = id === NONE ? 0 : Number(this.#values.text(id));
     if (!Number.isInteger(before)) {
       return new Refusal("NOT_A_NUMBER", "the value is no integer");
     }
@@ -156,18 +162,18 @@ export class Keys implements KeyEngine {
     if (!Number.isSafeInteger(after)) {
       return new Refusal("NUMBER_RANGE", "the number would leave the range of exact integers");
     }
-    const version = this.#store(path, node, `${after}`, node?.expiresAt ?? Infinity);
+    const expiresAt = id === NONE ? Infinity : this.#values.expiresAt(id);
+    const version = this.#store(path, id, `${after}`, expiresAt);
     return version instanceof Refusal ? version : after;
   }
 
   expire(path: Path, ttlMs: number | null): Refusal | null {
-    const node = this.get(path);
-    if (node === null) return unfit(path) ?? NOT_FOUND;
+    const id = this.#find(path);
+    if (id === NONE) return unfit(path) ?? NOT_FOUND;
     const expiresAt = ttlMs === null ? Infinity : this.#clock.now() + ttlMs;
-    const record = ["expire", textOf(path), this.#wallOf(expiresAt)];
-    const refusal = this.#recorded(JSON.stringify(record));
+    const refusal = this.#recorded(["expire", textOf(path), this.#wallOf(expiresAt)]);
     if (refusal) return refusal;
-    this.#write(node, node.text, node.version, expiresAt);
+    this.#expireAt(id, expiresAt);
     return null;
   }
 
@@ -198,11 +204,9 @@ export class Keys implements KeyEngine {
 
   /** Sets a value of the server's own, which nobody needs to find again after a restart. */
   tell(path: Path, text: string): void {
-    const node = this.#tree.make(path);
-    if (node.held === text) return;
-    const version = this.#nextVersion(node);
-    this.#write(node, text, version, Infinity);
-    if (this.#watchers.any) this.#watchers.set(path, text, version);
+    const id = this.#find(path);
+    if (id !== NONE && this.#values.text(id) === text) return;
+    this.#change(path, id, text, this.#nextVersion(id), Infinity);
   }
 
   /** The namespaces at the top, with how many keys they hold. */
@@ -212,64 +216,60 @@ export class Keys implements KeyEngine {
     }
   }
 
-  /** Removes keys that have expired, some at a time. */
+  /** Gives up what has expired or was deleted with a subtree, some at a time. */
   sweep(): void {
-    this.#expiry.sweep(this.#clock.now(), SWEPT, (node) => this.#expire(node));
-    for (let left = SWEPT; left > 0 && this.#doomed.length > 0;) {
+    this.#expiry.sweep(this.#clock.now(), SWEPT, (id) => this.#expire(id));
+    for (let left = REAPED; left > 0 && this.#doomed.length > 0; ) {
       const nodes = this.#doomed.pop() as readonly KeyNode[];
       left -= nodes.length;
-      for (const node of nodes) this.#forgetExpiries(node);
+      for (const node of nodes) this.#giveUp(node);
     }
   }
 
-  /** Applies a record that was read back. Values whose time has passed meanwhile are left out. */
+  /** Applies a record that was read back. What has expired meanwhile is there until it is looked at, or swept. */
   restore(record: readonly unknown[]): void {
-    const [kind, second] = record;
+    const [kind, second, third] = record;
     if (kind === "floor") {
       this.#floor = Math.max(this.#floor, second as number);
       this.#highest = Math.max(this.#highest, this.#floor);
       return;
     }
-    const path = (second as string).split("^");
+    const path = (second as string).split(SEPARATOR);
     if (kind === "set") {
       const [, , version, wall, value] = record as [string, string, number, number, unknown];
-      this.#highest = Math.max(this.#highest, version);
-      const expiresAt = this.#clockOf(wall);
-      if (expiresAt > this.#clock.now()) {
-        this.#write(this.#tree.make(path), JSON.stringify(value), version, expiresAt);
-        return;
-      }
-      this.#floor = Math.max(this.#floor, version);
+      const id = this.#lookup(path);
+      this.#write(path, id, JSON.stringify(value), version, this.#clockOf(wall));
+      return;
     }
     const node = this.#tree.find(path);
     if (node === null) return;
     if (kind === "deltree") this.#uproot(node);
-    else if (node.held === null) return;
-    else if (kind === "expire") {
-      const expiresAt = this.#clockOf(record[2] as number);
-      if (expiresAt > this.#clock.now()) this.#write(node, node.held, node.version, expiresAt);
-      else this.#clear(node);
-    } else this.#clear(node);
+    else if (node.value === NONE) return;
+    else if (kind === "expire") this.#expireAt(node.value, this.#clockOf(third as number));
+    else this.#clear(node);
   }
 
   /**
    * Everything as records, a slice with each call, null at the end; keys may
    * change in between, and are then as they were at one moment or the other.
    */
-  snapshot(sliceKeys = 500): () => string | null {
+  snapshot(): () => string | null {
     let after: string | null = null;
     let ended = false;
+    // Expired values are held until they are swept, and their versions are taken until then.
+    const isHeld = ({ value }: KeyNode) => value !== NONE;
     return () => {
       if (ended) return null;
       // In each slice, since it may have grown: no version may come twice.
       let text = `${JSON.stringify(["floor", this.#floor])}\n`;
-      const live = (node: KeyNode) => this.#isLive(node);
-      const page: Page = scanBelow(this.#tree, [], "", { after, limit: sliceKeys }, live);
+      const page: Page = scanBelow(this.#tree, [], "", { after, limit: 500 }, isHeld);
       for (const name of page.names) {
-        const path = name.split("^");
-        const node = this.#tree.find(path) as KeyNode;
-        if (path[0] === SYSTEM) continue;
-        text += recordOf(path, node.version, this.#wallOf(node.expiresAt), node.text);
+        const path = name.split(SEPARATOR);
+        const id = this.#lookup(path);
+        const wall = this.#wallOf(this.#values.expiresAt(id));
+        text += recordOf(path, this.#versionOf(id), wall, this.#values.text(id));
+        after = name;
+        if (text.length >= SLICE) return text;
       }
       after = page.cursor;
       ended = after === null;
@@ -277,69 +277,139 @@ export class Keys implements KeyEngine {
     };
   }
 
+  // --- by bytes: what the shortest way through a request needs
+
+  /** The number of the value whose name is `bytes` from `start` to `end` and that never expires, or -1 when there is none. */
+  lookup(bytes: Buffer, start: number, end: number): number {
+    if (this.#doomed.length > 0) return NONE;
+    const id = this.#values.find(bytes, start, end);
+    return id === NONE || this.#values.expiresAt(id) !== Infinity ? NONE : id;
+  }
+
+  /** Bytes of a value that `lookup` has found. */
+  lengthOf(id: number): number {
+    return this.#values.length(id);
+  }
+
+  /** Copies it to `out` from `to` on. @returns its length */
+  copy(id: number, out: Buffer, to: number): number {
+    return this.#values.copy(id, out, to);
+  }
+
+  /**
+   * Replaces it by JSON in ASCII: `block` from `start` to `end`.
+   * @param name where its name begins in `block`, quotes included; `nameEnd` where that ends
+   * @returns false when it takes the long way to do so, or to refuse it
+   */
+  overwrite(
+    id: number,
+    block: Buffer,
+    name: number,
+    nameEnd: number,
+    start: number,
+    end: number,
+  ): boolean {
+    const growth = end - start - this.#values.length(id);
+    if (this.#watchers.any || !this.#fits(growth)) return false;
+    const version = this.#values.version(id) + 1;
+    if (this.#recorder !== null) {
+      const [key, value] = [block.toString("latin1", name, nameEnd), block.toString("latin1", start, end)];
+      const record = `["set",${key},${version},0,${value}]\n`;
+      if (!this.#recorder.reserve(record.length)) return false;
+      this.#recorder.append(record, record.length);
+    }
+    this.#values.set(id, block, start, end);
+    this.#values.setVersion(id, version);
+    if (version > this.#highest) this.#highest = version;
+    if (growth !== 0) this.#tree.charge(this.#nodes[id] as KeyNode, 0, growth);
+    return true;
+  }
+
   // --- changes
 
-  #store(path: Path, node: KeyNode | null, text: string, expiresAt: number): number | Refusal {
-    if (node === null) {
+  #store(path: Path, id: number, text: string, expiresAt: number): number | Refusal {
+    if (id === NONE) {
       const refusal = unfit(path);
       if (refusal) return refusal;
     }
-    if (!this.#fits(this.#growth(path, node, text, expiresAt))) return MEMORY_FULL;
-    const version = this.#nextVersion(node);
+    if (!this.#fits(this.#growth(path, id, Buffer.byteLength(text), expiresAt))) return MEMORY_FULL;
+    const version = this.#nextVersion(id);
     if (this.#recorder !== null) {
       const [record, bytes] = lengthOf(recordOf(path, version, this.#wallOf(expiresAt), text));
       if (!this.#recorder.reserve(bytes)) return DISK_FULL;
       this.#recorder.append(record, bytes);
     }
-    this.#change(path, node, text, version, expiresAt);
+    this.#change(path, id, text, version, expiresAt);
     return version;
   }
 
-  #change(
-    path: Path,
-    node: KeyNode | null,
-    text: string,
-    version: number,
-    expiresAt: number,
-  ): void {
-    this.#write(node ?? this.#tree.make(path), text, version, expiresAt);
+  #change(path: Path, id: number, text: string, version: number, expiresAt: number): void {
+    this.#write(path, id, text, version, expiresAt);
     if (this.#watchers.any) this.#watchers.set(path, text, version);
   }
 
   /** Records a change that frees memory, or takes none. */
-  #recorded(text: string): Refusal | null {
+  #recorded(change: readonly unknown[]): Refusal | null {
     if (this.#recorder === null) return null;
-    const [record, bytes] = lengthOf(`${text}\n`);
+    const [record, bytes] = lengthOf(`${JSON.stringify(change)}\n`);
     if (!this.#recorder.reserve(bytes)) return DISK_FULL;
     this.#recorder.append(record, bytes);
     return null;
   }
 
-  #write(node: KeyNode, text: string, version: number, expiresAt: number): void {
-    const isNew = node.held === null;
-    const before = isNew ? 0 : costOf(node.text, node.expiresAt);
-    if (node.expiresAt !== Infinity) this.#expiry.remove(node);
-    node.held = text;
-    node.version = version;
-    node.expiresAt = expiresAt;
+  #write(path: Path, id: number, text: string, version: number, expiresAt: number): void {
+    const bytes = Buffer.from(text);
     if (version > this.#highest) this.#highest = version;
-    if (expiresAt !== Infinity) this.#expiry.add(node);
-    this.#tree.charge(node, isNew ? 1 : 0, costOf(text, expiresAt) - before);
+    if (id === NONE) {
+      const node = this.#tree.make(path);
+      encode(textOf(path));
+      const added = this.#values.add(scratch, 0, scratchEnd, bytes);
+      this.#nodes[added] = node;
+      node.value = added;
+      this.#values.setVersion(added, version);
+      this.#values.setExpiresAt(added, expiresAt);
+      if (expiresAt !== Infinity) this.#expiry.add(added, expiresAt);
+      this.#tree.charge(node, 1, this.#costOf(added));
+      return;
+    }
+    const growth = bytes.length - this.#values.length(id);
+    this.#values.set(id, bytes, 0, bytes.length);
+    this.#values.setVersion(id, version);
+    if (growth !== 0) this.#tree.charge(this.#nodes[id] as KeyNode, 0, growth);
+    this.#expireAt(id, expiresAt);
+  }
+
+  #expireAt(id: number, expiresAt: number): void {
+    const before = this.#values.expiresAt(id);
+    if (before === expiresAt) return;
+    const cost = this.#costOf(id);
+    if (before !== Infinity) this.#expiry.remove(id, before);
+    this.#values.setExpiresAt(id, expiresAt);
+    if (expiresAt !== Infinity) this.#expiry.add(id, expiresAt);
+    this.#tree.charge(this.#nodes[id] as KeyNode, 0, this.#costOf(id) - cost);
   }
 
   /** Takes a node's value away, and the node where nothing needs it. */
   #clear(node: KeyNode): void {
-    this.#floor = Math.max(this.#floor, node.version);
-    this.#tree.charge(node, -1, -costOf(node.text, node.expiresAt));
-    if (node.expiresAt !== Infinity) this.#expiry.remove(node);
-    node.held = null;
-    node.expiresAt = Infinity;
-    this.#tree.prune(node, ({ held }) => held === null);
+    this.#floor = Math.max(this.#floor, this.#versionOf(node.value));
+    this.#tree.charge(node, -1, -this.#costOf(node.value));
+    this.#drop(node);
+    this.#tree.prune(node, ({ value }) => value === NONE);
   }
 
-  #expire(node: KeyNode): void {
+  #drop(node: KeyNode): void {
+    const id = node.value;
+    const expiresAt = this.#values.expiresAt(id);
+    if (expiresAt !== Infinity) this.#expiry.remove(id, expiresAt);
+    this.#values.remove(id);
+    this.#nodes[id] = null;
+    node.value = NONE;
+  }
+
+  #expire(id: number): void {
+    const node = this.#nodes[id] as KeyNode;
     if (!this.#isAttached(node)) {
-      this.#expiry.remove(node);
+      this.#drop(node);
       return;
     }
     const path = this.#watchers.any ? node.path() : null;
@@ -348,19 +418,29 @@ export class Keys implements KeyEngine {
     if (path) this.#watchers.gone(path, "expired", false);
   }
 
-  #uproot(node: KeyNode): void {
-    if (node.held !== null) {
-      this.#tree.charge(node, -1, -costOf(node.held, node.expiresAt));
-    }
-    const parent = node.parent as KeyNode;
-    this.#tree.detach(node);
-    this.#tree.prune(parent, ({ held }) => held === null);
-    this.#floor = this.#highest;
-    if (this.#expiry.size > 0) this.#forgetExpiries(node);
+  #delTree(path: Path): number | Refusal {
+    const node = this.#tree.find(path);
+    const count = node === null ? 0 : this.#count(node);
+    if (node === null || count === 0) return unfit(path) ?? NOT_FOUND;
+    const refusal = this.#recorded(["deltree", textOf(path)]);
+    if (refusal) return refusal;
+    this.#uproot(node);
+    if (this.#watchers.any) this.#watchers.gone(path, "del", true);
+    return count;
   }
 
-  #forgetExpiries(node: KeyNode): void {
-    if (node.expiresAt !== Infinity) this.#expiry.remove(node);
+  /** Takes a node off the tree with everything below it, whose values are given up little by little. */
+  #uproot(node: KeyNode): void {
+    if (node.value !== NONE) this.#tree.charge(node, -1, -this.#costOf(node.value));
+    const parent = node.parent as KeyNode;
+    this.#tree.detach(node);
+    this.#tree.prune(parent, ({ value }) => value === NONE);
+    this.#floor = this.#highest;
+    this.#giveUp(node);
+  }
+
+  #giveUp(node: KeyNode): void {
+    if (node.value !== NONE) this.#drop(node);
     for (const chunk of node.below?.all.chunks ?? []) this.#doomed.push(chunk);
   }
 
@@ -372,18 +452,33 @@ export class Keys implements KeyEngine {
 
   // --- what is there
 
-  /** Whether a node holds a value that has not expired; one that has is removed. */
-  #lives(node: KeyNode): boolean {
-    if (node.held === null) return false;
-    if (node.expiresAt === Infinity || node.expiresAt > this.#clock.now()) return true;
-    this.#expire(node);
-    return false;
+  /** The number of the value at a path that has not expired; one that has is removed. */
+  #find(path: Path): number {
+    const id = this.#lookup(path);
+    if (id === NONE) return NONE;
+    const expiresAt = this.#values.expiresAt(id);
+    if (expiresAt === Infinity || expiresAt > this.#clock.now()) return id;
+    this.#expire(id);
+    return NONE;
   }
 
-  /** As `#lives`, and nothing changes: for visits. */
-  #isLive(node: KeyNode): boolean {
-    if (node.held === null) return false;
-    return node.expiresAt === Infinity || node.expiresAt > this.#clock.now();
+  /** The number of the value at a path, expired or not. */
+  #lookup(path: Path): number {
+    if (!encode(textOf(path))) return NONE;
+    const id = this.#values.find(scratch, 0, scratchEnd);
+    if (id === NONE || this.#doomed.length === 0) return id;
+    const node = this.#nodes[id] as KeyNode;
+    if (this.#isAttached(node)) return id;
+    // It was deleted with its subtree, and is only not given up yet.
+    this.#drop(node);
+    return NONE;
+  }
+
+  /** Whether a node holds a value that has not expired; nothing changes, as visits demand. */
+  #isLive({ value }: KeyNode): boolean {
+    if (value === NONE) return false;
+    const expiresAt = this.#values.expiresAt(value);
+    return expiresAt === Infinity || expiresAt > this.#clock.now();
   }
 
   #holdsBelow({ below }: KeyNode): boolean {
@@ -404,15 +499,19 @@ export class Keys implements KeyEngine {
     return count;
   }
 
-  #mismatch(node: KeyNode | null, version: number): Refusal | null {
-    const actual = node?.version ?? 0;
+  #mismatch(id: number, version: number): Refusal | null {
+    const actual = id === NONE ? 0 : this.#versionOf(id);
     if (actual === version) return null;
     const found = actual === 0 ? "there is no value" : `the version is ${actual}`;
     return new Refusal("VERSION_MISMATCH", found);
   }
 
-  #nextVersion(node: KeyNode | null): number {
-    return node === null || node.held === null ? this.#floor + 1 : node.version + 1;
+  #versionOf(id: number): number {
+    return this.#values.version(id);
+  }
+
+  #nextVersion(id: number): number {
+    return id === NONE ? this.#floor + 1 : this.#versionOf(id) + 1;
   }
 
   // --- memory and time
@@ -421,12 +520,22 @@ export class Keys implements KeyEngine {
     return growth <= 0 || this.bytes + growth <= this.#maxBytes();
   }
 
-  /** Bytes of memory that a value would need on top of what it replaces. */
-  #growth(path: Path, node: KeyNode | null, text: string, expiresAt: number): number {
-    const cost = costOf(text, expiresAt);
-    return node === null
-      ? cost + this.#tree.growth(path)
-      : cost - costOf(node.text, node.expiresAt);
+  /** Bytes of memory that a value of so many bytes would need on top of what it replaces. */
+  #growth(
+    path: Path,
+    id: number,
+    length: number,
+    expiresAt: number,
+    counted?: Set<string>,
+  ): number {
+    const expiry = expiresAt === Infinity ? 0 : EXPIRY_BYTES;
+    if (id !== NONE) return VALUE_BYTES + nameLength(path) + length + expiry - this.#costOf(id);
+    return VALUE_BYTES + nameLength(path) + length + expiry + this.#tree.growth(path, counted);
+  }
+
+  #costOf(id: number): number {
+    const expiry = this.#values.expiresAt(id) === Infinity ? 0 : EXPIRY_BYTES;
+    return VALUE_BYTES + this.#values.nameLength(id) + this.#values.length(id) + expiry;
   }
 
   /** Milliseconds since 1970, which outlive a restart; 0 for never. */
@@ -444,8 +553,17 @@ function recordOf(path: Path, version: number, wall: number, text: string): stri
   return `["set",${JSON.stringify(textOf(path))},${version},${wall},${text}]\n`;
 }
 
-function costOf(text: string, expiresAt: number): number {
-  return memoryOf(text) + (expiresAt === Infinity ? 0 : EXPIRY_BYTES);
+function nameLength(path: Path): number {
+  return Buffer.byteLength(textOf(path));
+}
+
+/** Puts a name into `scratch`. @returns whether it fits; what does not is no key's */
+function encode(name: string): boolean {
+  if (name.length > MAX_NAME || (3 * name.length > MAX_NAME && Buffer.byteLength(name) > MAX_NAME)) {
+    return false;
+  }
+  scratchEnd = scratch.write(name);
+  return true;
 }
 
 /** A record with its length in bytes. */

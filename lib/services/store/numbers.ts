@@ -4,27 +4,21 @@ export const MAX_NESTING = 128;
 /** What a value of JSON may be that a double and our stack cannot carry safely. */
 export type Doubt = "number" | "depth" | null;
 
-/** Looks for numbers that may have been altered by becoming doubles, and for nesting beyond `MAX_NESTING`. */
+/** Looks for nesting beyond `MAX_NESTING`, and else for numbers that may have been altered by becoming doubles. */
 export function doubt(value: unknown, depth = 1): Doubt {
   if (typeof value === "number") {
-    const exact =
-      Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value));
+    const exact = Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value));
     return exact ? null : "number";
   }
   if (typeof value !== "object" || value === null) return null;
   if (depth > MAX_NESTING) return "depth";
-  if (Array.isArray(value)) {
-    for (const item of value) {
-      const found = doubt(item, depth + 1);
-      if (found !== null) return found;
-    }
-    return null;
-  }
+  let found: Doubt = null;
   for (const name in value) {
-    const found = doubt((value as Record<string, unknown>)[name], depth + 1);
-    if (found !== null) return found;
+    const inner = doubt((value as Record<string, unknown>)[name], depth + 1);
+    if (inner === "depth") return inner;
+    found ??= inner;
   }
-  return null;
+  return found;
 }
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;

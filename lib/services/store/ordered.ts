@@ -53,7 +53,8 @@ const CHUNK = 512;
 export class Ordered<N extends Ranked> {
   size = 0;
   #chunks: N[][] = [];
-  // Where the last search ended.
+  // What was searched for last, and where that ended.
+  #sought: string | null = null;
   #chunk = 0;
   #index = 0;
 
@@ -71,6 +72,7 @@ export class Ordered<N extends Ranked> {
   /** Adds a node whose name is not in the list. */
   add(node: N): void {
     this.#seek(node.name, node.rank);
+    this.#sought = null;
     this.size++;
     const chunk = this.#chunks[this.#chunk];
     if (chunk === undefined) {
@@ -88,6 +90,7 @@ export class Ordered<N extends Ranked> {
   remove(node: N): void {
     this.#seek(node.name, node.rank);
     const chunk = this.#chunks[this.#chunk];
+    this.#sought = null;
     if (chunk?.[this.#index] !== node) return;
     this.size--;
     chunk.splice(this.#index, 1);
@@ -139,6 +142,8 @@ export class Ordered<N extends Ranked> {
 
   /** Finds the first place whose node does not come before the name. */
   #seek(name: string, rank: number): void {
+    if (this.#sought === name) return;
+    this.#sought = name;
     const chunks = this.#chunks;
     let low = 0;
     let high = chunks.length;

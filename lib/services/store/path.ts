@@ -59,9 +59,8 @@ export interface Pattern {
   readonly below: boolean;
 }
 
-/** Reads `orders^eu` (one name), `orders^*` (everything below) or `*` (everything). */
-export function patternOf(text: string): Pattern | Refusal {
-  const parts = partsOf(text);
+/** What a path subscribes to: `orders^eu` to one name, `orders^*` to everything below, `*` to everything. */
+export function patternOf(parts: Path): Pattern | Refusal {
   const below = parts.at(-1) === "*";
   const path = below ? parts.slice(0, -1) : parts;
   if (path.length === 0 && below) return { path, below };

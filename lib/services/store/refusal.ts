@@ -20,7 +20,7 @@ export const CODES = {
   ALREADY_EXISTS: "SET with if_absent found a value.",
   VERSION_MISMATCH: "if_version is not the version of the value.",
   NOT_A_NUMBER: "INCR found a value that is no integer.",
-  TOO_LARGE: "The answer would be longer than outbox_bytes; ask for less.",
+  TOO_LARGE: "The answer would be longer than outbox_bytes, or the value longer than half of that.",
   TOO_MANY: "The client would have more subscriptions or patterns than it may.",
   MEMORY_FULL: "The value does not fit into max_memory_bytes any more.",
   DISK_FULL: "The journal cannot be written at present; reading goes on.",
@@ -43,4 +43,4 @@ export class Refusal {
 export const NOT_FOUND = new Refusal("NOT_FOUND", "there is no such key");
 export const MEMORY_FULL = new Refusal("MEMORY_FULL", "the server's memory for keys is full");
 export const DISK_FULL = new Refusal("DISK_FULL", "the server cannot write to its disk");
-export const TOO_LARGE = new Refusal("TOO_LARGE", "the answer would be too long; ask for less");
+export const TOO_LARGE = new Refusal("TOO_LARGE", "more than the server can send at once");

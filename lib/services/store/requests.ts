@@ -2,6 +2,8 @@ import { isUtf8 } from "node:buffer";
 import { Refusal } from "./refusal.ts";
 
 const NEWLINE = 10;
+/** The first byte of a byte order mark in UTF-8; no JSON begins with it. */
+const MARK = 0xef;
 
 /** Stands for an empty line: a heartbeat, which is not answered. */
 export const BLANK = Symbol("blank");
@@ -16,9 +18,12 @@ const NOT_UTF8 = new Refusal("MALFORMED", "the line is not valid UTF-8");
 export function parseLines(block: Buffer): unknown[] {
   if (block.indexOf(NEWLINE) === block.length - 1) return [parseLine(block)];
   // The fastest way, and an exact one under these conditions: otherwise it skips
-  // empty lines, mends bytes that are not UTF-8, and stops at what is not JSON.
-  const { values, error } = Bun.JSONL.parseChunk(block);
-  if (error === null && values.length === countLines(block) && isUtf8(block)) return values;
+  // empty lines and a byte order mark, mends bytes that are not UTF-8, and stops
+  // at what is not JSON.
+  if (block[0] !== MARK) {
+    const { values, error } = Bun.JSONL.parseChunk(block);
+    if (error === null && values.length === countLines(block) && isUtf8(block)) return values;
+  }
   const parsed: unknown[] = [];
   for (let start = 0; start < block.length;) {
     const end = block.indexOf(NEWLINE, start) + 1;

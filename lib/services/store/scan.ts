@@ -62,7 +62,7 @@ export function scanBelow<N extends TreeNode<N>>(
     const level = node.below;
     if (level === null) return true;
     const [first, ...deeper] = begin;
-    const resumed = first === undefined ? undefined : level.get(first);
+    const resumed = first === undefined ? undefined : level.all.get(first);
     if (resumed !== undefined && first?.startsWith(start)) {
       if (!walk(resumed, before + resumed.name + SEPARATOR, deeper, "")) return false;
     }

@@ -2,10 +2,13 @@ import type { Clock } from "../../host/clock.ts";
 import { Hold } from "../../net/client.ts";
 import type { StoreClient } from "./client.ts";
 import type { Surroundings } from "./command.ts";
-import { type Plan } from "./command.ts";
+import type { Plan } from "./command.ts";
 import { COMMANDS, PLANS, unknownAction } from "./commands.ts";
+import type { Keys } from "./keys.ts";
 import { altersNumber, doubt } from "./numbers.ts";
-import { Refusal } from "./refusal.ts";
+import { Refusal, TOO_LARGE } from "./refusal.ts";
+import { FULL } from "./roles.ts";
+import { Answers, takePlain } from "./shortcut.ts";
 import { BLANK, lineAt, linesFrom, parseLines } from "./requests.ts";
 
 /** What one client may cost in one turn; a request costs one, and more where many keys are looked at. */
@@ -21,14 +24,16 @@ const NUMBER_RANGE = new Refusal(
 );
 const TOO_DEEP = new Refusal("TOO_DEEP", "the line holds a value that is nested too deep");
 
+const NEWLINE = 10;
+
 type Raw = Readonly<Record<string, unknown>>;
 
 /** What serving needs to know of the store. */
 export interface Terms {
   maxLineBytes(): number;
   outboxBytes(): number;
-  /** Whether nobody needs a token. */
-  isOpen(): boolean;
+  /** The keys of clients, where they are served. */
+  readonly keys: Keys | null;
   /** A client has had its share of the turn: it is to be resumed in the next one. */
   busy(client: StoreClient): void;
 }
@@ -37,6 +42,11 @@ export interface Terms {
 export class Server {
   requests = 0;
   refused = 0;
+  /** Answers of this turn, in bytes. */
+  readonly answers = new Answers();
+  /** Requests that went the shortest way. */
+  #gets = 0;
+  #sets = 0;
   readonly #at: Surroundings;
   readonly #json: boolean;
   readonly #clock: Clock;
@@ -52,17 +62,26 @@ export class Server {
 
   /** How often each action was asked for. */
   counts(): Record<string, number> {
+    const plain: Record<string, number> = { GET: this.#gets, SET: this.#sets };
     const named = Object.keys(COMMANDS).map((action) => [
       `requests_${action.toLowerCase()}`,
-      this.#counts.get(PLANS.get(action) as Plan) ?? 0,
+      (this.#counts.get(PLANS.get(action) as Plan) ?? 0) + (plain[action] ?? 0),
     ]);
     return Object.fromEntries(named);
   }
 
   lines(client: StoreClient, block: Buffer): void {
-    client.lastLineAt = this.#clock.now();
-    if (client.waiting.length > 0 || !client.reading) client.waiting.push(Buffer.from(block));
-    else this.#serve(client, block, false);
+    if (block.length - 1 <= this.#terms.maxLineBytes()) {
+      this.#take(client, block);
+      return;
+    }
+    // Some line of it may be too long, or it is only many lines.
+    for (let start = 0; start < block.length;) {
+      const end = block.indexOf(NEWLINE, start) + 1;
+      if (end - start - 1 > this.#terms.maxLineBytes()) this.oversize(client);
+      else this.#take(client, block.subarray(start, end));
+      start = end;
+    }
   }
 
   oversize(client: StoreClient): void {
@@ -73,6 +92,7 @@ export class Server {
 
   /** @param all whether to go on when the client is held, since nothing will come later */
   resumed(client: StoreClient, all: boolean): void {
+    if (client.waiting.length > 0) client.lastLineAt = this.#clock.now();
     while (client.waiting.length > 0 && (client.reading || all) && client.state === "open") {
       if (all && client.owed > this.#terms.outboxBytes()) return;
       const block = client.waiting.shift();
@@ -108,25 +128,66 @@ export class Server {
     this.#at.owes(client);
   }
 
+  #take(client: StoreClient, block: Buffer): void {
+    client.lastLineAt = this.#clock.now();
+    if (client.waiting.length > 0 || !client.reading) client.waiting.push(Buffer.from(block));
+    else this.#serve(client, block, false);
+  }
+
   #serve(client: StoreClient, block: Buffer, all: boolean): void {
-    const requests = parseLines(block);
-    const count = requests.length;
     this.#at.owes(client);
+    const start = this.#servePlain(client, block);
+    if (start === block.length) {
+      if (!all) this.limit(client);
+      return;
+    }
+    const rest = start === 0 ? block : block.subarray(start);
+    if (start > 0 && !this.#mayGoOn(client, all)) {
+      client.waiting.unshift(Buffer.from(rest));
+      return;
+    }
+    const requests = parseLines(rest);
+    const count = requests.length;
     for (let i = 0; i < count; i++) {
       const request = requests[i];
       if (request === BLANK) continue;
       client.linesIn++;
       this.requests++;
       client.work++;
-      if (this.#json) this.#answerJson(client, request, block, i);
-      else this.#answer(client, request as Raw, block, i);
-      // In the midst of a turn only what is costly is looked at.
-      if (client.work <= SHARE && client.owed <= this.#most) continue;
+      if (this.#json) this.#answerJson(client, request, rest, i);
+      else this.#answer(client, request as Raw, rest, i);
+      // It may have been closed by what it was sent on its own account.
       if (client.state !== "open") return;
-      if (all ? client.owed <= this.#terms.outboxBytes() : !this.limit(client)) continue;
-      if (i + 1 < count) client.waiting.unshift(Buffer.from(linesFrom(block, i + 1)));
+      if (this.#mayGoOn(client, all)) continue;
+      if (i + 1 < count) client.waiting.unshift(Buffer.from(linesFrom(rest, i + 1)));
       return;
     }
+  }
+
+  /** Whether a client may be served on; if not, it is held. */
+  #mayGoOn(client: StoreClient, all: boolean): boolean {
+    if (client.work <= SHARE && client.owed <= this.#most) return true;
+    return all ? client.owed <= this.#terms.outboxBytes() : !this.limit(client);
+  }
+
+  /** @returns where the first line begins that is still to be served */
+  #servePlain(client: StoreClient, block: Buffer): number {
+    const { keys } = this.#terms;
+    let at = 0;
+    while (keys !== null && client.role === FULL && client.owed < this.#most) {
+      this.answers.makeRoom();
+      const { bytes, used } = this.answers;
+      const { gets, sets, end } = takePlain(keys, block, at, this.answers, this.#most);
+      if (end === at) break;
+      at = end;
+      client.answer(bytes, used, this.answers.used);
+      client.linesIn += gets + sets;
+      client.work += gets + sets;
+      this.requests += gets + sets;
+      this.#gets += gets;
+      this.#sets += sets;
+    }
+    return at;
   }
 
   #answerJson(client: StoreClient, request: unknown, block: Buffer, index: number): void {
@@ -138,16 +199,21 @@ export class Server {
     const isObject = typeof request === "object" && request !== null;
     const action = isObject ? request["action"] : undefined;
     const plan = typeof action === "string" ? PLANS.get(action) : undefined;
-    const id = isObject ? this.#idOf(request["id"]) : "";
+    const id = isObject ? this.#idOf(request["id"], block, index) : "";
+    if (id instanceof Refusal) {
+      this.#refuse(client, id, "");
+      return;
+    }
     if (plan === undefined) {
-      this.#refuse(client, unplanned(request, action), id ?? "");
+      this.#refuse(client, unplanned(request, action), id);
       return;
     }
     this.#counts.set(plan, (this.#counts.get(plan) as number) + 1);
-    const refusal = id === null ? TOO_DEEP : this.#check(client, plan, request, block, index);
+    const refusal = this.#check(client, plan, request, block, index);
     const answer = refusal ?? plan.command.run(request, client, this.#at);
-    if (answer instanceof Refusal) {
-      this.#refuse(client, answer, id ?? "");
+    if (answer instanceof Refusal || this.#isTooLong(answer)) {
+      client.follows = "";
+      this.#refuse(client, answer instanceof Refusal ? answer : TOO_LARGE, id);
       return;
     }
     client.reply += `{${answer}${id}}\n`;
@@ -176,18 +242,20 @@ export class Server {
     }
   }
 
-  /** What follows the answer to tell which request it is for; null when that cannot be told. */
-  #idOf(id: unknown): string | null {
-    switch (typeof id) {
-      case "undefined":
-        return "";
-      case "string":
-        return `,"id":${JSON.stringify(id)}`;
-      case "object":
-        return doubt(id) === "depth" ? null : `,"id":${JSON.stringify(id)}`;
-      default:
-        return `,"id":${id}`;
-    }
+  #isTooLong(answer: string): boolean {
+    const most = this.#terms.outboxBytes();
+    // A character is three bytes at most.
+    return 3 * answer.length > most && Buffer.byteLength(answer) > most;
+  }
+
+  /** What follows the answer to tell which request it is for, or why that cannot be told. */
+  #idOf(id: unknown, block: Buffer, index: number): string | Refusal {
+    if (id === undefined) return "";
+    if (typeof id === "string") return `,"id":${JSON.stringify(id)}`;
+    const found = doubt(id);
+    if (found === "depth") return TOO_DEEP;
+    if (found === "number" && altersNumber(lineAt(block, index))) return NUMBER_RANGE;
+    return `,"id":${JSON.stringify(id)}`;
   }
 
   #refuse(client: StoreClient, { body }: Refusal, id: string): void {

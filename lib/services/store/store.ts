@@ -21,7 +21,7 @@ import { Journal } from "./journal.ts";
 import { Keys } from "./keys.ts";
 import { type Path, SYSTEM } from "./path.ts";
 import { Refusal } from "./refusal.ts";
-import { FULL, Roles } from "./roles.ts";
+import { FULL, mayAt, type Role, Roles } from "./roles.ts";
 import { Server } from "./serve.ts";
 import { Spaces } from "./spaces.ts";
 import { Turn } from "./turn.ts";
@@ -99,7 +99,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
     this.#server = new Server(this, this.#mode, host.clock, {
       maxLineBytes: () => this.#config.store.max_line_bytes,
       outboxBytes: () => this.#config.store.outbox_bytes,
-      isOpen: () => this.#roles.open,
+      keys: config.store.mode === "store" ? this.#own : null,
       busy: (client) => this.#busy.add(client),
     });
     try {
@@ -260,6 +260,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
   }
 
   #nextTurn(): void {
+    this.#server.answers.used = 0;
     for (const client of this.#busy) {
       this.#busy.delete(client);
       this.#listener.lives.resume(client, Hold.turn);
@@ -325,11 +326,18 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
       this.#log.warning(`store: ${client.address} showed a wrong token`);
       return new Refusal("BAD_TOKEN", "nobody has this token");
     }
-    // Rights of the role before may not outlive it.
-    for (const one of [...client.subscriptions.values()]) this.unsubscribe(client, one);
-    client.role = role;
     client.token = hex;
+    this.#grant(client, role);
     return null;
+  }
+
+  /** What a client subscribes to without its new role's right ends. */
+  #grant(client: StoreClient, role: Role): void {
+    client.role = role;
+    for (const one of [...client.subscriptions.values()]) {
+      const right = one.kind === "keys" ? "read" : "subscribe";
+      if (!mayAt(role, right, one.pattern.path)) this.unsubscribe(client, one);
+    }
   }
 
   info(): Record<string, unknown> {
@@ -416,7 +424,8 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
     const latest = this.#clock.now() - timeoutMs;
     const notice = this.#lastWord("idle", "you have sent nothing for too long");
     for (const client of this.#listener.lives.clients) {
-      if (client.lastLineAt > latest || client.subscriptions.size > 0) continue;
+      if (Math.max(client.lastLineAt, client.tookAt) > latest) continue;
+      if (client.subscriptions.size > 0) continue;
       this.#listener.lives.close(client, "idle", notice);
     }
   }
@@ -428,7 +437,10 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
   }
 
   #snapshotIfDue(): void {
-    if (this.#journal?.snapshotDue) void this.#journal.snapshot(this.#own.snapshot());
+    if (!this.#journal?.snapshotDue) return;
+    this.#journal.snapshot(this.#own.snapshot()).catch((error) => {
+      this.#log.bug(error, "making a snapshot of the store");
+    });
   }
 
   #openJournal({ mode, durability, path, snapshot_bytes }: Config["store"]): Journal | null {
@@ -461,7 +473,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
     const notice = this.#lastWord("denied", "your token is not valid any more");
     for (const client of this.#listener.lives.clients) {
       const role = roles.open ? FULL : roles.find(client.token ?? "");
-      if (role !== undefined) client.role = role;
+      if (role !== undefined) this.#grant(client, role);
       else if (client.role !== null) this.#listener.lives.close(client, "denied", notice);
     }
   }

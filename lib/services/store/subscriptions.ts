@@ -65,7 +65,7 @@ export class Subscriptions<S> {
     let found: ReadonlySet<S> | null = null;
     for (const part of path) {
       if (node.patterns !== null) found = union(found, node.patterns);
-      const next = node.below?.get(part);
+      const next = node.below?.all.get(part);
       if (next === undefined) return found ?? NOBODY;
       node = next;
     }

@@ -1,8 +1,6 @@
 import { Ordered, type Ranked, rankOf } from "./ordered.ts";
-import type { Path } from "./path.ts";
+import { type Path, SEPARATOR } from "./path.ts";
 
-/** A list of so few nodes is searched; beyond it, it has a map too. */
-const SEARCHED = 16;
 /** Bytes of memory that a node takes besides its texts, its places among the others included; measured with a million. */
 const NODE_BYTES = 200;
 /** Bytes of memory that a level takes besides its nodes. */
@@ -23,30 +21,6 @@ export class Level<N extends TreeNode<N>> {
   keys = 0;
   /** Bytes of memory that all below takes, this list included. */
   bytes = 0;
-  #byName: Map<string, N> | null = null;
-
-  get(name: string): N | undefined {
-    return this.#byName === null ? this.all.get(name) : this.#byName.get(name);
-  }
-
-  add(node: N): void {
-    this.all.add(node);
-    if (this.#byName !== null) {
-      this.#byName.set(node.name, node);
-    } else if (this.all.size > SEARCHED) {
-      const byName = new Map<string, N>();
-      this.all.visit(null, true, (one) => {
-        byName.set(one.name, one);
-        return true;
-      });
-      this.#byName = byName;
-    }
-  }
-
-  remove(node: N): void {
-    this.all.remove(node);
-    this.#byName?.delete(node.name);
-  }
 }
 
 /** A name with its place in a tree; its owner gives it a meaning. */
@@ -65,10 +39,8 @@ export class TreeNode<N extends TreeNode<N>> implements Ranked {
   /** Its parts from the root's children on. */
   path(): Path {
     if (this.parent?.parent === null) return [this.name];
-    const path: string[] = [];
-    for (let node: TreeNode<N> | null = this; node?.parent; node = node.parent) {
-      path.push(node.name);
-    }
+    const path = [this.name];
+    for (let node = this.parent; node?.parent; node = node.parent) path.push(node.name);
     return path.reverse();
   }
 }
@@ -86,7 +58,7 @@ export class Tree<N extends TreeNode<N>> {
   find(path: Path): N | null {
     let node = this.root;
     for (const part of path) {
-      const next = node.below?.get(part);
+      const next = node.below?.all.get(part);
       if (next === undefined) return null;
       node = next;
     }
@@ -97,20 +69,29 @@ export class Tree<N extends TreeNode<N>> {
   make(path: Path): N {
     let node = this.root;
     for (const part of path) {
-      const next = node.below?.get(part);
+      const next = node.below?.all.get(part);
       node = next ?? this.#add(part, node);
     }
     return node;
   }
 
-  /** Bytes of memory that `make` would need for a path. */
-  growth(path: Path): number {
+  /**
+   * Bytes of memory that `make` would need for a path.
+   * @param counted paths that are to be made too; those on the way are added
+   */
+  growth(path: Path, counted?: Set<string>): number {
     let node: N | undefined = this.root;
     let bytes = 0;
+    let name = "";
     for (const part of path) {
-      if (!node?.below) bytes += LEVEL_BYTES;
-      node = node?.below?.get(part);
-      if (node === undefined) bytes += NODE_BYTES + memoryOf(part);
+      const parent: N | undefined = node;
+      node = parent?.below?.all.get(part);
+      const above = name;
+      if (counted) name += SEPARATOR + part;
+      if (node !== undefined || counted?.has(name)) continue;
+      bytes += NODE_BYTES + memoryOf(part);
+      if (!parent?.below && !counted?.has(`${above}${SEPARATOR}`)) bytes += LEVEL_BYTES;
+      counted?.add(name).add(`${above}${SEPARATOR}`);
     }
     return bytes;
   }
@@ -139,7 +120,7 @@ export class Tree<N extends TreeNode<N>> {
     const level = parent.below as Level<N>;
     const { keys = 0, bytes = 0 } = node.below ?? {};
     this.charge(node, -keys, -(NODE_BYTES + memoryOf(node.name) + bytes));
-    level.remove(node);
+    level.all.remove(node);
     if (node.below !== null) this.#unbranch(node, level);
     node.parent = null;
     if (level.all.size > 0) return;
@@ -157,7 +138,7 @@ export class Tree<N extends TreeNode<N>> {
       const level = parent.parent?.below;
       if (level) (level.branches ??= new Ordered<N>()).add(parent);
     }
-    parent.below.add(node);
+    parent.below.all.add(node);
     this.charge(node, 0, bytes);
     return node;
   }

@@ -1,0 +1,201 @@
+import type { Socket } from "bun";
+import { type Clock, systemClock } from "../host/clock.ts";
+import { printable } from "../host/content.ts";
+import { StartError } from "../host/errors.ts";
+import { type LineSink, LineSplitter } from "../net/lines.ts";
+import { tokenIn } from "../net/token.ts";
+import { Connection, type StoreDestination } from "./connection.ts";
+
+/** The variable of the environment that holds a token of the store. */
+export const STORE_TOKEN_VARIABLE = "SUMMONER_STORE_TOKEN";
+
+/** How long a server may take to show that it is a store. */
+const PATIENCE_MS = 5000;
+/** No value is that long. */
+const LINE_BYTES = 2 ** 29;
+
+/** Why the store did not do something. */
+export class Refused extends StartError {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(`${code}: ${message}`);
+    this.code = code;
+  }
+}
+
+/** A line of the store: its text, and the object that it is. */
+export interface Line {
+  readonly text: string;
+  readonly holds: Readonly<Record<string, unknown>>;
+}
+
+/** A request as a line. @param json fields whose values are JSON already, so that none of their numbers is altered */
+export function request(fields: Record<string, unknown>, json: Record<string, string> = {}) {
+  const members = Object.entries(json).map(([name, text]) => `,"${name}":${text}`);
+  return `${JSON.stringify(fields).slice(0, -1)}${members.join("")}}\n`;
+}
+
+/** A client of a store, which has shown that it is one, and has been shown a token where there is one to show. */
+export class StoreConnection {
+  readonly address: string;
+  readonly #connection: Connection;
+  readonly #inbox: Inbox;
+  #lines: string[] = [];
+
+  /** @throws StartError in one line when no store lets us in */
+  static async open(
+    { to, settings }: StoreDestination,
+    clock: Clock = systemClock,
+  ): Promise<StoreConnection> {
+    const token = tokenFor(settings.token_file);
+    const inbox = new Inbox();
+    const opened = await Connection.open(to, (bytes, socket) => inbox.hear(bytes, socket), clock);
+    void opened.closed.then(() => inbox.end());
+    const store = new StoreConnection(opened, inbox);
+    try {
+      await store.#greet(clock);
+      if (token !== null) await store.ask({ action: "AUTH", token });
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+    return store;
+  }
+
+  private constructor(connection: Connection, inbox: Inbox) {
+    this.address = connection.address;
+    this.#connection = connection;
+    this.#inbox = inbox;
+  }
+
+  /**
+   * Asks for one thing. @returns the result
+   * @throws Refused when the store does not do it
+   */
+  async ask(fields: Record<string, unknown>, json: Record<string, string> = {}): Promise<unknown> {
+    for await (const result of this.askAll([request(fields, json)])) {
+      if (result instanceof Refused) throw result;
+      return result;
+    }
+  }
+
+  /** Asks for several things at once. Each result, or Refused, is taken from the store as the caller comes to it. */
+  async *askAll(requests: readonly string[]): AsyncGenerator<unknown> {
+    // Not waited for: a store that is not read from stops reading.
+    const written = this.#connection.write(Buffer.from(requests.join("")));
+    for (const _ of requests) yield this.#outcomeOf((await this.next()).holds);
+    await written;
+  }
+
+  /** The next line that comes. @throws StartError when the store closes the connection */
+  async next(): Promise<Line> {
+    if (this.#lines.length === 0) this.#lines = await this.#inbox.take();
+    const text = this.#lines.shift();
+    if (text === undefined) throw new StartError(`${this.address} has closed the connection`);
+    const holds = objectIn(text);
+    if (holds === null) throw this.#stranger();
+    if (holds["event"] !== "closed") return { text, holds };
+    const why = printable(`${holds["message"]}`);
+    throw new StartError(`${this.address} has closed the connection: ${why}`);
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  /** A token and values are only for a store: what else listens there might pass them on. */
+  async #greet(clock: Clock): Promise<void> {
+    const late = Promise.withResolvers<never>();
+    const cancel = clock.after(PATIENCE_MS, () =>
+      late.reject(this.#noStore(`no answer within ${PATIENCE_MS / 1000} s`)),
+    );
+    try {
+      const pong = await Promise.race([this.ask({ action: "PING" }), late.promise]);
+      if (pong !== "PONG") throw this.#stranger();
+    } finally {
+      cancel();
+    }
+  }
+
+  #outcomeOf(answer: Line["holds"]): unknown {
+    if (!("error" in answer)) {
+      if ("result" in answer) return answer["result"];
+      throw this.#stranger();
+    }
+    const { code, message } = answer["error"] as { code: string; message: string };
+    const hint =
+      code === "AUTH_REQUIRED" ? `; set ${STORE_TOKEN_VARIABLE} or store.token_file` : "";
+    return new Refused(printable(`${code}`), printable(`${message}`) + hint);
+  }
+
+  #stranger(): StartError {
+    return this.#noStore("it does not answer as one");
+  }
+
+  #noStore(why: string): StartError {
+    return new StartError(`no store on ${this.address}: ${why}`);
+  }
+}
+
+function tokenFor(file: string): string | null {
+  const variable = process.env[STORE_TOKEN_VARIABLE];
+  if (variable) return variable;
+  return file === "" ? null : tokenIn(file, "store.token_file");
+}
+
+function objectIn(text: string): Line["holds"] | null {
+  try {
+    const found = JSON.parse(text);
+    return typeof found === "object" && found !== null ? found : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Lines that have come and that nobody has taken yet; while there are any, no more are read. */
+class Inbox implements LineSink {
+  readonly #splitter = new LineSplitter();
+  #lines: string[] = [];
+  #paused: Pick<Socket, "resume"> | null = null;
+  #ended = false;
+  #wake = () => {};
+
+  hear(bytes: Buffer, socket: Pick<Socket, "pause" | "resume">): void {
+    this.#splitter.feed(bytes, LINE_BYTES, this);
+    if (this.#lines.length === 0) return;
+    socket.pause();
+    this.#paused = socket;
+    this.#wake();
+  }
+
+  lines(block: Buffer): void {
+    const lines = block.toString().split("\n");
+    lines.pop();
+    this.#lines = this.#lines.concat(lines);
+  }
+
+  oversize(): void {
+    this.#lines.push("");
+  }
+
+  /** Nothing more will come. */
+  end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  /** All that has come, at least one line; none when nothing comes any more. */
+  async take(): Promise<string[]> {
+    while (this.#lines.length === 0 && !this.#ended) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      this.#paused?.resume();
+      this.#paused = null;
+      await promise;
+    }
+    const lines = this.#lines;
+    this.#lines = [];
+    return lines;
+  }
+}

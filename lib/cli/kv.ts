@@ -1,0 +1,189 @@
+import { oneLine } from "../host/content.ts";
+import { StartError } from "../host/errors.ts";
+import type { Arguments, Command, Flag } from "./command.ts";
+import { STORE_FLAGS, storeOf } from "./connection.ts";
+import { type Call, del, get, keys, publish, set } from "./kv-actions.ts";
+import { STORE_TOKEN_VARIABLE, StoreConnection } from "./kv-connection.ts";
+import { follow } from "./kv-follow.ts";
+import { say } from "./say.ts";
+
+/** Something that `kv` does. */
+interface Action {
+  /** What follows it, in order. */
+  readonly needs: readonly string[];
+  readonly may?: readonly string[];
+  /** Whether more words may follow. */
+  readonly repeats?: boolean;
+  /** Whether VALUE is the last word it may have, or else standard input. */
+  readonly takesValue?: boolean;
+  /** Its options. */
+  readonly flags: readonly string[];
+  /** @returns the exit code */
+  run(call: Call): Promise<number>;
+}
+
+/** Every action by its name. */
+const ACTIONS: Readonly<Record<string, Action>> = {
+  get: { needs: ["KEY"], flags: ["text", "meta", "or"], run: get },
+  set: {
+    needs: ["KEY"],
+    may: ["VALUE"],
+    takesValue: true,
+    flags: ["text", "ttl", "if-absent", "if-version"],
+    run: set,
+  },
+  del: { needs: ["KEY"], repeats: true, flags: ["tree"], run: del },
+  keys: { needs: [], may: ["PREFIX"], flags: ["values", "limit"], run: keys },
+  watch: {
+    needs: [],
+    may: ["PATTERN"],
+    flags: ["json", "count"],
+    run: ({ words: [pattern = "*"], ...call }) => follow({ keys: pattern }, call),
+  },
+  publish: {
+    needs: ["CHANNEL"],
+    may: ["VALUE"],
+    takesValue: true,
+    flags: ["text"],
+    run: publish,
+  },
+  subscribe: {
+    needs: ["CHANNEL"],
+    flags: ["json", "count", "since"],
+    run: ({ words: [channel], ...call }) => follow({ channel }, call),
+  },
+};
+
+/** Options of single actions. */
+const OWN_FLAGS: readonly Flag[] = [
+  {
+    name: "text",
+    about:
+      "get: print a text without quotes. set, publish: VALUE is a text, whatever it looks like.",
+  },
+  { name: "meta", about: "get: print {value, version, ttl_ms}." },
+  { name: "or", value: "VALUE", about: "get: what to print where there is no such key." },
+  { name: "ttl", value: "SECONDS", about: "set: let it expire; fractions are allowed." },
+  { name: "if-absent", about: "set: only if there is no such key." },
+  {
+    name: "if-version",
+    value: "N",
+    about: "set: only if the value has this version, as get --meta tells it.",
+  },
+  { name: "tree", about: "del: all below the key too." },
+  { name: "values", about: "keys: print KEY, a tab, and the value as JSON." },
+  { name: "limit", value: "N", about: "keys: print so many at most." },
+  { name: "json", about: "watch, subscribe: print JSON in a terminal too." },
+  { name: "count", value: "N", about: "watch, subscribe: end after so many events." },
+  {
+    name: "since",
+    value: "N",
+    about: "subscribe: begin with what the channel has carried after message N.",
+  },
+];
+
+const MAX = Number.MAX_SAFE_INTEGER;
+
+/** Options that are numbers: the least, the greatest, and what they are. */
+const NUMBERS: readonly (readonly [name: string, least: number, most: number, what: string])[] = [
+  ["port", 1, 65535, "a whole number"],
+  ["ttl", 0.001, 10 ** 10, "a number of seconds"],
+  ["if-version", 0, MAX, "a whole number"],
+  ["limit", 1, MAX, "a whole number"],
+  ["count", 1, MAX, "a whole number"],
+  ["since", 0, MAX, "a whole number"],
+];
+
+export const kv: Command = {
+  name: "kv",
+  about: "Read, write and follow keys and channels of the store.",
+  more: [
+    "get KEY, set KEY [VALUE], del KEY ..., keys [PREFIX], watch [PATTERN], publish CHANNEL [VALUE], subscribe CHANNEL. ^ separates the parts of a key; a pattern is a key, or ends in ^* for all below; * is everything.",
+    "VALUE is JSON if it reads as JSON, else a text; without it standard input is read to its end. What is printed is for a person in a terminal, and otherwise one line of JSON for each value or event.",
+    `The token is that of ${STORE_TOKEN_VARIABLE} in the environment, or else of store.token_file.`,
+  ],
+  operands: [
+    { name: "ACTION", choices: Object.keys(ACTIONS), about: `${Object.keys(ACTIONS).join(", ")}.` },
+    {
+      name: "KEY",
+      optional: true,
+      about: "A key, prefix, pattern or channel; after -- it may begin with a dash.",
+    },
+    { name: "VALUE", optional: true, repeats: true, about: "A value; for del, further keys." },
+  ],
+  flags: [
+    ...STORE_FLAGS,
+    { name: "ns", value: "NS", about: "Namespace that keys and channels are in, as users^42." },
+    ...OWN_FLAGS,
+  ],
+  examples: [
+    ["kv set users^42^name Ann", "Sets a text; 42 would be a number."],
+    ["kv get users^42^name --text", "Prints it without quotes."],
+    ["kv set config --ttl 60 < config.json", "Sets what a file holds, for a minute."],
+    ["kv keys users --values", "Lists keys that begin so, with their values."],
+    ["kv del users^42 --tree", "Removes a key and all below it."],
+    ["kv watch 'users^*'", "Prints what becomes of keys, until Ctrl-C."],
+    ["kv publish news '{\"n\": 1}'", "Sends a message; kv subscribe news prints it."],
+  ],
+  async run(args) {
+    const [name = "", ...words] = args.operands;
+    const action = ACTIONS[name] as Action;
+    const problems = [...wordProblems(action, words), ...flagProblems(name, action, args.flags)];
+    for (const problem of problems) say.error(problem);
+    if (problems.length > 0) return 2;
+    const destination = storeOf(args);
+    if (destination === null) return 2;
+    const value = action.takesValue ? await valueOf(words[1], args.flags.has("text")) : "";
+    const store = await StoreConnection.open(destination);
+    try {
+      const at = { ns: args.flags.get("ns")?.[0] };
+      return await action.run({ store, words, value, flags: args.flags, at });
+    } finally {
+      store.close();
+    }
+  },
+};
+
+function wordProblems({ needs, may = [], repeats }: Action, words: readonly string[]): string[] {
+  const missing = needs.slice(words.length).map((name) => `${name}: missing`);
+  const further = repeats ? [] : words.slice(needs.length + may.length);
+  return [...missing, ...further.map((word) => `${word}: unexpected argument`)];
+}
+
+function flagProblems(name: string, action: Action, flags: Arguments["flags"]): string[] {
+  const astray = OWN_FLAGS.filter((flag) => flags.has(flag.name))
+    .filter((flag) => !action.flags.includes(flag.name))
+    .map((flag) => `--${flag.name}: not with ${name}`);
+  const wrong = NUMBERS.flatMap(([flag, least, most, what]) => {
+    const [given] = flags.get(flag) ?? [];
+    if (given === undefined) return [];
+    const form = what === "a whole number" ? /^\d+$/ : /^\d*\.?\d+$/;
+    if (form.test(given) && Number(given) >= least && Number(given) <= most) return [];
+    const range = most === MAX ? `from ${least}` : `from ${least} to ${most}`;
+    return [`--${flag}: found ${given}; allowed: ${what} ${range}`];
+  });
+  return [...astray, ...wrong];
+}
+
+/** A value as JSON: what was given, or else what standard input holds. */
+async function valueOf(given: string | undefined, asText: boolean): Promise<string> {
+  const text = given ?? (await standardInput());
+  if (!asText) {
+    try {
+      JSON.parse(text);
+      return oneLine(text);
+    } catch {}
+  }
+  return JSON.stringify(given ?? text.replace(/\r?\n$/, ""));
+}
+
+/** @throws StartError when it is not UTF-8 */
+async function standardInput(): Promise<string> {
+  if (process.stdin.isTTY) say.log("Type the value; Ctrl-D ends it.");
+  const bytes = await Bun.stdin.bytes();
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new StartError("standard input is not UTF-8");
+  }
+}

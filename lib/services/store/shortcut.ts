@@ -1,0 +1,171 @@
+import type { Keys } from "./keys.ts";
+
+/**
+ * The shortest way through the two requests that most are: GET of a key, and
+ * SET of a plain value of a key that has one. It reads their bytes as they
+ * came and writes those of the answers, and leaves every line to the long way
+ * that is not just so: what it takes, the long way would answer alike.
+ */
+
+const NEWLINE = 10;
+const SPACE = 32;
+const QUOTE = 34;
+const COMMA = 44;
+const MINUS = 45;
+const ZERO = 48;
+const NINE = 57;
+const BACKSLASH = 92;
+const CLOSE = 125;
+const CARET = 94;
+const DELETE = 127;
+
+const OPENING = Buffer.from('{"action":');
+const GET = Buffer.from('"GET"');
+const SET = Buffer.from('"SET"');
+const KEY = Buffer.from('"key":');
+const VALUE = Buffer.from('"value":');
+const RESULT = Buffer.from('{"result":');
+const OK = Buffer.from('{"result":"OK"}\n');
+/** Digits that a double always keeps. */
+const MAX_DIGITS = 15;
+
+/** Room for the answers of a turn; clients are owed ranges of it. */
+const ROOM = 256 * 1024;
+/** With less room than this, a new buffer is begun. */
+const LITTLE = 32 * 1024;
+
+/** Bytes of answers that are owed in this turn. */
+export class Answers {
+  bytes = Buffer.allocUnsafeSlow(ROOM);
+  used = 0;
+
+  /** Sees to it that there is some room; ranges of a buffer that is full stay as they are. */
+  makeRoom(): void {
+    if (this.used + LITTLE <= this.bytes.length) return;
+    this.bytes = Buffer.allocUnsafeSlow(ROOM);
+    this.used = 0;
+  }
+}
+
+/** How many lines were answered, and where the first one begins that was not. */
+export interface Taken {
+  gets: number;
+  sets: number;
+  end: number;
+}
+
+const taken: Taken = { gets: 0, sets: 0, end: 0 };
+
+/**
+ * Answers lines of a block for as long as they are plain and there is room.
+ * @param start where a line begins
+ * @param most bytes of answers after which it stops
+ * @returns how far it got; valid until the next call
+ */
+export function takePlain(
+  keys: Keys,
+  block: Buffer,
+  start: number,
+  answers: Answers,
+  most: number,
+): Taken {
+  taken.gets = 0;
+  taken.sets = 0;
+  taken.end = start;
+  const until = answers.used + most;
+  while (taken.end < block.length && answers.used < until) {
+    const next = takeLine(keys, block, taken.end, answers);
+    if (next < 0) return taken;
+    taken.end = next;
+  }
+  return taken;
+}
+
+/** @returns where the next line begins, or -1 when this one is not plain */
+function takeLine(keys: Keys, block: Buffer, start: number, answers: Answers): number {
+  if (!matches(block, start, OPENING)) return -1;
+  let at = skip(block, start + OPENING.length);
+  const isGet = matches(block, at, GET);
+  if (!isGet && !matches(block, at, SET)) return -1;
+  at = after(block, at + GET.length, COMMA);
+  if (at < 0 || !matches(block, at, KEY)) return -1;
+  at = skip(block, at + KEY.length);
+  const name = at;
+  const nameEnd = textEnd(block, at);
+  if (nameEnd < 0 || block[name + 1] === CARET) return -1;
+  const id = keys.lookup(block, name + 1, nameEnd - 1);
+  if (id < 0) return -1;
+  if (isGet) {
+    const end = lineEnd(block, nameEnd);
+    if (end < 0) return -1;
+    const { bytes } = answers;
+    if (answers.used + RESULT.length + keys.lengthOf(id) + 2 > bytes.length) return -1;
+    let to = write(RESULT, bytes, answers.used);
+    to += keys.copy(id, bytes, to);
+    bytes[to++] = CLOSE;
+    bytes[to++] = NEWLINE;
+    answers.used = to;
+    taken.gets++;
+    return end;
+  }
+  at = after(block, nameEnd, COMMA);
+  if (at < 0 || !matches(block, at, VALUE)) return -1;
+  at = skip(block, at + VALUE.length);
+  const valueEnd = block[at] === QUOTE ? textEnd(block, at) : integerEnd(block, at);
+  if (valueEnd < 0) return -1;
+  const end = lineEnd(block, valueEnd);
+  if (end < 0) return -1;
+  if (answers.used + OK.length > answers.bytes.length) return -1;
+  if (!keys.overwrite(id, block, name, nameEnd, at, valueEnd)) return -1;
+  answers.used = write(OK, answers.bytes, answers.used);
+  taken.sets++;
+  return end;
+}
+
+function matches(block: Buffer, at: number, word: Buffer): boolean {
+  for (let i = 0; i < word.length; i++) {
+    if (block[at + i] !== word[i]) return false;
+  }
+  return true;
+}
+
+/** Past one space, which most encoders put after a colon or a comma, if it is there. */
+function skip(block: Buffer, at: number): number {
+  return block[at] === SPACE ? at + 1 : at;
+}
+
+/** Past a mark and a space, or -1 when it is not there. */
+function after(block: Buffer, at: number, mark: number): number {
+  return block[at] === mark ? skip(block, at + 1) : -1;
+}
+
+/** Where a text ends, its quotes included, or -1 when it is none, or not plain ASCII. */
+function textEnd(block: Buffer, at: number): number {
+  if (block[at] !== QUOTE) return -1;
+  for (let i = at + 1; ; i++) {
+    const byte = block[i] as number;
+    if (byte === QUOTE) return i + 1;
+    if (byte < SPACE || byte >= DELETE || byte === BACKSLASH) return -1;
+  }
+}
+
+/** Where an integer ends that JSON would write just so, or -1 when it is none, or too long to be sure. */
+function integerEnd(block: Buffer, at: number): number {
+  const first = block[at] === MINUS ? at + 1 : at;
+  let i = first;
+  while ((block[i] as number) >= ZERO && (block[i] as number) <= NINE) i++;
+  const digits = i - first;
+  if (digits === 0 || digits > MAX_DIGITS) return -1;
+  // 0 alone may begin with 0, and -0 is written as 0.
+  return block[first] === ZERO && (digits > 1 || first > at) ? -1 : i;
+}
+
+/** Past the end of an object and its line, or -1 when there is more. */
+function lineEnd(block: Buffer, at: number): number {
+  return block[at] === CLOSE && block[at + 1] === NEWLINE ? at + 2 : -1;
+}
+
+function write(word: Buffer, to: Buffer, at: number): number {
+  for (let i = 0; i < word.length; i++) to[at + i] = word[i] as number;
+  return at + word.length;
+}

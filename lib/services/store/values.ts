@@ -1,0 +1,371 @@
+import { randomBytes } from "node:crypto";
+
+/**
+ * What keys hold: their whole names and their JSON, as bytes outside of the
+ * collected heap, found by the bytes of the name. A lookup touches three places
+ * of memory (a slot, what is known of the value, the bytes) where a map of
+ * strings and objects touches seven, which is what a lookup costs once there
+ * are many keys.
+ */
+
+/** Bytes are appended to segments of this size; what is longer than a quarter of it has one of its own. */
+const SEGMENT = 256 * 1024;
+const LARGE = SEGMENT / 4;
+/** Before the bytes: whose they are, and how long the entry is. */
+const HEADER = 8;
+/** Values known in one piece. */
+const PAGE = 4096;
+/** What is known of a value: so many words of 32 bits, the last four being two doubles. */
+const WORDS = 10;
+const [HASH, PLACE, OFFSET, NAME, LENGTH, ROOM] = [0, 1, 2, 3, 4, 5];
+/** Where the doubles are, counted in doubles. */
+const [DOUBLES, VERSION, EXPIRES] = [WORDS / 2, 3, 4];
+/** Slots that are moved to a larger table with each value that comes. */
+const MOVED = 16;
+const GONE = -1;
+
+/** Bytes of memory that a value takes besides its name and itself. */
+export const VALUE_BYTES = HEADER + WORDS * 4 + 24;
+
+interface Segment {
+  readonly bytes: Buffer;
+  used: number;
+  /** Bytes of entries that are not garbage. */
+  live: number;
+}
+
+/** Slots of two words: a value's number plus one (0 for none), and the hash of its name. */
+interface Table {
+  readonly slots: Int32Array;
+  readonly mask: number;
+  /** Slots that are not empty, those of removed values included. */
+  used: number;
+}
+
+export class Values {
+  /** How many there are. */
+  size = 0;
+  readonly #words: Int32Array[] = [];
+  readonly #doubles: Float64Array[] = [];
+  readonly #free: number[] = [];
+  #next = 0;
+  #table = tableOf(1024);
+  /** The table before it grew, and how far it has been moved. */
+  #old: Table | null = null;
+  #moved = 0;
+  readonly #segments: (Segment | null)[] = [];
+  readonly #freePlaces: number[] = [];
+  #head = -1;
+  /** Bytes of all segments, and of the entries in them. */
+  #allocated = 0;
+  #live = 0;
+  #compacting = false;
+  // Without knowing these, nobody can choose names that share a hash.
+  readonly #seed = randomBytes(4).readInt32LE();
+  readonly #factor = randomBytes(4).readInt32LE() | 1;
+
+  /** The number of the value whose name is `bytes` from `start` to `end`, or -1. */
+  find(bytes: Buffer, start: number, end: number): number {
+    const hash = this.#hash(bytes, start, end);
+    const found = this.#probe(this.#table, hash, bytes, start, end);
+    if (found >= 0 || this.#old === null) return found;
+    return this.#probe(this.#old, hash, bytes, start, end);
+  }
+
+  /**
+   * Adds a value; there must be none of that name.
+   * @returns its number, which stays until it is removed
+   */
+  add(name: Buffer, nameStart: number, nameEnd: number, value: Buffer): number {
+    const id = this.#free.pop() ?? this.#next++;
+    if (id >= this.#words.length * PAGE) {
+      const page = new ArrayBuffer(PAGE * WORDS * 4);
+      this.#words.push(new Int32Array(page));
+      this.#doubles.push(new Float64Array(page));
+    }
+    const hash = this.#hash(name, nameStart, nameEnd);
+    const words = this.#words[(id / PAGE) | 0] as Int32Array;
+    const at = (id % PAGE) * WORDS;
+    words[at + HASH] = hash;
+    words[at + NAME] = nameEnd - nameStart;
+    this.#put(id, name, nameStart, value, 0, value.length);
+    this.#insert(id, hash);
+    this.size++;
+    return id;
+  }
+
+  /** Replaces a value by `bytes` from `start` to `end`. */
+  set(id: number, bytes: Buffer, start: number, end: number): void {
+    const words = this.#words[(id / PAGE) | 0] as Int32Array;
+    const at = (id % PAGE) * WORDS;
+    const name = words[at + NAME] as number;
+    const room = words[at + ROOM] as number;
+    const length = end - start;
+    const needed = HEADER + name + length;
+    const place = words[at + PLACE] as number;
+    const offset = words[at + OFFSET] as number;
+    const segment = this.#segments[place] as Segment;
+    // In place, unless that would waste half of it.
+    if (needed <= room && room <= 2 * needed + 64) {
+      copy(bytes, start, end, segment.bytes, offset + HEADER + name);
+      words[at + LENGTH] = length;
+      return;
+    }
+    this.#discard(place, room);
+    // Or it would be taken for one that is still to be moved.
+    words[at + ROOM] = 0;
+    this.#put(id, segment.bytes, offset + HEADER, bytes, start, end);
+  }
+
+  /** Removes a value; its number may be another's from now on. */
+  remove(id: number): void {
+    const words = this.#words[(id / PAGE) | 0] as Int32Array;
+    const at = (id % PAGE) * WORDS;
+    const hash = words[at + HASH] as number;
+    if (!erase(this.#table, id, hash) && this.#old !== null) erase(this.#old, id, hash);
+    this.#discard(words[at + PLACE] as number, words[at + ROOM] as number);
+    words[at + ROOM] = 0;
+    this.#free.push(id);
+    this.size--;
+  }
+
+  /** Bytes of a value's name. */
+  nameLength(id: number): number {
+    const words = this.#words[(id / PAGE) | 0] as Int32Array;
+    return words[(id % PAGE) * WORDS + NAME] as number;
+  }
+
+  /** Bytes of a value. */
+  length(id: number): number {
+    const words = this.#words[(id / PAGE) | 0] as Int32Array;
+    return words[(id % PAGE) * WORDS + LENGTH] as number;
+  }
+
+  /** Copies a value to `out` from `to` on, where there must be room. @returns its length */
+  copy(id: number, out: Buffer, to: number): number {
+    const words = this.#words[(id / PAGE) | 0] as Int32Array;
+    const at = (id % PAGE) * WORDS;
+    const { bytes } = this.#segments[words[at + PLACE] as number] as Segment;
+    const start = (words[at + OFFSET] as number) + HEADER + (words[at + NAME] as number);
+    const length = words[at + LENGTH] as number;
+    copy(bytes, start, start + length, out, to);
+    return length;
+  }
+
+  text(id: number): string {
+    const words = this.#words[(id / PAGE) | 0] as Int32Array;
+    const at = (id % PAGE) * WORDS;
+    const { bytes } = this.#segments[words[at + PLACE] as number] as Segment;
+    const start = (words[at + OFFSET] as number) + HEADER + (words[at + NAME] as number);
+    return bytes.toString("utf8", start, start + (words[at + LENGTH] as number));
+  }
+
+  version(id: number): number {
+    const doubles = this.#doubles[(id / PAGE) | 0] as Float64Array;
+    return doubles[(id % PAGE) * DOUBLES + VERSION] as number;
+  }
+
+  setVersion(id: number, version: number): void {
+    const doubles = this.#doubles[(id / PAGE) | 0] as Float64Array;
+    doubles[(id % PAGE) * DOUBLES + VERSION] = version;
+  }
+
+  /** Clock milliseconds; Infinity for never. */
+  expiresAt(id: number): number {
+    const doubles = this.#doubles[(id / PAGE) | 0] as Float64Array;
+    return doubles[(id % PAGE) * DOUBLES + EXPIRES] as number;
+  }
+
+  setExpiresAt(id: number, expiresAt: number): void {
+    const doubles = this.#doubles[(id / PAGE) | 0] as Float64Array;
+    doubles[(id % PAGE) * DOUBLES + EXPIRES] = expiresAt;
+  }
+
+  // --- the table
+
+  #hash(bytes: Buffer, start: number, end: number): number {
+    let hash = this.#seed;
+    for (let i = start; i < end; i++) {
+      hash = Math.imul(hash ^ (bytes[i] as number), this.#factor);
+      hash ^= hash >>> 15;
+    }
+    return hash;
+  }
+
+  #probe(table: Table, hash: number, bytes: Buffer, start: number, end: number): number {
+    const { slots, mask } = table;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const number = slots[2 * slot] as number;
+      if (number === 0) return -1;
+      if (slots[2 * slot + 1] !== hash || number === GONE) continue;
+      if (this.#isNamed(number - 1, bytes, start, end)) return number - 1;
+    }
+  }
+
+  #isNamed(id: number, bytes: Buffer, start: number, end: number): boolean {
+    const words = this.#words[(id / PAGE) | 0] as Int32Array;
+    const at = (id % PAGE) * WORDS;
+    const length = end - start;
+    if (words[at + NAME] !== length) return false;
+    const segment = (this.#segments[words[at + PLACE] as number] as Segment).bytes;
+    const offset = (words[at + OFFSET] as number) + HEADER;
+    for (let i = 0; i < length; i++) {
+      if (segment[offset + i] !== bytes[start + i]) return false;
+    }
+    return true;
+  }
+
+  #insert(id: number, hash: number): void {
+    if (this.#old !== null) this.#move(MOVED);
+    if (4 * this.#table.used >= 3 * (this.#table.mask + 1)) this.#grow();
+    place(this.#table, id, hash);
+  }
+
+  /** A new table is filled little by little, so that nobody waits for all of it. */
+  #grow(): void {
+    if (this.#old !== null) this.#move(Infinity);
+    this.#old = this.#table;
+    this.#moved = 0;
+    this.#table = tableOf(Math.max(1024, 4 * this.size));
+  }
+
+  #move(most: number): void {
+    const { slots, mask } = this.#old as Table;
+    const end = Math.min(mask + 1, this.#moved + most);
+    for (; this.#moved < end; this.#moved++) {
+      const number = slots[2 * this.#moved] as number;
+      if (number <= 0) continue;
+      // Not empty, or what comes after it could not be found any more.
+      slots[2 * this.#moved] = GONE;
+      place(this.#table, number - 1, slots[2 * this.#moved + 1] as number);
+    }
+    if (this.#moved > mask) this.#old = null;
+  }
+
+  // --- the bytes
+
+  /** Appends an entry. `name` may be the entry's own from before. */
+  #put(id: number, name: Buffer, nameStart: number, value: Buffer, start: number, end: number): void {
+    const words = this.#words[(id / PAGE) | 0] as Int32Array;
+    const at = (id % PAGE) * WORDS;
+    const nameLength = words[at + NAME] as number;
+    const room = (HEADER + nameLength + end - start + 7) & ~7;
+    const index = this.#placeFor(room);
+    const segment = this.#segments[index] as Segment;
+    const offset = segment.used;
+    segment.used += room;
+    segment.live += room;
+    this.#live += room;
+    segment.bytes.writeInt32LE(id, offset);
+    segment.bytes.writeInt32LE(room, offset + 4);
+    copy(name, nameStart, nameStart + nameLength, segment.bytes, offset + HEADER);
+    copy(value, start, end, segment.bytes, offset + HEADER + nameLength);
+    words[at + PLACE] = index;
+    words[at + OFFSET] = offset;
+    words[at + LENGTH] = end - start;
+    words[at + ROOM] = room;
+  }
+
+  /** A segment with so much room at its end. */
+  #placeFor(room: number): number {
+    if (room > LARGE) return this.#open(room);
+    const before = this.#head;
+    const head = this.#segments[before];
+    if (head && head.used + room <= SEGMENT) return before;
+    this.#head = this.#open(SEGMENT);
+    if (head?.live === 0) this.#close(before);
+    if (!this.#compacting) this.#compact();
+    // Compacting may have filled it.
+    return this.#placeFor(room);
+  }
+
+  #open(size: number): number {
+    const place = this.#freePlaces.pop() ?? this.#segments.length;
+    this.#segments[place] = { bytes: Buffer.allocUnsafeSlow(size), used: 0, live: 0 };
+    this.#allocated += size;
+    return place;
+  }
+
+  #close(place: number): void {
+    this.#allocated -= (this.#segments[place] as Segment).bytes.length;
+    this.#segments[place] = null;
+    this.#freePlaces.push(place);
+  }
+
+  #discard(place: number, room: number): void {
+    const segment = this.#segments[place] as Segment;
+    segment.live -= room;
+    this.#live -= room;
+    if (segment.live === 0 && place !== this.#head) this.#close(place);
+  }
+
+  /** Moves what is left in the emptiest segments together, so that at most a third is garbage. */
+  #compact(): void {
+    this.#compacting = true;
+    while (this.#allocated - this.#live > this.#allocated / 3 + 2 * SEGMENT) {
+      let emptiest = -1;
+      let least = SEGMENT;
+      for (let i = 0; i < this.#segments.length; i++) {
+        const segment = this.#segments[i];
+        if (!segment || i === this.#head || segment.bytes.length !== SEGMENT) continue;
+        if (segment.live >= least) continue;
+        emptiest = i;
+        least = segment.live;
+      }
+      if (emptiest < 0) break;
+      this.#evacuate(emptiest);
+    }
+    this.#compacting = false;
+  }
+
+  #evacuate(place: number): void {
+    const { bytes, used } = this.#segments[place] as Segment;
+    for (let offset = 0; offset < used;) {
+      const id = bytes.readInt32LE(offset);
+      const room = bytes.readInt32LE(offset + 4);
+      const words = this.#words[(id / PAGE) | 0] as Int32Array;
+      const at = (id % PAGE) * WORDS;
+      const isLive =
+        words[at + PLACE] === place && words[at + OFFSET] === offset && words[at + ROOM] !== 0;
+      if (isLive) {
+        const name = offset + HEADER;
+        const value = name + (words[at + NAME] as number);
+        this.#live -= room;
+        (this.#segments[place] as Segment).live -= room;
+        this.#put(id, bytes, name, bytes, value, value + (words[at + LENGTH] as number));
+      }
+      offset += room;
+    }
+    this.#close(place);
+  }
+}
+
+function tableOf(least: number): Table {
+  const size = 2 ** Math.ceil(Math.log2(least));
+  return { slots: new Int32Array(2 * size), mask: size - 1, used: 0 };
+}
+
+function place(table: Table, id: number, hash: number): void {
+  const { slots, mask } = table;
+  let slot = hash & mask;
+  while (slots[2 * slot] !== 0) slot = (slot + 1) & mask;
+  slots[2 * slot] = id + 1;
+  slots[2 * slot + 1] = hash;
+  table.used++;
+}
+
+function erase({ slots, mask }: Table, id: number, hash: number): boolean {
+  for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+    const number = slots[2 * slot];
+    if (number === 0) return false;
+    if (number !== id + 1) continue;
+    slots[2 * slot] = GONE;
+    return true;
+  }
+}
+
+/** Short ranges are faster without a call. */
+function copy(from: Buffer, start: number, end: number, to: Buffer, at: number): void {
+  if (end - start > 64) from.copy(to, at, start, end);
+  else for (let i = start, o = at; i < end; i++, o++) to[o] = from[i] as number;
+}
