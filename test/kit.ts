@@ -6,6 +6,7 @@ import { TOKEN_VARIABLE } from "../lib/config/contradictions.ts";
 import { type Address, addressText, type Operator, type Running } from "../lib/host/service.ts";
 import { Log } from "../lib/host/log.ts";
 import { type Greeting, Relay } from "../lib/services/relay/relay.ts";
+import { Store } from "../lib/services/store/store.ts";
 import { web } from "../lib/services/web/web.ts";
 
 /** A configuration from settings as `server.json` would hold them; a free port on loopback unless said otherwise. */
@@ -305,4 +306,63 @@ export async function ended(
     new Response(child.stderr).text(),
   ]);
   return { out, err, code: await child.exited };
+}
+
+/** Settings that give a store of its own section: a free port, and nothing on the disk unless said otherwise. */
+function storeConfig(section: object, rest: object): Config {
+  return configOf({ ...rest, store: { enabled: true, port: 0, durability: "none", ...section } });
+}
+
+/** A real store on a free port, in this process, with a clock that moves by hand. */
+export async function bootStore(section: object = {}, rest: object = {}) {
+  const clock = new HandClock();
+  const printed: string[] = [];
+  const config = storeConfig(section, rest);
+  const log = new Log(config.name, config.logger, clock, (text) => printed.push(text));
+  const program = new Program<Config>(clock, log, NOBODY);
+  await program.start({ store: (config, host) => new Store(config, host) }, config);
+  const store = program.running.get("store") as Store;
+  const port = store.addresses[0]?.port as number;
+  let down: Promise<void> | null = null;
+  return {
+    clock,
+    log,
+    port,
+    program,
+    store,
+    printed: () => printed.join(""),
+    stats: () => store.stats(),
+    /** Connects and waits until the store counts the client. */
+    async join(from?: string): Promise<Peer> {
+      const before = store.stats()["accepted"] as number;
+      const peer = await dial(port, from);
+      await until(() => (store.stats()["accepted"] as number) > before);
+      return peer;
+    },
+    /** Hands it other settings. @returns what could not be applied */
+    reload: (section: object, rest: object = {}) => program.reload(storeConfig(section, rest)),
+    /** Drains with the clock pushed on. */
+    async stop(deadlineMs = 1000): Promise<void> {
+      down ??= program.drain(deadlineMs);
+      await pushed(clock, down);
+      await log.close();
+    },
+  };
+}
+
+export type BootedStore = Awaited<ReturnType<typeof bootStore>>;
+
+/** An answer of the store, or a line of its own. */
+export type Answer = Record<string, any>;
+
+/** The next line as the object it holds. */
+export async function heard(peer: Peer): Promise<Answer> {
+  return JSON.parse(await peer.next()) as Answer;
+}
+
+/** Sends one request, as an object or as a line, and waits for the next line. */
+export function ask(peer: Peer, request: object | string): Promise<Answer> {
+  const line = typeof request === "string" ? request : JSON.stringify(request);
+  peer.send(`${line}\n`);
+  return heard(peer);
 }

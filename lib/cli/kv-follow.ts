@@ -13,8 +13,6 @@ export async function follow(
 ): Promise<number> {
   const { promise: stopped, resolve: stop } = Promise.withResolvers<number>();
   const ignoreSignals = onSignals({ stop: () => stop(0), cut: () => process.exit(1) });
-  // Who has gone is noticed before there is anything to print.
-  process.stdout.on("error", () => stop(0));
   try {
     return await Promise.race([stopped, subscription(to, call)]);
   } finally {
@@ -37,7 +35,7 @@ async function subscription(
   const shown = toTerminal && !flags.has("json") ? told : ({ text }: Line) => jsonShown(text);
   const most = numberOf(flags, "count") ?? Infinity;
   for (let printed = 0; printed < most; printed++) {
-    if (!(await print(`${shown(await store.next())}\n`),true)) break;
+    if (!(await print(`${shown(await store.next())}\n`))) break;
   }
   return 0;
 }

@@ -42,6 +42,8 @@ export class Appender {
   /** The batch waits for another attempt to write it. */
   #writeFailing = false;
   #endRetries = (): void => {};
+  /** Called once when a sync has ended, or something has failed. */
+  #onProgress: (() => void)[] = [];
 
   constructor(file: JournalFile, options: AppenderOptions) {
     this.#file = file;
@@ -95,6 +97,19 @@ export class Appender {
     this.#sync();
   }
 
+  /**
+   * Resolves once all that has been appended so far is on disk: true. False
+   * when that cannot be said, since writing or syncing fails or has ended.
+   */
+  async caughtUp(): Promise<boolean> {
+    const batches = this.written + (this.pending ? 1 : 0);
+    while (this.synced < batches) {
+      if (this.#ended || this.#writeFailing || this.needsSnapshot) return false;
+      await new Promise<void>((resolve) => this.#onProgress.push(resolve));
+    }
+    return true;
+  }
+
   /** Goes on in another file, once all that came before is on disk: a later record must not outlive an earlier one. Only while held. */
   switchTo(fresh: JournalFile): void {
     const old = this.#file;
@@ -127,6 +142,7 @@ export class Appender {
   /** Writes, syncs, gives back the room that was not used and closes the file. @returns bytes of records that could not be written */
   async close(): Promise<number> {
     this.#ended = true;
+    this.#progressed();
     this.#writeBatch();
     this.#endRetries();
     while (this.#syncing !== null) await this.#syncing;
@@ -179,12 +195,17 @@ export class Appender {
         this.synced = batches;
         this.#sync();
         this.#options.onSynced();
+        this.#progressed();
       },
       (error) => {
         this.#syncing = null;
         this.#syncFailed(error);
       },
     );
+  }
+
+  #progressed(): void {
+    for (const resolve of this.#onProgress.splice(0)) resolve();
   }
 
   /** The kernel may have dropped what it could not write, and report success the next time: this file is not asked again. */
@@ -194,6 +215,7 @@ export class Appender {
   }
 
   #fail(what: "write" | "sync", error: unknown): void {
+    this.#progressed();
     const first = this.trouble === null;
     this.trouble = `cannot ${what}: ${reasonOf(error)}`;
     if (!first) return;

@@ -194,8 +194,21 @@ export class Journal {
       const { size } = this;
       const { generation, written, needsSnapshot } = appender;
       const abandoned = () => this.#closing !== null;
-      const length = await writeSnapshot(this.#disk, this.folder, generation, next, abandoned);
-      if (length === null) return false;
+      // Where syncs have failed, nothing is taken any more, and the snapshot is whole without the journal.
+      const caughtUp = async () => needsSnapshot || (await appender.caughtUp());
+      const length = await writeSnapshot(
+        this.#disk,
+        this.folder,
+        generation,
+        next,
+        abandoned,
+        caughtUp,
+      );
+      if (length === null) {
+        // Where a sync has failed meanwhile, writes are refused until there is one.
+        if (!appender.needsSnapshot) this.#delaySnapshot();
+        return false;
+      }
       for (const older of this.#older) {
         await remove(this.#disk, join(this.folder, journalName(older)));
       }
@@ -208,7 +221,7 @@ export class Journal {
       this.#snapshotFailing = false;
       return true;
     } catch (error) {
-      this.#snapshotAt = this.#options.clock.now() + SNAPSHOT_RETRY_MS;
+      this.#delaySnapshot();
       if (!isFailure(error)) throw error;
       if (!this.#snapshotFailing) {
         this.#options.onNote(`cannot write a snapshot of ${this.folder}: ${reasonOf(error)}`);
@@ -216,6 +229,10 @@ export class Journal {
       this.#snapshotFailing = true;
       return false;
     }
+  }
+
+  #delaySnapshot(): void {
+    this.#snapshotAt = this.#options.clock.now() + SNAPSHOT_RETRY_MS;
   }
 
   /** Goes on in the next file, which is made while the current one is still in use. @returns false when the journal is closing */

@@ -219,14 +219,10 @@ export class Keys implements KeyEngine {
   /** Gives up what has expired or was deleted with a subtree, some at a time. */
   sweep(): void {
     this.#expiry.sweep(this.#clock.now(), SWEPT, (id) => this.#expire(id));
-    for (let left = REAPED; left > 0 && this.#doomed.length > 0; ) {
-      const nodes = this.#doomed.pop() as readonly KeyNode[];
-      left -= nodes.length;
-      for (const node of nodes) this.#giveUp(node);
-    }
+    this.#reap(REAPED);
   }
 
-  /** Applies a record that was read back. What has expired meanwhile is there until it is looked at, or swept. */
+  /** Applies a record that was read back; `restored` follows the last. */
   restore(record: readonly unknown[]): void {
     const [kind, second, third] = record;
     if (kind === "floor") {
@@ -247,6 +243,15 @@ export class Keys implements KeyEngine {
     else if (node.value === NONE) return;
     else if (kind === "expire") this.#expireAt(node.value, this.#clockOf(third as number));
     else this.#clear(node);
+  }
+
+  /** All records have been applied: gives up what has expired meanwhile, which a later one might have put off. */
+  restored(): void {
+    this.#reap(Infinity);
+    const now = this.#clock.now();
+    for (const node of this.#nodes) {
+      if (node && this.#values.expiresAt(node.value) <= now) this.#clear(node);
+    }
   }
 
   /**
@@ -437,6 +442,14 @@ export class Keys implements KeyEngine {
     this.#tree.prune(parent, ({ value }) => value === NONE);
     this.#floor = this.#highest;
     this.#giveUp(node);
+  }
+
+  #reap(most: number): void {
+    for (let left = most; left > 0 && this.#doomed.length > 0; ) {
+      const nodes = this.#doomed.pop() as readonly KeyNode[];
+      left -= nodes.length;
+      for (const node of nodes) this.#giveUp(node);
+    }
   }
 
   #giveUp(node: KeyNode): void {

@@ -23,6 +23,8 @@ export function generationOf(record: unknown[]): number | null {
  * @param generation of the journal that comes after it
  * @param next the next slice of records, or null at the end
  * @param abandoned asked between slices
+ * @param caughtUp asked at the end: whether the journal after it is on disk up to its last slice, without
+ * which the slices tell of different moments
  * @returns its length in bytes, or null when it was abandoned; what was written is removed then, and when it fails
  */
 export async function writeSnapshot(
@@ -31,12 +33,14 @@ export async function writeSnapshot(
   generation: number,
   next: () => string | null,
   abandoned: () => boolean,
+  caughtUp: () => Promise<boolean>,
 ): Promise<number | null> {
   const path = join(folder, UNFINISHED);
   const fd = disk.openSync(path, "w");
   let size: number | null = null;
   try {
     size = await writeSlices(disk, fd, generation, next, abandoned);
+    if (!(await caughtUp()) || abandoned()) size = null;
   } finally {
     disk.closeSync(fd);
     if (size === null) await remove(disk, path);

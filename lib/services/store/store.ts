@@ -453,6 +453,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
       onNote: (message) => this.#log.warning(`store: ${message}`),
     });
     journal.load((record) => this.#own.restore(record));
+    this.#own.restored();
     this.#own.record({
       reserve: (bytes) => journal.reserve(bytes),
       append: (record, bytes) => {
