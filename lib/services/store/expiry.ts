@@ -7,16 +7,22 @@ const slotOf = (at: number): number => Math.floor(at / SLOT_MS);
 export class Expiry {
   size = 0;
   readonly #slots = new Map<number, Set<number>>();
-  /** No slot before this one holds anything. */
-  #first = Infinity;
+  /** The numbers of the slots as a heap, the first one first; of slots that are gone some are left. */
+  #order: number[] = [];
 
   add(id: number, expiresAt: number): void {
     const number = slotOf(expiresAt);
     const slot = this.#slots.get(number);
-    if (slot === undefined) this.#slots.set(number, new Set([id]));
-    else slot.add(id);
-    this.#first = Math.min(this.#first, number);
     this.size++;
+    if (slot !== undefined) {
+      slot.add(id);
+      return;
+    }
+    this.#slots.set(number, new Set([id]));
+    push(this.#order, number);
+    // Slots that come and go would pile up here.
+    if (this.#order.length <= 2 * this.#slots.size + 1024) return;
+    this.#order = [...this.#slots.keys()].sort((a, b) => a - b);
   }
 
   /** @param expiresAt what it was added with */
@@ -30,37 +36,54 @@ export class Expiry {
 
   /** Whether some value may have expired that has not been taken out yet. */
   mayBeDue(now: number): boolean {
-    this.#advance(slotOf(now));
-    return this.#first <= slotOf(now);
+    return this.#first() <= slotOf(now);
   }
 
   /** Shows up to `most` values whose time and slot have passed; `expire` must remove each. */
   sweep(now: number, most: number, expire: (id: number) => void): void {
     const current = slotOf(now);
     let left = most;
-    for (;;) {
-      this.#advance(current);
-      // The slot of now itself waits until all of it has expired: it is not looked through in vain.
-      if (this.#first >= current) return;
-      for (const id of this.#slots.get(this.#first) as Set<number>) {
+    // The slot of now itself waits until all of it has expired: it is not looked through in vain.
+    for (let number = this.#first(); number < current; number = this.#first()) {
+      for (const id of this.#slots.get(number) as Set<number>) {
         if (left-- === 0) return;
         expire(id);
       }
     }
   }
 
-  /** Moves on to the first slot that holds something, at most one past `current`. */
-  #advance(current: number): void {
-    if (this.size === 0) {
-      this.#first = Infinity;
-      return;
+  /** The first slot that holds something; Infinity when there is none. */
+  #first(): number {
+    const order = this.#order;
+    while (order.length > 0) {
+      const number = order[0] as number;
+      if (this.#slots.has(number)) return number;
+      pop(order);
     }
-    // After a leap of the clock there are far more slots in between than there are in all.
-    if (current - this.#first > this.#slots.size) {
-      this.#first = Infinity;
-      for (const number of this.#slots.keys()) this.#first = Math.min(this.#first, number);
-      return;
-    }
-    while (this.#first <= current && !this.#slots.has(this.#first)) this.#first++;
+    return Infinity;
   }
+}
+
+function push(heap: number[], number: number): void {
+  let at = heap.length;
+  for (let above = (at - 1) >> 1; at > 0 && (heap[above] as number) > number; ) {
+    heap[at] = heap[above] as number;
+    at = above;
+    above = (at - 1) >> 1;
+  }
+  heap[at] = number;
+}
+
+function pop(heap: number[]): void {
+  const number = heap.pop() as number;
+  const { length } = heap;
+  if (length === 0) return;
+  let at = 0;
+  for (let below = 1; below < length; below = 2 * at + 1) {
+    if (below + 1 < length && (heap[below + 1] as number) < (heap[below] as number)) below++;
+    if ((heap[below] as number) >= number) break;
+    heap[at] = heap[below] as number;
+    at = below;
+  }
+  heap[at] = number;
 }

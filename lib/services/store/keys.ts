@@ -570,8 +570,10 @@ function nameLength(path: Path): number {
   return Buffer.byteLength(textOf(path));
 }
 
-/** Puts a name into `scratch`. @returns whether it fits; what does not is no key's */
+/** Puts a name into `scratch`. @returns whether that can be done; of no key's name it cannot */
 function encode(name: string): boolean {
+  // In UTF-8 half a surrogate pair would look like another name.
+  if (!name.isWellFormed()) return false;
   if (name.length > MAX_NAME || (3 * name.length > MAX_NAME && Buffer.byteLength(name) > MAX_NAME)) {
     return false;
   }

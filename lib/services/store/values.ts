@@ -217,7 +217,9 @@ export class Values {
 
   #insert(id: number, hash: number): void {
     if (this.#old !== null) this.#move(MOVED);
-    if (4 * this.#table.used >= 3 * (this.#table.mask + 1)) this.#grow();
+    // What is still in the old table will come too: without an empty slot a search would not end.
+    const used = this.#table.used + (this.#old === null ? 0 : this.size);
+    if (4 * (used + 1) > 3 * (this.#table.mask + 1)) this.#grow();
     place(this.#table, id, hash);
   }
 
@@ -226,7 +228,7 @@ export class Values {
     if (this.#old !== null) this.#move(Infinity);
     this.#old = this.#table;
     this.#moved = 0;
-    this.#table = tableOf(Math.max(1024, 4 * this.size));
+    this.#table = tableOf(Math.max(1024, 4 * (this.size + 1)));
   }
 
   #move(most: number): void {
