@@ -7,7 +7,8 @@ import { settings } from "../lib/config/table.ts";
 import { HandClock } from "../lib/host/clock.ts";
 import { Program } from "../lib/host/lifecycle.ts";
 import { Log } from "../lib/host/log.ts";
-import { boot, dial, NOBODY, until } from "./kit.ts";
+import { storeReference } from "../lib/services/store/reference.ts";
+import { ask, boot, bootStore, dial, NOBODY, until } from "./kit.ts";
 
 const root = join(import.meta.dir, "..");
 const readme = await Bun.file(join(root, "README.md")).text();
@@ -165,5 +166,50 @@ describe("the README's examples", () => {
     const drained = program.drain(1000);
     expect(await stays.next()).toBe("Warning: Server is shutting down.");
     await drained;
+  });
+});
+
+/** What stands in the code block that follows a mark. */
+function marked(mark: string): string {
+  const block = new RegExp(`<!-- ${mark} -->\\n\\n\`\`\`\\w*\\n([^]*?)\\n\`\`\``).exec(readme);
+  return block?.[1] as string;
+}
+
+describe("what the README tells of the store", () => {
+  test("every line of its session is answered just so", async () => {
+    const booted = await bootStore();
+    const client = await booted.join();
+    const lines = marked("store-session").split("\n");
+    expect(lines.length).toBeGreaterThan(20);
+    for (const line of lines) {
+      const text = line.slice(2);
+      if (line.startsWith("> ")) client.send(`${text}\n`);
+      else expect(await client.next()).toBe(text);
+    }
+    expect(client.lines).toEqual([]);
+    await booted.stop();
+  });
+
+  test("its role may do what it says, and nothing else", async () => {
+    const path = join(folder, "roles.toml");
+    await Bun.write(path, marked("store-roles"));
+    const booted = await bootStore({ roles_file: path });
+    const client = await booted.join();
+    const { token } = (Bun.TOML.parse(marked("store-roles")) as { shop: { token: string } }).shop;
+    expect(await ask(client, { action: "AUTH", token })).toEqual({ result: "OK" });
+    const set = (key: string) => ask(client, { action: "SET", key, value: 1 });
+    expect(await set("shop^open")).toEqual({ result: "OK" });
+    expect((await set("prices^tea")).error.code).toBe("FORBIDDEN");
+    expect((await ask(client, { action: "EXISTS", key: "prices^tea" })).result).toBe(false);
+    expect((await ask(client, { action: "EXISTS", key: "users" })).error.code).toBe("FORBIDDEN");
+    const publish = (channel: string) => ask(client, { action: "PUBLISH", channel, value: 1 });
+    expect(await publish("orders^shop^1")).toEqual({ result: 0 });
+    expect((await publish("orders^eu")).error.code).toBe("FORBIDDEN");
+    await booted.stop();
+  });
+
+  test("its tables are those of the commands", () => {
+    const found = /<!-- store-actions -->\n([^]*?)<!-- \/store-actions -->/.exec(readme);
+    expect(found?.[1]?.trim()).toBe(storeReference().trim());
   });
 });

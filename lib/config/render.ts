@@ -1,3 +1,4 @@
+import { markdownTable } from "./markdown.ts";
 import type { Entries, Option, Section } from "./option.ts";
 import { optionPaths, type Reading, valueAt } from "./read.ts";
 
@@ -107,18 +108,6 @@ function referenceRow(key: string, option: Option<unknown>): string[] {
   const initial = option.initial === null ? "not given" : `\`${tomlValue(option.initial)}\``;
   const restart = option.live ? "" : " (restart)";
   return [names.join(", "), initial, option.allowed, option.about + restart];
-}
-
-/** Columns padded to one width, which is how `bun fmt` leaves a table. */
-function markdownTable(rows: readonly string[][]): string[] {
-  const cells = rows.map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
-  const widths = (cells[0] as string[]).map((_, column) =>
-    Math.max(3, ...cells.map((row) => (row[column] as string).length)),
-  );
-  const line = (row: readonly string[]) =>
-    `| ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join(" | ")} |`;
-  const [head, ...body] = cells as [string[], ...string[][]];
-  return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)];
 }
 
 /** A value as it may be shown: a secret is stars. */

@@ -35,6 +35,22 @@ export interface Health {
   readonly reason: string;
 }
 
+/** The largest of something that a service holds many of. */
+export interface Table {
+  /** `namespaces`, `channels`, ... */
+  readonly name: string;
+  /** One sentence for the operator. */
+  readonly about: string;
+  /** What the numbers of a row are. */
+  readonly columns: readonly { readonly name: string; readonly unit: string }[];
+  /** The largest first: a name, which a client may have chosen, and a number for each column. */
+  readonly rows: readonly (readonly [name: string, ...values: number[]])[];
+  /** How many there are besides. */
+  readonly more: number;
+  /** Whether there were too many to look at all: then there are more than `more`, and there may be larger ones. */
+  readonly partial: boolean;
+}
+
 /** An address a service listens on, with the real port. */
 export interface Address {
   readonly host: string;
@@ -85,6 +101,8 @@ export interface Running {
   /** Closes a client with the reason `kicked`; false when there is none of that id. */
   kick(id: number): boolean;
   readonly quarantine?: Quarantined;
+  /** What it holds, at a cost that is bounded however much that is; asked for while somebody looks. */
+  tables?(): readonly Table[];
   /** Whether it stays up while the others drain, so that it can tell of them. */
   readonly observer?: boolean;
   /**

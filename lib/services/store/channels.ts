@@ -1,3 +1,4 @@
+import type { Sized } from "../../host/largest.ts";
 import type { ChannelEngine, Missed, Page, Paging } from "./engine.ts";
 import { type Path, type Pattern, textOf } from "./path.ts";
 import { scanBelow } from "./scan.ts";
@@ -102,6 +103,11 @@ export class Channels<S> implements ChannelEngine<S> {
     return scanBelow(this.#subscriptions.tree, namespace, prefix, paging, counts);
   }
 
+  /** Channels and patterns in order, with their subscribers and the messages since they are known; nothing may change meanwhile. */
+  counts(): Generator<Sized> {
+    return countsFrom(this.#subscriptions.tree.root);
+  }
+
   /** Forgets what is more than may be kept. */
   #forget({ channel }: SubscriptionNode<S>): void {
     const { messages, bytes } = this.#retention();
@@ -131,6 +137,21 @@ export class Channels<S> implements ChannelEngine<S> {
     this.#floor = Math.max(this.#floor, node.channel?.seq ?? 0);
     node.channel = null;
     this.#subscriptions.prune(node);
+  }
+}
+
+function* countsFrom<S>(node: SubscriptionNode<S>): Generator<Sized> {
+  const { exact, patterns, channel, parent } = node;
+  const path = () => (parent === null ? [] : node.path());
+  if (patterns !== null) {
+    yield { name: () => textOf([...path(), "*"]), values: [patterns.size, 0] };
+  }
+  if (exact !== null || channel !== null) {
+    const messages = channel === null ? 0 : channel.seq - channel.base;
+    yield { name: () => textOf(path()), values: [exact?.size ?? 0, messages] };
+  }
+  for (const chunk of node.below?.all.chunks ?? []) {
+    for (const one of chunk) yield* countsFrom(one);
   }
 }
 

@@ -2,15 +2,7 @@ import { type Answer, type Command, command, forbidden, Plan, result } from "./c
 import { keyOf, type StoreClient, type Subscription } from "./client.ts";
 import type { Surroundings } from "./command.ts";
 import * as field from "./fields.ts";
-import {
-  type Path,
-  partsOf,
-  pathOf,
-  patternOf,
-  SEPARATOR,
-  textOf,
-  unfit,
-} from "./path.ts";
+import { type Path, partsOf, pathOf, patternOf, SEPARATOR, textOf, unfit } from "./path.ts";
 import { CODES, NOT_FOUND, Refusal, TOO_LARGE } from "./refusal.ts";
 
 /** Longest life that can be asked for, in milliseconds: some 300 years. */

@@ -66,7 +66,7 @@ export class Expiry {
 
 function push(heap: number[], number: number): void {
   let at = heap.length;
-  for (let above = (at - 1) >> 1; at > 0 && (heap[above] as number) > number; ) {
+  for (let above = (at - 1) >> 1; at > 0 && (heap[above] as number) > number;) {
     heap[at] = heap[above] as number;
     at = above;
     above = (at - 1) >> 1;

@@ -106,7 +106,10 @@ export class Keys implements KeyEngine {
   set(path: Path, text: string, { ttlMs, ifAbsent, ifVersion }: SetTerms): number | Refusal {
     const id = this.#find(path);
     if (ifAbsent && id !== NONE) {
-      return new Refusal("ALREADY_EXISTS", `the key has a value, of version ${this.#versionOf(id)}`);
+      return new Refusal(
+        "ALREADY_EXISTS",
+        `the key has a value, of version ${this.#versionOf(id)}`,
+      );
     }
     if (ifVersion !== undefined) {
       const refusal = this.#mismatch(id, ifVersion);
@@ -318,7 +321,10 @@ export class Keys implements KeyEngine {
     if (this.#watchers.any || !this.#fits(growth)) return false;
     const version = this.#values.version(id) + 1;
     if (this.#recorder !== null) {
-      const [key, value] = [block.toString("latin1", name, nameEnd), block.toString("latin1", start, end)];
+      const [key, value] = [
+        block.toString("latin1", name, nameEnd),
+        block.toString("latin1", start, end),
+      ];
       const record = `["set",${key},${version},0,${value}]\n`;
       if (!this.#recorder.reserve(record.length)) return false;
       this.#recorder.append(record, record.length);
@@ -445,7 +451,7 @@ export class Keys implements KeyEngine {
   }
 
   #reap(most: number): void {
-    for (let left = most; left > 0 && this.#doomed.length > 0; ) {
+    for (let left = most; left > 0 && this.#doomed.length > 0;) {
       const nodes = this.#doomed.pop() as readonly KeyNode[];
       left -= nodes.length;
       for (const node of nodes) this.#giveUp(node);
@@ -574,7 +580,10 @@ function nameLength(path: Path): number {
 function encode(name: string): boolean {
   // In UTF-8 half a surrogate pair would look like another name.
   if (!name.isWellFormed()) return false;
-  if (name.length > MAX_NAME || (3 * name.length > MAX_NAME && Buffer.byteLength(name) > MAX_NAME)) {
+  if (
+    name.length > MAX_NAME ||
+    (3 * name.length > MAX_NAME && Buffer.byteLength(name) > MAX_NAME)
+  ) {
     return false;
   }
   scratchEnd = scratch.write(name);

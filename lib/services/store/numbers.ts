@@ -7,7 +7,8 @@ export type Doubt = "number" | "depth" | null;
 /** Looks for nesting beyond `MAX_NESTING`, and else for numbers that may have been altered by becoming doubles. */
 export function doubt(value: unknown, depth = 1): Doubt {
   if (typeof value === "number") {
-    const exact = Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value));
+    const exact =
+      Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value));
     return exact ? null : "number";
   }
   if (typeof value !== "object" || value === null) return null;

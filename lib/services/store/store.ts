@@ -5,7 +5,7 @@ import { overlay } from "../../config/option.ts";
 import type { Config } from "../../config/table.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
-import type { Address, ClientInfo, Health, Host, Running } from "../../host/service.ts";
+import type { Address, ClientInfo, Health, Host, Running, Table } from "../../host/service.ts";
 import { CLOSE_REASONS, type CloseReason, Hold } from "../../net/client.ts";
 import { Listener, type ListenSettings } from "../../net/listen.ts";
 import type { Protocol } from "../../net/lives.ts";
@@ -24,6 +24,7 @@ import { Refusal } from "./refusal.ts";
 import { FULL, mayAt, type Role, Roles } from "./roles.ts";
 import { Server } from "./serve.ts";
 import { Spaces } from "./spaces.ts";
+import { tablesOf } from "./tables.ts";
 import { Turn } from "./turn.ts";
 import { KeyWatch } from "./watch.ts";
 
@@ -149,6 +150,10 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
       ...this.#server.counts(),
       ...Object.fromEntries(closes.map(([reason, count]) => [`closed_${reason}`, count])),
     };
+  }
+
+  tables(): readonly Table[] {
+    return this.#mode === "store" ? tablesOf(this.#own, this.channels) : [];
   }
 
   health(): Health {

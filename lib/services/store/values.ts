@@ -247,7 +247,14 @@ export class Values {
   // --- the bytes
 
   /** Appends an entry. `name` may be the entry's own from before. */
-  #put(id: number, name: Buffer, nameStart: number, value: Buffer, start: number, end: number): void {
+  #put(
+    id: number,
+    name: Buffer,
+    nameStart: number,
+    value: Buffer,
+    start: number,
+    end: number,
+  ): void {
     const words = this.#words[(id / PAGE) | 0] as Int32Array;
     const at = (id % PAGE) * WORDS;
     const nameLength = words[at + NAME] as number;

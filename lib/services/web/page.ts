@@ -11,6 +11,7 @@ import markup from "./dashboard/page.html" with { type: "text" };
 import page from "./dashboard/page.js" with { type: "text" };
 import panels from "./dashboard/panels.js" with { type: "text" };
 import status from "./dashboard/status.js" with { type: "text" };
+import tables from "./dashboard/tables.js" with { type: "text" };
 
 /** A file of the dashboard, embedded in the program. */
 export interface PageFile {
@@ -41,6 +42,7 @@ const MODULES = {
   page,
   panels,
   status,
+  tables,
 };
 
 /** The dashboard's page, at whatever path it is wanted. */

@@ -4,6 +4,7 @@ import { act } from "./admin.js";
 import { $, el, keyedRows, mark, say } from "./elements.js";
 import { duration, exact, spoken } from "./format.js";
 import { allNumbers, block, seriesBlocks, tile } from "./numbers.js";
+import { tableBlock } from "./tables.js";
 
 /**
  * What a part shows beyond its declared numbers: `head` beside its name, `blocks` under its tiles.
@@ -81,12 +82,15 @@ export function panel(part, declared) {
   const title = el("h2", { id: `part-${part}` }, part);
   const nodes = (parts) => parts.map(({ node }) => node);
   const blockRow = el("div", { class: "blocks" }, ...nodes(below));
+  const tableRow = el("div", { class: "blocks tables" });
+  const tables = keyedRows(tableRow, tableBlock, () => $("clients"));
   const isWide = tiles.length > 3;
   const node = el(
     "section",
     { class: `panel part ${isWide ? "wide" : ""}`, "aria-labelledby": `part-${part}` },
     el("header", {}, title, ...nodes(head), health, addresses),
     el("div", { class: "tiles" }, ...nodes(tiles)),
+    tableRow,
     blockRow,
     numbers.node,
   );
@@ -104,6 +108,7 @@ export function panel(part, declared) {
       }
       for (const one of tiles) one.update(told.stats);
       for (const one of all) one.update(told);
+      tables.show(new Map(told.tables?.map((table) => [table.name, table])));
       say(addresses, told.addresses?.join(", ") ?? "");
       say(health, well?.reason ?? "");
       mark(health, "data-ok", well?.ok ?? null);

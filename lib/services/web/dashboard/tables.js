@@ -1,0 +1,61 @@
+// The largest of what a service holds many of.
+
+import { $, el, keyedRows, mark, say } from "./elements.js";
+import { exact, inFull } from "./format.js";
+
+/** The block of a table; the numbers of its rows come with `update`. */
+export function tableBlock(name, { about, columns }) {
+  const heads = columns.map((column) => el("th", { scope: "col", class: "number" }, column.name));
+  const nameHead = el("th", { scope: "col" }, el("span", { class: "unseen" }, "name"));
+  const head = el("thead", {}, el("tr", {}, nameHead, ...heads));
+  const body = el("tbody");
+  const table = el("table", { class: "numbers" }, head, body);
+  const box = el("div", { class: "scroll", role: "region", "aria-label": name }, table);
+  const [none, more] = [el("p", { class: "empty" }, "None."), el("p", { class: "more quiet" })];
+  const title = el("h3", { title: about }, name);
+  const node = el("section", { "data-table": name }, title, box, none, more);
+  const lines = keyedRows(
+    body,
+    () => line(columns),
+    () => $("clients"),
+  );
+  return {
+    node,
+    update({ rows, more: rest, partial }) {
+      lines.show(byName(rows));
+      box.hidden = rows.length === 0;
+      none.hidden = rows.length > 0;
+      more.hidden = rest === 0;
+      const count = exact.format(rest);
+      say(more, partial ? `and more than ${count} others, not all looked at` : `and ${count} more`);
+      // Who has no mouse scrolls what has the focus; what does not scroll is no stop on the way.
+      mark(box, "tabindex", box.scrollHeight > box.clientHeight ? 0 : null);
+    },
+  };
+}
+
+/** Rows by their names; those that are cut short may look the same. */
+function byName(rows) {
+  const named = new Map();
+  for (const [place, row] of rows.entries()) {
+    named.set(named.has(row[0]) ? `${row[0]} (${place})` : row[0], row);
+  }
+  return named;
+}
+
+function line(columns) {
+  const name = el("th", { scope: "row" });
+  const cells = columns.map(() => el("td", { class: "number" }));
+  return {
+    node: el("tr", {}, name, ...cells),
+    update([text, ...values]) {
+      say(name, text);
+      for (const [at, value] of values.entries()) {
+        const { unit } = columns[at];
+        say(cells[at], inFull(value, unit));
+        mark(cells[at], "data-value", value);
+        mark(cells[at], "title", `${exact.format(value)} ${unit}`);
+      }
+    },
+  };
+}
