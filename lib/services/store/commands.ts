@@ -9,6 +9,8 @@ import { CODES, NOT_FOUND, Refusal, TOO_LARGE } from "./refusal.ts";
 const MAX_TTL = 10 ** 13;
 const MAX_LIMIT = 10_000;
 const DEFAULT_LIMIT = 1000;
+/** What INFO counts as, in requests. */
+const INFO_WORK = 1000;
 
 const ns = field.optional(field.text("Namespace that the key is in, as users^42."), "the root");
 const key = field.text("The key; ^ separates its parts.");
@@ -442,7 +444,11 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     result: "an object",
     errors: [],
     right: null,
-    run: (_request, _client, at) => result(JSON.stringify(at.info())),
+    run(_request, client, at) {
+      // Every client is looked at.
+      client.work += INFO_WORK;
+      return result(JSON.stringify(at.info()));
+    },
   }),
 
   HELP: command({

@@ -43,17 +43,29 @@ function parseLine(line: Buffer): unknown {
   }
 }
 
-/** The lines of a block from number `index` on, counted from 0. */
-export function linesFrom(block: Buffer, index: number): Buffer {
-  let start = 0;
-  for (let i = 0; i < index; i++) start = block.indexOf(NEWLINE, start) + 1;
-  return block.subarray(start);
-}
+/** The lines of a block by their numbers from 0, asked for in that order: none is looked for twice. */
+export class Lines {
+  readonly #block: Buffer;
+  #index = 0;
+  #start = 0;
 
-/** The text of one line of a block, without its newline. */
-export function lineAt(block: Buffer, index: number): string {
-  const rest = linesFrom(block, index);
-  return rest.subarray(0, rest.indexOf(NEWLINE)).toString();
+  constructor(block: Buffer) {
+    this.#block = block;
+  }
+
+  /** The block from a line on. */
+  from(index: number): Buffer {
+    for (; this.#index < index; this.#index++) {
+      this.#start = this.#block.indexOf(NEWLINE, this.#start) + 1;
+    }
+    return this.#block.subarray(this.#start);
+  }
+
+  /** The text of a line without its newline. */
+  text(index: number): string {
+    const rest = this.from(index);
+    return rest.subarray(0, rest.indexOf(NEWLINE)).toString();
+  }
 }
 
 function countLines(block: Buffer): number {

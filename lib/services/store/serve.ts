@@ -9,7 +9,7 @@ import { altersNumber, doubt } from "./numbers.ts";
 import { Refusal, TOO_LARGE } from "./refusal.ts";
 import { FULL } from "./roles.ts";
 import { Answers, takePlain } from "./shortcut.ts";
-import { BLANK, lineAt, linesFrom, parseLines } from "./requests.ts";
+import { BLANK, Lines, parseLines } from "./requests.ts";
 
 /** What one client may cost in one turn; a request costs one, and more where many keys are looked at. */
 const SHARE = 10_000;
@@ -147,6 +147,7 @@ export class Server {
       return;
     }
     const requests = parseLines(rest);
+    const lines = new Lines(rest);
     const count = requests.length;
     for (let i = 0; i < count; i++) {
       const request = requests[i];
@@ -154,12 +155,12 @@ export class Server {
       client.linesIn++;
       this.requests++;
       client.work++;
-      if (this.#json) this.#answerJson(client, request, rest, i);
-      else this.#answer(client, request as Raw, rest, i);
+      if (this.#json) this.#answerJson(client, request, lines, i);
+      else this.#answer(client, request as Raw, lines, i);
       // It may have been closed by what it was sent on its own account.
       if (client.state !== "open") return;
       if (this.#mayGoOn(client, all)) continue;
-      if (i + 1 < count) client.waiting.unshift(Buffer.from(linesFrom(rest, i + 1)));
+      if (i + 1 < count) client.waiting.unshift(Buffer.from(lines.from(i + 1)));
       return;
     }
   }
@@ -190,16 +191,16 @@ export class Server {
     return at;
   }
 
-  #answerJson(client: StoreClient, request: unknown, block: Buffer, index: number): void {
+  #answerJson(client: StoreClient, request: unknown, lines: Lines, index: number): void {
     if (request instanceof Refusal) this.#refuse(client, request, "");
-    else client.reply += `${lineAt(block, index).replace(/\r$/, "")}\n`;
+    else client.reply += `${lines.text(index).replace(/\r$/, "")}\n`;
   }
 
-  #answer(client: StoreClient, request: Raw, block: Buffer, index: number): void {
+  #answer(client: StoreClient, request: Raw, lines: Lines, index: number): void {
     const isObject = typeof request === "object" && request !== null;
     const action = isObject ? request["action"] : undefined;
     const plan = typeof action === "string" ? PLANS.get(action) : undefined;
-    const id = isObject ? this.#idOf(request["id"], block, index) : "";
+    const id = isObject ? this.#idOf(request["id"], lines, index) : "";
     if (id instanceof Refusal) {
       this.#refuse(client, id, "");
       return;
@@ -209,7 +210,7 @@ export class Server {
       return;
     }
     this.#counts.set(plan, (this.#counts.get(plan) as number) + 1);
-    const refusal = this.#check(client, plan, request, block, index);
+    const refusal = this.#check(client, plan, request, lines, index);
     const answer = refusal ?? plan.command.run(request, client, this.#at);
     if (answer instanceof Refusal || this.#isTooLong(answer)) {
       client.follows = "";
@@ -226,7 +227,7 @@ export class Server {
     client: StoreClient,
     plan: Plan,
     request: Raw,
-    block: Buffer,
+    lines: Lines,
     index: number,
   ): Refusal | null {
     if (client.role === null && !plan.command.open) return AUTH_REQUIRED;
@@ -236,7 +237,7 @@ export class Server {
       case "depth":
         return TOO_DEEP;
       case "number":
-        return altersNumber(lineAt(block, index)) ? NUMBER_RANGE : null;
+        return altersNumber(lines.text(index)) ? NUMBER_RANGE : null;
       default:
         return null;
     }
@@ -249,12 +250,12 @@ export class Server {
   }
 
   /** What follows the answer to tell which request it is for, or why that cannot be told. */
-  #idOf(id: unknown, block: Buffer, index: number): string | Refusal {
+  #idOf(id: unknown, lines: Lines, index: number): string | Refusal {
     if (id === undefined) return "";
     if (typeof id === "string") return `,"id":${JSON.stringify(id)}`;
     const found = doubt(id);
     if (found === "depth") return TOO_DEEP;
-    if (found === "number" && altersNumber(lineAt(block, index))) return NUMBER_RANGE;
+    if (found === "number" && altersNumber(lines.text(index))) return NUMBER_RANGE;
     return `,"id":${JSON.stringify(id)}`;
   }
 

@@ -73,16 +73,14 @@ export class Subscriptions<S> {
     return found ?? NOBODY;
   }
 
-  /** Who is to hear of a name or of anything below it. Not to be kept. */
+  /** Who is to hear of a name or of anything below it. */
   within(path: Path): ReadonlySet<S> {
-    let found: ReadonlySet<S> | null = this.of(path);
-    const collect = (node: SubscriptionNode<S>): void => {
-      if (node.exact !== null) found = union(found, node.exact);
-      if (node.patterns !== null) found = union(found, node.patterns);
-      node.below?.all.visit(null, true, (one) => {
-        collect(one);
-        return true;
-      });
+    const found = new Set(this.of(path));
+    const collect = (node: SubscriptionNode<S>): boolean => {
+      for (const one of node.exact ?? NOBODY) found.add(one);
+      for (const one of node.patterns ?? NOBODY) found.add(one);
+      node.below?.all.visit(null, true, collect);
+      return true;
     };
     const node = this.tree.find(path);
     if (node !== null) collect(node);
