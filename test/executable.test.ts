@@ -15,6 +15,8 @@ const program = join(alone, "summoner");
 /** Neither Bun nor this checkout nor anybody's settings. */
 const env = { PATH: "/usr/bin:/bin", HOME: alone, NO_COLOR: "1", TERM: "xterm" };
 const running: Bun.Subprocess[] = [];
+/** Among the arguments, it starts the store too. */
+const STORE = "store.enabled=true";
 
 beforeAll(() => {
   const built = Bun.spawnSync([process.execPath, "run", "build"], { cwd: ROOT });
@@ -51,13 +53,16 @@ async function serve(...args: string[]) {
   const child = Bun.spawn([program, ...args], { cwd: alone, env, stdin: "ignore", stdout: "pipe" });
   running.push(child);
   let said = "";
-  const ready = Promise.withResolvers<{ relay: number; web: number }>();
+  const ready = Promise.withResolvers<{ relay: number; web: number; store: number }>();
   const all = (async () => {
     for await (const bytes of child.stdout) {
       said += new TextDecoder().decode(bytes);
       const relay = /relay is ready on 127\.0\.0\.1:(\d+)/.exec(said)?.[1];
       const web = /web is ready on http:\/\/127\.0\.0\.1:(\d+)/.exec(said)?.[1];
-      if (relay && web) ready.resolve({ relay: Number(relay), web: Number(web) });
+      const store = /store is ready on 127\.0\.0\.1:(\d+)/.exec(said)?.[1];
+      if (relay && web && (store || !args.includes(STORE))) {
+        ready.resolve({ relay: Number(relay), web: Number(web), store: Number(store) });
+      }
     }
     ready.reject(new Error(`it ended after saying ${said}`));
   })();
@@ -115,6 +120,25 @@ describe("the executable alone, in an empty folder", () => {
     expect(await child.exited).toBe(1);
     expect(shown).toContain("Cancelled. Nothing was written.");
     expect(existsSync(join(alone, "summoner.toml"))).toBe(false);
+  });
+
+  test("keeps keys, and has them after a restart", async () => {
+    const args = ["port=0", "web.port=0", "store.port=0", STORE].flatMap((set) => ["--set", set]);
+    const first = await serve(...args);
+    const kv = (port: number, ...of: string[]) => call("kv", ...of, "--port", String(port));
+    expect(await kv(first.store, "set", "users^42", "Ann")).toEqual({ out: "", err: "", code: 0 });
+    first.child.kill("SIGTERM");
+    expect(await first.child.exited).toBe(0);
+    const second = await serve(...args);
+    expect(await kv(second.store, "get", "users^42", "--text")).toEqual({
+      out: "Ann\n",
+      err: "",
+      code: 0,
+    });
+    expect((await kv(second.store, "get", "nobody")).code).toBe(1);
+    second.child.kill("SIGTERM");
+    expect(await second.child.exited).toBe(0);
+    rmSync(join(alone, "data"), { recursive: true });
   });
 
   test("sends and listens", async () => {
