@@ -223,6 +223,7 @@ export class Keys implements KeyEngine {
   sweep(): void {
     this.#expiry.sweep(this.#clock.now(), SWEPT, (id) => this.#expire(id));
     this.#reap(REAPED);
+    this.#values.tidy();
   }
 
   /** Applies a record that was read back; `restored` follows the last. */

@@ -178,7 +178,8 @@ export class Server {
     while (keys !== null && client.role === FULL && client.owed < this.#most) {
       this.answers.makeRoom();
       const { bytes, used } = this.answers;
-      const { gets, sets, end } = takePlain(keys, block, at, this.answers, this.#most);
+      const longest = this.#terms.outboxBytes();
+      const { gets, sets, end } = takePlain(keys, block, at, this.answers, this.#most, longest);
       if (end === at) break;
       at = end;
       client.answer(bytes, used, this.answers.used);

@@ -60,6 +60,7 @@ const taken: Taken = { gets: 0, sets: 0, end: 0 };
  * Answers lines of a block for as long as they are plain and there is room.
  * @param start where a line begins
  * @param most bytes of answers after which it stops
+ * @param longest bytes of an answer; a longer one is left to be refused
  * @returns how far it got; valid until the next call
  */
 export function takePlain(
@@ -68,13 +69,14 @@ export function takePlain(
   start: number,
   answers: Answers,
   most: number,
+  longest: number,
 ): Taken {
   taken.gets = 0;
   taken.sets = 0;
   taken.end = start;
   const until = answers.used + most;
   while (taken.end < block.length && answers.used < until) {
-    const next = takeLine(keys, block, taken.end, answers);
+    const next = takeLine(keys, block, taken.end, answers, longest);
     if (next < 0) return taken;
     taken.end = next;
   }
@@ -82,7 +84,13 @@ export function takePlain(
 }
 
 /** @returns where the next line begins, or -1 when this one is not plain */
-function takeLine(keys: Keys, block: Buffer, start: number, answers: Answers): number {
+function takeLine(
+  keys: Keys,
+  block: Buffer,
+  start: number,
+  answers: Answers,
+  longest: number,
+): number {
   if (!matches(block, start, OPENING)) return -1;
   let at = skip(block, start + OPENING.length);
   const isGet = matches(block, at, GET);
@@ -99,7 +107,8 @@ function takeLine(keys: Keys, block: Buffer, start: number, answers: Answers): n
     const end = lineEnd(block, nameEnd);
     if (end < 0) return -1;
     const { bytes } = answers;
-    if (answers.used + RESULT.length + keys.lengthOf(id) + 2 > bytes.length) return -1;
+    const length = RESULT.length + keys.lengthOf(id) + 2;
+    if (length > longest || answers.used + length > bytes.length) return -1;
     let to = write(RESULT, bytes, answers.used);
     to += keys.copy(id, bytes, to);
     bytes[to++] = CLOSE;

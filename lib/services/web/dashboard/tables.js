@@ -6,13 +6,13 @@ import { exact, inFull } from "./format.js";
 /** The block of a table; the numbers of its rows come with `update`. */
 export function tableBlock(name, { about, columns }) {
   const heads = columns.map((column) => el("th", { scope: "col", class: "number" }, column.name));
-  const nameHead = el("th", { scope: "col" }, el("span", { class: "unseen" }, "name"));
+  const nameHead = el("th", { scope: "col", title: about }, name);
   const head = el("thead", {}, el("tr", {}, nameHead, ...heads));
   const body = el("tbody");
   const table = el("table", { class: "numbers" }, head, body);
   const box = el("div", { class: "scroll", role: "region", "aria-label": name }, table);
   const [none, more] = [el("p", { class: "empty" }, "None."), el("p", { class: "more quiet" })];
-  const title = el("h3", { title: about }, name);
+  const title = el("h3", { class: "unseen" }, name);
   const node = el("section", { "data-table": name }, title, box, none, more);
   const lines = keyedRows(
     body,
@@ -23,7 +23,6 @@ export function tableBlock(name, { about, columns }) {
     node,
     update({ rows, more: rest, partial }) {
       lines.show(byName(rows));
-      box.hidden = rows.length === 0;
       none.hidden = rows.length > 0;
       more.hidden = rest === 0;
       const count = exact.format(rest);
@@ -44,12 +43,13 @@ function byName(rows) {
 }
 
 function line(columns) {
-  const name = el("th", { scope: "row" });
+  const name = el("span");
   const cells = columns.map(() => el("td", { class: "number" }));
   return {
-    node: el("tr", {}, name, ...cells),
+    node: el("tr", {}, el("th", { scope: "row" }, name), ...cells),
     update([text, ...values]) {
       say(name, text);
+      mark(name, "title", text);
       for (const [at, value] of values.entries()) {
         const { unit } = columns[at];
         say(cells[at], inFull(value, unit));
