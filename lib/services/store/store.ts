@@ -12,12 +12,14 @@ import type { Protocol } from "../../net/lives.ts";
 import { Pinned, Shared } from "../../net/outbox.ts";
 import { digest } from "../../net/token.ts";
 import { PATIENCE_SECONDS, Tries } from "../../net/tries.ts";
-import { Channels } from "./channels.ts";
+import { Channels, type Deliver } from "./channels.ts";
 import { keyOf, type LineTaker, StoreClient, type Subscription } from "./client.ts";
 import type { Surroundings } from "./command.ts";
 import { DECLARED } from "./declared.ts";
+import { Delivery } from "./delivery.ts";
+import { openJournal } from "./durable.ts";
 import type { Stored } from "./engine.ts";
-import { Journal } from "./journal.ts";
+import type { Journal } from "./journal.ts";
 import { Keys } from "./keys.ts";
 import { type Path, SYSTEM } from "./path.ts";
 import { Refusal } from "./refusal.ts";
@@ -49,6 +51,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
   readonly #system: Keys;
   readonly #watch: KeyWatch<StoreClient>;
   readonly #journal: Journal | null;
+  readonly #delivery: Delivery;
   readonly #turn: Turn;
   readonly #server: Server;
   readonly #listener: Listener<StoreClient>;
@@ -64,7 +67,6 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
   readonly #gone = { bytesIn: 0, bytesOut: 0 };
   #config: Config;
   #roles: Roles;
-  #deliveries = 0;
 
   /** @throws StartError when it cannot listen, or its folder or a token file will not do */
   constructor(config: Config, host: Host<Config>) {
@@ -80,8 +82,13 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
       perAddress: this.#lastWord("limit", "there are too many clients from your address"),
       denied: this.#lastWord("denied", "your address may not connect"),
     };
-    const deliver = (subscribers: ReadonlySet<StoreClient>, line: string) =>
-      this.#deliver(subscribers, line);
+    this.#delivery = new Delivery(this.#pinned, {
+      clients: () => this.#listener.lives.clients,
+      limits: () => this.#config.store,
+      owes: (client) => this.owes(client),
+      closeSlow: (client) => this.#closeSlow(client),
+    });
+    const deliver: Deliver<StoreClient> = (...of) => this.#delivery.deliver(...of);
     this.#watch = new KeyWatch(deliver);
     this.#own = new Keys(host.clock, this.#watch, () => this.#config.store.max_memory_bytes);
     this.#system = new Keys(host.clock, this.#watch, () => Infinity);
@@ -90,7 +97,13 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
       messages: this.#config.store.replay_messages,
       bytes: this.#config.store.replay_bytes,
     }));
-    this.#journal = this.#openJournal(config.store);
+    this.#journal = openJournal(
+      config.store,
+      this.#own,
+      host,
+      () => this.#turn.ends(),
+      () => this.#turn.kept(),
+    );
     this.#turn = new Turn(
       this.#journal,
       config.store.durability === "always",
@@ -136,7 +149,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
       expiring: this.#own.expiring,
       expired: this.#own.expired,
       published: this.channels.published,
-      deliveries: this.#deliveries,
+      deliveries: this.#delivery.count,
       channels: this.channels.size,
       kept_bytes: this.channels.keptBytes,
       bytes_in: bytesIn,
@@ -266,6 +279,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
 
   #nextTurn(): void {
     this.#server.answers.used = 0;
+    this.#delivery.bound();
     for (const client of this.#busy) {
       this.#busy.delete(client);
       this.#listener.lives.resume(client, Hold.turn);
@@ -315,7 +329,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
     }
     const sent = replayed.slice(first);
     client.follows = sent.map(({ line }) => line).join("");
-    this.#deliveries += sent.length;
+    this.#delivery.count += sent.length;
     return { replayed: sent.length, lost: lost === null ? null : lost + first };
   }
 
@@ -357,38 +371,6 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
     };
   }
 
-  #deliver(subscribers: ReadonlySet<StoreClient>, line: string): void {
-    const bytes = Buffer.from(line);
-    const shared = new Shared(bytes, bytes.length, this.#pinned);
-    // Ours, so that it is not given up before the last one has it.
-    shared.refs++;
-    shared.pin();
-    const { outbox_bytes: most, total_outbox_bytes: total } = this.#config.store;
-    for (const client of subscribers) {
-      if (client.owed + bytes.length > most) {
-        this.#closeSlow(client);
-        continue;
-      }
-      client.push(shared, bytes.length);
-      this.#deliveries++;
-      this.#turn.owes(client);
-    }
-    shared.release();
-    while (this.#pinned.bytes > total) {
-      const most = this.#mostOwed();
-      if (most === null) return;
-      this.#closeSlow(most);
-    }
-  }
-
-  #mostOwed(): StoreClient | null {
-    let most: StoreClient | null = null;
-    for (const client of this.#listener.lives.clients) {
-      if (client.outbox.bytes > (most?.outbox.bytes ?? 0)) most = client;
-    }
-    return most;
-  }
-
   #closeSlow(client: StoreClient): void {
     this.#log.warning(
       `store: ${client.address} does not take what it is sent: ${client.owed} bytes wait; closing it`,
@@ -408,7 +390,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
   // --- the clock's work
 
   #schedule(): void {
-    const { clock } = { clock: this.#clock };
+    const clock = this.#clock;
     this.#jobs.push(clock.every(1000, () => this.#sweepIdle()));
     if (this.#mode !== "store") return;
     this.#jobs.push(
@@ -446,28 +428,6 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
     this.#journal.snapshot(this.#own.snapshot()).catch((error) => {
       this.#log.bug(error, "making a snapshot of the store");
     });
-  }
-
-  #openJournal({ mode, durability, path, snapshot_bytes }: Config["store"]): Journal | null {
-    if (mode !== "store" || durability === "none") return null;
-    const journal = new Journal(path, {
-      clock: this.#clock,
-      snapshotBytes: snapshot_bytes,
-      onSynced: () => this.#turn.kept(),
-      onTrouble: (message) => this.#log.warning(`store: ${message}`),
-      onNote: (message) => this.#log.warning(`store: ${message}`),
-    });
-    journal.load((record) => this.#own.restore(record));
-    this.#own.restored();
-    this.#own.record({
-      reserve: (bytes) => journal.reserve(bytes),
-      append: (record, bytes) => {
-        journal.append(record, bytes);
-        this.#turn.ends();
-      },
-    });
-    this.#log.info(`store: ${this.#own.size} keys read from ${path}`);
-    return journal;
   }
 
   /** @throws StartError when a token file or a certificate will not do; everything stays as it was */
