@@ -257,7 +257,9 @@ describe("stage 2: JSON", () => {
     server = await bootStore({ mode: "json" });
     const peer = await server.join();
     peer.send(Buffer.concat([Buffer.from(line), Buffer.from("\n")]));
-    expect(await heard(peer)).toEqual({ error: { code: "MALFORMED", message: expect.any(String) } });
+    expect(await heard(peer)).toEqual({
+      error: { code: "MALFORMED", message: expect.any(String) },
+    });
     peer.send("[1]\n");
     expect(await peer.next()).toBe("[1]");
     expect(server.stats()).toMatchObject({ requests: 2, refused: 1 });
@@ -494,7 +496,9 @@ describe("stage 5: robustness, logging and errors", () => {
       else if (i % 4 === 1) peer.half();
       else peer.reset();
     }
-    expect((await ask(stays, { action: "PUBLISH", channel: "news", value: 1 })).result).toBeNumber();
+    expect(
+      (await ask(stays, { action: "PUBLISH", channel: "news", value: 1 })).result,
+    ).toBeNumber();
     await until(() => stat("clients") === 1);
     expect(server.stats()).toMatchObject({ subscriptions: 0, closed_bug: 0 });
     expect(stat("closed_reset") + stat("closed_eof")).toBe(60);
@@ -697,7 +701,12 @@ describe("stage 6: concurrency", () => {
     console.log(
       `1,000 clients at once: a reply takes ${(waited / count).toFixed(1)} ms on average, ${Math.round(count / seconds)} a second`,
     );
-    expect(server.stats()).toMatchObject({ clients: 1000, keys: 1000, requests: count, refused: 0 });
+    expect(server.stats()).toMatchObject({
+      clients: 1000,
+      keys: 1000,
+      requests: count,
+      refused: 0,
+    });
     for (const peer of peers) peer.end();
     await until(() => stat("clients") === 0);
   }, 60_000);

@@ -36,6 +36,8 @@ export function mayAt(role: Role, right: Right, path: Path): boolean {
 
 /** Every role by its token. */
 export class Roles {
+  /** Whether no tokens are asked for, so that everybody may do everything. */
+  readonly open: boolean;
   readonly #byDigest = new Map<string, Role>();
 
   /**
@@ -43,14 +45,11 @@ export class Roles {
    * @throws StartError when a file cannot be used, with every problem of it
    */
   constructor({ token_file: file, roles_file: path }: Config["store"]) {
-    if (file !== "") this.#add(tokenIn(file, "store: store.token_file"), FULL);
-    if (path === "") return;
-    for (const { token, ...role } of readRoles(path)) this.#add(token, role);
-  }
-
-  /** Whether nobody has a token, so that everybody may do everything. */
-  get open(): boolean {
-    return this.#byDigest.size === 0;
+    this.open = file === "" && path === "";
+    if (file !== "") {
+      this.#byDigest.set(hexOf(tokenIn(file, "store: store.token_file")), FULL);
+    }
+    if (path !== "") readRoles(path, this.#byDigest);
   }
 
   /** The role of a token, by its digest in hex. */
@@ -58,14 +57,10 @@ export class Roles {
     // Looking a digest up tells by its time at most of digests, which tell nothing of tokens.
     return this.#byDigest.get(hex);
   }
+}
 
-  #add(token: string, role: Role): void {
-    const hex = digest(token).toString("hex");
-    if (this.#byDigest.has(hex)) {
-      throw new StartError(`store: ${role.name} has a token that another role has too`);
-    }
-    this.#byDigest.set(hex, role);
-  }
+function hexOf(token: string): string {
+  return digest(token).toString("hex");
 }
 
 const isPrefix = (found: string) => partsOf(found).length === 0 || unfit(partsOf(found)) === null;
@@ -90,7 +85,8 @@ const ROLE = section("A role: who has its token may do this.", {
   subscribe: prefixes("Channels it may subscribe to."),
 });
 
-function readRoles(path: string): (Role & { token: string })[] {
+/** Adds the roles of a file by their tokens' digests. @throws StartError with every problem of the file */
+function readRoles(path: string, byDigest: Map<string, Role>): void {
   const fail = (problems: readonly string[]) => new StartError(problems.join("\n"));
   let content: string;
   try {
@@ -100,16 +96,29 @@ function readRoles(path: string): (Role & { token: string })[] {
   }
   const layer = parseLayer(path, content);
   if ("message" in layer) throw fail([problemText(layer)]);
-  const names = Object.keys(layer.values);
-  const table = Object.fromEntries(names.map((name) => [name, ROLE]));
-  const { values, problems } = readTable(table, layer);
-  if (problems.length > 0) throw fail(problems.map(problemText));
-  return names.map((name) => {
-    const role = values[name] as (typeof values)[string];
-    if (role.token === "") throw fail([`${path}: ${name}: a role needs a token`]);
-    const rights = Object.fromEntries(
-      RIGHTS.map((right) => [right, role[right].map(partsOf)]),
-    ) as Record<Right, Path[]>;
-    return { name, token: role.token, ...rights };
+  const problems: string[] = [];
+  const complain = (key: string, message: string) => {
+    const at = layer.positions?.get(key);
+    const where = at ? `${layer.name}:${at.line}:${at.column}` : layer.name;
+    problems.push(`${where}: ${key}: ${message}`);
+  };
+  // What stands beside the roles may be a token: it is not shown.
+  const tables = Object.entries(layer.values).filter(([name, found]) => {
+    const isTable = typeof found === "object" && found !== null && !Array.isArray(found);
+    if (!isTable) complain(name, "stands in no role; allowed: a table for each role");
+    return isTable;
   });
+  const entries = Object.fromEntries(tables.map(([name]) => [name, ROLE]));
+  const read = readTable(entries, { ...layer, values: Object.fromEntries(tables) });
+  problems.push(...read.problems.map(problemText));
+  for (const [name, found] of tables) {
+    if (!Object.hasOwn(found as object, "token")) complain(name, "a role needs a token");
+    const { token, ...rights } = read.values[name] as (typeof read.values)[string];
+    if (token === "") continue;
+    const hex = hexOf(token);
+    if (byDigest.has(hex)) complain(`${name}.token`, "somebody else has the same token");
+    const paths = RIGHTS.map((right) => [right, rights[right].map(partsOf)] as const);
+    byDigest.set(hex, { name, ...(Object.fromEntries(paths) as Record<Right, Path[]>) });
+  }
+  if (problems.length > 0) throw fail(problems);
 }
