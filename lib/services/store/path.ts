@@ -15,6 +15,7 @@ export const SYSTEM = "sys";
 const ROOT: Path = [];
 
 // Control characters would let a key of one client garble the terminal of another.
+// oxlint-disable-next-line no-control-regex
 const UNFIT = /[\u0000-\u001f\u007f-\u009f]/;
 
 /** The parts of a text, unchecked: `^users^42` and `users^42` are the same. */

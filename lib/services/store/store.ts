@@ -353,7 +353,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
   /** What a client subscribes to without its new role's right ends. */
   #grant(client: StoreClient, role: Role): void {
     client.role = role;
-    for (const one of [...client.subscriptions.values()]) {
+    for (const one of client.subscriptions.values()) {
       const right = one.kind === "keys" ? "read" : "subscribe";
       if (!mayAt(role, right, one.pattern.path)) this.unsubscribe(client, one);
     }

@@ -1,0 +1,407 @@
+import { afterAll, afterEach, describe, expect, spyOn, test } from "bun:test";
+import * as fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { TOKEN_VARIABLE } from "../lib/config/contradictions.ts";
+import type { Config } from "../lib/config/table.ts";
+import { HandClock } from "../lib/host/clock.ts";
+import { Program } from "../lib/host/lifecycle.ts";
+import { Log } from "../lib/host/log.ts";
+import type { Address, Running } from "../lib/host/service.ts";
+import { Store } from "../lib/services/store/store.ts";
+import { web } from "../lib/services/web/web.ts";
+import { type Answer, ask, configOf, dial, heard, NOBODY, type Peer, turn, until } from "./kit.ts";
+
+const TOKEN = "the-token-of-this-test";
+const root = fs.mkdtempSync(join(tmpdir(), "web-store-"));
+const small = join(root, "small-disk");
+const endings: (() => Promise<void>)[] = [];
+
+/** A disk of 4 MiB, which a test can fill. */
+const hasSmallDisk = (() => {
+  fs.mkdirSync(small);
+  const mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", small];
+  try {
+    return Bun.spawnSync(mount, { stderr: "ignore" }).exitCode === 0;
+  } catch {
+    return false;
+  }
+})();
+
+afterEach(async () => {
+  for (const end of endings.splice(0)) await end();
+});
+afterAll(() => {
+  if (hasSmallDisk) Bun.spawnSync(["umount", "-l", small]);
+  fs.rmSync(root, { recursive: true });
+});
+
+/** A store and the web service on free ports, with a clock that moves by hand. */
+async function boot(section: object = {}) {
+  const clock = new HandClock();
+  const config = configOf({
+    relay: { enabled: false },
+    store: { enabled: true, port: 0, durability: "none", ...section },
+    web: { enabled: true, port: 0 },
+  });
+  const log = new Log(config.name, config.logger, clock, () => {});
+  const program = new Program<Config>(clock, log, NOBODY);
+  const before = process.env[TOKEN_VARIABLE];
+  process.env[TOKEN_VARIABLE] = TOKEN;
+  try {
+    await program.start({ store: (config, host) => new Store(config, host), web }, config);
+  } finally {
+    if (before === undefined) delete process.env[TOKEN_VARIABLE];
+    else process.env[TOKEN_VARIABLE] = before;
+  }
+  const store = program.running.get("store") as Store;
+  const [{ port }] = store.addresses as [Address];
+  const [{ port: webPort }] = (program.running.get("web") as Running).addresses as [Address];
+  const url = `http://127.0.0.1:${webPort}`;
+  const get = (path: string) => fetch(url + path, { keepalive: false });
+  let down: Promise<void> | null = null;
+  const server = {
+    clock,
+    program,
+    store,
+    get,
+    json: async (path: string) => (await (await get(path)).json()) as Answer,
+    metric: async (name: string) =>
+      (await (await get("/metrics")).text())
+        .split("\n")
+        .find((line) => line.startsWith(`${name} `)),
+    post: (path: string, body: object) =>
+      fetch(url + path, {
+        method: "POST",
+        keepalive: false,
+        headers: { "content-type": "application/json", authorization: `Bearer ${TOKEN}` },
+        body: JSON.stringify(body),
+      }),
+    async join(): Promise<Peer> {
+      const before = store.stats()["accepted"] as number;
+      const peer = await dial(port);
+      await until(() => (store.stats()["accepted"] as number) > before);
+      return peer;
+    },
+    drain: () => (down ??= program.drain(1000)),
+    async stop(): Promise<void> {
+      let isDown = false;
+      void server.drain().then(() => (isDown = true));
+      while (!isDown) {
+        clock.advance(250);
+        await turn();
+      }
+      await log.close();
+    },
+  };
+  endings.push(() => server.stop());
+  return server;
+}
+
+type Booted = Awaited<ReturnType<typeof boot>>;
+
+/** A table of the store as `/varz` tells of it. */
+async function table(server: Booted, name: string): Promise<Answer> {
+  const { services } = await server.json("/varz");
+  return services.store.tables.find((one: Answer) => one["name"] === name);
+}
+
+/** A request that sets so many keys of each namespace. */
+const fill = (counts: Record<string, number>) => {
+  const values: Record<string, number> = {};
+  for (const [name, count] of Object.entries(counts)) {
+    for (let i = 0; i < count; i++) values[`${name}^${i}`] = i;
+  }
+  return { action: "MSET", values };
+};
+
+describe("the tables of the store", () => {
+  test("are empty at first, and tell what they are of", async () => {
+    const server = await boot();
+    const { services } = await server.json("/varz");
+    expect(services.store.tables).toEqual([
+      {
+        name: "namespaces",
+        about: expect.any(String),
+        columns: [{ name: "keys", unit: "keys" }],
+        rows: [],
+        more: 0,
+        partial: false,
+      },
+      {
+        name: "channels",
+        about: expect.any(String),
+        columns: [
+          { name: "subscribers", unit: "clients" },
+          { name: "messages", unit: "messages" },
+        ],
+        rows: [],
+        more: 0,
+        partial: false,
+      },
+    ]);
+    expect(services.web).not.toHaveProperty("tables");
+  });
+
+  test("namespaces: the largest first, keys counted at any depth, the server's own left out", async () => {
+    const server = await boot();
+    const peer = await server.join();
+    await ask(peer, fill({ few: 1, many: 3, "deep^below": 2, alone: 0 }));
+    await ask(peer, { action: "SET", key: "in-no-namespace", value: 1 });
+    await ask(peer, { action: "SET", key: "many", value: "also a key" });
+    expect((await table(server, "namespaces"))["rows"]).toEqual([
+      ["many", 3],
+      ["deep", 2],
+      ["few", 1],
+    ]);
+    await ask(peer, { action: "DEL", key: "many", tree: true });
+    await ask(peer, { action: "EXPIRE", key: "few^0", ttl_ms: 100 });
+    server.clock.advance(200);
+    expect((await table(server, "namespaces"))["rows"]).toEqual([["deep", 2]]);
+  });
+
+  test("channels: the most subscribers first, then the most messages, patterns beside them", async () => {
+    const server = await boot();
+    const [a, b] = [await server.join(), await server.join()];
+    await ask(a, { action: "SUBSCRIBE", channel: "quiet" });
+    await ask(a, { action: "SUBSCRIBE", channel: "news^eu" });
+    await ask(b, { action: "SUBSCRIBE", channel: "news^eu" });
+    await ask(b, { action: "SUBSCRIBE", channel: "news^*" });
+    await ask(b, { action: "SUBSCRIBE", channel: "*" });
+    const c = await server.join();
+    for (const channel of ["news^eu", "news^eu", "news^us", "quiet", "unheard", "unheard"]) {
+      await ask(c, { action: "PUBLISH", channel, value: 1 });
+    }
+    expect((await table(server, "channels"))["rows"]).toEqual([
+      ["news^eu", 2, 2],
+      ["quiet", 1, 1],
+      ["*", 1, 0],
+      ["news^*", 1, 0],
+      ["unheard", 0, 2],
+      ["news^us", 0, 1],
+    ]);
+    a.end();
+    b.end();
+    await until(() => server.store.stats()["clients"] === 1);
+    expect((await table(server, "channels"))["rows"]).toEqual([
+      ["news^eu", 0, 2],
+      ["unheard", 0, 2],
+      ["news^us", 0, 1],
+      ["quiet", 0, 1],
+    ]);
+  });
+
+  test("have 20 rows, of the first 1,000 that there are", async () => {
+    const server = await boot();
+    const peer = await server.join();
+    const name = (i: number) => `n${String(i).padStart(5, "0")}`;
+    const counts = (from: number, to: number) =>
+      Object.fromEntries(Array.from({ length: to - from }, (_, i) => [name(from + i), 1]));
+    await ask(peer, fill(counts(0, 20)));
+    expect(await table(server, "namespaces")).toMatchObject({ more: 0, partial: false });
+    await ask(peer, fill({ ...counts(20, 1000), [name(999)]: 2 }));
+    const full = await table(server, "namespaces");
+    expect(full).toMatchObject({ more: 980, partial: false });
+    expect(full["rows"]).toHaveLength(20);
+    expect(full["rows"].slice(0, 2)).toEqual([
+      [name(999), 2],
+      [name(0), 1],
+    ]);
+    await ask(peer, fill({ [name(1000)]: 3 }));
+    expect(await table(server, "namespaces")).toMatchObject({ more: 980, partial: true });
+    for (let i = 0; i < 1000; i++) {
+      const line = JSON.stringify({ action: "PUBLISH", channel: `c^${name(i)}`, value: 1 });
+      peer.send(`${line}\n`);
+    }
+    for (let i = 0; i < 1000; i++) await heard(peer);
+    expect(await table(server, "channels")).toMatchObject({ more: 980, partial: false });
+    await ask(peer, { action: "PUBLISH", channel: "d", value: 1 });
+    expect(await table(server, "channels")).toMatchObject({ more: 980, partial: true });
+  });
+
+  test("keep names as they are, but for their length", async () => {
+    const server = await boot();
+    const peer = await server.join();
+    const hostile = `<img src=x onerror="alert(1)">\\ '`;
+    const long = "x".repeat(256);
+    for (const channel of [hostile, long, `${long}^y`, `${"x".repeat(255)}^😀`]) {
+      const answer = await ask(peer, { action: "PUBLISH", channel, value: 1 });
+      expect(answer).toEqual({ result: 0 });
+    }
+    const { rows } = await table(server, "channels");
+    expect(rows.map(([name]: [string]) => name)).toEqual([
+      hostile,
+      `${"x".repeat(255)}^…`,
+      long,
+      `${long}…`,
+    ]);
+  });
+
+  test("are asked for only while somebody looks", async () => {
+    const server = await boot();
+    const tables = spyOn(server.store, "tables");
+    server.clock.advance(5000);
+    for (const path of ["/", "/healthz", "/readyz", "/metrics", "/connz"]) {
+      expect((await server.get(path)).status).toBe(200);
+    }
+    expect(tables).toHaveBeenCalledTimes(0);
+    await server.get("/varz");
+    expect(tables).toHaveBeenCalledTimes(1);
+    const stream = (await server.get("/events")).body?.getReader();
+    await stream?.read();
+    expect(tables).toHaveBeenCalledTimes(2);
+    server.clock.advance(3000);
+    expect(tables).toHaveBeenCalledTimes(5);
+    await stream?.cancel();
+    const service = server.program.running.get("web") as Running;
+    await until(() => service.stats()["streams"] === 0);
+    server.clock.advance(5000);
+    expect(tables).toHaveBeenCalledTimes(5);
+  });
+
+  test("are in the event stream", async () => {
+    const server = await boot();
+    await ask(await server.join(), fill({ users: 2 }));
+    const stream = (await server.get("/events")).body?.getReader();
+    let said = "";
+    while (!said.includes("event: tick") || !said.endsWith("\n\n")) {
+      said += Buffer.from((await stream?.read())?.value as Uint8Array).toString();
+    }
+    const [, tick] = /^event: tick\ndata: (.*)$/m.exec(said) as unknown as [string, string];
+    const [namespaces] = JSON.parse(tick).services.store.tables;
+    expect(namespaces).toMatchObject({ name: "namespaces", rows: [["users", 2]] });
+    await stream?.cancel();
+  });
+
+  test("there are none where no keys are kept", async () => {
+    const server = await boot({ mode: "echo" });
+    expect((await server.json("/varz"))["services"].store.tables).toEqual([]);
+  });
+});
+
+describe("the store among the services", () => {
+  const promtool = Bun.which("promtool");
+
+  test.skipIf(promtool === null)(
+    `/metrics passes promtool${promtool === null ? " (promtool is not installed)" : ""}`,
+    async () => {
+      const server = await boot();
+      await ask(await server.join(), fill({ users: 2 }));
+      const text = await (await server.get("/metrics")).text();
+      const check = Bun.spawnSync([promtool as string, "check", "metrics"], {
+        stdin: Buffer.from(text),
+      });
+      expect(check.stdout.toString() + check.stderr.toString()).toBe("");
+      expect(check.exitCode).toBe(0);
+    },
+  );
+
+  test("/metrics has each of its numbers, commands by action, and no name that a client chose", async () => {
+    const server = await boot();
+    const peer = await server.join();
+    await ask(peer, fill({ unmistakable: 2 }));
+    await ask(peer, { action: "PUBLISH", channel: "unmistakable", value: 1 });
+    await ask(peer, { action: "GET", key: "nothing" });
+    peer.end();
+    await until(() => server.store.stats()["clients"] === 0);
+    const text = await (await server.get("/metrics")).text();
+    expect(text.split("\n")).toContainValues([
+      "summoner_store_keys 2",
+      "summoner_store_requests_total 3",
+      "summoner_store_refused_requests_total 1",
+      'summoner_store_commands_requests_total{action="MSET"} 1',
+      'summoner_store_commands_requests_total{action="GET"} 1',
+      'summoner_store_closed_clients_total{reason="eof"} 1',
+      'summoner_service_healthy{service="store"} 1',
+    ]);
+    expect(text).not.toContain("unmistakable");
+    const samples = text.split("\n").filter((line) => line.startsWith("summoner_store_"));
+    expect(samples).toHaveLength(Object.keys(server.store.declared).length);
+    const stats = Object.keys(server.store.stats()).toSorted();
+    expect(stats).toEqual(Object.keys(server.store.declared).toSorted());
+  });
+
+  test("/connz has its clients, and an operator may kick one", async () => {
+    const server = await boot();
+    const [peer, other] = [await server.join(), await server.join()];
+    await ask(peer, { action: "PING" });
+    server.clock.advance(2000);
+    const { clients } = await server.json("/connz?service=store&sort=id&order=asc");
+    expect(clients).toHaveLength(2);
+    const line = '{"action":"PING"}\n';
+    expect(clients[0]).toMatchObject({
+      service: "store",
+      address: peer.address,
+      state: "open",
+      age_seconds: 2,
+      lines_in: 1,
+      bytes_in: line.length,
+      bytes_out: peer.bytes,
+      outbox_bytes: 0,
+    });
+    const { id } = clients[0];
+    const answer = await server.post("/admin/kick", { service: "store", id });
+    expect([answer.status, await answer.json()]).toEqual([
+      200,
+      { ok: true, outcome: `closed client ${id} of store, ${peer.address}` },
+    ]);
+    expect(await heard(peer)).toEqual({
+      event: "closed",
+      reason: "kicked",
+      message: "an operator closed the connection",
+    });
+    await peer.closed;
+    expect(await server.metric('summoner_store_closed_clients_total{reason="kicked"}')).toEndWith(
+      " 1",
+    );
+    expect((await server.json("/connz?service=store"))["total"]).toBe(1);
+    expect((await ask(other, { action: "PING" }))["error"]).toBeUndefined();
+    expect((await server.post("/admin/kick", { service: "store", id })).status).toBe(404);
+  });
+
+  test("/readyz and /healthz tell of a drain for as long as it lasts", async () => {
+    const server = await boot();
+    expect((await server.get("/readyz")).status).toBe(200);
+    const peer = await server.join();
+    // It does not see the end of its connection, so that the drain waits for it.
+    peer.pause();
+    const drained = server.drain();
+    const ready = await server.get("/readyz");
+    expect([ready.status, await ready.json()]).toEqual([
+      503,
+      { ready: false, why: { drain: "the server is stopping" } },
+    ]);
+    expect(await server.json("/healthz")).toEqual({ status: "draining", why: {} });
+    expect((await table(server, "namespaces"))["rows"]).toEqual([]);
+    server.clock.advance(1000);
+    await drained;
+    expect(server.get("/readyz")).rejects.toThrow();
+  });
+
+  test.skipIf(!hasSmallDisk)(
+    `/healthz tells of a journal that cannot be written, and of its recovery${hasSmallDisk ? "" : " (mounting a tmpfs is not permitted here)"}`,
+    async () => {
+      const server = await boot({ durability: "batch", path: join(small, "store") });
+      const peer = await server.join();
+      const set = (n: number) =>
+        ask(peer, { action: "SET", key: `big^${n}`, value: "x".repeat(100_000) });
+      expect(await server.json("/healthz")).toEqual({ status: "ok", why: {} });
+      fs.writeFileSync(join(small, "ballast"), Buffer.alloc(3 * 2 ** 20));
+      let written = 0;
+      while ((await set(written))["error"] === undefined) written++;
+      const why = { store: "changes are refused: cannot write: no space left on device" };
+      const alive = await server.get("/healthz");
+      expect([alive.status, await alive.json()]).toEqual([503, { status: "failing", why }]);
+      const ready = await server.get("/readyz");
+      expect([ready.status, await ready.json()]).toEqual([503, { ready: false, why }]);
+      expect(await server.metric("summoner_store_journal_failing_state")).toEndWith(" 1");
+      expect(await server.metric('summoner_service_healthy{service="store"}')).toEndWith(" 0");
+      // What was accepted is served and told of all the while.
+      expect((await table(server, "namespaces"))["rows"]).toEqual([["big", written]]);
+      fs.unlinkSync(join(small, "ballast"));
+      server.clock.advance(250);
+      expect(await server.json("/healthz")).toEqual({ status: "ok", why: {} });
+      expect((await set(written))["error"]).toBeUndefined();
+    },
+  );
+});
