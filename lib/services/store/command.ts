@@ -3,7 +3,7 @@ import type { ChannelEngine, KeyEngine, Stored } from "./engine.ts";
 import type { Field, Fields, Request } from "./fields.ts";
 import { type Doubt, doubt } from "./numbers.ts";
 import { type Path, SYSTEM } from "./path.ts";
-import { type Code, Refusal } from "./refusal.ts";
+import { type Code, Refusal, TOO_LARGE } from "./refusal.ts";
 import { mayAt, type Right } from "./roles.ts";
 
 /** What commands act on. */
@@ -69,6 +69,14 @@ export function command<const F extends Fields>(
 export function result(json: string | number | boolean): string {
   return `"result":${json}`;
 }
+
+/** Why a value cannot be sent or kept, or null: whoever gets it could not be sent it. */
+export function tooLarge(text: string, { limits }: Surroundings): Refusal | null {
+  const most = limits.outboxBytes / 2;
+  return 3 * text.length > most && Buffer.byteLength(text) > most ? TOO_LARGE : null;
+}
+
+export const OK = result('"OK"');
 
 /** Why a client may not do something at a path, or null. */
 export function forbidden(client: StoreClient, right: Right, path: Path): Refusal | null {

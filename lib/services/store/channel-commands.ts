@@ -1,0 +1,170 @@
+import { keyOf, type StoreClient, type Subscription } from "./client.ts";
+import {
+  type Command,
+  command,
+  forbidden,
+  result,
+  type Surroundings,
+  tooLarge,
+} from "./command.ts";
+import * as field from "./fields.ts";
+import { inner, misplaced, PAGING, paging } from "./paging.ts";
+import { partsOf, pathOf, patternOf, SEPARATOR, textOf, unfit } from "./path.ts";
+import { Refusal } from "./refusal.ts";
+
+const ns = field.optional(field.text("Namespace that the name is in, as orders^eu."), "the root");
+const channel = field.optional(
+  field.text("A channel, as orders^eu; or orders^* for all below, * for all."),
+);
+const keys = field.optional(field.text("Keys to watch: one, or with ^* at the end all below."));
+
+const STAR = new Refusal("BAD_KEY", "a channel has no part that is *");
+
+/** Actions on channels, and the subscriptions to what becomes of keys. */
+export const CHANNEL_COMMANDS: Readonly<Record<string, Command>> = {
+  SUBSCRIBE: command({
+    about:
+      "Sends what a channel carries from now on, or with keys what becomes of keys. With since, what a channel has carried after that message comes first.",
+    fields: {
+      channel,
+      keys,
+      ns,
+      since: field.optional(
+        field.whole(
+          0,
+          Number.MAX_SAFE_INTEGER,
+          "Number of the last message that was seen; not for a pattern.",
+        ),
+      ),
+      epoch: field.optional(field.text("The epoch that number came with.")),
+    },
+    result:
+      "`{subscribed}`; of one channel `{subscribed, seq, epoch}`, and with since `{replayed, lost}` too: lost is null where that cannot be known",
+    errors: ["TOO_MANY"],
+    right: "subscribe",
+    run(request, client, at) {
+      const wanted = subscriptionOf(request);
+      if (wanted instanceof Refusal) return wanted;
+      const { kind, pattern, name } = wanted;
+      const refusal = forbidden(client, kind === "keys" ? "read" : "subscribe", pattern.path);
+      if (refusal) return refusal;
+      const single = kind === "channel" && !pattern.below;
+      if (!single && (request.since !== undefined || request.epoch !== undefined)) {
+        return new Refusal("WRONG_TYPE", "since; allowed: only with one channel");
+      }
+      const full = tooMany(client, wanted, at);
+      if (full && !client.subscriptions.has(keyOf(wanted))) return full;
+      at.subscribe(client, wanted);
+      const subscribed = JSON.stringify(name);
+      if (!single) return result(`{"subscribed":${subscribed}}`);
+      const { since, epoch } = request;
+      const known = `"subscribed":${subscribed},"seq":${at.channels.known(pattern.path).seq},"epoch":"${at.epoch}"`;
+      if (since === undefined) return result(`{${known}}`);
+      const { replayed, lost } = at.replay(client, pattern.path, since, epoch);
+      return result(`{${known},"replayed":${replayed},"lost":${lost}}`);
+    },
+  }),
+
+  UNSUBSCRIBE: command({
+    about: "Ends a subscription, or all.",
+    fields: { channel, keys, ns },
+    result: "how many were ended",
+    errors: [],
+    right: null,
+    run(request, client, at) {
+      if (request.channel === undefined && request.keys === undefined && request.ns === undefined) {
+        const all = [...client.subscriptions.values()];
+        for (const one of all) at.unsubscribe(client, one);
+        return result(all.length);
+      }
+      const named = subscriptionOf(request);
+      if (named instanceof Refusal) return named;
+      return result(at.unsubscribe(client, named) ? 1 : 0);
+    },
+  }),
+
+  PUBLISH: command({
+    about: "Sends a value to whoever subscribes to a channel.",
+    fields: {
+      channel: field.text("The channel."),
+      value: field.json("What to send."),
+      ns,
+    },
+    result: "how many subscribers it went to",
+    errors: ["TOO_LARGE"],
+    right: "publish",
+    run(request, client, at) {
+      const path = pathOf(request.ns, request.channel);
+      const bad = unfit(path) ?? (path.includes("*") ? STAR : null);
+      if (bad) return bad;
+      const refusal = forbidden(client, "publish", path);
+      if (refusal) return refusal;
+      const text = JSON.stringify(request.value);
+      const large = tooLarge(text, at);
+      if (large) return large;
+      const count = at.channels.publish(path, text);
+      client.work += count;
+      return result(count);
+    },
+  }),
+
+  CHANNELS: command({
+    about: "Lists channels that have subscribers or keep messages, in order, a page at a time.",
+    fields: {
+      ns,
+      ...PAGING,
+    },
+    result: "`{channels, cursor}`: of each `{channel, subscribers, seq}`",
+    errors: [],
+    right: "subscribe",
+    run(request, client, at) {
+      const path = partsOf(request.ns ?? "");
+      const start = inner(request.ns, request.prefix ?? "");
+      const named = start.split(SEPARATOR).slice(0, -1);
+      const whole = [...path, ...named];
+      const refusal = misplaced(whole) ?? forbidden(client, "subscribe", whole);
+      if (refusal) return refusal;
+      const { names, cursor: next, visited } = at.channels.scan(path, start, paging(request));
+      client.work += visited;
+      const channels = names.map((name) => ({
+        channel: name,
+        ...at.channels.known([...path, ...name.split(SEPARATOR)]),
+      }));
+      return result(JSON.stringify({ channels, cursor: next }));
+    },
+  }),
+};
+
+interface Named extends Subscription {
+  readonly name: string;
+}
+
+function subscriptionOf(request: {
+  channel?: string;
+  keys?: string;
+  ns?: string;
+}): Named | Refusal {
+  const { channel: one, keys: some, ns: namespace } = request;
+  if ((one === undefined) === (some === undefined)) {
+    return new Refusal("MISSING_FIELD", "just one of channel, keys");
+  }
+  const parts = pathOf(namespace, (one ?? some) as string);
+  const pattern = patternOf(parts);
+  if (pattern instanceof Refusal) return pattern;
+  if (one !== undefined && pattern.path.includes("*")) return STAR;
+  return { kind: one === undefined ? "keys" : "channel", pattern, name: textOf(parts) };
+}
+
+function tooMany(
+  client: StoreClient,
+  { pattern }: Named,
+  { limits }: Surroundings,
+): Refusal | null {
+  if (client.subscriptions.size >= limits.subscriptions) {
+    return new Refusal("TOO_MANY", `at most ${limits.subscriptions} subscriptions`);
+  }
+  if (pattern.below && client.patterns >= limits.patterns) {
+    return new Refusal("TOO_MANY", `at most ${limits.patterns} patterns`);
+  }
+  return null;
+}

@@ -1,0 +1,289 @@
+import type { StoreClient } from "./client.ts";
+import { type Answer, type Command, command, forbidden, OK, result, tooLarge } from "./command.ts";
+import type { Page } from "./engine.ts";
+import * as field from "./fields.ts";
+import { inner, misplaced, PAGING, paging } from "./paging.ts";
+import { type Path, partsOf, pathOf, SEPARATOR, unfit } from "./path.ts";
+import { NOT_FOUND, Refusal, TOO_LARGE } from "./refusal.ts";
+
+/** Longest life that can be asked for, in milliseconds: some 300 years. */
+const MAX_TTL = 10 ** 13;
+
+const ns = field.optional(field.text("Namespace that the key is in, as users^42."), "the root");
+const key = field.text("The key; ^ separates its parts.");
+const ttl = (about: string) => field.whole(1, MAX_TTL, about);
+const version = field.optional(
+  field.whole(
+    0,
+    Number.MAX_SAFE_INTEGER,
+    "Only if the value has this version; 0 is that of an absent one.",
+  ),
+  "any",
+);
+
+/** Actions on keys and namespaces. */
+export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
+  SET: command({
+    about: "Sets a value. It never expires unless ttl_ms is given, whatever the one before did.",
+    fields: {
+      key,
+      value: field.json("The value."),
+      ns,
+      ttl_ms: field.optional(ttl("Milliseconds until it expires."), "never"),
+      if_absent: field.optional(field.flag("Only if there is no value."), "false"),
+      if_version: version,
+    },
+    result: '"OK"',
+    errors: ["ALREADY_EXISTS", "VERSION_MISMATCH", "TOO_LARGE", "MEMORY_FULL", "DISK_FULL"],
+    right: "write",
+    run(request, client, at) {
+      const path = pathOf(request.ns, request.key);
+      const refusal = forbidden(client, "write", path);
+      if (refusal) return refusal;
+      const text = JSON.stringify(request.value);
+      const large = tooLarge(text, at);
+      if (large) return large;
+      const set = at.keys.set(path, text, {
+        ttlMs: request.ttl_ms,
+        ifAbsent: request.if_absent,
+        ifVersion: request.if_version,
+      });
+      return set instanceof Refusal ? set : OK;
+    },
+  }),
+
+  GET: command({
+    about: "Answers a value.",
+    fields: {
+      key,
+      ns,
+      default: field.optional(field.json("Answered where there is no value."), "an error"),
+      meta: field.optional(
+        field.flag("Whether to tell the version and the time left too."),
+        "false",
+      ),
+    },
+    result: "the value, or with meta `{value, version, ttl_ms}`",
+    errors: ["NOT_FOUND"],
+    right: "read",
+    run(request, client, at) {
+      const path = pathOf(request.ns, request.key);
+      const refusal = forbidden(client, "read", path);
+      if (refusal) return refusal;
+      const found = at.keys.get(path);
+      if (found === null) {
+        const bad = unfit(path);
+        if (bad) return bad;
+        if (request.default === undefined) return NOT_FOUND;
+        const text = JSON.stringify(request.default);
+        return request.meta ? result(`{"value":${text},"version":0,"ttl_ms":null}`) : result(text);
+      }
+      if (!request.meta) return result(found.text);
+      const left = at.left(found);
+      return result(`{"value":${found.text},"version":${found.version},"ttl_ms":${left}}`);
+    },
+  }),
+
+  DEL: command({
+    about: "Removes a value; with tree all below it too.",
+    fields: {
+      key,
+      ns,
+      tree: field.optional(field.flag("Whether everything below goes too."), "false"),
+      if_version: version,
+    },
+    result: "how many values were removed",
+    errors: ["NOT_FOUND", "VERSION_MISMATCH", "DISK_FULL"],
+    right: "write",
+    run(request, client, at) {
+      const path = pathOf(request.ns, request.key);
+      const refusal = forbidden(client, "write", path) ?? unfit(path);
+      if (refusal) return refusal;
+      const removed = at.keys.del(path, request.tree ?? false, request.if_version);
+      return removed instanceof Refusal ? removed : result(removed);
+    },
+  }),
+
+  EXISTS: command({
+    about: "Tells whether there is a value.",
+    fields: { key, ns },
+    result: "true or false",
+    errors: [],
+    right: "read",
+    run(request, client, at) {
+      const path = pathOf(request.ns, request.key);
+      const refusal = forbidden(client, "read", path) ?? unfit(path);
+      return refusal ?? result(at.keys.get(path) !== null);
+    },
+  }),
+
+  INCR: command({
+    about: "Adds to an integer; an absent one counts as 0. What it is set to expire at stays.",
+    fields: {
+      key,
+      ns,
+      by: field.optional(
+        field.whole(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, "What to add."),
+        "1",
+      ),
+    },
+    result: "the new number",
+    errors: ["NOT_A_NUMBER", "MEMORY_FULL", "DISK_FULL"],
+    right: "write",
+    run(request, client, at) {
+      const path = pathOf(request.ns, request.key);
+      const refusal = forbidden(client, "write", path);
+      if (refusal) return refusal;
+      const number = at.keys.increase(path, request.by ?? 1);
+      return number instanceof Refusal ? number : result(number);
+    },
+  }),
+
+  EXPIRE: command({
+    about: "Sets when a value expires.",
+    fields: {
+      key,
+      ttl_ms: field.wholeOrNull(1, MAX_TTL, "Milliseconds until then; null for never."),
+      ns,
+    },
+    result: '"OK"',
+    errors: ["NOT_FOUND", "DISK_FULL"],
+    right: "write",
+    run(request, client, at) {
+      const path = pathOf(request.ns, request.key);
+      const refusal = forbidden(client, "write", path);
+      return refusal ?? at.keys.expire(path, request.ttl_ms) ?? OK;
+    },
+  }),
+
+  TTL: command({
+    about: "Tells when a value expires.",
+    fields: { key, ns },
+    result: "the milliseconds left, or null for never",
+    errors: ["NOT_FOUND"],
+    right: "read",
+    run(request, client, at) {
+      const path = pathOf(request.ns, request.key);
+      const refusal = forbidden(client, "read", path);
+      if (refusal) return refusal;
+      const found = at.keys.get(path);
+      if (found === null) return unfit(path) ?? NOT_FOUND;
+      return result(`${at.left(found)}`);
+    },
+  }),
+
+  MGET: command({
+    about: "Answers several values.",
+    fields: { keys: field.textList("The keys."), ns },
+    result: "`{values, found}`: the values, null where there is none, and whether there is one",
+    errors: ["TOO_LARGE"],
+    right: "read",
+    run(request, client, at) {
+      const texts: string[] = [];
+      const found: boolean[] = [];
+      let length = 0;
+      for (const name of request.keys) {
+        const path = pathOf(request.ns, name);
+        const refusal = forbidden(client, "read", path) ?? unfit(path);
+        if (refusal) return refusal;
+        const text = at.keys.get(path)?.text;
+        texts.push(text ?? "null");
+        found.push(text !== undefined);
+        length += text?.length ?? 0;
+        // A character may be three bytes.
+        if (length > at.limits.outboxBytes / 6) return TOO_LARGE;
+      }
+      client.work += texts.length;
+      return result(`{"values":[${texts.join(",")}],"found":[${found.join(",")}]}`);
+    },
+  }),
+
+  MSET: command({
+    about: "Sets several values, all of them or none. They never expire.",
+    fields: { values: field.values("The values by their keys."), ns },
+    result: '"OK"',
+    errors: ["TOO_LARGE", "MEMORY_FULL", "DISK_FULL"],
+    right: "write",
+    run(request, client, at) {
+      const values: [Path, string][] = [];
+      for (const [name, value] of Object.entries(request.values)) {
+        const path = pathOf(request.ns, name);
+        const refusal = forbidden(client, "write", path);
+        if (refusal) return refusal;
+        const text = JSON.stringify(value);
+        const large = tooLarge(text, at);
+        if (large) return large;
+        values.push([path, text]);
+      }
+      client.work += values.length;
+      return at.keys.setAll(values) ?? OK;
+    },
+  }),
+
+  KEYS: command({
+    about:
+      "Lists keys that hold a value, in order, a page at a time; a page may be short and yet not the last.",
+    fields: { ns, ...PAGING },
+    result: "`{keys, cursor}`: names below ns, and where the next page begins, or null",
+    errors: [],
+    right: "read",
+    run(request, client, at) {
+      const path = partsOf(request.ns ?? "");
+      const start = inner(request.ns, request.prefix ?? "");
+      const named = start.split(SEPARATOR).slice(0, -1);
+      const whole = [...path, ...named];
+      const refusal = misplaced(whole) ?? forbidden(client, "read", whole);
+      if (refusal) return refusal;
+      return page("keys", client, at.keys.scan(path, start, paging(request)));
+    },
+  }),
+
+  ORDER: command({
+    about:
+      "Tells the sibling that follows a key, which need not exist; of an empty last part, the first one. Numbers come first, by value, then texts by code point.",
+    fields: {
+      key: field.text("The key; its last part may be empty."),
+      ns,
+      reverse: field.optional(
+        field.flag("Whether to go back: the one before, or the last."),
+        "false",
+      ),
+    },
+    result: "the key of the sibling, or null",
+    errors: [],
+    right: "read",
+    run(request, client, at) {
+      const asked = inner(request.ns, request.key);
+      const cut = asked.lastIndexOf(SEPARATOR);
+      const name = asked.slice(cut + 1);
+      const above = cut < 0 ? null : asked.slice(0, cut);
+      const path = [...partsOf(request.ns ?? ""), ...(above?.split(SEPARATOR) ?? [])];
+      const bad = misplaced(path) ?? (name === "" ? null : unfit([...path, name]));
+      if (bad) return bad;
+      const refusal = forbidden(client, "read", path);
+      if (refusal) return refusal;
+      const next = at.keys.next(path, name, request.reverse ?? false);
+      if (next === null) return result("null");
+      return result(JSON.stringify(above === null ? next : above + SEPARATOR + next));
+    },
+  }),
+
+  NAMESPACES: command({
+    about: "Lists the namespaces right below one, in order, a page at a time.",
+    fields: { ns, cursor: PAGING.cursor, limit: PAGING.limit },
+    result: "`{namespaces, cursor}`",
+    errors: [],
+    right: "read",
+    run(request, client, at) {
+      const path = partsOf(request.ns ?? "");
+      const refusal = misplaced(path) ?? forbidden(client, "read", path);
+      if (refusal) return refusal;
+      return page("namespaces", client, at.keys.namespaces(path, paging(request)));
+    },
+  }),
+};
+
+function page(what: string, client: StoreClient, { names, cursor, visited }: Page): Answer {
+  client.work += visited;
+  return result(JSON.stringify({ [what]: names, cursor }));
+}

@@ -1,0 +1,32 @@
+import type { Paging } from "./engine.ts";
+import * as field from "./fields.ts";
+import { type Path, SEPARATOR, unfit } from "./path.ts";
+import type { Refusal } from "./refusal.ts";
+
+/** What actions share that answer names a page at a time. */
+
+/** Longest page. */
+const MAX_LIMIT = 10_000;
+const DEFAULT_LIMIT = 1000;
+
+/** Fields of an action that answers a page of names. */
+export const PAGING = {
+  prefix: field.optional(field.text("What the names begin with."), "everything"),
+  cursor: field.optional(field.text("Where the page before ended."), "the beginning"),
+  limit: field.optional(field.whole(1, MAX_LIMIT, "Most names in the answer."), `${DEFAULT_LIMIT}`),
+};
+
+export function paging(request: { cursor?: string; limit?: number }): Paging {
+  return { after: request.cursor ?? null, limit: request.limit ?? DEFAULT_LIMIT };
+}
+
+/** Why a path cannot be a namespace, or null; the root can. */
+export function misplaced(path: Path): Refusal | null {
+  return path.length === 0 ? null : unfit(path);
+}
+
+/** A name without the separator that it may begin with; within a namespace it may not, and keeps it to be refused. */
+export function inner(namespace: string | undefined, name: string): string {
+  const isRoot = namespace === undefined || namespace === "";
+  return isRoot && name.startsWith(SEPARATOR) ? name.slice(1) : name;
+}
