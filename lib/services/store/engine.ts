@@ -31,7 +31,7 @@ export interface Page {
   readonly names: readonly string[];
   /** Where the next page begins; null when there is none. */
   readonly cursor: string | null;
-  /** How many nodes were looked at: what the page has cost. */
+  /** How many names were looked at. */
   readonly visited: number;
 }
 
@@ -60,6 +60,8 @@ export interface KeyEngine {
   namespaces(namespace: Path, paging: Paging): Page;
   /** The name of the sibling after (or with `back` before) one of a name, which need not exist; "" is before the first and after the last. */
   next(namespace: Path, name: string, back: boolean): string | null;
+  /** How many names have been looked at, beyond those that were asked for, since this was asked last. */
+  spent(): number;
 }
 
 /** A message that a channel still has. */

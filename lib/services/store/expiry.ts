@@ -6,9 +6,15 @@ const slotOf = (at: number): number => Math.floor(at / SLOT_MS);
 /** The numbers of values that expire, by when they do (clock milliseconds). */
 export class Expiry {
   size = 0;
+  readonly #expiresAt: (id: number) => number;
   readonly #slots = new Map<number, Set<number>>();
   /** The numbers of the slots as a heap, the first one first; of slots that are gone some are left. */
   #order: number[] = [];
+
+  /** @param expiresAt when a value expires */
+  constructor(expiresAt: (id: number) => number) {
+    this.#expiresAt = expiresAt;
+  }
 
   add(id: number, expiresAt: number): void {
     const number = slotOf(expiresAt);
@@ -34,22 +40,41 @@ export class Expiry {
     if (slot.size === 0) this.#slots.delete(number);
   }
 
-  /** Whether some value may have expired that has not been taken out yet. */
-  mayBeDue(now: number): boolean {
-    return this.#first() <= slotOf(now);
+  /**
+   * Shows all values that have expired by now, up to `most` of them; `expire` must remove each.
+   * @returns how many were looked at, or -1 when there are more
+   */
+  settle(now: number, most: number, expire: (id: number) => void): number {
+    const current = slotOf(now);
+    if (this.#first() > current) return 0;
+    let looked = this.sweep(now, most, expire);
+    if (this.#first() < current) return -1;
+    // Some of this slot have time left: the clock's sweep leaves it alone.
+    for (const id of this.#slots.get(current) ?? []) {
+      looked++;
+      if (this.#expiresAt(id) > now) continue;
+      if (looked > most) return -1;
+      expire(id);
+    }
+    return looked;
   }
 
-  /** Shows up to `most` values whose time and slot have passed; `expire` must remove each. */
-  sweep(now: number, most: number, expire: (id: number) => void): void {
+  /**
+   * Shows up to `most` values whose time and slot have passed; `expire` must remove each.
+   * @returns how many
+   */
+  sweep(now: number, most: number, expire: (id: number) => void): number {
     const current = slotOf(now);
     let left = most;
     // The slot of now itself waits until all of it has expired: it is not looked through in vain.
     for (let number = this.#first(); number < current; number = this.#first()) {
       for (const id of this.#slots.get(number) as Set<number>) {
-        if (left-- === 0) return;
+        if (left === 0) return most;
+        left--;
         expire(id);
       }
     }
+    return most - left;
   }
 
   /** The first slot that holds something; Infinity when there is none. */

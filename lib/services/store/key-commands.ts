@@ -1,4 +1,3 @@
-import type { StoreClient } from "./client.ts";
 import { type Answer, type Command, command, forbidden, OK, result, tooLarge } from "./command.ts";
 import type { Page } from "./engine.ts";
 import * as field from "./fields.ts";
@@ -190,8 +189,7 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
         texts.push(text ?? "null");
         found.push(text !== undefined);
         length += text?.length ?? 0;
-        // A character may be three bytes.
-        if (length > at.limits.outboxBytes / 6) return TOO_LARGE;
+        if (length > at.limits.outboxBytes) return TOO_LARGE;
       }
       client.work += texts.length;
       return result(`{"values":[${texts.join(",")}],"found":[${found.join(",")}]}`);
@@ -234,7 +232,7 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
       const whole = [...path, ...named];
       const refusal = misplaced(whole) ?? forbidden(client, "read", whole);
       if (refusal) return refusal;
-      return page("keys", client, at.keys.scan(path, start, paging(request)));
+      return page("keys", at.keys.scan(path, start, paging(request)));
     },
   }),
 
@@ -278,12 +276,11 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
       const path = partsOf(request.ns ?? "");
       const refusal = misplaced(path) ?? forbidden(client, "read", path);
       if (refusal) return refusal;
-      return page("namespaces", client, at.keys.namespaces(path, paging(request)));
+      return page("namespaces", at.keys.namespaces(path, paging(request)));
     },
   }),
 };
 
-function page(what: string, client: StoreClient, { names, cursor, visited }: Page): Answer {
-  client.work += visited;
+function page(what: string, { names, cursor }: Page): Answer {
   return result(JSON.stringify({ [what]: names, cursor }));
 }

@@ -34,6 +34,8 @@ export interface Watchers {
 const EXPIRY_BYTES = 64;
 /** How many expired keys a sweep removes: about two milliseconds' work. */
 const SWEPT = 2000;
+/** How many expired keys a request removes that must not see any. */
+const SETTLED = 10_000;
 /** How many keys of subtrees that were deleted whole a sweep gives up. */
 const REAPED = 10_000;
 /** Longest name there can be, in bytes. */
@@ -53,7 +55,7 @@ export class Keys implements KeyEngine {
   readonly #values = new Values();
   /** The node of each value, by its number. */
   readonly #nodes: (KeyNode | null)[] = [];
-  readonly #expiry = new Expiry();
+  readonly #expiry = new Expiry((id) => this.#values.expiresAt(id));
   readonly #clock: Pick<Clock, "now" | "wall">;
   readonly #watchers: Watchers;
   readonly #maxBytes: () => number;
@@ -63,6 +65,8 @@ export class Keys implements KeyEngine {
   /** No version up to this one is given to a new value, since the key may have had it. */
   #floor = 0;
   #highest = 0;
+  /** What requests have cost since it was asked. */
+  #spent = 0;
 
   constructor(clock: Pick<Clock, "now" | "wall">, watchers: Watchers, maxBytes: () => number) {
     this.#clock = clock;
@@ -181,19 +185,28 @@ export class Keys implements KeyEngine {
   }
 
   scan(namespace: Path, prefix: string, paging: Paging): Page {
-    return scanBelow(this.#tree, namespace, prefix, paging, (node) => this.#isLive(node));
+    const live = (node: KeyNode) => this.#isLive(node);
+    const page = scanBelow(this.#tree, namespace, prefix, paging, live);
+    this.#spent += page.visited;
+    return page;
   }
 
   namespaces(namespace: Path, paging: Paging): Page {
-    return namespacesBelow(this.#tree, namespace, paging, (node) => this.#holdsBelow(node));
+    const exact = this.#settleExpiries();
+    const holds = (node: KeyNode) => this.#holdsBelow(node, exact);
+    const page = namespacesBelow(this.#tree, namespace, paging, holds);
+    this.#spent += page.visited;
+    return page;
   }
 
   next(namespace: Path, name: string, back: boolean): string | null {
+    const exact = this.#settleExpiries();
     const level = this.#tree.find(namespace)?.below;
     if (!level) return null;
     let found: string | null = null;
     const see = (node: KeyNode) => {
-      if (!this.#isLive(node) && !this.#holdsBelow(node)) return true;
+      this.#spent++;
+      if (!this.#isLive(node) && !this.#holdsBelow(node, exact)) return true;
       found = node.name;
       return false;
     };
@@ -201,6 +214,12 @@ export class Keys implements KeyEngine {
     if (back) level.all.visitBack(from, see);
     else level.all.visit(from, false, see);
     return found;
+  }
+
+  spent(): number {
+    const spent = this.#spent;
+    this.#spent = 0;
+    return spent;
   }
 
   // --- what only this engine offers
@@ -431,8 +450,9 @@ export class Keys implements KeyEngine {
   }
 
   #delTree(path: Path): number | Refusal {
+    const exact = this.#settleExpiries();
     const node = this.#tree.find(path);
-    const count = node === null ? 0 : this.#count(node);
+    const count = node === null ? 0 : this.#count(node, exact);
     if (node === null || count === 0) return unfit(path) ?? NOT_FOUND;
     const refusal = this.#recorded(["deltree", textOf(path)]);
     if (refusal) return refusal;
@@ -501,19 +521,35 @@ export class Keys implements KeyEngine {
     return expiresAt === Infinity || expiresAt > this.#clock.now();
   }
 
-  #holdsBelow({ below }: KeyNode): boolean {
-    if (below === null || below.keys === 0) return false;
-    if (!this.#expiry.mayBeDue(this.#clock.now())) return true;
-    return !below.all.visit(null, true, (node) => !this.#isLive(node) && !this.#holdsBelow(node));
+  /**
+   * Removes what has expired by now, within bounds, before something is asked of whole subtrees.
+   * @returns whether that was all of it, so that what is counted is just what is there
+   */
+  #settleExpiries(): boolean {
+    const looked = this.#expiry.settle(this.#clock.now(), SETTLED, (id) => this.#expire(id));
+    this.#spent += looked < 0 ? SETTLED : looked;
+    return looked >= 0;
   }
 
-  #count(node: KeyNode): number {
+  /** @param exact whether no value is held that has expired */
+  #holdsBelow({ below }: KeyNode, exact: boolean): boolean {
+    if (below === null || below.keys === 0) return false;
+    if (exact) return true;
+    return !below.all.visit(null, true, (node) => {
+      this.#spent++;
+      return !this.#isLive(node) && !this.#holdsBelow(node, exact);
+    });
+  }
+
+  /** How many values a node and those below it hold. @param exact as for `#holdsBelow` */
+  #count(node: KeyNode, exact: boolean): number {
     const own = this.#isLive(node) ? 1 : 0;
     if (node.below === null) return own;
-    if (!this.#expiry.mayBeDue(this.#clock.now())) return own + node.below.keys;
+    if (exact) return own + node.below.keys;
     let count = own;
     node.below.all.visit(null, true, (one) => {
-      count += this.#count(one);
+      this.#spent++;
+      count += this.#count(one, exact);
       return true;
     });
     return count;

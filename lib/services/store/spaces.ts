@@ -55,6 +55,10 @@ export class Spaces implements KeyEngine {
     return this.#of(namespace).next(namespace, name, back);
   }
 
+  spent(): number {
+    return this.#keys.spent() + this.#system.spent();
+  }
+
   #of(path: Path): KeyEngine {
     return path[0] === SYSTEM ? this.#system : this.#keys;
   }
