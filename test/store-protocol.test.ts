@@ -490,13 +490,24 @@ describe("a number", () => {
 
   test("comes back as it was", async () => {
     const peer = await client();
-    for (const number of [...kept, "0", "-1", "123456789012345", "1234567890123456"]) {
+    for (const number of [...kept, "0", "-0", "-1", "123456789012345", "1234567890123456"]) {
       await ask(peer, `{"action":"SET","key":"n","value":${number}}`);
       expect(await outcome(peer, { action: "GET", key: "n" })).toBe(Number(number) + 0);
       // A second time, over a value that is there.
       await ask(peer, `{"action":"SET","key":"n","value":${number}}`);
       expect(await outcome(peer, { action: "GET", key: "n" })).toBe(Number(number) + 0);
     }
+  });
+
+  test("that a double alters does not take the place of a value either", async () => {
+    const peer = await client();
+    await setAll(peer, ["a"], "before");
+    for (const number of altered) {
+      expect(await outcome(peer, `{"action":"SET","key":"a","value":${number}}`)).toBe(
+        "NUMBER_RANGE",
+      );
+    }
+    expect(await outcome(peer, { action: "GET", key: "a" })).toBe("before");
   });
 
   test("in a text is text", async () => {
@@ -872,8 +883,75 @@ describe("SET and GET", () => {
     ]) {
       expect(await outcome(peer, line)).toBe("MALFORMED");
     }
+    for (const value of ["\xff", "\xc3", "\t", "\0", "\x1f", "\\x", "\\"]) {
+      peer.send(Buffer.from(`{"action":"SET","key":"a","value":"${value}"}\n`, "latin1"));
+      expect((await heard(peer))["error"].code).toBe("MALFORMED");
+    }
+    expect(await outcome(peer, '{"action":"GET","key":"a"}')).toBe("x");
     expect(await outcome(peer, '{"action":"SET","key":"a"}')).toBe("MISSING_FIELD");
     expect(await outcome(peer, '{"action":"GET","key":"a","value":1}')).toBe("UNKNOWN_FIELD");
+  });
+
+  test("a backslash in a key is not taken for two", async () => {
+    const peer = await client();
+    const [one, double] = [String.raw`a\b`, String.raw`a\\b`];
+    for (const round of [1, 2, 3]) {
+      for (const key of [double, one]) {
+        expect(await outcome(peer, { action: "SET", key, value: `${key} ${round}` })).toBe("OK");
+      }
+      for (const key of [one, double]) {
+        expect(await outcome(peer, { action: "GET", key })).toBe(`${key} ${round}`);
+      }
+    }
+    expect(stat("keys")).toBe(2);
+  });
+
+  test.each([
+    ["taken together", {}],
+    // Then each line is looked at by itself.
+    ["longer than a line may be", { max_line_bytes: 256 }],
+  ])("the plainest and all others in one write are answered in order: %s", async (_, section) => {
+    const peer = await client(section);
+    const other = await server.join();
+    const random = new Random(8);
+    await setAll(peer, ["a", "b"], "first");
+    await ask(other, { action: "SUBSCRIBE", channel: "c" });
+    const held: Record<string, string> = { a: "first", b: "first" };
+    let published = 0;
+    for (let round = 0; round < 500; round++) {
+      const lines: string[] = [];
+      const expected: string[] = [];
+      for (let i = random.whole(1, 8); i > 0; i--) {
+        const key = ["a", "b"][random.whole(0, 1)] as string;
+        switch (random.whole(0, 5)) {
+          case 0:
+          case 1:
+            lines.push(`{"action":"GET","key":"${key}"}`);
+            expected.push(`{"result":"${held[key]}"}`);
+            break;
+          case 2:
+            held[key] = "x".repeat(random.whole(0, 100));
+            lines.push(`{"action":"SET","key":"${key}","value":"${held[key]}"}`);
+            expected.push('{"result":"OK"}');
+            break;
+          case 3:
+            lines.push(`{"action":"GET","key":"${key}","id":${i}}`);
+            expected.push(`{"result":"${held[key]}","id":${i}}`);
+            break;
+          case 4:
+            lines.push('{"action":"PUBLISH","channel":"c","value":1}');
+            expected.push('{"result":1}');
+            published++;
+            break;
+          default:
+            lines.push("garbage");
+            expected.push('{"error":{"code":"MALFORMED","message":"the line is not JSON"}}');
+        }
+      }
+      peer.send(`${lines.join("\n")}\n`);
+      for (const line of expected) expect(await peer.next()).toBe(line);
+    }
+    await until(() => other.lines.length === published);
   });
 });
 
@@ -1237,6 +1315,22 @@ describe("what is longer as JSON than it came", () => {
     expect(await outcome(peer, line(grown(800)))).toBe("TOO_LARGE");
     expect(stat("closed_slow")).toBe(0);
     expect(await outcome(watcher, { action: "PING" })).toBe("PONG");
+  });
+
+  test("is not read once outbox_bytes is too small for it", async () => {
+    const peer = await client({ ...section, max_line_bytes: 2 * MOST, outbox_bytes: 4 * MOST });
+    const value = "x".repeat(7000);
+    await setAll(peer, ["a"], value);
+    const get = '{"action":"GET","key":"a"}';
+    const small = { ...section, max_line_bytes: 2048 };
+    const answer = `{"result":"${value}"}`.length;
+    expect(await outcome(peer, get)).toBe(value);
+    expect(server.reload({ ...small, outbox_bytes: answer })).toEqual([]);
+    expect(await outcome(peer, get)).toBe(value);
+    expect(server.reload({ ...small, outbox_bytes: 4096 })).toEqual([]);
+    expect(await outcome(peer, get)).toBe("TOO_LARGE");
+    expect(await outcome(peer, { action: "GET", key: "a", meta: true })).toBe("TOO_LARGE");
+    expect(await outcome(peer, { action: "EXISTS", key: "a" })).toBe(true);
   });
 
   test("is not sent back beyond outbox_bytes", async () => {

@@ -708,6 +708,20 @@ describe("CHANNELS", () => {
   });
 });
 
+test("names that nobody subscribes to any more are not even passed over", async () => {
+  const [peer] = (await joined(1)) as [Peer];
+  // More than a page of CHANNELS looks at.
+  const count = 12_000;
+  const lines: string[] = [];
+  for (let i = 0; i < count; i++) {
+    lines.push(`{"action":"SUBSCRIBE","channel":"c${i}"}\n{"action":"UNSUBSCRIBE"}\n`);
+  }
+  peer.send(lines.join(""));
+  await until(() => peer.lines.length === 2 * count);
+  peer.lines.length = 0;
+  expect(await result(peer, { action: "CHANNELS" })).toEqual({ channels: [], cursor: null });
+});
+
 describe("a subscriber that disappears", () => {
   test.each([
     ["is reset", (peer: Peer) => peer.reset()],
@@ -991,6 +1005,27 @@ describe("idle_secs", () => {
     server.clock.advance(1000);
     expect((await heard(listens))["reason"]).toBe("idle");
     expect(stat("clients")).toBe(1);
+  });
+
+  test("begins when a client has taken what it was owed", async () => {
+    const [peer] = (await joined(1, {
+      idle_secs: 10,
+      max_line_bytes: 30_000_000,
+      outbox_bytes: 64_000_000,
+    })) as [Peer];
+    peer.pause();
+    peer.send(`{"action":"ECHO","value":"${"x".repeat(25_000_000)}"}\n`);
+    // More than the sockets hold between the two.
+    await until(() => (stat("bytes_out") ?? 0) > 0);
+    for (let i = 0; i < 100; i++) await turn();
+    expect(stat("pinned_bytes")).toBeGreaterThan(0);
+    server.clock.advance(9000);
+    peer.resume();
+    await until(() => peer.lines.length === 1);
+    server.clock.advance(9999);
+    expect(stat("clients")).toBe(1);
+    server.clock.advance(1);
+    expect(stat("closed_idle")).toBe(1);
   });
 
   test("spares a client whose requests still wait", async () => {

@@ -567,6 +567,45 @@ describe("stage 5: robustness, logging and errors", () => {
     expect(stat("clients")).toBe(1);
   });
 
+  test("whoever is closed or turned away is told why, except in the echo mode", async () => {
+    const word = (reason: string, message: string) =>
+      `${JSON.stringify({ event: "closed", reason, message })}`;
+    for (const mode of ["store", "json", "echo"]) {
+      const section = { mode, max_clients: 2 };
+      server = await bootStore(section);
+      const told = async (peer: Peer, line: string) => {
+        expect(await peer.closed).toBe("end");
+        expect(peer.lines.splice(0)).toEqual(mode === "echo" ? [] : [line]);
+      };
+      const [first, second] = (await joined(2)) as [Peer, Peer];
+      // The bound is reached with two, so a third is one too many.
+      await told(
+        await server.join(),
+        word("limit", "the server has too many clients; try again later"),
+      );
+      const kicked = [...server.store.clients()].find(({ address }) => address === first.address);
+      expect(server.store.kick(kicked?.id as number)).toBe(true);
+      expect(server.store.kick(kicked?.id as number)).toBe(false);
+      await told(first, word("kicked", "an operator closed the connection"));
+      server.reload({ ...section, max_clients_per_address: 1 });
+      await told(
+        await server.join(),
+        word("limit", "there are too many clients from your address"),
+      );
+      server.reload({ ...section, access: { deny: ["127.0.0.1"] } });
+      await told(second, word("denied", "your address may not connect"));
+      await told(await server.join(), word("denied", "your address may not connect"));
+      expect(server.stats()).toMatchObject({
+        clients: 0,
+        accepted: 5,
+        closed_limit: 2,
+        closed_kicked: 1,
+        closed_denied: 2,
+      });
+      await server.stop();
+    }
+  });
+
   test("comings and goings are logged", async () => {
     server = await bootStore();
     const [a, b] = (await joined(2)) as [Peer, Peer];
