@@ -184,6 +184,15 @@ export class Values {
     doubles[(id % PAGE) * DOUBLES + EXPIRES] = expiresAt;
   }
 
+  /** Bytes of all segments, of the entries in them that are not garbage, and slots of the table that are taken. */
+  get memory(): { readonly allocated: number; readonly live: number; readonly slots: number } {
+    return {
+      allocated: this.#allocated,
+      live: this.#live,
+      slots: this.#table.used + (this.#old?.used ?? 0),
+    };
+  }
+
   // --- the table
 
   #hash(bytes: Buffer, start: number, end: number): number {
