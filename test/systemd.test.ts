@@ -455,6 +455,24 @@ describe("service systemd", () => {
     expect(command.endsWith(moved)).toBe(path.startsWith("."));
   });
 
+  test.each([
+    ["./data/store", "StateDirectory", "summoner/store"],
+    ["/var/lib/some where", "StateDirectory", '"some where"'],
+    ["/srv/keys", "ReadWritePaths", "/srv/keys"],
+  ])("lets it keep keys in %s", async (path, key, value) => {
+    const section = (more: string) => `[store]\nenabled = true\npath = "${path}"\n${more}`;
+    const { has } = await unit(section(""));
+    expect(has(key)).toEqual([value]);
+    const moved = " --set store.path=/var/lib/summoner/store";
+    const [command] = has("ExecStart") as [string];
+    expect(command.endsWith(moved)).toBe(path.startsWith("."));
+    for (const more of ['durability = "none"', 'mode = "echo"']) {
+      expect((await unit(section(more))).has(key)).toEqual([]);
+    }
+    const low = await unit("[store]\nenabled = true\nport = 1023\n");
+    expect(low.has("AmbientCapabilities")).toEqual(["CAP_NET_BIND_SERVICE"]);
+  });
+
   test("--socket prints where the relay listens", async () => {
     const { code, complaints, has } = await unit('host = "::1"\nport = 9000\n', "--socket");
     expect([code, complaints]).toEqual([0, ""]);
@@ -486,7 +504,8 @@ describe("service systemd", () => {
 
   test.skipIf(!analyze)("systemd finds nothing wrong with it", async () => {
     const units = temporary();
-    const settings = 'port = 80\n[logger]\nenable_file_log = true\nlog_file_path = "/srv/a b%c"\n';
+    const settings =
+      'port = 80\n[logger]\nenable_file_log = true\nlog_file_path = "/srv/a b%c"\n[store]\nenabled = true\n';
     const args = ["--set", `name="a $b %c 'd' \\"e\\"; f"`];
     for (const [ending, ...more] of [
       ["service", ...args],

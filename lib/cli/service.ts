@@ -77,7 +77,9 @@ function serviceUnit({ config, file }: Loaded<Config>, args: Arguments): string 
   const given = ["preset", "set", "host", "port"].flatMap((name) =>
     (args.flags.get(name) ?? []).flatMap((value) => [`--${name}`, value]),
   );
-  const { lines, override } = logFolder(config);
+  const written = folders(config);
+  const lines = written.flatMap((folder) => folder.lines);
+  const override = written.flatMap((folder) => folder.override);
   return unit(
     "[Unit]",
     "Description=Summoner message server",
@@ -143,25 +145,39 @@ function workingDirectory(file: string | null): string[] {
   return ["# Where the relative paths of the configuration lead.", `WorkingDirectory=${folder}`];
 }
 
-/** Lets it write its log file; a folder that is relative moves to where services log. */
-function logFolder({ logger }: Config): { lines: string[]; override: string[] } {
-  const { enable_file_log: enabled, log_file_path: path } = logger;
-  if (!enabled) return { lines: [], override: [] };
+/** Lets it write a folder, and where that is relative moves it to where services have theirs. */
+interface Folder {
+  readonly lines: readonly string[];
+  readonly override: readonly string[];
+}
+
+function folders({ logger, store }: Config): Folder[] {
+  const { enable_file_log: logs, log_file_path: path } = logger;
+  const keeps = store.enabled && store.mode === "store" && store.durability !== "none";
+  return [
+    ...(logs ? [folderOf("logger.log_file_path", path, "LogsDirectory", LOGS, "summoner")] : []),
+    ...(keeps
+      ? [folderOf("store.path", store.path, "StateDirectory", STATE, "summoner/store")]
+      : []),
+  ];
+}
+
+function folderOf(key: string, path: string, kind: string, root: string, own: string): Folder {
   if (!isAbsolute(path)) {
-    const override = ["--set", `logger.log_file_path=${LOGS}summoner`];
-    return { lines: ["LogsDirectory=summoner"], override };
+    return { lines: [`${kind}=${own}`], override: ["--set", `${key}=${root}${own}`] };
   }
   const folder = resolve(path);
-  const [kind, below] = folder.startsWith(LOGS)
+  const [line, below] = folder.startsWith(LOGS)
     ? ["LogsDirectory", folder.slice(LOGS.length)]
     : folder.startsWith(STATE)
       ? ["StateDirectory", folder.slice(STATE.length)]
       : ["# Everybody must be allowed to write there.\nReadWritePaths", folder];
-  return { lines: [`${kind}=${word(below)}`], override: [] };
+  return { lines: [`${line}=${word(below)}`], override: [] };
 }
 
-function capabilities({ port, relay, web }: Config): string[] {
-  const ports = [...(relay.enabled ? [port] : []), ...(web.enabled ? [web.port] : [])];
+function capabilities({ port, relay, web, store }: Config): string[] {
+  const services = [{ ...relay, port }, web, store];
+  const ports = services.filter(({ enabled }) => enabled).map((service) => service.port);
   const low = ports.some((port) => port > 0 && port < 1024);
   const needed = low ? "CAP_NET_BIND_SERVICE" : "";
   return [`CapabilityBoundingSet=${needed}`, ...(low ? [`AmbientCapabilities=${needed}`] : [])];
