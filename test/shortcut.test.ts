@@ -89,6 +89,38 @@ describe("what the shortest way takes", () => {
     expect(keys.get(["a"])).toEqual({ text, version: 2, expiresAt: Infinity });
   });
 
+  const IDS = list('7  0  -1  999999999999999  "x"  ""  " ~"');
+  test.each(IDS)("an id of %s, in the answer as it came", (id) => {
+    const keys = keysOf();
+    for (const [line, text] of [
+      [`{"action":"GET","key":"a","id":${id}}`, '"old"'],
+      [`{"action": "GET", "key": "a", "id": ${id}}`, '"old"'],
+      [`{"action":"SET","key":"a","value":5,"id":${id}}`, '"OK"'],
+      [`{"action":"GET","key":"a","id":${id}}`, "5"],
+    ] as const) {
+      const answer = `{"result":${text},"id":${id}}\n`;
+      const counts = line.includes("GET") ? [1, 0] : [0, 1];
+      expect<unknown>(take(keys, `${line}\n`)).toEqual([...counts, line.length + 1, answer]);
+      const terms = { longest: answer.length };
+      expect<unknown>(take(keys, `${line}\n`, terms).slice(0, 2)).toEqual(counts);
+      const tooShort = { longest: answer.length - 1 };
+      expect<unknown>(take(keys, `${line}\n`, tooShort).slice(0, 2)).toEqual([0, 0]);
+    }
+  });
+
+  const NO_IDS = [
+    ...list(String.raw`1.5  -0  01  1e3  9999999999999999  null  true  {}  [7]  "\u0041"`),
+    ...list('"é"  7,"id":8  7,"ns":"b"'),
+  ];
+  test.each(NO_IDS)("no id of %s", (id) => {
+    const line = `{"action":"GET","key":"a","id":${id}}\n`;
+    expect(take(keysOf(), line).slice(0, 3)).toEqual([0, 0, 0]);
+    const change = `{"action":"SET","key":"a","value":5,"id":${id}}\n`;
+    const keys = keysOf();
+    expect(take(keys, change).slice(0, 3)).toEqual([0, 0, 0]);
+    expect(keys.get(["a"])?.text).toBe('"old"');
+  });
+
   test("is line after line, up to the first that is not plain", () => {
     const first = [get("a"), set("a", 5), get("a"), get("a b"), set("a b", "x"), ""].join("\n");
     const expected = ['"old"', '"OK"', "5", '"old"', '"OK"'].map((one) => `{"result":${one}}\n`);
@@ -198,6 +230,9 @@ class Grammar {
     if (!isGet) {
       tokens.push(",", this.#space(), '"value"', ":", this.#space());
       tokens.push(this.#one(VALUES, ODD_VALUES));
+    }
+    if (this.random.whole(0, 2) === 0) {
+      tokens.push(",", this.#space(), '"id"', ":", this.#space(), this.#one(VALUES, ODD_VALUES));
     }
     tokens.push("}");
     for (let dice = this.random.whole(0, 9); dice < 3; dice++) this.#spoil(tokens);

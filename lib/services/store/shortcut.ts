@@ -2,9 +2,10 @@ import type { Keys } from "./keys.ts";
 
 /**
  * The shortest way through the two requests that most are: GET of a key, and
- * SET of a plain value of a key that has one. It reads their bytes as they
- * came and writes those of the answers, and leaves every line to the long way
- * that is not just so: what it takes, the long way would answer alike.
+ * SET of a plain value of a key that has one, both with an id or without. It
+ * reads their bytes as they came and writes those of the answers, and leaves
+ * every line to the long way that is not just so: what it takes, the long way
+ * would answer alike.
  */
 
 const NEWLINE = 10;
@@ -24,8 +25,9 @@ const GET = Buffer.from('"GET"');
 const SET = Buffer.from('"SET"');
 const KEY = Buffer.from('"key":');
 const VALUE = Buffer.from('"value":');
+const ID = Buffer.from('"id":');
 const RESULT = Buffer.from('{"result":');
-const OK = Buffer.from('{"result":"OK"}\n');
+const OK = Buffer.from('{"result":"OK"');
 /** Digits that a double always keeps. */
 const MAX_DIGITS = 15;
 
@@ -104,31 +106,67 @@ function takeLine(
   const id = keys.lookup(block, name + 1, nameEnd - 1);
   if (id < 0) return -1;
   if (isGet) {
-    const end = lineEnd(block, nameEnd);
-    if (end < 0) return -1;
+    if (!ends(block, nameEnd)) return -1;
     const { bytes } = answers;
-    const length = RESULT.length + keys.lengthOf(id) + 2;
+    const length = RESULT.length + keys.lengthOf(id) + idLength() + 2;
     if (length > longest || answers.used + length > bytes.length) return -1;
-    let to = write(RESULT, bytes, answers.used);
-    to += keys.copy(id, bytes, to);
-    bytes[to++] = CLOSE;
-    bytes[to++] = NEWLINE;
-    answers.used = to;
+    const to = write(RESULT, bytes, answers.used);
+    finish(block, answers, to + keys.copy(id, bytes, to));
     taken.gets++;
-    return end;
+    return lineEnd;
   }
   at = after(block, nameEnd, COMMA);
   if (at < 0 || !matches(block, at, VALUE)) return -1;
   at = skip(block, at + VALUE.length);
-  const valueEnd = block[at] === QUOTE ? textEnd(block, at) : integerEnd(block, at);
-  if (valueEnd < 0) return -1;
-  const end = lineEnd(block, valueEnd);
-  if (end < 0) return -1;
-  if (answers.used + OK.length > answers.bytes.length) return -1;
+  const valueEnd = plainEnd(block, at);
+  if (valueEnd < 0 || !ends(block, valueEnd)) return -1;
+  const length = OK.length + idLength() + 2;
+  if (length > longest || answers.used + length > answers.bytes.length) return -1;
   if (!keys.overwrite(id, block, name, nameEnd, at, valueEnd)) return -1;
-  answers.used = write(OK, answers.bytes, answers.used);
+  finish(block, answers, write(OK, answers.bytes, answers.used));
   taken.sets++;
-  return end;
+  return lineEnd;
+}
+
+// What `ends` has found: where the id is, if there is one, and where the next line begins.
+let idStart = 0;
+let idEnd = 0;
+let lineEnd = 0;
+
+/** Whether the line ends here, or with an id that is a plain text or integer. */
+function ends(block: Buffer, start: number): boolean {
+  let at = start;
+  idStart = 0;
+  idEnd = 0;
+  if (block[at] === COMMA) {
+    at = skip(block, at + 1);
+    if (!matches(block, at, ID)) return false;
+    idStart = skip(block, at + ID.length);
+    idEnd = plainEnd(block, idStart);
+    at = idEnd;
+  }
+  if (at < 0 || block[at] !== CLOSE || block[at + 1] !== NEWLINE) return false;
+  lineEnd = at + 2;
+  return true;
+}
+
+/** Bytes that the id takes in the answer. */
+function idLength(): number {
+  return idEnd === 0 ? 0 : 1 + ID.length + idEnd - idStart;
+}
+
+/** Ends an answer, with the id if there is one. */
+function finish(block: Buffer, answers: Answers, start: number): void {
+  const { bytes } = answers;
+  let to = start;
+  if (idEnd > 0) {
+    bytes[to++] = COMMA;
+    to = write(ID, bytes, to);
+    for (let i = idStart; i < idEnd; i++) bytes[to++] = block[i] as number;
+  }
+  bytes[to++] = CLOSE;
+  bytes[to++] = NEWLINE;
+  answers.used = to;
 }
 
 function matches(block: Buffer, at: number, word: Buffer): boolean {
@@ -169,9 +207,9 @@ function integerEnd(block: Buffer, at: number): number {
   return block[first] === ZERO && (digits > 1 || first > at) ? -1 : i;
 }
 
-/** Past the end of an object and its line, or -1 when there is more. */
-function lineEnd(block: Buffer, at: number): number {
-  return block[at] === CLOSE && block[at + 1] === NEWLINE ? at + 2 : -1;
+/** Where a plain text or integer ends, or -1 when it is neither. */
+function plainEnd(block: Buffer, at: number): number {
+  return block[at] === QUOTE ? textEnd(block, at) : integerEnd(block, at);
 }
 
 function write(word: Buffer, to: Buffer, at: number): number {
