@@ -1,19 +1,10 @@
 import type { Clock } from "../../host/clock.ts";
 import type { KeyEngine, Page, Paging, SetTerms, Stored } from "./engine.ts";
-import { Expiry } from "./expiry.ts";
-import { MAX_DEPTH, MAX_PART_BYTES, type Path, SEPARATOR, textOf, unfit } from "./path.ts";
+import { type KeyNode, KeySpace, NONE } from "./key-space.ts";
+import { type Path, SEPARATOR, textOf, unfit } from "./path.ts";
 import { DISK_FULL, MEMORY_FULL, NOT_FOUND, Refusal } from "./refusal.ts";
 import { namespacesBelow, scanBelow } from "./scan.ts";
-import { type Level, Tree, TreeNode } from "./tree.ts";
-import { VALUE_BYTES, Values } from "./values.ts";
-
-/** A node of the tree; it may hold a value, nodes below it, or both. */
-export class KeyNode extends TreeNode<KeyNode> {
-  /** The number of its value; `NONE` when it holds none. */
-  value = NONE;
-}
-
-const NONE = -1;
+import type { Level } from "./tree.ts";
 
 /** Where changes are recorded before they are answered; each record is a line of JSON. */
 export interface Recorder {
@@ -30,41 +21,24 @@ export interface Watchers {
   gone(path: Path, why: "del" | "expired", tree: boolean): void;
 }
 
-/** Bytes of memory that an expiry takes. */
-const EXPIRY_BYTES = 64;
 /** How many expired keys a sweep removes: about two milliseconds' work. */
 const SWEPT = 2000;
 /** How many expired keys a request removes that must not see any. */
 const SETTLED = 10_000;
 /** How many keys of subtrees that were deleted whole a sweep gives up. */
 const REAPED = 10_000;
-/** Longest name there can be, in bytes. */
-const MAX_NAME = MAX_DEPTH * (MAX_PART_BYTES + 1);
 /** How much a slice of a snapshot holds at least, unless it is the last, in characters. */
 const SLICE = 64 * 1024;
 
-// Where a name is encoded to be looked for; valid until the next one.
-const scratch = Buffer.allocUnsafeSlow(MAX_NAME);
-let scratchEnd = 0;
-
-/** The keys of the store: values by their names, an ordered tree of the names, versions and expiries. */
+/** The keys of the store and their rules: terms, versions, expiries, the bound of memory; who records changes, and who is told. */
 export class Keys implements KeyEngine {
   /** Values that have expired. */
   expired = 0;
-  readonly #tree = new Tree<KeyNode>((name, parent) => new KeyNode(name, parent));
-  readonly #values = new Values();
-  /** The node of each value, by its number. */
-  readonly #nodes: (KeyNode | null)[] = [];
-  readonly #expiry = new Expiry((id) => this.#values.expiresAt(id));
+  readonly #space = new KeySpace();
   readonly #clock: Pick<Clock, "now" | "wall">;
   readonly #watchers: Watchers;
   readonly #maxBytes: () => number;
-  /** Pieces of subtrees that were deleted whole: their values are still to be given up. */
-  readonly #doomed: (readonly KeyNode[])[] = [];
   #recorder: Recorder | null = null;
-  /** No version up to this one is given to a new value, since the key may have had it. */
-  #floor = 0;
-  #highest = 0;
   /** What requests have cost since it was asked. */
   #spent = 0;
 
@@ -81,17 +55,17 @@ export class Keys implements KeyEngine {
 
   /** Keys held; some may have expired a moment ago. */
   get size(): number {
-    return this.#tree.root.below?.keys ?? 0;
+    return this.#space.size;
   }
 
   /** Memory that keys and values take, as it is bounded. */
   get bytes(): number {
-    return this.#tree.root.below?.bytes ?? 0;
+    return this.#space.bytes;
   }
 
   /** Keys that will expire. */
   get expiring(): number {
-    return this.#expiry.size;
+    return this.#space.expiry.size;
   }
 
   // --- the engine
@@ -99,7 +73,7 @@ export class Keys implements KeyEngine {
   get(path: Path): Stored | null {
     const id = this.#find(path);
     if (id === NONE) return null;
-    const values = this.#values;
+    const values = this.#space.values;
     return {
       text: values.text(id),
       version: values.version(id),
@@ -130,7 +104,13 @@ export class Keys implements KeyEngine {
     for (const [path, text] of values) {
       const refusal = unfit(path);
       if (refusal) return refusal;
-      growth += this.#growth(path, this.#find(path), Buffer.byteLength(text), Infinity, counted);
+      growth += this.#space.growth(
+        path,
+        this.#find(path),
+        Buffer.byteLength(text),
+        Infinity,
+        counted,
+      );
       bytes += Buffer.byteLength(recordOf(path, Number.MAX_SAFE_INTEGER, 0, text));
     }
     if (!this.#fits(growth)) return MEMORY_FULL;
@@ -154,14 +134,14 @@ export class Keys implements KeyEngine {
     if (id === NONE) return unfit(path) ?? NOT_FOUND;
     const refusal = this.#recorded(["del", textOf(path)]);
     if (refusal) return refusal;
-    this.#clear(this.#nodes[id] as KeyNode);
+    this.#space.clear(this.#space.node(id));
     if (this.#watchers.any) this.#watchers.gone(path, "del", false);
     return 1;
   }
 
   increase(path: Path, by: number): number | Refusal {
     const id = this.#find(path);
-    const before = id === NONE ? 0 : Number(this.#values.text(id));
+    const before = id === NONE ? 0 : Number(this.#space.values.text(id));
     if (!Number.isInteger(before)) {
       return new Refusal("NOT_A_NUMBER", "the value is no integer");
     }
@@ -169,7 +149,7 @@ export class Keys implements KeyEngine {
     if (!Number.isSafeInteger(after)) {
       return new Refusal("NUMBER_RANGE", "the number would leave the range of exact integers");
     }
-    const expiresAt = id === NONE ? Infinity : this.#values.expiresAt(id);
+    const expiresAt = id === NONE ? Infinity : this.#space.values.expiresAt(id);
     const version = this.#store(path, id, `${after}`, expiresAt);
     return version instanceof Refusal ? version : after;
   }
@@ -180,13 +160,13 @@ export class Keys implements KeyEngine {
     const expiresAt = ttlMs === null ? Infinity : this.#clock.now() + ttlMs;
     const refusal = this.#recorded(["expire", textOf(path), this.#wallOf(expiresAt)]);
     if (refusal) return refusal;
-    this.#expireAt(id, expiresAt);
+    this.#space.expireAt(id, expiresAt);
     return null;
   }
 
   scan(namespace: Path, prefix: string, paging: Paging): Page {
     const live = (node: KeyNode) => this.#isLive(node);
-    const page = scanBelow(this.#tree, namespace, prefix, paging, live);
+    const page = scanBelow(this.#space.tree, namespace, prefix, paging, live);
     this.#spent += page.visited;
     return page;
   }
@@ -194,14 +174,14 @@ export class Keys implements KeyEngine {
   namespaces(namespace: Path, paging: Paging): Page {
     const exact = this.#settleExpiries();
     const holds = (node: KeyNode) => this.#holdsBelow(node, exact);
-    const page = namespacesBelow(this.#tree, namespace, paging, holds);
+    const page = namespacesBelow(this.#space.tree, namespace, paging, holds);
     this.#spent += page.visited;
     return page;
   }
 
   next(namespace: Path, name: string, back: boolean): string | null {
     const exact = this.#settleExpiries();
-    const level = this.#tree.find(namespace)?.below;
+    const level = this.#space.tree.find(namespace)?.below;
     if (!level) return null;
     let found: string | null = null;
     const see = (node: KeyNode) => {
@@ -227,53 +207,53 @@ export class Keys implements KeyEngine {
   /** Sets a value of the server's own, which nobody needs to find again after a restart. */
   tell(path: Path, text: string): void {
     const id = this.#find(path);
-    if (id !== NONE && this.#values.text(id) === text) return;
+    if (id !== NONE && this.#space.values.text(id) === text) return;
     this.#change(path, id, text, this.#nextVersion(id), Infinity);
   }
 
   /** The namespaces at the top, with how many keys they hold. */
   *counts(): Generator<[name: string, keys: number]> {
-    for (const chunk of this.#tree.root.below?.branches?.chunks ?? []) {
+    for (const chunk of this.#space.tree.root.below?.branches?.chunks ?? []) {
       for (const node of chunk) yield [node.name, (node.below as Level<KeyNode>).keys];
     }
   }
 
   /** Gives up what has expired or was deleted with a subtree, some at a time. */
   sweep(): void {
-    this.#expiry.sweep(this.#clock.now(), SWEPT, (id) => this.#expire(id));
-    this.#reap(REAPED);
-    this.#values.tidy();
+    this.#space.expiry.sweep(this.#clock.now(), SWEPT, (id) => this.#expire(id));
+    this.#space.reap(REAPED);
+    this.#space.values.tidy();
   }
 
   /** Applies a record that was read back; `restored` follows the last. */
   restore(record: readonly unknown[]): void {
     const [kind, second, third] = record;
     if (kind === "floor") {
-      this.#floor = Math.max(this.#floor, second as number);
-      this.#highest = Math.max(this.#highest, this.#floor);
+      this.#space.floor = Math.max(this.#space.floor, second as number);
+      this.#space.highest = Math.max(this.#space.highest, this.#space.floor);
       return;
     }
     const path = (second as string).split(SEPARATOR);
     if (kind === "set") {
       const [, , version, wall, value] = record as [string, string, number, number, unknown];
-      const id = this.#lookup(path);
-      this.#write(path, id, JSON.stringify(value), version, this.#clockOf(wall));
+      const id = this.#space.lookup(path);
+      this.#space.write(path, id, JSON.stringify(value), version, this.#clockOf(wall));
       return;
     }
-    const node = this.#tree.find(path);
+    const node = this.#space.tree.find(path);
     if (node === null) return;
-    if (kind === "deltree") this.#uproot(node);
+    if (kind === "deltree") this.#space.uproot(node);
     else if (node.value === NONE) return;
-    else if (kind === "expire") this.#expireAt(node.value, this.#clockOf(third as number));
-    else this.#clear(node);
+    else if (kind === "expire") this.#space.expireAt(node.value, this.#clockOf(third as number));
+    else this.#space.clear(node);
   }
 
   /** All records have been applied: gives up what has expired meanwhile, which a later one might have put off. */
   restored(): void {
-    this.#reap(Infinity);
+    this.#space.reap(Infinity);
     const now = this.#clock.now();
-    for (const node of this.#nodes) {
-      if (node && this.#values.expiresAt(node.value) <= now) this.#clear(node);
+    for (const node of this.#space.nodes()) {
+      if (this.#space.values.expiresAt(node.value) <= now) this.#space.clear(node);
     }
   }
 
@@ -289,13 +269,13 @@ export class Keys implements KeyEngine {
     return () => {
       if (ended) return null;
       // In each slice, since it may have grown: no version may come twice.
-      let text = `${JSON.stringify(["floor", this.#floor])}\n`;
-      const page: Page = scanBelow(this.#tree, [], "", { after, limit: 500 }, isHeld);
+      let text = `${JSON.stringify(["floor", this.#space.floor])}\n`;
+      const page: Page = scanBelow(this.#space.tree, [], "", { after, limit: 500 }, isHeld);
       for (const name of page.names) {
         const path = name.split(SEPARATOR);
-        const id = this.#lookup(path);
-        const wall = this.#wallOf(this.#values.expiresAt(id));
-        text += recordOf(path, this.#versionOf(id), wall, this.#values.text(id));
+        const id = this.#space.lookup(path);
+        const wall = this.#wallOf(this.#space.values.expiresAt(id));
+        text += recordOf(path, this.#versionOf(id), wall, this.#space.values.text(id));
         after = name;
         if (text.length >= SLICE) return text;
       }
@@ -309,19 +289,19 @@ export class Keys implements KeyEngine {
 
   /** The number of the value whose name is `bytes` from `start` to `end` and that never expires, or -1 when there is none. */
   lookup(bytes: Buffer, start: number, end: number): number {
-    if (this.#doomed.length > 0) return NONE;
-    const id = this.#values.find(bytes, start, end);
-    return id === NONE || this.#values.expiresAt(id) !== Infinity ? NONE : id;
+    if (this.#space.hasDoomed) return NONE;
+    const id = this.#space.values.find(bytes, start, end);
+    return id === NONE || this.#space.values.expiresAt(id) !== Infinity ? NONE : id;
   }
 
   /** Bytes of a value that `lookup` has found. */
   lengthOf(id: number): number {
-    return this.#values.length(id);
+    return this.#space.values.length(id);
   }
 
   /** Copies it to `out` from `to` on. @returns its length */
   copy(id: number, out: Buffer, to: number): number {
-    return this.#values.copy(id, out, to);
+    return this.#space.values.copy(id, out, to);
   }
 
   /**
@@ -337,9 +317,9 @@ export class Keys implements KeyEngine {
     start: number,
     end: number,
   ): boolean {
-    const growth = end - start - this.#values.length(id);
+    const growth = end - start - this.#space.values.length(id);
     if (this.#watchers.any || !this.#fits(growth)) return false;
-    const version = this.#values.version(id) + 1;
+    const version = this.#space.values.version(id) + 1;
     if (this.#recorder !== null) {
       const [key, value] = [
         block.toString("latin1", name, nameEnd),
@@ -349,10 +329,10 @@ export class Keys implements KeyEngine {
       if (!this.#recorder.reserve(record.length)) return false;
       this.#recorder.append(record, record.length);
     }
-    this.#values.set(id, block, start, end);
-    this.#values.setVersion(id, version);
-    if (version > this.#highest) this.#highest = version;
-    if (growth !== 0) this.#tree.charge(this.#nodes[id] as KeyNode, 0, growth);
+    this.#space.values.set(id, block, start, end);
+    this.#space.values.setVersion(id, version);
+    if (version > this.#space.highest) this.#space.highest = version;
+    if (growth !== 0) this.#space.tree.charge(this.#space.node(id), 0, growth);
     return true;
   }
 
@@ -363,7 +343,8 @@ export class Keys implements KeyEngine {
       const refusal = unfit(path);
       if (refusal) return refusal;
     }
-    if (!this.#fits(this.#growth(path, id, Buffer.byteLength(text), expiresAt))) return MEMORY_FULL;
+    if (!this.#fits(this.#space.growth(path, id, Buffer.byteLength(text), expiresAt)))
+      return MEMORY_FULL;
     const version = this.#nextVersion(id);
     if (this.#recorder !== null) {
       const [record, bytes] = lengthOf(recordOf(path, version, this.#wallOf(expiresAt), text));
@@ -375,7 +356,7 @@ export class Keys implements KeyEngine {
   }
 
   #change(path: Path, id: number, text: string, version: number, expiresAt: number): void {
-    this.#write(path, id, text, version, expiresAt);
+    this.#space.write(path, id, text, version, expiresAt);
     if (this.#watchers.any) this.#watchers.set(path, text, version);
   }
 
@@ -388,136 +369,46 @@ export class Keys implements KeyEngine {
     return null;
   }
 
-  #write(path: Path, id: number, text: string, version: number, expiresAt: number): void {
-    const bytes = Buffer.from(text);
-    if (version > this.#highest) this.#highest = version;
-    if (id === NONE) {
-      const node = this.#tree.make(path);
-      encode(textOf(path));
-      const added = this.#values.add(scratch, 0, scratchEnd, bytes);
-      this.#nodes[added] = node;
-      node.value = added;
-      this.#values.setVersion(added, version);
-      this.#values.setExpiresAt(added, expiresAt);
-      if (expiresAt !== Infinity) this.#expiry.add(added, expiresAt);
-      this.#tree.charge(node, 1, this.#costOf(added));
-      return;
-    }
-    const growth = bytes.length - this.#values.length(id);
-    this.#values.set(id, bytes, 0, bytes.length);
-    this.#values.setVersion(id, version);
-    if (growth !== 0) this.#tree.charge(this.#nodes[id] as KeyNode, 0, growth);
-    this.#expireAt(id, expiresAt);
-  }
-
-  #expireAt(id: number, expiresAt: number): void {
-    const before = this.#values.expiresAt(id);
-    if (before === expiresAt) return;
-    const cost = this.#costOf(id);
-    if (before !== Infinity) this.#expiry.remove(id, before);
-    this.#values.setExpiresAt(id, expiresAt);
-    if (expiresAt !== Infinity) this.#expiry.add(id, expiresAt);
-    this.#tree.charge(this.#nodes[id] as KeyNode, 0, this.#costOf(id) - cost);
-  }
-
-  /** Takes a node's value away, and the node where nothing needs it. */
-  #clear(node: KeyNode): void {
-    this.#floor = Math.max(this.#floor, this.#versionOf(node.value));
-    this.#tree.charge(node, -1, -this.#costOf(node.value));
-    this.#drop(node);
-    this.#tree.prune(node, ({ value }) => value === NONE);
-  }
-
-  #drop(node: KeyNode): void {
-    const id = node.value;
-    const expiresAt = this.#values.expiresAt(id);
-    if (expiresAt !== Infinity) this.#expiry.remove(id, expiresAt);
-    this.#values.remove(id);
-    this.#nodes[id] = null;
-    node.value = NONE;
-  }
-
   #expire(id: number): void {
-    const node = this.#nodes[id] as KeyNode;
-    if (!this.#isAttached(node)) {
-      this.#drop(node);
+    const node = this.#space.node(id);
+    if (!this.#space.isAttached(node)) {
+      this.#space.drop(node);
       return;
     }
     const path = this.#watchers.any ? node.path() : null;
     this.expired++;
-    this.#clear(node);
+    this.#space.clear(node);
     if (path) this.#watchers.gone(path, "expired", false);
   }
 
   #delTree(path: Path): number | Refusal {
     const exact = this.#settleExpiries();
-    const node = this.#tree.find(path);
+    const node = this.#space.tree.find(path);
     const count = node === null ? 0 : this.#count(node, exact);
     if (node === null || count === 0) return unfit(path) ?? NOT_FOUND;
     const refusal = this.#recorded(["deltree", textOf(path)]);
     if (refusal) return refusal;
-    this.#uproot(node);
+    this.#space.uproot(node);
     if (this.#watchers.any) this.#watchers.gone(path, "del", true);
     return count;
-  }
-
-  /** Takes a node off the tree with everything below it, whose values are given up little by little. */
-  #uproot(node: KeyNode): void {
-    if (node.value !== NONE) this.#tree.charge(node, -1, -this.#costOf(node.value));
-    const parent = node.parent as KeyNode;
-    this.#tree.detach(node);
-    this.#tree.prune(parent, ({ value }) => value === NONE);
-    this.#floor = this.#highest;
-    this.#giveUp(node);
-  }
-
-  #reap(most: number): void {
-    for (let left = most; left > 0 && this.#doomed.length > 0;) {
-      const nodes = this.#doomed.pop() as readonly KeyNode[];
-      left -= nodes.length;
-      for (const node of nodes) this.#giveUp(node);
-    }
-  }
-
-  #giveUp(node: KeyNode): void {
-    if (node.value !== NONE) this.#drop(node);
-    for (const chunk of node.below?.all.chunks ?? []) this.#doomed.push(chunk);
-  }
-
-  #isAttached(node: KeyNode): boolean {
-    let top = node;
-    while (top.parent !== null) top = top.parent;
-    return top === this.#tree.root;
   }
 
   // --- what is there
 
   /** The number of the value at a path that has not expired; one that has is removed. */
   #find(path: Path): number {
-    const id = this.#lookup(path);
+    const id = this.#space.lookup(path);
     if (id === NONE) return NONE;
-    const expiresAt = this.#values.expiresAt(id);
+    const expiresAt = this.#space.values.expiresAt(id);
     if (expiresAt === Infinity || expiresAt > this.#clock.now()) return id;
     this.#expire(id);
-    return NONE;
-  }
-
-  /** The number of the value at a path, expired or not. */
-  #lookup(path: Path): number {
-    if (!encode(textOf(path))) return NONE;
-    const id = this.#values.find(scratch, 0, scratchEnd);
-    if (id === NONE || this.#doomed.length === 0) return id;
-    const node = this.#nodes[id] as KeyNode;
-    if (this.#isAttached(node)) return id;
-    // It was deleted with its subtree, and is only not given up yet.
-    this.#drop(node);
     return NONE;
   }
 
   /** Whether a node holds a value that has not expired; nothing changes, as visits demand. */
   #isLive({ value }: KeyNode): boolean {
     if (value === NONE) return false;
-    const expiresAt = this.#values.expiresAt(value);
+    const expiresAt = this.#space.values.expiresAt(value);
     return expiresAt === Infinity || expiresAt > this.#clock.now();
   }
 
@@ -526,7 +417,7 @@ export class Keys implements KeyEngine {
    * @returns whether that was all of it, so that what is counted is just what is there
    */
   #settleExpiries(): boolean {
-    const looked = this.#expiry.settle(this.#clock.now(), SETTLED, (id) => this.#expire(id));
+    const looked = this.#space.expiry.settle(this.#clock.now(), SETTLED, (id) => this.#expire(id));
     this.#spent += looked < 0 ? SETTLED : looked;
     return looked >= 0;
   }
@@ -563,35 +454,17 @@ export class Keys implements KeyEngine {
   }
 
   #versionOf(id: number): number {
-    return this.#values.version(id);
+    return this.#space.values.version(id);
   }
 
   #nextVersion(id: number): number {
-    return id === NONE ? this.#floor + 1 : this.#versionOf(id) + 1;
+    return id === NONE ? this.#space.floor + 1 : this.#versionOf(id) + 1;
   }
 
   // --- memory and time
 
   #fits(growth: number): boolean {
     return growth <= 0 || this.bytes + growth <= this.#maxBytes();
-  }
-
-  /** Bytes of memory that a value of so many bytes would need on top of what it replaces. */
-  #growth(
-    path: Path,
-    id: number,
-    length: number,
-    expiresAt: number,
-    counted?: Set<string>,
-  ): number {
-    const expiry = expiresAt === Infinity ? 0 : EXPIRY_BYTES;
-    if (id !== NONE) return VALUE_BYTES + nameLength(path) + length + expiry - this.#costOf(id);
-    return VALUE_BYTES + nameLength(path) + length + expiry + this.#tree.growth(path, counted);
-  }
-
-  #costOf(id: number): number {
-    const expiry = this.#values.expiresAt(id) === Infinity ? 0 : EXPIRY_BYTES;
-    return VALUE_BYTES + this.#values.nameLength(id) + this.#values.length(id) + expiry;
   }
 
   /** Milliseconds since 1970, which outlive a restart; 0 for never. */
@@ -607,24 +480,6 @@ export class Keys implements KeyEngine {
 
 function recordOf(path: Path, version: number, wall: number, text: string): string {
   return `["set",${JSON.stringify(textOf(path))},${version},${wall},${text}]\n`;
-}
-
-function nameLength(path: Path): number {
-  return Buffer.byteLength(textOf(path));
-}
-
-/** Puts a name into `scratch`. @returns whether that can be done; of no key's name it cannot */
-function encode(name: string): boolean {
-  // In UTF-8 half a surrogate pair would look like another name.
-  if (!name.isWellFormed()) return false;
-  if (
-    name.length > MAX_NAME ||
-    (3 * name.length > MAX_NAME && Buffer.byteLength(name) > MAX_NAME)
-  ) {
-    return false;
-  }
-  scratchEnd = scratch.write(name);
-  return true;
 }
 
 /** A record with its length in bytes. */
