@@ -9,6 +9,7 @@ import type { Disk } from "../lib/services/store/disk.ts";
 import { Journal, type JournalOptions } from "../lib/services/store/journal.ts";
 import { type Call, Durable, systemError, watched } from "./fixtures/journal-disk.ts";
 import { turn, until } from "./kit.ts";
+import { mounted, unmount } from "./small-disk.ts";
 
 const HEADER = 18;
 const MiB = 1024 * 1024;
@@ -17,19 +18,11 @@ const small = join(root, "small-disk");
 let made = 0;
 
 /** A disk of 4 MiB, which a test can fill. */
-const hasSmallDisk = (() => {
-  fs.mkdirSync(small);
-  const mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", small];
-  try {
-    return Bun.spawnSync(mount, { stderr: "ignore" }).exitCode === 0;
-  } catch {
-    return false;
-  }
-})();
+const hasSmallDisk = mounted(small, "size=4m");
 if (!hasSmallDisk) console.log("full disk: SKIPPED, mounting a tmpfs is not permitted here");
 
 afterAll(() => {
-  if (hasSmallDisk) Bun.spawnSync(["umount", "-l", small]);
+  if (hasSmallDisk) unmount(small);
   fs.rmSync(root, { recursive: true });
 });
 

@@ -4,25 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HandClock } from "../lib/host/clock.ts";
 import { RotatingFile, type RotatingFileOptions } from "../lib/host/rotate.ts";
+import { mounted, unmount } from "./small-disk.ts";
 
 const folder = fs.mkdtempSync(join(tmpdir(), "rotate-"));
 const small = join(folder, "small-disk");
 let made = 0;
 
 /** A disk of 64 KiB, which a test can fill. */
-const hasSmallDisk = (() => {
-  fs.mkdirSync(small);
-  const mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", small];
-  try {
-    return Bun.spawnSync(mount, { stderr: "ignore" }).exitCode === 0;
-  } catch {
-    return false;
-  }
-})();
+const hasSmallDisk = mounted(small, "size=64k");
 if (!hasSmallDisk) console.log("full disk: SKIPPED, mounting a tmpfs is not permitted here");
 
 afterAll(() => {
-  if (hasSmallDisk) Bun.spawnSync(["umount", "-l", small]);
+  if (hasSmallDisk) unmount(small);
   fs.rmSync(folder, { recursive: true });
 });
 

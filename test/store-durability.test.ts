@@ -15,22 +15,13 @@ import { type Call, Durable, watched } from "./fixtures/journal-disk.ts";
 import { configure, type Reply, type Request, StoreChild, Wire } from "./fixtures/store-child.ts";
 import { configOf, NOBODY, turn, until } from "./kit.ts";
 import { Random } from "./random.ts";
+import { mounted, unmount } from "./small-disk.ts";
 
 const MiB = 2 ** 20;
 const root = fs.mkdtempSync(join(tmpdir(), "store-"));
 const small = join(root, "small-disk");
 const fixed = join(root, "read-only-disk");
 let made = 0;
-
-function mounted(folder: string, options: string): boolean {
-  fs.mkdirSync(folder);
-  const mount = ["mount", "-t", "tmpfs", "-o", options, "none", folder];
-  try {
-    return Bun.spawnSync(mount, { stderr: "ignore" }).exitCode === 0;
-  } catch {
-    return false;
-  }
-}
 
 /** A disk of 4 MiB, which a test can fill, and one that nobody can write to. */
 const hasSmallDisk = mounted(small, "size=4m");
@@ -50,8 +41,8 @@ const children = new Set<StoreChild>();
 
 afterAll(async () => {
   for (const child of children) await child.kill();
-  if (hasSmallDisk) Bun.spawnSync(["umount", "-l", small]);
-  if (hasFixedDisk) Bun.spawnSync(["umount", "-l", fixed]);
+  if (hasSmallDisk) unmount(small);
+  if (hasFixedDisk) unmount(fixed);
   fs.rmSync(root, { recursive: true });
 });
 

@@ -11,6 +11,7 @@ import type { Address, Running } from "../lib/host/service.ts";
 import { Store } from "../lib/services/store/store.ts";
 import { web } from "../lib/services/web/web.ts";
 import { type Answer, ask, configOf, dial, heard, NOBODY, type Peer, turn, until } from "./kit.ts";
+import { mounted, unmount } from "./small-disk.ts";
 
 const TOKEN = "the-token-of-this-test";
 const root = fs.mkdtempSync(join(tmpdir(), "web-store-"));
@@ -18,21 +19,13 @@ const small = join(root, "small-disk");
 const endings: (() => Promise<void>)[] = [];
 
 /** A disk of 4 MiB, which a test can fill. */
-const hasSmallDisk = (() => {
-  fs.mkdirSync(small);
-  const mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", small];
-  try {
-    return Bun.spawnSync(mount, { stderr: "ignore" }).exitCode === 0;
-  } catch {
-    return false;
-  }
-})();
+const hasSmallDisk = mounted(small, "size=4m");
 
 afterEach(async () => {
   for (const end of endings.splice(0)) await end();
 });
 afterAll(() => {
-  if (hasSmallDisk) Bun.spawnSync(["umount", "-l", small]);
+  if (hasSmallDisk) unmount(small);
   fs.rmSync(root, { recursive: true });
 });
 

@@ -74,6 +74,22 @@ const access = section(
   },
 );
 
+/** How many clients a service over TCP may have. */
+const clients = {
+  max_clients: whole(
+    0,
+    [0, COUNT_MAX],
+    "How many clients may be connected; 0 takes what the process's limit of open files allows.",
+    live,
+  ),
+  max_clients_per_address: whole(
+    0,
+    [0, COUNT_MAX],
+    "How many clients may come from one address; 0 means a quarter of max_clients, and no limit on loopback.",
+    live,
+  ),
+};
+
 /** Every setting, once. The order is that of the shipped file and the reference. */
 export const settings = {
   host: text(
@@ -290,18 +306,7 @@ export const settings = {
         "While senders pause, the client with the most waiting bytes is closed at this interval unless it has halved them.",
         live,
       ),
-      max_clients: whole(
-        0,
-        [0, COUNT_MAX],
-        "How many clients may be connected; 0 takes what the process's limit of open files allows.",
-        live,
-      ),
-      max_clients_per_address: whole(
-        0,
-        [0, COUNT_MAX],
-        "How many clients may come from one address; 0 means a quarter of max_clients, and no limit on loopback.",
-        live,
-      ),
+      ...clients,
       quarantine_by: choice(
         "auto",
         ["auto", "address", "address_and_port"],
@@ -472,18 +477,7 @@ export const settings = {
       "Memory that all channels together may keep for that; the channels that were silent longest forget first.",
       live,
     ),
-    max_clients: whole(
-      0,
-      [0, COUNT_MAX],
-      "How many clients may be connected; 0 takes what the process's limit of open files allows.",
-      live,
-    ),
-    max_clients_per_address: whole(
-      0,
-      [0, COUNT_MAX],
-      "How many clients may come from one address; 0 means a quarter of max_clients, and no limit on loopback.",
-      live,
-    ),
+    ...clients,
     tls: inherited("TLS of the store alone; a key not given here follows [tls].", tls),
     access: inherited("Access to the store alone; a key not given here follows [access].", access),
   }),

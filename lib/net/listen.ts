@@ -5,7 +5,8 @@ import type {
   TCPSocketListenOptions,
   TLSOptions,
 } from "bun";
-import type { AccessSettings, TlsSettings } from "../config/table.ts";
+import { overlay } from "../config/option.ts";
+import type { AccessSettings, Config, TlsSettings } from "../config/table.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Log } from "../host/log.ts";
 import type { Address, Health } from "../host/service.ts";
@@ -36,6 +37,18 @@ export interface ListenSettings {
   readonly maxClientsPerAddress: number;
   /** Milliseconds between two attempts to listen again. */
   readonly relistenMs: number;
+}
+
+/** What bounds the listener of a service, by the settings of its section. */
+export function listenSettings(config: Config, service: "relay" | "store"): ListenSettings {
+  const section = config[service];
+  return {
+    tls: overlay(config.tls, section.tls),
+    access: overlay(config.access, section.access),
+    maxClients: section.max_clients,
+    maxClientsPerAddress: section.max_clients_per_address,
+    relistenMs: config.hyper_parameters.accept_error_backoff_ms,
+  };
 }
 
 /** Sentences for newcomers that are turned away, where the service has no words of its own. */

@@ -1,6 +1,5 @@
 import { isUtf8 } from "node:buffer";
 import type { Socket } from "bun";
-import { overlay } from "../../config/option.ts";
 import type { Config } from "../../config/table.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
@@ -13,7 +12,7 @@ import type {
   Running,
 } from "../../host/service.ts";
 import { CLOSE_REASONS, type CloseReason, Hold } from "../../net/client.ts";
-import { Listener, type ListenSettings } from "../../net/listen.ts";
+import { Listener, listenSettings } from "../../net/listen.ts";
 import type { Protocol, Refused } from "../../net/lives.ts";
 import { Pinned } from "../../net/outbox.ts";
 import { Quarantine } from "../../net/quarantine.ts";
@@ -99,7 +98,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
       (client) => this.#listener.lives.resume(client, Hold.backlog),
       (client) => this.#closeSlow(client),
     );
-    this.#listener = new Listener("relay", config, listenSettings(config), this, host);
+    this.#listener = new Listener("relay", config, listenSettings(config, "relay"), this, host);
     this.addresses = [this.#listener.address];
     this.#schedule();
     host.onReload((next) => this.#reload(next));
@@ -430,7 +429,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   }
 
   #reload(next: Config): void {
-    this.#listener.configure(listenSettings(next));
+    this.#listener.configure(listenSettings(next, "relay"));
     this.#config = { ...next, version: this.#config.version };
     this.#schedule();
   }
@@ -451,15 +450,4 @@ function decoded(block: Buffer): (string | null)[] {
     start = newline + 1;
   }
   return lines;
-}
-
-function listenSettings(config: Config): ListenSettings {
-  const { relay } = config;
-  return {
-    tls: overlay(config.tls, relay.tls),
-    access: overlay(config.access, relay.access),
-    maxClients: relay.max_clients,
-    maxClientsPerAddress: relay.max_clients_per_address,
-    relistenMs: config.hyper_parameters.accept_error_backoff_ms,
-  };
 }

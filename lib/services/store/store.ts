@@ -1,13 +1,12 @@
 import { randomBytes } from "node:crypto";
 import type { Socket } from "bun";
 import { version } from "../../../package.json";
-import { overlay } from "../../config/option.ts";
 import type { Config } from "../../config/table.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
 import type { Address, ClientInfo, Health, Host, Running, Table } from "../../host/service.ts";
 import { CLOSE_REASONS, type CloseReason, Hold } from "../../net/client.ts";
-import { Listener, type ListenSettings } from "../../net/listen.ts";
+import { Listener, listenSettings } from "../../net/listen.ts";
 import type { Protocol } from "../../net/lives.ts";
 import { Pinned, Shared } from "../../net/outbox.ts";
 import { digest } from "../../net/token.ts";
@@ -118,7 +117,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
     });
     try {
       const at = { host: config.store.host, port: config.store.port };
-      this.#listener = new Listener("store", at, listenSettings(config), this, host);
+      this.#listener = new Listener("store", at, listenSettings(config, "store"), this, host);
     } catch (error) {
       void this.#journal?.close();
       throw error;
@@ -433,7 +432,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
   /** @throws StartError when a token file or a certificate will not do; everything stays as it was */
   #reload(next: Config): void {
     const roles = new Roles(next.store);
-    this.#listener.configure(listenSettings(next));
+    this.#listener.configure(listenSettings(next, "store"));
     this.#config = next;
     this.#roles = roles;
     const notice = this.#lastWord("denied", "your token is not valid any more");
@@ -443,15 +442,4 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
       else if (client.role !== null) this.#listener.lives.close(client, "denied", notice);
     }
   }
-}
-
-function listenSettings(config: Config): ListenSettings {
-  const { store } = config;
-  return {
-    tls: overlay(config.tls, store.tls),
-    access: overlay(config.access, store.access),
-    maxClients: store.max_clients,
-    maxClientsPerAddress: store.max_clients_per_address,
-    relistenMs: config.hyper_parameters.accept_error_backoff_ms,
-  };
 }

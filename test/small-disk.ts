@@ -1,0 +1,21 @@
+import { mkdirSync } from "node:fs";
+
+/**
+ * Makes a folder a disk of its own, so small that a test can fill it.
+ * @param options of a tmpfs, as `size=4m`
+ * @returns whether that is permitted here
+ */
+export function mounted(folder: string, options: string): boolean {
+  mkdirSync(folder);
+  const mount = ["mount", "-t", "tmpfs", "-o", options, "none", folder];
+  try {
+    return Bun.spawnSync(mount, { stderr: "ignore" }).exitCode === 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Takes such a disk away, whoever still has a file of it open. */
+export function unmount(folder: string): void {
+  Bun.spawnSync(["umount", "-l", folder]);
+}
