@@ -13,7 +13,7 @@ import { Keys } from "../lib/services/store/keys.ts";
 import { store } from "../lib/services/store/store.ts";
 import { type Call, Durable, watched } from "./fixtures/journal-disk.ts";
 import { configure, type Reply, type Request, StoreChild, Wire } from "./fixtures/store-child.ts";
-import { configOf, NOBODY, turn, until } from "./kit.ts";
+import { configOf, dial, NOBODY, turn, until } from "./kit.ts";
 import { Random } from "./random.ts";
 import { mounted, unmount } from "./small-disk.ts";
 
@@ -320,12 +320,17 @@ describe.skipIf(!canTrace)("a change is written, synced and answered", () => {
     const { child, port } = await ready(file, strace);
     const wire = await Wire.dial(port);
     for (let n = 0; n < 10; n++) {
-      expect(await wire.ask({ action: "SET", key: `key-${n}-`, value: n, id: `id-${n}-` })).toEqual(
-        {
-          result: "OK",
-          id: `id-${n}-`,
-        },
-      );
+      const request = { action: "SET", key: `key-${n}-`, value: n, id: `id-${n}-` };
+      const answer = { result: "OK", id: `id-${n}-` };
+      if (n % 2 === 0) {
+        expect(await wire.ask(request)).toEqual(answer);
+        continue;
+      }
+      // Served at the end of a turn: a last line that only the end of its client's side ends.
+      const peer = await dial(port);
+      peer.send(JSON.stringify(request));
+      peer.half();
+      expect(JSON.parse(await peer.next())).toEqual(answer);
     }
     expect(await gone(child, "SIGTERM")).toBe(0);
     // The tracer outlives it by a moment.

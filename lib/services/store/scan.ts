@@ -1,5 +1,5 @@
 import type { Page, Paging } from "./engine.ts";
-import { type Path, SEPARATOR, textOf } from "./path.ts";
+import { type Path, SEPARATOR } from "./path.ts";
 import type { Tree, TreeNode } from "./tree.ts";
 
 /** Most nodes that one page looks at: about a millisecond's work. */
@@ -107,9 +107,4 @@ export function namespacesBelow<N extends TreeNode<N>>(
     return true;
   });
   return filling.page(ended);
-}
-
-/** The text of a name below a namespace. */
-export function nameBelow(namespace: Path, name: string): string {
-  return namespace.length === 0 ? name : textOf([...namespace, name]);
 }

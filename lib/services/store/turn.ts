@@ -23,24 +23,24 @@ export class Turn {
   readonly #journal: Batches | null;
   readonly #untilSynced: boolean;
   readonly #settled: (client: StoreClient) => void;
-  readonly #after: () => void;
+  readonly #emptied: () => void;
   #ends = false;
 
   /**
    * @param untilSynced whether replies wait for the disk; otherwise for the write alone
-   * @param settled told of each client whose bytes were let go
-   * @param after what follows at the very end
+   * @param settled told of each client whose bytes were let go; it may be served on
+   * @param emptied nothing that clients were owed in this turn is referred to any more
    */
   constructor(
     journal: Batches | null,
     untilSynced: boolean,
     settled: (client: StoreClient) => void,
-    after: () => void,
+    emptied: () => void,
   ) {
     this.#journal = journal;
     this.#untilSynced = untilSynced;
     this.#settled = settled;
-    this.#after = after;
+    this.#emptied = emptied;
   }
 
   /** A client is owed something. */
@@ -84,13 +84,14 @@ export class Turn {
     // Whatever is said now may tell of a change that is not kept yet, whoever made it.
     const needed = journal === null ? 0 : journal.written + (journal.pending ? 1 : 0);
     const batch = needed > this.#kept ? needed : null;
-    for (const client of this.#owed) {
-      this.#owed.delete(client);
-      if (client.state === "closed") continue;
+    const owed = [...this.#owed].filter(({ state }) => state !== "closed");
+    // Who is served from here on belongs to the next turn: what it changes is not in this batch.
+    this.#owed.clear();
+    for (const client of owed) {
       client.settle(batch);
       if (batch !== null) this.#waiting.add(client);
-      this.#settled(client);
     }
-    this.#after();
+    this.#emptied();
+    for (const client of owed) this.#settled(client);
   }
 }
