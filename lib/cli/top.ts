@@ -1,6 +1,6 @@
 import { systemClock } from "../host/clock.ts";
 import { messageOf, StartError } from "../host/errors.ts";
-import type { StatDeclaration } from "../host/service.ts";
+import type { Declared } from "../host/stats.ts";
 import type { ClientPage, ClientRow } from "../services/web/clients.ts";
 import { type Command, SOURCES } from "./command.ts";
 import { Remote } from "./remote.ts";
@@ -18,7 +18,7 @@ interface Hello {
   readonly history: readonly Sample[];
   readonly name: string;
   readonly version: string;
-  readonly declared: Readonly<Record<string, Readonly<Record<string, StatDeclaration>>>>;
+  readonly declared: Readonly<Record<string, Declared>>;
 }
 
 interface Tick {

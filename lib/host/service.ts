@@ -1,19 +1,6 @@
 import type { Clock } from "./clock.ts";
 import type { Log } from "./log.ts";
-
-/** How one number of `stats()` is to be read. */
-export interface StatDeclaration {
-  /** A counter only grows; a gauge goes up and down. */
-  readonly kind: "counter" | "gauge";
-  /** `bytes`, `clients`, `lines`, `seconds`, ... */
-  readonly unit: string;
-  /** One sentence for the operator. */
-  readonly about: string;
-  /** One of the few numbers that tell how the service fares; a dashboard shows these first. */
-  readonly headline?: boolean;
-  /** Numbers that are one series told apart by a label: `closed_eof` is `closed` by the reason `eof`. */
-  readonly series?: { readonly name: string; readonly label: string; readonly value: string };
-}
+import type { Declared } from "./stats.ts";
 
 /** A client as an operator sees it. */
 export interface ClientInfo {
@@ -94,7 +81,7 @@ export interface Host<C> {
 export interface Running {
   readonly addresses: readonly Address[];
   /** Every key of `stats()`, declared. */
-  readonly declared: Readonly<Record<string, StatDeclaration>>;
+  readonly declared: Declared;
   stats(): Readonly<Record<string, number>>;
   health(): Health;
   clients(): Iterable<ClientInfo>;

@@ -334,7 +334,7 @@ export class Listener<C extends Client> {
   }
 
   #turnAway(reason: CloseReason, who: string): void {
-    this.lives.closes[reason]++;
+    this.lives.closes.count(reason);
     this.#turnedAway.add(reason, who);
   }
 

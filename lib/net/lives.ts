@@ -2,6 +2,7 @@ import type { Socket } from "bun";
 import type { Clock } from "../host/clock.ts";
 import type { Log } from "../host/log.ts";
 import type { ClientInfo } from "../host/service.ts";
+import { Closes } from "../host/stats.ts";
 import { CLOSE_REASONS, type Client, type CloseReason, Hold } from "./client.ts";
 import { fileLimit } from "./file-limit.ts";
 
@@ -58,7 +59,7 @@ export function maxLingering(): number {
 export class Lives<C extends Client> {
   /** All clients that have been born and have not died. */
   readonly clients = new Set<C>();
-  readonly closes: Record<CloseReason, number>;
+  readonly closes = new Closes(CLOSE_REASONS);
   readonly #protocol: Protocol<C>;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -71,9 +72,6 @@ export class Lives<C extends Client> {
     this.#protocol = protocol;
     this.#clock = clock;
     this.#log = log;
-    this.closes = Object.fromEntries(
-      Object.keys(CLOSE_REASONS).map((reason) => [reason, 0]),
-    ) as Record<CloseReason, number>;
   }
 
   /** How many clients one address has. */
@@ -262,7 +260,7 @@ export class Lives<C extends Client> {
     client.state = "closing";
     client.reason = reason;
     client.held.length = 0;
-    this.closes[reason]++;
+    this.closes.count(reason);
     this.clients.delete(client);
     const others = this.from(client.ip) - 1;
     if (others === 0) this.#perAddress.delete(client.ip);

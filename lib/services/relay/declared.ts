@@ -1,8 +1,8 @@
-import type { StatDeclaration } from "../../host/service.ts";
+import { closes, counter, type Declared, gauge, headline } from "../../host/stats.ts";
 import { CLOSE_REASONS } from "../../net/client.ts";
 
 /** What each number of the relay's `stats()` is. */
-export const DECLARED: Record<string, StatDeclaration> = {
+export const DECLARED: Declared = {
   clients: headline(gauge("clients", "Clients that are connected.")),
   accepted: counter("connections", "Connections that were accepted, served or not."),
   lines_in: headline(counter("lines", "Lines that clients sent, refused ones included.")),
@@ -24,25 +24,5 @@ export const DECLARED: Record<string, StatDeclaration> = {
   pressure_disconnects: counter("commands", "Disconnect commands applied."),
   dropped_reports: counter("reports", "Fan-out reports dropped because a queue was full."),
   dropped_commands: counter("commands", "Commands dropped because a queue was full."),
-  ...Object.fromEntries(
-    Object.entries(CLOSE_REASONS).map(([reason, about]) => [
-      `closed_${reason}`,
-      {
-        ...counter("clients", `Clients closed because ${about}.`),
-        series: { name: "closed", label: "reason", value: reason },
-      },
-    ]),
-  ),
+  ...closes(CLOSE_REASONS),
 };
-
-function counter(unit: string, about: string): StatDeclaration {
-  return { kind: "counter", unit, about };
-}
-
-function gauge(unit: string, about: string): StatDeclaration {
-  return { kind: "gauge", unit, about };
-}
-
-function headline(declared: StatDeclaration): StatDeclaration {
-  return { ...declared, headline: true };
-}

@@ -112,10 +112,6 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   // --- the contract
 
   stats(): Record<string, number> {
-    const closes = Object.entries(this.#listener.lives.closes).map(([reason, count]) => [
-      `closed_${reason}`,
-      count,
-    ]);
     let { bytesIn, bytesOut } = this.#gone;
     for (const client of this.#members) {
       bytesIn += client.bytesIn;
@@ -141,7 +137,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
       pressure_disconnects: this.#monitor.commands.disconnect,
       dropped_reports: this.#monitor.dropped.reports,
       dropped_commands: this.#monitor.dropped.commands,
-      ...Object.fromEntries(closes),
+      ...this.#listener.lives.closes.stats(),
     };
   }
 

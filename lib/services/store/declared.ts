@@ -1,17 +1,9 @@
-import type { StatDeclaration } from "../../host/service.ts";
+import { closes, counter, type Declared, gauge, headline, labelled } from "../../host/stats.ts";
 import { CLOSE_REASONS } from "../../net/client.ts";
 import { COMMANDS } from "./commands.ts";
 
-const counter = (unit: string, about: string): StatDeclaration => ({
-  kind: "counter",
-  unit,
-  about,
-});
-const gauge = (unit: string, about: string): StatDeclaration => ({ kind: "gauge", unit, about });
-const headline = (one: StatDeclaration): StatDeclaration => ({ ...one, headline: true });
-
 /** What each number of the store's `stats()` is. */
-export const DECLARED: Record<string, StatDeclaration> = {
+export const DECLARED: Declared = {
   clients: headline(gauge("clients", "Clients that are connected.")),
   keys: headline(gauge("keys", "Keys that hold a value.")),
   memory_bytes: headline(gauge("bytes", "Memory that keys and values take.")),
@@ -39,19 +31,8 @@ export const DECLARED: Record<string, StatDeclaration> = {
   ...Object.fromEntries(
     Object.keys(COMMANDS).map((action) => [
       `requests_${action.toLowerCase()}`,
-      {
-        ...counter("requests", `Requests for ${action}.`),
-        series: { name: "commands", label: "action", value: action },
-      },
+      labelled(counter("requests", `Requests for ${action}.`), "commands", "action", action),
     ]),
   ),
-  ...Object.fromEntries(
-    Object.entries(CLOSE_REASONS).map(([reason, about]) => [
-      `closed_${reason}`,
-      {
-        ...counter("clients", `Clients closed because ${about}.`),
-        series: { name: "closed", label: "reason", value: reason },
-      },
-    ]),
-  ),
+  ...closes(CLOSE_REASONS),
 };

@@ -136,7 +136,6 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
       bytesOut += client.bytesOut;
     }
     const journal = this.#journal;
-    const closes = Object.entries(this.#listener.lives.closes);
     return {
       clients: this.#listener.lives.clients.size,
       keys: this.#own.size,
@@ -160,7 +159,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
       journal_failing: journal?.trouble ? 1 : 0,
       snapshots: journal?.counters.snapshots ?? 0,
       ...this.#server.counts(),
-      ...Object.fromEntries(closes.map(([reason, count]) => [`closed_${reason}`, count])),
+      ...this.#listener.lives.closes.stats(),
     };
   }
 

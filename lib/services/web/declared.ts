@@ -1,17 +1,9 @@
-import type { StatDeclaration } from "../../host/service.ts";
-
-const counter = (unit: string, about: string, headline = false): StatDeclaration => ({
-  kind: "counter",
-  unit,
-  about,
-  headline,
-});
-const gauge = (unit: string, about: string): StatDeclaration => ({ kind: "gauge", unit, about });
+import { counter, type Declared, gauge, headline } from "../../host/stats.ts";
 
 /** What each number of the web service's `stats()` is. */
-export const DECLARED: Readonly<Record<string, StatDeclaration>> = {
-  requests: counter("requests", "Requests that came in.", true),
-  failures: counter("requests", "Requests that were answered 500.", true),
+export const DECLARED: Declared = {
+  requests: headline(counter("requests", "Requests that came in.")),
+  failures: headline(counter("requests", "Requests that were answered 500.")),
   timeouts: counter("requests", "Requests given up because they took too long."),
   denied: counter("requests", "Requests from addresses that may not connect."),
   unauthorised: counter("requests", "Requests without the token they needed."),

@@ -1,4 +1,4 @@
-import type { StatDeclaration } from "../../host/service.ts";
+import type { StatDeclaration } from "../../host/stats.ts";
 import type { Numbers } from "./observe.ts";
 
 /** Media type of Prometheus's text format. */

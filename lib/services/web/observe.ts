@@ -1,38 +1,27 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import type { Host, StatDeclaration } from "../../host/service.ts";
+import type { Host } from "../../host/service.ts";
+import { counter, type Declared, gauge, headline } from "../../host/stats.ts";
 
 /** The numbers of one part of the program, and how each is to be read. */
 export interface Numbers {
-  readonly declared: Readonly<Record<string, StatDeclaration>>;
+  readonly declared: Declared;
   readonly stats: Readonly<Record<string, number>>;
 }
 
-const PROCESS: Readonly<Record<string, StatDeclaration>> = {
-  uptime_seconds: { kind: "gauge", unit: "seconds", about: "Time since the start." },
-  cpu_seconds: {
-    kind: "counter",
-    unit: "seconds",
-    about: "Processor time used.",
-    headline: true,
-  },
-  memory_bytes: { kind: "gauge", unit: "bytes", about: "Resident memory.", headline: true },
-  event_loop_delay_seconds: {
-    kind: "gauge",
-    unit: "seconds",
-    about: "Longest delay of the event loop in the last second.",
-    headline: true,
-  },
+const PROCESS: Declared = {
+  uptime_seconds: gauge("seconds", "Time since the start."),
+  cpu_seconds: headline(counter("seconds", "Processor time used.")),
+  memory_bytes: headline(gauge("bytes", "Resident memory.")),
+  event_loop_delay_seconds: headline(
+    gauge("seconds", "Longest delay of the event loop in the last second."),
+  ),
 };
 
-const LOG: Readonly<Record<string, StatDeclaration>> = {
-  written_bytes: { kind: "counter", unit: "bytes", about: "Bytes written to log files." },
-  lost_lines: { kind: "counter", unit: "lines", about: "Lines that never reached the log file." },
-  rotations: { kind: "counter", unit: "files", about: "Log files rotated." },
-  failing: {
-    kind: "gauge",
-    unit: "files",
-    about: "Whether the log file cannot be written at present: 1 or 0.",
-  },
+const LOG: Declared = {
+  written_bytes: counter("bytes", "Bytes written to log files."),
+  lost_lines: counter("lines", "Lines that never reached the log file."),
+  rotations: counter("files", "Log files rotated."),
+  failing: gauge("files", "Whether the log file cannot be written at present: 1 or 0."),
 };
 
 /** Seconds of history that a newly opened dashboard is given. */
