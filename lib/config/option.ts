@@ -179,15 +179,17 @@ type Inherited<E extends Entries> = {
 };
 
 /** The same options for one service, where a key that is not given (null) follows the section of the whole server. */
-export function inherited<E extends Entries>(
-  about: string,
-  whole: Section<E>,
-): Section<Inherited<E>> {
-  const entries = Object.entries(whole.entries).map(([key, entry]) => [
-    key,
-    { ...entry, initial: null },
-  ]);
+export function inherited<E extends Entries>(about: string, whole: E): Section<Inherited<E>> {
+  const entries = Object.entries(whole).map(([key, entry]) => [key, { ...entry, initial: null }]);
   return section(about, Object.fromEntries(entries) as Inherited<E>);
+}
+
+/** `[a.tls], [b.tls] and [c.tls]`: the sections of these services that override `[tls]`. */
+export function overriding(services: Entries, key: string): string {
+  const own = Object.entries(services).flatMap(([name, entry]) =>
+    entry.kind === "section" && Object.hasOwn(entry.entries, key) ? `[${name}.${key}]` : [],
+  );
+  return own.length < 2 ? own.join() : `${own.slice(0, -1).join(", ")} and ${own.at(-1)}`;
 }
 
 /** The effective values of a section that a service may override key by key. */

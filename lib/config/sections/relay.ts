@@ -1,0 +1,179 @@
+import { choice, flag, section, text, whole, wholeOrNever } from "../option.ts";
+import { ownAccess } from "./access.ts";
+import { BYTES_MAX, COUNT_MAX, live, MS_MAX, nonEmpty, SECONDS_MAX } from "./bounds.ts";
+import { clientLimits } from "./limits.ts";
+import { ownTls } from "./tls.ts";
+
+/** Where the relay listens and how it behaves: settings of the top level, as the reference has them. */
+export const topLevel = {
+  host: text(
+    "127.0.0.1",
+    "Address the relay listens on: 127.0.0.1 for this machine alone, 0.0.0.0 or :: for everybody.",
+    { ...nonEmpty, shipped: "127.0.0.1" },
+  ),
+  port: whole(8888, [0, 65535], "TCP port of the relay; 0 takes a free one.", {
+    shipped: 8888,
+  }),
+  version: choice(
+    "python",
+    ["python", "rust", "rust_v1.0.0", "rust_v1.1.0"],
+    "The backend whose behaviour the relay takes: rust is guarded (rate limit, idle timeout, backpressure, quarantine), python is a plain broadcast with memory bounds only. Both run on the same engine.",
+    { shipped: "rust" },
+  ),
+};
+
+export const hyperParameters = section("The guards of the guarded backend.", {
+  connection_buffer_size: whole(
+    128,
+    [1, COUNT_MAX],
+    "How many fan-out reports the monitor takes in at one tick; more are dropped and counted.",
+    live,
+  ),
+  command_buffer_size: whole(
+    32,
+    [1, COUNT_MAX],
+    "How many commands (throttle, flow control, disconnect) the monitor may issue at one tick.",
+    live,
+  ),
+  control_channel_capacity: whole(
+    8,
+    [1, COUNT_MAX],
+    "How many commands may wait for one client.",
+    live,
+  ),
+  queue_monitor_capacity: whole(
+    100,
+    [1, COUNT_MAX],
+    "How many fan-out reports one client may stage between two ticks.",
+    live,
+  ),
+  client_timeout_secs: wholeOrNever(
+    300,
+    SECONDS_MAX,
+    "A client that sends no line for this many seconds is disconnected; an empty line counts as one.",
+    { ...live, aliases: ["client_timeout"] },
+  ),
+  rate_limit_msgs_per_minute: whole(
+    300,
+    [1, COUNT_MAX],
+    "Lines a client may send in a minute; more are refused with a warning.",
+    { ...live, aliases: ["rate_limit"] },
+  ),
+  timeout_check_interval_secs: whole(
+    30,
+    [1, SECONDS_MAX],
+    "Seconds between two looks for idle clients.",
+    live,
+  ),
+  accept_error_backoff_ms: whole(
+    100,
+    [0, MS_MAX],
+    "Milliseconds between two attempts to listen again after the listener failed.",
+    live,
+  ),
+  quarantine_cooldown_secs: whole(
+    300,
+    [0, SECONDS_MAX],
+    "Seconds for which a client that was disconnected by force may not come back; 0 switches the quarantine off.",
+    live,
+  ),
+  quarantine_cleanup_interval_secs: whole(
+    60,
+    [1, SECONDS_MAX],
+    "Seconds between two sweeps of ended quarantines.",
+    live,
+  ),
+  throttle_delay_ms: whole(
+    200,
+    [0, MS_MAX],
+    "How long a throttled client is not read, in milliseconds.",
+    live,
+  ),
+  flow_control_delay_ms: whole(
+    1000,
+    [0, MS_MAX],
+    "How long a client under flow control is not read, in milliseconds.",
+    live,
+  ),
+  worker_threads: whole(
+    0,
+    [0, 1024],
+    "Accepted for the reference's sake; 0 means automatic. This version serves with one thread.",
+  ),
+  backpressure_policy: section(
+    "What happens to the sender of a line by its fan-out, the number of other clients it goes to. The strongest rule that applies acts.",
+    {
+      enable_throttle: flag(true, "Throttle senders (see throttle_delay_ms).", live),
+      throttle_threshold: whole(
+        100,
+        [1, COUNT_MAX],
+        "Fan-out from which a sender is throttled.",
+        live,
+      ),
+      enable_flow_control: flag(
+        true,
+        "Put senders under flow control (see flow_control_delay_ms).",
+        live,
+      ),
+      flow_control_threshold: whole(
+        300,
+        [1, COUNT_MAX],
+        "Fan-out from which a sender is put under flow control.",
+        live,
+      ),
+      enable_disconnect: flag(true, "Disconnect and quarantine senders.", live),
+      disconnect_threshold: whole(
+        500,
+        [1, COUNT_MAX],
+        "Fan-out from which a sender is disconnected. Set it above the size of your room.",
+        live,
+      ),
+    },
+  ),
+});
+
+export const relay = section(
+  "Lines over TCP: what a client sends goes to all others. These are its own bounds, in both backends.",
+  {
+    enabled: flag(true, "Whether the relay runs."),
+    max_line_bytes: whole(
+      65_536,
+      [256, 16 * 2 ** 20],
+      "Largest line that goes out, envelope and newline included; a line that would exceed it is refused. The SDK's client cannot read more than 65536.",
+      live,
+    ),
+    outbox_bytes: whole(
+      16 * 2 ** 20,
+      [4096, BYTES_MAX],
+      "Bytes that may wait for one client; a client that would need more is closed as slow.",
+      live,
+    ),
+    total_outbox_bytes: whole(
+      64 * 2 ** 20,
+      [4096, BYTES_MAX],
+      "Bytes that may wait for all clients together; above it all senders pause, and resume below half of it.",
+      live,
+    ),
+    stall_ms: whole(
+      500,
+      [1, MS_MAX],
+      "While senders pause, the client with the most waiting bytes is closed at this interval unless it has halved them.",
+      live,
+    ),
+    ...clientLimits,
+    quarantine_by: choice(
+      "auto",
+      ["auto", "address", "address_and_port"],
+      "What a quarantine applies to. auto: the address, but address and port on loopback, where one address is every agent.",
+      live,
+    ),
+    monitor_interval_ms: whole(
+      100,
+      [1, MS_MAX],
+      "Milliseconds between two ticks of the backpressure monitor.",
+      live,
+    ),
+    tls: ownTls("the relay"),
+    access: ownAccess("the relay"),
+  },
+);

@@ -1,0 +1,58 @@
+import { flag, section, text, whole } from "../option.ts";
+import { ownAccess } from "./access.ts";
+import { COUNT_MAX, live, nonEmpty } from "./bounds.ts";
+import { ownTls } from "./tls.ts";
+
+export const web = section(
+  "HTTP: health, metrics, admin and the dashboard, and a site of your own beside them. Admin actions exist where there is a token: in the environment as SUMMONER_TOKEN, or in token_file.",
+  {
+    enabled: flag(false, "Whether the web service runs.", { shipped: true }),
+    host: text(
+      "127.0.0.1",
+      "Address it listens on. Anywhere but on loopback, everything except /healthz and /readyz needs the token.",
+      { ...nonEmpty, shipped: "127.0.0.1" },
+    ),
+    port: whole(8889, [0, 65535], "Its TCP port; 0 takes a free one.", { shipped: 8889 }),
+    token_file: text(
+      "",
+      "File with the token on its first line, at least 16 characters; the environment's SUMMONER_TOKEN wins. Empty means none.",
+      live,
+    ),
+    dashboard: text("/", "Path of the dashboard.", {
+      check: (found) => (/^\/[\w./-]*$/.test(found) ? null : "not a path"),
+      allowed: "a path of letters, digits, dots, dashes and slashes that begins with a slash",
+    }),
+    handler: text(
+      "",
+      "Module whose default export answers requests that no built-in route takes; where it has a tick, that is called too. Empty means none.",
+    ),
+    ticker: text(
+      "",
+      "Module whose default export is a ticker, run apart from the server and started again when it dies. Empty means none.",
+    ),
+    static: text("", "Folder whose files are served beside the built-in routes. Empty means none."),
+    access_log: flag(
+      false,
+      "Log each request, at level INFO. On loopback, where every client is this machine, its address reads local.",
+      live,
+    ),
+    max_body_bytes: whole(
+      2 ** 20,
+      [0, 2 ** 30],
+      "Largest body of a request; more is answered 413.",
+    ),
+    request_timeout_ms: whole(
+      30_000,
+      [1, 240_000],
+      "How long a request may take, its body included, in milliseconds; then it is answered 503.",
+    ),
+    max_streams: whole(
+      1000,
+      [1, COUNT_MAX],
+      "How many event streams may be open; more are answered 503.",
+      live,
+    ),
+    tls: ownTls("the web service"),
+    access: ownAccess("the web service"),
+  },
+);
