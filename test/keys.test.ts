@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { HandClock } from "../lib/host/clock.ts";
-import type { Page, Paging } from "../lib/services/store/engine.ts";
-import { Keys, type Recorder, type Watchers } from "../lib/services/store/keys.ts";
-import { compare, Ordered, rankOf } from "../lib/services/store/ordered.ts";
+import type { Page, Paging } from "../lib/services/store/keys/engine.ts";
+import { Keys, type Recorder, type Watchers } from "../lib/services/store/keys/keys.ts";
+import { compare, Ordered, rankOf } from "../lib/services/store/keys/ordered.ts";
 import { MAX_DEPTH, MAX_PART_BYTES, type Path } from "../lib/services/store/path.ts";
 import { Refusal } from "../lib/services/store/refusal.ts";
-import { Spaces } from "../lib/services/store/spaces.ts";
-import { Values } from "../lib/services/store/values.ts";
+import { Spaces } from "../lib/services/store/keys/spaces.ts";
+import { Values } from "../lib/services/store/keys/values.ts";
 import { Random } from "./random.ts";
 
 // --- the order of names, once more and naively

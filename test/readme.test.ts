@@ -7,7 +7,7 @@ import { settings } from "../lib/config/table.ts";
 import { HandClock } from "../lib/host/clock.ts";
 import { Program } from "../lib/host/lifecycle.ts";
 import { Log } from "../lib/host/log.ts";
-import { storeReference } from "../lib/services/store/reference.ts";
+import { storeReference } from "../lib/services/store/commands/reference.ts";
 import { ask, boot, bootStore, dial, NOBODY, until } from "./kit.ts";
 
 const root = join(import.meta.dir, "..");

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HandClock } from "../lib/host/clock.ts";
-import { Keys, type Recorder } from "../lib/services/store/keys.ts";
-import { Answers, takePlain } from "../lib/services/store/shortcut.ts";
+import { Keys, type Recorder } from "../lib/services/store/keys/keys.ts";
+import { Answers, takePlain } from "../lib/services/store/commands/shortcut.ts";
 import { type Answer, ask, type BootedStore, bootStore, heard, type Peer, until } from "./kit.ts";
 import { Random } from "./random.ts";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { load } from "../lib/config/load.ts";
 import { settings } from "../lib/config/table.ts";
-import { COMMANDS } from "../lib/services/store/commands.ts";
+import { COMMANDS } from "../lib/services/store/commands/commands.ts";
 import { ask, type BootedStore, bootStore, heard, type Peer, until } from "./kit.ts";
 
 let server: BootedStore | undefined;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { version as programVersion } from "../package.json";
-import { COMMANDS } from "../lib/services/store/commands.ts";
+import { COMMANDS } from "../lib/services/store/commands/commands.ts";
 import { CODES } from "../lib/services/store/refusal.ts";
 import { ask, heard, type Peer, until } from "./kit.ts";
 import { Random } from "./random.ts";

@@ -1,6 +1,6 @@
 import { closes, counter, type Declared, gauge, headline, labelled } from "../../host/stats.ts";
 import { CLOSE_REASONS } from "../../net/client.ts";
-import { COMMANDS } from "./commands.ts";
+import { COMMANDS } from "./commands/commands.ts";
 
 /** What each number of the store's `stats()` is. */
 export const DECLARED: Declared = {

@@ -1,15 +1,15 @@
 import type { Clock } from "../../host/clock.ts";
 import { Hold } from "../../net/client.ts";
 import type { StoreClient } from "./client.ts";
-import type { Surroundings } from "./command.ts";
-import type { Plan } from "./command.ts";
-import { COMMANDS, PLANS, unknownAction } from "./commands.ts";
-import type { Keys } from "./keys.ts";
-import { altersNumber, doubt } from "./numbers.ts";
+import type { Surroundings } from "./commands/command.ts";
+import type { Plan } from "./commands/command.ts";
+import { COMMANDS, PLANS, unknownAction } from "./commands/commands.ts";
+import type { Keys } from "./keys/keys.ts";
+import { altersNumber, doubt } from "./commands/numbers.ts";
 import { Refusal, TOO_LARGE } from "./refusal.ts";
 import { FULL } from "./roles.ts";
-import { Answers, takePlain } from "./shortcut.ts";
-import { BLANK, Lines, parseLines } from "./requests.ts";
+import { Answers, takePlain } from "./commands/shortcut.ts";
+import { BLANK, Lines, parseLines } from "./commands/requests.ts";
 
 /** What one client may cost in one turn; a request costs one, and more where many keys are looked at. */
 const SHARE = 10_000;

@@ -1,7 +1,7 @@
 import { largest } from "../../host/largest.ts";
 import type { Table } from "../../host/service.ts";
-import type { Channels } from "./channels.ts";
-import type { Keys } from "./keys.ts";
+import type { Channels } from "./channels/channels.ts";
+import type { Keys } from "./keys/keys.ts";
 
 const NAMESPACES = {
   name: "namespaces",

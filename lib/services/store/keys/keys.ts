@@ -1,8 +1,8 @@
-import type { Clock } from "../../host/clock.ts";
+import type { Clock } from "../../../host/clock.ts";
 import type { KeyEngine, Page, Paging, SetTerms, Stored } from "./engine.ts";
 import { type KeyNode, KeySpace, NONE } from "./key-space.ts";
-import { type Path, SEPARATOR, textOf, unfit } from "./path.ts";
-import { DISK_FULL, MEMORY_FULL, NOT_FOUND, Refusal } from "./refusal.ts";
+import { type Path, SEPARATOR, textOf, unfit } from "../path.ts";
+import { DISK_FULL, MEMORY_FULL, NOT_FOUND, Refusal } from "../refusal.ts";
 import { namespacesBelow, scanBelow } from "./scan.ts";
 import type { Level } from "./tree.ts";
 

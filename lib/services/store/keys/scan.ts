@@ -1,5 +1,5 @@
 import type { Page, Paging } from "./engine.ts";
-import { type Path, SEPARATOR } from "./path.ts";
+import { type Path, SEPARATOR } from "../path.ts";
 import type { Tree, TreeNode } from "./tree.ts";
 
 /** Most nodes that one page looks at: about a millisecond's work. */

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { reasonOf } from "../../config/reason.ts";
+import { reasonOf } from "../../../config/reason.ts";
 import { Batches, parse } from "./batches.ts";
-import { type Disk, removeSync } from "./disk.ts";
+import { type Disk, removeSync } from "../../../host/disk.ts";
 import { generationOf, SNAPSHOT, UNFINISHED } from "./snapshot.ts";
 
 /** What a folder held. */

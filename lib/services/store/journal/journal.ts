@@ -1,11 +1,11 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { reasonOf } from "../../config/reason.ts";
-import { StartError } from "../../host/errors.ts";
+import { reasonOf } from "../../../config/reason.ts";
+import { StartError } from "../../../host/errors.ts";
 import { Appender, type AppenderOptions } from "./appender.ts";
-import { type Disk, isFailure, remove, syncFolder, syncFolderSync } from "./disk.ts";
+import { type Disk, isFailure, remove, syncFolder, syncFolderSync } from "../../../host/disk.ts";
 import { JournalFile, STEP } from "./journal-file.ts";
-import { lockFolder } from "./lock.ts";
+import { lockFolder } from "../../../host/lock.ts";
 import { journalName, recover } from "./recover.ts";
 import { writeSnapshot } from "./snapshot.ts";
 

@@ -1,7 +1,7 @@
-import type { Paging } from "./engine.ts";
+import type { Paging } from "../keys/engine.ts";
 import * as field from "./fields.ts";
-import { type Path, SEPARATOR, unfit } from "./path.ts";
-import type { Refusal } from "./refusal.ts";
+import { type Path, SEPARATOR, unfit } from "../path.ts";
+import type { Refusal } from "../refusal.ts";
 
 /** What actions share that answer names a page at a time. */
 

@@ -3,8 +3,8 @@
  * process, or some day a Redis or Valkey server that several processes share.
  */
 
-import type { Path, Pattern } from "./path.ts";
-import type { Refusal } from "./refusal.ts";
+import type { Path, Pattern } from "../path.ts";
+import type { Refusal } from "../refusal.ts";
 
 /** A value with what is known of it. */
 export interface Stored {

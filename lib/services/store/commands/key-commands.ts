@@ -1,9 +1,9 @@
 import { type Answer, type Command, command, forbidden, OK, result, tooLarge } from "./command.ts";
-import type { Page } from "./engine.ts";
+import type { Page } from "../keys/engine.ts";
 import * as field from "./fields.ts";
 import { inner, misplaced, PAGING, paging } from "./paging.ts";
-import { type Path, partsOf, pathOf, SEPARATOR, unfit } from "./path.ts";
-import { NOT_FOUND, Refusal, TOO_LARGE } from "./refusal.ts";
+import { type Path, partsOf, pathOf, SEPARATOR, unfit } from "../path.ts";
+import { NOT_FOUND, Refusal, TOO_LARGE } from "../refusal.ts";
 
 /** Longest life that can be asked for, in milliseconds: some 300 years. */
 const MAX_TTL = 10 ** 13;

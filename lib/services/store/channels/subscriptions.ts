@@ -1,5 +1,5 @@
-import type { Path, Pattern } from "./path.ts";
-import { Tree, TreeNode } from "./tree.ts";
+import type { Path, Pattern } from "../path.ts";
+import { Tree, TreeNode } from "../keys/tree.ts";
 
 /** A name that somebody subscribes to, or that leads to one. */
 export class SubscriptionNode<S> extends TreeNode<SubscriptionNode<S>> {

@@ -1,10 +1,10 @@
-import type { StoreClient, Subscription } from "./client.ts";
-import type { ChannelEngine, KeyEngine, Stored } from "./engine.ts";
+import type { StoreClient, Subscription } from "../client.ts";
+import type { ChannelEngine, KeyEngine, Stored } from "../keys/engine.ts";
 import type { Field, Fields, Request } from "./fields.ts";
 import { type Doubt, doubt } from "./numbers.ts";
-import { type Path, SYSTEM } from "./path.ts";
-import { type Code, Refusal, TOO_LARGE } from "./refusal.ts";
-import { mayAt, type Right } from "./roles.ts";
+import { type Path, SYSTEM } from "../path.ts";
+import { type Code, Refusal, TOO_LARGE } from "../refusal.ts";
+import { mayAt, type Right } from "../roles.ts";
 
 /** What commands act on. */
 export interface Surroundings {

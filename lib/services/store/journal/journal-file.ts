@@ -1,4 +1,4 @@
-import { type Disk, some, synced, writeAllSync } from "./disk.ts";
+import { type Disk, some, synced, writeAllSync } from "../../../host/disk.ts";
 
 /** Zeros are written so many bytes at a time. */
 export const STEP = 1024 * 1024;

@@ -1,4 +1,4 @@
-import type { Keys } from "./keys.ts";
+import type { Keys } from "../keys/keys.ts";
 
 /**
  * The shortest way through the two requests that most are: GET of a key, and

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { Refusal } from "./refusal.ts";
+import { Refusal } from "../refusal.ts";
 
 const NEWLINE = 10;
 /** The first byte of a byte order mark in UTF-8; no JSON begins with it. */

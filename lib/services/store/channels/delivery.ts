@@ -1,5 +1,5 @@
-import { type Pinned, Shared } from "../../net/outbox.ts";
-import type { StoreClient } from "./client.ts";
+import { type Pinned, Shared } from "../../../net/outbox.ts";
+import type { StoreClient } from "../client.ts";
 
 /** What deliveries need to know of the store. */
 export interface Deliverer {

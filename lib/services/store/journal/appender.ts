@@ -1,5 +1,5 @@
-import { reasonOf } from "../../config/reason.ts";
-import type { Clock } from "../../host/clock.ts";
+import { reasonOf } from "../../../config/reason.ts";
+import type { Clock } from "../../../host/clock.ts";
 import { Batch, HEADER } from "./batch.ts";
 import { type JournalFile, STEP } from "./journal-file.ts";
 

@@ -1,8 +1,8 @@
-import type { Config } from "../../config/table.ts";
-import type { Clock } from "../../host/clock.ts";
-import type { Log } from "../../host/log.ts";
+import type { Config } from "../../../config/table.ts";
+import type { Clock } from "../../../host/clock.ts";
+import type { Log } from "../../../host/log.ts";
 import { Journal } from "./journal.ts";
-import type { Keys } from "./keys.ts";
+import type { Keys } from "../keys/keys.ts";
 
 /**
  * Opens the journal of the settings, reads the keys back from it and records

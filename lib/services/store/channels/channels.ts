@@ -1,9 +1,9 @@
-import type { Sized } from "../../host/largest.ts";
-import type { ChannelEngine, Missed, Page, Paging } from "./engine.ts";
-import { type Path, type Pattern, textOf } from "./path.ts";
-import { scanBelow } from "./scan.ts";
+import type { Sized } from "../../../host/largest.ts";
+import type { ChannelEngine, Missed, Page, Paging } from "../keys/engine.ts";
+import { type Path, type Pattern, textOf } from "../path.ts";
+import { scanBelow } from "../keys/scan.ts";
 import { type SubscriptionNode, Subscriptions } from "./subscriptions.ts";
-import { memoryOf } from "./tree.ts";
+import { memoryOf } from "../keys/tree.ts";
 
 /** What the channels keep for subscribers that come back. */
 export interface Retention {

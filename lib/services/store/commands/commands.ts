@@ -2,7 +2,7 @@ import { type Command, command, OK, Plan, result } from "./command.ts";
 import { CHANNEL_COMMANDS } from "./channel-commands.ts";
 import * as field from "./fields.ts";
 import { KEY_COMMANDS } from "./key-commands.ts";
-import { CODES, Refusal } from "./refusal.ts";
+import { CODES, Refusal } from "../refusal.ts";
 
 /** What INFO counts as, in requests. */
 const INFO_WORK = 1000;

@@ -1,4 +1,4 @@
-import { keyOf, type StoreClient, type Subscription } from "./client.ts";
+import { keyOf, type StoreClient, type Subscription } from "../client.ts";
 import {
   type Command,
   command,
@@ -9,8 +9,8 @@ import {
 } from "./command.ts";
 import * as field from "./fields.ts";
 import { inner, misplaced, PAGING, paging } from "./paging.ts";
-import { partsOf, pathOf, patternOf, SEPARATOR, textOf, unfit } from "./path.ts";
-import { Refusal } from "./refusal.ts";
+import { partsOf, pathOf, patternOf, SEPARATOR, textOf, unfit } from "../path.ts";
+import { Refusal } from "../refusal.ts";
 
 const ns = field.optional(field.text("Namespace that the name is in, as orders^eu."), "the root");
 const channel = field.optional(

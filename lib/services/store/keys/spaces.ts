@@ -1,6 +1,6 @@
 import type { KeyEngine, Page, Paging, SetTerms, Stored } from "./engine.ts";
-import { type Path, SEPARATOR, SYSTEM } from "./path.ts";
-import type { Refusal } from "./refusal.ts";
+import { type Path, SEPARATOR, SYSTEM } from "../path.ts";
+import type { Refusal } from "../refusal.ts";
 
 /**
  * The keys of the clients, and beside them those below `^sys`, which are the

@@ -1,7 +1,7 @@
 import { dirname, join, resolve } from "node:path";
-import { reasonOf } from "../../config/reason.ts";
-import { StartError } from "../../host/errors.ts";
-import { libc } from "../../host/libc.ts";
+import { reasonOf } from "../config/reason.ts";
+import { StartError } from "./errors.ts";
+import { libc } from "./libc.ts";
 import { type Disk, syncFolderSync } from "./disk.ts";
 
 /** LOCK_EX | LOCK_NB, from <sys/file.h>. */

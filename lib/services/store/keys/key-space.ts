@@ -1,5 +1,5 @@
 import { Expiry } from "./expiry.ts";
-import { MAX_DEPTH, MAX_PART_BYTES, type Path, textOf } from "./path.ts";
+import { MAX_DEPTH, MAX_PART_BYTES, type Path, textOf } from "../path.ts";
 import { Tree, TreeNode } from "./tree.ts";
 import { VALUE_BYTES, Values } from "./values.ts";
 
