@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { load, problemText, remarks } from "../lib/config/load.ts";
 import { nearest } from "../lib/config/nearest.ts";
 import { jsonPositions, tomlPositions } from "../lib/config/positions.ts";
+import { flag, section, text, whole } from "../lib/config/option.ts";
+import { placeOf } from "../lib/config/place.ts";
 import { optionPaths, valueAt } from "../lib/config/read.ts";
 import { renderEffective, renderReference, renderToml, tomlValue } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
@@ -852,5 +854,57 @@ describe("presets", () => {
     expect(strict.rate_limit_msgs_per_minute).toBeWithin(60, 121);
     expect(strict.client_timeout_secs).toBeWithin(120, 181);
     expect(strict.quarantine_cooldown_secs).toBe(900);
+  });
+});
+
+describe("the place of a service", () => {
+  const relayed = (...sets: string[]) => placeOf(set(...sets).config, "relay");
+  const stored = (...sets: string[]) => placeOf(set(...sets).config, "store");
+
+  test("is the top level's where its section names none", () => {
+    expect(relayed("host=::1", "port=7")).toMatchObject({
+      name: "relay",
+      prefix: "",
+      host: "::1",
+      port: 7,
+    });
+    expect(stored("host=::1", "store.port=7")).toMatchObject({
+      name: "store",
+      prefix: "store.",
+      host: "127.0.0.1",
+      port: 7,
+    });
+  });
+
+  test("has TLS and access key by key", () => {
+    const sets = ["tls.cert=all.crt", "tls.key=all.key", "access.deny=['::1']"];
+    const own = ["store.tls.cert=own.crt", "store.access.allow=['10.0.0.0/8']"];
+    expect(stored(...sets, ...own).tls).toMatchObject({ cert: "own.crt", key: "all.key" });
+    expect(stored(...sets, ...own).access).toEqual({ allow: ["10.0.0.0/8"], deny: ["::1"] });
+    expect(relayed(...sets, ...own).tls).toMatchObject({ cert: "all.crt", key: "all.key" });
+    expect(relayed(...sets, ...own).access).toEqual({ allow: [], deny: ["::1"] });
+  });
+
+  test("has limits", () => {
+    expect(stored().limits).toEqual({ clients: 0, clientsPerAddress: 0 });
+    const sets = ["store.max_clients=9", "store.max_clients_per_address=3"];
+    expect(stored(...sets).limits).toEqual({ clients: 9, clientsPerAddress: 3 });
+    expect(relayed(...sets).limits).toEqual({ clients: 0, clientsPerAddress: 0 });
+  });
+
+  test("is that of any section", () => {
+    const tally = section("Counts lines.", {
+      enabled: flag(false, "Whether it runs."),
+      host: text("::1", "Its address."),
+      port: whole(7, [0, 65535], "Its port."),
+    });
+    const { config } = load(
+      { ...settings, tally },
+      { object: {}, sets: ["tls.cert=c", "tls.key=k"] },
+    );
+    const { tls, access } = config;
+    const limits = { clients: 0, clientsPerAddress: 0 };
+    const where = { name: "tally", prefix: "tally.", host: "::1", port: 7 };
+    expect(placeOf(config, "tally")).toEqual({ ...where, tls, access, limits });
   });
 });

@@ -22,6 +22,7 @@ import { read } from "../lib/config/read.ts";
 import { renderToml } from "../lib/config/render.ts";
 import { section, flag, whole } from "../lib/config/option.ts";
 import { renderSchema, SCHEMA_FILE, SCHEMA_LINE } from "../lib/config/schema.ts";
+import { servicesOf } from "../lib/config/services.ts";
 import { type Config, settings } from "../lib/config/table.ts";
 import { differenceLines } from "../lib/cli/wizard-difference.ts";
 import {
@@ -32,7 +33,6 @@ import {
   GUARDS,
   OPTIONS,
   rebased,
-  servicesOf,
   valueIn,
 } from "../lib/cli/wizard-draft.ts";
 import { place } from "../lib/cli/place.ts";

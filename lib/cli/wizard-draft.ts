@@ -2,7 +2,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { contradictions, TOKEN_VARIABLE } from "../config/contradictions.ts";
 import { load, type Loaded, type Sources } from "../config/load.ts";
 import { meansLoopback } from "../config/loopback.ts";
-import type { Entries, Option } from "../config/option.ts";
+import type { Option } from "../config/option.ts";
 import { type PresetName, presets } from "../config/presets.ts";
 import {
   optionPaths,
@@ -14,6 +14,7 @@ import {
 } from "../config/read.ts";
 import { masked, renderToml, tomlValue } from "../config/render.ts";
 import { SCHEMA_LINE } from "../config/schema.ts";
+import { type ServiceEntry, servicesOf } from "../config/services.ts";
 import { type Config, settings } from "../config/table.ts";
 import { addressText } from "../host/service.ts";
 
@@ -39,34 +40,7 @@ export const TOKEN_FILE = "web.token_file";
 /** The key whose value may call for a token. */
 const TOKEN_FOR = "web.host";
 
-/** A service as the table knows it: a section that can be switched on and off. */
-export interface ServiceEntry {
-  readonly name: string;
-  readonly about: string;
-  /** Paths of its options. */
-  readonly enabled: string;
-  readonly host: string;
-  readonly port: string;
-  /** Its own TLS section, or null. */
-  readonly tls: string | null;
-}
-
-/** All services, in the order of the table. One without a host and port of its own has those of the top level. */
-export function servicesOf(entries: Entries): ServiceEntry[] {
-  return Object.entries(entries).flatMap(([name, entry]) => {
-    if (entry.kind !== "section" || !Object.hasOwn(entry.entries, "enabled")) return [];
-    const own = (key: string) => (Object.hasOwn(entry.entries, key) ? `${name}.${key}` : key);
-    return {
-      name,
-      about: entry.about,
-      enabled: `${name}.enabled`,
-      host: own("host"),
-      port: own("port"),
-      tls: Object.hasOwn(entry.entries, "tls") ? `${name}.tls` : null,
-    };
-  });
-}
-
+/** Every service of the table. */
 export const SERVICES: readonly ServiceEntry[] = servicesOf(settings);
 
 /** What the shipped file holds for an option. */

@@ -6,6 +6,7 @@ import { problemText, type Sources } from "../config/load.ts";
 import type { Option } from "../config/option.ts";
 import { type PresetName, presets } from "../config/presets.ts";
 import { tomlValue } from "../config/render.ts";
+import type { ServiceEntry } from "../config/services.ts";
 import {
   askChoice,
   askSecret,
@@ -35,7 +36,6 @@ import {
   rebased,
   rendered,
   SERVICES,
-  type ServiceEntry,
   settingLines,
   type TlsAnswer,
   TOKEN_FILE,

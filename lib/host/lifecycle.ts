@@ -1,3 +1,4 @@
+import { isEnabled } from "../config/services.ts";
 import type { Clock } from "./clock.ts";
 import { messageOf, StartError } from "./errors.ts";
 import { Log } from "./log.ts";
@@ -43,8 +44,7 @@ export class Program<C extends object> {
   async start(services: Services<C>, config: C): Promise<void> {
     try {
       for (const [name, service] of Object.entries(services)) {
-        const section = config[name as keyof C] as { enabled?: boolean } | undefined;
-        if (section?.enabled) this.running.set(name, await service(config, this.#host));
+        if (isEnabled(config, name)) this.running.set(name, await service(config, this.#host));
       }
     } catch (error) {
       await this.drain(0);

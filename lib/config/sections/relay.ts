@@ -1,7 +1,7 @@
 import { choice, flag, section, text, whole, wholeOrNever } from "../option.ts";
 import { ownAccess } from "./access.ts";
 import { BYTES_MAX, COUNT_MAX, live, MS_MAX, nonEmpty, SECONDS_MAX } from "./bounds.ts";
-import { clientLimits } from "./limits.ts";
+import { connectedClients } from "./limits.ts";
 import { ownTls } from "./tls.ts";
 
 /** Where the relay listens and how it behaves: settings of the top level, as the reference has them. */
@@ -160,7 +160,7 @@ export const relay = section(
       "While senders pause, the client with the most waiting bytes is closed at this interval unless it has halved them.",
       live,
     ),
-    ...clientLimits,
+    ...connectedClients,
     quarantine_by: choice(
       "auto",
       ["auto", "address", "address_and_port"],

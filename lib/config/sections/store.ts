@@ -1,7 +1,7 @@
 import { choice, flag, section, text, whole, wholeOrNever } from "../option.ts";
 import { ownAccess } from "./access.ts";
 import { BYTES_MAX, COUNT_MAX, live, nonEmpty, SECONDS_MAX } from "./bounds.ts";
-import { clientLimits } from "./limits.ts";
+import { connectedClients } from "./limits.ts";
 import { ownTls } from "./tls.ts";
 
 export const store = section("JSON key-value with namespaces and pub/sub over TCP.", {
@@ -96,7 +96,7 @@ export const store = section("JSON key-value with namespaces and pub/sub over TC
     "Memory that all channels together may keep for that; the channels that were silent longest forget first.",
     live,
   ),
-  ...clientLimits,
+  ...connectedClients,
   tls: ownTls("the store"),
   access: ownAccess("the store"),
 });

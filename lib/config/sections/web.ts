@@ -1,6 +1,7 @@
 import { flag, section, text, whole } from "../option.ts";
 import { ownAccess } from "./access.ts";
 import { COUNT_MAX, live, nonEmpty } from "./bounds.ts";
+import { clientLimits } from "./limits.ts";
 import { ownTls } from "./tls.ts";
 
 export const web = section(
@@ -51,6 +52,10 @@ export const web = section(
       [1, COUNT_MAX],
       "How many event streams may be open; more are answered 503.",
       live,
+    ),
+    ...clientLimits(
+      "requests may be answered at once, event streams included",
+      "of them may come from one address",
     ),
     tls: ownTls("the web service"),
     access: ownAccess("the web service"),

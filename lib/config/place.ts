@@ -1,0 +1,55 @@
+import { overlay } from "./option.ts";
+import type { AccessSettings, TlsSettings } from "./table.ts";
+
+/** Where a service lives, and who may come in there. */
+export interface Place {
+  /** The service's name. */
+  readonly name: string;
+  /** What stands before `host` and `port` in the settings: `store.`, or nothing where they are the top level's. */
+  readonly prefix: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: TlsSettings;
+  readonly access: AccessSettings;
+  readonly limits: {
+    /** 0: what the limit of open files allows. */
+    readonly clients: number;
+    /** 0: a quarter of `clients`, and no limit on loopback. */
+    readonly clientsPerAddress: number;
+  };
+}
+
+/** What the settings of the whole server say of every place. */
+interface Whole {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: TlsSettings;
+  readonly access: AccessSettings;
+}
+
+/** What the section of a service may say of its place; what it does not say, the whole server's settings do. */
+interface Own {
+  readonly host?: string;
+  readonly port?: number;
+  readonly tls?: { readonly [K in keyof TlsSettings]: TlsSettings[K] | null };
+  readonly access?: { readonly [K in keyof AccessSettings]: AccessSettings[K] | null };
+  readonly max_clients?: number;
+  readonly max_clients_per_address?: number;
+}
+
+/** The place of the service of this name, by its section of the configuration. */
+export function placeOf(config: Whole, name: string): Place {
+  const own = (config as unknown as Readonly<Record<string, Own | undefined>>)[name] ?? {};
+  return {
+    name,
+    prefix: own.host === undefined ? "" : `${name}.`,
+    host: own.host ?? config.host,
+    port: own.port ?? config.port,
+    tls: own.tls ? overlay(config.tls, own.tls) : config.tls,
+    access: own.access ? overlay(config.access, own.access) : config.access,
+    limits: {
+      clients: own.max_clients ?? 0,
+      clientsPerAddress: own.max_clients_per_address ?? 0,
+    },
+  };
+}

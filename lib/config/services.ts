@@ -1,0 +1,37 @@
+import type { Entries } from "./option.ts";
+
+/** A service as the table knows it: a section that can be switched on and off. */
+export interface ServiceEntry {
+  readonly name: string;
+  readonly about: string;
+  /** Paths of its options. */
+  readonly enabled: string;
+  readonly host: string;
+  readonly port: string;
+  /** Its own TLS section, or null. */
+  readonly tls: string | null;
+}
+
+/** All services, in the order of the table. One without a host and port of its own has those of the top level. */
+export function servicesOf(entries: Entries): ServiceEntry[] {
+  return Object.entries(entries).flatMap(([name, entry]) => {
+    if (entry.kind !== "section" || !Object.hasOwn(entry.entries, "enabled")) return [];
+    const own = (key: string) => (Object.hasOwn(entry.entries, key) ? `${name}.${key}` : key);
+    return {
+      name,
+      about: entry.about,
+      enabled: `${name}.enabled`,
+      host: own("host"),
+      port: own("port"),
+      tls: Object.hasOwn(entry.entries, "tls") ? `${name}.tls` : null,
+    };
+  });
+}
+
+/** Whether a configuration has this service run. */
+export function isEnabled(config: object, name: string): boolean {
+  const section = (config as Readonly<Record<string, { readonly enabled?: boolean } | undefined>>)[
+    name
+  ];
+  return section?.enabled === true;
+}
