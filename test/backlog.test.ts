@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { boot, type Booted, enveloped, type Peer, turn, until } from "./kit.ts";
+import { boot, type Booted, clientsOf, enveloped, type Peer, turn, until } from "./kit.ts";
 
 let server: Booted;
 afterEach(() => server.stop());
@@ -155,7 +155,7 @@ describe("a flood", () => {
     reader.pause();
     a.send(flood(0, 20_000));
     await until(() => stat("backlog_pauses") > 0);
-    const waiting = () => [...server.relay.clients()].at(1)?.outboxBytes ?? 0;
+    const waiting = () => clientsOf(server.relay).at(1)?.outboxBytes ?? 0;
     const before = waiting();
     server.clock.advance(400);
     reader.resume();

@@ -7,7 +7,7 @@ import type { Address, Running, Service } from "../lib/host/service.ts";
 import { Relay } from "../lib/services/relay/relay.ts";
 import { Store } from "../lib/services/store/store.ts";
 import { web } from "../lib/services/web/web.ts";
-import { ask, configOf, dial, heard, NOBODY, type Peer, until } from "./kit.ts";
+import { ask, clientsOf, configOf, dial, heard, NOBODY, type Peer, until } from "./kit.ts";
 import { BROWSER, clock, FAINT, STATUS, stat, Tab, text, TOKEN, WIDE } from "./tab.ts";
 
 /** The program as it runs, in this process: a store, the dashboard and, where it is wanted, a relay. */
@@ -44,7 +44,7 @@ async function start(object: { relay?: object; store?: object } = {}) {
     async join(): Promise<Peer> {
       const peer = await dial(port);
       peers.push(peer);
-      await until(() => [...store.clients()].some(({ address }) => address === peer.address));
+      await until(() => clientsOf(store).some(({ address }) => address === peer.address));
       return peer;
     },
     /** Everybody leaves, and nothing is kept. */
@@ -272,7 +272,7 @@ describe.skipIf(!BROWSER)(
       await ask(victim, { action: "SUBSCRIBE", channel: "news" });
       await tab.see(rows("channels"), [["news", "1", "0"]]);
       await tab.signIn();
-      const id = [...server.store.clients()][0]?.id as number;
+      const id = clientsOf(server.store)[0]?.id as number;
       const kick = `#rows [data-key="store/${id}"] button`;
       await tab.see(`document.querySelector('${kick}') !== null`);
       await tab.click(kick);

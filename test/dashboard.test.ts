@@ -7,7 +7,7 @@ import { Log } from "../lib/host/log.ts";
 import type { Address, Operator, Running } from "../lib/host/service.ts";
 import { Relay } from "../lib/services/relay/relay.ts";
 import { web } from "../lib/services/web/web.ts";
-import { configOf, dial, NOBODY, type Peer, until } from "./kit.ts";
+import { clientsOf, configOf, dial, NOBODY, type Peer, until } from "./kit.ts";
 import { BROWSER, clock, FAINT, STATUS, stat, Tab, text, TOKEN, WIDE } from "./tab.ts";
 
 /** A service that no page has heard of. */
@@ -24,8 +24,8 @@ const sundial: Running = {
   },
   stats: () => ({ shadows: 7, hours_noon: 12 }),
   health: () => ({ ok: true, reason: "shining" }),
-  clients: () => [],
-  kick: () => false,
+  clients: () => ({ total: 0, clients: [] }),
+  kick: () => null,
   drain: async () => {},
 };
 
@@ -66,7 +66,7 @@ async function startWithToken({ web: given, ...rest }: { web?: object }, operato
     async join(from?: string): Promise<Peer> {
       const peer = await dial(port, from);
       peers.push(peer);
-      await until(() => [...relay.clients()].some(({ address }) => address === peer.address));
+      await until(() => clientsOf(relay).some(({ address }) => address === peer.address));
       return peer;
     },
     leave() {
@@ -168,8 +168,8 @@ describe.skipIf(!BROWSER)(
       );
       const row = `[...document.querySelectorAll("#rows tr")].find((row) => row.textContent.includes("${a.address}"))`;
       const cell = (name: string) => `${row}?.querySelector("[data-column=${name}]").dataset.value`;
-      await tab.see(cell("lines_in"), "1234");
-      const info = [...server.relay.clients()].find(({ address }) => address === a.address);
+      await tab.see(cell("messages_in"), "1234");
+      const info = clientsOf(server.relay).find(({ address }) => address === a.address);
       expect(await tab.get(cell("bytes_in"))).toBe(String(info?.bytesIn));
       expect(await tab.get(cell("state"))).toBe("open");
       expect(await tab.get("document.title")).toBe("OK · 3 clients · here");
@@ -208,23 +208,23 @@ describe.skipIf(!BROWSER)(
       await tab.get("document.querySelector('#filter-service').focus()");
       await tab.view.press("ArrowDown");
       await tab.see(`[...new Set(${column("service")})]`, ["relay"]);
-      await tab.click("[data-column=lines_in] .sort");
+      await tab.click("[data-column=messages_in] .sort");
       const counts = (from: number, to: number) =>
         Array.from({ length: Math.abs(to - from) + 1 }, (_, i) =>
           String(from < to ? from + i : from - i),
         );
-      await tab.see(column("lines_in"), counts(30, 6));
+      await tab.see(column("messages_in"), counts(30, 6));
       const sorted = "document.querySelector('[aria-sort]')";
       expect(await tab.get(`[${sorted}.dataset.column, ${sorted}.ariaSort]`)).toEqual([
-        "lines_in",
+        "messages_in",
         "descending",
       ]);
       expect(await tab.get(text("#range"))).toBe("1–25 of 30");
       await tab.click("#next");
-      await tab.see(column("lines_in"), counts(5, 1));
+      await tab.see(column("messages_in"), counts(5, 1));
       expect(await tab.get(text("#range"))).toBe("26–30 of 30");
-      await tab.click("[data-column=lines_in] .sort");
-      await tab.see(column("lines_in"), counts(1, 25));
+      await tab.click("[data-column=messages_in] .sort");
+      await tab.see(column("messages_in"), counts(1, 25));
       await tab.filter("127.0.1.3:");
       await tab.see(column("address"), [peers[2]?.address]);
       await tab.filter("nowhere");
@@ -244,14 +244,14 @@ describe.skipIf(!BROWSER)(
       a.send("x\nx\n");
       b.send("x\n");
       await tab.filter("127.0.2.");
-      await tab.click("[data-column=lines_in] .sort");
-      await tab.see(column("lines_in"), ["2", "1"]);
+      await tab.click("[data-column=messages_in] .sort");
+      await tab.see(column("messages_in"), ["2", "1"]);
       const [x, y] = await tab.get<[number, number]>(
         "(({ x, y }) => [x, y])(document.querySelector('#rows td').getBoundingClientRect())",
       );
       await tab.mouse(x + 5, y + 5);
       b.send("x\n".repeat(8));
-      await tab.see(column("lines_in"), ["2", "9"]);
+      await tab.see(column("messages_in"), ["2", "9"]);
       expect(await tab.get(text("#range"))).toBe("order held · 1–2 of 2");
       b.end();
       await tab.see(column("state", "textContent"), ["open", "gone"]);
@@ -352,7 +352,7 @@ describe.skipIf(!BROWSER)(
       await tab.see("document.querySelector('#sign-in').open", false);
       expect(await tab.get("document.documentElement.dataset.admin")).toBe("signed-in");
 
-      const { id } = [...server.relay.clients()].find(({ address }) => address === victim.address)!;
+      const { id } = clientsOf(server.relay).find(({ address }) => address === victim.address)!;
       const kick = `#rows [data-key="relay/${id}"] button`;
       await tab.see(`document.querySelector('${kick}') !== null`);
       await tab.click(kick);
@@ -391,9 +391,9 @@ describe.skipIf(!BROWSER)(
       await tab.see(column("address"), [a.address, b.address]);
       await tab.get("document.querySelectorAll('#rows button')[1].focus()");
       b.send("x\n".repeat(8));
-      await tab.see(column("lines_in"), ["2", "9"]);
+      await tab.see(column("messages_in"), ["2", "9"]);
       await tab.get("(({ now }) => (Date.now = () => now() + 10_000))(Date)");
-      await tab.see(column("lines_in"), ["9", "2"]);
+      await tab.see(column("messages_in"), ["9", "2"]);
       expect(await tab.get(text("tr:has(:focus) [data-column=address]"))).toBe(b.address);
       await tab.filter("");
     });
@@ -428,7 +428,7 @@ describe.skipIf(!BROWSER)(
       await tab.see(`${KEYS}.length`, 2);
       await tab.tabTo("#rows button");
       const key = await tab.get<string>("document.activeElement.closest('tr').dataset.key");
-      const victim = [...server.relay.clients()].find(({ id }) => key === `relay/${id}`);
+      const victim = clientsOf(server.relay).find(({ id }) => key === `relay/${id}`);
       await view.press("Enter");
       expect(await tab.get(text(":focus"))).toBe("Sure?");
       await view.press("Escape");

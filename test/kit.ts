@@ -3,7 +3,13 @@ import { type Config, settings } from "../lib/config/table.ts";
 import { HandClock } from "../lib/host/clock.ts";
 import { Program } from "../lib/host/lifecycle.ts";
 import { TOKEN_VARIABLE } from "../lib/config/contradictions.ts";
-import { type Address, addressText, type Operator, type Running } from "../lib/host/service.ts";
+import {
+  type Address,
+  addressText,
+  type ClientInfo,
+  type Operator,
+  type Running,
+} from "../lib/host/service.ts";
 import { Log } from "../lib/host/log.ts";
 import { type Greeting, Relay } from "../lib/services/relay/relay.ts";
 import { Store } from "../lib/services/store/store.ts";
@@ -84,6 +90,19 @@ export function turn(): Promise<void> {
 /** Turns the event loop until something holds; the test's own timeout ends it otherwise. */
 export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await turn();
+}
+
+/** All clients of a service that can tell of them at once, the oldest first. */
+export function clientsOf(service: Running): readonly ClientInfo[] {
+  const page = service.clients({
+    address: "",
+    sort: "id",
+    order: "asc",
+    limit: Infinity,
+    offset: 0,
+  });
+  if (page instanceof Promise) throw new TypeError("it has to ask for them first");
+  return page.clients;
 }
 
 /** A client in the test's hands. */

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { boot, type Booted, dial, enveloped, type Peer, until } from "./kit.ts";
+import { boot, type Booted, clientsOf, dial, enveloped, type Peer, until } from "./kit.ts";
 
 let server: Booted;
 afterEach(() => server.stop());
@@ -86,7 +86,7 @@ describe("idle", () => {
     beats.send("\n");
     mumbles.send("half a li");
     await read(1);
-    await until(() => [...server.relay.clients()].some(({ bytesIn }) => bytesIn === 9));
+    await until(() => clientsOf(server.relay).some(({ bytesIn }) => bytesIn === 9));
     server.clock.advance(12_000);
     expect(await mumbles.next()).toBe(IDLE);
     expect(server.stats()["clients"]).toBe(1);
@@ -150,7 +150,7 @@ describe("pressure", () => {
       ...more,
     },
   });
-  const states = () => [...server.relay.clients()].map(({ state }) => state);
+  const states = () => clientsOf(server.relay).map(({ state }) => state);
 
   test.each([
     ["throttled for 200 ms at the threshold", { throttle_threshold: 2 }, 200],
@@ -314,11 +314,7 @@ describe("pressure", () => {
     await c.next();
     server.clock.advance(100);
     expect(server.stats()).toMatchObject({ throttles: 5, dropped_commands: 1 });
-    expect([...server.relay.clients()].map(({ state }) => state)).toEqual([
-      "paused",
-      "paused",
-      "open",
-    ]);
+    expect(clientsOf(server.relay).map(({ state }) => state)).toEqual(["paused", "paused", "open"]);
   });
 });
 

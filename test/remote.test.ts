@@ -146,7 +146,7 @@ describe("top", () => {
     expect(out).toMatch(/^here \d+\.\d+\.\d+ {3}ok {3}up 2 s {3}CPU \d+\.\d% {3}memory \d+ MB /);
     expect(out).toMatch(/\nrelay 127\.0\.0\.1:\d+ {3}clients 1 {3}lines_in 1\.5 k \(\S+( k)?\/s\)/);
     expect(out).toMatch(
-      /\n2 clients, 1 to 2\nSERVICE +ID ADDRESS +STATE +AGE +LINES +IN +OUT +WAITING↓\n/,
+      /\n2 clients, 1 to 2\nSERVICE +ID ADDRESS +STATE +AGE +MESSAGES +IN +OUT +WAITING↓\n/,
     );
     expect(out).toMatch(
       new RegExp(`\\nrelay +\\d+ ${peer.address} +open +2 s +1\\.5 k +3\\.0 kB +0 B +0 B\\n$`),
@@ -208,14 +208,14 @@ describe("top", () => {
     expect(lines()).toHaveLength(20);
     expect(lines().every((line) => line.length <= 110)).toBe(true);
     expect(rows()[0]).toContain(peers[0]?.address as string);
-    // To the left, from WAITING to LINES.
-    for (const sort of ["OUT↓", "IN↓", "LINES↓"]) {
+    // To the left, from WAITING to MESSAGES.
+    for (const sort of ["OUT↓", "IN↓", "MESSAGES↓"]) {
       press("\x1b[D");
       await until(() => lines().some((line) => line.includes(sort)));
     }
     await until(() => rows()[0]?.includes(peers[1]?.address as string) === true);
     press("r");
-    await until(() => lines().some((line) => line.includes("LINES↑")));
+    await until(() => lines().some((line) => line.includes("MESSAGES↑")));
     await until(() => rows()[0]?.includes(peers[0]?.address as string) === true);
     peers[0]?.send("x\n".repeat(7));
     await until(() => server.relay.stats()["lines_in"] === 10);

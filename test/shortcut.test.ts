@@ -5,7 +5,16 @@ import { join } from "node:path";
 import { HandClock } from "../lib/host/clock.ts";
 import { Keys, type Recorder } from "../lib/services/store/keys/keys.ts";
 import { Answers, takePlain } from "../lib/services/store/commands/shortcut.ts";
-import { type Answer, ask, type BootedStore, bootStore, heard, type Peer, until } from "./kit.ts";
+import {
+  type Answer,
+  ask,
+  type BootedStore,
+  bootStore,
+  clientsOf,
+  heard,
+  type Peer,
+  until,
+} from "./kit.ts";
 import { Random } from "./random.ts";
 
 const endings: (() => unknown)[] = [];
@@ -565,8 +574,8 @@ describe("plain requests", () => {
         requests_get: 8 * round,
         requests_set: 1 + 4 * round,
       });
-      const [info] = [...store.store.clients()].filter(({ address }) => address === peer.address);
-      expect(info?.linesIn).toBe(1 + 12 * round);
+      const [info] = clientsOf(store.store).filter(({ address }) => address === peer.address);
+      expect(info?.messagesIn).toBe(1 + 12 * round);
     }
     await silent.closed;
   });
@@ -609,7 +618,7 @@ describe("plain requests", () => {
     await ask(other, set("large", "x".repeat(30_000)));
     await ask(other, set("a", "served"));
     slow.pause();
-    const info = () => [...store.store.clients()].find(({ address }) => address === slow.address);
+    const info = () => clientsOf(store.store).find(({ address }) => address === slow.address);
     const asked = () => store.stats()["requests_get"] as number;
     let count = 0;
     for (; info()?.outboxBytes === 0; count++) {

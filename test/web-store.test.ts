@@ -327,7 +327,7 @@ describe("the store among the services", () => {
       address: peer.address,
       state: "open",
       age_seconds: 2,
-      lines_in: 1,
+      messages_in: 1,
       bytes_in: line.length,
       bytes_out: peer.bytes,
       outbox_bytes: 0,

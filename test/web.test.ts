@@ -148,7 +148,7 @@ describe("/connz", () => {
         address: peer.address,
         state: "open",
         age_seconds: 61,
-        lines_in: 2,
+        messages_in: 2,
         bytes_in: 10,
         bytes_out: 0,
         outbox_bytes: 0,
@@ -181,9 +181,9 @@ describe("/connz", () => {
         expect(values).toEqual(order === "asc" ? sorted : sorted.toReversed());
       }
     }
-    const page = await ask("sort=lines_in&order=asc&limit=2&offset=2");
+    const page = await ask("sort=messages_in&order=asc&limit=2&offset=2");
     expect(page.total).toBe(5);
-    expect(page.clients.map((client) => client["lines_in"])).toEqual([3, 4]);
+    expect(page.clients.map((client) => client["messages_in"])).toEqual([3, 4]);
     expect((await ask("offset=5")).clients).toEqual([]);
     const port = peers[3]?.address.split(":")[1] as string;
     expect((await ask(`address=:${port}`)).total).toBe(1);

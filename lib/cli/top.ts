@@ -1,7 +1,7 @@
 import { systemClock } from "../host/clock.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import type { Declared } from "../host/stats.ts";
-import type { ClientPage, ClientRow } from "../services/web/clients.ts";
+import type { ConnzPage, ClientRow } from "../services/web/clients.ts";
 import { type Command, SOURCES } from "./command.ts";
 import { Remote } from "./remote.ts";
 import { bytes, count, duration, measured, rough } from "./words.ts";
@@ -29,7 +29,7 @@ interface Tick {
   readonly services: Readonly<
     Record<string, { readonly addresses: readonly string[]; readonly stats: Stats }>
   >;
-  readonly clients: ClientPage;
+  readonly clients: ConnzPage;
 }
 
 interface Column {
@@ -47,7 +47,7 @@ const COLUMNS: readonly Column[] = [
   { sort: "address", head: "ADDRESS", width: 24, left: true, show: (row) => row.address },
   { sort: "state", head: "STATE", width: 9, left: true, show: (row) => row.state },
   { sort: "age_seconds", head: "AGE", width: 12, show: (row) => duration(row.age_seconds) },
-  { sort: "lines_in", head: "LINES", width: 8, show: (row) => rough(row.lines_in) },
+  { sort: "messages_in", head: "MESSAGES", width: 9, show: (row) => rough(row.messages_in) },
   { sort: "bytes_in", head: "IN", width: 8, show: (row) => bytes(row.bytes_in) },
   { sort: "bytes_out", head: "OUT", width: 8, show: (row) => bytes(row.bytes_out) },
   { sort: "outbox_bytes", head: "WAITING", width: 9, show: (row) => bytes(row.outbox_bytes) },

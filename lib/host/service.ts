@@ -9,11 +9,28 @@ export interface ClientInfo {
   readonly state: string;
   /** Seconds since it connected. */
   readonly ageSeconds: number;
-  readonly linesIn: number;
+  readonly messagesIn: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
   /** Bytes that wait for it. */
   readonly outboxBytes: number;
+}
+
+/** Which clients of a service are wanted. */
+export interface ClientQuery {
+  /** Only those whose address contains this; "" for all. */
+  readonly address: string;
+  /** Those with equal values come by their ids, the oldest first. */
+  readonly sort: keyof ClientInfo;
+  readonly order: "asc" | "desc";
+  readonly limit: number;
+  readonly offset: number;
+}
+
+export interface ClientPage {
+  /** How many match in all. */
+  readonly total: number;
+  readonly clients: readonly ClientInfo[];
 }
 
 export interface Health {
@@ -84,9 +101,9 @@ export interface Running {
   readonly declared: Declared;
   stats(): Readonly<Record<string, number>>;
   health(): Health;
-  clients(): Iterable<ClientInfo>;
-  /** Closes a client with the reason `kicked`; false when there is none of that id. */
-  kick(id: number): boolean;
+  clients(query: ClientQuery): ClientPage | Promise<ClientPage>;
+  /** Closes a client with the reason `kicked`. @returns its address, or null when there is none of that id */
+  kick(id: number): string | null | Promise<string | null>;
   readonly quarantine?: Quarantined;
   /** What it holds, at a cost that is bounded however much that is; asked for while somebody looks. */
   tables?(): readonly Table[];

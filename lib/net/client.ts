@@ -1,5 +1,6 @@
 import type { Socket } from "bun";
-import { addressText, type ClientInfo } from "../host/service.ts";
+import type { ClientColumns } from "../host/client-page.ts";
+import { addressText } from "../host/service.ts";
 import { Outbox, type Pinned, Shared } from "./outbox.ts";
 
 /** Why a client was closed. Every close has one of these; they are counted. */
@@ -44,6 +45,18 @@ export const Hold = {
 export type Hold = (typeof Hold)[keyof typeof Hold];
 
 let lastId = 0;
+
+/** A client as an operator sees it. */
+export const CLIENT_COLUMNS: ClientColumns<Client> = {
+  id: ({ id }) => id,
+  address: ({ address }) => address,
+  state: ({ state, reading }) => (state === "open" && !reading ? "paused" : state),
+  ageSeconds: ({ bornAt }, now) => Math.floor((now - bornAt) / 1000),
+  messagesIn: ({ linesIn }) => linesIn,
+  bytesIn: ({ bytesIn }) => bytesIn,
+  bytesOut: ({ bytesOut }) => bytesOut,
+  outboxBytes: ({ outbox }) => outbox.bytes,
+};
 
 /** One accepted connection: its state, counters and outbox. Services extend it with theirs. */
 export class Client {
@@ -135,19 +148,5 @@ export class Client {
     const emptied = outbox.flush(this.socket);
     this.bytesOut += before - outbox.bytes;
     return emptied;
-  }
-
-  info(now: number): ClientInfo {
-    const { state, reading } = this;
-    return {
-      id: this.id,
-      address: this.address,
-      state: state === "open" && !reading ? "paused" : state,
-      ageSeconds: Math.floor((now - this.bornAt) / 1000),
-      linesIn: this.linesIn,
-      bytesIn: this.bytesIn,
-      bytesOut: this.bytesOut,
-      outboxBytes: this.outbox.bytes,
-    };
   }
 }

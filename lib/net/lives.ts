@@ -1,9 +1,10 @@
 import type { Socket } from "bun";
 import type { Clock } from "../host/clock.ts";
 import type { Log } from "../host/log.ts";
-import type { ClientInfo } from "../host/service.ts";
+import { clientPage } from "../host/client-page.ts";
+import type { ClientPage, ClientQuery } from "../host/service.ts";
 import { Closes } from "../host/stats.ts";
-import { CLOSE_REASONS, type Client, type CloseReason, Hold } from "./client.ts";
+import { CLIENT_COLUMNS, CLOSE_REASONS, type Client, type CloseReason, Hold } from "./client.ts";
 import { fileLimit } from "./file-limit.ts";
 
 /** What newcomers are told that are turned away: one line each, with its newline, or nothing. */
@@ -103,19 +104,18 @@ export class Lives<C extends Client> {
     this.#linger(client, LINGER_MS);
   }
 
-  *infos(): Generator<ClientInfo> {
-    const now = this.#clock.now();
-    for (const client of this.clients) yield client.info(now);
+  page(query: ClientQuery): ClientPage {
+    return clientPage(this.clients, CLIENT_COLUMNS, query, this.#clock.now());
   }
 
-  /** Closes a client by its id, as `kicked`; false when there is none. */
-  kick(id: number, notice: string): boolean {
+  /** Closes a client by its id, as `kicked`. @returns its address, or null when there is none */
+  kick(id: number, notice: string): string | null {
     for (const client of this.clients) {
       if (client.id !== id) continue;
       this.close(client, "kicked", notice);
-      return true;
+      return client.address;
     }
-    return false;
+    return null;
   }
 
   /** Ends a client: it dies at once, then its notice and what else it is owed leave within a second. */

@@ -5,7 +5,8 @@ import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
 import type {
   Address,
-  ClientInfo,
+  ClientPage,
+  ClientQuery,
   Health,
   Host,
   Quarantined,
@@ -145,11 +146,11 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     return this.#listener.health();
   }
 
-  clients(): Iterable<ClientInfo> {
-    return this.#listener.lives.infos();
+  clients(query: ClientQuery): ClientPage {
+    return this.#listener.lives.page(query);
   }
 
-  kick(id: number): boolean {
+  kick(id: number): string | null {
     this.#broadcast.flush();
     return this.#listener.lives.kick(id, this.#lastWords(NOTICES.kicked));
   }

@@ -4,7 +4,15 @@ import { version } from "../../../package.json";
 import type { Config } from "../../config/table.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
-import type { Address, ClientInfo, Health, Host, Running, Table } from "../../host/service.ts";
+import type {
+  Address,
+  ClientPage,
+  ClientQuery,
+  Health,
+  Host,
+  Running,
+  Table,
+} from "../../host/service.ts";
 import { CLOSE_REASONS, type CloseReason, Hold } from "../../net/client.ts";
 import { Listener, listenSettings } from "../../net/listen.ts";
 import type { Protocol } from "../../net/lives.ts";
@@ -173,11 +181,11 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
     return this.#listener.health();
   }
 
-  clients(): Iterable<ClientInfo> {
-    return this.#listener.lives.infos();
+  clients(query: ClientQuery): ClientPage {
+    return this.#listener.lives.page(query);
   }
 
-  kick(id: number): boolean {
+  kick(id: number): string | null {
     return this.#listener.lives.kick(
       id,
       this.#lastWord("kicked", "an operator closed the connection"),

@@ -21,7 +21,7 @@ interface Action {
   /** Its fields, and what each may be. */
   readonly fields: Readonly<Record<string, string>>;
   /** @returns what was done, in a sentence @throws Unwilling when it cannot be done */
-  run(fields: Fields, host: Host<never>, who: string): string;
+  run(fields: Fields, host: Host<never>, who: string): string | Promise<string>;
 }
 
 /** Seconds for which an operator may bar an address: a year. */
@@ -32,16 +32,16 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   kick: {
     about: "Close a client.",
     fields: { service: "its service", id: "its id, as /connz tells it" },
-    run(fields, { services }) {
+    async run(fields, { services }) {
       const name = text(fields, "service");
       const id = whole(fields, "id", 1, Number.MAX_SAFE_INTEGER);
       const service = services.get(name);
       if (!service) throw new Unwilling(404, `there is no service ${name}`);
-      const client = [...service.clients()].find((one) => one.id === id);
-      if (!client || !service.kick(id)) {
+      const address = await service.kick(id);
+      if (address === null) {
         throw new Unwilling(404, `${name} has no client ${id}; it may have left`);
       }
-      return `closed client ${id} of ${name}, ${client.address}`;
+      return `closed client ${id} of ${name}, ${address}`;
     },
   },
   quarantine: {
@@ -105,7 +105,12 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
  * Carries out an action and logs who did what.
  * @throws Unwilling when it cannot be done
  */
-export function act(name: string, fields: Fields, host: Host<never>, who: string): string {
+export async function act(
+  name: string,
+  fields: Fields,
+  host: Host<never>,
+  who: string,
+): Promise<string> {
   const action = ACTIONS[name] as Action;
   for (const field of Object.keys(fields)) {
     if (Object.hasOwn(action.fields, field)) continue;
@@ -113,7 +118,7 @@ export function act(name: string, fields: Fields, host: Host<never>, who: string
     throw new Unwilling(400, `${field}: unknown field; known: ${known}`);
   }
   try {
-    const done = action.run(fields, host, who);
+    const done = await action.run(fields, host, who);
     host.log.audit(`admin: ${who}: ${name}: ${done}`);
     return done;
   } catch (error) {

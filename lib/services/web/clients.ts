@@ -1,4 +1,5 @@
-import type { ClientInfo, Running } from "../../host/service.ts";
+import { clientsOfAll, type ServiceClient } from "../../host/client-page.ts";
+import type { Running } from "../../host/service.ts";
 
 /** A client as `/connz` tells of it. */
 export interface ClientRow {
@@ -7,37 +8,40 @@ export interface ClientRow {
   readonly address: string;
   readonly state: string;
   readonly age_seconds: number;
-  readonly lines_in: number;
+  readonly messages_in: number;
   readonly bytes_in: number;
   readonly bytes_out: number;
   readonly outbox_bytes: number;
 }
 
-const COLUMNS = [
-  "service",
-  "id",
-  "address",
-  "state",
-  "age_seconds",
-  "lines_in",
-  "bytes_in",
-  "bytes_out",
-  "outbox_bytes",
-] as const satisfies readonly (keyof ClientRow)[];
+/** What each column of a row is called in the contract of services. */
+const FIELDS = {
+  service: "service",
+  id: "id",
+  address: "address",
+  state: "state",
+  age_seconds: "ageSeconds",
+  messages_in: "messagesIn",
+  bytes_in: "bytesIn",
+  bytes_out: "bytesOut",
+  outbox_bytes: "outboxBytes",
+} as const satisfies Record<keyof ClientRow, keyof ServiceClient>;
+
+const COLUMNS = Object.keys(FIELDS) as (keyof ClientRow)[];
 
 /** Which page of the clients is wanted. */
-export interface ClientQuery {
+export interface ConnzQuery {
   /** Only this service's; null for all. */
   readonly service: string | null;
   /** Only those whose address contains this. */
   readonly address: string;
-  readonly sort: (typeof COLUMNS)[number];
+  readonly sort: keyof ClientRow;
   readonly order: "asc" | "desc";
   readonly limit: number;
   readonly offset: number;
 }
 
-export interface ClientPage extends ClientQuery {
+export interface ConnzPage extends ConnzQuery {
   /** How many match in all. */
   readonly total: number;
   readonly clients: readonly ClientRow[];
@@ -48,10 +52,10 @@ const OFFSET_MAX = 1e9;
 const PARAMETERS = ["service", "address", "sort", "order", "limit", "offset"];
 
 /** Reads a query; a text says what is wrong with it. */
-export function readClientQuery(
+export function readConnzQuery(
   parameters: URLSearchParams,
   services: ReadonlyMap<string, Running>,
-): ClientQuery | string {
+): ConnzQuery | string {
   for (const name of parameters.keys()) {
     if (!PARAMETERS.includes(name)) return `${name}: unknown; known: ${PARAMETERS.join(", ")}`;
   }
@@ -77,34 +81,26 @@ function wholeNumber(text: string, min: number, max: number): number | null {
 }
 
 /** The clients that a query asks for, of all services together. */
-export function clientPage(query: ClientQuery, services: ReadonlyMap<string, Running>): ClientPage {
-  const rows: ClientRow[] = [];
-  for (const [name, service] of services) {
-    if (query.service !== null && query.service !== name) continue;
-    for (const info of service.clients()) {
-      if (info.address.includes(query.address)) rows.push(rowOf(name, info));
-    }
-  }
-  const { sort, order, offset, limit } = query;
-  const sign = order === "asc" ? 1 : -1;
-  rows.sort((a, b) => sign * compare(a[sort], b[sort]) || a.id - b.id);
-  return { ...query, total: rows.length, clients: rows.slice(offset, offset + limit) };
+export async function connzPage(
+  query: ConnzQuery,
+  services: ReadonlyMap<string, Running>,
+): Promise<ConnzPage> {
+  const asked = [...services].filter(([name]) => query.service === null || query.service === name);
+  const wanted = { ...query, sort: FIELDS[query.sort] };
+  const { total, clients } = await clientsOfAll(new Map(asked), wanted);
+  return { ...query, total, clients: clients.map(rowOf) };
 }
 
-function rowOf(service: string, info: ClientInfo): ClientRow {
+function rowOf(client: ServiceClient): ClientRow {
   return {
-    service,
-    id: info.id,
-    address: info.address,
-    state: info.state,
-    age_seconds: info.ageSeconds,
-    lines_in: info.linesIn,
-    bytes_in: info.bytesIn,
-    bytes_out: info.bytesOut,
-    outbox_bytes: info.outboxBytes,
+    service: client.service,
+    id: client.id,
+    address: client.address,
+    state: client.state,
+    age_seconds: client.ageSeconds,
+    messages_in: client.messagesIn,
+    bytes_in: client.bytesIn,
+    bytes_out: client.bytesOut,
+    outbox_bytes: client.outboxBytes,
   };
-}
-
-function compare(a: string | number, b: string | number): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

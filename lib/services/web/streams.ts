@@ -1,6 +1,8 @@
 import type { Clock } from "../../host/clock.ts";
-import { addressText, type ClientInfo } from "../../host/service.ts";
-import type { ClientQuery } from "./clients.ts";
+import type { Log } from "../../host/log.ts";
+import { type ClientColumns, clientPage } from "../../host/client-page.ts";
+import { addressText, type ClientPage, type ClientQuery } from "../../host/service.ts";
+import type { ConnzQuery } from "./clients.ts";
 import type { Origin } from "./http.ts";
 
 /** Bytes that may wait for one stream; a reader that leaves more is closed. */
@@ -10,23 +12,38 @@ interface Stream {
   readonly id: number;
   readonly address: string;
   readonly bornAt: number;
-  readonly query: ClientQuery | null;
+  readonly query: ConnzQuery | null;
   readonly controller: ReadableStreamDefaultController<Uint8Array>;
   /** Has its connection cut soon, whatever still waits for it. */
   readonly cut: () => void;
   bytesOut: number;
+  /** Whether it has been told what it is told first. */
+  greeted: boolean;
 }
+
+const COLUMNS: ClientColumns<Stream> = {
+  id: ({ id }) => id,
+  address: ({ address }) => address,
+  state: () => "open",
+  ageSeconds: ({ bornAt }, now) => Math.floor((now - bornAt) / 1000),
+  messagesIn: () => 0,
+  bytesIn: () => 0,
+  bytesOut: ({ bytesOut }) => bytesOut,
+  outboxBytes: ({ controller }) => WAITING_MAX - (controller.desiredSize ?? WAITING_MAX),
+};
 
 /** The event streams that are open: each gets what all get, and none can make the others wait. */
 export class Streams {
   /** Streams closed because they did not take what they were sent. */
   slow = 0;
   readonly #clock: Clock;
+  readonly #log: Log;
   readonly #streams = new Map<number, Stream>();
   #lastId = 0;
 
-  constructor(clock: Clock) {
+  constructor({ clock, log }: { clock: Clock; log: Log }) {
     this.#clock = clock;
+    this.#log = log;
   }
 
   get size(): number {
@@ -36,14 +53,14 @@ export class Streams {
   /**
    * Opens a stream.
    * @param query which clients it wants to be told of, or null for none
-   * @param first what it is told at once
+   * @param first what it is told before all else, asked for once it is among the clients
    * @param setIdleTimeout sets its connection's idle timeout in seconds, 0 for never
    */
   open(
     request: Request,
     { ip, port }: Origin,
-    query: ClientQuery | null,
-    first: () => string,
+    query: ConnzQuery | null,
+    first: () => Promise<string>,
     setIdleTimeout: (seconds: number) => void,
   ): ReadableStream<Uint8Array> {
     const id = ++this.#lastId;
@@ -61,9 +78,10 @@ export class Streams {
             controller,
             cut: () => setIdleTimeout(1),
             bytesOut: 0,
+            greeted: false,
           };
           this.#streams.set(id, stream);
-          this.#write(stream, Buffer.from(first()));
+          void this.#greet(stream, first());
         },
         cancel: () => void forget(),
       },
@@ -72,47 +90,46 @@ export class Streams {
   }
 
   /** Sends each stream what `of` says for its query; streams with the same one share it. */
-  send(of: (query: ClientQuery | null) => string): void {
-    const made = new Map<string, Buffer>();
-    for (const stream of this.#streams.values()) {
-      const key = JSON.stringify(stream.query);
-      const bytes = made.get(key) ?? Buffer.from(of(stream.query));
-      made.set(key, bytes);
-      this.#write(stream, bytes);
-    }
+  async send(of: (query: ConnzQuery | null) => Promise<string>): Promise<void> {
+    const greeted = [...this.#streams.values()].filter((stream) => stream.greeted);
+    const alike = Map.groupBy(greeted, ({ query }) => JSON.stringify(query));
+    const send = async (streams: readonly Stream[]) => {
+      const bytes = Buffer.from(await of((streams[0] as Stream).query));
+      for (const stream of streams) this.#write(stream, bytes);
+    };
+    await Promise.all([...alike.values()].map(send));
   }
 
-  *infos(): Generator<ClientInfo> {
-    const now = this.#clock.now();
-    for (const { id, address, bornAt, bytesOut, controller } of this.#streams.values()) {
-      yield {
-        id,
-        address,
-        state: "open",
-        ageSeconds: Math.floor((now - bornAt) / 1000),
-        linesIn: 0,
-        bytesIn: 0,
-        bytesOut,
-        outboxBytes: WAITING_MAX - (controller.desiredSize ?? WAITING_MAX),
-      };
-    }
+  page(query: ClientQuery): ClientPage {
+    return clientPage(this.#streams.values(), COLUMNS, query, this.#clock.now());
   }
 
-  /** Ends a stream; false when there is none of that id. */
-  close(id: number): boolean {
+  /** Ends a stream. @returns its address, or null when there is none of that id */
+  close(id: number): string | null {
     const stream = this.#streams.get(id);
-    if (!stream) return false;
+    if (!stream) return null;
     this.#streams.delete(id);
     stream.controller.close();
     stream.cut();
-    return true;
+    return stream.address;
   }
 
   closeAll(): void {
     for (const id of this.#streams.keys()) this.close(id);
   }
 
+  async #greet(stream: Stream, first: Promise<string>): Promise<void> {
+    try {
+      this.#write(stream, Buffer.from(await first));
+      stream.greeted = true;
+    } catch (error) {
+      this.#log.bug(error, `greeting the event stream of ${stream.address}`);
+      this.close(stream.id);
+    }
+  }
+
   #write(stream: Stream, bytes: Buffer): void {
+    if (!this.#streams.has(stream.id)) return;
     if ((stream.controller.desiredSize ?? 0) < bytes.length) {
       this.slow++;
       this.close(stream.id);

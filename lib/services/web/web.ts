@@ -6,7 +6,8 @@ import { StartError } from "../../host/errors.ts";
 import {
   type Address,
   addressText,
-  type ClientInfo,
+  type ClientPage,
+  type ClientQuery,
   type Health,
   type Host,
   type Running,
@@ -14,7 +15,7 @@ import {
 import { tlsOptions } from "../../net/tls.ts";
 import { ACTIONS, act, Unwilling } from "./admin.ts";
 import { event, json, objectOf, pageFile, refusal, SECURE } from "./answers.ts";
-import { type ClientQuery, clientPage, readClientQuery } from "./clients.ts";
+import { connzPage, type ConnzQuery, readConnzQuery } from "./clients.ts";
 import { DECLARED } from "./declared.ts";
 import { type Access, Door } from "./door.ts";
 import { Files } from "./files.ts";
@@ -32,12 +33,15 @@ import { Views } from "./views.ts";
 
 interface Route {
   readonly access: Access;
-  readonly GET?: (request: Request) => Response;
+  readonly GET?: (request: Request) => Response | Promise<Response>;
   readonly POST?: (request: Request) => Response | Promise<Response>;
 }
 
 /** Milliseconds after which the page asks for its stream again. */
 const RETRY_MS = 2000;
+/** Ticks that may wait at once for services to tell of their clients. */
+const TELLING_MAX = 5;
+
 /**
  * Starts the web service.
  * @throws StartError when it cannot listen, or a module, folder or token of its settings will not do
@@ -85,6 +89,8 @@ class Web implements Running {
   readonly #jobs: (() => void)[];
   #config: Config;
   #toldEvents = 0;
+  /** Ticks that wait for the services to tell of their clients. */
+  #telling = 0;
 
   constructor(config: Config, host: Host<Config>, site: Site) {
     this.#config = config;
@@ -94,7 +100,7 @@ class Web implements Running {
     this.#gate.setToken(readToken(config.web.token_file));
     const isLocal = meansLoopback(config.web.host);
     this.#door = new Door(this.#gate, isLocal, host.log, () => this.#http);
-    this.#streams = new Streams(host.clock);
+    this.#streams = new Streams(host);
     this.#observer = new Observer(host);
     const tickers = () => site.tickers.map((ticker) => ticker.status());
     this.#views = new Views(host, this.#observer, this, () => this.#config, tickers);
@@ -108,7 +114,7 @@ class Web implements Running {
     );
     this.addresses = [this.#http.address];
     this.#gate.nameCookie(this.#http.address.port);
-    this.#jobs = [host.clock.every(1000, () => this.#tick())];
+    this.#jobs = [host.clock.every(1000, () => void this.#tick())];
     host.onReload((next) => this.#reload(next));
   }
 
@@ -144,18 +150,18 @@ class Web implements Running {
     return listening;
   }
 
-  clients(): Iterable<ClientInfo> {
-    return this.#streams.infos();
+  clients(query: ClientQuery): ClientPage {
+    return this.#streams.page(query);
   }
 
-  kick(id: number): boolean {
+  kick(id: number): string | null {
     return this.#streams.close(id);
   }
 
   async drain(deadlineMs: number): Promise<void> {
     const end = this.#host.clock.now() + deadlineMs;
-    this.#tick();
     for (const stop of this.#jobs) stop();
+    await this.#tick();
     this.#streams.closeAll();
     const cut = await this.#http.drain(deadlineMs);
     if (cut > 0) this.#host.log.warning(`web: cut ${cut} requests that were not answered in time`);
@@ -240,14 +246,14 @@ class Web implements Running {
     return refusal(404, "There is nothing here.");
   }
 
-  #connz(request: Request): Response {
+  async #connz(request: Request): Promise<Response> {
     const query = this.#queryOf(request);
     if (typeof query === "string") return refusal(400, query);
-    return json(clientPage(query, this.#host.services));
+    return json(await connzPage(query, this.#host.services));
   }
 
-  #queryOf(request: Request): ClientQuery | string {
-    return readClientQuery(new URL(request.url).searchParams, this.#host.services);
+  #queryOf(request: Request): ConnzQuery | string {
+    return readConnzQuery(new URL(request.url).searchParams, this.#host.services);
   }
 
   // --- the dashboard
@@ -265,6 +271,19 @@ class Web implements Running {
     if (typeof query === "string") return refusal(400, query);
     const headers = { ...SECURE, "content-type": "text/event-stream" };
     if (request.method === "HEAD") return new Response(null, { headers });
+    const body = this.#streams.open(
+      request,
+      this.#http.originOf(request),
+      query,
+      () => this.#hello(query),
+      (seconds) => this.#http.setIdleTimeout(request, seconds),
+    );
+    return new Response(body, { headers });
+  }
+
+  /** What a stream is told first: what the page must know, and how things are now. */
+  async #hello(query: ConnzQuery | null): Promise<string> {
+    const clients = await this.#clientsFor(query);
     const { log } = this.#host;
     const numbers = this.#observer.numbers();
     const declared = Object.fromEntries([...numbers].map(([name, part]) => [name, part.declared]));
@@ -277,37 +296,33 @@ class Web implements Running {
       // Younger ones come with the next tick.
       log: log.tail().slice(0, this.#toldEvents - log.events || undefined),
     };
-    // Made when the stream is one of the clients already, so that it is told of itself.
-    const first = () =>
-      `retry: ${RETRY_MS}\n` +
-      event("hello", hello) +
-      event("tick", {
-        ...this.#views.snapshot(this.#observer.numbers(), []),
-        ...this.#clientsFor(query),
-      });
-    const body = this.#streams.open(
-      request,
-      this.#http.originOf(request),
-      query,
-      first,
-      (seconds) => this.#http.setIdleTimeout(request, seconds),
-    );
-    return new Response(body, { headers });
+    const tick = { ...this.#views.snapshot(numbers, []), ...clients };
+    return `retry: ${RETRY_MS}\n${event("hello", hello)}${event("tick", tick)}`;
   }
 
   /** Once a second: the sample for the charts, and what every stream is told. */
-  #tick(): void {
+  async #tick(): Promise<void> {
     const { log } = this.#host;
     const numbers = this.#observer.sample();
+    // A service that does not tell of its clients costs ticks, not memory.
+    if (this.#telling === TELLING_MAX) return;
     const news = Math.min(log.events - this.#toldEvents, log.tail().length);
     this.#toldEvents = log.events;
     if (this.#streams.size === 0) return;
     const snapshot = this.#views.snapshot(numbers, news > 0 ? log.tail().slice(-news) : []);
-    this.#streams.send((query) => event("tick", { ...snapshot, ...this.#clientsFor(query) }));
+    this.#telling++;
+    try {
+      await this.#streams.send(async (query) => {
+        return event("tick", { ...snapshot, ...(await this.#clientsFor(query)) });
+      });
+    } catch (error) {
+      log.bug(error, "telling the event streams");
+    }
+    this.#telling--;
   }
 
-  #clientsFor(query: ClientQuery | null): object {
-    return query ? { clients: clientPage(query, this.#host.services) } : {};
+  async #clientsFor(query: ConnzQuery | null): Promise<object> {
+    return query ? { clients: await connzPage(query, this.#host.services) } : {};
   }
 
   // --- admin
@@ -318,7 +333,8 @@ class Web implements Running {
     const { ip, port } = this.#http.originOf(request);
     const how = request.headers.get("authorization") ? "token" : "dashboard";
     try {
-      const outcome = act(name, fields, this.#host as never, `${addressText(ip, port)} (${how})`);
+      const who = `${addressText(ip, port)} (${how})`;
+      const outcome = await act(name, fields, this.#host as never, who);
       return json({ ok: true, outcome });
     } catch (error) {
       if (error instanceof Unwilling) return refusal(error.status, error.message);

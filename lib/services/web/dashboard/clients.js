@@ -17,8 +17,8 @@ const CELLS = {
   address: ({ address }) => address,
   state: ({ state }) => state,
   age_seconds: ({ age_seconds: age }) => spoken(duration(age)),
-  lines_in: ({ lines_in: lines }) => exact.format(lines),
-  rate: ({ rate: lines }) => (lines === null ? "–" : scaled(lines).join("")),
+  messages_in: ({ messages_in: messages }) => exact.format(messages),
+  rate: ({ rate }) => (rate === null ? "–" : scaled(rate).join("")),
   bytes_in: ({ bytes_in: size }) => bytes(size),
   bytes_out: ({ bytes_out: size }) => bytes(size),
   outbox_bytes: ({ outbox_bytes: size }) => bytes(size),
@@ -87,11 +87,11 @@ function clientRow(key, { service, id, address }) {
   });
   const action = el("td", { role: "cell", class: "action when-signed-in" }, kick);
   const node = el("tr", { role: "row", "data-key": key }, ...cells, action);
-  let before = { at: 0, lines: 0, rate: null };
+  let before = { at: 0, messages: 0, rate: null };
   return {
     node,
     update(row) {
-      before = rateSince(before, row.lines_in);
+      before = rateSince(before, row.messages_in);
       const full = { ...row, rate: before.rate };
       for (const cell of cells) {
         const { column } = cell.dataset;
@@ -104,12 +104,13 @@ function clientRow(key, { service, id, address }) {
   };
 }
 
-/** A client's lines per second since the tick before; a stream that opens anew ticks out of turn. */
-function rateSince(before, lines) {
+/** A client's messages per second since the tick before; a stream that opens anew ticks out of turn. */
+function rateSince(before, messages) {
   const ms = toldAt - before.at;
   if (ms >= 0 && ms < 500) return before;
-  const rate = before.at > 0 && ms > 0 ? Math.max(0, lines - before.lines) / (ms / 1000) : null;
-  return { at: toldAt, lines, rate };
+  const rate =
+    before.at > 0 && ms > 0 ? Math.max(0, messages - before.messages) / (ms / 1000) : null;
+  return { at: toldAt, messages, rate };
 }
 
 /** The rows as they stand, for as long as the operator points at one: none moves away under the pointer. */

@@ -1,0 +1,129 @@
+import type { ClientInfo, ClientPage, ClientQuery, Running } from "./service.ts";
+
+/** How each field of a `ClientInfo` is read from a client. */
+export type ClientColumns<C> = {
+  readonly [K in keyof ClientInfo]: (client: C, now: number) => ClientInfo[K];
+};
+
+/** A client together with its service. */
+export interface ServiceClient extends ClientInfo {
+  readonly service: string;
+}
+
+/** Which clients of all services together are wanted. */
+export interface ServiceClientQuery extends Omit<ClientQuery, "sort"> {
+  readonly sort: keyof ServiceClient;
+}
+
+export interface ServiceClientPage {
+  /** How many match in all. */
+  readonly total: number;
+  readonly clients: readonly ServiceClient[];
+}
+
+/** Answers a query from one service's clients. Only what is on the page is made into objects. */
+export function clientPage<C>(
+  clients: Iterable<C>,
+  columns: ClientColumns<C>,
+  { address, sort, order, limit, offset }: ClientQuery,
+  now: number,
+): ClientPage {
+  const leading = new Leading<C>(offset + limit, order);
+  const key = columns[sort];
+  let total = 0;
+  for (const client of clients) {
+    if (address !== "" && !columns.address(client, now).includes(address)) continue;
+    total++;
+    leading.offer(client, key(client, now), columns.id(client, now));
+  }
+  const wanted = leading.sorted().slice(offset);
+  return { total, clients: wanted.map((client) => infoOf(client, columns, now)) };
+}
+
+/**
+ * Answers a query from the clients of several services, in one order. With an
+ * offset, each is asked for its total first: the rows of a service that come
+ * before the page, whatever the other services have, are not asked for.
+ */
+export async function clientsOfAll(
+  services: ReadonlyMap<string, Running>,
+  query: ServiceClientQuery,
+): Promise<ServiceClientPage> {
+  const { sort, order, limit, offset } = query;
+  const ofEach: ClientQuery =
+    sort === "service" ? { ...query, sort: "id", order: "asc" } : { ...query, sort };
+  const ask = (wanted: (service: number) => Partial<ClientQuery>) =>
+    Promise.all([...services.values()].map((one, at) => one.clients({ ...ofEach, ...wanted(at) })));
+  const sum = (pages: readonly ClientPage[]) => pages.reduce((all, { total }) => all + total, 0);
+  const counted = offset > 0 && services.size > 1 ? await ask(() => ({ limit: 0, offset: 0 })) : [];
+  const others = (at: number) => sum(counted) - (counted[at]?.total ?? 0);
+  const skipped = [...services].map((_, at) => Math.max(0, offset - others(at)));
+  const pages = await ask((at) => {
+    const skip = skipped[at] as number;
+    return { offset: skip, limit: offset + limit - skip };
+  });
+  const rows = [...services.keys()].flatMap((service, at) =>
+    (pages[at] as ClientPage).clients.map((client) => ({ service, ...client })),
+  );
+  rows.sort((a, b) => compare(a[sort], b[sort], order) || a.id - b.id);
+  const start = Math.max(0, offset - skipped.reduce((all, skip) => all + skip, 0));
+  return { total: sum(pages), clients: rows.slice(start, start + limit) };
+}
+
+function infoOf<C>(client: C, columns: ClientColumns<C>, now: number): ClientInfo {
+  return {
+    id: columns.id(client, now),
+    address: columns.address(client, now),
+    state: columns.state(client, now),
+    ageSeconds: columns.ageSeconds(client, now),
+    messagesIn: columns.messagesIn(client, now),
+    bytesIn: columns.bytesIn(client, now),
+    bytesOut: columns.bytesOut(client, now),
+    outboxBytes: columns.outboxBytes(client, now),
+  };
+}
+
+type Value = string | number;
+
+function compare(a: Value, b: Value, order: "asc" | "desc"): number {
+  if (a === b) return 0;
+  return a < b === (order === "asc") ? -1 : 1;
+}
+
+interface Ranked<T> {
+  readonly item: T;
+  readonly key: Value;
+  readonly id: number;
+}
+
+/** The first few of many items in an order, found without sorting the rest. */
+class Leading<T> {
+  readonly #most: number;
+  readonly #order: "asc" | "desc";
+  #kept: Ranked<T>[] = [];
+  /** Whatever comes after it is not among the first. */
+  #last: Ranked<T> | null = null;
+
+  constructor(most: number, order: "asc" | "desc") {
+    this.#most = most;
+    this.#order = order;
+  }
+
+  offer(item: T, key: Value, id: number): void {
+    const last = this.#last;
+    if (last !== null && (compare(key, last.key, this.#order) || id - last.id) > 0) return;
+    this.#kept.push({ item, key, id });
+    if (this.#kept.length >= 2 * this.#most + 16) this.#cut();
+  }
+
+  sorted(): T[] {
+    this.#cut();
+    return this.#kept.map(({ item }) => item);
+  }
+
+  #cut(): void {
+    this.#kept.sort((a, b) => compare(a.key, b.key, this.#order) || a.id - b.id);
+    this.#kept.length = Math.min(this.#kept.length, this.#most);
+    if (this.#kept.length === this.#most) this.#last = this.#kept.at(-1) ?? null;
+  }
+}
