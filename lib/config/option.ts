@@ -140,7 +140,7 @@ export function choice<const W extends string>(
   words: readonly W[],
   about: string,
   extra: Extra<W> = {},
-): Option<W> {
+): Option<W> & { readonly words: readonly W[] } {
   const read = (found: unknown) => words.find((word) => word === found);
   const allowed = words.map((word) => `"${word}"`).join(", ");
   const schema: Schema = { type: "string", enum: words };

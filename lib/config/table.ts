@@ -23,5 +23,6 @@ export const settings = {
 
 /** The effective configuration. */
 export type Config = Values<typeof settings>;
+export type Level = Config["logger"]["log_level"];
 export type AccessSettings = Config["access"];
 export type TlsSettings = Config["tls"];

@@ -1,35 +1,9 @@
-import { join } from "node:path";
-import { type ConsolaInstance, createConsola } from "consola/core";
-import { compileFormat, type LineFormat } from "../config/line-format.ts";
+import type { Config, Level } from "../config/table.ts";
 import { compileDateFormat } from "../config/strftime.ts";
 import type { Clock } from "./clock.ts";
-import { contentAsJson, oneLine, printable, prune } from "./content.ts";
-import { RotatingFile } from "./rotate.ts";
-import { writeStdout } from "./stdout.ts";
-
-export type Level = "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL";
-
-/** The `[logger]` section. */
-export interface LogSettings {
-  /** The least level that is logged. */
-  log_level: Level;
-  enable_console_log: boolean;
-  /** In the style of printf, ANSI codes allowed; "" is the built-in format. */
-  console_log_format: string;
-  enable_file_log: boolean;
-  /** Whether the file holds JSON lines rather than `log_format`. */
-  enable_json_log: boolean;
-  /** Folder of the log files. */
-  log_file_path: string;
-  log_format: string;
-  /** Bytes. */
-  max_file_size: number;
-  backup_count: number;
-  /** In the style of strftime. */
-  date_format: string;
-  /** Fields of a relayed line that are logged: null for the line whole, [] for no content at all. */
-  log_keys: readonly string[] | null;
-}
+import { oneLine, printable } from "./content.ts";
+import { LogConsole } from "./log-console.ts";
+import { LogFile } from "./log-file.ts";
 
 /** What the log has done so far. */
 export interface LogStats {
@@ -42,135 +16,53 @@ export interface LogStats {
   failing: string | null;
 }
 
-const RANK = {
+const RANK: Readonly<Record<Level, number>> = {
   DEBUG: 10,
   INFO: 20,
   WARNING: 30,
   ERROR: 40,
   CRITICAL: 50,
-} as const;
-export const LEVELS = Object.keys(RANK) as Level[];
-const CONSOLA_TYPE = {
-  DEBUG: "debug",
-  INFO: "info",
-  WARNING: "warn",
-  ERROR: "error",
-  CRITICAL: "fatal",
-} as const;
-const LEVEL_OF_TYPE: Readonly<Record<string, Level>> = {
-  debug: "DEBUG",
-  info: "INFO",
-  warn: "WARNING",
-  error: "ERROR",
-  fatal: "CRITICAL",
-};
-/** consola's level that lets all through: ours decides. */
-const CONSOLA_EVERYTHING = 999;
-const COLOUR: Readonly<Record<string, number>> = {
-  DEBUG: 90,
-  INFO: 36,
-  WARNING: 33,
-  ERROR: 31,
-  CRITICAL: 41,
 };
 
 const FLUSH_MS = 50;
-/** Relayed lines shown on the console in one second; the rest is summed up. */
-const SHOWN_PER_SECOND = 20;
 const TAIL_LINES = 200;
-/** Characters of a relayed line that the console shows; the file has it whole. */
-const SHOWN_CHARACTERS = 500;
-
-/** The built-in console format: `2026-01-02 03:04:05.678 INFO     message`. */
-function prettyFormat(colours: boolean): LineFormat {
-  if (!colours) return (asctime, level, message) => `${asctime} ${level.padEnd(8)} ${message}`;
-  return (asctime, level, message) =>
-    `\x1b[2m${asctime}\x1b[0m \x1b[${COLOUR[level]}m${level.padEnd(8)}\x1b[0m ${message}`;
-}
-
-/** Stands for the message where what surrounds it is made; no message holds it. */
-const MESSAGE = "\0";
-/** Characters of records that are gathered before they go to the file, at the next flush at the latest. */
-const GATHERED_MAX = 16 * 1024;
-
-/** Name of the log file for a server's name: `summoner:server` is `summoner_server.log`. */
-export function logFileName(name: string): string {
-  const safe = name
-    .replace(/[<>:"/\\|?*.\p{Cc}]/gu, "_")
-    .slice(0, 80)
-    .toWellFormed();
-  // Windows takes these for devices whatever follows the dot.
-  return `${/^(con|prn|aux|nul|com\d|lpt\d|)$/i.test(safe) ? "_" : ""}${safe}.log`;
-}
-
-/** Whether a format writes a message of any length as it is, and once. */
-function takesAsIs(format: LineFormat): boolean {
-  const around = format("", "INFO", MESSAGE).split(MESSAGE);
-  const long = "x".repeat(1000);
-  return around.length === 2 && around.join(long) === format("", "INFO", long);
-}
-
-function shortened(text: string): string {
-  const more = text.length - SHOWN_CHARACTERS;
-  if (more <= 0) return text;
-  return `${text.slice(0, SHOWN_CHARACTERS).toWellFormed()} ... and ${more} more characters`;
-}
 
 /**
- * The log of the process: events and relayed lines, to the console and to a
- * rotating file. Nothing here waits for the console or the disk.
+ * The log of the process: events, and records of which there may be many a
+ * second, to the console and to a rotating file. Nothing here waits for the
+ * console or the disk.
  */
 export class Log {
-  readonly #name: string;
   readonly #clock: Clock;
-  readonly #print: (text: string) => void;
-  readonly #colours: boolean;
-  readonly #consola: ConsolaInstance;
-  readonly #counters = { bytes: 0, linesLost: 0, rotations: 0 };
+  readonly #console: LogConsole;
+  readonly #file: LogFile;
   readonly #tail: string[] = [];
   #events = 0;
   readonly #jobs: (() => void)[];
-  readonly #closing = new Set<Promise<void>>();
-  #settings!: LogSettings;
-  #least = 0;
-  #file: RotatingFile | null = null;
+  #level: Level = "INFO";
   #stamp!: (ms: number) => string;
-  #fileFormat!: LineFormat;
-  #consoleFormat!: LineFormat;
-  /** Relayed lines since the console's second began. */
-  #second = 0;
-  /** Records that have not gone to the file yet, and what surrounds them at present. */
-  #gathered = "";
-  #frame = { wall: -1, before: "", after: "" };
-  /** Whether the file's format takes a message as it is, without width or precision. */
-  #plainFormat = false;
+  /** The time as it stands in a line, made once a millisecond. */
+  #time = { wall: -1, asctime: "" };
 
   /**
    * @param name the server's name, which also names the file
    * @param print takes whole lines for the console; standard output when not given
    * @throws StartError `cannot write PATH: reason`
    */
-  constructor(name: string, settings: LogSettings, clock: Clock, print?: (text: string) => void) {
-    this.#name = name;
+  constructor(
+    name: string,
+    settings: Config["logger"],
+    clock: Clock,
+    print?: (text: string) => void,
+  ) {
     this.#clock = clock;
-    this.#print = print ?? writeStdout;
-    this.#colours = print === undefined && process.stdout.isTTY && !process.env["NO_COLOR"];
-    this.#consola = createConsola({
-      level: CONSOLA_EVERYTHING,
-      throttle: 0,
-      reporters: [
-        {
-          log: (entry) => this.#show(LEVEL_OF_TYPE[entry.type] ?? "INFO", String(entry.args[0])),
-        },
-      ],
-    });
+    const now = () => this.#now();
+    this.#console = new LogConsole(name, now, print);
+    this.#file = new LogFile(name, clock, now, (message) => this.#trouble(message));
     this.configure(settings);
     this.#jobs = [
-      clock.every(FLUSH_MS, () => {
-        this.#pour();
-        void this.#file?.flush();
-      }),
-      clock.every(1000, () => this.#endSecond()),
+      clock.every(FLUSH_MS, () => this.#file.flush()),
+      clock.every(1000, () => this.#console.endSecond()),
     ];
   }
 
@@ -206,78 +98,45 @@ export class Log {
     this.#event("ERROR", `${context}: ${first}`, stack);
   }
 
-  /** Whether anybody is interested in relayed lines now; otherwise the relay spares itself the work. */
-  get trafficWanted(): boolean {
-    return this.#least <= RANK.INFO && (this.#file !== null || this.#settings.enable_console_log);
+  /** Whether records are logged at present: where they are not, nobody needs to make them. */
+  get takesRecords(): boolean {
+    return this.#logs("INFO") && (this.#file.isOpen || this.#console.enabled);
   }
 
   /**
-   * Logs one of many, at level INFO: no event, and the console shows no more of
-   * these a second than of relayed lines. `text` holds no control characters.
+   * Logs one of many, at level INFO: no event, and the console shows only a few
+   * of these a second. Each text is made only if it is needed.
+   * @param text has no control characters
+   * @param json JSON text, which a file of JSON lines gets; the text as JSON when not given
    */
-  record(text: string): void {
-    if (!this.trafficWanted) return;
-    const { enable_console_log, enable_json_log } = this.#settings;
-    if (this.#file !== null) {
-      if (enable_json_log) this.#writeJson("INFO", JSON.stringify(text));
-      else this.#gather(text);
-    }
-    if (enable_console_log && ++this.#second <= SHOWN_PER_SECOND) {
-      this.#show("INFO", shortened(text));
-    }
-  }
-
-  /** Logs one relayed line, at level INFO. `content` is as the client sent it, without its newline. */
-  traffic(remoteAddress: string, content: string): void {
-    if (!this.trafficWanted) return;
-    const { enable_console_log, enable_json_log, log_keys } = this.#settings;
-    const shown = enable_console_log && ++this.#second <= SHOWN_PER_SECOND;
-    if (!shown && this.#file === null) return;
-    const kept = prune(content, log_keys);
-    if (this.#file !== null && enable_json_log) {
-      const contentField = kept === undefined ? "" : `,"content":${contentAsJson(kept)}`;
-      this.#writeJson("INFO", `{"remote_addr":${JSON.stringify(remoteAddress)}${contentField}}`);
-      if (!shown) return;
-    }
-    const text = kept ? `${remoteAddress} ${printable(kept)}` : remoteAddress;
-    if (this.#file !== null && !enable_json_log) this.#writeText("INFO", text);
-    if (shown) this.#show("INFO", shortened(text));
+  record(text: () => string, json = () => JSON.stringify(text())): void {
+    if (!this.takesRecords) return;
+    this.#file.gather(text, json);
+    if (this.#console.takesRecord()) this.#console.record(text());
   }
 
   /**
    * Applies new settings. A new file is opened before the old one is let go.
    * @throws StartError `cannot write PATH: reason`; the settings then stay as they were
    */
-  configure(settings: LogSettings): void {
-    const old = this.#file;
-    const next = this.#fileFor(settings);
-    this.#pour();
-    this.#file = next;
-    this.#settings = settings;
-    this.#least = RANK[settings.log_level];
+  configure(settings: Config["logger"]): void {
+    this.#file.configure(settings);
+    this.#console.configure(settings);
+    this.#level = settings.log_level;
     this.#stamp = compileDateFormat(settings.date_format);
-    this.#fileFormat = compileFormat(settings.log_format, this.#name);
-    this.#plainFormat = takesAsIs(this.#fileFormat);
-    this.#frame = { wall: -1, before: "", after: "" };
-    this.#consoleFormat =
-      settings.console_log_format === ""
-        ? prettyFormat(this.#colours)
-        : compileFormat(settings.console_log_format, this.#name);
-    if (old === null || old === this.#file) return;
-    const closed: Promise<void> = old.close().finally(() => this.#closing.delete(closed));
-    this.#closing.add(closed);
+    this.#time = { wall: -1, asctime: "" };
   }
 
   get level(): Level {
-    return LEVELS.find((level) => RANK[level] === this.#least) as Level;
+    return this.#level;
   }
 
   /** Changes the level until settings are next applied. */
   setLevel(level: Level): void {
-    this.#least = RANK[level];
+    this.#level = level;
   }
 
-  /** The last events (not relayed lines), oldest first; at most 200. */
+  /** The last events (no records), oldest first; at most 200. */
   tail(): readonly string[] {
     return this.#tail;
   }
@@ -289,16 +148,12 @@ export class Log {
 
   /** Why the file cannot be written at present, or null. */
   get failing(): string | null {
-    return this.#file?.failing ?? null;
+    return this.#file.failing;
   }
 
   stats(): LogStats {
-    return {
-      bytes_written: this.#counters.bytes,
-      lines_lost: this.#counters.linesLost,
-      rotations: this.#counters.rotations,
-      failing: this.failing,
-    };
+    const { bytes, linesLost, rotations } = this.#file.counters;
+    return { bytes_written: bytes, lines_lost: linesLost, rotations, failing: this.failing };
   }
 
   /**
@@ -306,108 +161,52 @@ export class Log {
    * console alone. `lastWords` are the last line of all, at level INFO.
    */
   async close(lastWords?: string): Promise<void> {
-    this.#endSecond();
+    this.#console.endSecond();
     if (lastWords !== undefined) this.info(lastWords);
-    const file = this.#end();
-    await Promise.all([file?.close(), ...this.#closing]);
+    this.#end();
+    await this.#file.close();
   }
 
   /** `close` for a crash exit, done when it returns. */
   closeSync(): void {
-    this.#end()?.closeSync();
+    this.#end();
+    this.#file.closeSync();
   }
 
-  #end(): RotatingFile | null {
+  #end(): void {
     for (const stop of this.#jobs) stop();
-    this.#endSecond();
-    this.#pour();
-    const file = this.#file;
-    this.#file = null;
-    return file;
-  }
-
-  #fileFor(settings: LogSettings): RotatingFile | null {
-    if (!settings.enable_file_log) return null;
-    const path = join(settings.log_file_path, logFileName(this.#name));
-    const rotation = {
-      maxFileSize: settings.max_file_size,
-      backupCount: settings.backup_count,
-    };
-    if (this.#file?.path === path) {
-      this.#file.setRotation(rotation);
-      return this.#file;
-    }
-    return new RotatingFile(path, {
-      ...rotation,
-      clock: this.#clock,
-      counters: this.#counters,
-      onTrouble: (message) => this.#trouble(message),
-    });
+    this.#console.endSecond();
   }
 
   #event(level: Level, message: string, stack: readonly string[] = [], always = false): void {
-    if (RANK[level] < this.#least && !always) return;
+    if (!this.#logs(level) && !always) return;
     let text = printable(message);
     for (const frame of stack) text += `\n    ${printable(frame.trim())}`;
-    if (this.#file !== null && this.#settings.enable_json_log) {
-      this.#writeJson(level, oneLine(JSON.stringify([message, ...stack].join("\n"))));
-    } else this.#writeText(level, text);
-    if (this.#settings.enable_console_log) this.#consola[CONSOLA_TYPE[level]](text);
+    this.#file.write(
+      level,
+      () => text,
+      () => oneLine(JSON.stringify([message, ...stack].join("\n"))),
+    );
+    this.#console.event(level, text);
     this.#events++;
     this.#tail.push(`${this.#now()} ${level} ${text}`);
     if (this.#tail.length > TAIL_LINES) this.#tail.shift();
   }
 
-  /** A log that cannot be kept is told of on the console even where that is switched off. */
+  /** A file that cannot be written is told of on the console even where that is switched off. */
   #trouble(message: string): void {
     this.#event("ERROR", message);
-    if (!this.#settings.enable_console_log || this.#least > RANK.ERROR)
-      this.#show("ERROR", printable(message));
+    if (!this.#console.enabled || !this.#logs("ERROR"))
+      this.#console.show("ERROR", printable(message));
   }
 
-  /** Adds a record to those that go to the file together: what surrounds the message is made once a millisecond. */
-  #gather(text: string): void {
-    const wall = this.#clock.wall();
-    if (wall !== this.#frame.wall) {
-      const line = this.#fileFormat(this.#stamp(wall), "INFO", MESSAGE);
-      const [before = "", after = ""] = line.split(MESSAGE);
-      this.#frame = { wall, before, after: `${after}\n` };
-    }
-    this.#gathered += this.#plainFormat
-      ? this.#frame.before + text + this.#frame.after
-      : `${this.#fileFormat(this.#stamp(wall), "INFO", text)}\n`;
-    if (this.#gathered.length >= GATHERED_MAX) this.#pour();
-  }
-
-  #pour(): void {
-    if (this.#gathered === "") return;
-    this.#file?.write(this.#gathered);
-    this.#gathered = "";
-  }
-
-  #writeJson(level: Level, message: string): void {
-    this.#file?.write(
-      `{"timestamp":${JSON.stringify(this.#now())},"name":${JSON.stringify(this.#name)},"level":"${level}","message":${message}}\n`,
-    );
-  }
-
-  #writeText(level: Level, text: string): void {
-    this.#pour();
-    this.#file?.write(`${this.#fileFormat(this.#now(), level, text)}\n`);
-  }
-
-  #show(level: Level, text: string): void {
-    this.#print(`${this.#consoleFormat(this.#now(), level, text)}\n`);
-  }
-
-  #endSecond(): void {
-    const more = this.#second - SHOWN_PER_SECOND;
-    this.#second = 0;
-    if (more <= 0 || !this.#settings.enable_console_log) return;
-    this.#show("INFO", `... and ${more.toLocaleString("en-US")} more lines in the last second`);
+  #logs(level: Level): boolean {
+    return RANK[level] >= RANK[this.#level];
   }
 
   #now(): string {
-    return this.#stamp(this.#clock.wall());
+    const wall = this.#clock.wall();
+    if (wall !== this.#time.wall) this.#time = { wall, asctime: this.#stamp(wall) };
+    return this.#time.asctime;
   }
 }

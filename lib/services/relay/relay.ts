@@ -30,6 +30,7 @@ import {
   quarantinedNotice,
 } from "./envelope.ts";
 import { type Command, Monitor } from "./pressure.ts";
+import { Traffic } from "./traffic.ts";
 
 /** Notices beyond this wait for the socket before more are made. */
 const NOTICE_BATCH = 64 * 1024;
@@ -57,6 +58,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   readonly #paused = new Set<RelayClient>();
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #traffic: Traffic;
   readonly #listener: Listener<RelayClient>;
   readonly #broadcast: Broadcast;
   readonly #backlog: Backlog;
@@ -80,6 +82,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   constructor(config: Config, host: Host<Config>, greeting: Greeting | null = null) {
     this.#clock = host.clock;
     this.#log = host.log;
+    this.#traffic = new Traffic(host.log, config.logger.log_keys);
     this.#config = config;
     this.#guarded = config.version !== "python";
     this.#greeting = greeting;
@@ -264,7 +267,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     const maxBytes = this.#config.relay.max_line_bytes;
     const batch = Math.min(TEXT_BATCH, this.#config.relay.outbox_bytes / 24);
     const fanOut = this.#members.size - 1;
-    const logged = this.#log.trafficWanted;
+    const logged = this.#traffic.wanted;
     let text = "";
     let relayed = 0;
     for (let i = 0; i < lines.length; i++) {
@@ -286,7 +289,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
         continue;
       }
       relayed++;
-      if (logged) this.#log.traffic(client.address, line);
+      if (logged) this.#traffic.add(client.address, line);
       if (client.observer) client.observer(line);
       if (fanOut === 0) continue;
       text += out;
@@ -428,6 +431,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   #reload(next: Config): void {
     this.#listener.configure(listenSettings(next, "relay"));
     this.#config = { ...next, version: this.#config.version };
+    this.#traffic.configure(next.logger.log_keys);
     this.#schedule();
   }
 }

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { type Level, LEVELS } from "../../host/log.ts";
+import { settings } from "../../config/table.ts";
 import type { Host } from "../../host/service.ts";
 import { unmapped } from "../../net/access.ts";
 
@@ -12,6 +12,9 @@ export class Unwilling extends Error {
     this.status = status;
   }
 }
+
+const LEVEL = settings.logger.entries.log_level;
+const LEVELS = LEVEL.words.join(", ");
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -89,11 +92,11 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   },
   "log-level": {
     about: "Set the log level until the next reload.",
-    fields: { level: LEVELS.join(", ") },
+    fields: { level: LEVELS },
     run(fields, { log }) {
       const found = text(fields, "level");
-      const level: Level | undefined = LEVELS.find((one) => one === found);
-      if (!level) throw new Unwilling(400, `level: found ${found}; allowed: ${LEVELS.join(", ")}`);
+      const level = LEVEL.read(found);
+      if (!level) throw new Unwilling(400, `level: found ${found}; allowed: ${LEVELS}`);
       const before = log.level;
       log.setLevel(level);
       return `the log level was ${before} and is ${level}`;

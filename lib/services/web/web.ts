@@ -185,7 +185,7 @@ class Web implements Running {
       maxBodyBytes: web.max_body_bytes,
       requestTimeoutMs: web.request_timeout_ms,
       relistenMs: hyper_parameters.accept_error_backoff_ms,
-      accessLog: web.access_log ? (line) => this.#host.log.record(`web: ${line}`) : null,
+      accessLog: web.access_log ? (line) => this.#host.log.record(() => `web: ${line}`) : null,
     };
   }
 

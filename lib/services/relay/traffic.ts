@@ -1,0 +1,100 @@
+import { contentAsJson, printable } from "../../host/content.ts";
+import type { Log } from "../../host/log.ts";
+
+/** What of the relayed lines is logged. */
+export class Traffic {
+  readonly #log: Log;
+  #keys: readonly string[] | null;
+
+  /** @param keys fields of a line that are logged: null for the line whole, [] for no content at all */
+  constructor(log: Log, keys: readonly string[] | null) {
+    this.#log = log;
+    this.#keys = keys;
+  }
+
+  configure(keys: readonly string[] | null): void {
+    this.#keys = keys;
+  }
+
+  /** Whether relayed lines are logged at present. */
+  get wanted(): boolean {
+    return this.#log.takesRecords;
+  }
+
+  /** Logs one relayed line. `content` is as the client sent it, without its newline. */
+  add(address: string, content: string): void {
+    const keys = this.#keys;
+    this.#log.record(
+      () => {
+        const kept = prune(content, keys);
+        return kept ? `${address} ${printable(kept)}` : address;
+      },
+      () => {
+        const kept = prune(content, keys);
+        const field = kept === undefined ? "" : `,"content":${contentAsJson(kept)}`;
+        return `{"remote_addr":${JSON.stringify(address)}${field}}`;
+      },
+    );
+  }
+}
+
+// In the language and in Bun, but not yet in TypeScript's library.
+const { rawJSON, isRawJSON } = JSON as unknown as {
+  rawJSON(source: string): object;
+  isRawJSON(value: unknown): boolean;
+};
+type SourceReviver = (key: string, value: unknown, context: { source: string }) => unknown;
+
+/** Parses JSON and keeps every number as it was written. */
+function parseKeepingNumbers(text: string): unknown {
+  const reviver: SourceReviver = (_key, value, { source }) =>
+    typeof value === "number" ? rawJSON(source) : value;
+  return JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
+}
+
+/** Python writes these bare, which is not JSON: as strings they hide nothing else. */
+function quoteBareNumbers(text: string): string {
+  return text.replace(/"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)|-?\bInfinity\b|\bNaN\b/gs, (found) =>
+    found[0] === '"' ? found : `"${found}"`,
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isRawJSON(value);
+}
+
+/**
+ * The part of a relayed line that `keys` allows, as JSON text: inside `_payload`
+ * and `_type` of a typed envelope, else at the top of an object. Undefined when
+ * no content may be logged.
+ */
+export function prune(content: string, keys: readonly string[] | null): string | undefined {
+  if (keys === null) return content;
+  if (keys.length === 0) return undefined;
+  let value: unknown;
+  try {
+    try {
+      value = parseKeepingNumbers(content);
+    } catch {
+      value = parseKeepingNumbers(quoteBareNumbers(content));
+    }
+    if (!isObject(value)) return undefined;
+    const typed = Object.hasOwn(value, "_payload") || Object.hasOwn(value, "_type");
+    if (!typed) return JSON.stringify(pick(value, keys));
+    const parts = pick(value, ["_payload", "_type"]);
+    for (const part in parts) {
+      const inner = parts[part];
+      if (isObject(inner)) parts[part] = pick(inner, keys);
+      else delete parts[part];
+    }
+    return JSON.stringify(parts);
+  } catch {
+    return undefined;
+  }
+}
+
+function pick(from: Record<string, unknown>, keys: readonly string[]): Record<string, unknown> {
+  const kept: Record<string, unknown> = Object.create(null);
+  for (const key of keys) if (Object.hasOwn(from, key)) kept[key] = from[key];
+  return kept;
+}
