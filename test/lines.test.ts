@@ -2,14 +2,25 @@ import { describe, expect, test } from "bun:test";
 import { LineSplitter } from "../lib/net/lines.ts";
 import { Random } from "./random.ts";
 
-/** Feeds a text in chunks of the given sizes; what comes out, an oversize line as null. */
-function split(stream: Buffer, sizes: () => number, maxBytes: number) {
+/**
+ * Feeds a text in chunks of the given sizes; what comes out, an oversize line as null.
+ * @param most how many lines are taken of those that come together; the rest is fed again
+ */
+function split(
+  stream: Buffer,
+  sizes: () => number,
+  maxBytes: number,
+  most: () => number = () => Infinity,
+) {
   const found: (string | null)[] = [];
   const splitter = new LineSplitter();
   const sink = {
-    lines(block: Buffer) {
+    lines(_from: void, block: Buffer) {
       expect(block.at(-1)).toBe(10);
-      found.push(...block.toString("latin1").slice(0, -1).split("\n"));
+      const lines = block.toString("latin1").slice(0, -1).split("\n");
+      const some = lines.slice(0, most());
+      found.push(...some);
+      return some.join("\n").length + 1;
     },
     oversize: () => void found.push(null),
   };
@@ -18,12 +29,14 @@ function split(stream: Buffer, sizes: () => number, maxBytes: number) {
     const size = sizes();
     // A copy that is wiped afterwards: nothing may be kept by reference.
     const chunk = Buffer.from(stream.subarray(at, at + size));
-    splitter.feed(chunk, maxBytes, sink);
+    for (let fed = 0; fed < chunk.length;) {
+      fed += splitter.feed(undefined, chunk.subarray(fed), maxBytes, sink);
+    }
     chunk.fill(0);
     held = Math.max(held, splitter.heldBytes);
     at += size;
   }
-  splitter.end(sink);
+  splitter.end(undefined, sink);
   return { found, held };
 }
 
@@ -39,6 +52,19 @@ describe("the line splitter", () => {
       const expected = tail === "" ? lines : [...lines, tail];
       const { found } = split(stream, () => random.whole(1, 30), 40);
       expect(found).toEqual(expected);
+    }
+  });
+
+  test("finds them once each, however few of them are taken at a time", () => {
+    const random = new Random(4);
+    for (let round = 0; round < 300; round++) {
+      const lines = Array.from({ length: random.whole(1, 30) }, () =>
+        random.bytes(random.whole(0, 5), 65, 90).toString("latin1"),
+      );
+      const stream = Buffer.from(`${lines.join("\n")}\ntail`, "latin1");
+      const sizes = () => random.whole(1, 60);
+      const { found } = split(stream, sizes, 40, () => random.whole(1, 3));
+      expect(found).toEqual([...lines, "tail"]);
     }
   });
 
@@ -68,18 +94,22 @@ describe("the line splitter", () => {
   test("holds nothing of a line that is being discarded", () => {
     const splitter = new LineSplitter();
     let oversize = 0;
-    const sink = { lines: () => {}, oversize: () => void oversize++ };
-    for (let i = 0; i < 1000; i++) splitter.feed(Buffer.alloc(65_536, 120), 65_536, sink);
+    const sink = {
+      lines: (_from: void, block: Buffer) => block.length,
+      oversize: () => void oversize++,
+    };
+    for (let i = 0; i < 1000; i++)
+      splitter.feed(undefined, Buffer.alloc(65_536, 120), 65_536, sink);
     expect(splitter.heldBytes).toBe(0);
     expect(oversize).toBe(1);
   });
 
   test("holds nothing between lines", () => {
     const splitter = new LineSplitter();
-    const sink = { lines: () => {}, oversize: () => {} };
-    splitter.feed(Buffer.from("a"), 100, sink);
+    const sink = { lines: (_from: void, block: Buffer) => block.length, oversize: () => {} };
+    splitter.feed(undefined, Buffer.from("a"), 100, sink);
     expect(splitter.heldBytes).toBeGreaterThan(0);
-    splitter.feed(Buffer.from("b\n"), 100, sink);
+    splitter.feed(undefined, Buffer.from("b\n"), 100, sink);
     expect(splitter.heldBytes).toBe(0);
   });
 });

@@ -628,7 +628,7 @@ describe("stage 5: robustness, logging and errors", () => {
     const { lines } = store;
     store.lines = (client, block) => {
       if (block.includes("fault")) throw new TypeError("a fault of ours");
-      lines.call(store, client, block);
+      return lines.call(store, client, block);
     };
     await ask(a, { action: "SUBSCRIBE", channel: "news" });
     a.send('{"action":"ECHO","value":"fault"}\n');

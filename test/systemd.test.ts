@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { inheritedSocket } from "../lib/net/inherited.ts";
-import { dial, enveloped, openssl, type Peer, selfSigned } from "./kit.ts";
+import { bootStore, dial, enveloped, openssl, type Peer, selfSigned } from "./kit.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
 const python = process.platform === "linux" ? Bun.which("python3") : null;
@@ -336,16 +336,36 @@ os.execv(command[0], command)
   });
 
   test.each([
-    ["127.0.0.1", { LISTEN_FDS: "2" }, "handed over are 2 sockets (LISTEN_FDS); it takes one"],
+    [
+      "127.0.0.1",
+      { LISTEN_FDS: "2" },
+      "the service manager hands over 2 sockets (LISTEN_FDS); it takes one",
+    ],
     [
       "127.0.0.1",
       { LISTEN_FDNAMES: "summoner.socket" },
-      "handed over is a socket called summoner.socket (LISTEN_FDNAMES); it takes one called relay",
+      "the service manager hands over a socket called summoner.socket (LISTEN_FDNAMES); it takes one called relay",
     ],
-    ["unix", {}, "handed over is descriptor 3, which is no listening TCP socket (LISTEN_FDS)"],
-    ["datagrams", {}, "handed over is descriptor 3, which is no listening TCP socket (LISTEN_FDS)"],
-    ["bound", {}, "handed over is descriptor 3, which is no listening TCP socket (LISTEN_FDS)"],
-    ["none", {}, "handed over is descriptor 3, which is no listening TCP socket (LISTEN_FDS)"],
+    [
+      "unix",
+      {},
+      "the service manager hands over descriptor 3, which is no listening TCP socket (LISTEN_FDS)",
+    ],
+    [
+      "datagrams",
+      {},
+      "the service manager hands over descriptor 3, which is no listening TCP socket (LISTEN_FDS)",
+    ],
+    [
+      "bound",
+      {},
+      "the service manager hands over descriptor 3, which is no listening TCP socket (LISTEN_FDS)",
+    ],
+    [
+      "none",
+      {},
+      "the service manager hands over descriptor 3, which is no listening TCP socket (LISTEN_FDS)",
+    ],
   ])("%s with %j is refused in one line", async (kind, env, why) => {
     const server = await activated(kind, "", env);
     const { code, said, complaints } = await server.ends();
@@ -354,12 +374,12 @@ os.execv(command[0], command)
     expect(said).not.toContain("is ready on");
   });
 
-  test("is told of once, to the relay", () => {
+  test("is told of once, to the service that takes one", async () => {
     const before = { ...process.env };
     const told = { LISTEN_PID: `${process.pid}`, LISTEN_FDS: "7", LISTEN_FDNAMES: "a:b" };
     try {
       Object.assign(process.env, told);
-      expect(inheritedSocket("web")).toBeNull();
+      await (await bootStore()).stop();
       expect(process.env).toMatchObject(told);
       expect(() => inheritedSocket("relay")).toThrow("7 sockets");
       for (const key of Object.keys(told)) expect(process.env).not.toHaveProperty(key);

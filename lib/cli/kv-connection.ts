@@ -162,17 +162,18 @@ class Inbox implements LineSink {
   #wake = () => {};
 
   hear(bytes: Buffer, socket: Pick<Socket, "pause" | "resume">): void {
-    this.#splitter.feed(bytes, LINE_BYTES, this);
+    this.#splitter.feed(undefined, bytes, LINE_BYTES, this);
     if (this.#lines.length === 0) return;
     socket.pause();
     this.#paused = socket;
     this.#wake();
   }
 
-  lines(block: Buffer): void {
+  lines(_from: void, block: Buffer): number {
     const lines = block.toString().split("\n");
     lines.pop();
     this.#lines = this.#lines.concat(lines);
+    return block.length;
   }
 
   oversize(): void {

@@ -72,17 +72,17 @@ class Printer implements LineSink {
   /** @returns false when standard output takes no more until it has drained */
   hear(bytes: Buffer): boolean {
     if (this.done) return true;
-    this.#splitter.feed(bytes, LINE_BYTES, this);
+    this.#splitter.feed(undefined, bytes, LINE_BYTES, this);
     const text = this.#text;
     this.#text = "";
     return text === "" || process.stdout.write(text);
   }
 
-  lines(block: Buffer): void {
+  lines(_from: void, block: Buffer): number {
     const lines = block.toString().split("\n");
     lines.pop();
     for (const line of lines) {
-      if (this.done) return;
+      if (this.done) break;
       if (line.startsWith("Warning:")) {
         process.stderr.write(`${printable(line)}\n`);
         continue;
@@ -92,6 +92,7 @@ class Printer implements LineSink {
       this.done = true;
       this.#onDone();
     }
+    return block.length;
   }
 
   oversize(): void {

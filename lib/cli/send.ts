@@ -109,16 +109,17 @@ class Notices implements LineSink {
   readonly #splitter = new LineSplitter();
 
   hear(bytes: Buffer): void {
-    this.#splitter.feed(bytes, NOTICE_BYTES, this);
+    this.#splitter.feed(undefined, bytes, NOTICE_BYTES, this);
   }
 
-  lines(block: Buffer): void {
+  lines(_from: void, block: Buffer): number {
     for (const line of block.toString().split("\n")) {
       if (!line.startsWith("Warning:")) continue;
       process.stderr.write(`${printable(line)}\n`);
       // The plain backend says good-bye to whoever leaves.
       if (`${line}\n` !== NOTICES.disconnected) this.refused = true;
     }
+    return block.length;
   }
 
   oversize(): void {}

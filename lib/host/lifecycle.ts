@@ -28,10 +28,12 @@ export class Program<C extends object> {
   constructor(clock: Clock, log: Log, operator: Operator) {
     this.#clock = clock;
     const isDraining = () => this.#draining;
+    let lastId = 0;
     this.#host = {
       clock,
       log,
       operator,
+      nextId: () => ++lastId,
       services: this.running,
       get draining() {
         return isDraining();

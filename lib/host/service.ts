@@ -85,6 +85,8 @@ export interface Operator {
 export interface Host<C> {
   readonly clock: Clock;
   readonly log: Log;
+  /** A number for a client, never given twice in the life of the program. */
+  nextId(): number;
   /** Every running service, by its name. */
   readonly services: ReadonlyMap<string, Running>;
   /** Whether the drain has begun. */

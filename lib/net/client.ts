@@ -1,7 +1,7 @@
-import type { Socket } from "bun";
 import type { ClientColumns } from "../host/client-page.ts";
 import { addressText } from "../host/service.ts";
 import { Outbox, type Pinned, Shared } from "./outbox.ts";
+import type { Wire } from "./wire.ts";
 
 /** Why a client was closed. Every close has one of these; they are counted. */
 export const CLOSE_REASONS = {
@@ -28,104 +28,108 @@ export type CloseReason = keyof typeof CLOSE_REASONS;
  */
 export type ClientState = "greeting" | "open" | "closing" | "closed";
 
-/** Why a client is not read; it is read again when no reason is left. */
-export const Hold = {
-  /** Its greeting has not finished. */
-  greeting: 1,
-  /** Throttle or flow control. */
-  pressure: 2,
-  /** Too much waits for everybody's readers. */
-  backlog: 4,
-  /** It has had its share of this turn. */
-  turn: 8,
-  /** Too much waits for it. */
-  outbox: 16,
-} as const;
+/**
+ * Why a client is not read before it is served: its greeting has not finished.
+ * Every reason is a bit of its own; those of a service begin at 2.
+ */
+export const GREETING = 1;
 
-export type Hold = (typeof Hold)[keyof typeof Hold];
-
-let lastId = 0;
+/** A connection that a door has accepted, with the number it has from now on. */
+export interface Accepted {
+  /** Unique over all services. */
+  readonly id: number;
+  readonly wire: Wire;
+  readonly ip: string;
+  readonly port: number;
+  /** Clock milliseconds. */
+  readonly now: number;
+}
 
 /** A client as an operator sees it. */
 export const CLIENT_COLUMNS: ClientColumns<Client> = {
   id: ({ id }) => id,
   address: ({ address }) => address,
   state: ({ state, reading }) => (state === "open" && !reading ? "paused" : state),
-  ageSeconds: ({ bornAt }, now) => Math.floor((now - bornAt) / 1000),
-  messagesIn: ({ linesIn }) => linesIn,
+  ageSeconds: ({ acceptedAt }, now) => Math.floor((now - acceptedAt) / 1000),
+  messagesIn: ({ messagesIn }) => messagesIn,
   bytesIn: ({ bytesIn }) => bytesIn,
   bytesOut: ({ bytesOut }) => bytesOut,
-  outboxBytes: ({ outbox }) => outbox.bytes,
+  outboxBytes: ({ outbox, wire }) => outbox.bytes + (wire.waiting ?? 0),
 };
 
 /** One accepted connection: its state, counters and outbox. Services extend it with theirs. */
 export class Client {
-  readonly id = ++lastId;
-  readonly socket: Socket<unknown>;
+  readonly id: number;
+  readonly wire: Wire;
   readonly ip: string;
   readonly port: number;
   /** `ip:port`, IPv6 in brackets. */
   readonly address: string;
   /** Clock milliseconds. */
-  readonly bornAt: number;
-  /** When its last line ended; clock milliseconds. */
-  lastLineAt: number;
+  readonly acceptedAt: number;
+  /** When its last message came; clock milliseconds. */
+  lastMessageAt: number;
   state: ClientState = "greeting";
   reason: CloseReason | null = null;
-  linesIn = 0;
+  messagesIn = 0;
   bytesIn = 0;
   bytesOut = 0;
-  readonly outbox = new Outbox();
-  /** Bytes that arrived while the client was not read. */
+  readonly outbox: Outbox;
+  /** Bytes that came and were not taken, since the client was not read. */
   readonly held: Buffer[] = [];
   /** The client has sent its FIN: it may still read, but nothing more comes. */
   peerEnded = false;
   /** Our FIN has been sent. */
   shutDown = false;
+  /** Nothing that comes later will be served: what is here is served now, whatever holds the client. */
+  finishing = false;
   /** When a closing client is cut, whatever it is owed; clock milliseconds. */
   closeBy = Infinity;
-  /** When its socket last took bytes; clock milliseconds. */
+  /** When its wire last took bytes; clock milliseconds. */
   tookAt: number;
   #holds = 0;
   readonly #pinned: Pinned;
 
-  constructor(socket: Socket<unknown>, ip: string, port: number, now: number, pinned: Pinned) {
-    this.socket = socket;
+  constructor({ id, wire, ip, port, now }: Accepted, pinned: Pinned) {
+    this.id = id;
+    this.wire = wire;
     this.ip = ip;
     this.port = port;
     this.address = addressText(ip, port);
-    this.bornAt = now;
-    this.lastLineAt = now;
+    this.acceptedAt = now;
+    this.lastMessageAt = now;
     this.tookAt = now;
+    this.outbox = new Outbox(wire.whole);
     this.#pinned = pinned;
   }
 
+  /** Whether what it sends is served as it comes. */
   get reading(): boolean {
-    return this.#holds === 0;
+    return this.#holds === 0 || this.finishing;
   }
 
-  isHeld(why: Hold): boolean {
+  isHeld(why: number): boolean {
     return (this.#holds & why) !== 0;
   }
 
   /** Stops reading from the client: TCP backpressure reaches its sender. */
-  hold(why: Hold): void {
-    if (this.#holds === 0 && this.state !== "closed") this.socket.pause();
+  hold(why: number): void {
+    if (this.#holds === 0 && this.state !== "closed") this.wire.pause();
     this.#holds |= why;
   }
 
   /** Takes one reason away. @returns whether the client is read again because of this */
-  release(why: Hold): boolean {
+  release(why: number): boolean {
     if (!this.isHeld(why)) return false;
     this.#holds &= ~why;
     if (this.#holds !== 0 || this.state === "closed") return false;
-    this.socket.resume();
+    this.wire.resume();
     return true;
   }
 
-  /** Takes all reasons away: what a dead client still sends is read and thrown away. */
+  /** Takes all reasons away: what a closing client still sends is read and thrown away. */
   releaseAll(): void {
-    if (this.#holds !== 0 && this.state !== "closed") this.socket.resume();
+    if (this.#holds !== 0 && this.state !== "closed") this.wire.resume();
     this.#holds = 0;
   }
 
@@ -139,13 +143,13 @@ export class Client {
     this.flush();
   }
 
-  /** Writes what waits, unless the socket is known to be full. @returns whether nothing waits any more */
+  /** Writes what waits, unless the wire is known to be full. @returns whether nothing waits any more */
   flush(): boolean {
     const { outbox } = this;
     if (outbox.bytes === 0) return true;
     if (outbox.blocked) return false;
     const before = outbox.bytes;
-    const emptied = outbox.flush(this.socket);
+    const emptied = outbox.flush(this.wire);
     this.bytesOut += before - outbox.bytes;
     return emptied;
   }

@@ -4,8 +4,6 @@ import type { Address } from "../host/service.ts";
 
 /** The first descriptor that is handed over; see sd_listen_fds(3). */
 const DESCRIPTOR = 3;
-/** The one service that can take a socket, and what the socket is called then. */
-const TAKER = "relay";
 
 // What Linux calls them on every processor that Bun runs on.
 const AF_INET = 2;
@@ -21,29 +19,32 @@ export interface Inherited {
 }
 
 /**
- * The socket that was handed over for a service, or null. It is there once:
- * the environment tells of it no more afterwards.
+ * The socket that was handed over to the one service that takes one, or null.
+ * It is there once: the environment tells of it no more afterwards.
+ * @param service its name, which the socket has too where it has one
  * @throws StartError when what was handed over cannot be used
  */
 export function inheritedSocket(service: string): Inherited | null {
-  if (service !== TAKER || process.platform !== "linux") return null;
+  if (process.platform !== "linux") return null;
   const { LISTEN_PID: pid, LISTEN_FDS: count = "0", LISTEN_FDNAMES: names = "" } = process.env;
   if (Number(pid) !== process.pid) return null;
   for (const key of Object.keys(process.env))
     if (/^LISTEN_(PID|FD)/.test(key)) delete process.env[key];
   if (Number(count) === 0) return null;
   if (count !== "1") {
-    throw new StartError(`${TAKER}: handed over are ${count} sockets (LISTEN_FDS); it takes one`);
-  }
-  if (names !== "" && names !== TAKER) {
     throw new StartError(
-      `${TAKER}: handed over is a socket called ${names} (LISTEN_FDNAMES); it takes one called ${TAKER}`,
+      `${service}: the service manager hands over ${count} sockets (LISTEN_FDS); it takes one`,
     );
   }
-  return { address: addressOf(DESCRIPTOR), duplicate: () => libc().dup(DESCRIPTOR) };
+  if (names !== "" && names !== service) {
+    throw new StartError(
+      `${service}: the service manager hands over a socket called ${names} (LISTEN_FDNAMES); it takes one called ${service}`,
+    );
+  }
+  return { address: addressOf(DESCRIPTOR, service), duplicate: () => libc().dup(DESCRIPTOR) };
 }
 
-function addressOf(descriptor: number): Address {
+function addressOf(descriptor: number, service: string): Address {
   const found = new Uint8Array(128);
   const length = new Uint32Array([found.length]);
   const listening = new Int32Array(1);
@@ -59,6 +60,6 @@ function addressOf(descriptor: number): Address {
     return { host: new URL(`tcp://[${groups.join(":")}]`).hostname.slice(1, -1), port };
   }
   throw new StartError(
-    `${TAKER}: handed over is descriptor ${descriptor}, which is no listening TCP socket (LISTEN_FDS)`,
+    `${service}: the service manager hands over descriptor ${descriptor}, which is no listening TCP socket (LISTEN_FDS)`,
   );
 }

@@ -1,16 +1,20 @@
-/** Who takes what a line splitter finds. */
-export interface LineSink {
-  /** One or more whole lines; the last byte is a newline. The bytes are only valid during the call. */
-  lines(block: Buffer): void;
+/** Who takes the lines that a splitter finds in what `C` sent. */
+export interface LineSink<C = void> {
+  /**
+   * One or more whole lines; the last byte is a newline. The bytes are only
+   * valid during the call.
+   * @returns how many bytes were taken, which are whole lines: fewer than all where the sink takes no more for now
+   */
+  lines(from: C, block: Buffer): number;
   /** A line passed the bound and is being discarded; called once per such line. */
-  oversize(): void;
+  oversize(from: C): void;
 }
 
 const NEWLINE = 10;
 
 /**
  * Cuts a stream of bytes into lines, however it was chunked. An unterminated
- * line is kept up to `maxBytes` (its newline not counted); beyond that it is
+ * line is kept up to a bound (its newline not counted); beyond that it is
  * discarded up to its newline and never held.
  */
 export class LineSplitter {
@@ -23,11 +27,12 @@ export class LineSplitter {
     return this.#tail?.length ?? 0;
   }
 
-  feed(chunk: Buffer, maxBytes: number, sink: LineSink): void {
+  /** @returns how many bytes of the chunk were taken: fewer than all where the sink took fewer; the rest is to be fed again */
+  feed<C>(from: C, chunk: Buffer, maxBytes: number, sink: LineSink<C>): number {
     let start = 0;
     if (this.#discarding) {
       const newline = chunk.indexOf(NEWLINE);
-      if (newline < 0) return;
+      if (newline < 0) return chunk.length;
       this.#discarding = false;
       start = newline + 1;
     }
@@ -35,47 +40,49 @@ export class LineSplitter {
     if (end > start) {
       if (this.#tailLength > 0) {
         const first = chunk.indexOf(NEWLINE, start) + 1;
-        this.#endTail(chunk, start, first, maxBytes, sink);
+        this.#endTail(from, chunk.subarray(start, first), maxBytes, sink);
         start = first;
       }
       if (end > start) {
-        sink.lines(start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end));
-        start = end;
+        const block = start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end);
+        start += sink.lines(from, block);
+        if (start < end) return start;
       }
     }
-    if (start < chunk.length) this.#keep(chunk, start, maxBytes, sink);
+    if (start < chunk.length) this.#keep(from, chunk, start, maxBytes, sink);
+    return chunk.length;
   }
 
   /** The stream has ended: an unterminated tail counts as a line. */
-  end(sink: LineSink): void {
+  end<C>(from: C, sink: LineSink<C>): void {
     if (this.#tailLength === 0 || this.#tail === null) return;
     const line = Buffer.allocUnsafe(this.#tailLength + 1);
     this.#tail.copy(line, 0, 0, this.#tailLength);
     line[this.#tailLength] = NEWLINE;
     this.#drop();
-    sink.lines(line);
+    sink.lines(from, line);
   }
 
-  #endTail(chunk: Buffer, start: number, end: number, maxBytes: number, sink: LineSink): void {
+  #endTail<C>(from: C, rest: Buffer, maxBytes: number, sink: LineSink<C>): void {
     const tail = this.#tail as Buffer;
     const length = this.#tailLength;
     this.#drop();
-    if (length + (end - start) - 1 > maxBytes) {
-      sink.oversize();
+    if (length + rest.length - 1 > maxBytes) {
+      sink.oversize(from);
       return;
     }
-    const line = Buffer.allocUnsafe(length + end - start);
+    const line = Buffer.allocUnsafe(length + rest.length);
     tail.copy(line, 0, 0, length);
-    chunk.copy(line, length, start, end);
-    sink.lines(line);
+    rest.copy(line, length);
+    sink.lines(from, line);
   }
 
-  #keep(chunk: Buffer, start: number, maxBytes: number, sink: LineSink): void {
+  #keep<C>(from: C, chunk: Buffer, start: number, maxBytes: number, sink: LineSink<C>): void {
     const length = this.#tailLength + chunk.length - start;
     if (length > maxBytes) {
       this.#drop();
       this.#discarding = true;
-      sink.oversize();
+      sink.oversize(from);
       return;
     }
     if (this.#tail === null || this.#tail.length < length) {

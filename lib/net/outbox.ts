@@ -80,6 +80,12 @@ export class Outbox {
   #pieces: Piece[] = [];
   #head = 0;
   #midLine = false;
+  readonly #whole: boolean;
+
+  /** @param whole whether each piece is written alone and whole, as a message of its own */
+  constructor(whole = false) {
+    this.#whole = whole;
+  }
 
   /** Appends a range of a shared buffer. */
   push(source: Shared, start: number, end: number): void {
@@ -95,7 +101,7 @@ export class Outbox {
       const first = this.#pieces[this.#head] as Piece;
       const free = this.bytes - this.held;
       const length = Math.min(first.end - first.start, free);
-      const alone = length >= GATHER || length === free;
+      const alone = this.#whole || length >= GATHER || length === free;
       const given = alone ? length : this.#gather(free);
       const taken = alone
         ? sink.write(first.source.bytes, first.start, length)

@@ -2,9 +2,12 @@ import type { Clock } from "../host/clock.ts";
 import { messageOf } from "../host/errors.ts";
 import type { Log } from "../host/log.ts";
 
+/** Milliseconds between two attempts, where a service has no setting for it. */
+const RELISTEN_MS = 100;
+
 /** Has a door listen again until that works: one attempt at a time, whatever asked for it. */
 export class Relisten {
-  /** Why newcomers cannot get in at present, or null. */
+  /** Why nobody can get in at present, or null. */
   trouble: string | null = null;
   readonly #service: string;
   readonly #clock: Clock;
@@ -18,7 +21,7 @@ export class Relisten {
   }
 
   /** Calls `listen`, which throws when it cannot, now and every `waitMs()` milliseconds until it does not. */
-  begin(listen: () => void, waitMs: () => number): void {
+  begin(listen: () => void, waitMs: () => number = () => RELISTEN_MS): void {
     this.#cancel();
     try {
       listen();

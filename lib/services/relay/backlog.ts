@@ -1,7 +1,7 @@
 import type { Clock } from "../../host/clock.ts";
-import { Hold } from "../../net/client.ts";
+import type { Clients } from "../../net/clients.ts";
 import type { Pinned } from "../../net/outbox.ts";
-import type { RelayClient } from "./client.ts";
+import { Hold, type RelayClient } from "./client.ts";
 
 export interface BacklogBounds {
   readonly outbox_bytes: number;
@@ -30,22 +30,22 @@ export class Backlog {
   readonly #pinned: Pinned;
   readonly #clock: Clock;
   readonly #bounds: () => BacklogBounds;
-  readonly #resume: (client: RelayClient) => void;
+  readonly #clients: Clients<RelayClient>;
   readonly #closeSlow: (client: RelayClient) => void;
 
   constructor(
     members: ReadonlySet<RelayClient>,
     pinned: Pinned,
     clock: Clock,
+    clients: Clients<RelayClient>,
     bounds: () => BacklogBounds,
-    resume: (client: RelayClient) => void,
     closeSlow: (client: RelayClient) => void,
   ) {
     this.#members = members;
     this.#pinned = pinned;
     this.#clock = clock;
     this.#bounds = bounds;
-    this.#resume = resume;
+    this.#clients = clients;
     this.#closeSlow = closeSlow;
   }
 
@@ -121,7 +121,7 @@ export class Backlog {
     for (const client of this.#members) {
       // Serving what was held may have filled the readers again.
       if (this.paused) break;
-      this.#resume(client);
+      this.#clients.resume(client, Hold.backlog);
     }
   }
 }

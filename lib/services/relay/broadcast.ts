@@ -1,5 +1,6 @@
 import type { Clock } from "../../host/clock.ts";
 import { type Pinned, Shared } from "../../net/outbox.ts";
+import type { Backlog } from "./backlog.ts";
 import type { RelayClient } from "./client.ts";
 
 /** Where a turn's bytes are gathered. */
@@ -14,8 +15,7 @@ const ARENA_BYTES = 1024 * 1024;
 export class Broadcast {
   readonly #members: ReadonlySet<RelayClient>;
   readonly #pinned: Pinned;
-  readonly #waits: (client: RelayClient) => void;
-  readonly #flushed: () => void;
+  readonly #backlog: Backlog;
   readonly #clock: Clock;
   readonly #turnBytes: () => number;
   readonly #senders: RelayClient[] = [];
@@ -30,24 +30,21 @@ export class Broadcast {
   #scheduled = false;
 
   /**
+   * @param backlog told after each turn of the members that have to wait for bytes of it
    * @param turnBytes how much may be gathered before it is sent before its time
-   * @param waits called after a turn for each member that has to wait for bytes of it
-   * @param flushed called after each turn
    */
   constructor(
     members: ReadonlySet<RelayClient>,
     pinned: Pinned,
     clock: Clock,
+    backlog: Backlog,
     turnBytes: () => number,
-    waits: (client: RelayClient) => void,
-    flushed: () => void,
   ) {
     this.#members = members;
     this.#pinned = pinned;
     this.#clock = clock;
+    this.#backlog = backlog;
     this.#turnBytes = turnBytes;
-    this.#waits = waits;
-    this.#flushed = flushed;
     this.#turn = new Shared(this.#arena, 0, pinned);
   }
 
@@ -90,8 +87,8 @@ export class Broadcast {
     for (const sender of this.#senders) sender.own.length = 0;
     this.#senders.length = 0;
     if (turn.refs > 0) this.#keep(turn);
-    for (const client of this.#waiting.splice(0)) this.#waits(client);
-    this.#flushed();
+    for (const client of this.#waiting.splice(0)) this.#backlog.grew(client);
+    this.#backlog.check();
     const late = this.#late;
     this.#late = [];
     for (const [sender, envelopes] of late) this.add(sender, envelopes);
@@ -104,7 +101,7 @@ export class Broadcast {
     } else if (outbox.bytes > 0) {
       outbox.push(turn, 0, turn.size);
     } else {
-      const taken = client.socket.write(turn.bytes, 0, turn.size);
+      const taken = client.wire.write(turn.bytes, 0, turn.size);
       if (taken > 0) {
         client.tookAt = now;
         client.bytesOut += taken;

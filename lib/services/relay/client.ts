@@ -1,27 +1,25 @@
-import type { Socket } from "bun";
-import { Client, type CloseReason } from "../../net/client.ts";
-import { type LineSink, LineSplitter } from "../../net/lines.ts";
+import type { Accepted, CloseReason } from "../../net/client.ts";
+import { LineClient } from "../../net/line-clients.ts";
 import type { Pinned } from "../../net/outbox.ts";
 import { Rate } from "../../net/rate.ts";
 import { envelopePrefix } from "./envelope.ts";
 
-/** Who takes a client's lines; the relay. */
-export interface LineTaker {
-  lines(client: RelayClient, block: Buffer): void;
-  oversize(client: RelayClient): void;
-}
+/** Why a client of the relay is not read, besides its greeting. */
+export const Hold = {
+  /** Throttle or flow control. */
+  pressure: 2,
+  /** Too much waits for everybody's readers. */
+  backlog: 4,
+} as const;
 
 /** A client of the relay. */
-export class RelayClient extends Client implements LineSink {
-  readonly splitter = new LineSplitter();
+export class RelayClient extends LineClient {
   readonly rate = new Rate();
   /** What each of its envelopes starts with. */
   readonly prefix: string;
   /** The ranges of this turn's buffer that it sent itself, as start, end, start, end ... */
   readonly own: number[] = [];
-  /** Lines that were read but not relayed yet, since it was held amid a chunk; null is one that is not UTF-8. */
-  waiting: (string | null)[] = [];
-  /** Notices for refused lines, sent at the end of the chunk that earned them. */
+  /** Notices for refused lines that have not been sent yet. */
   notices = "";
   /** Fan-outs that the monitor has not taken yet. */
   readonly staged: number[] = [];
@@ -33,26 +31,9 @@ export class RelayClient extends Client implements LineSink {
   observer: ((line: string) => void) | null = null;
   /** Called once with the reason when it is closed. */
   farewell: ((reason: CloseReason) => void) | null = null;
-  readonly #taker: LineTaker;
 
-  constructor(
-    socket: Socket<unknown>,
-    ip: string,
-    port: number,
-    now: number,
-    pinned: Pinned,
-    taker: LineTaker,
-  ) {
-    super(socket, ip, port, now, pinned);
+  constructor(accepted: Accepted, pinned: Pinned) {
+    super(accepted, pinned);
     this.prefix = envelopePrefix(this.address);
-    this.#taker = taker;
-  }
-
-  lines(block: Buffer): void {
-    this.#taker.lines(this, block);
-  }
-
-  oversize(): void {
-    this.#taker.oversize(this);
   }
 }

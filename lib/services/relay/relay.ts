@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import type { Socket } from "bun";
+import { placeOf } from "../../config/place.ts";
 import type { Config } from "../../config/table.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
@@ -12,14 +12,16 @@ import type {
   Quarantined,
   Running,
 } from "../../host/service.ts";
-import { CLOSE_REASONS, type CloseReason, Hold } from "../../net/client.ts";
-import { Listener, listenSettings } from "../../net/listen.ts";
-import type { Protocol, Refused } from "../../net/lives.ts";
+import { Admission, type Refused } from "../../net/admission.ts";
+import { type Accepted, CLOSE_REASONS, type CloseReason } from "../../net/client.ts";
+import { Clients } from "../../net/clients.ts";
+import { type LineProtocol, takeLastLine, takeLines } from "../../net/line-clients.ts";
+import { Listener } from "../../net/listen.ts";
 import { Pinned } from "../../net/outbox.ts";
 import { Quarantine } from "../../net/quarantine.ts";
 import { Backlog } from "./backlog.ts";
 import { Broadcast } from "./broadcast.ts";
-import { type LineTaker, RelayClient } from "./client.ts";
+import { Hold, RelayClient } from "./client.ts";
 import { DECLARED } from "./declared.ts";
 import {
   envelope,
@@ -34,15 +36,16 @@ import { Traffic } from "./traffic.ts";
 
 /** Notices beyond this wait for the socket before more are made. */
 const NOTICE_BATCH = 64 * 1024;
-/** Text beyond this is encoded before more is made. */
+/** Text beyond this is encoded before more is made, and so many bytes of lines are decoded at a time. */
 const TEXT_BATCH = 64 * 1024;
 const RESUME_TICK_MS = 20;
+const NEWLINE = 10;
 
 /** Greets each newcomer before it is served; it may refuse it by closing it. */
 export type Greeting = (client: RelayClient) => Promise<void> | undefined;
 
 /** TCP broadcast for Summoner agents: each line a client sends goes to all other clients. */
-export class Relay implements Running, Protocol<RelayClient>, LineTaker {
+export class Relay implements Running, LineProtocol<RelayClient> {
   readonly declared = DECLARED;
   readonly addresses: readonly Address[];
   readonly quarantine: Quarantined = {
@@ -59,9 +62,10 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #traffic: Traffic;
-  readonly #listener: Listener<RelayClient>;
-  readonly #broadcast: Broadcast;
+  readonly #clients: Clients<RelayClient>;
   readonly #backlog: Backlog;
+  readonly #broadcast: Broadcast;
+  readonly #listener: Listener<RelayClient>;
   readonly #greeting: Greeting | null;
   #config: Config;
   #guarded: boolean;
@@ -76,7 +80,6 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     oversize: 0,
     utf8: 0,
   };
-  #gone = { bytesIn: 0, bytesOut: 0 };
 
   /** @throws StartError when it cannot listen */
   constructor(config: Config, host: Host<Config>, greeting: Greeting | null = null) {
@@ -86,23 +89,27 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     this.#config = config;
     this.#guarded = config.version !== "python";
     this.#greeting = greeting;
-    this.#broadcast = new Broadcast(
-      this.#members,
-      this.#pinned,
-      host.clock,
-      () => this.#config.relay.outbox_bytes / 8,
-      (client) => this.#backlog.grew(client),
-      () => this.#backlog.check(),
-    );
+    const place = placeOf(config, "relay");
+    this.#clients = new Clients(this, new Admission(place, host), host);
     this.#backlog = new Backlog(
       this.#members,
       this.#pinned,
       host.clock,
+      this.#clients,
       () => this.#config.relay,
-      (client) => this.#listener.lives.resume(client, Hold.backlog),
       (client) => this.#closeSlow(client),
     );
-    this.#listener = new Listener("relay", config, listenSettings(config, "relay"), this, host);
+    this.#broadcast = new Broadcast(
+      this.#members,
+      this.#pinned,
+      host.clock,
+      this.#backlog,
+      () => this.#config.relay.outbox_bytes / 8,
+    );
+    this.#listener = new Listener(place, this.#clients, host, {
+      inherits: true,
+      relistenMs: () => this.#config.hyper_parameters.accept_error_backoff_ms,
+    });
     this.addresses = [this.#listener.address];
     this.#schedule();
     host.onReload((next) => this.#reload(next));
@@ -116,20 +123,12 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   // --- the contract
 
   stats(): Record<string, number> {
-    let { bytesIn, bytesOut } = this.#gone;
-    for (const client of this.#members) {
-      bytesIn += client.bytesIn;
-      bytesOut += client.bytesOut;
-    }
     return {
-      clients: this.#listener.lives.clients.size,
-      accepted: this.#listener.accepted,
+      ...this.#clients.stats(),
       lines_in: this.#counts.linesIn,
       lines_blank: this.#counts.blank,
       lines_relayed: this.#counts.relayed,
       deliveries: this.#counts.deliveries,
-      bytes_in: bytesIn,
-      bytes_out: bytesOut,
       refused_rate: this.#counts.rate,
       refused_oversize: this.#counts.oversize,
       refused_utf8: this.#counts.utf8,
@@ -141,7 +140,6 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
       pressure_disconnects: this.#monitor.commands.disconnect,
       dropped_reports: this.#monitor.dropped.reports,
       dropped_commands: this.#monitor.dropped.commands,
-      ...this.#listener.lives.closes.stats(),
     };
   }
 
@@ -150,16 +148,16 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   }
 
   clients(query: ClientQuery): ClientPage {
-    return this.#listener.lives.page(query);
+    return this.#clients.page(query);
   }
 
   kick(id: number): string | null {
     this.#broadcast.flush();
-    return this.#listener.lives.kick(id, this.#lastWords(NOTICES.kicked));
+    return this.#clients.kick(id, this.#lastWords(NOTICES.kicked));
   }
 
   async drain(deadlineMs: number): Promise<void> {
-    this.#listener.lives.serveAll();
+    this.#clients.serveAll();
     this.#broadcast.flush();
     for (const stop of this.#jobs) stop();
     await this.#listener.drain(deadlineMs, this.#lastWords(NOTICES.shutdown));
@@ -167,8 +165,8 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
 
   // --- one client's life
 
-  create(socket: Socket<unknown>, ip: string, port: number, now: number): RelayClient {
-    return new RelayClient(socket, ip, port, now, this.#pinned, this);
+  create(accepted: Accepted): RelayClient {
+    return new RelayClient(accepted, this.#pinned);
   }
 
   refuses(ip: string, port: number): Refused | null {
@@ -193,14 +191,12 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     this.#log.info(`${client.address} connected (${this.#members.size} clients)`);
   }
 
-  received(client: RelayClient, chunk: Buffer): void {
-    client.splitter.feed(chunk, this.#config.relay.max_line_bytes, client);
-    this.#sendNotices(client);
+  received(client: RelayClient, bytes: Buffer): number {
+    return takeLines(this, client, bytes);
   }
 
   ended(client: RelayClient): void {
-    client.splitter.end(client);
-    this.#sendNotices(client);
+    takeLastLine(this, client);
   }
 
   drained(client: RelayClient): void {
@@ -215,22 +211,20 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     this.#paused.delete(client);
     this.#monitor.forget(client);
     this.#backlog.shrank(client, true);
-    this.#gone.bytesIn += client.bytesIn;
-    this.#gone.bytesOut += client.bytesOut;
     this.#log.info(`${client.address} closed: ${reason}, ${CLOSE_REASONS[reason]}`);
   }
 
   /** Closes a client with a reason and one last line. */
   close(client: RelayClient, reason: CloseReason, notice = ""): void {
     this.#broadcast.flush();
-    this.#listener.lives.close(client, reason, this.#lastWords(notice));
+    this.#clients.close(client, reason, this.#lastWords(notice));
   }
 
   #closeSlow(client: RelayClient): void {
     this.#log.warning(
       `${client.address} does not take what it is sent: ${client.outbox.bytes} bytes wait; closing it`,
     );
-    this.#listener.lives.closeSlow(client, this.#lastWords(NOTICES.slow));
+    this.#clients.closeSlow(client, this.#lastWords(NOTICES.slow));
     if (this.#guarded) this.#imposeQuarantine(client);
   }
 
@@ -241,35 +235,38 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
 
   // --- lines
 
-  lines(client: RelayClient, block: Buffer): void {
-    client.lastLineAt = this.#clock.now();
-    const lines = decoded(block);
-    if (client.reading && client.waiting.length === 0) this.#relay(client, lines, false);
-    else client.waiting = client.waiting.concat(lines);
+  get maxLineBytes(): number {
+    return this.#config.relay.max_line_bytes;
+  }
+
+  lines(client: RelayClient, block: Buffer): number {
+    client.lastMessageAt = this.#clock.now();
+    let taken = 0;
+    while (taken < block.length && client.reading) {
+      const end = endOfPiece(block, taken);
+      const piece = taken === 0 && end === block.length ? block : block.subarray(taken, end);
+      taken += this.#relay(client, piece);
+    }
+    this.#sendNotices(client);
+    return taken;
   }
 
   oversize(client: RelayClient): void {
-    client.lastLineAt = this.#clock.now();
+    client.lastMessageAt = this.#clock.now();
     if (this.#counted(client)) this.#tooLong(client);
-  }
-
-  resumed(client: RelayClient, all: boolean): void {
-    if (client.waiting.length === 0) return;
-    const lines = client.waiting;
-    client.waiting = [];
-    client.lastLineAt = this.#clock.now();
-    this.#relay(client, lines, all);
     this.#sendNotices(client);
   }
 
-  /** @param all whether to go on when the client is held meanwhile; otherwise the rest waits */
-  #relay(client: RelayClient, lines: (string | null)[], all: boolean): void {
-    const maxBytes = this.#config.relay.max_line_bytes;
+  /** Relays lines until the client is held. @returns how many bytes of them */
+  #relay(client: RelayClient, block: Buffer): number {
+    const lines = decoded(block);
+    const { maxLineBytes } = this;
     const batch = Math.min(TEXT_BATCH, this.#config.relay.outbox_bytes / 24);
     const fanOut = this.#members.size - 1;
     const logged = this.#traffic.wanted;
     let text = "";
     let relayed = 0;
+    let taken = block.length;
     for (let i = 0; i < lines.length; i++) {
       if (!this.#counted(client)) continue;
       let line = lines[i] as string | null;
@@ -284,7 +281,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
         continue;
       }
       const out = envelope(client.prefix, line);
-      if (exceeds(out, maxBytes)) {
+      if (exceeds(out, maxLineBytes)) {
         this.#tooLong(client);
         continue;
       }
@@ -296,8 +293,8 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
       if (text.length < batch) continue;
       this.#broadcast.add(client, text);
       text = "";
-      if (client.reading || all) continue;
-      client.waiting = lines.slice(i + 1);
+      if (client.reading) continue;
+      taken = lengthOfLines(block, i + 1);
       break;
     }
     if (text !== "") this.#broadcast.add(client, text);
@@ -307,15 +304,16 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
       const capacity = this.#config.hyper_parameters.queue_monitor_capacity;
       this.#monitor.stage(client, fanOut, relayed, capacity);
     }
+    return taken;
   }
 
   /** Counts one line. @returns whether it is within the rate; if not, it has been refused */
   #counted(client: RelayClient): boolean {
-    client.linesIn++;
+    client.messagesIn++;
     this.#counts.linesIn++;
     if (!this.#guarded) return true;
     const limit = this.#config.hyper_parameters.rate_limit_msgs_per_minute;
-    if (client.rate.allows(client.lastLineAt, limit)) return true;
+    if (client.rate.allows(client.lastMessageAt, limit)) return true;
     this.#counts.rate++;
     this.#refuse(client, NOTICES.rate);
     return false;
@@ -366,11 +364,8 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
 
   #sweepIdle(): void {
     const timeoutMs = this.#config.hyper_parameters.client_timeout_secs * 1000;
-    if (timeoutMs === 0) return;
-    const latest = this.#clock.now() - timeoutMs;
-    for (const client of this.#listener.lives.clients) {
-      if (client.lastLineAt <= latest) this.close(client, "idle", NOTICES.idle);
-    }
+    const notice = this.#lastWords(NOTICES.idle);
+    this.#clients.closeIdle(timeoutMs, notice, ({ lastMessageAt }) => lastMessageAt);
   }
 
   #apply(client: RelayClient, command: Command): void {
@@ -396,7 +391,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
     for (const client of this.#paused) {
       if (client.pausedUntil > now) continue;
       this.#paused.delete(client);
-      this.#listener.lives.resume(client, Hold.pressure);
+      this.#clients.resume(client, Hold.pressure);
     }
   }
 
@@ -412,7 +407,7 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   /** An operator bars an address, whoever is connected from there included. */
   #bar(ip: string, seconds: number): string {
     const barred = this.#quarantine.bar(ip, this.#clock.now() + seconds * 1000);
-    for (const client of this.#listener.lives.clients) {
+    for (const client of this.#clients.all) {
       if (client.ip === ip) this.close(client, "quarantined", quarantinedNotice(seconds * 1000));
     }
     return barred;
@@ -429,11 +424,25 @@ export class Relay implements Running, Protocol<RelayClient>, LineTaker {
   }
 
   #reload(next: Config): void {
-    this.#listener.configure(listenSettings(next, "relay"));
+    this.#listener.configure(placeOf(next, "relay"));
     this.#config = { ...next, version: this.#config.version };
     this.#traffic.configure(next.logger.log_keys);
     this.#schedule();
   }
+}
+
+/** Where a piece of a block ends that begins at `start`: whole lines, few enough to be decoded at a time. */
+function endOfPiece(block: Buffer, start: number): number {
+  if (block.length - start <= TEXT_BATCH) return block.length;
+  const last = block.lastIndexOf(NEWLINE, start + TEXT_BATCH - 1);
+  return (last >= start ? last : block.indexOf(NEWLINE, start)) + 1;
+}
+
+/** Bytes that the first `count` lines of a block take. */
+function lengthOfLines(block: Buffer, count: number): number {
+  let end = 0;
+  for (let i = 0; i < count; i++) end = block.indexOf(NEWLINE, end) + 1;
+  return end;
 }
 
 /** The lines of a block, which ends with a newline; null for each that is not UTF-8. */
@@ -445,7 +454,7 @@ function decoded(block: Buffer): (string | null)[] {
   }
   const lines: (string | null)[] = [];
   for (let start = 0; start < block.length;) {
-    const newline = block.indexOf(10, start);
+    const newline = block.indexOf(NEWLINE, start);
     const line = block.subarray(start, newline);
     lines.push(isUtf8(line) ? line.toString("utf8") : null);
     start = newline + 1;

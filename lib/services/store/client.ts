@@ -1,17 +1,16 @@
-import type { Socket } from "bun";
-import { Client } from "../../net/client.ts";
-import { type LineSink, LineSplitter } from "../../net/lines.ts";
+import type { Accepted } from "../../net/client.ts";
+import { LineClient } from "../../net/line-clients.ts";
 import { type Pinned, Shared } from "../../net/outbox.ts";
 import { type Pattern, textOf } from "./path.ts";
 import type { Role } from "./roles.ts";
 
-/** Who takes a client's lines; the store. */
-export interface LineTaker {
-  lines(client: StoreClient, block: Buffer): void;
-  oversize(client: StoreClient): void;
-  /** The client is owed something that the end of the turn must settle. */
-  owes(client: StoreClient): void;
-}
+/** Why a client of the store is not read. */
+export const Hold = {
+  /** It has had its share of this turn. */
+  turn: 2,
+  /** Too much waits for it. */
+  outbox: 4,
+} as const;
 
 /** Bytes that may leave once a batch of the journal is kept. */
 interface Mark {
@@ -31,10 +30,7 @@ export function keyOf({ kind, pattern: { path, below } }: Subscription): string 
 }
 
 /** A client of the store. */
-export class StoreClient extends Client implements LineSink {
-  readonly splitter = new LineSplitter();
-  /** Lines that were read but not served yet; null is one that was too long. */
-  readonly waiting: (Buffer | null)[] = [];
+export class StoreClient extends LineClient {
   /** What it is answered in this turn, after all that is in its outbox and the range below. */
   reply = "";
   /** Lines that are to follow the answer that is being made. */
@@ -58,30 +54,20 @@ export class StoreClient extends Client implements LineSink {
   /** Bytes that were put into its outbox in this turn. */
   #fresh = 0;
   readonly #marks: Mark[] = [];
-  readonly #taker: LineTaker;
+  readonly #owes: (client: StoreClient) => void;
   readonly #pins: Pinned;
 
+  /** @param owes told when it is owed something that the end of the turn must settle */
   constructor(
-    socket: Socket<unknown>,
-    ip: string,
-    port: number,
-    now: number,
+    accepted: Accepted,
     pinned: Pinned,
     role: Role | null,
-    taker: LineTaker,
+    owes: (client: StoreClient) => void,
   ) {
-    super(socket, ip, port, now, pinned);
+    super(accepted, pinned);
     this.role = role;
-    this.#taker = taker;
+    this.#owes = owes;
     this.#pins = pinned;
-  }
-
-  lines(block: Buffer): void {
-    this.#taker.lines(this, block);
-  }
-
-  oversize(): void {
-    this.#taker.oversize(this);
   }
 
   /** Bytes that wait for it, roughly: of what is not encoded yet, the characters. */
@@ -132,7 +118,7 @@ export class StoreClient extends Client implements LineSink {
     this.reply += text;
     // Not to be taken for one that is owed nothing, and ended before the turn is.
     this.stage();
-    this.#taker.owes(this);
+    this.#owes(this);
   }
 
   /** Lets this turn's bytes leave, or, with a batch, once that is kept. */
@@ -175,13 +161,13 @@ export class StoreClient extends Client implements LineSink {
    * unless the socket is full. @returns whether that was so
    */
   #write(): boolean {
-    const { reply, socket } = this;
+    const { reply, wire } = this;
     const range = this.#range;
     if (range !== null && reply !== "") return false;
     if (range === null && reply === "") return true;
     const start = this.#rangeStart;
     const length = range === null ? Buffer.byteLength(reply) : this.#rangeEnd - start;
-    const written = range === null ? socket.write(reply) : socket.write(range, start, length);
+    const written = range === null ? wire.write(reply) : wire.write(range, start, length);
     const taken = Math.max(0, written);
     if (taken < length) this.stage();
     this.#range = null;

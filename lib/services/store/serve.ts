@@ -1,6 +1,5 @@
 import type { Clock } from "../../host/clock.ts";
-import { Hold } from "../../net/client.ts";
-import type { StoreClient } from "./client.ts";
+import { Hold, type StoreClient } from "./client.ts";
 import type { Surroundings } from "./commands/command.ts";
 import type { Plan } from "./commands/command.ts";
 import { COMMANDS, PLANS, unknownAction } from "./commands/commands.ts";
@@ -70,35 +69,30 @@ export class Server {
     return Object.fromEntries(named);
   }
 
-  lines(client: StoreClient, block: Buffer): void {
-    if (block.length - 1 <= this.#terms.maxLineBytes()) {
-      this.#take(client, block);
-      return;
-    }
+  /** @returns how many bytes were taken: fewer than all where the client has had its share, or is owed too much */
+  lines(client: StoreClient, block: Buffer): number {
+    const most = this.#terms.maxLineBytes();
+    if (!this.#mayBegin(client)) return 0;
+    client.lastMessageAt = this.#clock.now();
+    if (block.length - 1 <= most) return this.#serve(client, block);
     // Some line of it may be too long, or it is only many lines.
-    for (let start = 0; start < block.length;) {
+    let start = 0;
+    while (start < block.length && this.#mayBegin(client)) {
       const end = block.indexOf(NEWLINE, start) + 1;
-      if (end - start - 1 > this.#terms.maxLineBytes()) this.oversize(client);
-      else this.#take(client, block.subarray(start, end));
+      if (end - start - 1 > most) this.oversize(client);
+      else this.#serve(client, block.subarray(start, end));
       start = end;
     }
+    return start;
   }
 
   oversize(client: StoreClient): void {
-    client.lastLineAt = this.#clock.now();
-    if (client.waiting.length > 0 || !client.reading) client.waiting.push(null);
-    else this.#tooLong(client);
-  }
-
-  /** @param all whether to go on when the client is held, since nothing will come later */
-  resumed(client: StoreClient, all: boolean): void {
-    if (client.waiting.length > 0) client.lastLineAt = this.#clock.now();
-    while (client.waiting.length > 0 && (client.reading || all) && client.state === "open") {
-      if (all && client.owed > this.#terms.outboxBytes()) return;
-      const block = client.waiting.shift();
-      if (block) this.#serve(client, block, all);
-      else this.#tooLong(client);
-    }
+    client.lastMessageAt = this.#clock.now();
+    client.messagesIn++;
+    this.requests++;
+    const { maxLineBytes } = this.#terms;
+    this.#refuse(client, new Refusal("TOO_LONG", `a line has at most ${maxLineBytes()} bytes`), "");
+    this.#at.owes(client);
   }
 
   /** Holds a client that is owed much, or has had its share of the turn. @returns whether it did */
@@ -120,55 +114,44 @@ export class Server {
     return Math.min(OWED, this.#terms.outboxBytes() / 4);
   }
 
-  #tooLong(client: StoreClient): void {
-    const { maxLineBytes } = this.#terms;
-    this.#refuse(client, new Refusal("TOO_LONG", `a line has at most ${maxLineBytes()} bytes`), "");
-    client.linesIn++;
-    this.requests++;
-    this.#at.owes(client);
-  }
-
-  #take(client: StoreClient, block: Buffer): void {
-    client.lastLineAt = this.#clock.now();
-    if (client.waiting.length > 0 || !client.reading) client.waiting.push(Buffer.from(block));
-    else this.#serve(client, block, false);
-  }
-
-  #serve(client: StoreClient, block: Buffer, all: boolean): void {
+  /** @returns how many bytes of whole lines were served, at least one line */
+  #serve(client: StoreClient, block: Buffer): number {
     this.#at.owes(client);
     const start = this.#servePlain(client, block);
     if (start === block.length) {
-      if (!all) this.limit(client);
-      return;
+      this.#mayGoOn(client);
+      return start;
     }
+    if (start > 0 && !this.#mayGoOn(client)) return start;
     const rest = start === 0 ? block : block.subarray(start);
-    if (start > 0 && !this.#mayGoOn(client, all)) {
-      client.waiting.unshift(Buffer.from(rest));
-      return;
-    }
     const requests = parseLines(rest);
     const lines = new Lines(rest);
     const count = requests.length;
     for (let i = 0; i < count; i++) {
       const request = requests[i];
       if (request === BLANK) continue;
-      client.linesIn++;
+      client.messagesIn++;
       this.requests++;
       client.work++;
       if (this.#json) this.#answerJson(client, request, lines, i);
       else this.#answer(client, request as Raw, lines, i);
       // It may have been closed by what it was sent on its own account.
-      if (client.state !== "open") return;
-      if (this.#mayGoOn(client, all)) continue;
-      if (i + 1 < count) client.waiting.unshift(Buffer.from(lines.from(i + 1)));
-      return;
+      if (client.state !== "open") break;
+      if (!this.#mayGoOn(client)) return start + lines.startOf(i + 1);
     }
+    return block.length;
   }
 
-  /** Whether a client may be served on; if not, it is held. */
-  #mayGoOn(client: StoreClient, all: boolean): boolean {
+  /** Whether a client may be served at all. */
+  #mayBegin(client: StoreClient): boolean {
+    if (client.finishing) return client.owed <= this.#terms.outboxBytes();
+    return client.reading;
+  }
+
+  /** Whether a client may be served on; if not, it is held, unless nothing of it will be served later. */
+  #mayGoOn(client: StoreClient): boolean {
     if (client.work <= SHARE && client.owed <= this.#most) return true;
-    return all ? client.owed <= this.#terms.outboxBytes() : !this.limit(client);
+    return client.finishing ? this.#mayBegin(client) : !this.limit(client);
   }
 
   /** @returns where the first line begins that is still to be served */
@@ -183,7 +166,7 @@ export class Server {
       if (end === at) break;
       at = end;
       client.answer(bytes, used, this.answers.used);
-      client.linesIn += gets + sets;
+      client.messagesIn += gets + sets;
       client.work += gets + sets;
       this.requests += gets + sets;
       this.#gets += gets;

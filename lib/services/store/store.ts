@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import type { Socket } from "bun";
 import { version } from "../../../package.json";
+import { placeOf } from "../../config/place.ts";
 import type { Config } from "../../config/table.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
@@ -13,14 +13,16 @@ import type {
   Running,
   Table,
 } from "../../host/service.ts";
-import { CLOSE_REASONS, type CloseReason, Hold } from "../../net/client.ts";
-import { Listener, listenSettings } from "../../net/listen.ts";
-import type { Protocol } from "../../net/lives.ts";
+import { Admission } from "../../net/admission.ts";
+import { type Accepted, CLOSE_REASONS, type CloseReason } from "../../net/client.ts";
+import { Clients } from "../../net/clients.ts";
+import { type LineProtocol, takeLastLine, takeLines } from "../../net/line-clients.ts";
+import { Listener } from "../../net/listen.ts";
 import { Pinned, Shared } from "../../net/outbox.ts";
 import { digest } from "../../net/token.ts";
 import { PATIENCE_SECONDS, Tries } from "../../net/tries.ts";
 import { Channels, type Deliver } from "./channels/channels.ts";
-import { keyOf, type LineTaker, StoreClient, type Subscription } from "./client.ts";
+import { Hold, keyOf, StoreClient, type Subscription } from "./client.ts";
 import type { Surroundings } from "./commands/command.ts";
 import { DECLARED } from "./declared.ts";
 import { Delivery } from "./channels/delivery.ts";
@@ -46,11 +48,10 @@ export function store(config: Config, host: Host<Config>): Running {
 }
 
 /** JSON key-value with namespaces and pub/sub over TCP. */
-export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroundings {
+export class Store implements Running, LineProtocol<StoreClient>, Surroundings {
   readonly declared = DECLARED;
   readonly addresses: readonly Address[];
   readonly finishes = true;
-  readonly turnedAway;
   readonly epoch = randomBytes(6).toString("hex");
   readonly keys: Spaces;
   readonly channels: Channels<StoreClient>;
@@ -61,6 +62,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
   readonly #delivery: Delivery;
   readonly #turn: Turn;
   readonly #server: Server;
+  readonly #clients: Clients<StoreClient>;
   readonly #listener: Listener<StoreClient>;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -71,7 +73,6 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
   readonly #jobs: (() => void)[] = [];
   /** Clients that have had their share of the turn. */
   readonly #busy = new Set<StoreClient>();
-  readonly #gone = { bytesIn: 0, bytesOut: 0 };
   #config: Config;
   #roles: Roles;
 
@@ -84,13 +85,15 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
     this.#startedAt = host.clock.now();
     this.#tries = new Tries(host.clock);
     this.#roles = new Roles(config.store);
-    this.turnedAway = {
+    const place = placeOf(config, "store");
+    const admission = new Admission(place, host, {
       limit: this.#lastWord("limit", "the server has too many clients; try again later"),
       perAddress: this.#lastWord("limit", "there are too many clients from your address"),
       denied: this.#lastWord("denied", "your address may not connect"),
-    };
+    });
+    this.#clients = new Clients(this, admission, host);
     this.#delivery = new Delivery(this.#pinned, {
-      clients: () => this.#listener.lives.clients,
+      clients: () => this.#clients.all,
       limits: () => this.#config.store,
       owes: (client) => this.owes(client),
       closeSlow: (client) => this.#closeSlow(client),
@@ -124,8 +127,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
       busy: (client) => this.#busy.add(client),
     });
     try {
-      const at = { host: config.store.host, port: config.store.port };
-      this.#listener = new Listener("store", at, listenSettings(config, "store"), this, host);
+      this.#listener = new Listener(place, this.#clients, host);
     } catch (error) {
       void this.#journal?.close();
       throw error;
@@ -138,28 +140,20 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
   // --- the contract
 
   stats(): Record<string, number> {
-    let { bytesIn, bytesOut } = this.#gone;
-    for (const client of this.#listener.lives.clients) {
-      bytesIn += client.bytesIn;
-      bytesOut += client.bytesOut;
-    }
     const journal = this.#journal;
     return {
-      clients: this.#listener.lives.clients.size,
+      ...this.#clients.stats(),
       keys: this.#own.size,
       memory_bytes: this.#own.bytes,
       requests: this.#server.requests,
       refused: this.#server.refused,
       subscriptions: this.channels.subscriptions + this.#watch.subscriptions.size,
-      accepted: this.#listener.accepted,
       expiring: this.#own.expiring,
       expired: this.#own.expired,
       published: this.channels.published,
       deliveries: this.#delivery.count,
       channels: this.channels.size,
       kept_bytes: this.channels.keptBytes,
-      bytes_in: bytesIn,
-      bytes_out: bytesOut,
       pinned_bytes: this.#pinned.bytes,
       journal_bytes: journal?.size ?? 0,
       journal_batches: journal?.written ?? 0,
@@ -167,7 +161,6 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
       journal_failing: journal?.trouble ? 1 : 0,
       snapshots: journal?.counters.snapshots ?? 0,
       ...this.#server.counts(),
-      ...this.#listener.lives.closes.stats(),
     };
   }
 
@@ -182,19 +175,15 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
   }
 
   clients(query: ClientQuery): ClientPage {
-    return this.#listener.lives.page(query);
+    return this.#clients.page(query);
   }
 
   kick(id: number): string | null {
-    return this.#listener.lives.kick(
-      id,
-      this.#lastWord("kicked", "an operator closed the connection"),
-    );
+    return this.#clients.kick(id, this.#lastWord("kicked", "an operator closed the connection"));
   }
 
   async drain(deadlineMs: number): Promise<void> {
-    const { lives } = this.#listener;
-    lives.serveAll();
+    this.#clients.serveAll();
     for (const stop of this.#jobs) stop();
     const notice = this.#lastWord("shutdown", "the server is stopping");
     await this.#listener.drain(deadlineMs, notice);
@@ -203,29 +192,24 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
 
   // --- one client's life
 
-  create(socket: Socket<unknown>, ip: string, port: number, now: number): StoreClient {
+  create(accepted: Accepted): StoreClient {
     const role = this.#roles.open ? FULL : null;
-    return new StoreClient(socket, ip, port, now, this.#pinned, role, this);
+    return new StoreClient(accepted, this.#pinned, role, (client) => this.owes(client));
   }
 
   opened(client: StoreClient): void {
-    this.#log.info(
-      `store: ${client.address} connected (${this.#listener.lives.clients.size} clients)`,
-    );
+    this.#log.info(`store: ${client.address} connected (${this.#clients.size} clients)`);
   }
 
-  received(client: StoreClient, chunk: Buffer): void {
-    if (this.#mode === "echo") this.#echo(client, chunk);
-    else client.splitter.feed(chunk, this.#config.store.max_line_bytes, client);
+  received(client: StoreClient, bytes: Buffer): number {
+    if (this.#mode !== "echo") return takeLines(this, client, bytes);
+    this.#echo(client, bytes);
+    return bytes.length;
   }
 
   ended(client: StoreClient): void {
     client.ending = true;
     this.owes(client);
-  }
-
-  resumed(client: StoreClient, all: boolean): void {
-    this.#server.resumed(client, all);
   }
 
   drained(client: StoreClient): void {
@@ -236,18 +220,19 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
     for (const subscription of client.subscriptions.values())
       this.unsubscribe(client, subscription);
     this.#busy.delete(client);
-    client.waiting.length = 0;
     client.stage();
     this.owes(client);
     if (!wasOpen) return;
-    this.#gone.bytesIn += client.bytesIn;
-    this.#gone.bytesOut += client.bytesOut;
     const reason = client.reason as CloseReason;
     this.#log.info(`store: ${client.address} closed: ${reason}, ${CLOSE_REASONS[reason]}`);
   }
 
-  lines(client: StoreClient, block: Buffer): void {
-    this.#server.lines(client, block);
+  get maxLineBytes(): number {
+    return this.#config.store.max_line_bytes;
+  }
+
+  lines(client: StoreClient, block: Buffer): number {
+    return this.#server.lines(client, block);
   }
 
   oversize(client: StoreClient): void {
@@ -259,7 +244,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
   }
 
   #echo(client: StoreClient, chunk: Buffer): void {
-    client.lastLineAt = this.#clock.now();
+    client.lastMessageAt = this.#clock.now();
     const bytes = Buffer.from(chunk);
     const shared = new Shared(bytes, bytes.length, this.#pinned);
     shared.pin();
@@ -270,17 +255,15 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
 
   /** Some of what a client is owed has left. */
   #settled(client: StoreClient): void {
-    const { lives } = this.#listener;
-    if (client.state === "closing") lives.drained(client);
+    if (client.state === "closing") this.#clients.drained(client);
     if (client.state !== "open") return;
     if (client.isHeld(Hold.outbox) && this.#server.hasRoom(client)) {
-      lives.resume(client, Hold.outbox);
+      this.#clients.resume(client, Hold.outbox);
     }
     if (!client.ending || !client.reading || client.held.length > 0) return;
-    if (client.waiting.length > 0) return;
     // A last line may have come without its newline.
-    client.splitter.end(client);
-    if (client.owed === 0 && client.reading) lives.close(client, "eof");
+    takeLastLine(this, client);
+    if (client.owed === 0 && client.reading) this.#clients.close(client, "eof");
   }
 
   #nextTurn(): void {
@@ -288,7 +271,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
     this.#delivery.bound();
     for (const client of this.#busy) {
       this.#busy.delete(client);
-      this.#listener.lives.resume(client, Hold.turn);
+      this.#clients.resume(client, Hold.turn);
       if (client.ending) this.owes(client);
     }
   }
@@ -381,10 +364,7 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
     this.#log.warning(
       `store: ${client.address} does not take what it is sent: ${client.owed} bytes wait; closing it`,
     );
-    this.#listener.lives.closeSlow(
-      client,
-      this.#lastWord("slow", "you do not take what you are sent"),
-    );
+    this.#clients.closeSlow(client, this.#lastWord("slow", "you do not take what you are sent"));
   }
 
   /** One line for a client that is closed; none in a mode where no line is the server's own. */
@@ -413,14 +393,11 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
 
   #sweepIdle(): void {
     const timeoutMs = this.#config.store.idle_secs * 1000;
-    if (timeoutMs === 0) return;
-    const latest = this.#clock.now() - timeoutMs;
     const notice = this.#lastWord("idle", "you have sent nothing for too long");
-    for (const client of this.#listener.lives.clients) {
-      if (Math.max(client.lastLineAt, client.tookAt) > latest) continue;
-      if (client.subscriptions.size > 0) continue;
-      this.#listener.lives.close(client, "idle", notice);
-    }
+    // Whoever has a subscription may be silent for ever.
+    this.#clients.closeIdle(timeoutMs, notice, (client) =>
+      client.subscriptions.size > 0 ? Infinity : Math.max(client.lastMessageAt, client.tookAt),
+    );
   }
 
   #tellSystem(): void {
@@ -439,14 +416,14 @@ export class Store implements Running, Protocol<StoreClient>, LineTaker, Surroun
   /** @throws StartError when a token file or a certificate will not do; everything stays as it was */
   #reload(next: Config): void {
     const roles = new Roles(next.store);
-    this.#listener.configure(listenSettings(next, "store"));
+    this.#listener.configure(placeOf(next, "store"));
     this.#config = next;
     this.#roles = roles;
     const notice = this.#lastWord("denied", "your token is not valid any more");
-    for (const client of this.#listener.lives.clients) {
+    for (const client of this.#clients.all) {
       const role = roles.open ? FULL : roles.find(client.token ?? "");
       if (role !== undefined) this.#grant(client, role);
-      else if (client.role !== null) this.#listener.lives.close(client, "denied", notice);
+      else if (client.role !== null) this.#clients.close(client, "denied", notice);
     }
   }
 }

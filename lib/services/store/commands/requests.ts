@@ -52,18 +52,18 @@ export class Lines {
     this.#block = block;
   }
 
-  /** The block from a line on. */
-  from(index: number): Buffer {
+  /** Where a line begins; the one after the last begins at the end of the block. */
+  startOf(index: number): number {
     for (; this.#index < index; this.#index++) {
       this.#start = this.#block.indexOf(NEWLINE, this.#start) + 1;
     }
-    return this.#block.subarray(this.#start);
+    return this.#start;
   }
 
   /** The text of a line without its newline. */
   text(index: number): string {
-    const rest = this.from(index);
-    return rest.subarray(0, rest.indexOf(NEWLINE)).toString();
+    const start = this.startOf(index);
+    return this.#block.toString("utf8", start, this.#block.indexOf(NEWLINE, start));
   }
 }
 

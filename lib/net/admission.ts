@@ -1,0 +1,155 @@
+import { isLoopback } from "../config/loopback.ts";
+import type { Place } from "../config/place.ts";
+import type { Clock } from "../host/clock.ts";
+import type { Log } from "../host/log.ts";
+import { Access } from "./access.ts";
+import { CLOSE_REASONS, type CloseReason } from "./client.ts";
+import { fileLimit } from "./file-limit.ts";
+
+/** What clients are told that are turned away: one line each, with its newline, or nothing. */
+export interface TurnedAwayNotices {
+  readonly limit: string;
+  readonly perAddress: string;
+  readonly denied: string;
+}
+
+/** Why a client is turned away. */
+export interface Refused {
+  readonly reason: CloseReason;
+  /** One line for the client, with its newline, or nothing. */
+  readonly notice: string;
+}
+
+/** The notices of a service that has no words of its own. */
+export const TURNED_AWAY: TurnedAwayNotices = {
+  limit: "Warning: The server has too many clients. Please try again later.\n",
+  perAddress: "Warning: There are too many clients from your address.\n",
+  denied: "Warning: Your address may not connect to this server.\n",
+};
+
+/** Files that the process needs besides its clients. */
+const RESERVED_FILES = 64;
+/** A flood of clients that are turned away gets one log line in this time, not one each. */
+const TELL_MS = 1000;
+
+/** How many closed clients of one door may linger over their notice at once; beyond that they are cut. */
+export function maxLingering(): number {
+  return Math.min(512, fileLimit() >> 3);
+}
+
+/**
+ * Decides who may come in by one door: its access lists, its limits in all and
+ * per address; and logs those who may not.
+ */
+export class Admission {
+  /** Connections that are not clients yet, as during a TLS handshake; they count towards the limit of all. */
+  pending = 0;
+  readonly #notices: TurnedAwayNotices;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #perAddress = new Map<string, number>();
+  readonly #untold = new Map<CloseReason, { count: number; last: string }>();
+  #place: Place;
+  #access: Access;
+  #inside = 0;
+  #cancelTelling: (() => void) | null = null;
+
+  /** @param notices what those are told that are turned away */
+  constructor(
+    place: Place,
+    { clock, log }: { clock: Clock; log: Log },
+    notices: TurnedAwayNotices = TURNED_AWAY,
+  ) {
+    this.#place = place;
+    this.#access = new Access(place.access);
+    this.#notices = notices;
+    this.#clock = clock;
+    this.#log = log;
+    this.#checkFileLimit();
+  }
+
+  /** Takes other access lists and limits. Whoever is inside stays until the door asks `denied` of it. */
+  configure(place: Place): void {
+    this.#place = place;
+    this.#access = new Access(place.access);
+    this.#checkFileLimit();
+  }
+
+  /** How many clients there may be in all. */
+  get maxClients(): number {
+    // Bun reports no accept that fails for want of a file, and spins: stay clear of it.
+    const byFiles = Math.max(1, fileLimit() - RESERVED_FILES - maxLingering());
+    return Math.min(this.#place.limits.clients || byFiles, byFiles);
+  }
+
+  /** Why nobody from an address may come in, or null. */
+  denied(ip: string): Refused | null {
+    return this.#access.admits(ip) ? null : { reason: "denied", notice: this.#notices.denied };
+  }
+
+  /** Why one more client is too many, wherever it comes from; or null. */
+  full(): Refused | null {
+    if (this.#inside + this.pending < this.maxClients) return null;
+    return { reason: "limit", notice: this.#notices.limit };
+  }
+
+  /** Why one more client from an address is too many, or null. */
+  limited(ip: string): Refused | null {
+    const full = this.full();
+    if (full) return full;
+    const perAddress =
+      this.#place.limits.clientsPerAddress ||
+      (isLoopback(ip) ? Infinity : Math.max(1, Math.floor(this.maxClients / 4)));
+    return this.#from(ip) >= perAddress
+      ? { reason: "limit", notice: this.#notices.perAddress }
+      : null;
+  }
+
+  /** A client has come in. */
+  enter(ip: string): void {
+    this.#inside++;
+    this.#perAddress.set(ip, this.#from(ip) + 1);
+  }
+
+  /** A client that came in has gone. */
+  leave(ip: string): void {
+    this.#inside--;
+    const others = this.#from(ip) - 1;
+    if (others === 0) this.#perAddress.delete(ip);
+    else this.#perAddress.set(ip, others);
+  }
+
+  /** Logs that somebody was turned away, together with all others of the same second. */
+  turnedAway(reason: CloseReason, who: string): void {
+    const count = (this.#untold.get(reason)?.count ?? 0) + 1;
+    this.#untold.set(reason, { count, last: who });
+    this.#cancelTelling ??= this.#clock.after(TELL_MS, () => this.#tell());
+  }
+
+  /** Nobody is let in any more; logs what has not been logged yet. */
+  close(): void {
+    this.#cancelTelling?.();
+    this.#tell();
+  }
+
+  #tell(): void {
+    this.#cancelTelling = null;
+    for (const [reason, { count, last }] of this.#untold) {
+      const who = count === 1 ? last : `${count} clients, the last ${last}`;
+      this.#log.warning(`${this.#place.name}: turned away ${who}: ${CLOSE_REASONS[reason]}`);
+    }
+    this.#untold.clear();
+  }
+
+  #from(ip: string): number {
+    return this.#perAddress.get(ip) ?? 0;
+  }
+
+  #checkFileLimit(): void {
+    const { name, limits } = this.#place;
+    if (limits.clients <= this.maxClients) return;
+    this.#log.warning(
+      `${name}: max_clients ${limits.clients} is more than the limit of open files allows; serving at most ${this.maxClients}`,
+    );
+  }
+}

@@ -1,0 +1,410 @@
+import { clientPage } from "../host/client-page.ts";
+import type { Clock } from "../host/clock.ts";
+import type { Log } from "../host/log.ts";
+import type { ClientPage, ClientQuery } from "../host/service.ts";
+import { Closes } from "../host/stats.ts";
+import { type Admission, maxLingering, type Refused } from "./admission.ts";
+import {
+  type Accepted,
+  CLIENT_COLUMNS,
+  CLOSE_REASONS,
+  type Client,
+  type ClientState,
+  type CloseReason,
+  GREETING,
+} from "./client.ts";
+import type { Wire } from "./wire.ts";
+
+/** What a service does with its clients. */
+export interface Protocol<C extends Client> {
+  /** The state of a client that has just been accepted. */
+  create(accepted: Accepted): C;
+  /** Why a client is turned away, besides the limits of the door; or null. */
+  refuses?(ip: string, port: number): Refused | null;
+  /** Greets a client; it is served once this resolves, unless it was closed meanwhile. */
+  greet?(client: C): Promise<void> | undefined;
+  /** The client is served from now on. */
+  opened?(client: C): void;
+  /**
+   * Bytes came; never called for a client that is held or closing.
+   * @returns how many were taken: fewer than given only when the client is held by now; the rest comes again
+   */
+  received(client: C, bytes: Buffer): number;
+  /** The client sent its FIN; a last unterminated message counts. */
+  ended(client: C): void;
+  /** Whether a client that has sent its FIN is served on; the service closes it once it is owed nothing more. */
+  readonly finishes?: boolean;
+  /** Its wire takes bytes again; its outbox has been flushed as far as it goes. */
+  drained?(client: C): void;
+  /** The client is dead; every index must forget it. `wasOpen` is false for one that was still being greeted. */
+  closed?(client: C, wasOpen: boolean): void;
+}
+
+/** What clients need of the host. */
+export interface ClientsHost {
+  readonly clock: Clock;
+  readonly log: Log;
+  nextId(): number;
+}
+
+/** How long a closed client may take to read its notice and close its side. */
+const LINGER_MS = 1000;
+
+/**
+ * The clients of one service: each gets one birth and one death with a reason,
+ * and the trouble of one never reaches another.
+ */
+export class Clients<C extends Client> {
+  /** All clients that have been accepted and not closed. */
+  readonly all = new Set<C>();
+  /** Connections accepted so far, served or not. */
+  accepted = 0;
+  readonly #closes = new Closes(CLOSE_REASONS);
+  readonly admission: Admission;
+  readonly #protocol: Protocol<C>;
+  readonly #host: ClientsHost;
+  readonly #lingering = new Set<C>();
+  /** Bytes of the clients that are gone. */
+  readonly #gone = { in: 0, out: 0 };
+  #draining = false;
+  #quiet: (() => void) | null = null;
+
+  constructor(protocol: Protocol<C>, admission: Admission, host: ClientsHost) {
+    this.#protocol = protocol;
+    this.admission = admission;
+    this.#host = host;
+  }
+
+  get size(): number {
+    return this.all.size;
+  }
+
+  // --- accepting
+
+  /** Why a connection from an address cannot become a client, or null. */
+  refusal(ip: string, port: number): Refused | null {
+    const { admission } = this;
+    return (
+      admission.denied(ip) ?? this.#protocol.refuses?.(ip, port) ?? admission.limited(ip) ?? null
+    );
+  }
+
+  /**
+   * Makes a connection a client, which is served once it has been greeted, or
+   * turns it away with a notice. @returns the client; it is closing where it was turned away
+   */
+  accept(wire: Wire, ip: string, port: number): C {
+    const refused = this.refusal(ip, port);
+    const { clock } = this.#host;
+    const client = this.#protocol.create({
+      id: this.#host.nextId(),
+      wire,
+      ip,
+      port,
+      now: clock.now(),
+    });
+    if (refused) {
+      this.turnedAway(refused.reason, client.address);
+      client.state = "closing";
+      client.reason = refused.reason;
+      client.send(refused.notice);
+      this.#linger(client, LINGER_MS);
+    } else this.#begin(client);
+    return client;
+  }
+
+  /** Counts and logs a connection that never became a client. */
+  turnedAway(reason: CloseReason, who: string): void {
+    this.#closes.count(reason);
+    this.admission.turnedAway(reason, who);
+  }
+
+  #begin(client: C): void {
+    this.all.add(client);
+    this.admission.enter(client.ip);
+    const greeting = this.#guarded(client, () => this.#protocol.greet?.(client));
+    if (!greeting) {
+      this.#open(client);
+      return;
+    }
+    client.hold(GREETING);
+    greeting.then(
+      () => this.#open(client),
+      (error) => this.failed(client, error),
+    );
+  }
+
+  #open(client: C): void {
+    if (client.state !== "greeting") return;
+    client.state = "open";
+    this.#guarded(client, () => this.#protocol.opened?.(client));
+    if (client.isHeld(GREETING)) this.resume(client, GREETING);
+  }
+
+  // --- what an operator sees and does
+
+  page(query: ClientQuery): ClientPage {
+    return clientPage(this.all, CLIENT_COLUMNS, query, this.#host.clock.now());
+  }
+
+  /** Closes a client by its id, as `kicked`. @returns its address, or null when there is none */
+  kick(id: number, notice: string): string | null {
+    for (const client of this.all) {
+      if (client.id !== id) continue;
+      this.close(client, "kicked", notice);
+      return client.address;
+    }
+    return null;
+  }
+
+  /** The numbers of every service that has clients. */
+  stats(): Record<string, number> {
+    let { in: bytesIn, out: bytesOut } = this.#gone;
+    for (const client of this.all) {
+      bytesIn += client.bytesIn;
+      bytesOut += client.bytesOut;
+    }
+    return {
+      clients: this.all.size,
+      accepted: this.accepted,
+      bytes_in: bytesIn,
+      bytes_out: bytesOut,
+      ...this.#closes.stats(),
+    };
+  }
+
+  // --- closing
+
+  /** Ends a client: it dies at once, then its notice and what else it is owed leave within a second. */
+  close(client: C, reason: CloseReason, notice = ""): void {
+    if (!this.#die(client, reason)) return;
+    if (notice !== "") client.send(notice);
+    this.#linger(client, LINGER_MS);
+  }
+
+  /** Ends a client at once; what it has not taken is lost to it. */
+  cut(client: C, reason: CloseReason): void {
+    if (!this.#die(client, reason)) return;
+    this.#end(client, "terminate");
+  }
+
+  /** Ends a client that does not take what it is sent: its notice leaves only if its wire takes it at once. */
+  closeSlow(client: C, notice: string): void {
+    if (!this.#die(client, "slow")) return;
+    client.outbox.keepLine();
+    client.outbox.blocked = false;
+    client.send(notice);
+    if (client.outbox.bytes === 0) this.#linger(client, LINGER_MS);
+    else this.#end(client, "terminate");
+  }
+
+  /**
+   * Ends every client that has done nothing for `timeoutMs` milliseconds; 0 is for ever.
+   * @param lastActive when a client did something last, in clock milliseconds; Infinity spares it
+   */
+  closeIdle(timeoutMs: number, notice: string, lastActive: (client: C) => number): void {
+    if (timeoutMs === 0) return;
+    const latest = this.#host.clock.now() - timeoutMs;
+    for (const client of this.all) {
+      if (lastActive(client) <= latest) this.close(client, "idle", notice);
+    }
+  }
+
+  /** Ends every client whose address may not come in any more. */
+  closeDenied(): void {
+    for (const client of this.all) {
+      const denied = this.admission.denied(client.ip);
+      if (denied) this.close(client, denied.reason, denied.notice);
+    }
+  }
+
+  /** Serves what everybody has sent so far, held or not; before a stop. */
+  serveAll(): void {
+    for (const client of this.all) this.#serveLast(client);
+  }
+
+  /** Closes everybody with `notice` and waits for the last byte or the deadline. */
+  async drain(deadlineMs: number, notice: string): Promise<void> {
+    this.#draining = true;
+    for (const client of this.all) {
+      if (!this.#die(client, "shutdown")) continue;
+      client.send(notice);
+      this.#linger(client, deadlineMs);
+    }
+    if (this.#lingering.size > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#quiet = resolve;
+      await promise;
+    }
+    this.admission.close();
+  }
+
+  /** Cuts those who have lingered long enough; the door calls this a few times a second. */
+  sweep(now: number): void {
+    for (const client of this.#lingering) {
+      if (now >= client.closeBy) {
+        this.#end(client, client.shutDown ? "end" : "terminate");
+      }
+    }
+  }
+
+  // --- what the wire says
+
+  /** Bytes came from a client. */
+  received(client: C, bytes: Buffer): void {
+    if (client.state === "closing" || client.state === "closed") return;
+    client.bytesIn += bytes.length;
+    if (!client.reading || client.state === "greeting" || client.held.length > 0) {
+      client.held.push(bytes);
+    } else this.#serve(client, bytes);
+  }
+
+  /** Its wire takes bytes again. */
+  drained(client: C): void {
+    client.outbox.blocked = false;
+    const before = client.bytesOut;
+    client.flush();
+    if (client.bytesOut !== before) client.tookAt = this.#host.clock.now();
+    if (client.state === "closing") this.#finish(client);
+    else if (client.state === "open") {
+      this.#guarded(client, () => this.#protocol.drained?.(client));
+    }
+  }
+
+  /** The client has sent its FIN. */
+  ended(client: C): void {
+    client.peerEnded = true;
+    if (client.state === "closing") {
+      this.#finish(client);
+      return;
+    }
+    if (this.#protocol.finishes) {
+      if (client.state === "open") this.#guarded(client, () => this.#protocol.ended(client));
+      return;
+    }
+    this.#serveLast(client);
+    if (client.state === "open") {
+      this.#guarded(client, () => this.#protocol.ended(client));
+    }
+    this.close(client, "eof");
+  }
+
+  /** Its connection is gone, by an error or not. */
+  disconnected(client: C, error: Error | undefined): void {
+    if (client.state === "closed") return;
+    if (client.state !== "closing") {
+      this.#serveLast(client);
+      this.#die(client, error ? "reset" : "eof");
+    }
+    this.#forget(client);
+  }
+
+  /** A fault of ours while serving one client: it is closed, everybody else goes on. */
+  failed(client: C, error: unknown): void {
+    this.#host.log.bug(error, `serving ${client.address}`);
+    this.cut(client, "bug");
+  }
+
+  // --- serving
+
+  /** Takes one reason to hold a client away and serves what came meanwhile, in order, as far as it stays readable. */
+  resume(client: C, why: number): void {
+    client.release(why);
+    this.#serveHeld(client);
+  }
+
+  #serveHeld(client: C): void {
+    while (client.reading && client.state === "open") {
+      const bytes = client.held.shift();
+      if (bytes === undefined) return;
+      if (!this.#serve(client, bytes)) return;
+    }
+  }
+
+  /** Nothing that comes later will be served. */
+  #serveLast(client: C): void {
+    client.finishing = true;
+    this.#serveHeld(client);
+  }
+
+  /** @returns whether all of it was taken; the rest is the first to be served next time */
+  #serve(client: C, bytes: Buffer): boolean {
+    let taken: number;
+    try {
+      taken = this.#protocol.received(client, bytes);
+    } catch (error) {
+      this.failed(client, error);
+      return false;
+    }
+    if (taken >= bytes.length) return true;
+    if (client.state === "open") client.held.unshift(bytes.subarray(taken));
+    return false;
+  }
+
+  #guarded<T>(client: C, serve: () => T): T | undefined {
+    try {
+      return serve();
+    } catch (error) {
+      this.failed(client, error);
+      return undefined;
+    }
+  }
+
+  // --- the end
+
+  #die(client: C, reason: CloseReason): boolean {
+    const before: ClientState = client.state;
+    if (before === "closing" || before === "closed") return false;
+    client.state = "closing";
+    client.reason = reason;
+    client.held.length = 0;
+    this.#closes.count(reason);
+    this.all.delete(client);
+    this.admission.leave(client.ip);
+    this.#gone.in += client.bytesIn;
+    this.#gone.out += client.bytesOut;
+    try {
+      this.#protocol.closed?.(client, before === "open");
+    } catch (error) {
+      this.#host.log.bug(error, `closing ${client.address}`);
+    }
+    return true;
+  }
+
+  #linger(client: C, ms: number): void {
+    if (this.#lingering.size >= maxLingering() && !this.#draining) {
+      this.#end(client, "terminate");
+      return;
+    }
+    client.closeBy = this.#host.clock.now() + ms;
+    this.#lingering.add(client);
+    // Reading goes on, unheard, so that the client's own close is noticed and
+    // unread bytes do not turn our close into a reset that eats the notice.
+    client.releaseAll();
+    this.#finish(client);
+  }
+
+  #finish(client: C): void {
+    if (client.outbox.bytes > 0 && !client.flush()) return;
+    if (client.peerEnded) {
+      this.#end(client, "end");
+    } else if (!client.shutDown) {
+      client.shutDown = true;
+      client.closeBy = Math.min(client.closeBy, this.#host.clock.now() + LINGER_MS);
+      client.wire.shutdown();
+    }
+  }
+
+  #end(client: C, how: "end" | "terminate"): void {
+    this.#forget(client);
+    if (how === "end") client.wire.end();
+    else client.wire.terminate();
+  }
+
+  #forget(client: C): void {
+    client.state = "closed";
+    client.outbox.clear();
+    this.#lingering.delete(client);
+    if (this.#lingering.size === 0) this.#quiet?.();
+  }
+}
