@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { HandClock } from "../lib/host/clock.ts";
-import type { Page, Paging } from "../lib/services/store/keys/engine.ts";
-import { Keys, type Recorder, type Watchers } from "../lib/services/store/keys/keys.ts";
+import type { Page, Paging } from "../lib/services/store/keys/scan.ts";
+import { Keys, type Recorder } from "../lib/services/store/keys/keys.ts";
+import type { Watchers } from "../lib/services/store/keys/live-keys.ts";
 import { compare, Ordered, rankOf } from "../lib/services/store/keys/ordered.ts";
-import { MAX_DEPTH, MAX_PART_BYTES, type Path } from "../lib/services/store/path.ts";
+import { MAX_DEPTH, MAX_PART_BYTES, type Path } from "../lib/services/store/keys/path.ts";
 import { Refusal } from "../lib/services/store/refusal.ts";
-import { Spaces } from "../lib/services/store/keys/spaces.ts";
+import { VisibleKeys } from "../lib/services/store/keys/visible-keys.ts";
 import { Values } from "../lib/services/store/keys/values.ts";
 import { Random } from "./random.ts";
 
@@ -1112,7 +1113,7 @@ describe("the server's own keys", () => {
   test("are beside those of clients: only who names them sees them", () => {
     const clock = new HandClock();
     const [own, system] = [open(clock).keys, open(clock).keys];
-    const spaces = new Spaces(own, system);
+    const spaces = new VisibleKeys(own, system);
     system.tell(["sys", "stats", "keys"], "1");
     system.tell(["sys", "version"], '"1"');
     own.set(["a", "b"], "1", {});
@@ -1161,8 +1162,8 @@ describe("a million keys", () => {
     expect([keys.next([], "", false), keys.next([], "stays", true)]).toEqual(["stays", null]);
     // Each of the two that look for a sibling removes so many that are in its way.
     expect([told, keys.size]).toEqual([20_000, COUNT + 1 - 20_000]);
-    expect(keys.spent()).toBeGreaterThan(COUNT);
-    expect(keys.spent()).toBe(0);
+    expect(keys.takeVisits()).toBeGreaterThan(COUNT);
+    expect(keys.takeVisits()).toBe(0);
     expect(keys.get([`k${COUNT - 1}`])).toBeNull();
     expect(told).toBe(20_001);
     clock.advance(101);

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { heapStats } from "bun:jsc";
 import { HandClock } from "../lib/host/clock.ts";
-import type { Path } from "../lib/services/store/path.ts";
-import { Keys, type Watchers } from "../lib/services/store/keys/keys.ts";
+import type { Path } from "../lib/services/store/keys/path.ts";
+import { Keys } from "../lib/services/store/keys/keys.ts";
+import type { Watchers } from "../lib/services/store/keys/live-keys.ts";
 import { Refusal } from "../lib/services/store/refusal.ts";
 import { Values } from "../lib/services/store/keys/values.ts";
 import { Random } from "./random.ts";

@@ -1,7 +1,7 @@
 import type { Accepted } from "../../net/client.ts";
 import { LineClient } from "../../net/line-clients.ts";
 import { type Pinned, Shared } from "../../net/outbox.ts";
-import { type Pattern, textOf } from "./path.ts";
+import { type Pattern, textOf } from "./keys/path.ts";
 import type { Role } from "./roles.ts";
 
 /** Why a client of the store is not read. */

@@ -6,7 +6,7 @@ import { reasonOf } from "../../config/reason.ts";
 import type { Config } from "../../config/table.ts";
 import { StartError } from "../../host/errors.ts";
 import { digest, TOKEN_LENGTH, tokenIn } from "../../net/token.ts";
-import { type Path, partsOf, unfit } from "./path.ts";
+import { type Path, partsOf, unfit } from "./keys/path.ts";
 
 /** What a role may do below its prefixes. */
 export const RIGHTS = ["read", "write", "publish", "subscribe"] as const;

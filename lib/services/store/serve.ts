@@ -196,7 +196,7 @@ export class Server {
     this.#counts.set(plan, (this.#counts.get(plan) as number) + 1);
     const refusal = this.#check(client, plan, request, lines, index);
     const answer = refusal ?? plan.command.run(request, client, this.#at);
-    client.work += this.#at.keys.spent();
+    client.work += this.#at.keys.takeVisits();
     if (answer instanceof Refusal || this.#isTooLong(answer)) {
       client.follows = "";
       this.#refuse(client, answer instanceof Refusal ? answer : TOO_LARGE, id);

@@ -27,14 +27,13 @@ import type { Surroundings } from "./commands/command.ts";
 import { DECLARED } from "./declared.ts";
 import { Delivery } from "./channels/delivery.ts";
 import { openJournal } from "./journal/durable.ts";
-import type { Stored } from "./keys/engine.ts";
 import type { Journal } from "./journal/journal.ts";
 import { Keys } from "./keys/keys.ts";
-import { type Path, SYSTEM } from "./path.ts";
+import { type Path, SYSTEM } from "./keys/path.ts";
 import { Refusal } from "./refusal.ts";
 import { FULL, mayAt, type Role, Roles } from "./roles.ts";
 import { Server } from "./serve.ts";
-import { Spaces } from "./keys/spaces.ts";
+import { VisibleKeys } from "./keys/visible-keys.ts";
 import { tablesOf } from "./tables.ts";
 import { Turn } from "./turn.ts";
 import { KeyWatch } from "./channels/watch.ts";
@@ -53,7 +52,7 @@ export class Store implements Running, LineProtocol<StoreClient>, Surroundings {
   readonly addresses: readonly Address[];
   readonly finishes = true;
   readonly epoch = randomBytes(6).toString("hex");
-  readonly keys: Spaces;
+  readonly keys: VisibleKeys;
   readonly channels: Channels<StoreClient>;
   readonly #own: Keys;
   readonly #system: Keys;
@@ -102,7 +101,7 @@ export class Store implements Running, LineProtocol<StoreClient>, Surroundings {
     this.#watch = new KeyWatch(deliver);
     this.#own = new Keys(host.clock, this.#watch, () => this.#config.store.max_memory_bytes);
     this.#system = new Keys(host.clock, this.#watch, () => Infinity);
-    this.keys = new Spaces(this.#own, this.#system);
+    this.keys = new VisibleKeys(this.#own, this.#system);
     this.channels = new Channels(this.epoch, deliver, () => ({
       messages: this.#config.store.replay_messages,
       bytes: this.#config.store.replay_bytes,
@@ -281,10 +280,6 @@ export class Store implements Running, LineProtocol<StoreClient>, Surroundings {
   get limits(): Surroundings["limits"] {
     const { outbox_bytes, max_subscriptions, max_patterns } = this.#config.store;
     return { outboxBytes: outbox_bytes, subscriptions: max_subscriptions, patterns: max_patterns };
-  }
-
-  left({ expiresAt }: Stored): number | null {
-    return expiresAt === Infinity ? null : Math.ceil(expiresAt - this.#clock.now());
   }
 
   subscribe(client: StoreClient, subscription: Subscription): void {

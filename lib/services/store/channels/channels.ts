@@ -1,7 +1,6 @@
 import type { Sized } from "../../../host/largest.ts";
-import type { ChannelEngine, Missed, Page, Paging } from "../keys/engine.ts";
-import { type Path, type Pattern, textOf } from "../path.ts";
-import { scanBelow } from "../keys/scan.ts";
+import { type Path, type Pattern, textOf } from "../keys/path.ts";
+import { type Page, type Paging, scanBelow } from "../keys/scan.ts";
 import { type SubscriptionNode, Subscriptions } from "./subscriptions.ts";
 import { memoryOf } from "../keys/tree.ts";
 
@@ -13,6 +12,21 @@ export interface Retention {
   readonly bytes: number;
 }
 
+/** A message that a channel still has. */
+export interface Kept {
+  readonly seq: number;
+  /** The event as it is sent, a line. */
+  readonly line: string;
+}
+
+/** What a subscriber that comes back has missed. */
+export interface Missed {
+  readonly seq: number;
+  readonly replayed: readonly Kept[];
+  /** Messages that are gone; null when that cannot be known. */
+  readonly lost: number | null;
+}
+
 /** Sends a line to each of some subscribers. */
 export type Deliver<S> = (subscribers: ReadonlySet<S>, line: string) => void;
 
@@ -21,7 +35,7 @@ const KEPT_BYTES = 64;
 const CHANNEL_BYTES = 500;
 
 /** Messages by channel: numbered, sent to whoever subscribes, and kept for a while. */
-export class Channels<S> implements ChannelEngine<S> {
+export class Channels<S> {
   /** Tells this life of the server from others, in which the numbers began anew. */
   readonly epoch: string;
   /** Messages published. */
@@ -51,6 +65,7 @@ export class Channels<S> implements ChannelEngine<S> {
     return this.#subscriptions.size;
   }
 
+  /** @returns how many subscribers it goes to */
   publish(path: Path, value: string): number {
     const node = this.#subscriptions.tree.make(path);
     this.published++;
@@ -70,10 +85,12 @@ export class Channels<S> implements ChannelEngine<S> {
     return size;
   }
 
+  /** @returns whether it is new */
   subscribe(subscriber: S, pattern: Pattern): boolean {
     return this.#subscriptions.add(subscriber, pattern);
   }
 
+  /** @returns whether there was one */
   unsubscribe(subscriber: S, pattern: Pattern): boolean {
     const removed = this.#subscriptions.remove(subscriber, pattern);
     const node = this.#subscriptions.tree.find(pattern.path);
@@ -81,6 +98,7 @@ export class Channels<S> implements ChannelEngine<S> {
     return removed;
   }
 
+  /** What a channel has carried after message `since`, which was of the life `epoch` of the server. */
   missed(path: Path, since: number, epoch: string | undefined): Missed {
     const channel = this.#subscriptions.tree.find(path)?.channel;
     const seq = channel?.seq ?? this.#floor;
@@ -93,11 +111,13 @@ export class Channels<S> implements ChannelEngine<S> {
     return { seq, replayed, lost: seq - since - replayed.length };
   }
 
+  /** How many subscribe to just this channel, and the number of its last message. */
   known(path: Path): { subscribers: number; seq: number } {
     const node = this.#subscriptions.tree.find(path);
     return { subscribers: node?.exact?.size ?? 0, seq: node?.channel?.seq ?? this.#floor };
   }
 
+  /** Channels that somebody subscribes to by name, or that keep messages. */
   scan(namespace: Path, prefix: string, paging: Paging): Page {
     const counts = ({ exact, channel }: SubscriptionNode<S>) => exact !== null || channel !== null;
     return scanBelow(this.#subscriptions.tree, namespace, prefix, paging, counts);

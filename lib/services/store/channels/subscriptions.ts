@@ -1,4 +1,4 @@
-import type { Path, Pattern } from "../path.ts";
+import type { Path, Pattern } from "../keys/path.ts";
 import { Tree, TreeNode } from "../keys/tree.ts";
 
 /** A name that somebody subscribes to, or that leads to one. */

@@ -1,6 +1,6 @@
 import type { Deliver } from "./channels.ts";
-import type { Watchers } from "../keys/keys.ts";
-import { type Path, textOf } from "../path.ts";
+import type { Watchers } from "../keys/live-keys.ts";
+import { type Path, textOf } from "../keys/path.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 /** Tells those who watch keys what becomes of them. */

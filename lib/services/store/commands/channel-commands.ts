@@ -9,7 +9,7 @@ import {
 } from "./command.ts";
 import * as field from "./fields.ts";
 import { inner, misplaced, PAGING, paging } from "./paging.ts";
-import { partsOf, pathOf, patternOf, SEPARATOR, textOf, unfit } from "../path.ts";
+import { partsOf, pathOf, patternOf, SEPARATOR, textOf, unfit } from "../keys/path.ts";
 import { Refusal } from "../refusal.ts";
 
 const ns = field.optional(field.text("Namespace that the name is in, as orders^eu."), "the root");

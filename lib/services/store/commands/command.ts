@@ -1,15 +1,16 @@
 import type { StoreClient, Subscription } from "../client.ts";
-import type { ChannelEngine, KeyEngine, Stored } from "../keys/engine.ts";
+import type { Channels } from "../channels/channels.ts";
+import type { VisibleKeys } from "../keys/visible-keys.ts";
 import type { Field, Fields, Request } from "./fields.ts";
 import { type Doubt, doubt } from "./numbers.ts";
-import { type Path, SYSTEM } from "../path.ts";
+import { type Path, SYSTEM } from "../keys/path.ts";
 import { type Code, Refusal, TOO_LARGE } from "../refusal.ts";
 import { mayAt, type Right } from "../roles.ts";
 
 /** What commands act on. */
 export interface Surroundings {
-  readonly keys: KeyEngine;
-  readonly channels: ChannelEngine<StoreClient>;
+  readonly keys: VisibleKeys;
+  readonly channels: Channels<StoreClient>;
   /** Tells this life of the server from others. */
   readonly epoch: string;
   readonly limits: {
@@ -17,8 +18,6 @@ export interface Surroundings {
     readonly subscriptions: number;
     readonly patterns: number;
   };
-  /** Milliseconds that a value has left; null for ever. */
-  left(value: Stored): number | null;
   subscribe(client: StoreClient, subscription: Subscription): void;
   /** @returns whether there was one */
   unsubscribe(client: StoreClient, subscription: Subscription): boolean;

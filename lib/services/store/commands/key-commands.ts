@@ -1,8 +1,8 @@
 import { type Answer, type Command, command, forbidden, OK, result, tooLarge } from "./command.ts";
-import type { Page } from "../keys/engine.ts";
+import type { Page } from "../keys/scan.ts";
 import * as field from "./fields.ts";
 import { inner, misplaced, PAGING, paging } from "./paging.ts";
-import { type Path, partsOf, pathOf, SEPARATOR, unfit } from "../path.ts";
+import { type Path, partsOf, pathOf, SEPARATOR, unfit } from "../keys/path.ts";
 import { NOT_FOUND, Refusal, TOO_LARGE } from "../refusal.ts";
 
 /** Longest life that can be asked for, in milliseconds: some 300 years. */
@@ -78,7 +78,7 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
         return request.meta ? result(`{"value":${text},"version":0,"ttl_ms":null}`) : result(text);
       }
       if (!request.meta) return result(found.text);
-      const left = at.left(found);
+      const left = at.keys.left(found);
       return result(`{"value":${found.text},"version":${found.version},"ttl_ms":${left}}`);
     },
   }),
@@ -167,7 +167,7 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
       if (refusal) return refusal;
       const found = at.keys.get(path);
       if (found === null) return unfit(path) ?? NOT_FOUND;
-      return result(`${at.left(found)}`);
+      return result(`${at.keys.left(found)}`);
     },
   }),
 

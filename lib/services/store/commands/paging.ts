@@ -1,6 +1,6 @@
-import type { Paging } from "../keys/engine.ts";
+import type { Paging } from "../keys/scan.ts";
 import * as field from "./fields.ts";
-import { type Path, SEPARATOR, unfit } from "../path.ts";
+import { type Path, SEPARATOR, unfit } from "../keys/path.ts";
 import type { Refusal } from "../refusal.ts";
 
 /** What actions share that answer names a page at a time. */

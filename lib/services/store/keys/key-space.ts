@@ -1,5 +1,5 @@
 import { Expiry } from "./expiry.ts";
-import { MAX_DEPTH, MAX_PART_BYTES, type Path, textOf } from "../path.ts";
+import { MAX_DEPTH, MAX_PART_BYTES, type Path, textOf } from "./path.ts";
 import { Tree, TreeNode } from "./tree.ts";
 import { VALUE_BYTES, Values } from "./values.ts";
 
@@ -17,23 +17,23 @@ const EXPIRY_BYTES = 64;
 /** Longest name there can be, in bytes. */
 const MAX_NAME = MAX_DEPTH * (MAX_PART_BYTES + 1);
 
-// Where a name is encoded to be looked for; valid until the next one.
+// The name that was encoded last, by `encode`.
 const scratch = Buffer.allocUnsafeSlow(MAX_NAME);
 let scratchEnd = 0;
 
-/** What is held: values by their names, an ordered tree of the names, and when they expire. It knows no rules. */
+/** Values by their names, an ordered tree of the names, and when values expire; without any rules. */
 export class KeySpace {
   readonly tree = new Tree<KeyNode>((name, parent) => new KeyNode(name, parent));
   readonly values = new Values();
   readonly expiry = new Expiry((id) => this.values.expiresAt(id));
-  /** The highest version that a value had whose key may have gone since. */
+  /** The highest version of the values that were removed: a new value's is above it. */
   floor = 0;
   /** The highest version of any value. */
   highest = 0;
   /** The node of each value, by its number. */
   readonly #nodes: (KeyNode | null)[] = [];
-  /** Pieces of subtrees that were deleted whole: their values are still to be given up. */
-  readonly #doomed: (readonly KeyNode[])[] = [];
+  /** Pieces of subtrees that are off the tree, whose values are still to be freed. */
+  readonly #unlinked: (readonly KeyNode[])[] = [];
 
   /** Values held. */
   get size(): number {
@@ -45,9 +45,9 @@ export class KeySpace {
     return this.tree.root.below?.bytes ?? 0;
   }
 
-  /** Whether values are still found that were deleted with their subtree. */
-  get hasDoomed(): boolean {
-    return this.#doomed.length > 0;
+  /** Whether values of deleted subtrees are still to be freed: they are found by their names until then. */
+  get hasUnlinked(): boolean {
+    return this.#unlinked.length > 0;
   }
 
   /** The node of a value. */
@@ -94,7 +94,7 @@ export class KeySpace {
     this.tree.charge(this.node(id), 0, this.#costOf(id) - cost);
   }
 
-  /** Takes a node's value away, and the node where nothing needs it. */
+  /** Removes a node's value, and the nodes that nothing needs without it. */
   clear(node: KeyNode): void {
     this.floor = Math.max(this.floor, this.values.version(node.value));
     this.tree.charge(node, -1, -this.#costOf(node.value));
@@ -102,7 +102,7 @@ export class KeySpace {
     this.tree.prune(node, ({ value }) => value === NONE);
   }
 
-  /** Takes the value of a node away that is not counted any more. */
+  /** Removes the value of a node that the tree no longer counts. */
   drop(node: KeyNode): void {
     const id = node.value;
     const expiresAt = this.values.expiresAt(id);
@@ -112,31 +112,31 @@ export class KeySpace {
     node.value = NONE;
   }
 
-  /** Takes a node off the tree with everything below it, whose values are given up little by little. */
-  uproot(node: KeyNode): void {
+  /** Takes a node off the tree with everything below it; the values are freed some at a time. */
+  unlink(node: KeyNode): void {
     if (node.value !== NONE) this.tree.charge(node, -1, -this.#costOf(node.value));
     const parent = node.parent as KeyNode;
     this.tree.detach(node);
     this.tree.prune(parent, ({ value }) => value === NONE);
     this.floor = this.highest;
-    this.#giveUp(node);
+    this.#free(node);
   }
 
-  /** Gives up values that were deleted with their subtrees, about so many. */
-  reap(most: number): void {
-    for (let left = most; left > 0 && this.#doomed.length > 0;) {
-      const nodes = this.#doomed.pop() as readonly KeyNode[];
+  /** Frees about so many values of deleted subtrees. */
+  freeUnlinked(most: number): void {
+    for (let left = most; left > 0 && this.#unlinked.length > 0;) {
+      const nodes = this.#unlinked.pop() as readonly KeyNode[];
       left -= nodes.length;
-      for (const node of nodes) this.#giveUp(node);
+      for (const node of nodes) this.#free(node);
     }
   }
 
-  #giveUp(node: KeyNode): void {
+  #free(node: KeyNode): void {
     if (node.value !== NONE) this.drop(node);
-    for (const chunk of node.below?.all.chunks ?? []) this.#doomed.push(chunk);
+    for (const chunk of node.below?.all.chunks ?? []) this.#unlinked.push(chunk);
   }
 
-  /** Whether a node is in the tree still. */
+  /** Whether a node is still in the tree. */
   isAttached(node: KeyNode): boolean {
     let top = node;
     while (top.parent !== null) top = top.parent;
@@ -147,10 +147,10 @@ export class KeySpace {
   lookup(path: Path): number {
     if (!encode(textOf(path))) return NONE;
     const id = this.values.find(scratch, 0, scratchEnd);
-    if (id === NONE || !this.hasDoomed) return id;
+    if (id === NONE || !this.hasUnlinked) return id;
     const node = this.#nodes[id] as KeyNode;
     if (this.isAttached(node)) return id;
-    // It was deleted with its subtree, and is only not given up yet.
+    // It was deleted with its subtree and is not freed yet.
     this.drop(node);
     return NONE;
   }
@@ -172,7 +172,7 @@ function nameLength(path: Path): number {
   return Buffer.byteLength(textOf(path));
 }
 
-/** Puts a name into `scratch`. @returns whether that can be done; of no key's name it cannot */
+/** Puts a name into `scratch`. @returns false for a name that no key can have */
 function encode(name: string): boolean {
   // In UTF-8 half a surrogate pair would look like another name.
   if (!name.isWellFormed()) return false;

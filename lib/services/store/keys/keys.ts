@@ -1,9 +1,10 @@
 import type { Clock } from "../../../host/clock.ts";
-import type { KeyEngine, Page, Paging, SetTerms, Stored } from "./engine.ts";
-import { type KeyNode, KeySpace, NONE } from "./key-space.ts";
-import { type Path, SEPARATOR, textOf, unfit } from "../path.ts";
 import { DISK_FULL, MEMORY_FULL, NOT_FOUND, Refusal } from "../refusal.ts";
-import { namespacesBelow, scanBelow } from "./scan.ts";
+import { type KeyNode, type KeySpace, NONE } from "./key-space.ts";
+import { LiveKeys, type Watchers } from "./live-keys.ts";
+import { type Path, unfit } from "./path.ts";
+import { applyRecord, delRecord, expireRecord, setRecord, snapshotOf, wallOf } from "./records.ts";
+import type { Page, Paging } from "./scan.ts";
 import type { Level } from "./tree.ts";
 
 /** Where changes are recorded before they are answered; each record is a line of JSON. */
@@ -13,36 +14,37 @@ export interface Recorder {
   append(record: string, bytes: number): void;
 }
 
-/** Who is told of changes. */
-export interface Watchers {
-  /** Whether anybody is; otherwise nothing needs to be told. */
-  readonly any: boolean;
-  set(path: Path, text: string, version: number): void;
-  gone(path: Path, why: "del" | "expired", tree: boolean): void;
+/** A value with what is known of it. */
+export interface Stored {
+  /** JSON. */
+  readonly text: string;
+  /** Grows with each change; never used twice for one key. */
+  readonly version: number;
+  /** Clock milliseconds; Infinity for never. */
+  readonly expiresAt: number;
 }
 
-/** How many expired keys a sweep removes: about two milliseconds' work. */
-const SWEPT = 2000;
-/** How many expired keys a request removes that must not see any. */
-const SETTLED = 10_000;
-/** How many keys of subtrees that were deleted whole a sweep gives up. */
-const REAPED = 10_000;
-/** How much a slice of a snapshot holds at least, unless it is the last, in characters. */
-const SLICE = 64 * 1024;
+export interface SetTerms {
+  /** Milliseconds until it expires; without, never. */
+  readonly ttlMs?: number | undefined;
+  /** Only where there is no value. */
+  readonly ifAbsent?: boolean | undefined;
+  /** Only where the value has this version; 0 is that of an absent one. */
+  readonly ifVersion?: number | undefined;
+}
 
-/** The keys of the store and their rules: terms, versions, expiries, the bound of memory; who records changes, and who is told. */
-export class Keys implements KeyEngine {
-  /** Values that have expired. */
-  expired = 0;
-  readonly #space = new KeySpace();
+/** Keys and the rules of their changes: terms, versions, the bound of memory; changes are recorded and told to watchers. */
+export class Keys {
+  readonly #live: LiveKeys;
+  readonly #space: KeySpace;
   readonly #clock: Pick<Clock, "now" | "wall">;
   readonly #watchers: Watchers;
   readonly #maxBytes: () => number;
   #recorder: Recorder | null = null;
-  /** What requests have cost since it was asked. */
-  #spent = 0;
 
   constructor(clock: Pick<Clock, "now" | "wall">, watchers: Watchers, maxBytes: () => number) {
+    this.#live = new LiveKeys(clock, watchers);
+    this.#space = this.#live.space;
     this.#clock = clock;
     this.#watchers = watchers;
     this.#maxBytes = maxBytes;
@@ -68,10 +70,15 @@ export class Keys implements KeyEngine {
     return this.#space.expiry.size;
   }
 
-  // --- the engine
+  /** Values that have expired. */
+  get expired(): number {
+    return this.#live.expired;
+  }
+
+  // --- reading
 
   get(path: Path): Stored | null {
-    const id = this.#find(path);
+    const id = this.#live.find(path);
     if (id === NONE) return null;
     const values = this.#space.values;
     return {
@@ -81,12 +88,47 @@ export class Keys implements KeyEngine {
     };
   }
 
+  /** Milliseconds that a value has left; null for ever. */
+  left({ expiresAt }: Stored): number | null {
+    return expiresAt === Infinity ? null : Math.ceil(expiresAt - this.#clock.now());
+  }
+
+  /** Keys with values below a namespace whose text begins with `prefix`. */
+  scan(namespace: Path, prefix: string, paging: Paging): Page {
+    return this.#live.scan(namespace, prefix, paging);
+  }
+
+  /** Nodes right below a namespace that have keys below them. */
+  namespaces(namespace: Path, paging: Paging): Page {
+    return this.#live.namespaces(namespace, paging);
+  }
+
+  /** The name of the sibling after (or with `back` before) a name, which need not exist; "" is before the first and after the last. */
+  next(namespace: Path, name: string, back: boolean): string | null {
+    return this.#live.next(namespace, name, back);
+  }
+
+  /** How many names were looked at since the last call, in questions about many of them. */
+  takeVisits(): number {
+    return this.#live.takeVisits();
+  }
+
+  /** The namespaces at the top, with how many keys they hold. */
+  *counts(): Generator<[name: string, keys: number]> {
+    for (const chunk of this.#space.tree.root.below?.branches?.chunks ?? []) {
+      for (const node of chunk) yield [node.name, (node.below as Level<KeyNode>).keys];
+    }
+  }
+
+  // --- changing
+
+  /** @returns the new version, or why not */
   set(path: Path, text: string, { ttlMs, ifAbsent, ifVersion }: SetTerms): number | Refusal {
-    const id = this.#find(path);
+    const id = this.#live.find(path);
     if (ifAbsent && id !== NONE) {
       return new Refusal(
         "ALREADY_EXISTS",
-        `the key has a value, of version ${this.#versionOf(id)}`,
+        `the key has a value, of version ${this.#space.values.version(id)}`,
       );
     }
     if (ifVersion !== undefined) {
@@ -97,6 +139,7 @@ export class Keys implements KeyEngine {
     return this.#store(path, id, text, expiresAt);
   }
 
+  /** Sets all or none. */
   setAll(values: readonly (readonly [path: Path, text: string])[]): Refusal | null {
     let growth = 0;
     let bytes = 0;
@@ -104,43 +147,42 @@ export class Keys implements KeyEngine {
     for (const [path, text] of values) {
       const refusal = unfit(path);
       if (refusal) return refusal;
-      growth += this.#space.growth(
-        path,
-        this.#find(path),
-        Buffer.byteLength(text),
-        Infinity,
-        counted,
-      );
-      bytes += Buffer.byteLength(recordOf(path, Number.MAX_SAFE_INTEGER, 0, text));
+      const id = this.#live.find(path);
+      growth += this.#space.growth(path, id, Buffer.byteLength(text), Infinity, counted);
+      bytes += Buffer.byteLength(setRecord(path, Number.MAX_SAFE_INTEGER, 0, text));
     }
     if (!this.#fits(growth)) return MEMORY_FULL;
     if (this.#recorder?.reserve(bytes) === false) return DISK_FULL;
     for (const [path, text] of values) {
-      const id = this.#find(path);
+      const id = this.#live.find(path);
       const version = this.#nextVersion(id);
-      this.#recorder?.append(...lengthOf(recordOf(path, version, 0, text)));
+      if (this.#recorder !== null) {
+        const record = setRecord(path, version, 0, text);
+        this.#recorder.append(record, Buffer.byteLength(record));
+      }
       this.#change(path, id, text, version, Infinity);
     }
     return null;
   }
 
+  /** @param tree with everything below @returns how many keys were removed, or why none */
   del(path: Path, tree: boolean, ifVersion: number | undefined): number | Refusal {
-    const id = this.#find(path);
+    const id = this.#live.find(path);
     if (ifVersion !== undefined) {
       const refusal = this.#mismatch(id, ifVersion);
       if (refusal) return refusal;
     }
     if (tree) return this.#delTree(path);
     if (id === NONE) return unfit(path) ?? NOT_FOUND;
-    const refusal = this.#recorded(["del", textOf(path)]);
-    if (refusal) return refusal;
+    if (!this.#recorded(() => delRecord(path, false))) return DISK_FULL;
     this.#space.clear(this.#space.node(id));
     if (this.#watchers.any) this.#watchers.gone(path, "del", false);
     return 1;
   }
 
+  /** Adds to an integer; an absent one counts as 0. @returns the new number, or why not */
   increase(path: Path, by: number): number | Refusal {
-    const id = this.#find(path);
+    const id = this.#live.find(path);
     const before = id === NONE ? 0 : Number(this.#space.values.text(id));
     if (!Number.isInteger(before)) {
       return new Refusal("NOT_A_NUMBER", "the value is no integer");
@@ -154,142 +196,55 @@ export class Keys implements KeyEngine {
     return version instanceof Refusal ? version : after;
   }
 
+  /** @param ttlMs null for never */
   expire(path: Path, ttlMs: number | null): Refusal | null {
-    const id = this.#find(path);
+    const id = this.#live.find(path);
     if (id === NONE) return unfit(path) ?? NOT_FOUND;
     const expiresAt = ttlMs === null ? Infinity : this.#clock.now() + ttlMs;
-    const refusal = this.#recorded(["expire", textOf(path), this.#wallOf(expiresAt)]);
-    if (refusal) return refusal;
+    const record = () => expireRecord(path, wallOf(this.#clock, expiresAt));
+    if (!this.#recorded(record)) return DISK_FULL;
     this.#space.expireAt(id, expiresAt);
     return null;
   }
 
-  scan(namespace: Path, prefix: string, paging: Paging): Page {
-    const live = (node: KeyNode) => this.#isLive(node);
-    const page = scanBelow(this.#space.tree, namespace, prefix, paging, live);
-    this.#spent += page.visited;
-    return page;
-  }
-
-  namespaces(namespace: Path, paging: Paging): Page {
-    const exact = this.#settleExpiries();
-    const holds = (node: KeyNode) => this.#holdsBelow(node, exact);
-    const page = namespacesBelow(this.#space.tree, namespace, paging, holds);
-    this.#spent += page.visited;
-    return page;
-  }
-
-  next(namespace: Path, name: string, back: boolean): string | null {
-    const exact = this.#settleExpiries();
-    const level = this.#space.tree.find(namespace)?.below;
-    if (!level) return null;
-    let found: string | null = null;
-    const see = (node: KeyNode) => {
-      this.#spent++;
-      if (!this.#isLive(node) && !this.#holdsBelow(node, exact)) return true;
-      found = node.name;
-      return false;
-    };
-    const from = name === "" ? null : name;
-    if (back) level.all.visitBack(from, see);
-    else level.all.visit(from, false, see);
-    return found;
-  }
-
-  spent(): number {
-    const spent = this.#spent;
-    this.#spent = 0;
-    return spent;
-  }
-
-  // --- what only this engine offers
-
-  /** Sets a value of the server's own, which nobody needs to find again after a restart. */
+  /** Sets a value that is neither recorded nor bounded. The same one again is no change. */
   tell(path: Path, text: string): void {
-    const id = this.#find(path);
+    const id = this.#live.find(path);
     if (id !== NONE && this.#space.values.text(id) === text) return;
     this.#change(path, id, text, this.#nextVersion(id), Infinity);
   }
 
-  /** The namespaces at the top, with how many keys they hold. */
-  *counts(): Generator<[name: string, keys: number]> {
-    for (const chunk of this.#space.tree.root.below?.branches?.chunks ?? []) {
-      for (const node of chunk) yield [node.name, (node.below as Level<KeyNode>).keys];
-    }
+  /** Removes what has expired and frees deleted subtrees, some at a time. */
+  sweep(): void {
+    this.#live.sweep();
   }
 
-  /** Gives up what has expired or was deleted with a subtree, some at a time. */
-  sweep(): void {
-    this.#space.expiry.sweep(this.#clock.now(), SWEPT, (id) => this.#expire(id));
-    this.#space.reap(REAPED);
-    this.#space.values.tidy();
-  }
+  // --- what is on disk
 
   /** Applies a record that was read back; `restored` follows the last. */
   restore(record: readonly unknown[]): void {
-    const [kind, second, third] = record;
-    if (kind === "floor") {
-      this.#space.floor = Math.max(this.#space.floor, second as number);
-      this.#space.highest = Math.max(this.#space.highest, this.#space.floor);
-      return;
-    }
-    const path = (second as string).split(SEPARATOR);
-    if (kind === "set") {
-      const [, , version, wall, value] = record as [string, string, number, number, unknown];
-      const id = this.#space.lookup(path);
-      this.#space.write(path, id, JSON.stringify(value), version, this.#clockOf(wall));
-      return;
-    }
-    const node = this.#space.tree.find(path);
-    if (node === null) return;
-    if (kind === "deltree") this.#space.uproot(node);
-    else if (node.value === NONE) return;
-    else if (kind === "expire") this.#space.expireAt(node.value, this.#clockOf(third as number));
-    else this.#space.clear(node);
+    applyRecord(this.#space, this.#clock, record);
   }
 
-  /** All records have been applied: gives up what has expired meanwhile, which a later one might have put off. */
+  /** All records have been applied: removes what has expired; before, a later record might have put it off. */
   restored(): void {
-    this.#space.reap(Infinity);
+    this.#space.freeUnlinked(Infinity);
     const now = this.#clock.now();
     for (const node of this.#space.nodes()) {
       if (this.#space.values.expiresAt(node.value) <= now) this.#space.clear(node);
     }
   }
 
-  /**
-   * Everything as records, a slice with each call, null at the end; keys may
-   * change in between, and are then as they were at one moment or the other.
-   */
+  /** Everything as records, a slice with each call, null at the end; keys may change between two calls. */
   snapshot(): () => string | null {
-    let after: string | null = null;
-    let ended = false;
-    // Expired values are held until they are swept, and their versions are taken until then.
-    const isHeld = ({ value }: KeyNode) => value !== NONE;
-    return () => {
-      if (ended) return null;
-      // In each slice, since it may have grown: no version may come twice.
-      let text = `${JSON.stringify(["floor", this.#space.floor])}\n`;
-      const page: Page = scanBelow(this.#space.tree, [], "", { after, limit: 500 }, isHeld);
-      for (const name of page.names) {
-        const path = name.split(SEPARATOR);
-        const id = this.#space.lookup(path);
-        const wall = this.#wallOf(this.#space.values.expiresAt(id));
-        text += recordOf(path, this.#versionOf(id), wall, this.#space.values.text(id));
-        after = name;
-        if (text.length >= SLICE) return text;
-      }
-      after = page.cursor;
-      ended = after === null;
-      return text;
-    };
+    return snapshotOf(this.#space, this.#clock);
   }
 
-  // --- by bytes: what the shortest way through a request needs
+  // --- by bytes, for requests that are answered without being parsed
 
   /** The number of the value whose name is `bytes` from `start` to `end` and that never expires, or -1 when there is none. */
   lookup(bytes: Buffer, start: number, end: number): number {
-    if (this.#space.hasDoomed) return NONE;
+    if (this.#space.hasUnlinked) return NONE;
     const id = this.#space.values.find(bytes, start, end);
     return id === NONE || this.#space.values.expiresAt(id) !== Infinity ? NONE : id;
   }
@@ -299,15 +254,15 @@ export class Keys implements KeyEngine {
     return this.#space.values.length(id);
   }
 
-  /** Copies it to `out` from `to` on. @returns its length */
+  /** Copies a value that `lookup` has found to `out` from `to` on. @returns its length */
   copy(id: number, out: Buffer, to: number): number {
     return this.#space.values.copy(id, out, to);
   }
 
   /**
-   * Replaces it by JSON in ASCII: `block` from `start` to `end`.
+   * Replaces a value that `lookup` has found by JSON in ASCII: `block` from `start` to `end`.
    * @param name where its name begins in `block`, quotes included; `nameEnd` where that ends
-   * @returns false when it takes the long way to do so, or to refuse it
+   * @returns false when `set` has to do it: it may refuse, or somebody watches keys
    */
   overwrite(
     id: number,
@@ -336,23 +291,29 @@ export class Keys implements KeyEngine {
     return true;
   }
 
-  // --- changes
+  // --- the steps of a change
 
   #store(path: Path, id: number, text: string, expiresAt: number): number | Refusal {
     if (id === NONE) {
       const refusal = unfit(path);
       if (refusal) return refusal;
     }
-    if (!this.#fits(this.#space.growth(path, id, Buffer.byteLength(text), expiresAt)))
-      return MEMORY_FULL;
+    const growth = this.#space.growth(path, id, Buffer.byteLength(text), expiresAt);
+    if (!this.#fits(growth)) return MEMORY_FULL;
     const version = this.#nextVersion(id);
-    if (this.#recorder !== null) {
-      const [record, bytes] = lengthOf(recordOf(path, version, this.#wallOf(expiresAt), text));
-      if (!this.#recorder.reserve(bytes)) return DISK_FULL;
-      this.#recorder.append(record, bytes);
-    }
+    const record = () => setRecord(path, version, wallOf(this.#clock, expiresAt), text);
+    if (!this.#recorded(record)) return DISK_FULL;
     this.#change(path, id, text, version, expiresAt);
     return version;
+  }
+
+  #delTree(path: Path): number | Refusal {
+    const subtree = this.#live.subtree(path);
+    if (subtree === null) return unfit(path) ?? NOT_FOUND;
+    if (!this.#recorded(() => delRecord(path, true))) return DISK_FULL;
+    this.#space.unlink(subtree.node);
+    if (this.#watchers.any) this.#watchers.gone(path, "del", true);
+    return subtree.count;
   }
 
   #change(path: Path, id: number, text: string, version: number, expiresAt: number): void {
@@ -360,129 +321,28 @@ export class Keys implements KeyEngine {
     if (this.#watchers.any) this.#watchers.set(path, text, version);
   }
 
-  /** Records a change that frees memory, or takes none. */
-  #recorded(change: readonly unknown[]): Refusal | null {
-    if (this.#recorder === null) return null;
-    const [record, bytes] = lengthOf(`${JSON.stringify(change)}\n`);
-    if (!this.#recorder.reserve(bytes)) return DISK_FULL;
+  /** Records a change, where changes are recorded. @returns false when the disk is full */
+  #recorded(make: () => string): boolean {
+    if (this.#recorder === null) return true;
+    const record = make();
+    const bytes = Buffer.byteLength(record);
+    if (!this.#recorder.reserve(bytes)) return false;
     this.#recorder.append(record, bytes);
-    return null;
-  }
-
-  #expire(id: number): void {
-    const node = this.#space.node(id);
-    if (!this.#space.isAttached(node)) {
-      this.#space.drop(node);
-      return;
-    }
-    const path = this.#watchers.any ? node.path() : null;
-    this.expired++;
-    this.#space.clear(node);
-    if (path) this.#watchers.gone(path, "expired", false);
-  }
-
-  #delTree(path: Path): number | Refusal {
-    const exact = this.#settleExpiries();
-    const node = this.#space.tree.find(path);
-    const count = node === null ? 0 : this.#count(node, exact);
-    if (node === null || count === 0) return unfit(path) ?? NOT_FOUND;
-    const refusal = this.#recorded(["deltree", textOf(path)]);
-    if (refusal) return refusal;
-    this.#space.uproot(node);
-    if (this.#watchers.any) this.#watchers.gone(path, "del", true);
-    return count;
-  }
-
-  // --- what is there
-
-  /** The number of the value at a path that has not expired; one that has is removed. */
-  #find(path: Path): number {
-    const id = this.#space.lookup(path);
-    if (id === NONE) return NONE;
-    const expiresAt = this.#space.values.expiresAt(id);
-    if (expiresAt === Infinity || expiresAt > this.#clock.now()) return id;
-    this.#expire(id);
-    return NONE;
-  }
-
-  /** Whether a node holds a value that has not expired; nothing changes, as visits demand. */
-  #isLive({ value }: KeyNode): boolean {
-    if (value === NONE) return false;
-    const expiresAt = this.#space.values.expiresAt(value);
-    return expiresAt === Infinity || expiresAt > this.#clock.now();
-  }
-
-  /**
-   * Removes what has expired by now, within bounds, before something is asked of whole subtrees.
-   * @returns whether that was all of it, so that what is counted is just what is there
-   */
-  #settleExpiries(): boolean {
-    const looked = this.#space.expiry.settle(this.#clock.now(), SETTLED, (id) => this.#expire(id));
-    this.#spent += looked < 0 ? SETTLED : looked;
-    return looked >= 0;
-  }
-
-  /** @param exact whether no value is held that has expired */
-  #holdsBelow({ below }: KeyNode, exact: boolean): boolean {
-    if (below === null || below.keys === 0) return false;
-    if (exact) return true;
-    return !below.all.visit(null, true, (node) => {
-      this.#spent++;
-      return !this.#isLive(node) && !this.#holdsBelow(node, exact);
-    });
-  }
-
-  /** How many values a node and those below it hold. @param exact as for `#holdsBelow` */
-  #count(node: KeyNode, exact: boolean): number {
-    const own = this.#isLive(node) ? 1 : 0;
-    if (node.below === null) return own;
-    if (exact) return own + node.below.keys;
-    let count = own;
-    node.below.all.visit(null, true, (one) => {
-      this.#spent++;
-      count += this.#count(one, exact);
-      return true;
-    });
-    return count;
+    return true;
   }
 
   #mismatch(id: number, version: number): Refusal | null {
-    const actual = id === NONE ? 0 : this.#versionOf(id);
+    const actual = id === NONE ? 0 : this.#space.values.version(id);
     if (actual === version) return null;
     const found = actual === 0 ? "there is no value" : `the version is ${actual}`;
     return new Refusal("VERSION_MISMATCH", found);
   }
 
-  #versionOf(id: number): number {
-    return this.#space.values.version(id);
-  }
-
   #nextVersion(id: number): number {
-    return id === NONE ? this.#space.floor + 1 : this.#versionOf(id) + 1;
+    return (id === NONE ? this.#space.floor : this.#space.values.version(id)) + 1;
   }
-
-  // --- memory and time
 
   #fits(growth: number): boolean {
     return growth <= 0 || this.bytes + growth <= this.#maxBytes();
   }
-
-  /** Milliseconds since 1970, which outlive a restart; 0 for never. */
-  #wallOf(expiresAt: number): number {
-    if (expiresAt === Infinity) return 0;
-    return Math.round(this.#clock.wall() + expiresAt - this.#clock.now());
-  }
-
-  #clockOf(wall: number): number {
-    return wall === 0 ? Infinity : this.#clock.now() + wall - this.#clock.wall();
-  }
-}
-
-function recordOf(path: Path, version: number, wall: number, text: string): string {
-  return `["set",${JSON.stringify(textOf(path))},${version},${wall},${text}]\n`;
-}
-
-/** A record with its length in bytes. */
-function lengthOf(record: string): [record: string, bytes: number] {
-  return [record, Buffer.byteLength(record)];
 }

@@ -1,6 +1,21 @@
-import type { Page, Paging } from "./engine.ts";
-import { type Path, SEPARATOR } from "../path.ts";
+import { type Path, SEPARATOR } from "./path.ts";
 import type { Tree, TreeNode } from "./tree.ts";
+
+/** Names in order, a page of them. */
+export interface Page {
+  /** Names relative to the namespace that was asked. */
+  readonly names: readonly string[];
+  /** Where the next page begins; null when there is none. */
+  readonly cursor: string | null;
+  /** How many names were looked at. */
+  readonly visited: number;
+}
+
+export interface Paging {
+  /** Where the page before ended. */
+  readonly after: string | null;
+  readonly limit: number;
+}
 
 /** Most nodes that one page looks at: about a millisecond's work. */
 const VISITS = 10_000;

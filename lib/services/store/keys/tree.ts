@@ -1,5 +1,5 @@
 import { Ordered, type Ranked, rankOf } from "./ordered.ts";
-import { type Path, SEPARATOR } from "../path.ts";
+import { type Path, SEPARATOR } from "./path.ts";
 
 /** Bytes of memory that a node takes besides its texts, its places among the others included; measured with a million. */
 const NODE_BYTES = 200;

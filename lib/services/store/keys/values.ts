@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { erase, GONE, mark, place, type HashTable, tableOf } from "./hash-table.ts";
 
 /**
  * What keys hold: their whole names and their JSON, as bytes outside of the
@@ -22,8 +23,6 @@ const [HASH, PLACE, OFFSET, NAME, LENGTH, ROOM] = [0, 1, 2, 3, 4, 5];
 const [DOUBLES, VERSION, EXPIRES] = [WORDS / 2, 3, 4];
 /** Slots that are moved to a larger table with each value that comes. */
 const MOVED = 16;
-/** A slot of the old table that was moved, or whose value was removed meanwhile. */
-const GONE = -1;
 /** Segments that are emptied at a time: about two milliseconds' work. */
 const EMPTIED = 4;
 
@@ -37,14 +36,7 @@ interface Segment {
   live: number;
 }
 
-/** Slots of two words: a value's number plus one (0 for none), and the hash of its name. */
-interface Table {
-  readonly slots: Int32Array;
-  readonly mask: number;
-  /** Slots that are taken. */
-  used: number;
-}
-
+/** Values by the bytes of their names. */
 export class Values {
   /** How many there are. */
   size = 0;
@@ -54,7 +46,7 @@ export class Values {
   #next = 0;
   #table = tableOf(1024);
   /** The table before it grew, and how far it has been moved. */
-  #old: Table | null = null;
+  #old: HashTable | null = null;
   #moved = 0;
   readonly #segments: (Segment | null)[] = [];
   readonly #freePlaces: number[] = [];
@@ -204,7 +196,7 @@ export class Values {
     return hash;
   }
 
-  #probe(table: Table, hash: number, bytes: Buffer, start: number, end: number): number {
+  #probe(table: HashTable, hash: number, bytes: Buffer, start: number, end: number): number {
     const { slots, mask } = table;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const number = slots[2 * slot] as number;
@@ -244,7 +236,7 @@ export class Values {
   }
 
   #move(most: number): void {
-    const { slots, mask } = this.#old as Table;
+    const { slots, mask } = this.#old as HashTable;
     const end = Math.min(mask + 1, this.#moved + most);
     for (; this.#moved < end; this.#moved++) {
       const number = slots[2 * this.#moved] as number;
@@ -369,52 +361,6 @@ export class Values {
     }
     this.#close(place);
   }
-}
-
-function tableOf(least: number): Table {
-  const size = 2 ** Math.ceil(Math.log2(least));
-  return { slots: new Int32Array(2 * size), mask: size - 1, used: 0 };
-}
-
-function place(table: Table, id: number, hash: number): void {
-  const { slots, mask } = table;
-  let slot = hash & mask;
-  while (slots[2 * slot] !== 0) slot = (slot + 1) & mask;
-  slots[2 * slot] = id + 1;
-  slots[2 * slot + 1] = hash;
-  table.used++;
-}
-
-/** Where a value is, or -1. */
-function slotOf({ slots, mask }: Table, id: number, hash: number): number {
-  for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-    const number = slots[2 * slot];
-    if (number === 0) return -1;
-    if (number === id + 1) return slot;
-  }
-}
-
-/** Takes a value out of the old table, where what comes after it must still be found. */
-function mark(table: Table, id: number, hash: number): void {
-  const slot = slotOf(table, id, hash);
-  if (slot >= 0) table.slots[2 * slot] = GONE;
-}
-
-/** Takes a value out and moves up those after it that would be nearer to where they belong. */
-function erase(table: Table, id: number, hash: number): boolean {
-  const { slots, mask } = table;
-  let hole = slotOf(table, id, hash);
-  if (hole < 0) return false;
-  table.used--;
-  for (let slot = (hole + 1) & mask; slots[2 * slot] !== 0; slot = (slot + 1) & mask) {
-    const wanted = (slots[2 * slot + 1] as number) & mask;
-    if (((slot - wanted) & mask) < ((slot - hole) & mask)) continue;
-    slots[2 * hole] = slots[2 * slot] as number;
-    slots[2 * hole + 1] = slots[2 * slot + 1] as number;
-    hole = slot;
-  }
-  slots[2 * hole] = 0;
-  return true;
 }
 
 /** Short ranges are faster without a call. */

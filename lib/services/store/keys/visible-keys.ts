@@ -1,16 +1,18 @@
-import type { KeyEngine, Page, Paging, SetTerms, Stored } from "./engine.ts";
-import { type Path, SEPARATOR, SYSTEM } from "../path.ts";
+import type { Keys, SetTerms, Stored } from "./keys.ts";
+import { type Path, SEPARATOR, SYSTEM } from "./path.ts";
 import type { Refusal } from "../refusal.ts";
+import type { Page, Paging } from "./scan.ts";
 
 /**
- * The keys of the clients, and beside them those below `^sys`, which are the
- * server's own: a list of all keys does not show them, one of `sys` does.
+ * The keys that clients see: their own, and beside them those below `^sys`,
+ * which are the server's: a list of all keys does not show them, one of `sys`
+ * does. Each method is as that of `Keys`.
  */
-export class Spaces implements KeyEngine {
-  readonly #keys: KeyEngine;
-  readonly #system: KeyEngine;
+export class VisibleKeys {
+  readonly #keys: Keys;
+  readonly #system: Keys;
 
-  constructor(keys: KeyEngine, system: KeyEngine) {
+  constructor(keys: Keys, system: Keys) {
     this.#keys = keys;
     this.#system = system;
   }
@@ -19,7 +21,11 @@ export class Spaces implements KeyEngine {
     return this.#of(path).get(path);
   }
 
-  // Nobody but the server writes below ^sys: these are refused before they get here.
+  left(stored: Stored): number | null {
+    return this.#keys.left(stored);
+  }
+
+  // A change below ^sys is refused before it gets here.
 
   set(path: Path, text: string, terms: SetTerms): number | Refusal {
     return this.#keys.set(path, text, terms);
@@ -55,11 +61,11 @@ export class Spaces implements KeyEngine {
     return this.#of(namespace).next(namespace, name, back);
   }
 
-  spent(): number {
-    return this.#keys.spent() + this.#system.spent();
+  takeVisits(): number {
+    return this.#keys.takeVisits() + this.#system.takeVisits();
   }
 
-  #of(path: Path): KeyEngine {
+  #of(path: Path): Keys {
     return path[0] === SYSTEM ? this.#system : this.#keys;
   }
 }

@@ -1,4 +1,4 @@
-import { Refusal } from "./refusal.ts";
+import { Refusal } from "../refusal.ts";
 
 /** Parts of a key from the outermost: `users^42^name` is `["users", "42", "name"]`. */
 export type Path = readonly string[];

@@ -1,0 +1,159 @@
+import type { Clock } from "../../../host/clock.ts";
+import { type KeyNode, KeySpace, NONE } from "./key-space.ts";
+import type { Path } from "./path.ts";
+import { namespacesBelow, type Page, type Paging, scanBelow } from "./scan.ts";
+
+/** Hears of changes to keys. */
+export interface Watchers {
+  /** Whether there are any; otherwise nothing needs to be told. */
+  readonly any: boolean;
+  set(path: Path, text: string, version: number): void;
+  gone(path: Path, why: "del" | "expired", tree: boolean): void;
+}
+
+/** How many expired keys a sweep removes: about two milliseconds' work. */
+const SWEPT = 2000;
+/** How many expired keys are removed before a question about whole subtrees is answered. */
+const SETTLED = 10_000;
+/** How many keys of deleted subtrees a sweep frees. */
+const FREED = 10_000;
+
+/**
+ * The keys that have not expired, one by one and in lists. Expired ones are
+ * removed when they are met, and otherwise by the sweep.
+ */
+export class LiveKeys {
+  /** Values that have expired. */
+  expired = 0;
+  readonly space = new KeySpace();
+  readonly #clock: Pick<Clock, "now">;
+  readonly #watchers: Watchers;
+  /** Names looked at since `takeVisits`. */
+  #visits = 0;
+
+  constructor(clock: Pick<Clock, "now">, watchers: Watchers) {
+    this.#clock = clock;
+    this.#watchers = watchers;
+  }
+
+  /** The number of the value at a path that has not expired; one that has is removed. */
+  find(path: Path): number {
+    const id = this.space.lookup(path);
+    if (id === NONE) return NONE;
+    const expiresAt = this.space.values.expiresAt(id);
+    if (expiresAt === Infinity || expiresAt > this.#clock.now()) return id;
+    this.#expire(id);
+    return NONE;
+  }
+
+  /** Removes what has expired and frees deleted subtrees, some at a time. */
+  sweep(): void {
+    this.space.expiry.sweep(this.#clock.now(), SWEPT, (id) => this.#expire(id));
+    this.space.freeUnlinked(FREED);
+    this.space.values.tidy();
+  }
+
+  /** How many names were looked at since the last call, in questions about many of them. */
+  takeVisits(): number {
+    const visits = this.#visits;
+    this.#visits = 0;
+    return visits;
+  }
+
+  // --- many keys
+
+  /** Keys with values below a namespace whose text begins with `prefix`. */
+  scan(namespace: Path, prefix: string, paging: Paging): Page {
+    const live = (node: KeyNode) => this.#isLive(node);
+    const page = scanBelow(this.space.tree, namespace, prefix, paging, live);
+    this.#visits += page.visited;
+    return page;
+  }
+
+  /** Nodes right below a namespace that have keys below them. */
+  namespaces(namespace: Path, paging: Paging): Page {
+    const exact = this.#settleExpiries();
+    const holds = (node: KeyNode) => this.#holdsBelow(node, exact);
+    const page = namespacesBelow(this.space.tree, namespace, paging, holds);
+    this.#visits += page.visited;
+    return page;
+  }
+
+  /** The name of the sibling after (or with `back` before) a name, which need not exist; "" is before the first and after the last. */
+  next(namespace: Path, name: string, back: boolean): string | null {
+    const exact = this.#settleExpiries();
+    const level = this.space.tree.find(namespace)?.below;
+    if (!level) return null;
+    let found: string | null = null;
+    const see = (node: KeyNode) => {
+      this.#visits++;
+      if (!this.#isLive(node) && !this.#holdsBelow(node, exact)) return true;
+      found = node.name;
+      return false;
+    };
+    const from = name === "" ? null : name;
+    if (back) level.all.visitBack(from, see);
+    else level.all.visit(from, false, see);
+    return found;
+  }
+
+  /** The node at a path, and how many values it and those below it hold; null when there are none. */
+  subtree(path: Path): { node: KeyNode; count: number } | null {
+    const exact = this.#settleExpiries();
+    const node = this.space.tree.find(path);
+    const count = node === null ? 0 : this.#count(node, exact);
+    return node === null || count === 0 ? null : { node, count };
+  }
+
+  /** Whether a node holds a value that has not expired. Nothing is removed, since lists that are visited must not change. */
+  #isLive({ value }: KeyNode): boolean {
+    if (value === NONE) return false;
+    const expiresAt = this.space.values.expiresAt(value);
+    return expiresAt === Infinity || expiresAt > this.#clock.now();
+  }
+
+  /** @param exact whether no expired value is held, so that the tree's own counts are right */
+  #holdsBelow({ below }: KeyNode, exact: boolean): boolean {
+    if (below === null || below.keys === 0) return false;
+    if (exact) return true;
+    return !below.all.visit(null, true, (node) => {
+      this.#visits++;
+      return !this.#isLive(node) && !this.#holdsBelow(node, exact);
+    });
+  }
+
+  /** How many values a node and those below it hold. @param exact as for `#holdsBelow` */
+  #count(node: KeyNode, exact: boolean): number {
+    const own = this.#isLive(node) ? 1 : 0;
+    if (node.below === null) return own;
+    if (exact) return own + node.below.keys;
+    let count = own;
+    node.below.all.visit(null, true, (one) => {
+      this.#visits++;
+      count += this.#count(one, exact);
+      return true;
+    });
+    return count;
+  }
+
+  // --- expiring
+
+  /** Removes what has expired by now, up to a bound. @returns whether that was all of it */
+  #settleExpiries(): boolean {
+    const looked = this.space.expiry.settle(this.#clock.now(), SETTLED, (id) => this.#expire(id));
+    this.#visits += looked < 0 ? SETTLED : looked;
+    return looked >= 0;
+  }
+
+  #expire(id: number): void {
+    const node = this.space.node(id);
+    if (!this.space.isAttached(node)) {
+      this.space.drop(node);
+      return;
+    }
+    const path = this.#watchers.any ? node.path() : null;
+    this.expired++;
+    this.space.clear(node);
+    if (path) this.#watchers.gone(path, "expired", false);
+  }
+}

@@ -1,0 +1,93 @@
+import type { Clock } from "../../../host/clock.ts";
+import { type KeyNode, type KeySpace, NONE } from "./key-space.ts";
+import { type Path, SEPARATOR, textOf } from "./path.ts";
+import { scanBelow } from "./scan.ts";
+
+/**
+ * The form in which changes of keys are recorded and read back: each record is
+ * a line of JSON. Times in it are milliseconds since 1970, which outlive a
+ * restart; 0 is never.
+ *
+ *     ["set",KEY,VERSION,EXPIRES,VALUE]   ["expire",KEY,EXPIRES]
+ *     ["del",KEY]   ["deltree",KEY]       ["floor",VERSION]
+ */
+
+type Time = Pick<Clock, "now" | "wall">;
+
+/** How much a slice of a snapshot holds at least, unless it is the last, in characters. */
+const SLICE = 64 * 1024;
+
+/** @param wall when it expires, by `wallOf` */
+export function setRecord(path: Path, version: number, wall: number, text: string): string {
+  return `["set",${JSON.stringify(textOf(path))},${version},${wall},${text}]\n`;
+}
+
+export function delRecord(path: Path, tree: boolean): string {
+  return `${JSON.stringify([tree ? "deltree" : "del", textOf(path)])}\n`;
+}
+
+/** @param wall when it expires, by `wallOf` */
+export function expireRecord(path: Path, wall: number): string {
+  return `${JSON.stringify(["expire", textOf(path), wall])}\n`;
+}
+
+/** The time of a record for one of the clock. */
+export function wallOf(clock: Time, expiresAt: number): number {
+  if (expiresAt === Infinity) return 0;
+  return Math.round(clock.wall() + expiresAt - clock.now());
+}
+
+function clockOf(clock: Time, wall: number): number {
+  return wall === 0 ? Infinity : clock.now() + wall - clock.wall();
+}
+
+/** Applies a record that was read back. */
+export function applyRecord(space: KeySpace, clock: Time, record: readonly unknown[]): void {
+  const [kind, second, third] = record;
+  if (kind === "floor") {
+    space.floor = Math.max(space.floor, second as number);
+    space.highest = Math.max(space.highest, space.floor);
+    return;
+  }
+  const path = (second as string).split(SEPARATOR);
+  if (kind === "set") {
+    const [, , version, wall, value] = record as [string, string, number, number, unknown];
+    const id = space.lookup(path);
+    space.write(path, id, JSON.stringify(value), version, clockOf(clock, wall));
+    return;
+  }
+  const node = space.tree.find(path);
+  if (node === null) return;
+  if (kind === "deltree") space.unlink(node);
+  else if (node.value === NONE) return;
+  else if (kind === "expire") space.expireAt(node.value, clockOf(clock, third as number));
+  else space.clear(node);
+}
+
+/**
+ * Everything as records, a slice with each call, null at the end. Keys may
+ * change between two calls, and are then as they were at one moment or the other.
+ */
+export function snapshotOf(space: KeySpace, clock: Time): () => string | null {
+  let after: string | null = null;
+  let ended = false;
+  // Expired values are included until they are swept: their versions are taken until then.
+  const isHeld = ({ value }: KeyNode) => value !== NONE;
+  return () => {
+    if (ended) return null;
+    // In each slice, since it may have grown: no version may come twice.
+    let text = `${JSON.stringify(["floor", space.floor])}\n`;
+    const page = scanBelow(space.tree, [], "", { after, limit: 500 }, isHeld);
+    for (const name of page.names) {
+      const path = name.split(SEPARATOR);
+      const id = space.lookup(path);
+      const wall = wallOf(clock, space.values.expiresAt(id));
+      text += setRecord(path, space.values.version(id), wall, space.values.text(id));
+      after = name;
+      if (text.length >= SLICE) return text;
+    }
+    after = page.cursor;
+    ended = after === null;
+    return text;
+  };
+}
