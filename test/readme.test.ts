@@ -7,11 +7,10 @@ import { settings } from "../lib/config/table.ts";
 import { HandClock } from "../lib/host/clock.ts";
 import { Program } from "../lib/host/lifecycle.ts";
 import { Log } from "../lib/host/log.ts";
-import { storeReference } from "../lib/services/store/commands/reference.ts";
 import { ask, boot, bootStore, dial, NOBODY, until } from "./kit.ts";
+import { everyPage } from "./pages.ts";
 
 const root = join(import.meta.dir, "..");
-const readme = await Bun.file(join(root, "README.md")).text();
 const folder = mkdtempSync(join(tmpdir(), "summoner-readme-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const programs: Bun.Subprocess[] = [];
@@ -21,10 +20,10 @@ afterEach(() => {
 
 /** The example whose first line names it, written where it can run; imports lead to this checkout. */
 async function example(name: string, change = (code: string) => code): Promise<string> {
-  const start = readme.indexOf(`// ${name}\n`);
+  const start = everyPage.indexOf(`// ${name}\n`);
   expect(start).toBeGreaterThan(0);
-  const code = readme
-    .slice(start, readme.indexOf("\n```", start))
+  const code = everyPage
+    .slice(start, everyPage.indexOf("\n```", start))
     .replaceAll('"../../', `"${root}/lib/`)
     .replaceAll('"./index.ts"', `"${root}/index.ts"`);
   const path = join(folder, name);
@@ -57,7 +56,7 @@ async function started(path: string, args: string[], pattern: RegExp) {
 
 const READY = /relay is ready on 127\.0\.0\.1:(\d+)/;
 
-describe("the README's examples", () => {
+describe("the examples of the pages", () => {
   test.each(["server.ts", "plain.ts"])("%s relays lines until it is told to stop", async (name) => {
     await Bun.write(join(folder, "server.json"), '{ "version": "rust", "port": 0 }');
     const path = await example(name, (code) =>
@@ -171,11 +170,11 @@ describe("the README's examples", () => {
 
 /** What stands in the code block that follows a mark. */
 function marked(mark: string): string {
-  const block = new RegExp(`<!-- ${mark} -->\\n\\n\`\`\`\\w*\\n([^]*?)\\n\`\`\``).exec(readme);
+  const block = new RegExp(`<!-- ${mark} -->\\n\\n\`\`\`\\w*\\n([^]*?)\\n\`\`\``).exec(everyPage);
   return block?.[1] as string;
 }
 
-describe("what the README tells of the store", () => {
+describe("what the store's page tells", () => {
   test("every line of its session is answered just so", async () => {
     const booted = await bootStore();
     const client = await booted.join();
@@ -206,10 +205,5 @@ describe("what the README tells of the store", () => {
     expect(await publish("orders^shop^1")).toEqual({ result: 0 });
     expect((await publish("orders^eu")).error.code).toBe("FORBIDDEN");
     await booted.stop();
-  });
-
-  test("its tables are those of the commands", () => {
-    const found = /<!-- store-actions -->\n([^]*?)<!-- \/store-actions -->/.exec(readme);
-    expect(found?.[1]?.trim()).toBe(storeReference().trim());
   });
 });

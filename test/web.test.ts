@@ -842,13 +842,13 @@ describe.skipIf(!openssl)("HTTPS", () => {
   });
 });
 
-test("the README has every route and every action with its fields", async () => {
-  const readme = await Bun.file(join(import.meta.dir, "..", "README.md")).text();
+test("the page has every route and every action with its fields", async () => {
+  const page = await Bun.file(join(import.meta.dir, "../lib/services/web/README.md")).text();
   for (const path of ["/healthz", "/readyz", "/varz", "/connz", "/metrics", "/events"]) {
-    expect(readme).toContain(`\n| \`${path}\` `);
+    expect(page).toContain(`\n| \`${path}\` `);
   }
   for (const [name, { fields }] of Object.entries(ACTIONS)) {
-    const row = readme.split("\n").find((line) => line.startsWith(`| \`${name}\` `)) ?? "";
+    const row = page.split("\n").find((line) => line.startsWith(`| \`${name}\` `)) ?? "";
     const named = [...row.matchAll(/`([\w-]+)`/g)].map(([, word]) => word as string);
     expect(named).toEqual([name, ...Object.keys(fields)]);
   }

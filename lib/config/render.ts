@@ -1,5 +1,5 @@
 import { markdownTable } from "./markdown.ts";
-import type { Entries, Option, Section } from "./option.ts";
+import type { Entries, Option } from "./option.ts";
 import { optionPaths, type Reading, valueAt } from "./read.ts";
 
 const WIDTH = 78;
@@ -73,9 +73,17 @@ function comment(sentence: string): string[] {
   return [...lines, line];
 }
 
-/** The reference of all settings as Markdown, one table a section. */
-export function renderReference(entries: Entries): string {
-  return `${referenceOf("Top level", "", entries, []).join("\n").trim()}\n`;
+/**
+ * The reference of settings as Markdown, one table a section. Sections of a service that override
+ * those of the whole server are told in a sentence.
+ * @param names keys and sections of the top level; all, when not given
+ */
+export function renderReference(
+  entries: Entries,
+  names: readonly string[] = Object.keys(entries),
+): string {
+  const wanted = Object.fromEntries(names.map((name) => [name, entries[name] as Entries[string]]));
+  return `${referenceOf("Top level", "", wanted, [], entries).join("\n").trim()}\n`;
 }
 
 function referenceOf(
@@ -83,24 +91,39 @@ function referenceOf(
   about: string,
   entries: Entries,
   path: readonly string[],
+  all: Entries,
 ): string[] {
-  const options = Object.entries(entries).filter(([, entry]) => entry.kind === "option");
-  const lines = [`### ${title}`, ""];
-  if (about !== "") lines.push(about, "");
-  lines.push(
-    ...markdownTable([
-      ["Key", "Default", "Allowed", "Meaning"],
-      ...options.map(([key, entry]) => referenceRow(key, entry as Option<unknown>)),
-    ]),
-    "",
-  );
+  const lines: string[] = [];
+  const rows: string[][] = [];
+  const own: string[] = [];
+  const overriding: string[] = [];
   for (const [key, entry] of Object.entries(entries)) {
-    if (entry.kind !== "section") continue;
-    const { about: inner, entries: below } = entry as Section;
-    const deeper = [...path, key];
-    lines.push(...referenceOf(`\`[${deeper.join(".")}]\``, inner, below, deeper));
+    if (entry.kind === "option") rows.push(referenceRow(key, entry));
+    else if (path.length > 0 && all[key]?.kind === "section") overriding.push(key);
+    else {
+      const deeper = [...path, key];
+      own.push(...referenceOf(named(deeper), entry.about, entry.entries, deeper, all));
+    }
   }
-  return lines;
+  if (rows.length > 0) {
+    lines.push(`### ${title}`, "");
+    if (about !== "") lines.push(about, "");
+    lines.push(...markdownTable([["Key", "Default", "Allowed", "Meaning"], ...rows]), "");
+  }
+  if (overriding.length > 0) {
+    const these = overriding.map((key) => named([...path, key])).join(" and ");
+    const those = overriding.map((key) => named([key])).join(" and ");
+    lines.push(
+      `${these} have the keys of ${those}, for this service alone; a key not given there follows those of the whole server.`,
+      "",
+    );
+  }
+  return [...lines, ...own];
+}
+
+/** A section as the file writes it. */
+function named(path: readonly string[]): string {
+  return `\`[${path.join(".")}]\``;
 }
 
 function referenceRow(key: string, option: Option<unknown>): string[] {

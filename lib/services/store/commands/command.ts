@@ -38,7 +38,7 @@ export interface Surroundings {
 /** An answer without its braces, as `"result":1`, or why there is none. */
 export type Answer = string | Refusal;
 
-/** A row of the command table: validation, HELP and the README are made from it. */
+/** A row of the command table: validation, HELP and the page of the store are made from it. */
 export interface Command {
   /** One sentence. */
   readonly about: string;

@@ -2,7 +2,7 @@ import { markdownTable } from "../../../config/markdown.ts";
 import { COMMANDS } from "./commands.ts";
 import { CODES } from "../refusal.ts";
 
-/** The actions, their fields and the codes of refusals as Markdown, as the README has them. */
+/** The actions, their fields and the codes of refusals as Markdown, as the page of the store has them. */
 export function storeReference(): string {
   const codes = Object.entries(CODES).map(([code, about]) => [`\`${code}\``, about]);
   return [

@@ -1,0 +1,137 @@
+// Writes what is made from tables of the code: summoner.toml, and in the pages what stands between
+// two marks. With --check it writes nothing and fails when something is out of date.
+import { join } from "node:path";
+import { COMMANDS } from "../lib/cli/commands.ts";
+import { markdownTable } from "../lib/config/markdown.ts";
+import type { Entries } from "../lib/config/option.ts";
+import { presets } from "../lib/config/presets.ts";
+import { renderReference, renderToml } from "../lib/config/render.ts";
+import { servicesOf } from "../lib/config/services.ts";
+import { settings } from "../lib/config/table.ts";
+import { storeReference } from "../lib/services/store/commands/reference.ts";
+import { ACTIONS } from "../lib/services/web/admin.ts";
+
+/** What stands between `<!-- name: words -->` and `<!-- /name -->`, by name. */
+const BLOCKS: Readonly<Record<string, (entries: Entries, words: readonly string[]) => string>> = {
+  settings: (entries, names) => renderReference(entries, names.length > 0 ? names : undefined),
+  presets: () =>
+    table(
+      ["Preset", "What for"],
+      Object.entries(presets).map(([name, { about }]) => [name, about]),
+    ),
+  commands: () =>
+    table(
+      ["Command", "What it does"],
+      COMMANDS.map(({ name, about }) => [name, about]),
+    ),
+  "store-actions": storeReference,
+  "web-actions": () =>
+    table(
+      ["`POST /admin/...`", "What it does", "Fields"],
+      Object.entries(ACTIONS).map(([name, { about, fields }]) => [
+        name,
+        about,
+        Object.entries(fields)
+          .map(([field, meaning]) => `\`${field}\`: ${meaning}`)
+          .join("; "),
+      ]),
+    ),
+};
+
+/** A table whose first column is code. */
+function table(head: string[], rows: readonly (readonly string[])[]): string {
+  const body = rows.map(([name, ...rest]) => [`\`${name}\``, ...rest]);
+  return markdownTable([head, ...body]).join("\n");
+}
+
+/** The files that are generated or have generated parts, as they should be. */
+export interface Generated {
+  readonly files: ReadonlyMap<string, string>;
+  /** What keeps a file from being so, one line each. */
+  readonly problems: readonly string[];
+}
+
+/** Makes everything for the pages below a folder; writes nothing. */
+export async function generate(root: string, entries: Entries): Promise<Generated> {
+  const files = new Map([["summoner.toml", renderToml(entries)]]);
+  const problems: string[] = [];
+  const found = ["README.md", ...new Bun.Glob("lib/**/README.md").scanSync(root)];
+  const paths = found.map((path) => path.replaceAll("\\", "/")).toSorted();
+  const texts = new Map<string, string>();
+  for (const path of paths) texts.set(path, await Bun.file(join(root, path)).text());
+  for (const { name, about } of servicesOf(entries)) {
+    const path = `lib/services/${name}/README.md`;
+    const text = texts.get(path);
+    if (text === undefined) texts.set(path, firstPage(name, about));
+    else if (!settingsIn(text).includes(name)) {
+      problems.push(`${path}: has no <!-- settings: ${name} --> with <!-- /settings --> after it`);
+    }
+  }
+  for (const [path, text] of texts) {
+    files.set(
+      path,
+      filled(text, entries, (problem) => problems.push(`${path}: ${problem}`)),
+    );
+  }
+  return { files, problems };
+}
+
+/** What a service's page begins as. */
+function firstPage(name: string, about: string): string {
+  const title = name.slice(0, 1).toUpperCase() + name.slice(1);
+  return `# ${title}\n\n${about}\n\n## Settings\n\n<!-- settings: ${name} -->\n<!-- /settings -->\n`;
+}
+
+const MARK = /^<!-- ([\w-]+)(?:: (.*))? -->$/gm;
+
+/** The names that the blocks of settings in a page have. */
+function settingsIn(text: string): string[] {
+  const marks = [...text.matchAll(MARK)].filter(([, name]) => name === "settings");
+  return marks.flatMap(([, , words = ""]) => words.split(" "));
+}
+
+/** A page with what stands between its marks made anew. */
+function filled(text: string, entries: Entries, problem: (what: string) => void): string {
+  let [done, rest] = ["", text];
+  for (const [mark, name = "", words = ""] of text.matchAll(MARK)) {
+    const block = BLOCKS[name];
+    if (block === undefined) continue;
+    const names = words.split(" ").filter((word) => word !== "");
+    const unknown = name === "settings" && names.find((one) => !Object.hasOwn(entries, one));
+    const start = rest.indexOf(mark) + mark.length;
+    const end = rest.indexOf(`<!-- /${name} -->`, start);
+    if (end < 0) problem(`${mark} has no <!-- /${name} -->`);
+    else if (unknown) problem(`${mark}: there is no setting ${unknown}`);
+    else {
+      done += `${rest.slice(0, start)}\n\n${block(entries, names).trim()}\n\n`;
+      rest = rest.slice(end);
+    }
+  }
+  return done + rest;
+}
+
+/** @returns the exit code */
+async function main(words: readonly string[]): Promise<number> {
+  if (words.some((word) => word !== "--check")) {
+    console.error("bun run generate [--check]");
+    return 2;
+  }
+  const root = join(import.meta.dir, "..");
+  const { files, problems } = await generate(root, settings);
+  for (const problem of problems) console.error(problem);
+  let stale = 0;
+  for (const [path, text] of files) {
+    const file = Bun.file(join(root, path));
+    const exists = await file.exists();
+    if (exists && (await file.text()) === text) continue;
+    stale++;
+    if (!words.includes("--check")) {
+      await file.write(text);
+      console.log(`${path}: written`);
+    } else console.error(`${path}: ${exists ? "out of date" : "missing"}; run bun run generate`);
+  }
+  if (words.includes("--check") && stale > 0) return 1;
+  return problems.length > 0 ? 1 : 0;
+}
+
+if (import.meta.main) process.exit(await main(process.argv.slice(2)));
