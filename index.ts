@@ -22,7 +22,7 @@ export { Ticker, type TickerStatus, type Ticks } from "./lib/services/web/ticker
 export { ConfigError, type Guest, type RunOptions, type ServerOptions } from "./lib/server.ts";
 
 /** Every service, by the name of its section. */
-const services: Services<Config> = {
+export const services: Services<Config> = {
   relay: (config, host) => new Relay(config, host),
   web,
   store,

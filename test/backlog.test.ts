@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { boot, type Booted, clientsOf, enveloped, type Peer, turn, until } from "./kit.ts";
+import { boot, type Booted, enveloped, type Peer, turn, until } from "./kit.ts";
 
 let server: Booted;
 afterEach(() => server.stop());
@@ -28,7 +28,7 @@ async function takes(peer: Peer, from: number, count: number): Promise<void> {
 
 describe("a client that never reads", () => {
   test("is closed as slow and quarantined once its outbox is full; the others get every line and memory returns", async () => {
-    server = await boot({ ...FREE, relay: { outbox_bytes: MB } });
+    server = await boot("relay", { ...FREE, relay: { outbox_bytes: MB } });
     const [a, b, stalled] = [await server.join(), await server.join(), await server.join()];
     stalled.pause();
     let sent = 0;
@@ -54,7 +54,7 @@ describe("a client that never reads", () => {
   });
 
   test("is not quarantined by the plain backend", async () => {
-    server = await boot({ version: "python", relay: { outbox_bytes: MB } });
+    server = await boot("relay", { version: "python", relay: { outbox_bytes: MB } });
     const [a, b, stalled] = [await server.join(), await server.join(), await server.join()];
     stalled.pause();
     for (let sent = 0; stat("closed_slow") === 0; sent += 100) {
@@ -69,7 +69,7 @@ describe("a client that never reads", () => {
 
 describe("a flood", () => {
   test("loses nothing for a reader that is merely slower, since senders wait for it", async () => {
-    server = await boot({ ...FREE, relay: { outbox_bytes: MB } });
+    server = await boot("relay", { ...FREE, relay: { outbox_bytes: MB } });
     const [a, slower] = [await server.join(), await server.join()];
     slower.pause();
     const total = 20_000;
@@ -84,7 +84,7 @@ describe("a flood", () => {
   });
 
   test("of tiny lines, which grow many times over in their envelopes, loses nothing either", async () => {
-    server = await boot({ ...FREE, relay: { outbox_bytes: MB } });
+    server = await boot("relay", { ...FREE, relay: { outbox_bytes: MB } });
     const [a, slower] = [await server.join(), await server.join()];
     slower.pause();
     const total = 400_000;
@@ -100,7 +100,7 @@ describe("a flood", () => {
   });
 
   test("pauses senders when all outboxes together pass total_outbox_bytes, before one alone is full", async () => {
-    server = await boot({ ...FREE, relay: { outbox_bytes: MB, total_outbox_bytes: MB } });
+    server = await boot("relay", { ...FREE, relay: { outbox_bytes: MB, total_outbox_bytes: MB } });
     const [a, b, stalled] = [await server.join(), await server.join(), await server.join()];
     stalled.pause();
     const send = async (lines: number) => {
@@ -121,7 +121,7 @@ describe("a flood", () => {
   });
 
   test("pauses senders above total_outbox_bytes; then the reader with the most waiting is closed at each stall_ms", async () => {
-    server = await boot({
+    server = await boot("relay", {
       ...FREE,
       relay: { outbox_bytes: 4 * MB, total_outbox_bytes: 4 * MB, stall_ms: 500 },
     });
@@ -150,12 +150,15 @@ describe("a flood", () => {
   });
 
   test("a reader that halves what waits for it is kept", async () => {
-    server = await boot({ ...FREE, relay: { outbox_bytes: 4 * MB, total_outbox_bytes: 4 * MB } });
+    server = await boot("relay", {
+      ...FREE,
+      relay: { outbox_bytes: 4 * MB, total_outbox_bytes: 4 * MB },
+    });
     const [a, reader] = [await server.join(), await server.join()];
     reader.pause();
     a.send(flood(0, 20_000));
     await until(() => stat("backlog_pauses") > 0);
-    const waiting = () => clientsOf(server.relay).at(1)?.outboxBytes ?? 0;
+    const waiting = () => server.clients().at(1)?.outboxBytes ?? 0;
     const before = waiting();
     server.clock.advance(400);
     reader.resume();
@@ -170,13 +173,13 @@ describe("a flood", () => {
 
 describe("a stop", () => {
   test("sends what a slow client is owed before its notice", async () => {
-    server = await boot({ ...FREE, relay: ROOMY });
+    server = await boot("relay", { ...FREE, relay: ROOMY });
     const [a, slow] = [await server.join(), await server.join()];
     slow.pause();
     a.send(flood(0, 10_000));
     await until(() => stat("lines_relayed") === 10_000);
     expect(stat("pinned_bytes")).toBeGreaterThan(0);
-    const drained = server.program.drain(10_000);
+    const drained = server.drain(10_000);
     slow.resume();
     await takes(slow, 0, 10_000);
     expect(await slow.next()).toBe("Warning: Server is shutting down.");
@@ -185,13 +188,13 @@ describe("a stop", () => {
   });
 
   test("cuts a client that takes nothing at the deadline", async () => {
-    server = await boot({ ...FREE, relay: ROOMY });
+    server = await boot("relay", { ...FREE, relay: ROOMY });
     const [a, stalled] = [await server.join(), await server.join()];
     stalled.pause();
     a.send(flood(0, 10_000));
     await until(() => stat("lines_relayed") === 10_000);
     let over = false;
-    const drained = server.program.drain(5000).then(() => {
+    const drained = server.drain(5000).then(() => {
       over = true;
     });
     await a.closed;
@@ -205,7 +208,7 @@ describe("a stop", () => {
 });
 
 test("all receivers see all lines in one order, and each sender's in the order sent", async () => {
-  server = await boot({ version: "python" });
+  server = await boot("relay", { version: "python" });
   const senders = await Promise.all(Array.from({ length: 10 }, () => server.join()));
   const [b, c] = [await server.join(), await server.join()];
   for (let i = 0; i < 200; i++) for (const sender of senders) sender.send(`${i}:\n`);

@@ -21,7 +21,7 @@ function folderWith(settings: string | null = null): string {
 }
 
 async function relay(object: Record<string, unknown> = {}) {
-  const server = await boot(object);
+  const server = await boot("relay", object);
   endings.push(() => server.stop());
   return { ...server, clients: () => server.stats()["clients"] as number };
 }
@@ -88,7 +88,7 @@ describe("send", () => {
     const server = await relay();
     const peer = await server.join();
     const texts = ['{"hi": 1}', "two words", "\\n is no newline"];
-    expect(await start(["send", ...at(server.port), ...texts]).ends()).toEqual(WELL);
+    expect(await start(["send", ...at(server.port()), ...texts]).ends()).toEqual(WELL);
     await until(() => peer.lines.length === 3);
     expect(contents(peer.lines)).toEqual(texts);
   });
@@ -96,7 +96,7 @@ describe("send", () => {
   test("sends standard input as it comes, a last line without newline too", async () => {
     const server = await relay();
     const peer = await server.join();
-    const client = start(["send", ...at(server.port)], null);
+    const client = start(["send", ...at(server.port())], null);
     client.type("one\ntwo\nth");
     expect(contents([await peer.next(), await peer.next()])).toEqual(["one", "two"]);
     client.type("ree\nfour");
@@ -108,7 +108,7 @@ describe("send", () => {
 
   test("sends nothing of an empty input", async () => {
     const server = await relay();
-    expect(await start(["send", ...at(server.port)]).ends()).toEqual(WELL);
+    expect(await start(["send", ...at(server.port())]).ends()).toEqual(WELL);
     expect(server.stats()).toMatchObject({ accepted: 1, lines_in: 0 });
   });
 
@@ -160,7 +160,7 @@ describe("send tells with exit code 1 that", () => {
   test("a line was refused", async () => {
     const server = await relay({ hyper_parameters: { rate_limit_msgs_per_minute: 2 } });
     const peer = await server.join();
-    const { out, err, code } = await start(["send", ...at(server.port), "a", "b", "c"]).ends();
+    const { out, err, code } = await start(["send", ...at(server.port()), "a", "b", "c"]).ends();
     expect([out, code]).toEqual(["", 1]);
     expect(err).toBe("Warning: You are sending messages too quickly. Please slow down.\n");
     await until(() => peer.lines.length === 2);
@@ -170,7 +170,7 @@ describe("send tells with exit code 1 that", () => {
   test("a line was no text, or too long", async () => {
     const server = await relay({ relay: { max_line_bytes: 300 } });
     const input = Buffer.concat([Buffer.from([0xff, 10]), Buffer.from("x".repeat(300))]);
-    const { err, code } = await start(["send", ...at(server.port)], input).ends();
+    const { err, code } = await start(["send", ...at(server.port())], input).ends();
     expect(code).toBe(1);
     expect(err).toMatch(
       /^Warning: Your line is not valid UTF-8 and was not sent\.\nWarning: Your line is too long .*\n$/,
@@ -179,8 +179,8 @@ describe("send tells with exit code 1 that", () => {
 
   test("it may not come in", async () => {
     const server = await relay();
-    server.relay.quarantine.impose("127.0.0.1", 60);
-    const { err, code } = await start(["send", ...at(server.port)], null).ends();
+    server.running().quarantine?.impose("127.0.0.1", 60);
+    const { err, code } = await start(["send", ...at(server.port())], null).ends();
     expect(code).toBe(1);
     expect(err).toMatch(
       /^Warning: You are in quarantine\. .*\nerror: 127\.0\.0\.1:\d+ closed the connection before it had read everything\n$/,
@@ -189,7 +189,7 @@ describe("send tells with exit code 1 that", () => {
 
   test("the server has gone while nothing was typed", async () => {
     const server = await relay();
-    const client = start(["send", ...at(server.port)], null);
+    const client = start(["send", ...at(server.port())], null);
     client.type("one\n");
     await until(() => server.stats()["lines_in"] === 1);
     await server.stop();
@@ -210,9 +210,9 @@ describe("send tells with exit code 1 that", () => {
   test("nobody listens", async () => {
     const server = await relay();
     await server.stop();
-    expect(await start(["send", ...at(server.port), "one"]).ends()).toEqual({
+    expect(await start(["send", ...at(server.port()), "one"]).ends()).toEqual({
       out: "",
-      err: `error: no relay on 127.0.0.1:${server.port}: nobody listens there\n`,
+      err: `error: no relay on 127.0.0.1:${server.port()}: nobody listens there\n`,
       code: 1,
     });
   });
@@ -250,7 +250,7 @@ test.each([
 describe("listen", () => {
   test("prints who sent what, without letting it command the terminal", async () => {
     const server = await relay();
-    const client = start(["listen", ...at(server.port), "--count", "3"]);
+    const client = start(["listen", ...at(server.port()), "--count", "3"]);
     await until(() => server.clients() === 1);
     const peer = await server.join();
     peer.send('{"a": [1]}\ntab\there \x1b[31mred\x07\x9b\r\nend\nfour\n');
@@ -263,7 +263,7 @@ describe("listen", () => {
 
   test("--json prints envelopes as they come", async () => {
     const server = await relay();
-    const client = start(["listen", ...at(server.port), "--json", "--count", "2"]);
+    const client = start(["listen", ...at(server.port()), "--json", "--count", "2"]);
     await until(() => server.clients() === 1);
     const [peer, other] = [await server.join(), await server.join()];
     peer.send('{"n": 12345678901234567890}\n\x1b[31m "é"\n');
@@ -273,7 +273,7 @@ describe("listen", () => {
 
   test.each(["SIGINT", "SIGTERM"] as const)("ends with %s, well", async (signal) => {
     const server = await relay();
-    const client = start(["listen", ...at(server.port)], null);
+    const client = start(["listen", ...at(server.port())], null);
     await until(() => server.clients() === 1);
     const peer = await server.join();
     peer.send("one\n");
@@ -284,17 +284,17 @@ describe("listen", () => {
 
   test("tells that the server has gone", async () => {
     const server = await relay();
-    const client = start(["listen", ...at(server.port)]);
+    const client = start(["listen", ...at(server.port())]);
     await until(() => server.clients() === 1);
     await server.stop();
     expect(await client.ends()).toEqual({
       out: "",
-      err: `Warning: Server is shutting down.\nerror: 127.0.0.1:${server.port} has closed the connection\n`,
+      err: `Warning: Server is shutting down.\nerror: 127.0.0.1:${server.port()} has closed the connection\n`,
       code: 1,
     });
-    const { err, code } = await start(["listen", ...at(server.port)]).ends();
+    const { err, code } = await start(["listen", ...at(server.port())]).ends();
     expect([err, code]).toEqual([
-      `error: no relay on 127.0.0.1:${server.port}: nobody listens there\n`,
+      `error: no relay on 127.0.0.1:${server.port()}: nobody listens there\n`,
       1,
     ]);
   });
@@ -310,7 +310,7 @@ describe("listen", () => {
     const client = spawn(
       ["bash", "-c", `"$@" | head -n 1; echo "\${PIPESTATUS[*]}"`, "-"].concat(
         [process.execPath, program, "listen"],
-        at(server.port),
+        at(server.port()),
       ),
       "",
     );
@@ -336,7 +336,7 @@ describe("listen", () => {
       const client = spawn(
         ["sh", "-c", `exec 3<&0; "$@" </dev/null | { read go <&3; cat; }`, "-"].concat(
           [process.execPath, program, "listen", "--json", "--count", "20000"],
-          at(server.port),
+          at(server.port()),
         ),
         null,
       );
@@ -360,13 +360,13 @@ describe("listen", () => {
   test("shows at a terminal where it listens", async () => {
     const server = await relay();
     let said = "";
-    const child = Bun.spawn([process.execPath, program, "listen", ...at(server.port)], {
+    const child = Bun.spawn([process.execPath, program, "listen", ...at(server.port())], {
       cwd: folderWith(),
       terminal: { cols: 80, rows: 24, data: (_, bytes) => (said += Buffer.from(bytes)) },
     });
     endings.push(() => child.kill("SIGKILL"));
     await until(() => said.includes("Ctrl-C"));
-    expect(said).toBe(`listening to 127.0.0.1:${server.port}; Ctrl-C ends it\r\n`);
+    expect(said).toBe(`listening to 127.0.0.1:${server.port()}; Ctrl-C ends it\r\n`);
     child.terminal?.write("\x03");
     expect(await child.exited).toBe(0);
   });
@@ -383,7 +383,7 @@ describe("a client that says nothing", () => {
 
   test("shows every minute that it is there", async () => {
     const server = await relay();
-    const { clock } = await connect(server.port);
+    const { clock } = await connect(server.port());
     for (let minute = 1; minute <= 3; minute++) {
       clock.advance(60_000);
       await until(() => server.stats()["lines_blank"] === minute);
@@ -396,7 +396,7 @@ describe("a client that says nothing", () => {
   test("does not cut a line in two", async () => {
     const server = await relay();
     const peer = await server.join();
-    const { clock, connection } = await connect(server.port);
+    const { clock, connection } = await connect(server.port());
     await connection.write(Buffer.from("half"));
     clock.advance(60_000);
     await connection.write(Buffer.from(" and half\n"));
@@ -407,7 +407,7 @@ describe("a client that says nothing", () => {
 describe("where it connects to", () => {
   test("follows the configuration, whose host may be everywhere", async () => {
     const server = await relay();
-    const folder = folderWith(`host = "0.0.0.0"\nport = ${server.port}\n`);
+    const folder = folderWith(`host = "0.0.0.0"\nport = ${server.port()}\n`);
     expect(await start(["send", "one"], "", folder).ends()).toEqual(WELL);
     expect(server.stats()["lines_in"]).toBe(1);
   });
@@ -428,7 +428,7 @@ describe.skipIf(!openssl)("with TLS", () => {
     const folder = folderWith();
     const tls = selfSigned(folder, "relay.example");
     const server = await relay({ tls });
-    const settings = `port = ${server.port}\n[${section}]\n${tomlOf(tls)}`;
+    const settings = `port = ${server.port()}\n[${section}]\n${tomlOf(tls)}`;
     const listener = start(["listen", "--count", "1"], "", folderWith(settings));
     await until(() => server.clients() === 1);
     const content = `secret ${"s".repeat(60_000)}`;
@@ -443,7 +443,7 @@ describe.skipIf(!openssl)("with TLS", () => {
     const server = await relay({ tls: selfSigned(folder, "relay.example") });
     const other = selfSigned(folder, "other.example");
     const given = ["--set", `tls.cert=${other.cert}`, "--set", `tls.key=${other.key}`];
-    const args = ["send", "one", ...at(server.port), ...given];
+    const args = ["send", "one", ...at(server.port()), ...given];
     const { err, code } = await start(args).ends();
     expect(code).toBe(1);
     expect(err).toMatch(
@@ -467,7 +467,7 @@ describe.skipIf(!openssl)("with TLS", () => {
         expect(Bun.spawnSync([openssl as string, ...args.split(" ")]).exitCode).toBe(0);
       }
       const server = await relay({ tls: { cert, key } });
-      const settings = `port = ${server.port}\n[tls]\n${tomlOf(authority)}`;
+      const settings = `port = ${server.port()}\n[tls]\n${tomlOf(authority)}`;
       expect(await start(["send", "one"], "", folderWith(settings)).ends()).toEqual(WELL);
     },
   );
@@ -495,7 +495,9 @@ describe.skipIf(!openssl)("with TLS", () => {
     const tls = selfSigned(folderWith());
     const server = await relay({ tls: { ...tls, ca: tls.cert, require_client_cert: true } });
     const texts = tomlOf({ ...tls, ca: tls.cert });
-    const folder = folderWith(`port = ${server.port}\n[tls]\n${texts}require_client_cert = true\n`);
+    const folder = folderWith(
+      `port = ${server.port()}\n[tls]\n${texts}require_client_cert = true\n`,
+    );
     expect(await start(["send", "one"], "", folder).ends()).toEqual(WELL);
     expect(server.stats()["lines_in"]).toBe(1);
   });
@@ -504,7 +506,7 @@ describe.skipIf(!openssl)("with TLS", () => {
     const tls = selfSigned(folderWith());
     const server = await relay({ version: "python", tls });
     const lines = Array.from({ length: 20_000 }, (_, i) => `${i} ${"x".repeat(500)}`);
-    const folder = folderWith(`port = ${server.port}\n[tls]\n${tomlOf(tls)}`);
+    const folder = folderWith(`port = ${server.port()}\n[tls]\n${tomlOf(tls)}`);
     expect(await start(["send"], lines.join("\n"), folder).ends()).toEqual(WELL);
     expect(server.stats()["lines_in"]).toBe(lines.length);
   });

@@ -21,7 +21,7 @@ import type { Entries, Option } from "../lib/config/option.ts";
 import { optionPaths } from "../lib/config/read.ts";
 import { renderToml, tomlValue } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
-import { ended, bootWeb, NOBODY } from "./kit.ts";
+import { ended, boot, NOBODY } from "./kit.ts";
 import { Random } from "./random.ts";
 
 const options = new Map<string, Option<unknown>>(optionPaths(settings));
@@ -945,9 +945,15 @@ describe("set", () => {
 describe("set --reload", () => {
   /** A server with a token, and a folder with its configuration. */
   async function served(reload = () => ({ ok: true, outcome: "reloaded, 1 setting changed" })) {
-    const server = await bootWeb({}, { ...NOBODY, reload }, TOKEN);
+    const server = await boot(
+      ["relay", "web"],
+      {},
+      { operator: { ...NOBODY, reload }, token: TOKEN },
+    );
     endings.push(() => server.stop());
-    const own = folderWith(`version = "rust"\n[web]\nenabled = true\nport = ${server.port}\n`);
+    const own = folderWith(
+      `version = "rust"\n[web]\nenabled = true\nport = ${server.port("web")}\n`,
+    );
     return { server, ...own };
   }
   const env = { SUMMONER_TOKEN: TOKEN };
@@ -977,7 +983,7 @@ describe("set --reload", () => {
     const { call, server, text } = await served(() => ({ ok: false, outcome: "not today" }));
     const { out, err, code } = await call(["set", "drain_ms", "7", "--reload"], env);
     expect([out, code]).toEqual(["drain_ms: 5000 -> 7\n", 1]);
-    expect(err).toBe(`error: 127.0.0.1:${server.port} answers 409: not today\n`);
+    expect(err).toBe(`error: 127.0.0.1:${server.port("web")} answers 409: not today\n`);
     expect(text()).toContain("drain_ms = 7\n");
     const wrong = { SUMMONER_TOKEN: "wrong-wrong-wrong" };
     expect((await call(["set", "drain_ms", "8", "--reload"], wrong)).err).toContain(
@@ -990,7 +996,7 @@ describe("set --reload", () => {
     await server.stop();
     const { err, code } = await call(["set", "drain_ms", "7", "--reload"], env);
     expect([err, code]).toEqual([
-      `error: no server on 127.0.0.1:${server.port}: nobody listens there\n`,
+      `error: no server on 127.0.0.1:${server.port("web")}: nobody listens there\n`,
       1,
     ]);
   });

@@ -1,16 +1,16 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createConnection, type Socket } from "node:net";
-import { type BootedWeb, bootWeb, NOBODY, turn, until } from "./kit.ts";
+import { boot, type Booted, type BootOptions, type Overrides, turn, until } from "./kit.ts";
 
-const running: BootedWeb[] = [];
+const running: Booted[] = [];
 const sockets: Socket[] = [];
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
   for (const server of running.splice(0)) await server.stop();
 });
 
-async function boot(...given: Parameters<typeof bootWeb>): Promise<BootedWeb> {
-  const server = await bootWeb(...given);
+async function served(overrides?: Overrides, options?: BootOptions): Promise<Booted> {
+  const server = await boot(["relay", "web"], overrides, options);
   running.push(server);
   return server;
 }
@@ -21,9 +21,9 @@ interface Told {
 }
 
 /** Opens an event stream as a browser does; `next` takes one event after the other. */
-async function listen(server: BootedWeb, query = "") {
-  const before = server.service.stats()["streams"] as number;
-  const socket = createConnection({ port: server.port, host: "127.0.0.1" });
+async function listen(server: Booted, query = "") {
+  const before = server.stats("web")["streams"] as number;
+  const socket = createConnection({ port: server.port("web"), host: "127.0.0.1" });
   sockets.push(socket);
   const told: Told[] = [];
   let text = "";
@@ -47,7 +47,7 @@ async function listen(server: BootedWeb, query = "") {
     isClosed = true;
   });
   socket.write(`GET /events${query} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
-  await until(() => isClosed || (server.service.stats()["streams"] as number) > before);
+  await until(() => isClosed || (server.stats("web")["streams"] as number) > before);
   return {
     socket,
     get isClosed() {
@@ -67,7 +67,7 @@ async function listen(server: BootedWeb, query = "") {
 
 describe("/events", () => {
   test("greets with what the page must know, then tells once a second", async () => {
-    const server = await boot({ name: "here" });
+    const server = await served({ name: "here" });
     server.log.info("before");
     server.clock.advance(1000);
     server.log.info("just now");
@@ -89,16 +89,16 @@ describe("/events", () => {
       event: "tick",
       data: { draining: false, health: { relay: { ok: true } }, log: { lines: [] } },
     });
-    expect(first.data["services"]["relay"]["stats"]).toEqual(server.relay.stats());
+    expect(first.data["services"]["relay"]["stats"]).toEqual(server.stats());
     expect(first.data["clients"]).toBeUndefined();
     const peer = await server.join();
     peer.send("x\ny\n");
-    await until(() => server.relay.stats()["lines_in"] === 2);
+    await until(() => server.stats()["lines_in"] === 2);
     server.clock.advance(999);
     expect(stream.waiting).toEqual([]);
     server.clock.advance(1);
     const second = await stream.next();
-    expect(second.data["services"]["relay"]["stats"]).toEqual(server.relay.stats());
+    expect(second.data["services"]["relay"]["stats"]).toEqual(server.stats());
     expect(second.data["log"]["lines"]).toEqual([
       expect.stringContaining("INFO just now"),
       expect.stringContaining(peer.address),
@@ -108,7 +108,7 @@ describe("/events", () => {
   });
 
   test("a late comer gets five minutes of history and no more", async () => {
-    const server = await boot();
+    const server = await served();
     server.clock.advance(299_000);
     const history = async () => (await (await listen(server)).next()).data["history"] as object[];
     expect(await history()).toHaveLength(299);
@@ -123,7 +123,7 @@ describe("/events", () => {
   });
 
   test("tells each stream of the clients it asked for", async () => {
-    const server = await boot();
+    const server = await served();
     const peers = [await server.join(), await server.join(), await server.join()];
     const [two, one] = [
       await listen(server, "?service=relay&sort=id&order=asc&limit=2"),
@@ -144,7 +144,7 @@ describe("/events", () => {
   });
 
   test("streams are clients: they are told of, and can be kicked", async () => {
-    const server = await boot({}, NOBODY, "0123456789abcdef");
+    const server = await served({}, { token: "0123456789abcdef" });
     const stream = await listen(server);
     const { clients } = (await (await server.get("/connz?service=web")).json()) as {
       clients: { id: number; bytes_out: number }[];
@@ -153,23 +153,23 @@ describe("/events", () => {
     expect(clients[0]?.bytes_out).toBeGreaterThan(100);
     const fields = { service: "web", id: clients[0]?.id };
     expect((await server.post("/admin/kick", fields)).status).toBe(200);
-    expect(server.service.stats()["streams"]).toBe(0);
+    expect(server.stats("web")["streams"]).toBe(0);
     await until(() => stream.hasEnded);
   });
 
   test("one that leaves is forgotten", async () => {
-    const server = await boot();
+    const server = await served();
     const stream = await listen(server);
     stream.socket.destroy();
-    await until(() => server.service.stats()["streams"] === 0);
+    await until(() => server.stats("web")["streams"] === 0);
     const other = await listen(server);
     other.socket.resetAndDestroy();
-    await until(() => server.service.stats()["streams"] === 0);
+    await until(() => server.stats("web")["streams"] === 0);
     server.clock.advance(1000);
   });
 
   test("max_streams holds at its bound and no further", async () => {
-    const server = await boot({ web: { max_streams: 2 } });
+    const server = await served({ web: { max_streams: 2 } });
     await listen(server);
     const second = await listen(server);
     const third = await server.get("/events");
@@ -179,15 +179,15 @@ describe("/events", () => {
       "Too many event streams are open.\n",
     ]);
     second.socket.destroy();
-    await until(() => server.service.stats()["streams"] === 1);
+    await until(() => server.stats("web")["streams"] === 1);
     await listen(server);
-    expect(server.service.stats()["streams"]).toBe(2);
+    expect(server.stats("web")["streams"]).toBe(2);
   });
 
   test("a thousand streams are told, and cost the relay's clients nothing", async () => {
-    const server = await boot();
+    const server = await served();
     const streams = await Promise.all(Array.from({ length: 1000 }, () => listen(server)));
-    await until(() => server.service.stats()["streams"] === 1000);
+    await until(() => server.stats("web")["streams"] === 1000);
     expect((await server.get("/events")).status).toBe(503);
     server.clock.advance(1000);
     for (const stream of streams) {
@@ -201,14 +201,14 @@ describe("/events", () => {
   });
 
   test("one that is not read is closed, and the others are told on", async () => {
-    const server = await boot();
+    const server = await served();
     // Long lines make large events.
     for (let i = 0; i < 200; i++) server.log.info("x".repeat(2000));
     const slow = await listen(server);
     const quick = await listen(server);
     slow.socket.pause();
     let told = 0;
-    while (server.service.stats()["slow_streams"] === 0) {
+    while (server.stats("web")["slow_streams"] === 0) {
       for (let i = 0; i < 200; i++) server.log.info("x".repeat(2000));
       server.clock.advance(1000);
       await turn();
@@ -216,7 +216,7 @@ describe("/events", () => {
       while (quick.waiting.length < told + 2) await turn();
       if (told > 100) throw new Error("it is never closed");
     }
-    expect(server.service.stats()["streams"]).toBe(1);
+    expect(server.stats("web")["streams"]).toBe(1);
     expect(told).toBeLessThan(40);
     server.clock.advance(1000);
     while (quick.waiting.length < told + 3) await turn();
@@ -224,7 +224,7 @@ describe("/events", () => {
   });
 
   test("a drain is the last thing they are told", async () => {
-    const server = await boot();
+    const server = await served();
     const stream = await listen(server);
     await stream.next();
     await stream.next();

@@ -1,23 +1,35 @@
-import { load } from "../lib/config/load.ts";
-import { type Config, settings } from "../lib/config/table.ts";
-import { HandClock } from "../lib/host/clock.ts";
-import { Program } from "../lib/host/lifecycle.ts";
+import { services } from "../index.ts";
 import { TOKEN_VARIABLE } from "../lib/config/contradictions.ts";
-import {
-  type Address,
-  addressText,
-  type ClientInfo,
-  type Operator,
-  type Running,
-} from "../lib/host/service.ts";
+import { load } from "../lib/config/load.ts";
+import type { Entries } from "../lib/config/option.ts";
+import { type Config, settings } from "../lib/config/table.ts";
+import { type Clock, HandClock } from "../lib/host/clock.ts";
+import { Program, type Services } from "../lib/host/lifecycle.ts";
 import { Log } from "../lib/host/log.ts";
-import { type Greeting, Relay } from "../lib/services/relay/relay.ts";
-import { Store } from "../lib/services/store/store.ts";
-import { web } from "../lib/services/web/web.ts";
+import { addressText, type ClientInfo, type Operator, type Running } from "../lib/host/service.ts";
+
+/** Settings as `server.json` holds them. */
+export type Overrides = Readonly<Record<string, unknown>>;
+
+/** A table of services with the settings that they have. */
+export interface Table {
+  readonly services: Services<any>;
+  readonly settings: Entries;
+}
+
+/** The services of the program. */
+const SUMMONER: Table = { services, settings };
+
+/** What a service has in tests, unless said otherwise. */
+const USUAL: Readonly<Record<string, object>> = { store: { durability: "none" } };
 
 /** A configuration from settings as `server.json` would hold them; a free port on loopback unless said otherwise. */
-export function configOf(object: Record<string, unknown> = {}): Config {
-  const loaded = load(settings, {
+export function configOf(object: Overrides = {}): Config {
+  return configured(SUMMONER, object);
+}
+
+function configured(table: Table, object: Overrides): Config {
+  const loaded = load(table.settings as typeof settings, {
     object: { version: "rust", port: 0, ...object },
   });
   if (loaded.problems.length > 0) {
@@ -26,60 +38,137 @@ export function configOf(object: Record<string, unknown> = {}): Config {
   return loaded.config;
 }
 
+/** Settings that enable these services, each on a free port. */
+function enabling(table: Table, names: readonly string[], overrides: Overrides): Overrides {
+  const object: Record<string, unknown> = { ...overrides };
+  for (const name of Object.keys(table.services)) {
+    const enabled = names.includes(name);
+    const section = table.settings[name];
+    const port = enabled && section?.kind === "section" && section.entries["port"] && { port: 0 };
+    const usual = enabled && USUAL[name];
+    object[name] = { enabled, ...port, ...usual, ...(overrides[name] as object | undefined) };
+  }
+  return object;
+}
+
 /** For programs that no operator asks anything. */
 export const NOBODY: Operator = {
   reload: () => ({ ok: false, outcome: "not here" }),
   drain: () => {},
 };
 
-/** A real relay on a free port, in this process, with a clock that moves by hand. */
-export async function boot(object: Record<string, unknown> = {}, greeting: Greeting | null = null) {
-  const clock = new HandClock();
+export interface BootOptions {
+  readonly operator?: Operator;
+  /** The token of the web service, as the environment would hold it. */
+  readonly token?: string;
+  /** The program's time; a clock that moves by hand when not given. */
+  readonly clock?: Clock;
+  /** The services there are; those of the program when not given. */
+  readonly table?: Table;
+}
+
+/**
+ * Services on free ports of loopback, in this process, with a clock that moves by hand.
+ * @param given their names; what is asked of a service without a name is asked of the first
+ * @param overrides settings as `server.json` holds them
+ */
+export async function boot(
+  given: string | readonly string[] = "relay",
+  overrides: Overrides = {},
+  options: BootOptions = {},
+) {
+  const names = typeof given === "string" ? [given] : given;
+  const first = names[0] as string;
+  const { operator = NOBODY, token, clock = new HandClock(), table = SUMMONER } = options;
   const printed: string[] = [];
-  const config = configOf(object);
-  const log = new Log(config.name, config.logger, clock, (text) => printed.push(text));
-  const program = new Program<Config>(clock, log, NOBODY);
-  await program.start({ relay: (config, host) => new Relay(config, host, greeting) }, config);
-  const relay = program.running.get("relay") as Relay;
-  const port = relay.addresses[0]?.port as number;
+  const before = process.env[TOKEN_VARIABLE];
+  setToken(token);
+  const start = async () => {
+    const config = configured(table, enabling(table, names, overrides));
+    const log = new Log(config.name, config.logger, clock, (text) => printed.push(text));
+    const program = new Program<Config>(clock, log, operator);
+    await program.start(table.services, config);
+    return { config, log, program };
+  };
+  const { config, log, program } = await start().finally(() => setToken(before));
+  const started = new Map(program.running);
+  const running = (name = first) => started.get(name) as Running;
+  const stats = (name?: string) => running(name).stats() as Record<string, number>;
+  const port = (name?: string) => running(name).addresses[0]?.port as number;
+  const url = (path: string) => {
+    const { protocol } = new URL(running("web").addresses[0]?.url as string);
+    return `${protocol}//127.0.0.1:${port("web")}${path}`;
+  };
   let down: Promise<void> | null = null;
+  const drain = (deadlineMs = 1000) => (down ??= program.drain(deadlineMs));
   return {
-    clock,
+    /** It moves by hand, unless another was given. */
+    clock: clock as HandClock,
+    config,
     log,
-    port,
     program,
-    relay,
+    running,
+    port,
+    stats,
+    clients: (name?: string) => clientsOf(running(name)),
     /** What the console has shown so far. */
     printed: () => printed.join(""),
-    stats: () => relay.stats() as Record<string, number>,
-    /** Connects and waits until the relay counts the client. */
+    /** The address of a path of the web service. */
+    url,
+    /** Asks the web service for a path, on a connection of its own. */
+    get: (path: string, init: BunFetchRequestInit = {}) =>
+      fetch(url(path), { redirect: "manual", keepalive: false, ...init }),
+    /** Posts a JSON object to the web service, with the token where there is one. */
+    post: (path: string, body: object = {}, headers: Record<string, string> = {}) =>
+      fetch(url(path), {
+        method: "POST",
+        keepalive: false,
+        headers: {
+          "content-type": "application/json",
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...headers,
+        },
+        body: JSON.stringify(body),
+      }),
+    /** Connects to the first service and waits until it counts the client. */
     async join(from?: string): Promise<Peer> {
-      const before = relay.stats()["accepted"] as number;
-      const peer = await dial(port, from);
-      await until(() => (relay.stats()["accepted"] as number) > before);
+      const before = stats()["accepted"] as number;
+      const peer = await dial(port(), from);
+      await until(() => (stats()["accepted"] as number) > before);
       return peer;
     },
+    /** Hands it other settings, in place of those it was booted with. @returns what could not be applied */
+    reload: (overrides: Overrides = {}) =>
+      program.reload(configured(table, enabling(table, names, overrides))),
+    /** Begins to drain. */
+    drain,
     /** Drains with the clock pushed on, so that clients that never close do not hold it up. */
-    async stop(deadlineMs = 1000): Promise<void> {
-      down ??= program.drain(deadlineMs);
-      await pushed(clock, down);
+    async stop(deadlineMs?: number): Promise<void> {
+      await pushed(clock, drain(deadlineMs));
       await log.close();
     },
   };
 }
 
+function setToken(token: string | undefined): void {
+  if (token === undefined) delete process.env[TOKEN_VARIABLE];
+  else process.env[TOKEN_VARIABLE] = token;
+}
+
 export type Booted = Awaited<ReturnType<typeof boot>>;
 
-/** Waits for a promise with the clock pushed on. */
-async function pushed(clock: HandClock, promise: Promise<unknown>): Promise<void> {
+/** Waits for a promise, with the clock pushed on where it moves by hand. */
+async function pushed(clock: Clock, promise: Promise<unknown>): Promise<void> {
+  if (!(clock instanceof HandClock)) return void (await promise);
   let done = false;
-  void promise.then(() => {
+  void promise.finally(() => {
     done = true;
   });
   while (!done) {
     clock.advance(250);
     await turn();
   }
+  await promise;
 }
 
 /** One turn of the event loop, I/O included. */
@@ -207,75 +296,6 @@ export function enveloped(sender: Peer, content: string): string {
   return JSON.stringify({ remote_addr: sender.address, content });
 }
 
-/** A relay and the web service on free ports, in this process, with a clock that moves by hand. */
-export async function bootWeb(
-  object: Record<string, unknown> = {},
-  operator: Operator = NOBODY,
-  token: string | null = null,
-) {
-  const clock = new HandClock();
-  const printed: string[] = [];
-  const before = process.env[TOKEN_VARIABLE];
-  if (token === null) delete process.env[TOKEN_VARIABLE];
-  else process.env[TOKEN_VARIABLE] = token;
-  const { web: given, ...rest } = object as { web?: object };
-  const config = configOf({ ...rest, web: { enabled: true, port: 0, ...given } });
-  const log = new Log(config.name, config.logger, clock, (text) => printed.push(text));
-  const program = new Program<Config>(clock, log, operator);
-  try {
-    await program.start({ relay: (config, host) => new Relay(config, host), web }, config);
-  } finally {
-    if (before === undefined) delete process.env[TOKEN_VARIABLE];
-    else process.env[TOKEN_VARIABLE] = before;
-  }
-  const relay = program.running.get("relay") as Relay;
-  const service = program.running.get("web") as Running;
-  const { port } = service.addresses[0] as Address;
-  const scheme = config.web.tls.cert ? "https" : "http";
-  const url = (path: string) => `${scheme}://127.0.0.1:${port}${path}`;
-  let down: Promise<void> | null = null;
-  return {
-    clock,
-    config,
-    log,
-    port,
-    program,
-    relay,
-    service,
-    url,
-    printed: () => printed.join(""),
-    /** Asks for a path, on a connection of its own. */
-    get: (path: string, init: BunFetchRequestInit = {}) =>
-      fetch(url(path), { redirect: "manual", keepalive: false, ...init }),
-    /** Posts a JSON object, with the token where there is one. */
-    post: (path: string, body: object = {}, headers: Record<string, string> = {}) =>
-      fetch(url(path), {
-        method: "POST",
-        keepalive: false,
-        headers: {
-          "content-type": "application/json",
-          ...(token === null ? {} : { authorization: `Bearer ${token}` }),
-          ...headers,
-        },
-        body: JSON.stringify(body),
-      }),
-    async join(from?: string): Promise<Peer> {
-      const before = relay.stats()["clients"] as number;
-      const peer = await dial(relay.addresses[0]?.port as number, from);
-      await until(() => (relay.stats()["clients"] as number) > before);
-      return peer;
-    },
-    /** Drains with the clock pushed on. */
-    async stop(deadlineMs = 1000): Promise<void> {
-      down ??= program.drain(deadlineMs);
-      await pushed(clock, down);
-      await log.close();
-    },
-  };
-}
-
-export type BootedWeb = Awaited<ReturnType<typeof bootWeb>>;
-
 /** Sends raw bytes to a port and collects what comes back until the server ends the connection. */
 export async function raw(
   port: number,
@@ -326,50 +346,6 @@ export async function ended(
   ]);
   return { out, err, code: await child.exited };
 }
-
-/** Settings that give a store of its own section: a free port, and nothing on the disk unless said otherwise. */
-function storeConfig(section: object, rest: object): Config {
-  return configOf({ ...rest, store: { enabled: true, port: 0, durability: "none", ...section } });
-}
-
-/** A real store on a free port, in this process, with a clock that moves by hand. */
-export async function bootStore(section: object = {}, rest: object = {}) {
-  const clock = new HandClock();
-  const printed: string[] = [];
-  const config = storeConfig(section, rest);
-  const log = new Log(config.name, config.logger, clock, (text) => printed.push(text));
-  const program = new Program<Config>(clock, log, NOBODY);
-  await program.start({ store: (config, host) => new Store(config, host) }, config);
-  const store = program.running.get("store") as Store;
-  const port = store.addresses[0]?.port as number;
-  let down: Promise<void> | null = null;
-  return {
-    clock,
-    log,
-    port,
-    program,
-    store,
-    printed: () => printed.join(""),
-    stats: () => store.stats(),
-    /** Connects and waits until the store counts the client. */
-    async join(from?: string): Promise<Peer> {
-      const before = store.stats()["accepted"] as number;
-      const peer = await dial(port, from);
-      await until(() => (store.stats()["accepted"] as number) > before);
-      return peer;
-    },
-    /** Hands it other settings. @returns what could not be applied */
-    reload: (section: object, rest: object = {}) => program.reload(storeConfig(section, rest)),
-    /** Drains with the clock pushed on. */
-    async stop(deadlineMs = 1000): Promise<void> {
-      down ??= program.drain(deadlineMs);
-      await pushed(clock, down);
-      await log.close();
-    },
-  };
-}
-
-export type BootedStore = Awaited<ReturnType<typeof bootStore>>;
 
 /** An answer of the store, or a line of its own. */
 export type Answer = Record<string, any>;

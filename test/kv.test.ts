@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { STORE_TOKEN_VARIABLE, StoreConnection } from "../lib/cli/kv-connection.ts";
 import { HandClock } from "../lib/host/clock.ts";
-import { ask, boot, bootStore, configOf, openssl, selfSigned, turn, until } from "./kit.ts";
+import { ask, boot, configOf, openssl, selfSigned, turn, until } from "./kit.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
 const endings: (() => unknown)[] = [];
@@ -22,11 +22,13 @@ function folderWith(settings: string | null = null): string {
 
 /** A store in this process; `kv` calls the command on it, `ask` speaks to it without the command. */
 async function served(section: object = {}, rest: object = {}) {
-  const server = await bootStore(section, rest);
+  const server = await boot("store", { store: section, ...rest });
   endings.push(() => server.stop());
-  const at = ["--port", `${server.port}`];
+  const port = server.port();
+  const at = ["--port", `${port}`];
   return {
     ...server,
+    port,
     at,
     stat: (name: string) => server.stats()[name] as number,
     kv: (args: string[], input: string | Uint8Array = "") => kv([...at, ...args], { input }),
@@ -642,7 +644,13 @@ describe("where the store is", () => {
     const clock = new HandClock();
     const opening = StoreConnection.open(
       {
-        to: { service: "store", host: "127.0.0.1", port: relay.port, tls: null, certificate: null },
+        to: {
+          service: "store",
+          host: "127.0.0.1",
+          port: relay.port(),
+          tls: null,
+          certificate: null,
+        },
         settings: configOf().store,
       },
       clock,
@@ -650,7 +658,7 @@ describe("where the store is", () => {
     opening.catch(() => {});
     await until(() => relay.stats()["lines_in"] === 1);
     clock.advance(5000);
-    const none = `no store on 127.0.0.1:${relay.port}`;
+    const none = `no store on 127.0.0.1:${relay.port()}`;
     await expect(opening).rejects.toThrow(`${none}: no answer within 5 s`);
     await until(() => relay.stats()["clients"] === 0);
   });
@@ -668,7 +676,7 @@ describe("where the store is", () => {
   ])("with %j it tells why it may not come in", async (section, why) => {
     const server = await served();
     await server.join();
-    server.reload(section);
+    server.reload({ store: section });
     expect(await server.kv(["get", "a"])).toEqual(
       failed(`127.0.0.1:${server.port} has closed the connection: ${why}`),
     );

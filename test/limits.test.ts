@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { boot, type Booted, clientsOf, dial, enveloped, type Peer, until } from "./kit.ts";
+import { boot, type Booted, dial, enveloped, type Peer, until } from "./kit.ts";
 
 let server: Booted;
 afterEach(() => server.stop());
@@ -12,7 +12,7 @@ const LONG =
 
 /** A room without pressure, so that only what a test is about acts. */
 async function room(hyper: object = {}, relay: object = {}, more: object = {}) {
-  server = await boot({
+  server = await boot("relay", {
     hyper_parameters: { rate_limit_msgs_per_minute: 1_000_000, ...hyper },
     relay,
     ...more,
@@ -57,7 +57,7 @@ describe("rate", () => {
   });
 
   test("the plain backend has none", async () => {
-    server = await boot({
+    server = await boot("relay", {
       version: "python",
       hyper_parameters: { rate_limit_msgs_per_minute: 1 },
     });
@@ -86,7 +86,7 @@ describe("idle", () => {
     beats.send("\n");
     mumbles.send("half a li");
     await read(1);
-    await until(() => clientsOf(server.relay).some(({ bytesIn }) => bytesIn === 9));
+    await until(() => server.clients().some(({ bytesIn }) => bytesIn === 9));
     server.clock.advance(12_000);
     expect(await mumbles.next()).toBe(IDLE);
     expect(server.stats()["clients"]).toBe(1);
@@ -150,7 +150,7 @@ describe("pressure", () => {
       ...more,
     },
   });
-  const states = () => clientsOf(server.relay).map(({ state }) => state);
+  const states = () => server.clients().map(({ state }) => state);
 
   test.each([
     ["throttled for 200 ms at the threshold", { throttle_threshold: 2 }, 200],
@@ -227,7 +227,7 @@ describe("pressure", () => {
       throttles: 0,
     });
     server.clock.advance(29_500);
-    const again = await dial(server.port);
+    const again = await dial(server.port());
     again.send("ignored\n");
     expect(await again.next()).toBe(
       "Warning: You are in quarantine. Please come back in 31 seconds.",
@@ -241,7 +241,7 @@ describe("pressure", () => {
     c.end();
     await until(() => server.stats()["clients"] === 1);
     server.clock.advance(30_499);
-    const early = await dial(server.port);
+    const early = await dial(server.port());
     expect(await early.next()).toBe(
       "Warning: You are in quarantine. Please come back in 1 seconds.",
     );
@@ -314,7 +314,7 @@ describe("pressure", () => {
     await c.next();
     server.clock.advance(100);
     expect(server.stats()).toMatchObject({ throttles: 5, dropped_commands: 1 });
-    expect(clientsOf(server.relay).map(({ state }) => state)).toEqual(["paused", "paused", "open"]);
+    expect(server.clients().map(({ state }) => state)).toEqual(["paused", "paused", "open"]);
   });
 });
 

@@ -7,7 +7,7 @@ import { settings } from "../lib/config/table.ts";
 import { HandClock } from "../lib/host/clock.ts";
 import { Program } from "../lib/host/lifecycle.ts";
 import { Log } from "../lib/host/log.ts";
-import { ask, boot, bootStore, dial, NOBODY, until } from "./kit.ts";
+import { ask, boot, dial, NOBODY, until } from "./kit.ts";
 import { everyPage } from "./pages.ts";
 
 const root = join(import.meta.dir, "..");
@@ -88,7 +88,7 @@ describe("the examples of the pages", () => {
   test("client.ts prints what others say and sends what is typed", async () => {
     const server = await boot();
     const path = await example("client.ts");
-    const { program, found } = await started(path, ["127.0.0.1", `${server.port}`], /: (.*)\n/);
+    const { program, found } = await started(path, ["127.0.0.1", `${server.port()}`], /: (.*)\n/);
     await until(() => server.stats()["clients"] === 1);
     const other = await server.join();
     other.send("hello\n");
@@ -176,7 +176,7 @@ function marked(mark: string): string {
 
 describe("what the store's page tells", () => {
   test("every line of its session is answered just so", async () => {
-    const booted = await bootStore();
+    const booted = await boot("store");
     const client = await booted.join();
     const lines = marked("store-session").split("\n");
     expect(lines.length).toBeGreaterThan(20);
@@ -192,7 +192,7 @@ describe("what the store's page tells", () => {
   test("its role may do what it says, and nothing else", async () => {
     const path = join(folder, "roles.toml");
     await Bun.write(path, marked("store-roles"));
-    const booted = await bootStore({ roles_file: path });
+    const booted = await boot("store", { store: { roles_file: path } });
     const client = await booted.join();
     const { token } = (Bun.TOML.parse(marked("store-roles")) as { shop: { token: string } }).shop;
     expect(await ask(client, { action: "AUTH", token })).toEqual({ result: "OK" });

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { heapStats } from "bun:jsc";
-import { boot, type Booted, clientsOf, dial, enveloped, type Peer, turn, until } from "./kit.ts";
+import { boot, type Booted, dial, enveloped, type Peer, turn, until } from "./kit.ts";
 import { Random } from "./random.ts";
 
 let server: Booted;
@@ -60,11 +60,9 @@ describe("a line", () => {
     server = await boot();
     const [a, b] = [await server.join(), await server.join()];
     for (const byte of Buffer.from("héllo\nwörld\n")) {
-      const before = clientsOf(server.relay).reduce((sum, one) => sum + one.bytesIn, 0);
+      const before = server.clients().reduce((sum, one) => sum + one.bytesIn, 0);
       a.send(Buffer.from([byte]));
-      await until(
-        () => clientsOf(server.relay).reduce((sum, one) => sum + one.bytesIn, 0) > before,
-      );
+      await until(() => server.clients().reduce((sum, one) => sum + one.bytesIn, 0) > before);
     }
     expect([await b.next(), await b.next()]).toEqual([
       enveloped(a, "héllo"),
@@ -95,15 +93,15 @@ describe("a line", () => {
   });
 
   test("over IPv6 carries the address in brackets", async () => {
-    server = await boot({ host: "::1" }).catch(async () => {
+    server = await boot("relay", { host: "::1" }).catch(async () => {
       console.log("skipped: no IPv6 on this machine");
       return boot();
     });
-    const host = server.relay.addresses[0]?.host as string;
+    const host = server.running().addresses[0]?.host as string;
     if (host !== "::1") return;
     const [a, b] = [
-      await dial(server.port, undefined, "::1"),
-      await dial(server.port, undefined, "::1"),
+      await dial(server.port(), undefined, "::1"),
+      await dial(server.port(), undefined, "::1"),
     ];
     await until(() => stat("clients") === 2);
     a.send("six\n");
@@ -112,7 +110,7 @@ describe("a line", () => {
 });
 
 test("when everybody talks, each gets all lines of the others and each sender's in order", async () => {
-  server = await boot({ version: "python" });
+  server = await boot("relay", { version: "python" });
   const peers: Peer[] = [];
   for (let i = 0; i < 20; i++) peers.push(await server.join());
   const random = new Random(7);
@@ -147,10 +145,10 @@ describe("the end of a connection", () => {
   });
 
   test("the plain backend says good-bye on every close", async () => {
-    server = await boot({ version: "python" });
+    server = await boot("relay", { version: "python" });
     const [a, b] = [await server.join(), await server.join()];
-    const [info] = clientsOf(server.relay);
-    expect(server.relay.kick(info?.id as number)).toBe(info?.address as string);
+    const [info] = server.clients();
+    expect(server.running().kick(info?.id as number)).toBe(info?.address as string);
     expect([await a.next(), await a.next()]).toEqual([
       "Warning: You have been disconnected by an operator.",
       "Warning: Server disconnected.",
@@ -166,11 +164,11 @@ describe("the end of a connection", () => {
   test("a kick closes just that client", async () => {
     server = await boot();
     const [a, b] = [await server.join(), await server.join()];
-    const [first] = clientsOf(server.relay);
-    server.relay.kick(first?.id as number);
+    const [first] = server.clients();
+    server.running().kick(first?.id as number);
     expect(await a.next()).toBe("Warning: You have been disconnected by an operator.");
     await a.closed;
-    expect(server.relay.kick(first?.id as number)).toBeNull();
+    expect(server.running().kick(first?.id as number)).toBeNull();
     expect(server.stats()).toMatchObject({ clients: 1, closed_kicked: 1 });
     expect(b.isClosed).toBe(false);
   });
@@ -188,7 +186,7 @@ describe("the end of a connection", () => {
   });
 
   test("binary garbage is answered and harms nobody", async () => {
-    server = await boot({ hyper_parameters: { rate_limit_msgs_per_minute: 1_000_000 } });
+    server = await boot("relay", { hyper_parameters: { rate_limit_msgs_per_minute: 1_000_000 } });
     const [a, b, c] = [await server.join(), await server.join(), await server.join()];
     const garbage = new Random(9);
     for (let i = 0; i < 50; i++) a.send(garbage.bytes(5000));
@@ -204,12 +202,12 @@ describe("the end of a connection", () => {
 });
 
 test("thousands of clients that come and go leave nothing behind, and a pair beside them notices nothing", async () => {
-  server = await boot({ hyper_parameters: { rate_limit_msgs_per_minute: 1_000_000 } });
+  server = await boot("relay", { hyper_parameters: { rate_limit_msgs_per_minute: 1_000_000 } });
   const [a, b] = [await server.join(), await server.join()];
   let said = 0;
   const comeAndGo = async (count: number) => {
     for (let i = 0; i < count; i += 50) {
-      const crowd = await Promise.all(Array.from({ length: 50 }, () => dial(server.port)));
+      const crowd = await Promise.all(Array.from({ length: 50 }, () => dial(server.port())));
       crowd.forEach((peer, n) => {
         if (n % 3 !== 0) peer.send(n % 2 === 0 ? "\n" : "half a line");
         if (n % 2 === 0) peer.reset();

@@ -4,7 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HandClock } from "../lib/host/clock.ts";
 import { bytes, duration, measured, rough } from "../lib/cli/words.ts";
-import { ended, type BootedWeb, bootWeb, NOBODY, openssl, selfSigned, until } from "./kit.ts";
+import {
+  ended,
+  boot,
+  type Booted,
+  type BootOptions,
+  type Overrides,
+  openssl,
+  selfSigned,
+  until,
+} from "./kit.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
 const TOKEN = "0123456789abcdef";
@@ -13,8 +22,8 @@ afterEach(async () => {
   for (const end of endings.splice(0).reverse()) await end();
 });
 
-async function boot(...given: Parameters<typeof bootWeb>): Promise<BootedWeb> {
-  const server = await bootWeb(...given);
+async function served(overrides?: Overrides, options?: BootOptions): Promise<Booted> {
+  const server = await boot(["relay", "web"], overrides, options);
   endings.push(() => server.stop());
   return server;
 }
@@ -44,10 +53,10 @@ async function call(cwd: string, args: string[], env: Record<string, string> = {
 
 describe("status", () => {
   test("of a server that is well is one line, and 0", async () => {
-    const server = await boot({ name: "here" });
+    const server = await served({ name: "here" });
     await server.join();
     server.clock.advance(3_725_000);
-    const { out, err, code } = await call(configured(server.port), ["status"]);
+    const { out, err, code } = await call(configured(server.port("web")), ["status"]);
     expect([err, code]).toEqual(["", 0]);
     expect(out).toMatch(
       /^ok: here \d+\.\d+\.\d+, up 1 h 2 min; relay on 127\.0\.0\.1:\d+ with \d clients?; web on 127\.0\.0\.1:\d+\n$/,
@@ -55,11 +64,11 @@ describe("status", () => {
   });
 
   test("of one that drains says so, and 1", async () => {
-    const server = await boot();
+    const server = await served();
     const peer = await server.join();
     peer.pause();
-    const drained = server.program.drain(60_000);
-    const { out, code } = await call(configured(server.port), ["status"]);
+    const drained = server.drain(60_000);
+    const { out, code } = await call(configured(server.port("web")), ["status"]);
     expect([out, code]).toEqual(["draining: drain: the server is stopping\n", 1]);
     server.clock.advance(60_000);
     await drained;
@@ -68,19 +77,19 @@ describe("status", () => {
   test("of one that fails says why, and 1", async () => {
     const ticker = join(configured(0), "ticker.ts");
     writeFileSync(ticker, "throw new Error('not today');");
-    const server = await boot({ web: { ticker } });
-    await until(() => !server.service.health().ok);
-    const { out, code } = await call(configured(server.port), ["status"]);
+    const server = await served({ web: { ticker } });
+    await until(() => !server.running("web").health().ok);
+    const { out, code } = await call(configured(server.port("web")), ["status"]);
     expect(code).toBe(1);
     expect(out).toMatch(/^failing: web: ticker: died \([^\n]*not today[^\n]*\n$/);
   });
 
   test("of one that is not there says so, and 1", async () => {
-    const server = await boot();
+    const server = await served();
     await server.stop();
-    const { out, err, code } = await call(configured(server.port), ["status"]);
+    const { out, err, code } = await call(configured(server.port("web")), ["status"]);
     expect([out, err, code]).toEqual([
-      `down: no server on 127.0.0.1:${server.port}: nobody listens there\n`,
+      `down: no server on 127.0.0.1:${server.port("web")}: nobody listens there\n`,
       "",
       1,
     ]);
@@ -95,14 +104,14 @@ describe("status", () => {
   });
 
   test("takes the token from the environment or the file", async () => {
-    const server = await boot({ web: { host: "0.0.0.0" } }, NOBODY, TOKEN);
-    const folder = configured(server.port, 'host = "0.0.0.0"\ntoken_file = "token"\n');
+    const server = await served({ web: { host: "0.0.0.0" } }, { token: TOKEN });
+    const folder = configured(server.port("web"), 'host = "0.0.0.0"\ntoken_file = "token"\n');
     writeFileSync(join(folder, "token"), `${TOKEN}\n`);
     expect((await call(folder, ["status"])).code).toBe(0);
     const env = { SUMMONER_TOKEN: "wrong-wrong-wrong" };
     const { out, code } = await call(folder, ["status"], env);
     expect([out, code]).toEqual([
-      `down: 127.0.0.1:${server.port} answers 401: This token is wrong.; set SUMMONER_TOKEN or web.token_file\n`,
+      `down: 127.0.0.1:${server.port("web")} answers 401: This token is wrong.; set SUMMONER_TOKEN or web.token_file\n`,
       1,
     ]);
   });
@@ -110,8 +119,8 @@ describe("status", () => {
   test.skipIf(!openssl)("speaks TLS with the certificate of the configuration", async () => {
     const folder = configured(0);
     const { cert, key } = selfSigned(folder, "somewhere.example");
-    const server = await boot({ web: { tls: { cert, key } } });
-    const own = configured(server.port, `[web.tls]\ncert = "${cert}"\nkey = "${key}"\n`);
+    const server = await served({ web: { tls: { cert, key } } });
+    const own = configured(server.port("web"), `[web.tls]\ncert = "${cert}"\nkey = "${key}"\n`);
     expect((await call(own, ["status"])).out).toStartWith("ok: ");
   });
 
@@ -133,13 +142,13 @@ describe("status", () => {
 describe("top", () => {
   test("without a terminal is one plain snapshot", async () => {
     const hyper_parameters = { rate_limit_msgs_per_minute: 10_000 };
-    const server = await boot({ name: "here", hyper_parameters });
+    const server = await served({ name: "here", hyper_parameters });
     const peer = await server.join();
     server.clock.advance(1000);
     peer.send("x\n".repeat(1500));
-    await until(() => server.relay.stats()["lines_in"] === 1500);
+    await until(() => server.stats()["lines_in"] === 1500);
     server.clock.advance(1000);
-    const { out, err, code } = await call(configured(server.port), ["top"]);
+    const { out, err, code } = await call(configured(server.port("web")), ["top"]);
     expect([err, code]).toEqual(["", 0]);
     // oxlint-disable-next-line no-control-regex
     expect(out).not.toMatch(/\x1b/);
@@ -154,11 +163,11 @@ describe("top", () => {
   });
 
   test("of a server that is not there is one line, and 1", async () => {
-    const server = await boot();
+    const server = await served();
     await server.stop();
-    expect(await call(configured(server.port), ["top"])).toEqual({
+    expect(await call(configured(server.port("web")), ["top"])).toEqual({
       out: "",
-      err: `error: no server on 127.0.0.1:${server.port}: nobody listens there\n`,
+      err: `error: no server on 127.0.0.1:${server.port("web")}: nobody listens there\n`,
       code: 1,
     });
   });
@@ -167,11 +176,11 @@ describe("top", () => {
   const withTerminal = test.skipIf(process.platform === "win32");
 
   /** `top` on a pseudo-terminal. */
-  function watch(server: BootedWeb, cols = 110, rows = 20) {
+  function watch(server: Booted, cols = 110, rows = 20) {
     let screen = "";
     const decoder = new TextDecoder();
     const child = Bun.spawn([process.execPath, program, "top"], {
-      cwd: configured(server.port),
+      cwd: configured(server.port("web")),
       terminal: {
         cols,
         rows,
@@ -198,10 +207,10 @@ describe("top", () => {
   }
 
   withTerminal("follows the server, sorts, and quits on q", async () => {
-    const server = await boot({ name: "here" });
+    const server = await served({ name: "here" });
     const peers = [await server.join(), await server.join()];
     peers[1]?.send("x\nx\nx\n");
-    await until(() => server.relay.stats()["lines_in"] === 3);
+    await until(() => server.stats()["lines_in"] === 3);
     const { child, lines, press, all } = watch(server);
     const rows = () => lines().filter((line) => line.startsWith("relay  "));
     await until(() => rows().length === 2);
@@ -218,7 +227,7 @@ describe("top", () => {
     await until(() => lines().some((line) => line.includes("MESSAGES↑")));
     await until(() => rows()[0]?.includes(peers[0]?.address as string) === true);
     peers[0]?.send("x\n".repeat(7));
-    await until(() => server.relay.stats()["lines_in"] === 10);
+    await until(() => server.stats()["lines_in"] === 10);
     server.clock.advance(1000);
     await until(() => lines().some((line) => line.includes("lines_in 10 (7/s)")));
     press("q");
@@ -228,7 +237,7 @@ describe("top", () => {
   });
 
   withTerminal("quits on Ctrl-C and on SIGTERM, and leaves the terminal as it was", async () => {
-    const server = await boot();
+    const server = await served();
     for (const end of ["\x03", "SIGTERM"]) {
       const { child, lines, press, all } = watch(server);
       await until(() => lines().some((line) => line.startsWith("web ")));
@@ -240,7 +249,7 @@ describe("top", () => {
   });
 
   withTerminal("pages, fits a narrow terminal, and says when the server is gone", async () => {
-    const server = await boot();
+    const server = await served();
     for (let i = 0; i < 8; i++) await server.join();
     const { lines, press } = watch(server, 60, 14);
     const range = () => lines().find((line) => line.includes(" clients, ")) ?? "";

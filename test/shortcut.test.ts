@@ -5,16 +5,7 @@ import { join } from "node:path";
 import { HandClock } from "../lib/host/clock.ts";
 import { Keys, type Recorder } from "../lib/services/store/keys/keys.ts";
 import { Answers, takePlain } from "../lib/services/store/commands/shortcut.ts";
-import {
-  type Answer,
-  ask,
-  type BootedStore,
-  bootStore,
-  clientsOf,
-  heard,
-  type Peer,
-  until,
-} from "./kit.ts";
+import { type Answer, ask, boot, type Booted, heard, type Peer, until } from "./kit.ts";
 import { Random } from "./random.ts";
 
 const endings: (() => unknown)[] = [];
@@ -22,13 +13,13 @@ afterEach(async () => {
   for (const end of endings.splice(0).reverse()) await end();
 });
 
-async function served(section: object = {}): Promise<BootedStore> {
-  const booted = await bootStore(section);
+async function served(section: object = {}): Promise<Booted> {
+  const booted = await boot("store", { store: section });
   endings.push(() => booted.stop());
   return booted;
 }
 
-async function joined(section: object = {}): Promise<[BootedStore, Peer]> {
+async function joined(section: object = {}): Promise<[Booted, Peer]> {
   const store = await served(section);
   return [store, await store.join()];
 }
@@ -332,7 +323,7 @@ describe("the shortest way and the long way", () => {
       for (const { clock } of stores) clock.advance(ms);
     }
     const differs = ["bytes_in", "journal_batches", "journal_syncs"];
-    const counts = (store: BootedStore) =>
+    const counts = (store: Booted) =>
       Object.entries(store.stats()).filter(([name]) => !differs.includes(name));
     expect(counts(stores[0])).toEqual(counts(stores[1]));
     // Otherwise nothing much was compared.
@@ -528,7 +519,7 @@ describe("plain requests", () => {
     expect(await codes(full)).toEqual(Array(6).fill("none"));
     expect((await meta(full, "w"))["result"].version).toBe(3);
     writeFileSync(roles, `[few]\ntoken = "${token}"\nread = ["^b"]\n`);
-    await store.reload({ roles_file: roles });
+    await store.reload({ store: { roles_file: roles } });
     expect(await codes(full)).toEqual([no, no, "none", no, no, no]);
     expect(await restricted.closed).toBe("end");
   });
@@ -539,7 +530,7 @@ describe("plain requests", () => {
     await ask(peer, set("fits", fits));
     await ask(peer, set("large", `${fits}f`));
     await ask(peer, set("huge", "h".repeat(100_000)));
-    await store.reload({ outbox_bytes: 8192, max_line_bytes: 4096 });
+    await store.reload({ store: { outbox_bytes: 8192, max_line_bytes: 4096 } });
     for (const way of [(line: string) => line, long]) {
       expect(await ask(peer, way(get("fits")))).toEqual({ result: fits });
       expect(await codeOf(peer, way(get("large")))).toBe("TOO_LARGE");
@@ -574,7 +565,7 @@ describe("plain requests", () => {
         requests_get: 8 * round,
         requests_set: 1 + 4 * round,
       });
-      const [info] = clientsOf(store.store).filter(({ address }) => address === peer.address);
+      const [info] = store.clients().filter(({ address }) => address === peer.address);
       expect(info?.messagesIn).toBe(1 + 12 * round);
     }
     await silent.closed;
@@ -618,7 +609,7 @@ describe("plain requests", () => {
     await ask(other, set("large", "x".repeat(30_000)));
     await ask(other, set("a", "served"));
     slow.pause();
-    const info = () => clientsOf(store.store).find(({ address }) => address === slow.address);
+    const info = () => store.clients().find(({ address }) => address === slow.address);
     const asked = () => store.stats()["requests_get"] as number;
     let count = 0;
     for (; info()?.outboxBytes === 0; count++) {

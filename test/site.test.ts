@@ -3,17 +3,17 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type BootedWeb, bootWeb, raw, turn, until } from "./kit.ts";
+import { boot, type Booted, type Overrides, raw, turn, until } from "./kit.ts";
 
-const running: BootedWeb[] = [];
+const running: Booted[] = [];
 const folders: string[] = [];
 afterEach(async () => {
   for (const server of running.splice(0)) await server.stop();
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 
-async function boot(web: Record<string, unknown>): Promise<BootedWeb> {
-  const server = await bootWeb({ web });
+async function served(web: Overrides = {}): Promise<Booted> {
+  const server = await boot(["relay", "web"], { web });
   running.push(server);
   return server;
 }
@@ -31,8 +31,11 @@ function module(code: string): string {
   return path;
 }
 
-const ask = (server: BootedWeb, what: string, rest = "") =>
-  raw(server.port, `${what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${rest}\r\n`);
+const ask = (server: Booted, what: string, rest = "") =>
+  raw(
+    server.port("web"),
+    `${what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${rest}\r\n`,
+  );
 
 describe("[web] handler", () => {
   test("answers what no built-in route takes, method by method", async () => {
@@ -43,7 +46,7 @@ describe("[web] handler", () => {
         async POST(request) { this.#count++; return Response.json({ count: this.#count, body: await request.text() }); }
         DELETE() { return new Response(null, { status: 204 }); }
       }`);
-    const server = await boot({ handler });
+    const server = await served({ handler });
     const got = await server.get("/any/where?x=1");
     expect([got.status, got.headers.get("x-of"), await got.text()]).toEqual([
       200,
@@ -76,10 +79,10 @@ describe("[web] handler", () => {
     const handler = module(
       `export default { GET: async (_, shared) => Response.json(await shared.get("ticks") ?? 0) };`,
     );
-    const server = await boot({ handler, ticker });
+    const server = await served({ handler, ticker });
     const ticks = async () => (await (await server.get("/ticks")).json()) as number;
     while ((await ticks()) < 2) await turn();
-    await until(() => (server.service.stats()["ticks"] as number) > 1);
+    await until(() => (server.stats("web")["ticks"] as number) > 1);
   });
 
   test("that has a tick is ticked by the program's clock", async () => {
@@ -90,14 +93,14 @@ describe("[web] handler", () => {
         tick() { ticks++; if (ticks === 2) throw new Error("the second fails"); },
         GET: () => Response.json(ticks),
       };`);
-    const server = await boot({ handler });
-    await until(() => server.service.stats()["ticks"] === 1);
+    const server = await served({ handler });
+    await until(() => server.stats("web")["ticks"] === 1);
     server.clock.advance(5000);
-    await until(() => server.service.stats()["ticks"] === 2);
+    await until(() => server.stats("web")["ticks"] === 2);
     server.clock.advance(5000);
-    await until(() => server.service.stats()["ticks"] === 3);
+    await until(() => server.stats("web")["ticks"] === 3);
     expect(await (await server.get("/x")).json()).toBe(3);
-    expect(server.service.stats()["tick_errors"]).toBe(1);
+    expect(server.stats("web")["tick_errors"]).toBe(1);
     expect(server.printed()).toContain("the second fails");
     const { tickers } = (await (await server.get("/varz")).json()) as { tickers: object[] };
     expect(tickers).toMatchObject([{ state: "running", ticks: 3, errors: 1, mode: "FLEX" }]);
@@ -115,7 +118,7 @@ describe("[web] handler", () => {
     ["resolves to nothing", "async GET() {}", "it returned undefined and not a Response"],
     ["returns a text", "GET: () => 'hello'", 'it returned "hello" and not a Response'],
   ])("that %s is 500 without detail, and logged with a stack", async (_, code, logged) => {
-    const server = await boot({ handler: module(`export default { ${code} };`) });
+    const server = await served({ handler: module(`export default { ${code} };`) });
     const answer = await server.get("/x");
     expect([answer.status, await answer.text()]).toEqual([
       500,
@@ -124,7 +127,7 @@ describe("[web] handler", () => {
     expect(server.printed()).toContain("GET http://127.0.0.1");
     expect(server.printed()).toContain("the handler's GET failed");
     expect(server.printed()).toContain(logged);
-    expect(server.service.stats()["failures"]).toBe(1);
+    expect(server.stats("web")["failures"]).toBe(1);
     expect((await server.get("/healthz")).status).toBe(200);
   });
 
@@ -132,19 +135,19 @@ describe("[web] handler", () => {
     const handler = module(
       "export default { GET: (r) => r.url.endsWith('/hang') ? new Promise(() => {}) : new Response('ok') };",
     );
-    const server = await boot({ handler, request_timeout_ms: 2000 });
+    const server = await served({ handler, request_timeout_ms: 2000 });
     let answer: Response | null = null;
     const hanging = server.get("/hang").then((found) => {
       answer = found;
     });
-    await until(() => server.service.stats()["in_flight"] === 1);
+    await until(() => server.stats("web")["in_flight"] === 1);
     expect(await (await server.get("/other")).text()).toBe("ok");
     server.clock.advance(1999);
     expect(answer).toBeNull();
     server.clock.advance(251);
     await hanging;
     expect((answer as unknown as Response).status).toBe(503);
-    expect(server.service.stats()["timeouts"]).toBe(1);
+    expect(server.stats("web")["timeouts"]).toBe(1);
     expect(server.printed()).toContain("/hang was given up after 2000 ms");
   });
 
@@ -157,7 +160,7 @@ describe("[web] handler", () => {
           if (waiting.length === 20) for (const one of waiting) one(new Response("all here"));
         }),
       };`);
-    const server = await boot({ handler });
+    const server = await served({ handler });
     const answers = await Promise.all(Array.from({ length: 20 }, () => server.get("/x")));
     for (const answer of answers) expect(await answer.text()).toBe("all here");
   });
@@ -172,7 +175,7 @@ describe("[web] handler", () => {
     ["export default { GET() {}, tick() {}, seconds: -1 };", "seconds must be"],
   ])("%s does not start", async (code, why) => {
     const handler = code.startsWith("./") ? code : module(code);
-    expect(boot({ handler })).rejects.toThrow(why);
+    expect(served({ handler })).rejects.toThrow(why);
   });
 
   test("in flight when the drain begins it finishes; what is left at the deadline is cut", async () => {
@@ -184,16 +187,16 @@ describe("[web] handler", () => {
           return new Promise((resolve) => waiting.push(resolve));
         },
       };`);
-    const server = await boot({ handler });
+    const server = await served({ handler });
     const finishing = server.get("/first");
-    await until(() => server.service.stats()["in_flight"] === 1);
+    await until(() => server.stats("web")["in_flight"] === 1);
     const cut = server.get("/second").then(
       () => "answered",
       () => "cut",
     );
-    await until(() => server.service.stats()["in_flight"] === 2);
+    await until(() => server.stats("web")["in_flight"] === 2);
     expect(await (await server.get("/go")).text()).toBe("gone");
-    const drained = server.program.drain(3000);
+    const drained = server.drain(3000);
     expect(await (await finishing).text()).toBe("finished");
     server.clock.advance(2999);
     await turn();
@@ -227,7 +230,7 @@ describe("[web] static", () => {
   }
 
   test("serves files, and the index of a folder", async () => {
-    const server = await boot({ static: folder() });
+    const server = await served({ static: folder() });
     const page = await server.get("/page.html?x");
     expect([page.status, await page.text()]).toEqual([200, "<p>page"]);
     expect(page.headers.get("content-type")).toStartWith("text/html");
@@ -250,7 +253,7 @@ describe("[web] static", () => {
   });
 
   test("sends nothing that the client has", async () => {
-    const server = await boot({ static: folder() });
+    const server = await served({ static: folder() });
     const { headers } = await server.get("/page.html");
     const etag = headers.get("etag") as string;
     const modified = headers.get("last-modified") as string;
@@ -286,7 +289,7 @@ describe("[web] static", () => {
     `/${"a/".repeat(3000)}`,
     `/${"x".repeat(5000)}`,
   ])("%s is not served", async (path) => {
-    const server = await boot({ static: folder() });
+    const server = await served({ static: folder() });
     const answer = await ask(server, `GET ${path}`);
     expect(answer).toMatch(/^HTTP\/1\.1 (400|404) /);
     expect(answer).not.toContain("secret\r\n");
@@ -296,17 +299,17 @@ describe("[web] static", () => {
 
   test("lets the handler have what is no file", async () => {
     const handler = module("export default { GET: () => new Response('mine') };");
-    const server = await boot({ static: folder(), handler });
+    const server = await served({ static: folder(), handler });
     expect(await (await server.get("/nothing")).text()).toBe("mine");
     expect(await (await server.get("/page.html")).text()).toBe("<p>page");
   });
 
   test("a folder that is none does not start", async () => {
-    expect(boot({ static: "/nowhere/at/all" })).rejects.toThrow(
+    expect(served({ static: "/nowhere/at/all" })).rejects.toThrow(
       "web: web.static: cannot serve /nowhere/at/all: ",
     );
     const file = module("");
-    expect(boot({ static: file })).rejects.toThrow(`cannot serve ${file}: it is not a folder`);
+    expect(served({ static: file })).rejects.toThrow(`cannot serve ${file}: it is not a folder`);
   });
 });
 
@@ -315,7 +318,7 @@ describe("requests that will not do", () => {
     "export default { POST: async (r) => new Response(String((await r.text()).length)) };";
 
   test("a body at the bound is taken, one past it is 413", async () => {
-    const server = await boot({ handler: module(echo), max_body_bytes: 1000 });
+    const server = await served({ handler: module(echo), max_body_bytes: 1000 });
     const post = (bytes: number) =>
       ask(server, "POST /x", `Content-Length: ${bytes}\r\n\r\n${"x".repeat(bytes)}`);
     expect(await post(1000)).toEndWith("\r\n\r\n1000");
@@ -350,29 +353,29 @@ describe("requests that will not do", () => {
     ],
     ["a length that is none", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n", "", 400],
   ])("%s", async (_, start, rest, status) => {
-    const server = await boot({});
-    const answer = await raw(server.port, `${start}${rest}\r\n\r\n`);
+    const server = await served();
+    const answer = await raw(server.port("web"), `${start}${rest}\r\n\r\n`);
     expect(answer).toStartWith(`HTTP/1.1 ${status} `);
     expect((await server.get("/healthz")).status).toBe(200);
   });
 
   test("a body that does not come is given up at the deadline", async () => {
-    const server = await boot({ handler: module(echo), request_timeout_ms: 1000 });
+    const server = await served({ handler: module(echo), request_timeout_ms: 1000 });
     const slow = raw(
-      server.port,
+      server.port("web"),
       "POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc",
     );
-    await until(() => server.service.stats()["in_flight"] === 1);
+    await until(() => server.stats("web")["in_flight"] === 1);
     expect((await server.get("/healthz")).status).toBe(200);
     server.clock.advance(1250);
     expect(await slow).toStartWith("HTTP/1.1 503 ");
   });
 
   test("heads that do not come hold nobody up", async () => {
-    const server = await boot({});
+    const server = await served();
     const slow = await Promise.all(
       Array.from({ length: 200 }, async () => {
-        const socket = createConnection({ port: server.port, host: "127.0.0.1" });
+        const socket = createConnection({ port: server.port("web"), host: "127.0.0.1" });
         socket.on("error", () => {});
         await new Promise((resolve) => socket.on("connect", resolve));
         socket.write("GET / HTTP/1.1\r\nHost: x\r\nA: ");
@@ -386,10 +389,10 @@ describe("requests that will not do", () => {
 
 describe("[web] access_log", () => {
   test("logs each request; off by default", async () => {
-    const quiet = await boot({});
+    const quiet = await served();
     await quiet.get("/healthz");
     expect(quiet.printed()).not.toContain("/healthz");
-    const server = await boot({ access_log: true });
+    const server = await served({ access_log: true });
     await server.get("/healthz");
     await server.get("/nothing?x=1");
     await ask(server, "GET /a\x1b[31m\x9b");

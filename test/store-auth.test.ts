@@ -5,9 +5,10 @@ import { basename, join } from "node:path";
 import { load } from "../lib/config/load.ts";
 import { settings } from "../lib/config/table.ts";
 import { COMMANDS } from "../lib/services/store/commands/commands.ts";
-import { ask, type BootedStore, bootStore, heard, type Peer, until } from "./kit.ts";
+import { ask, boot, type Booted, heard, type Peer, until } from "./kit.ts";
+import { epochOf } from "./store-suite.ts";
 
-let server: BootedStore | undefined;
+let server: Booted | undefined;
 const folder = mkdtempSync(join(tmpdir(), "summoner-auth-"));
 afterEach(async () => {
   await server?.stop();
@@ -41,8 +42,8 @@ const EU_RIGHTS = {
   subscribe: ["^orders"],
 };
 
-async function start(section: object): Promise<BootedStore> {
-  server = await bootStore(section);
+async function start(section: object): Promise<Booted> {
+  server = await boot("store", { store: section });
   return server;
 }
 
@@ -162,7 +163,7 @@ describe("without any token", () => {
 describe("a wrong token", () => {
   test("is refused, and the client stays what it was", async () => {
     const { eu } = await guarded();
-    const peer = await (server as BootedStore).join();
+    const peer = await (server as Booted).join();
     for (const token of ["", "x".repeat(100_000)]) {
       expect(await outcome(peer, { action: "AUTH", token })).toBe("BAD_TOKEN");
     }
@@ -232,14 +233,16 @@ describe("the token of token_file", () => {
   test("has at least 16 characters", async () => {
     await start({ token_file: file("x".repeat(16)) });
     const short = file("x".repeat(15));
-    expect(bootStore({ token_file: short })).rejects.toThrow(
+    expect(boot("store", { store: { token_file: short } })).rejects.toThrow(
       `store: store.token_file ${short}: a token has at least 16 characters`,
     );
     const missing = join(folder, "missing");
-    expect(bootStore({ token_file: missing })).rejects.toThrow(
+    expect(boot("store", { store: { token_file: missing } })).rejects.toThrow(
       `store: store.token_file: cannot read ${missing}`,
     );
-    expect(bootStore({ token_file: file("") })).rejects.toThrow("at least 16 characters");
+    expect(boot("store", { store: { token_file: file("") } })).rejects.toThrow(
+      "at least 16 characters",
+    );
   });
 });
 
@@ -362,7 +365,7 @@ describe("a role", () => {
       expect(await outcome(eu, { action: "SUBSCRIBE", channel: "*" })).toHaveProperty("subscribed");
       expect(await outcome(eu, { action: "KEYS" })).toHaveProperty("keys");
       expect(await outcome(eu, { action: "GET", key: "sys^epoch" })).toBe(
-        server?.store.epoch as string,
+        epochOf(server as Booted),
       );
       expect(await outcome(eu, { action: "SET", key: "sys^x", value: 1 })).toBe("RESERVED");
       expect(await outcome(eu, { action: "PUBLISH", channel: "sys", value: 1 })).toBe("RESERVED");
@@ -458,12 +461,12 @@ describe("a reload", () => {
 
   test("that takes a role away closes its clients, and no others", async () => {
     const { master, eu, section } = await guarded();
-    const reader = await (server as BootedStore).join();
+    const reader = await (server as Booted).join();
     await ask(reader, { action: "AUTH", token: READER });
-    const fresh = await (server as BootedStore).join();
+    const fresh = await (server as Booted).join();
     await ask(eu, { action: "SUBSCRIBE", channel: "orders" });
     const roles_file = file(roleText("reader", READER, { read: ["^"] }));
-    expect(server?.reload({ ...section, roles_file })).toEqual([]);
+    expect(server?.reload({ store: { ...section, roles_file } })).toEqual([]);
     expect(await heard(eu)).toEqual(closed);
     expect(await eu.closed).toBe("end");
     expect(server?.stats()).toMatchObject({ clients: 3, closed_denied: 1, subscriptions: 0 });
@@ -476,9 +479,9 @@ describe("a reload", () => {
   test("of the file alone is enough", async () => {
     const { eu, section } = await guarded();
     writeFileSync(section.roles_file, roleText("eu", `${EU}-new`, EU_RIGHTS));
-    expect(server?.reload(section)).toEqual([]);
+    expect(server?.reload({ store: section })).toEqual([]);
     expect(await heard(eu)).toEqual(closed);
-    const peer = await (server as BootedStore).join();
+    const peer = await (server as Booted).join();
     expect(await outcome(peer, { action: "AUTH", token: EU })).toBe("BAD_TOKEN");
     expect(await outcome(peer, { action: "AUTH", token: `${EU}-new` })).toBe("OK");
   });
@@ -495,7 +498,7 @@ describe("a reload", () => {
     const roles_file = file(
       roleText("eu", EU, { read: ["^shared^a"], write: ["^"], subscribe: ["^orders^eu"] }),
     );
-    expect(server?.reload({ ...section, roles_file })).toEqual([]);
+    expect(server?.reload({ store: { ...section, roles_file } })).toEqual([]);
     expect(stat("subscriptions")).toBe(3);
     expect(await outcome(eu, { action: "SET", key: "anywhere", value: 1 })).toBe("OK");
     expect(await outcome(eu, { action: "GET", key: "users^eu" })).toBe("FORBIDDEN");
@@ -517,7 +520,7 @@ describe("a reload", () => {
     const { join, reload } = await start({});
     const [peer, other] = [await join(), await join()];
     await ask(peer, { action: "SET", key: "a", value: 1 });
-    expect(reload({ token_file: file(MASTER) })).toEqual([]);
+    expect(reload({ store: { token_file: file(MASTER) } })).toEqual([]);
     expect(await heard(peer)).toEqual(closed);
     expect(await heard(other)).toEqual(closed);
     const newcomer = await join();
@@ -528,9 +531,9 @@ describe("a reload", () => {
 
   test("that takes all tokens away lets everybody in", async () => {
     const { eu } = await guarded();
-    const fresh = await (server as BootedStore).join();
+    const fresh = await (server as Booted).join();
     expect(await outcome(fresh, { action: "GET", key: "a" })).toBe("AUTH_REQUIRED");
-    expect(server?.reload({})).toEqual([]);
+    expect(server?.reload()).toEqual([]);
     for (const peer of [fresh, eu]) {
       expect(await outcome(peer, { action: "SET", key: "a", value: 1 })).toBe("OK");
     }
@@ -539,14 +542,14 @@ describe("a reload", () => {
   test("with a bad file leaves everything as it was", async () => {
     const { eu, section } = await guarded();
     writeFileSync(section.roles_file, '[eu]\ntoken = "short"\n');
-    expect(server?.reload({ ...section, max_subscriptions: 1 })).toEqual([
+    expect(server?.reload({ store: { ...section, max_subscriptions: 1 } })).toEqual([
       expect.stringContaining(`${basename(section.roles_file)}:2:`),
     ]);
     expect(await outcome(eu, { action: "EXISTS", key: "users^eu" })).toBe(false);
     for (const channel of ["orders", "orders^eu"]) {
       expect(await outcome(eu, { action: "SUBSCRIBE", channel })).toHaveProperty("subscribed");
     }
-    const peer = await (server as BootedStore).join();
+    const peer = await (server as Booted).join();
     expect(await outcome(peer, { action: "AUTH", token: EU })).toBe("OK");
   });
 });
@@ -555,7 +558,7 @@ describe("a file of roles", () => {
   /** What a start with it is refused with. */
   async function refusal(text: string, section: object = {}): Promise<[string, string]> {
     const path = file(text);
-    const failed = bootStore({ roles_file: path, ...section });
+    const failed = boot("store", { store: { roles_file: path, ...section } });
     const message = await failed.then(
       async (booted) => {
         await booted.stop();
@@ -615,7 +618,7 @@ write = ["^x", "y^^z"]
 
   test("that is not there is refused", async () => {
     const path = join(folder, "none.toml");
-    expect(bootStore({ roles_file: path })).rejects.toThrow(
+    expect(boot("store", { store: { roles_file: path } })).rejects.toThrow(
       `store: store.roles_file: cannot read ${path}`,
     );
   });
@@ -625,7 +628,7 @@ write = ["^x", "y^^z"]
     async (text) => {
       const path = file(text === "nothing" ? "" : text);
       // A guarded store must not become an open one because a file was emptied.
-      const booted = await bootStore({ roles_file: path }).catch(() => null);
+      const booted = await boot("store", { store: { roles_file: path } }).catch(() => null);
       if (booted === null) return;
       const peer = await booted.join();
       const found = await outcome(peer, { action: "SET", key: "a", value: 1 });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { version as programVersion } from "../package.json";
 import { ask, heard, type Peer } from "./kit.ts";
 import { Random } from "./random.ts";
-import { allKeys, outcome, setAll, StoreSuite } from "./store-suite.ts";
+import { allKeys, epochOf, outcome, setAll, StoreSuite } from "./store-suite.ts";
 
 const suite = new StoreSuite();
 
@@ -620,7 +620,7 @@ describe("^sys", () => {
     suite.server.clock.advance(1000);
     expect(await outcome(peer, { action: "GET", key: "^sys^version" })).toBe(programVersion);
     expect(await outcome(peer, { action: "GET", ns: "sys", key: "epoch" })).toBe(
-      suite.server.store.epoch,
+      epochOf(suite.server),
     );
     expect(await outcome(peer, { action: "GET", key: "sys^stats^keys" })).toBe(2);
     expect(await outcome(peer, { action: "MGET", keys: ["sys^version", "a"] })).toEqual({

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { ask, clientsOf, heard, type Peer, turn, until } from "./kit.ts";
+import { ask, heard, type Peer, turn, until } from "./kit.ts";
 import { Random } from "./random.ts";
 import { nested, outcome, setAll, StoreSuite } from "./store-suite.ts";
 
@@ -224,7 +224,7 @@ describe("a pipeline", () => {
     for (let i = 0; i < count; i++) lines.push(`{"action":"ECHO","value":"${value}","id":${i}}\n`);
     const bytes = lines.join("");
     peer.send(bytes);
-    const one = () => clientsOf(suite.server.store)[0];
+    const one = () => suite.server.clients()[0];
     await until(() => one()?.state === "paused");
     // Whatever is still on its way in this process comes, and nothing more.
     for (let i = 0; i < 100; i++) await turn();
@@ -256,7 +256,7 @@ describe("a pipeline", () => {
       );
     }
     peer.send(lines.join(""));
-    await until(() => clientsOf(suite.server.store)[0]?.state === "paused");
+    await until(() => suite.server.clients()[0]?.state === "paused");
     peer.resume();
     for (let i = 0; i < count; i++) {
       const line = await peer.next();

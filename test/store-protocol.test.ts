@@ -4,7 +4,7 @@ import { COMMANDS } from "../lib/services/store/commands/commands.ts";
 import { CODES } from "../lib/services/store/refusal.ts";
 import { ask, heard, type Peer, until } from "./kit.ts";
 import { Random } from "./random.ts";
-import { allKeys, outcome, setAll, StoreSuite } from "./store-suite.ts";
+import { allKeys, epochOf, outcome, setAll, StoreSuite } from "./store-suite.ts";
 
 const suite = new StoreSuite();
 
@@ -166,7 +166,7 @@ describe("PING, ECHO, INFO and HELP", () => {
     const { result } = await ask(peer, { action: "INFO" });
     expect(result).toMatchObject({
       version: programVersion,
-      epoch: suite.server.store.epoch,
+      epoch: epochOf(suite.server),
       durability: "none",
       uptime_seconds: 61,
       clients: 1,
@@ -760,9 +760,9 @@ describe("what is longer as JSON than it came", () => {
     const small = { ...section, max_line_bytes: 2048 };
     const answer = `{"result":"${value}"}`.length;
     expect(await outcome(peer, get)).toBe(value);
-    expect(suite.server.reload({ ...small, outbox_bytes: answer })).toEqual([]);
+    expect(suite.server.reload({ store: { ...small, outbox_bytes: answer } })).toEqual([]);
     expect(await outcome(peer, get)).toBe(value);
-    expect(suite.server.reload({ ...small, outbox_bytes: 4096 })).toEqual([]);
+    expect(suite.server.reload({ store: { ...small, outbox_bytes: 4096 } })).toEqual([]);
     expect(await outcome(peer, get)).toBe("TOO_LARGE");
     expect(await outcome(peer, { action: "GET", key: "a", meta: true })).toBe("TOO_LARGE");
     expect(await outcome(peer, { action: "EXISTS", key: "a" })).toBe(true);
@@ -865,7 +865,7 @@ test("3,000 random lines get one answer each, alone, in one write and in pieces"
     expect(found).toHaveLength(lines.length);
     expect(await outcome(peer, { action: "PING", id: "usable" })).toBeOneOf(["PONG"]);
     expect(suite.server.stats()).toMatchObject({ requests: 3001, closed_bug: 0 });
-    const { epoch } = suite.server.store;
+    const epoch = epochOf(suite.server);
     await suite.server.stop();
     return found.map((one) => one.replaceAll(epoch, "EPOCH"));
   }

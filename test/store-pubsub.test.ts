@@ -1,24 +1,15 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import {
-  type Answer,
-  ask,
-  type BootedStore,
-  bootStore,
-  clientsOf,
-  heard,
-  type Peer,
-  turn,
-  until,
-} from "./kit.ts";
+import { type Answer, ask, boot, type Booted, heard, type Peer, turn, until } from "./kit.ts";
 import { Random } from "./random.ts";
+import { epochOf } from "./store-suite.ts";
 
-let server: BootedStore;
+let server: Booted;
 afterEach(() => server.stop());
 
 const stat = (name: string) => server.stats()[name] as number;
 
 async function joined(count: number, section: object = {}): Promise<Peer[]> {
-  server = await bootStore(section);
+  server = await boot("store", { store: section });
   const peers: Peer[] = [];
   for (let i = 0; i < count; i++) peers.push(await server.join());
   return peers;
@@ -70,7 +61,7 @@ describe("a channel", () => {
       expect(await subscribe(peer, "news")).toEqual({
         subscribed: "news",
         seq: 0,
-        epoch: server.store.epoch,
+        epoch: epochOf(server),
       });
     }
     const values = ["text", 1.5, null, { a: [1, { b: "é\n" }] }, [], false, "\u2028"];
@@ -322,7 +313,7 @@ describe("the limits of subscriptions", () => {
   test("0 means none", async () => {
     const [peer] = await two({ max_subscriptions: 0 });
     expect(await code(peer, { action: "SUBSCRIBE", channel: "a" })).toBe("TOO_MANY");
-    server.reload({ max_subscriptions: 10, max_patterns: 0 });
+    server.reload({ store: { max_subscriptions: 10, max_patterns: 0 } });
     expect(await code(peer, { action: "SUBSCRIBE", channel: "*" })).toBe("TOO_MANY");
     await subscribe(peer, "a");
   });
@@ -478,8 +469,8 @@ describe("a subscriber that comes back", () => {
     "after message %d of 8 is sent %d and told that %d are lost",
     async (since, replayed, lost) => {
       await published(8);
-      const told = await catchUp("c", since, server.store.epoch);
-      expect(told).toMatchObject({ subscribed: "c", seq: 8, epoch: server.store.epoch });
+      const told = await catchUp("c", since, epochOf(server));
+      expect(told).toMatchObject({ subscribed: "c", seq: 8, epoch: epochOf(server) });
       expect(told).toMatchObject({ replayed, lost });
       expect(told.seqs).toEqual([4, 5, 6, 7, 8].slice(5 - replayed));
       for (const { event, channel, seq, value } of told.events) {
@@ -505,11 +496,11 @@ describe("a subscriber that comes back", () => {
     await published(8);
     for (const since of [0, 3, 8, 1000]) {
       const told = await catchUp("c", since, "another");
-      expect(told).toMatchObject({ replayed: KEPT, lost: null, epoch: server.store.epoch });
+      expect(told).toMatchObject({ replayed: KEPT, lost: null, epoch: epochOf(server) });
       expect(told.seqs).toEqual([4, 5, 6, 7, 8]);
     }
     // A number that was never given is of another life too.
-    expect(await catchUp("c", 9, server.store.epoch)).toMatchObject({ replayed: 5, lost: null });
+    expect(await catchUp("c", 9, epochOf(server))).toMatchObject({ replayed: 5, lost: null });
   });
 
   test("to a channel that has carried nothing has lost nothing", async () => {
@@ -524,7 +515,7 @@ describe("a subscriber that comes back", () => {
     expect(await subscribe(peer, "c")).toEqual({
       subscribed: "c",
       seq: 8,
-      epoch: server.store.epoch,
+      epoch: epochOf(server),
     });
     await nothingFor(peer);
   });
@@ -537,7 +528,7 @@ describe("a subscriber that comes back", () => {
 
   test("after a new bound on messages is sent no more than that", async () => {
     const from = await published(8);
-    expect(server.reload({ replay_messages: 2 })).toEqual([]);
+    expect(server.reload({ store: { replay_messages: 2 } })).toEqual([]);
     await publish(from, "c", 9);
     expect(await catchUp("c", 3)).toMatchObject({ replayed: 2, lost: 4, seqs: [8, 9] });
   });
@@ -567,7 +558,7 @@ describe("replay_bytes", () => {
     await publish(from, "a", "x".repeat(1000));
     await publish(from, "b", "x".repeat(1000));
     const both = stat("kept_bytes");
-    expect(server.reload({ replay_bytes: both })).toEqual([]);
+    expect(server.reload({ store: { replay_bytes: both } })).toEqual([]);
     // At the bound: the same over again would be one too many.
     expect(stat("channels")).toBe(2);
     await publish(from, "a", "");
@@ -584,17 +575,17 @@ describe("replay_bytes", () => {
     const one = stat("kept_bytes");
     await publish(from, "b", "x".repeat(1000));
     expect(stat("kept_bytes")).toBe(2 * one);
-    server.reload({ replay_bytes: 2 * one });
+    server.reload({ store: { replay_bytes: 2 * one } });
     await publish(from, "a", "x".repeat(1000));
     expect(stat("channels")).toBe(1);
-    server.reload({ replay_bytes: 3 * one });
+    server.reload({ store: { replay_bytes: 3 * one } });
     await publish(from, "b", "x".repeat(1000));
     const now = stat("kept_bytes");
     expect(stat("channels")).toBe(2);
-    server.reload({ replay_bytes: now + one });
+    server.reload({ store: { replay_bytes: now + one } });
     await publish(from, "c", "x".repeat(1000));
     expect(server.stats()).toMatchObject({ channels: 3, kept_bytes: now + one });
-    server.reload({ replay_bytes: now + one - 1 });
+    server.reload({ store: { replay_bytes: now + one - 1 } });
     await publish(from, "d", "");
     expect(stat("channels")).toBeLessThan(4);
   });
@@ -615,7 +606,7 @@ describe("replay_bytes", () => {
     const next = (await heard(to))["seq"];
     expect(next).toBeGreaterThan(3);
     for (const since of [0, 1, 3]) {
-      const told = await catchUp("a", since, server.store.epoch);
+      const told = await catchUp("a", since, epochOf(server));
       // Either it cannot be known, or it is just right.
       if (since < 3) expect(told.lost).toBeNull();
       else expect([0, null]).toContain(told.lost);
@@ -731,7 +722,7 @@ describe("a subscriber that disappears", () => {
     [
       "is kicked",
       (_: Peer, id: number) => {
-        expect(server.store.kick(id)).not.toBeNull();
+        expect(server.running().kick(id)).not.toBeNull();
         expect(stat("subscriptions")).toBe(1);
       },
     ],
@@ -741,7 +732,7 @@ describe("a subscriber that disappears", () => {
     for (const one of ["a", "b", "a^*", "*"]) await subscribe(goes, one);
     for (const one of ["k", "k^*", "*"]) await watch(goes, one);
     expect(stat("subscriptions")).toBe(8);
-    const id = clientsOf(server.store).find(({ address }) => address === goes.address)?.id;
+    const id = server.clients().find(({ address }) => address === goes.address)?.id;
     vanish(goes, id as number);
     await until(() => stat("clients") === 1);
     expect(stat("subscriptions")).toBe(1);
@@ -879,7 +870,7 @@ describe("outbox_bytes", () => {
     peer.pause();
     const echo = `{"action":"ECHO","value":"${"y".repeat(3000)}"}\n`;
     peer.send(echo.repeat(3000));
-    await until(() => clientsOf(server.store)[0]?.state === "paused");
+    await until(() => server.clients()[0]?.state === "paused");
     expect(await publish(from, "c", "event")).toBe(1);
     peer.resume();
     await until(() => peer.lines.length === 3001);
@@ -1035,7 +1026,7 @@ describe("idle_secs", () => {
     const count = 3000;
     const echo = (i: number) => `{"action":"ECHO","value":"${"x".repeat(10_000)}","id":${i}}\n`;
     for (let i = 0; i < count; i++) peer.send(echo(i));
-    await until(() => clientsOf(server.store)[0]?.state === "paused");
+    await until(() => server.clients()[0]?.state === "paused");
     // It takes something every now and then.
     for (let taken = 0; peer.lines.length < count; taken = peer.bytes) {
       server.clock.advance(9000);

@@ -1,8 +1,12 @@
 import { afterEach, expect } from "bun:test";
-import { type Answer, ask, type BootedStore, bootStore, type Peer } from "./kit.ts";
+import type { Store } from "../lib/services/store/store.ts";
+import { type Answer, ask, boot, type Booted, type Peer } from "./kit.ts";
 
 /** Deeper and deeper lists, as JSON. */
 export const nested = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
+
+/** The epoch of a store. */
+export const epochOf = (server: Booted) => (server.running("store") as Store).epoch;
 
 /** What a request is answered: its result, or the code of its error. */
 export async function outcome(peer: Peer, request: object | string): Promise<unknown> {
@@ -39,7 +43,7 @@ export async function allKeys(peer: Peer, request: object = {}): Promise<string[
 export class StoreSuite {
   /** What ends with a test, last first. */
   readonly endings: (() => unknown)[] = [];
-  #server: BootedStore | null = null;
+  #server: Booted | null = null;
 
   /** Stops it after each test of the file that asks for it. */
   constructor() {
@@ -49,8 +53,8 @@ export class StoreSuite {
     });
   }
 
-  get server(): BootedStore {
-    return this.#server as BootedStore;
+  get server(): Booted {
+    return this.#server as Booted;
   }
 
   stat(name: string): number {
@@ -58,7 +62,7 @@ export class StoreSuite {
   }
 
   async boot(section: object = {}): Promise<void> {
-    this.#server = await bootStore(section);
+    this.#server = await boot("store", { store: section });
   }
 
   /** A store, and its one client. */

@@ -4,20 +4,11 @@ import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CODES } from "../lib/services/store/refusal.ts";
-import {
-  type Answer,
-  ask,
-  type BootedStore,
-  bootStore,
-  clientsOf,
-  dial,
-  heard,
-  type Peer,
-  until,
-} from "./kit.ts";
+import type { Store } from "../lib/services/store/store.ts";
+import { type Answer, ask, boot, type Booted, dial, heard, type Peer, until } from "./kit.ts";
 import { Random } from "./random.ts";
 
-let server: BootedStore;
+let server: Booted;
 const endings: (() => unknown)[] = [];
 afterEach(async () => {
   await server?.stop();
@@ -109,15 +100,15 @@ async function spawned(section: string) {
 describe("stage 1: echo", () => {
   test("the server listens on the expected port", async () => {
     const port = freePort();
-    server = await bootStore({ mode: "echo", port });
-    expect(server.store.addresses).toEqual([{ host: "127.0.0.1", port }]);
+    server = await boot("store", { store: { mode: "echo", port } });
+    expect(server.running().addresses).toEqual([{ host: "127.0.0.1", port }]);
     const peer = await dial(port);
     peer.send("here\n");
     expect(await peer.next()).toBe("here");
   });
 
   test("it accepts many connections at once, and each gets its own text", async () => {
-    server = await bootStore({ mode: "echo" });
+    server = await boot("store", { store: { mode: "echo" } });
     const peers = await joined(50);
     expect(stat("clients")).toBe(50);
     peers.forEach((peer, i) => peer.send(`I am ${i}\n`));
@@ -128,16 +119,16 @@ describe("stage 1: echo", () => {
   });
 
   test("it echoes back exactly what the client sends", async () => {
-    server = await bootStore({ mode: "echo" });
+    server = await boot("store", { store: { mode: "echo" } });
     const bytes = new Random(1).bytes(3_000_000);
-    expect((await exchanged(server.port, bytes)).equals(bytes)).toBe(true);
+    expect((await exchanged(server.port(), bytes)).equals(bytes)).toBe(true);
     const text = Buffer.from('no newline, \r, \0, \xff, "é", {"action":"PING"}');
-    expect((await exchanged(server.port, text)).equals(text)).toBe(true);
-    expect((await exchanged(server.port, Buffer.alloc(0))).length).toBe(0);
+    expect((await exchanged(server.port(), text)).equals(text)).toBe(true);
+    expect((await exchanged(server.port(), Buffer.alloc(0))).length).toBe(0);
   });
 
   test("it echoes part of a line before the rest has come", async () => {
-    server = await bootStore({ mode: "echo" });
+    server = await boot("store", { store: { mode: "echo" } });
     const peer = await server.join();
     peer.send("half");
     await until(() => peer.bytes === 4);
@@ -146,12 +137,12 @@ describe("stage 1: echo", () => {
   });
 
   test("a client that sends and does not read is held, and loses nothing", async () => {
-    server = await bootStore({ mode: "echo" });
+    server = await boot("store", { store: { mode: "echo" } });
     const peer = await server.join();
     peer.pause();
     const line = `${"x".repeat(65_535)}\n`;
     for (let i = 0; i < 400; i++) peer.send(line);
-    const held = () => clientsOf(server.store).some(({ state }) => state === "paused");
+    const held = () => server.clients().some(({ state }) => state === "paused");
     await until(held);
     expect(stat("pinned_bytes")).toBeLessThan(2_000_000);
     peer.resume();
@@ -160,7 +151,7 @@ describe("stage 1: echo", () => {
   });
 
   test("it survives clients that disappear", async () => {
-    server = await bootStore({ mode: "echo" });
+    server = await boot("store", { store: { mode: "echo" } });
     const [stays, resets, ends, vanishes] = (await joined(4)) as [Peer, Peer, Peer, Peer];
     vanishes.pause();
     for (let i = 0; i < 100; i++) vanishes.send("x".repeat(100_000));
@@ -177,7 +168,7 @@ describe("stage 1: echo", () => {
   });
 
   test("a stop closes every connection, without a word of its own", async () => {
-    server = await bootStore({ mode: "echo" });
+    server = await boot("store", { store: { mode: "echo" } });
     const [a, b] = (await joined(2)) as [Peer, Peer];
     a.send("last");
     await until(() => a.bytes === 4);
@@ -189,8 +180,8 @@ describe("stage 1: echo", () => {
   });
 
   test("no socket stays open after a stop", async () => {
-    server = await bootStore({ mode: "echo" });
-    const { port } = server;
+    server = await boot("store", { store: { mode: "echo" } });
+    const port = server.port();
     const linux = process.platform === "linux";
     const before = linux ? openSockets() : 0;
     const peers = await joined(20);
@@ -201,8 +192,8 @@ describe("stage 1: echo", () => {
     // The door itself is closed too.
     if (linux) await until(() => openSockets() < before);
     expect(await dial(port).catch((error) => error.code)).toBe("ECONNREFUSED");
-    server = await bootStore({ mode: "echo", port });
-    expect(server.port).toBe(port);
+    server = await boot("store", { store: { mode: "echo", port } });
+    expect(server.port()).toBe(port);
   });
 
   test.each(["SIGINT", "SIGTERM"] as const)(
@@ -225,7 +216,7 @@ describe("stage 1: echo", () => {
 
 describe("stage 2: JSON", () => {
   test("valid JSON comes back as it was sent", async () => {
-    server = await bootStore({ mode: "json" });
+    server = await boot("store", { store: { mode: "json" } });
     const peer = await server.join();
     const lines = [
       '{"action":"SET","key":"foo","value":"bar"}',
@@ -255,7 +246,7 @@ describe("stage 2: JSON", () => {
     ["a comment", "1 // one"],
     ["a control character in a text", '"\t"'],
   ])("malformed JSON is answered with an error: %s", async (_, line) => {
-    server = await bootStore({ mode: "json" });
+    server = await boot("store", { store: { mode: "json" } });
     const peer = await server.join();
     peer.send(Buffer.concat([Buffer.from(line), Buffer.from("\n")]));
     expect(await heard(peer)).toEqual({
@@ -267,7 +258,7 @@ describe("stage 2: JSON", () => {
   });
 
   test("the connection stays alive despite errors, and answers come in order", async () => {
-    server = await bootStore({ mode: "json", max_line_bytes: 256 });
+    server = await boot("store", { store: { mode: "json", max_line_bytes: 256 } });
     const peer = await server.join();
     const some = ["1", "x", '{"a":"b"}', "{", "", "[]", `"${"x".repeat(300)}"`, "true"];
     peer.send(`${some.join("\r\n")}\r\n`);
@@ -281,7 +272,7 @@ describe("stage 2: JSON", () => {
   });
 
   test("what is hard to write as JSON does not crash it", async () => {
-    server = await bootStore({ mode: "json" });
+    server = await boot("store", { store: { mode: "json" } });
     const peer = await server.join();
     const hard = [
       "[".repeat(200_000) + "]".repeat(200_000),
@@ -297,7 +288,7 @@ describe("stage 2: JSON", () => {
   });
 
   test("a stop says so in JSON", async () => {
-    server = await bootStore({ mode: "json" });
+    server = await boot("store", { store: { mode: "json" } });
     const peer = await server.join();
     const stopped = server.stop();
     expect(await heard(peer)).toEqual({
@@ -312,7 +303,7 @@ describe("stage 2: JSON", () => {
 
 describe("stage 3: validation", () => {
   test("valid JSON that fits the schema is accepted", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const peer = await server.join();
     expect(await ask(peer, { action: "SET", key: "foo", value: "bar" })).toEqual({ result: "OK" });
     expect(await ask(peer, { action: "PING" })).toEqual({ result: "PONG" });
@@ -329,14 +320,14 @@ describe("stage 3: validation", () => {
     ["WRONG_TYPE", '{"action":"GET","key":42}'],
     ["TOO_LONG", `{"action":"GET","key":"${"x".repeat(300)}"}`],
   ])("what does not fit is rejected: %s", async (code, line) => {
-    server = await bootStore({ max_line_bytes: 256 });
+    server = await boot("store", { store: { max_line_bytes: 256 } });
     const peer = await server.join();
     expect((await ask(peer, line)).error.code).toBe(code);
     expect(await ask(peer, { action: "PING" })).toEqual({ result: "PONG" });
   });
 
   test("every response has a result or an error with a code and a message", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const peer = await server.join();
     const some = [
       { action: "SET", key: "a", value: null },
@@ -366,7 +357,7 @@ describe("stage 3: validation", () => {
   });
 
   test("a request that fails changes nothing and harms nobody", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const [a, b] = (await joined(2)) as [Peer, Peer];
     await ask(a, { action: "SET", key: "x", value: 1 });
     await ask(b, { action: "SET", key: "x", value: 2, ttl_ms: "soon" });
@@ -378,7 +369,7 @@ describe("stage 3: validation", () => {
 
 describe("stage 4: the store", () => {
   test("values can be stored and retrieved, by every client", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const [a, b] = (await joined(2)) as [Peer, Peer];
     const values = ["bar", "", 0, -1.5, true, false, null, [], {}, { a: [1, { b: "é\n" }] }];
     for (const [i, value] of values.entries()) {
@@ -393,7 +384,7 @@ describe("stage 4: the store", () => {
   });
 
   test("keys can be deleted", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const peer = await server.join();
     await ask(peer, { action: "SET", key: "foo", value: "bar" });
     expect(await ask(peer, { action: "DEL", key: "foo" })).toEqual({ result: 1 });
@@ -404,7 +395,7 @@ describe("stage 4: the store", () => {
   });
 
   test("a missing key is an error that is answered, and no null", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const peer = await server.join();
     await ask(peer, { action: "SET", key: "null", value: null });
     expect(await ask(peer, { action: "GET", key: "null" })).toEqual({ result: null });
@@ -417,7 +408,7 @@ describe("stage 4: the store", () => {
   });
 
   test("errors are answered for unknown actions and missing keys", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const peer = await server.join();
     const unknown = await ask(peer, { action: "POP", key: "x" });
     expect(unknown.error.code).toBe("UNKNOWN_ACTION");
@@ -432,7 +423,7 @@ describe("stage 4: the store", () => {
 
 describe("stage 4.1: namespaces", () => {
   test("a key in a namespace is the node that ^ names", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const peer = await server.join();
     await ask(peer, { action: "SET", ns: "users^42", key: "name", value: "Ada" });
     for (const named of [
@@ -449,7 +440,7 @@ describe("stage 4.1: namespaces", () => {
   });
 
   test("no namespace means the global one", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const peer = await server.join();
     await ask(peer, { action: "SET", key: "foo", value: "global" });
     await ask(peer, { action: "SET", ns: "app", key: "foo", value: "of app" });
@@ -465,7 +456,7 @@ describe("stage 4.1: namespaces", () => {
   });
 
   test("a node holds a value and nodes below it", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const peer = await server.join();
     await ask(peer, { action: "SET", key: "a", value: 1 });
     await ask(peer, { action: "SET", key: "a^b", value: 2 });
@@ -485,7 +476,7 @@ describe("stage 4.1: namespaces", () => {
 
 describe("stage 5: robustness, logging and errors", () => {
   test("network errors do not crash the server", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const stays = await server.join();
     const random = new Random(5);
     for (let i = 0; i < 60; i++) {
@@ -507,7 +498,7 @@ describe("stage 5: robustness, logging and errors", () => {
   });
 
   test("idle connections are closed after idle_secs and not before", async () => {
-    server = await bootStore({ idle_secs: 10 });
+    server = await boot("store", { store: { idle_secs: 10 } });
     const [idle, talks] = (await joined(2)) as [Peer, Peer];
     server.clock.advance(5000);
     await ask(talks, { action: "PING" });
@@ -531,10 +522,10 @@ describe("stage 5: robustness, logging and errors", () => {
   });
 
   test("an empty line keeps a connection, bytes without a newline do not", async () => {
-    server = await bootStore({ idle_secs: 10 });
+    server = await boot("store", { store: { idle_secs: 10 } });
     const [beats, trickles] = (await joined(2)) as [Peer, Peer];
     const heardBytes = (count: number) => () =>
-      clientsOf(server.store).every(({ bytesIn }) => bytesIn >= count);
+      server.clients().every(({ bytesIn }) => bytesIn >= count);
     server.clock.advance(9000);
     beats.send("\n");
     trickles.send(" ");
@@ -550,14 +541,14 @@ describe("stage 5: robustness, logging and errors", () => {
   });
 
   test("with idle_secs 0 nobody is idle", async () => {
-    server = await bootStore({ idle_secs: 0 });
+    server = await boot("store", { store: { idle_secs: 0 } });
     const peer = await server.join();
     server.clock.leap(100_000_000);
     expect(await ask(peer, { action: "PING" })).toEqual({ result: "PONG" });
   });
 
   test("idle clients of the echo mode are closed without a word", async () => {
-    server = await bootStore({ mode: "echo", idle_secs: 10 });
+    server = await boot("store", { store: { mode: "echo", idle_secs: 10 } });
     const [idle, talks] = (await joined(2)) as [Peer, Peer];
     server.clock.advance(9000);
     talks.send("x");
@@ -573,7 +564,7 @@ describe("stage 5: robustness, logging and errors", () => {
       `${JSON.stringify({ event: "closed", reason, message })}`;
     for (const mode of ["store", "json", "echo"]) {
       const section = { mode, max_clients: 2 };
-      server = await bootStore(section);
+      server = await boot("store", { store: section });
       const told = async (peer: Peer, line: string) => {
         expect(await peer.closed).toBe("end");
         expect(peer.lines.splice(0)).toEqual(mode === "echo" ? [] : [line]);
@@ -584,16 +575,16 @@ describe("stage 5: robustness, logging and errors", () => {
         await server.join(),
         word("limit", "the server has too many clients; try again later"),
       );
-      const kicked = clientsOf(server.store).find(({ address }) => address === first.address);
-      expect(server.store.kick(kicked?.id as number)).toBe(first.address);
-      expect(server.store.kick(kicked?.id as number)).toBeNull();
+      const kicked = server.clients().find(({ address }) => address === first.address);
+      expect(server.running().kick(kicked?.id as number)).toBe(first.address);
+      expect(server.running().kick(kicked?.id as number)).toBeNull();
       await told(first, word("kicked", "an operator closed the connection"));
-      server.reload({ ...section, max_clients_per_address: 1 });
+      server.reload({ store: { ...section, max_clients_per_address: 1 } });
       await told(
         await server.join(),
         word("limit", "there are too many clients from your address"),
       );
-      server.reload({ ...section, access: { deny: ["127.0.0.1"] } });
+      server.reload({ store: { ...section, access: { deny: ["127.0.0.1"] } } });
       await told(second, word("denied", "your address may not connect"));
       await told(await server.join(), word("denied", "your address may not connect"));
       expect(server.stats()).toMatchObject({
@@ -608,7 +599,7 @@ describe("stage 5: robustness, logging and errors", () => {
   });
 
   test("comings and goings are logged", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const [a, b] = (await joined(2)) as [Peer, Peer];
     a.end();
     await until(() => stat("clients") === 1);
@@ -622,9 +613,9 @@ describe("stage 5: robustness, logging and errors", () => {
   });
 
   test("a fault of ours is logged with its stack, costs one client and nobody else", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const [a, b] = (await joined(2)) as [Peer, Peer];
-    const { store } = server;
+    const store = server.running() as Store;
     const { lines } = store;
     store.lines = (client, block) => {
       if (block.includes("fault")) throw new TypeError("a fault of ours");
@@ -642,7 +633,7 @@ describe("stage 5: robustness, logging and errors", () => {
 
 describe("stage 6: concurrency", () => {
   test("1,000 SETs one after the other do not overwrite each other", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const peer = await server.join();
     for (let i = 0; i < 1000; i++) {
       expect(await ask(peer, { action: "SET", key: `key${i}`, value: i })).toEqual({
@@ -656,7 +647,7 @@ describe("stage 6: concurrency", () => {
   });
 
   test("many writers of one key lose no increment", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const peers = await joined(50);
     const each = 200;
     const answers = await Promise.all(
@@ -673,7 +664,7 @@ describe("stage 6: concurrency", () => {
   });
 
   test("of many writers with the same if_version one succeeds at a time", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const peers = await joined(20);
     await ask(peers[0] as Peer, { action: "SET", key: "sum", value: 0 });
     const added = await Promise.all(
@@ -695,7 +686,7 @@ describe("stage 6: concurrency", () => {
   });
 
   test("readers of a key that is written see whole values and no old one again", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const [writer, ...readers] = await joined(10);
     const values = Array.from({ length: 300 }, (_, i) => ({ i, text: `${i}`.repeat(500) }));
     await ask(writer as Peer, { action: "SET", key: "x", value: values[0] });
@@ -718,8 +709,8 @@ describe("stage 6: concurrency", () => {
   });
 
   test("a thousand clients are served at once", async () => {
-    server = await bootStore();
-    const peers = await Promise.all(Array.from({ length: 1000 }, () => dial(server.port)));
+    server = await boot("store");
+    const peers = await Promise.all(Array.from({ length: 1000 }, () => dial(server.port())));
     await until(() => stat("clients") === 1000);
     const rounds = 5;
     const start = performance.now();
@@ -754,11 +745,11 @@ describe("stage 6: concurrency", () => {
 
 describe("stage 8: pub/sub", () => {
   test("a subscriber in another process hears what is published", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const script = `
       const socket = await Bun.connect({
         hostname: "127.0.0.1",
-        port: ${server.port},
+        port: ${server.port()},
         socket: { data: (_, bytes) => process.stdout.write(bytes) },
       });
       socket.write('{"action":"SUBSCRIBE","channel":"orders^eu"}\\n');
@@ -798,7 +789,7 @@ describe("stage 8: pub/sub", () => {
   });
 
   test("clients cannot speak in the server's name", async () => {
-    server = await bootStore();
+    server = await boot("store");
     const [a, b] = (await joined(2)) as [Peer, Peer];
     await ask(b, { action: "SUBSCRIBE", channel: "*" });
     for (const request of [
@@ -818,7 +809,7 @@ describe("stage 8: pub/sub", () => {
 });
 
 test("the whole: what a session looks like on the wire", async () => {
-  server = await bootStore();
+  server = await boot("store");
   const peer = await server.join();
   const script: [string, string | Answer][] = [
     ['{"action":"PING"}', '{"result":"PONG"}'],

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { inheritedSocket } from "../lib/net/inherited.ts";
-import { bootStore, dial, enveloped, openssl, type Peer, selfSigned } from "./kit.ts";
+import { boot, dial, enveloped, openssl, type Peer, selfSigned } from "./kit.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
 const python = process.platform === "linux" ? Bun.which("python3") : null;
@@ -379,7 +379,7 @@ os.execv(command[0], command)
     const told = { LISTEN_PID: `${process.pid}`, LISTEN_FDS: "7", LISTEN_FDNAMES: "a:b" };
     try {
       Object.assign(process.env, told);
-      await (await bootStore()).stop();
+      await (await boot("store")).stop();
       expect(process.env).toMatchObject(told);
       expect(() => inheritedSocket("relay")).toThrow("7 sockets");
       for (const key of Object.keys(told)) expect(process.env).not.toHaveProperty(key);

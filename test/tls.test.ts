@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
-import { boot, type Booted, configOf, dial, openssl, until } from "./kit.ts";
+import { boot, type Booted, dial, openssl, until } from "./kit.ts";
 
 if (!openssl) console.log("skipped: the TLS suite, because openssl is not installed");
 
@@ -73,13 +73,13 @@ describe.skipIf(!openssl)("with TLS", () => {
   afterEach(() => server.stop());
 
   async function joined(count: number, options: ConnectionOptions = {}): Promise<TlsPeer> {
-    const peer = await dialTls(server.port, options);
+    const peer = await dialTls(server.port(), options);
     await until(() => server.stats()["clients"] === count);
     return peer;
   }
 
   test("lines go from client to client, and a stop says good-bye", async () => {
-    server = await boot({ tls });
+    server = await boot("relay", { tls });
     const a = await joined(1);
     const b = await joined(2);
     a.socket.write("hello\n");
@@ -91,7 +91,7 @@ describe.skipIf(!openssl)("with TLS", () => {
   });
 
   test("a reader that falls behind gets every byte in order", async () => {
-    server = await boot({
+    server = await boot("relay", {
       tls,
       version: "python",
       relay: { max_line_bytes: 200_000 },
@@ -112,8 +112,8 @@ describe.skipIf(!openssl)("with TLS", () => {
   });
 
   test("a peer that does not complete the handshake is closed in ten seconds and never a client", async () => {
-    server = await boot({ tls });
-    const silent = await dial(server.port);
+    server = await boot("relay", { tls });
+    const silent = await dial(server.port());
     await until(() => server.stats()["accepted"] === 1);
     server.clock.advance(9_900);
     expect(server.stats()["closed_handshake"]).toBe(0);
@@ -123,9 +123,9 @@ describe.skipIf(!openssl)("with TLS", () => {
   });
 
   test("plain text is not TLS", async () => {
-    server = await boot({ tls });
+    server = await boot("relay", { tls });
     const bystander = await joined(1);
-    const plain = await dial(server.port);
+    const plain = await dial(server.port());
     plain.send("hello\n");
     await plain.closed;
     expect(server.stats()).toMatchObject({ clients: 1, closed_handshake: 1 });
@@ -133,14 +133,14 @@ describe.skipIf(!openssl)("with TLS", () => {
   });
 
   test("with client certificates only an authorised client is born", async () => {
-    server = await boot({
+    server = await boot("relay", {
       tls: { ...tls, ca: at("authority.crt"), require_client_cert: true },
     });
     const [key, cert] = [await read("agent.key"), await read("agent.crt")];
     const agent = await joined(1, { key, cert });
-    const nobody = await dialTls(server.port);
+    const nobody = await dialTls(server.port());
     await until(nobody.closed);
-    const stranger = await dialTls(server.port, {
+    const stranger = await dialTls(server.port(), {
       key: await read("stranger.key"),
       cert: await read("stranger.crt"),
     });
@@ -153,12 +153,9 @@ describe.skipIf(!openssl)("with TLS", () => {
   });
 
   test("a reload changes the certificate for newcomers and keeps those who are in", async () => {
-    server = await boot({ tls });
+    server = await boot("relay", { tls });
     const before = await joined(1);
-    const config = configOf({
-      tls: { cert: at("two.crt"), key: at("two.key") },
-    });
-    expect(server.program.reload(config)).toEqual([]);
+    expect(server.reload({ tls: { cert: at("two.crt"), key: at("two.key") } })).toEqual([]);
     const after = await joined(2);
     expect(before.socket.getPeerCertificate().subject.CN).toBe("one");
     expect(after.socket.getPeerCertificate().subject.CN).toBe("two");
@@ -168,15 +165,11 @@ describe.skipIf(!openssl)("with TLS", () => {
   });
 
   test("a reload with files that do not work keeps the old ones", async () => {
-    server = await boot({ tls });
-    const mixed = configOf({
-      tls: { cert: at("two.crt"), key: at("one.key") },
-    });
-    expect(server.program.reload(mixed)).toHaveLength(1);
-    const missing = configOf({
-      tls: { cert: at("none.crt"), key: at("one.key") },
-    });
-    expect(server.program.reload(missing)[0]).toContain("tls.cert: cannot read");
+    server = await boot("relay", { tls });
+    const mixed = { cert: at("two.crt"), key: at("one.key") };
+    expect(server.reload({ tls: mixed })).toHaveLength(1);
+    const missing = { cert: at("none.crt"), key: at("one.key") };
+    expect(server.reload({ tls: missing })[0]).toContain("tls.cert: cannot read");
     const client = await joined(1);
     expect(client.socket.getPeerCertificate().subject.CN).toBe("one");
   });

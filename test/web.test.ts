@@ -6,11 +6,12 @@ import { connect } from "node:tls";
 import type { Operator } from "../lib/host/service.ts";
 import { ACTIONS } from "../lib/services/web/admin.ts";
 import {
-  type BootedWeb,
-  bootWeb,
+  type Booted,
+  boot,
+  type BootOptions,
+  type Overrides,
   configOf,
   dial,
-  NOBODY,
   type Peer,
   openssl,
   raw,
@@ -19,15 +20,15 @@ import {
   until,
 } from "./kit.ts";
 
-const running: BootedWeb[] = [];
+const running: Booted[] = [];
 const folders: string[] = [];
 afterEach(async () => {
   for (const server of running.splice(0)) await server.stop();
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 
-async function boot(...given: Parameters<typeof bootWeb>): Promise<BootedWeb> {
-  const server = await bootWeb(...given);
+async function served(overrides?: Overrides, options?: BootOptions): Promise<Booted> {
+  const server = await boot(["relay", "web"], overrides, options);
   running.push(server);
   return server;
 }
@@ -56,7 +57,7 @@ const BUILT_IN = [
 
 describe("built-in routes", () => {
   test.each(BUILT_IN)("%s: status, type, caching and security", async (path, type, caching) => {
-    const server = await boot();
+    const server = await served();
     for (const method of ["GET", "HEAD"]) {
       const answer = await server.get(path, { method });
       expect(answer.status).toBe(200);
@@ -79,7 +80,7 @@ describe("built-in routes", () => {
   });
 
   test("what is not there is 404, POST routes refuse GET", async () => {
-    const server = await boot({}, NOBODY, TOKEN);
+    const server = await served({}, { token: TOKEN });
     for (const path of ["/nothing", "/varz/", "/admin/", "/admin/nothing", "//varz", "/Varz"]) {
       expect(await head(server, `GET ${path}`)).toStartWith("HTTP/1.1 404 ");
     }
@@ -88,7 +89,7 @@ describe("built-in routes", () => {
   });
 
   test("the page's files are not sent twice", async () => {
-    const server = await boot();
+    const server = await served();
     for (const path of ["/", "/dashboard/page.css", ...MODULES]) {
       const etag = (await server.get(path)).headers.get("etag") as string;
       const again = await server.get(path, { headers: { "if-none-match": etag } });
@@ -99,16 +100,16 @@ describe("built-in routes", () => {
   });
 
   test("the dashboard may live elsewhere", async () => {
-    const server = await boot({ web: { dashboard: "/ops" } });
+    const server = await served({ web: { dashboard: "/ops" } });
     expect((await server.get("/ops")).headers.get("content-type")).toStartWith("text/html");
     expect((await server.get("/")).status).toBe(404);
   });
 
   test("/varz tells of services, process, log and settings, and hides secrets", async () => {
-    const server = await boot({ tls: { passphrase: "open sesame" }, name: "here" });
+    const server = await served({ tls: { passphrase: "open sesame" }, name: "here" });
     const peer = await server.join();
     peer.send("one\ntwo\n");
-    await until(() => server.relay.stats()["lines_in"] === 2);
+    await until(() => server.stats()["lines_in"] === 2);
     server.clock.advance(5000);
     const text = await (await server.get("/varz")).text();
     const varz = JSON.parse(text);
@@ -128,16 +129,16 @@ describe("built-in routes", () => {
     expect(varz.process.memory_bytes).toBeGreaterThan(1e6);
     expect(varz.process.cpu_seconds).toBeGreaterThan(0);
     expect(text).not.toContain("sesame");
-    expect(varz.services.relay.stats).toEqual(server.relay.stats());
+    expect(varz.services.relay.stats).toEqual(server.stats());
   });
 });
 
 describe("/connz", () => {
   test("tells of each client", async () => {
-    const server = await boot();
+    const server = await served();
     const peer = await server.join();
     peer.send("hello\nyou\n");
-    await until(() => server.relay.stats()["lines_in"] === 2);
+    await until(() => server.stats()["lines_in"] === 2);
     server.clock.advance(61_000);
     const { clients, total } = await bodyOf(await server.get("/connz"));
     expect(total).toBe(1);
@@ -157,7 +158,7 @@ describe("/connz", () => {
   });
 
   test("sorts by every column, both ways, and pages", async () => {
-    const server = await boot();
+    const server = await served();
     const peers: Peer[] = [];
     for (let i = 0; i < 5; i++) {
       const peer = await server.join();
@@ -165,7 +166,7 @@ describe("/connz", () => {
       peers.push(peer);
       server.clock.advance(1000);
     }
-    await until(() => server.relay.stats()["lines_in"] === 15);
+    await until(() => server.stats()["lines_in"] === 15);
     const ask = async (query: string) =>
       (await (await server.get(`/connz?${query}`)).json()) as {
         total: number;
@@ -202,7 +203,7 @@ describe("/connz", () => {
     ["service=nothing", "service: found nothing; allowed: relay, web"],
     ["colour=red", "colour: unknown; known: service, address, "],
   ])("refuses ?%s", async (query, why) => {
-    const server = await boot();
+    const server = await served();
     for (const path of ["/connz", "/events"]) {
       const answer = await server.get(`${path}?${query}`);
       expect(answer.status).toBe(400);
@@ -211,7 +212,7 @@ describe("/connz", () => {
   });
 
   test("takes its bounds", async () => {
-    const server = await boot();
+    const server = await served();
     for (const query of ["limit=1", "limit=1000", "offset=0", "offset=1000000000"]) {
       expect((await server.get(`/connz?${query}`)).status).toBe(200);
     }
@@ -224,7 +225,7 @@ describe("/metrics", () => {
   test.skipIf(promtool === null)(
     `passes promtool${promtool === null ? " (promtool is not installed)" : ""}`,
     async () => {
-      const server = await boot();
+      const server = await served();
       const text = await (await server.get("/metrics")).text();
       const check = Bun.spawnSync([promtool as string, "check", "metrics"], {
         stdin: Buffer.from(text),
@@ -235,10 +236,10 @@ describe("/metrics", () => {
   );
 
   test("has every number of every service, with its unit", async () => {
-    const server = await boot();
+    const server = await served();
     const peer = await server.join();
     peer.send("one\n\n");
-    await until(() => server.relay.stats()["lines_in"] === 2);
+    await until(() => server.stats()["lines_in"] === 2);
     const text = await (await server.get("/metrics")).text();
     const values = new Map(
       text
@@ -273,21 +274,21 @@ describe("health", () => {
   test.skipIf(!openssl)(
     "a listener that cannot listen again is told of, and its recovery",
     async () => {
-      const server = await boot();
+      const server = await served();
       const health = async () => {
         const [alive, ready] = await Promise.all([server.get("/healthz"), server.get("/readyz")]);
         return [alive.status, await bodyOf(alive), ready.status, await bodyOf(ready)] as const;
       };
       const well = [200, { status: "ok", why: {} }, 200, { ready: true, why: {} }];
       expect([...(await health())]).toEqual(well);
-      const tls = { ...server.config.relay.tls, ...selfSigned(temporary()) };
+      const tls = selfSigned(temporary());
       const listen = spyOn(Bun, "listen").mockImplementation(((options: { port: number }) => {
         // The trial of the certificates, on a port of its own, goes well.
         if (options.port === 0) return { stop() {} };
         throw Object.assign(new Error("in use"), { code: "EADDRINUSE" });
       }) as never);
       try {
-        server.program.reload({ ...server.config, relay: { ...server.config.relay, tls } });
+        server.reload({ relay: { tls } });
         const [alive, why, ready, whyNot] = await health();
         expect([alive, ready]).toEqual([503, 503]);
         expect(why).toEqual({
@@ -314,7 +315,7 @@ describe("health", () => {
     const folder = temporary();
     const module = join(folder, "ticker.ts");
     await Bun.write(module, "export default { seconds: 0.02, tick() { process.exit(3); } };");
-    const server = await boot({ web: { ticker: module } });
+    const server = await served({ web: { ticker: module } });
     const why = async () => bodyOf(await server.get("/healthz"));
     while ((await why())["status"] !== "failing") await turn();
     expect((await why())["why"]).toEqual({
@@ -324,8 +325,8 @@ describe("health", () => {
     await Bun.write(module, "export default { seconds: 0.02, tick() {} };");
     server.clock.advance(1000);
     while ((await why())["status"] !== "ok") await turn();
-    expect(server.service.stats()["ticker_restarts"]).toBe(1);
-    while (server.service.stats()["ticks"] === 0) await turn();
+    expect(server.stats("web")["ticker_restarts"]).toBe(1);
+    while (server.stats("web")["ticks"] === 0) await turn();
   });
 
   test.skipIf(process.platform !== "linux")("a log that cannot be written is told of", async () => {
@@ -333,7 +334,7 @@ describe("health", () => {
     const logger = { enable_file_log: true, log_file_path: folder, enable_console_log: false };
     // The log's own name leads to a device that is always full.
     symlinkSync("/dev/full", join(folder, "full.log"));
-    const server = await boot({ name: "full", logger });
+    const server = await served({ name: "full", logger });
     server.log.info("this does not fit");
     server.clock.advance(100);
     await until(() => server.log.stats().failing !== null);
@@ -347,12 +348,12 @@ describe("health", () => {
   });
 
   test("a drain is told of for as long as it lasts", async () => {
-    const server = await boot();
+    const server = await served();
     const peer = await server.join();
     expect((await server.get("/readyz")).status).toBe(200);
     // It does not see the end of its connection, so that the drain waits for it.
     peer.pause();
-    const drained = server.program.drain(10_000);
+    const drained = server.drain(10_000);
     const ready = await server.get("/readyz");
     const why = { ready: false, why: { drain: "the server is stopping" } };
     expect([ready.status, await bodyOf(ready)]).toEqual([503, why]);
@@ -370,7 +371,7 @@ describe("admin", () => {
   const names = ["kick", "quarantine", "lift", "reload", "drain", "log-level"];
 
   test("without a token its actions do not exist", async () => {
-    const server = await boot();
+    const server = await served();
     for (const action of names) {
       expect((await server.post(`/admin/${action}`)).status).toBe(404);
       expect((await server.get(`/admin/${action}`)).status).toBe(404);
@@ -379,7 +380,7 @@ describe("admin", () => {
   });
 
   test("needs the token", async () => {
-    const server = await boot({}, NOBODY, TOKEN);
+    const server = await served({}, { token: TOKEN });
     for (const action of names) {
       const answer = await server.post(`/admin/${action}`, {}, { authorization: "" });
       expect([answer.status, answer.headers.get("www-authenticate")]).toEqual([
@@ -395,7 +396,7 @@ describe("admin", () => {
   });
 
   test("wrong tokens at speed are slowed down for their address alone", async () => {
-    const server = await boot({ web: { host: "0.0.0.0" } }, NOBODY, TOKEN);
+    const server = await served({ web: { host: "0.0.0.0" } }, { token: TOKEN });
     const wrong = { authorization: "Bearer wrong-wrong-wrong-wrong" };
     const statuses: number[] = [];
     for (let i = 0; i < 7; i++)
@@ -405,7 +406,7 @@ describe("admin", () => {
     const right = await server.post("/admin/lift");
     expect([right.status, right.headers.get("retry-after")]).toEqual([429, "5"]);
     const elsewhere = await raw(
-      server.port,
+      server.port("web"),
       `POST /admin/lift HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKEN}\r\nConnection: close\r\n\r\n`,
       "127.0.0.1",
       "127.0.0.9",
@@ -415,11 +416,11 @@ describe("admin", () => {
     expect((await server.post("/admin/lift")).status).toBe(429);
     server.clock.advance(1);
     expect((await server.post("/admin/lift")).status).toBe(400);
-    expect(server.service.stats()["unauthorised"]).toBe(9);
+    expect(server.stats("web")["unauthorised"]).toBe(9);
   });
 
   test("kick closes a client with a notice", async () => {
-    const server = await boot({}, NOBODY, TOKEN);
+    const server = await served({}, { token: TOKEN });
     const [peer, other] = [await server.join(), await server.join()];
     const { clients } = (await bodyOf(await server.get("/connz?sort=id&order=asc"))) as {
       clients: { id: number }[];
@@ -433,7 +434,7 @@ describe("admin", () => {
     expect(await peer.next()).toBe("Warning: You have been disconnected by an operator.");
     expect(await peer.closed).toBe("end");
     expect(other.isClosed).toBe(false);
-    expect(server.relay.stats()["closed_kicked"]).toBe(1);
+    expect(server.stats()["closed_kicked"]).toBe(1);
     const again = await server.post("/admin/kick", { service: "relay", id });
     expect([again.status, await again.text()]).toEqual([
       404,
@@ -447,8 +448,8 @@ describe("admin", () => {
   });
 
   test("quarantine bars an address and closes who is there; lift ends it", async () => {
-    const server = await boot({}, NOBODY, TOKEN);
-    const port = server.relay.addresses[0]?.port as number;
+    const server = await served({}, { token: TOKEN });
+    const port = server.port();
     const [peer, other] = [await server.join("127.0.0.2"), await server.join()];
     const fields = { service: "relay", address: "127.0.0.2", seconds: 60 };
     const answer = await server.post("/admin/quarantine", fields);
@@ -462,7 +463,7 @@ describe("admin", () => {
     const back = await dial(port, "127.0.0.2");
     expect(await back.next()).toBe(notice);
     other.send("x\n");
-    await until(() => server.relay.stats()["lines_in"] === 1);
+    await until(() => server.stats()["lines_in"] === 1);
     server.clock.advance(10_000);
     const { services } = (await bodyOf(await server.get("/varz"))) as { services: Services };
     expect(services["relay"]?.quarantine).toEqual([{ key: "127.0.0.2", seconds_left: 50 }]);
@@ -482,7 +483,7 @@ describe("admin", () => {
       reload: () => ({ ok, outcome: ok ? "reloaded" : "port: found -1" }),
       drain: (why) => void asked.push(why),
     };
-    const server = await boot({}, operator, TOKEN);
+    const server = await served({}, { operator, token: TOKEN });
     const good = await server.post("/admin/reload");
     expect(await bodyOf(good)).toEqual({ ok: true, outcome: "reloaded" });
     ok = false;
@@ -496,7 +497,7 @@ describe("admin", () => {
   });
 
   test("log-level holds until the next reload, and is logged whatever it is", async () => {
-    const server = await boot({}, NOBODY, TOKEN);
+    const server = await served({}, { token: TOKEN });
     const set = (level: string) => server.post("/admin/log-level", { level });
     expect((await bodyOf(await set("CRITICAL")))["outcome"]).toBe(
       "the log level was INFO and is CRITICAL",
@@ -558,13 +559,13 @@ describe("admin", () => {
     ],
     ["reload", { now: true }, 400, "now: unknown field; known: none"],
   ])("%s refuses %j", async (action, fields, status, why) => {
-    const server = await boot({}, NOBODY, TOKEN);
+    const server = await served({}, { token: TOKEN });
     const answer = await server.post(`/admin/${action}`, fields);
     expect([answer.status, await answer.text()]).toEqual([status, expect.stringContaining(why)]);
   });
 
   test("takes its bounds", async () => {
-    const server = await boot({}, NOBODY, TOKEN);
+    const server = await served({}, { token: TOKEN });
     for (const seconds of [1, 31_536_000]) {
       const fields = { service: "relay", address: "10.0.0.1", seconds };
       expect((await server.post("/admin/quarantine", fields)).status).toBe(200);
@@ -572,7 +573,7 @@ describe("admin", () => {
   });
 
   test("takes JSON objects alone", async () => {
-    const server = await boot({}, NOBODY, TOKEN);
+    const server = await served({}, { token: TOKEN });
     const post = (body: string, type: string) =>
       server.get("/admin/log-level", {
         method: "POST",
@@ -590,13 +591,13 @@ describe("admin", () => {
 });
 
 describe("signing in", () => {
-  const login = (server: BootedWeb, token: string, headers = PAGE) =>
+  const login = (server: Booted, token: string, headers = PAGE) =>
     server.post("/login", { token }, { authorization: "", ...headers });
   const cookieOf = (answer: Response) =>
     (answer.headers.get("set-cookie") as string).split(";")[0] as string;
 
   test("trades the token for a cookie that scripts and other sites cannot use", async () => {
-    const server = await boot({}, NOBODY, TOKEN);
+    const server = await served({}, { token: TOKEN });
     expect(await bodyOf(await server.get("/session"))).toEqual({ read: true, admin: "signed-out" });
     const answer = await login(server, TOKEN);
     expect(answer.status).toBe(204);
@@ -606,7 +607,7 @@ describe("signing in", () => {
     );
     expect(set).not.toContain(TOKEN);
     const cookie = cookieOf(answer);
-    expect(cookie).toStartWith(`summoner_session_${server.port}=`);
+    expect(cookie).toStartWith(`summoner_session_${server.port("web")}=`);
     const session = await server.get("/session", { headers: { cookie: `a=b; ${cookie}; c=d` } });
     expect(await bodyOf(session)).toEqual({ read: true, admin: "signed-in" });
     const act = (headers: object) =>
@@ -621,7 +622,7 @@ describe("signing in", () => {
   });
 
   test("needs the right token and the page's header", async () => {
-    const server = await boot({}, NOBODY, TOKEN);
+    const server = await served({}, { token: TOKEN });
     expect((await login(server, TOKEN, {} as never)).status).toBe(403);
     expect((await login(server, "wrong")).status).toBe(401);
     expect((await server.post("/login", {}, PAGE)).status).toBe(400);
@@ -630,7 +631,7 @@ describe("signing in", () => {
   });
 
   test("ends a day after the page was last heard of, and with the token", async () => {
-    const server = await boot({}, NOBODY, TOKEN);
+    const server = await served({}, { token: TOKEN });
     const cookie = cookieOf(await login(server, TOKEN));
     const admin = async () =>
       (await bodyOf(await server.get("/session", { headers: { cookie } })))["admin"];
@@ -644,8 +645,7 @@ describe("signing in", () => {
     const file = join(temporary(), "token");
     await Bun.write(file, "another-token-altogether\nand a second line\n");
     const later = cookieOf(await login(server, TOKEN));
-    const web = { ...server.config.web, token_file: file };
-    expect(server.program.reload({ ...server.config, web })).toEqual([]);
+    expect(server.reload({ web: { token_file: file } })).toEqual([]);
     const session = await server.get("/session", { headers: { cookie: later } });
     expect((await bodyOf(session))["admin"]).toBe("signed-out");
     expect((await login(server, TOKEN)).status).toBe(401);
@@ -653,7 +653,7 @@ describe("signing in", () => {
   });
 
   test("a hundred sessions at most; the one that was idle longest makes room", async () => {
-    const server = await boot({}, NOBODY, TOKEN);
+    const server = await served({}, { token: TOKEN });
     const cookies: string[] = [];
     for (let i = 0; i < 101; i++) cookies.push(cookieOf(await login(server, TOKEN)));
     const states = await Promise.all(
@@ -668,10 +668,10 @@ describe("signing in", () => {
 
 describe("who may read", () => {
   test("on loopback everybody, but not by another site's name", async () => {
-    const server = await boot();
+    const server = await served();
     for (const host of [
       "localhost",
-      `localhost:${server.port}`,
+      `localhost:${server.port("web")}`,
       "127.0.0.1",
       "[::1]:1",
       "127.9.9.9:80",
@@ -689,7 +689,7 @@ describe("who may read", () => {
       }
       expect((await server.get("/healthz", { headers: { host } })).status).toBe(200);
     }
-    const named = await boot({}, NOBODY, TOKEN);
+    const named = await served({}, { token: TOKEN });
     const headers = { host: "proxy.example" };
     expect((await named.get("/varz", { headers })).status).toBe(401);
     const authorization = `Bearer ${TOKEN}`;
@@ -701,7 +701,7 @@ describe("who may read", () => {
     symlinkSync("/dev/full", join(folder, "full.log"));
     const logger = { enable_file_log: true, log_file_path: folder, enable_console_log: false };
     const settings = { name: "full", logger, web: { host: "0.0.0.0" } };
-    const server = await boot(settings, NOBODY, TOKEN);
+    const server = await served(settings, { token: TOKEN });
     for (const path of ["/varz", "/connz", "/metrics", "/events"]) {
       expect((await server.get(path)).status).toBe(401);
       const authorization = `Bearer ${TOKEN}`;
@@ -744,27 +744,26 @@ describe("who may read", () => {
   test("a token that is too short or cannot be read stops the start", async () => {
     const file = join(temporary(), "token");
     await Bun.write(file, "fifteen-letters\n");
-    expect(boot({ web: { token_file: file } })).rejects.toThrow(
+    expect(served({ web: { token_file: file } })).rejects.toThrow(
       /^web: web\.token_file .*: a token has at least 16 characters$/,
     );
-    expect(boot({ web: { token_file: `${file}-not` } })).rejects.toThrow(
+    expect(served({ web: { token_file: `${file}-not` } })).rejects.toThrow(
       /^web: web\.token_file: cannot read .*: there is no such file$/,
     );
-    expect(boot({}, NOBODY, "fifteen-letters")).rejects.toThrow(
+    expect(served({}, { token: "fifteen-letters" })).rejects.toThrow(
       "web: SUMMONER_TOKEN: a token has at least 16 characters",
     );
     await Bun.write(file, "sixteen-letters!\r\n");
-    const server = await boot({ web: { token_file: file } });
+    const server = await served({ web: { token_file: file } });
     const headers = { authorization: "Bearer sixteen-letters!" };
     expect((await server.post("/admin/lift", {}, headers)).status).toBe(400);
   });
 
   test("[access] holds here too", async () => {
-    const server = await boot({ web: { access: { deny: ["127.0.0.1"] } } });
+    const server = await served({ web: { access: { deny: ["127.0.0.1"] } } });
     expect((await server.get("/healthz")).status).toBe(403);
-    expect(server.service.stats()["denied"]).toBe(1);
-    const access = { allow: null, deny: ["10.0.0.0/8"] };
-    server.program.reload({ ...server.config, web: { ...server.config.web, access } });
+    expect(server.stats("web")["denied"]).toBe(1);
+    server.reload({ web: { access: { deny: ["10.0.0.0/8"] } } });
     expect((await server.get("/healthz")).status).toBe(200);
   });
 });
@@ -784,11 +783,13 @@ describe.skipIf(!openssl)("HTTPS", () => {
     const folder = temporary();
     const first = selfSigned(folder, "first.example");
     const second = selfSigned(folder, "second.example");
-    const server = await boot({ web: { tls: first } }, NOBODY, TOKEN);
+    const server = await served({ web: { tls: first } }, { token: TOKEN });
     const tls = { rejectUnauthorized: false };
-    expect(server.service.addresses[0]?.url).toBe(`https://127.0.0.1:${server.port}/`);
+    expect(server.running("web").addresses[0]?.url).toBe(
+      `https://127.0.0.1:${server.port("web")}/`,
+    );
     expect((await server.get("/healthz", { tls })).status).toBe(200);
-    expect(await shown(server.port)).toBe("first.example");
+    expect(await shown(server.port("web"))).toBe("first.example");
     const answer = await server.get("/login", {
       method: "POST",
       headers: { ...PAGE, "content-type": "application/json" },
@@ -796,19 +797,15 @@ describe.skipIf(!openssl)("HTTPS", () => {
       tls,
     });
     expect(answer.headers.get("set-cookie")).toEndWith("; Secure");
-    const { config } = server;
-    const withTls = (own: object) => ({
-      ...config,
-      web: { ...config.web, tls: { ...config.web.tls, ...own } },
-    });
     process.env["SUMMONER_TOKEN"] = TOKEN;
     try {
-      expect(server.program.reload(withTls(second))).toEqual([]);
-      expect(await shown(server.port)).toBe("second.example");
+      expect(server.reload({ web: { tls: second } })).toEqual([]);
+      expect(await shown(server.port("web"))).toBe("second.example");
       // What does not work never replaces what does.
       await Bun.write(join(folder, "broken.crt"), "nonsense");
-      expect(server.program.reload(withTls({ cert: join(folder, "broken.crt") }))).toHaveLength(1);
-      expect(await shown(server.port)).toBe("second.example");
+      const broken = { ...first, cert: join(folder, "broken.crt") };
+      expect(server.reload({ web: { tls: broken } })).toHaveLength(1);
+      expect(await shown(server.port("web"))).toBe("second.example");
       expect((await server.get("/healthz", { tls })).status).toBe(200);
     } finally {
       delete process.env["SUMMONER_TOKEN"];
@@ -816,20 +813,18 @@ describe.skipIf(!openssl)("HTTPS", () => {
   });
 
   test("listens again when it could not at once", async () => {
-    const server = await boot();
-    const tls = { ...server.config.web.tls, ...selfSigned(temporary()) };
+    const server = await served();
     const serve = spyOn(Bun, "serve").mockImplementation((() => {
       throw Object.assign(new Error("in use"), { code: "EADDRINUSE" });
     }) as never);
     try {
-      server.program.reload({ ...server.config, web: { ...server.config.web, tls } });
+      server.reload({ web: { tls: selfSigned(temporary()) } });
       // Another reload meanwhile takes the place of the attempt that is due, it adds none.
-      const other = { ...tls, ...selfSigned(temporary()) };
-      server.program.reload({ ...server.config, web: { ...server.config.web, tls: other } });
+      server.reload({ web: { tls: selfSigned(temporary()) } });
       const attempts = serve.mock.calls.length;
       server.clock.advance(server.config.hyper_parameters.accept_error_backoff_ms);
       expect(serve.mock.calls.length).toBe(attempts + 1);
-      expect(server.service.health()).toEqual({
+      expect(server.running("web").health()).toEqual({
         ok: false,
         reason: expect.stringContaining("web: cannot listen on 127.0.0.1:"),
       });
@@ -837,8 +832,8 @@ describe.skipIf(!openssl)("HTTPS", () => {
       serve.mockRestore();
     }
     server.clock.advance(server.config.hyper_parameters.accept_error_backoff_ms);
-    expect(server.service.health().ok).toBe(true);
-    expect(await shown(server.port)).toBe("localhost");
+    expect(server.running("web").health().ok).toBe(true);
+    expect(await shown(server.port("web"))).toBe("localhost");
   });
 });
 
@@ -859,8 +854,11 @@ const PAGE = { "x-summoner-page": "1" };
 type Services = Record<string, { quarantine?: unknown }>;
 
 /** The head of what a server answers to a method and a path that no client would send. */
-function head(server: BootedWeb, what: string): Promise<string> {
-  return raw(server.port, `${what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+function head(server: Booted, what: string): Promise<string> {
+  return raw(
+    server.port("web"),
+    `${what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
+  );
 }
 
 async function bodyOf(answer: Response): Promise<Record<string, unknown>> {
