@@ -3,7 +3,7 @@ import type { Clock } from "../host/clock.ts";
 import type { Log } from "../host/log.ts";
 import type { ClientPage, ClientQuery } from "../host/service.ts";
 import { Closes } from "../host/stats.ts";
-import { type Admission, maxLingering, type Refused } from "./admission.ts";
+import type { Admission, Refused } from "./admission.ts";
 import {
   type Accepted,
   CLIENT_COLUMNS,
@@ -13,6 +13,7 @@ import {
   type CloseReason,
   GREETING,
 } from "./client.ts";
+import { Lingering } from "./linger.ts";
 import type { Wire } from "./wire.ts";
 
 /** What a service does with its clients. */
@@ -47,9 +48,6 @@ export interface ClientsHost {
   nextId(): number;
 }
 
-/** How long a closed client may take to read its notice and close its side. */
-const LINGER_MS = 1000;
-
 /**
  * The clients of one service: each gets one birth and one death with a reason,
  * and the trouble of one never reaches another.
@@ -63,16 +61,15 @@ export class Clients<C extends Client> {
   readonly admission: Admission;
   readonly #protocol: Protocol<C>;
   readonly #host: ClientsHost;
-  readonly #lingering = new Set<C>();
+  readonly #lingering: Lingering<C>;
   /** Bytes of the clients that are gone. */
   readonly #gone = { in: 0, out: 0 };
-  #draining = false;
-  #quiet: (() => void) | null = null;
 
   constructor(protocol: Protocol<C>, admission: Admission, host: ClientsHost) {
     this.#protocol = protocol;
     this.admission = admission;
     this.#host = host;
+    this.#lingering = new Lingering(host.clock);
   }
 
   get size(): number {
@@ -108,7 +105,7 @@ export class Clients<C extends Client> {
       client.state = "closing";
       client.reason = refused.reason;
       client.send(refused.notice);
-      this.#linger(client, LINGER_MS);
+      this.#lingering.add(client);
     } else this.#begin(client);
     return client;
   }
@@ -179,13 +176,13 @@ export class Clients<C extends Client> {
   close(client: C, reason: CloseReason, notice = ""): void {
     if (!this.#die(client, reason)) return;
     if (notice !== "") client.send(notice);
-    this.#linger(client, LINGER_MS);
+    this.#lingering.add(client);
   }
 
   /** Ends a client at once; what it has not taken is lost to it. */
   cut(client: C, reason: CloseReason): void {
     if (!this.#die(client, reason)) return;
-    this.#end(client, "terminate");
+    this.#lingering.end(client, "terminate");
   }
 
   /** Ends a client that does not take what it is sent: its notice leaves only if its wire takes it at once. */
@@ -194,8 +191,8 @@ export class Clients<C extends Client> {
     client.outbox.keepLine();
     client.outbox.blocked = false;
     client.send(notice);
-    if (client.outbox.bytes === 0) this.#linger(client, LINGER_MS);
-    else this.#end(client, "terminate");
+    if (client.outbox.bytes === 0) this.#lingering.add(client);
+    else this.#lingering.end(client, "terminate");
   }
 
   /**
@@ -225,27 +222,19 @@ export class Clients<C extends Client> {
 
   /** Closes everybody with `notice` and waits for the last byte or the deadline. */
   async drain(deadlineMs: number, notice: string): Promise<void> {
-    this.#draining = true;
+    this.#lingering.unbound();
     for (const client of this.all) {
       if (!this.#die(client, "shutdown")) continue;
       client.send(notice);
-      this.#linger(client, deadlineMs);
+      this.#lingering.add(client, deadlineMs);
     }
-    if (this.#lingering.size > 0) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#quiet = resolve;
-      await promise;
-    }
+    await this.#lingering.empty();
     this.admission.close();
   }
 
   /** Cuts those who have lingered long enough; the door calls this a few times a second. */
   sweep(now: number): void {
-    for (const client of this.#lingering) {
-      if (now >= client.closeBy) {
-        this.#end(client, client.shutDown ? "end" : "terminate");
-      }
-    }
+    this.#lingering.sweep(now);
   }
 
   // --- what the wire says
@@ -265,7 +254,7 @@ export class Clients<C extends Client> {
     const before = client.bytesOut;
     client.flush();
     if (client.bytesOut !== before) client.tookAt = this.#host.clock.now();
-    if (client.state === "closing") this.#finish(client);
+    if (client.state === "closing") this.#lingering.proceed(client);
     else if (client.state === "open") {
       this.#guarded(client, () => this.#protocol.drained?.(client));
     }
@@ -275,7 +264,7 @@ export class Clients<C extends Client> {
   ended(client: C): void {
     client.peerEnded = true;
     if (client.state === "closing") {
-      this.#finish(client);
+      this.#lingering.proceed(client);
       return;
     }
     if (this.#protocol.finishes) {
@@ -296,7 +285,7 @@ export class Clients<C extends Client> {
       this.#serveLast(client);
       this.#die(client, error ? "reset" : "eof");
     }
-    this.#forget(client);
+    this.#lingering.forget(client);
   }
 
   /** A fault of ours while serving one client: it is closed, everybody else goes on. */
@@ -369,42 +358,5 @@ export class Clients<C extends Client> {
       this.#host.log.bug(error, `closing ${client.address}`);
     }
     return true;
-  }
-
-  #linger(client: C, ms: number): void {
-    if (this.#lingering.size >= maxLingering() && !this.#draining) {
-      this.#end(client, "terminate");
-      return;
-    }
-    client.closeBy = this.#host.clock.now() + ms;
-    this.#lingering.add(client);
-    // Reading goes on, unheard, so that the client's own close is noticed and
-    // unread bytes do not turn our close into a reset that eats the notice.
-    client.releaseAll();
-    this.#finish(client);
-  }
-
-  #finish(client: C): void {
-    if (client.outbox.bytes > 0 && !client.flush()) return;
-    if (client.peerEnded) {
-      this.#end(client, "end");
-    } else if (!client.shutDown) {
-      client.shutDown = true;
-      client.closeBy = Math.min(client.closeBy, this.#host.clock.now() + LINGER_MS);
-      client.wire.shutdown();
-    }
-  }
-
-  #end(client: C, how: "end" | "terminate"): void {
-    this.#forget(client);
-    if (how === "end") client.wire.end();
-    else client.wire.terminate();
-  }
-
-  #forget(client: C): void {
-    client.state = "closed";
-    client.outbox.clear();
-    this.#lingering.delete(client);
-    if (this.#lingering.size === 0) this.#quiet?.();
   }
 }

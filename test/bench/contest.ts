@@ -15,6 +15,8 @@ export interface Bench {
   json: boolean;
   /** Servers to compare, the one under test first. */
   kinds: Kind[];
+  /** Folder of another checkout of this project to compare with, or null. */
+  before: string | null;
 }
 
 /** One comparison: the same load on every server, in turns. */

@@ -4,7 +4,7 @@ import { type Bench, compare, contest, fault, medians } from "./contest.ts";
 import { cpuSeconds, peakBytes } from "./measure.ts";
 import { type Started, start, until } from "./processes.ts";
 import type { Measured, Target } from "./report.ts";
-import { QUIET, relay } from "./servers.ts";
+import { QUIET, relay, ROOT } from "./servers.ts";
 
 const BARE = join(import.meta.dir, "bare");
 const CONNECTIONS = 50;
@@ -37,6 +37,7 @@ export async function http(bench: Bench): Promise<void> {
   const node = Bun.which("node");
   if (node === null) bench.report.note("skipped: node is not installed");
   else kinds.push(bare(bench, "node", [node, join(BARE, "node.mjs"), routes]));
+  if (bench.before !== null) kinds.push(await web(bench, "before", QUIET, "", bench.before));
   const targets: Target[] = [
     { against: "bun", figure: "requests", sense: "at least", limit: 0.9 },
     { against: "node", figure: "requests", sense: "at least", limit: 2 },
@@ -176,7 +177,13 @@ async function blast(
 }
 
 /** This project's web service with a handler of a user's own. */
-async function web(bench: Bench, name = "web", logger = QUIET, more = ""): Promise<HttpKind> {
+async function web(
+  bench: Bench,
+  name = "web",
+  logger = QUIET,
+  more = "",
+  checkout = ROOT,
+): Promise<HttpKind> {
   const handler = join(bench.folder, "site.ts");
   const code = 'export default { GET: () => Response.json({ message: "Hello, World!" }) };\n';
   await Bun.write(handler, code);
@@ -184,12 +191,11 @@ async function web(bench: Bench, name = "web", logger = QUIET, more = ""): Promi
   return {
     name,
     terms: "the web service beside an idle relay",
-    ours: true,
+    ours: checkout === ROOT,
     start: async () => {
       const config = join(bench.folder, `${Bun.randomUUIDv7()}.toml`);
       await Bun.write(config, `version = "rust"\n${settings}${more}`);
-      const index = join(import.meta.dir, "..", "..", "index.ts");
-      const cmd = [process.execPath, index, "--config", config];
+      const cmd = [process.execPath, join(checkout, "index.ts"), "--config", config];
       return originOf(start(cmd, bench.folder), name);
     },
   };

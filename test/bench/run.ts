@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Bench } from "./contest.ts";
 import { churn, idle } from "./crowds.ts";
@@ -7,7 +8,7 @@ import { accessLog, dashboard, http } from "./http.ts";
 import { logging } from "./logging.ts";
 import { stopEverything, temporaryFolder } from "./processes.ts";
 import { Report } from "./report.ts";
-import { nats, other, redis, relay } from "./servers.ts";
+import { nats, other, QUIET, redis, relay } from "./servers.ts";
 import { memory } from "./store-memory.ts";
 import { parsing } from "./store-parsing.ts";
 import { durable, kv } from "./store.ts";
@@ -46,12 +47,13 @@ const scenarios: Record<string, Scenario> = {
 };
 
 const USAGE = `bun run bench [SCENARIO or SERVICE ...] [--smoke] [--rounds N] [--servers A,B] [--peer COMMAND]
-              [--payload BYTES] [--json-text] [--json]
+              [--before FOLDER] [--payload BYTES] [--json-text] [--json]
 
   --smoke          everything tiny: checks that it works, the numbers mean nothing
   --rounds N       measured rounds per server, interleaved (5)
-  --servers A,B    only these of relay, redis, nats, peer; the first is compared with the others
+  --servers A,B    only these of relay, redis, nats, peer, before; the first is compared with the others
   --peer COMMAND   one more server that speaks the relay's protocol; PORT in it becomes a free port
+  --before FOLDER  one more server: this project from another checkout, to see what a change costs
   --payload BYTES  size of a published text (130)
   --json-text      publish typed JSON envelopes, whose quotes the relay has to escape
   --json           one JSON document on stdout, the text on stderr
@@ -89,8 +91,9 @@ function readArguments() {
       options: {
         smoke: { type: "boolean", default: false },
         rounds: { type: "string" },
-        servers: { type: "string", default: "relay,redis,nats,peer" },
+        servers: { type: "string", default: "relay,redis,nats,peer,before" },
         peer: { type: "string" },
+        before: { type: "string" },
         payload: { type: "string", default: "130" },
         "json-text": { type: "boolean", default: false },
         json: { type: "boolean", default: false },
@@ -112,17 +115,19 @@ async function main(): Promise<number> {
   const report = new Report(values.json ? console.error : console.log);
   const folder = temporaryFolder();
   const { peer } = values;
+  const before = values.before === undefined ? null : resolve(values.before);
   const available = {
     relay: () => relay(folder),
     redis: () => redis(folder),
     nats: () => nats(folder),
     peer: () => (peer === undefined ? null : other(folder, peer, "peer")),
+    before: () => (before === null ? null : relay(folder, "before", QUIET, before)),
   };
   const kinds = values.servers.split(",").flatMap((name) => {
     if (!(name in available)) usageError(`no server "${name}"`);
     const kind = available[name as keyof typeof available]();
     if (kind === null && name === "relay") report.error("there is no index.ts to measure");
-    else if (kind === null && name !== "peer") {
+    else if (kind === null && name !== "peer" && name !== "before") {
       report.note(`skipped: ${name}-server not installed`);
     }
     return kind ?? [];
@@ -142,6 +147,7 @@ async function main(): Promise<number> {
     payloadBytes: wholeNumber(values.payload, "payload", values["json-text"] ? 100 : 20),
     json: values["json-text"],
     kinds,
+    before,
   };
   for (const { run } of wanted) await run(bench);
   if (values.json) {

@@ -21,7 +21,8 @@ export interface Kind {
   start(listeners: number): Promise<Server>;
 }
 
-const ROOT = join(import.meta.dir, "..", "..");
+/** This checkout. */
+export const ROOT = join(import.meta.dir, "..", "..");
 const READY = /127\.0\.0\.1:(\d+)/;
 
 async function readyLine(process: Started, name: string): Promise<Server> {
@@ -62,20 +63,25 @@ enable_json_log = true
 log_file_path = ${JSON.stringify(logs)}
 `;
 
-/** This project's relay, run from source; null where there is no index.ts. */
-export function relay(folder: string, name = "relay", logger = QUIET): Kind | null {
-  const index = join(ROOT, "index.ts");
+/** This project's relay, run from the source of a checkout; null where there is no index.ts. */
+export function relay(
+  folder: string,
+  name = "relay",
+  logger = QUIET,
+  checkout = ROOT,
+): Kind | null {
+  const index = join(checkout, "index.ts");
   if (!existsSync(index)) return null;
   return {
     name,
     wire: "relay",
     terms: "guarded backend, its limits set so high that none of them acts",
-    ours: true,
+    ours: checkout === ROOT,
     start: async () => {
       const config = join(folder, `${Bun.randomUUIDv7()}.toml`);
       await Bun.write(config, UNLIMITED + logger);
       const cmd = [process.execPath, index, "--config", config];
-      return readyLine(start(cmd, folder, ROOT), name);
+      return readyLine(start(cmd, folder, checkout), name);
     },
   };
 }

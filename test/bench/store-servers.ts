@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import { accepts, freePort, start, until } from "./processes.ts";
-import type { Server } from "./servers.ts";
+import { ROOT, type Server } from "./servers.ts";
 import type { StoreWireName } from "./store-wire.ts";
 
-const ROOT = join(import.meta.dir, "..", "..");
 const READY = /store is ready on 127\.0\.0\.1:(\d+)/;
 
 /** When a write is on the disk: never, soon, or before its reply. */
@@ -18,19 +17,24 @@ export interface StoreKind {
   start(): Promise<Server>;
 }
 
-/** This project's store, run from source with a new empty folder. */
-export function store(folder: string, durability: Durability): StoreKind {
+/** This project's store, run from the source of a checkout with a new empty folder. */
+export function store(
+  folder: string,
+  durability: Durability,
+  name = "store",
+  checkout = ROOT,
+): StoreKind {
   return {
-    name: "store",
+    name,
     wire: "json",
-    ours: true,
+    ours: checkout === ROOT,
     start: async () => {
       const path = join(folder, Bun.randomUUIDv7());
       await Bun.write(`${path}.toml`, settings(path, durability));
-      const cmd = [process.execPath, join(ROOT, "index.ts"), "--config", `${path}.toml`];
-      const started = start(cmd, folder, ROOT);
+      const cmd = [process.execPath, join(checkout, "index.ts"), "--config", `${path}.toml`];
+      const started = start(cmd, folder, checkout);
       const ready = () => READY.exec(started.output())?.[1] ?? null;
-      return { port: Number(await until(started, "store", ready)), process: started };
+      return { port: Number(await until(started, name, ready)), process: started };
     },
   };
 }

@@ -69,6 +69,8 @@ export async function durable(bench: Bench): Promise<void> {
 /** Starts the store, and redis-server where it is installed; one that fails is reported and left out. */
 export async function startAll(bench: Bench, durability: Durability): Promise<Runner[]> {
   const kinds = [store(bench.folder, durability), redisStore(bench.folder, durability)];
+  const { before } = bench;
+  if (before !== null) kinds.push(store(bench.folder, durability, "before", before));
   const runners: Runner[] = [];
   for (const kind of kinds) {
     if (kind === null) {
