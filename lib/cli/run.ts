@@ -1,13 +1,12 @@
-import { load, type Loaded, problemText, remarks, type Sources } from "../config/load.ts";
+import { load, problemText, remarks, type Sources } from "../config/load.ts";
 import { optionPaths, valueAt } from "../config/read.ts";
 import { type Config, settings } from "../config/table.ts";
 import { masked, tomlValue } from "../config/render.ts";
 import { systemClock } from "../host/clock.ts";
-import { messageOf, StartError } from "../host/errors.ts";
-import { onSignals, openLog, Program, type Services } from "../host/lifecycle.ts";
+import { messageOf } from "../host/errors.ts";
+import { onSignals, type Program, serve, type Services } from "../host/lifecycle.ts";
 import type { Log } from "../host/log.ts";
 import { Supervisor } from "../host/notify.ts";
-import { openedBy, type Operator } from "../host/service.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
 
@@ -40,73 +39,48 @@ async function start(
     say.log("Nothing was started.");
     return 2;
   }
-  const log = openLog(loaded.config.name, loaded.config.logger, systemClock);
-  try {
-    return await serve(loaded, sources, services, log, program);
-  } catch (error) {
-    if (error instanceof StartError) await log.close();
-    throw error;
-  }
-}
-
-async function serve(
-  loaded: Loaded<Config>,
-  sources: Sources,
-  services: Services<Config>,
-  log: Log,
-  program: string,
-): Promise<number> {
-  let { config } = loaded;
-  const { promise: stopped, resolve: stop } = Promise.withResolvers<string>();
-  const supervisor = new Supervisor(systemClock, log, process.env);
-  const operator: Operator = {
-    reload() {
-      supervisor.reloading();
-      const { ok, outcome, inForce } = reload(config, sources, running, log);
-      config = inForce;
-      supervisor.ready(outcome);
-      return { ok, outcome };
-    },
-    drain: stop,
-  };
-  const running = new Program<Config>(systemClock, log, operator);
-  for (const remark of remarks(loaded)) log.warning(remark);
-  if (loaded.file === null) {
-    log.info(`there is no summoner.toml here, so the defaults apply; ${program} init writes one`);
-  }
-  process.on("uncaughtException", (error) => log.bug(error, "outside of any client"));
-  process.on("unhandledRejection", (error) => log.bug(error, "outside of any client"));
-  await running.start(services, config);
-  const ignoreSignals = onSignals({
+  const stop = Promise.withResolvers<string>();
+  let supervisor!: Supervisor;
+  await serve<Config>({
+    services,
+    config: loaded.config,
+    clock: systemClock,
+    remarks: remarks(loaded),
     stop,
-    cut: () => {
-      log.warning("cut by a second signal");
-      log.closeSync();
-      process.exit(1);
+    signals: onSignals,
+    opened(log) {
+      supervisor = new Supervisor(systemClock, log, process.env);
+      if (loaded.file === null) {
+        log.info(
+          `there is no summoner.toml here, so the defaults apply; ${program} init writes one`,
+        );
+      }
+      process.on("uncaughtException", (error) => log.bug(error, "outside of any client"));
+      process.on("unhandledRejection", (error) => log.bug(error, "outside of any client"));
     },
-    reload: operator.reload,
+    reload(running, log) {
+      supervisor.reloading();
+      const reloaded = reload(sources, running, log);
+      supervisor.ready(reloaded.outcome);
+      return reloaded;
+    },
+    ready(lines, { config }) {
+      for (const line of lines) announce(line, config);
+      supervisor.ready(lines.join(", "));
+    },
+    draining(why, { config: { drain_ms } }, log) {
+      const draining = `${why}: draining for at most ${drain_ms} ms`;
+      log.info(draining);
+      supervisor.stopping(draining, drain_ms);
+    },
   });
-  // Whoever is told that it is ready may send a signal at once.
-  const ready = [...running.running].flatMap(([name, { addresses }]) =>
-    addresses.map((address) => `${name} is ready on ${openedBy(address)}`),
-  );
-  for (const line of ready) announce(line, config, log);
-  supervisor.ready(ready.join(", "));
-  const why = await stopped;
-  const draining = `${why}: draining for at most ${config.drain_ms} ms`;
-  log.info(draining);
-  supervisor.stopping(draining, config.drain_ms);
-  await running.drain(config.drain_ms);
-  await log.close("Server exited cleanly.");
   supervisor.close();
-  ignoreSignals();
   return 0;
 }
 
-/** Says that something is ready, on the console too when that shows no such lines. */
-function announce(line: string, { logger }: Config, log: Log): void {
+/** Says that something is ready even where the console shows no such lines of the log. */
+function announce(line: string, { logger }: Config): void {
   const { enable_console_log, log_level } = logger;
-  log.info(line);
   if (!enable_console_log || (log_level !== "INFO" && log_level !== "DEBUG")) {
     process.stdout.write(`${line}\n`);
   }
@@ -130,18 +104,18 @@ interface Reloaded {
   readonly ok: boolean;
   /** A sentence for the operator. */
   readonly outcome: string;
-  readonly inForce: Config;
 }
 
 /** Applies the settings as they stand now. */
-function reload(before: Config, sources: Sources, running: Program<Config>, log: Log): Reloaded {
+function reload(sources: Sources, running: Program<Config>, log: Log): Reloaded {
+  const before = running.config;
   const loaded = load(settings, sources);
   if (loaded.problems.length > 0) {
     const problems = loaded.problems.map(problemText);
     for (const problem of problems) log.error(problem);
     log.error("the settings stay as they were");
     const outcome = `${problems.join("; ")}; the settings stay as they were`;
-    return { ok: false, outcome, inForce: before };
+    return { ok: false, outcome };
   }
   for (const remark of remarks(loaded)) log.warning(remark);
   const after = loaded.config;
@@ -166,5 +140,5 @@ function reload(before: Config, sources: Sources, running: Program<Config>, log:
   log.info(ok ? "reloaded" : "reloaded in part");
   const changes = `${changed.length} setting${changed.length === 1 ? "" : "s"} changed`;
   const outcome = ok ? `reloaded, ${changes}` : `reloaded in part: ${failures.join("; ")}`;
-  return { ok, outcome, inForce: next };
+  return { ok, outcome };
 }

@@ -1,14 +1,15 @@
 import { isEnabled } from "../config/services.ts";
+import type { Config } from "../config/table.ts";
 import type { Clock } from "./clock.ts";
 import { messageOf, StartError } from "./errors.ts";
 import { Log } from "./log.ts";
-import type { Host, Operator, Running, Service } from "./service.ts";
+import { type Host, openedBy, type Operator, type Running, type Service } from "./service.ts";
 
 /** Services by name; a service runs when the section of its name says `enabled`. */
 export type Services<C> = Readonly<Record<string, Service<C>>>;
 
 /** @throws StartError when its file cannot be written */
-export function openLog(...given: ConstructorParameters<typeof Log>): Log {
+function openLog(...given: ConstructorParameters<typeof Log>): Log {
   try {
     return new Log(...given);
   } catch (error) {
@@ -24,6 +25,7 @@ export class Program<C extends object> {
   readonly #clock: Clock;
   readonly #host: Host<C>;
   #draining = false;
+  #config!: C;
 
   constructor(clock: Clock, log: Log, operator: Operator) {
     this.#clock = clock;
@@ -42,8 +44,14 @@ export class Program<C extends object> {
     };
   }
 
+  /** The configuration in force. */
+  get config(): C {
+    return this.#config;
+  }
+
   /** @throws StartError when one cannot start; those that had started are stopped again */
   async start(services: Services<C>, config: C): Promise<void> {
+    this.#config = config;
     try {
       for (const [name, service] of Object.entries(services)) {
         if (isEnabled(config, name)) this.running.set(name, await service(config, this.#host));
@@ -56,6 +64,7 @@ export class Program<C extends object> {
 
   /** Hands a new configuration to every service. @returns what could not be applied */
   reload(config: C): string[] {
+    this.#config = config;
     const failures: string[] = [];
     for (const apply of this.#reloads) {
       try {
@@ -78,6 +87,76 @@ export class Program<C extends object> {
       await Promise.all(some.map((service) => service.drain(left)));
     }
     this.running.clear();
+  }
+}
+
+/** One line for each address of each service. */
+function readyLines(running: ReadonlyMap<string, Running>): string[] {
+  return [...running].flatMap(([name, { addresses }]) =>
+    addresses.map((address) => `${name} is ready on ${openedBy(address)}`),
+  );
+}
+
+/** What differs between the program itself and a program that embeds it. */
+export interface ServeOptions<C extends object> {
+  readonly services: Services<C>;
+  readonly config: C;
+  readonly clock: Clock;
+  /** Takes whole lines for the console; standard output when not given. */
+  readonly print?: ((text: string) => void) | undefined;
+  /** What the log says first, as warnings. */
+  readonly remarks: readonly string[];
+  /** Its promise begins the drain. */
+  readonly stop: PromiseWithResolvers<string>;
+  /** Listens to signals while the services run. @returns a function that ends it */
+  signals(actions: SignalActions): () => void;
+  /** Reads the settings again and applies them. @returns how that went, in a sentence */
+  reload(program: Program<C>, log: Log): { readonly ok: boolean; readonly outcome: string };
+  /** The log is open; no service has been started. */
+  opened?(log: Log): void;
+  /** All services run; `lines` says where. */
+  ready(lines: readonly string[], program: Program<C>): void;
+  /** The drain begins, for this reason. */
+  draining?(why: string, program: Program<C>, log: Log): void;
+}
+
+/**
+ * Runs services from the first line of the log to the last: starts them, waits
+ * for `stop`, drains them.
+ * @throws StartError when a service cannot start or the log cannot be written
+ */
+export async function serve<C extends Pick<Config, "name" | "logger" | "drain_ms">>(
+  options: ServeOptions<C>,
+): Promise<void> {
+  const { services, config, clock, stop } = options;
+  const log = openLog(config.name, config.logger, clock, options.print);
+  const reload = () => options.reload(program, log);
+  const program: Program<C> = new Program(clock, log, { reload, drain: stop.resolve });
+  let ignoreSignals = () => {};
+  try {
+    for (const remark of options.remarks) log.warning(remark);
+    options.opened?.(log);
+    await program.start(services, config);
+    ignoreSignals = options.signals({
+      stop: stop.resolve,
+      cut() {
+        log.warning("cut by a second signal");
+        log.closeSync();
+        process.exit(1);
+      },
+      reload,
+    });
+    // Whoever is told that it is ready may send a signal at once.
+    const lines = readyLines(program.running);
+    for (const line of lines) log.info(line);
+    options.ready(lines, program);
+    const why = await stop.promise;
+    options.draining?.(why, program, log);
+    await program.drain(program.config.drain_ms);
+    await log.close("Server exited cleanly.");
+  } finally {
+    ignoreSignals();
+    await log.close();
   }
 }
 

@@ -27,10 +27,10 @@ export class RelayClient extends LineClient {
   pausedUntil = 0;
   /** Unsent bytes at the last look for stalled readers. */
   bytesAtLook = 0;
-  /** Called with each line it sends, for the program that embeds the relay. */
-  observer: ((line: string) => void) | null = null;
+  /** Called with each line of it that is relayed, for the program that embeds the relay. */
+  onLine: ((line: string) => void) | null = null;
   /** Called once with the reason when it is closed. */
-  farewell: ((reason: CloseReason) => void) | null = null;
+  onClosed: ((reason: CloseReason) => void) | null = null;
 
   constructor(accepted: Accepted, pinned: Pinned) {
     super(accepted, pinned);

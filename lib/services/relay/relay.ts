@@ -11,6 +11,7 @@ import type {
   Host,
   Quarantined,
   Running,
+  Service,
 } from "../../host/service.ts";
 import { Admission, type Refused } from "../../net/admission.ts";
 import { type Accepted, CLOSE_REASONS, type CloseReason } from "../../net/client.ts";
@@ -31,6 +32,7 @@ import {
   pressureNotice,
   quarantinedNotice,
 } from "./envelope.ts";
+import { GreetedClient } from "./greeted-client.ts";
 import { type Command, Monitor } from "./pressure.ts";
 import { Traffic } from "./traffic.ts";
 
@@ -41,8 +43,21 @@ const TEXT_BATCH = 64 * 1024;
 const RESUME_TICK_MS = 20;
 const NEWLINE = 10;
 
-/** Greets each newcomer before it is served; it may refuse it by closing it. */
+/** Awaited for each client before it is served; it may refuse it by closing it. */
 export type Greeting = (client: RelayClient) => Promise<void> | undefined;
+
+/** The relay as a service. `greet` is awaited for each client before it is served. */
+export function relay(
+  greet: ((client: GreetedClient) => void | Promise<void>) | null = null,
+): Service<Config> {
+  return (config, host) => {
+    const greeting: Greeting = async (client) => {
+      await greet?.(new GreetedClient(client, (notice) => made.close(client, "refused", notice)));
+    };
+    const made: Relay = new Relay(config, host, greet && greeting);
+    return made;
+  };
+}
 
 /** TCP broadcast for Summoner agents: each line a client sends goes to all other clients. */
 export class Relay implements Running, LineProtocol<RelayClient> {
@@ -205,7 +220,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
 
   closed(client: RelayClient, wasOpen: boolean): void {
     const reason = client.reason as CloseReason;
-    client.farewell?.(reason);
+    client.onClosed?.(reason);
     if (!wasOpen) return;
     this.#members.delete(client);
     this.#paused.delete(client);
@@ -287,7 +302,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
       }
       relayed++;
       if (logged) this.#traffic.add(client.address, line);
-      if (client.observer) client.observer(line);
+      if (client.onLine) client.onLine(line);
       if (fanOut === 0) continue;
       text += out;
       if (text.length < batch) continue;

@@ -1,15 +1,21 @@
-import { type Clock, systemClock } from "../../host/clock.ts";
-import { onSignals } from "../../host/lifecycle.ts";
-import { Log } from "../../host/log.ts";
-import { type Address, openedBy } from "../../host/service.ts";
-import { type Level, settings } from "../../config/table.ts";
-import { load } from "../../config/load.ts";
-import { ServerShutdownError, ServerStartupError } from "./errors.ts";
-import { handlerProblem, type RequestHandler, respond } from "./handler.ts";
-import { HttpServer } from "./http.ts";
-import { IsolatedTicker } from "./isolated.ts";
-import { OwnedShared } from "./shared.ts";
-import { type Logger, Ticker, type TickerStatus, type Ticks, ticksProblem } from "./ticker.ts";
+import { type Clock, systemClock } from "../host/clock.ts";
+import { onSignals } from "../host/lifecycle.ts";
+import { Log } from "../host/log.ts";
+import { type Address, openedBy } from "../host/service.ts";
+import { type Level, settings } from "../config/table.ts";
+import { load } from "../config/load.ts";
+import { ServerShutdownError, ServerStartupError } from "../services/web/errors.ts";
+import { handlerProblem, type RequestHandler, respond } from "../services/web/handler.ts";
+import { HttpServer } from "../services/web/http.ts";
+import { IsolatedTicker } from "../services/web/isolated.ts";
+import { OwnedShared } from "../services/web/shared.ts";
+import {
+  type Logger,
+  Ticker,
+  type TickerStatus,
+  type Ticks,
+  ticksProblem,
+} from "../services/web/ticker.ts";
 
 /** What a `Server` serves, and how. */
 export interface WebServerOptions {
