@@ -1,7 +1,7 @@
 import { systemClock } from "../host/clock.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import type { Declared } from "../host/stats.ts";
-import type { ConnzPage, ClientRow } from "../services/web/clients.ts";
+import type { ConnzPage, ClientRow } from "../services/web/connz.ts";
 import { type Command, SOURCES } from "./command.ts";
 import { Remote } from "./remote.ts";
 import { bytes, count, duration, measured, rough } from "./words.ts";

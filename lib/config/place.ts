@@ -53,3 +53,16 @@ export function placeOf(config: Whole, name: string): Place {
     },
   };
 }
+
+/** A place that no configuration describes: without TLS, and anybody may come in. */
+export function openPlace(name: string, host: string, port: number): Place {
+  return {
+    name,
+    prefix: "",
+    host,
+    port,
+    tls: { cert: "", key: "", passphrase: "", ca: "", require_client_cert: false },
+    access: { allow: [], deny: [] },
+    limits: { clients: 0, clientsPerAddress: 0 },
+  };
+}

@@ -76,13 +76,13 @@ export class Program<C extends object> {
     return failures;
   }
 
-  /** Drains all services within `deadlineMs`: at once, but the observers after the others. */
+  /** Drains all services within `deadlineMs`: at once, but those that drain last after the others. */
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
     const end = this.#clock.now() + deadlineMs;
     const all = [...this.running.values()];
-    for (const observers of [false, true]) {
-      const some = all.filter(({ observer = false }) => observer === observers);
+    for (const last of [false, true]) {
+      const some = all.filter(({ drainsLast = false }) => drainsLast === last);
       const left = Math.max(0, end - this.#clock.now());
       await Promise.all(some.map((service) => service.drain(left)));
     }

@@ -109,10 +109,10 @@ export interface Running {
   readonly quarantine?: Quarantined;
   /** What it holds, at a cost that is bounded however much that is; asked for while somebody looks. */
   tables?(): readonly Table[];
-  /** Whether it stays up while the others drain, so that it can tell of them. */
-  readonly observer?: boolean;
+  /** Whether it drains when the others have, so that it can tell of them. */
+  readonly drainsLast?: boolean;
   /**
-   * Refuses newcomers, sends every client its notice, flushes what is owed for
+   * Lets nobody in any more, sends every client its notice, flushes what is owed for
    * at most `deadlineMs` milliseconds and closes everything.
    */
   drain(deadlineMs: number): Promise<void>;

@@ -4,9 +4,10 @@ import { Log } from "../host/log.ts";
 import { type Address, openedBy } from "../host/service.ts";
 import { type Level, settings } from "../config/table.ts";
 import { load } from "../config/load.ts";
+import { openPlace } from "../config/place.ts";
+import { HttpServer } from "../net/http.ts";
 import { ServerShutdownError, ServerStartupError } from "../services/web/errors.ts";
 import { handlerProblem, type RequestHandler, respond } from "../services/web/handler.ts";
-import { HttpServer } from "../services/web/http.ts";
 import { IsolatedTicker } from "../services/web/isolated.ts";
 import { OwnedShared } from "../services/web/shared.ts";
 import {
@@ -144,18 +145,10 @@ export class Server {
   #listen(): HttpServer {
     const { host = "127.0.0.1", port, handler, logMessage } = this.#options;
     const { maxBodyBytes = 2 ** 20, requestTimeoutMs = 30_000 } = this.#options;
-    const settings = {
-      tls: undefined,
-      access: { allow: [], deny: [] },
-      maxBodyBytes,
-      requestTimeoutMs,
-      relistenMs: 100,
-      accessLog: logMessage ?? null,
-    };
+    const settings = { maxBodyBytes, requestTimeoutMs, accessLog: logMessage ?? null };
     try {
       return new HttpServer(
-        "server",
-        { host, port },
+        openPlace("server", host, port),
         settings,
         (request) => respond(handler, request, this.#shared),
         { clock: this.#clock, log: this.#log },

@@ -2,6 +2,7 @@ import { randomBytes, timingSafeEqual } from "node:crypto";
 import { TOKEN_VARIABLE } from "../../config/contradictions.ts";
 import { meansLoopback } from "../../config/loopback.ts";
 import type { Clock } from "../../host/clock.ts";
+import type { HttpServer } from "../../net/http.ts";
 import { digest, longEnough, tokenIn } from "../../net/token.ts";
 import { Tries } from "../../net/tries.ts";
 
@@ -39,22 +40,12 @@ export class Gate {
   readonly #tries: Tries;
   /** When each session was last heard of; the id is the key. */
   readonly #sessions = new Map<string, number>();
-  #token: Buffer | null = null;
-  #cookie = "summoner_session";
+  #token: Buffer | null;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, token: string | null) {
     this.#clock = clock;
     this.#tries = new Tries(clock);
-  }
-
-  /** Name of the cookie that holds a session's id. */
-  get cookie(): string {
-    return this.#cookie;
-  }
-
-  /** Browsers share cookies between the ports of a host: each server has a name of its own. */
-  nameCookie(port: number): void {
-    this.#cookie = `summoner_session_${port}`;
+    this.#token = token === null ? null : digest(token);
   }
 
   /** Whether there is a token at all. */
@@ -69,11 +60,10 @@ export class Gate {
     this.#token = next;
   }
 
-  /** Judges a request that came from `ip`. */
-  judge(request: Request, ip: string): Verdict {
+  judge(request: Request, http: HttpServer): Verdict {
     const bearer = /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
-    if (bearer !== undefined) return this.try(bearer, ip) ?? "bearer";
-    const id = this.#sessionOf(request);
+    if (bearer !== undefined) return this.try(bearer, http.originOf(request).ip) ?? "bearer";
+    const id = sessionOf(request, http);
     if (id === null || !this.#sessions.has(id)) return "none";
     const now = this.#clock.now();
     if (now - (this.#sessions.get(id) as number) > SESSION_MS) {
@@ -103,17 +93,25 @@ export class Gate {
   }
 
   /** Ends the session of a request, if it has one. */
-  close(request: Request): void {
-    const id = this.#sessionOf(request);
+  close(request: Request, http: HttpServer): void {
+    const id = sessionOf(request, http);
     if (id !== null) this.#sessions.delete(id);
   }
+}
 
-  #sessionOf(request: Request): string | null {
-    const cookies = request.headers.get("cookie");
-    if (cookies === null) return null;
-    const pattern = new RegExp(`(?:^|; *)${this.#cookie}=([0-9a-f]{64})(?:;|$)`);
-    return pattern.exec(cookies)?.[1] ?? null;
-  }
+/**
+ * Name of the cookie that holds a session's id: browsers share cookies between
+ * the ports of a host, so each server has a name of its own.
+ */
+export function cookieOf({ address }: HttpServer): string {
+  return `summoner_session_${address.port}`;
+}
+
+function sessionOf(request: Request, http: HttpServer): string | null {
+  const cookies = request.headers.get("cookie");
+  if (cookies === null) return null;
+  const pattern = new RegExp(`(?:^|; *)${cookieOf(http)}=([0-9a-f]{64})(?:;|$)`);
+  return pattern.exec(cookies)?.[1] ?? null;
 }
 
 /** Whether a request names this machine as its host: a name that another site lets point here does not. */

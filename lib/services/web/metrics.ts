@@ -1,5 +1,5 @@
 import type { StatDeclaration } from "../../host/stats.ts";
-import type { Numbers } from "./observe.ts";
+import type { Numbers } from "./sampler.ts";
 
 /** Media type of Prometheus's text format. */
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";

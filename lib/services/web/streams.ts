@@ -2,8 +2,8 @@ import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
 import { type ClientColumns, clientPage } from "../../host/client-page.ts";
 import { addressText, type ClientPage, type ClientQuery } from "../../host/service.ts";
-import type { ConnzQuery } from "./clients.ts";
-import type { Origin } from "./http.ts";
+import type { HttpServer } from "../../net/http.ts";
+import type { ConnzQuery } from "./connz.ts";
 
 /** Bytes that may wait for one stream; a reader that leaves more is closed. */
 const WAITING_MAX = 2 ** 20;
@@ -54,19 +54,18 @@ export class Streams {
    * Opens a stream.
    * @param query which clients it wants to be told of, or null for none
    * @param first what it is told before all else, asked for once it is among the clients
-   * @param setIdleTimeout sets its connection's idle timeout in seconds, 0 for never
    */
   open(
     request: Request,
-    { ip, port }: Origin,
+    http: HttpServer,
     query: ConnzQuery | null,
     first: () => Promise<string>,
-    setIdleTimeout: (seconds: number) => void,
   ): ReadableStream<Uint8Array> {
+    const { ip, port } = http.originOf(request);
     const id = ++this.#lastId;
     const forget = () => this.#streams.delete(id);
     request.signal.addEventListener("abort", forget, { once: true });
-    setIdleTimeout(0);
+    http.setIdleTimeout(request, 0);
     return new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
@@ -76,7 +75,7 @@ export class Streams {
             bornAt: this.#clock.now(),
             query,
             controller,
-            cut: () => setIdleTimeout(1),
+            cut: () => http.setIdleTimeout(request, 1),
             bytesOut: 0,
             greeted: false,
           };

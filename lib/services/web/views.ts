@@ -4,10 +4,10 @@ import { type Config, settings } from "../../config/table.ts";
 import { addressText, type Health, type Host, type Running } from "../../host/service.ts";
 import { json, jsonText, SECURE } from "./answers.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
-import type { Numbers, Observer } from "./observe.ts";
-import type { TickerStatus } from "./ticker.ts";
+import type { Numbers, Sampler } from "./sampler.ts";
+import type { Site } from "./site.ts";
 
-const WELL = '{"status":"ok","why":{}}\n';
+const HEALTHY = '{"status":"ok","why":{}}\n';
 const DRAINING = '{"status":"draining","why":{}}\n';
 const READY = '{"ready":true,"why":{}}\n';
 /** Quarantines that one event tells of; `/varz` tells of ten times as many. */
@@ -16,32 +16,32 @@ const QUARANTINES_TOLD = 100;
 /** What there is to tell of the whole program. */
 export class Views {
   readonly #host: Host<Config>;
-  readonly #observer: Observer;
-  readonly #self: Running;
-  readonly #config: () => Config;
-  readonly #tickers: () => TickerStatus[];
+  readonly #sampler: Sampler;
+  readonly #site: Site;
+  #config: Config;
 
-  /** @param self the web service, which lasts to the end of a drain */
-  constructor(
-    host: Host<Config>,
-    observer: Observer,
-    self: Running,
-    config: () => Config,
-    tickers: () => TickerStatus[],
-  ) {
-    this.#host = host;
-    this.#observer = observer;
-    this.#self = self;
+  constructor(config: Config, host: Host<Config>, sampler: Sampler, site: Site) {
     this.#config = config;
-    this.#tickers = tickers;
+    this.#host = host;
+    this.#sampler = sampler;
+    this.#site = site;
   }
 
-  /** Every service and the log: what is well and what is not. A drain is no illness. */
+  configure(config: Config): void {
+    this.#config = config;
+  }
+
+  /** Whether a service counts as healthy because it is being drained. */
+  #isDraining(service: Running): boolean {
+    return this.#host.draining && !service.drainsLast;
+  }
+
+  /** Every service and the log: what is well and what is not. */
   #healths(): Map<string, Health> {
     const healths = new Map<string, Health>();
     for (const [name, service] of this.#host.services) {
-      const draining = this.#host.draining && service !== this.#self;
-      healths.set(name, draining ? { ok: true, reason: "draining" } : service.health());
+      const draining = { ok: true, reason: "draining" };
+      healths.set(name, this.#isDraining(service) ? draining : service.health());
     }
     const { failing } = this.#host.log;
     healths.set("log", { ok: failing === null, reason: failing ?? "written" });
@@ -51,23 +51,23 @@ export class Views {
   /** @param told whether the reasons may be told; they name ports and folders */
   healthz(told: () => boolean): Response {
     const { draining } = this.#host;
-    const why = this.#ills(told, true);
-    if (why === null) return jsonText(draining ? DRAINING : WELL, 200);
+    const why = this.#failing(told, true);
+    if (why === null) return jsonText(draining ? DRAINING : HEALTHY, 200);
     return json({ status: "failing", why }, 503);
   }
 
-  /** Asked for by every probe, so it makes nothing. */
-  #isWell(withLog: boolean): boolean {
-    const { draining, services, log } = this.#host;
+  /** Whether all is healthy. Asked by every probe, so it makes no objects. */
+  #isHealthy(withLog: boolean): boolean {
+    const { services, log } = this.#host;
     for (const service of services.values()) {
-      if ((!draining || service === this.#self) && !service.health().ok) return false;
+      if (!this.#isDraining(service) && !service.health().ok) return false;
     }
     return !withLog || log.failing === null;
   }
 
-  /** What is not well, and why; null when all is. */
-  #ills(told: () => boolean, withLog: boolean): Record<string, string> | null {
-    if (this.#isWell(withLog)) return null;
+  /** What is not healthy, and why; null when all is. */
+  #failing(told: () => boolean, withLog: boolean): Record<string, string> | null {
+    if (this.#isHealthy(withLog)) return null;
     const why: Record<string, string> = {};
     const mayTell = told();
     for (const [name, { ok, reason }] of this.#healths()) {
@@ -78,45 +78,37 @@ export class Views {
 
   /** @param told as for `healthz` */
   readyz(told: () => boolean): Response {
-    const why = this.#host.draining ? { drain: "the server is stopping" } : this.#ills(told, false);
+    const why = this.#host.draining
+      ? { drain: "the server is stopping" }
+      : this.#failing(told, false);
     return why === null ? jsonText(READY, 200) : json({ ready: false, why }, 503);
   }
 
   /** Everything at once. */
   varz(): object {
     const { log, services, draining, clock } = this.#host;
-    const numbers = this.#observer.numbers();
+    const numbers = this.#sampler.numbers();
     return {
-      name: this.#config().name,
+      name: this.#config.name,
       version,
       pid: process.pid,
-      started_at: new Date(this.#observer.startedAt).toISOString(),
+      started_at: new Date(this.#sampler.startedAt).toISOString(),
       now: new Date(clock.wall()).toISOString(),
       draining,
       log_level: log.level,
       health: Object.fromEntries(this.#healths()),
       process: numbers.get("process")?.stats,
       log: numbers.get("log")?.stats,
-      services: Object.fromEntries(
-        [...services].map(([name, service]) => [
-          name,
-          {
-            addresses: service.addresses.map(({ host, port }) => addressText(host, port)),
-            stats: numbers.get(name)?.stats,
-            ...quarantineOf(service, 10 * QUARANTINES_TOLD),
-            tables: service.tables?.(),
-          },
-        ]),
-      ),
-      tickers: this.#tickers(),
-      config: maskedConfig(settings, this.#config()),
+      services: servicesTold(services, numbers, 10 * QUARANTINES_TOLD),
+      tickers: this.#site.tickers(),
+      config: maskedConfig(settings, this.#config),
     };
   }
 
   /** For Prometheus. */
   metrics(): Response {
     const healthy = new Map([...this.#healths()].map(([name, { ok }]) => [name, ok] as const));
-    const text = metricsText(this.#observer.numbers(), healthy, version);
+    const text = metricsText(this.#sampler.numbers(), healthy, version);
     return new Response(text, { headers: { ...SECURE, "content-type": METRICS_TYPE } });
   }
 
@@ -130,19 +122,26 @@ export class Views {
       health: Object.fromEntries(this.#healths()),
       process: numbers.get("process")?.stats,
       log: { stats: numbers.get("log")?.stats, lines },
-      services: Object.fromEntries(
-        [...services].map(([name, service]) => [
-          name,
-          {
-            addresses: service.addresses.map(({ host, port }) => addressText(host, port)),
-            stats: numbers.get(name)?.stats,
-            ...quarantineOf(service, QUARANTINES_TOLD),
-            tables: service.tables?.(),
-          },
-        ]),
-      ),
+      services: servicesTold(services, numbers, QUARANTINES_TOLD),
     };
   }
+}
+
+function servicesTold(
+  services: ReadonlyMap<string, Running>,
+  numbers: ReadonlyMap<string, Numbers>,
+  quarantines: number,
+): object {
+  const told = ([name, service]: [string, Running]) => [
+    name,
+    {
+      addresses: service.addresses.map(({ host, port }) => addressText(host, port)),
+      stats: numbers.get(name)?.stats,
+      ...quarantineOf(service, quarantines),
+      tables: service.tables?.(),
+    },
+  ];
+  return Object.fromEntries([...services].map(told));
 }
 
 function quarantineOf(service: Running, most: number): object {

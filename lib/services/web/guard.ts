@@ -1,12 +1,12 @@
 import type { Log } from "../../host/log.ts";
 import { addressText } from "../../host/service.ts";
+import type { HttpServer } from "../../net/http.ts";
 import { PATIENCE_SECONDS } from "../../net/tries.ts";
 import { objectOf, refusal, SECURE } from "./answers.ts";
-import { type Gate, namesLoopback, PAGE_HEADER } from "./gate.ts";
-import type { HttpServer } from "./http.ts";
+import { cookieOf, type Gate, namesLoopback, PAGE_HEADER } from "./gate.ts";
 
-/** Who may ask a built-in route. */
-export type Access =
+/** Whom a built-in route is for. */
+export type Audience =
   /** Anybody. */
   | "open"
   /** Anybody on loopback, elsewhere those with the token. */
@@ -14,24 +14,19 @@ export type Access =
   /** Those with the token; without one the route does not exist. */
   | "act";
 
-/** Judges who may ask what, and lets the page sign in and out. */
-export class Door {
+/** Judges who may ask which route, and lets the page sign in and out. */
+export class Guard {
   /** Requests that were refused for want of the token. */
   refused = 0;
   readonly #gate: Gate;
   readonly #isLocal: boolean;
   readonly #log: Log;
-  readonly #http: () => HttpServer;
 
-  /**
-   * @param isLocal whether the server listens on loopback alone
-   * @param http the server, which is made after this
-   */
-  constructor(gate: Gate, isLocal: boolean, log: Log, http: () => HttpServer) {
+  /** @param isLocal whether the server listens on loopback alone */
+  constructor(gate: Gate, isLocal: boolean, log: Log) {
     this.#gate = gate;
     this.#isLocal = isLocal;
     this.#log = log;
-    this.#http = http;
   }
 
   /** Whether there is a token, without which there are no actions. */
@@ -45,15 +40,15 @@ export class Door {
   }
 
   /** Why a request may not ask a route, as an answer; null when it may. */
-  refuses(request: Request, access: Access): Response | null {
-    if (access === "open" || (access === "read" && this.#isOpen(request))) return null;
+  refuses(request: Request, audience: Audience, http: HttpServer): Response | null {
+    if (audience === "open" || (audience === "read" && this.#isOpen(request))) return null;
     if (!this.#gate.locked) {
       return refusal(403, "Ask for this server by localhost or its loopback address.");
     }
-    const verdict = this.#gate.judge(request, this.#http().originOf(request).ip);
+    const verdict = this.#gate.judge(request, http);
     if (verdict === "bearer") return null;
     if (verdict === "session") {
-      const forged = access === "act" && !request.headers.has(PAGE_HEADER);
+      const forged = audience === "act" && !request.headers.has(PAGE_HEADER);
       return forged ? refusal(403, `A POST by cookie needs the header ${PAGE_HEADER}.`) : null;
     }
     return this.#unauthorisedAnswer(verdict);
@@ -70,25 +65,25 @@ export class Door {
   }
 
   /** Whether a request may read what is behind the open routes. */
-  mayRead(request: Request): boolean {
-    return this.#isOpen(request) || (this.#gate.locked && this.#signedIn(request));
+  mayRead(request: Request, http: HttpServer): boolean {
+    return this.#isOpen(request) || (this.#gate.locked && this.#signedIn(request, http));
   }
 
-  #signedIn(request: Request): boolean {
-    const verdict = this.#gate.judge(request, this.#http().originOf(request).ip);
+  #signedIn(request: Request, http: HttpServer): boolean {
+    const verdict = this.#gate.judge(request, http);
     return verdict === "bearer" || verdict === "session";
   }
 
   /** What the page must know before it begins. */
-  session(request: Request): object {
+  session(request: Request, http: HttpServer): object {
     if (!this.#gate.locked) return { read: this.#isOpen(request), admin: "off" };
-    const signedIn = this.#signedIn(request);
+    const signedIn = this.#signedIn(request, http);
     const read = signedIn || this.#isOpen(request);
     return { read, admin: signedIn ? "signed-in" : "signed-out" };
   }
 
   /** Trades the token for a session. */
-  async login(request: Request): Promise<Response> {
+  async login(request: Request, http: HttpServer): Promise<Response> {
     if (!this.#gate.locked) return refusal(404, "There is no token to sign in with.");
     if (!request.headers.has(PAGE_HEADER)) {
       return refusal(403, `Signing in needs the header ${PAGE_HEADER}.`);
@@ -97,25 +92,25 @@ export class Door {
     if (body instanceof Response) return body;
     const { token } = body;
     if (typeof token !== "string") return refusal(400, "token: needs a text");
-    const { ip, port } = this.#http().originOf(request);
+    const { ip, port } = http.originOf(request);
     const wrong = this.#gate.try(token, ip);
     if (wrong) return this.#unauthorisedAnswer(wrong);
     this.#log.audit(`admin: ${addressText(ip, port)} signed in`);
-    return new Response(null, { status: 204, headers: this.#cookie(this.#gate.open(), 86_400) });
+    return new Response(null, { status: 204, headers: cookie(http, this.#gate.open(), 86_400) });
   }
 
   /** Ends a session. */
-  logout(request: Request): Response {
+  logout(request: Request, http: HttpServer): Response {
     if (!request.headers.has(PAGE_HEADER)) {
       return refusal(403, `Signing out needs the header ${PAGE_HEADER}.`);
     }
-    this.#gate.close(request);
-    return new Response(null, { status: 204, headers: this.#cookie("", 0) });
+    this.#gate.close(request, http);
+    return new Response(null, { status: 204, headers: cookie(http, "", 0) });
   }
+}
 
-  #cookie(id: string, seconds: number): Record<string, string> {
-    const secure = this.#http().tls ? "; Secure" : "";
-    const value = `${this.#gate.cookie}=${id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}`;
-    return { ...SECURE, "set-cookie": value + secure };
-  }
+function cookie(http: HttpServer, id: string, seconds: number): Record<string, string> {
+  const secure = http.tls ? "; Secure" : "";
+  const value = `${cookieOf(http)}=${id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}`;
+  return { ...SECURE, "set-cookie": value + secure };
 }

@@ -1,5 +1,6 @@
 import { clientsOfAll, type ServiceClient } from "../../host/client-page.ts";
 import type { Running } from "../../host/service.ts";
+import { json, refusal } from "./answers.ts";
 
 /** A client as `/connz` tells of it. */
 export interface ClientRow {
@@ -51,11 +52,12 @@ const LIMIT_MAX = 1000;
 const OFFSET_MAX = 1e9;
 const PARAMETERS = ["service", "address", "sort", "order", "limit", "offset"];
 
-/** Reads a query; a text says what is wrong with it. */
+/** Reads the query of a request; a text says what is wrong with it. */
 export function readConnzQuery(
-  parameters: URLSearchParams,
+  { url }: Request,
   services: ReadonlyMap<string, Running>,
 ): ConnzQuery | string {
+  const parameters = new URL(url).searchParams;
   for (const name of parameters.keys()) {
     if (!PARAMETERS.includes(name)) return `${name}: unknown; known: ${PARAMETERS.join(", ")}`;
   }
@@ -78,6 +80,16 @@ export function readConnzQuery(
 function wholeNumber(text: string, min: number, max: number): number | null {
   const value = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
   return value >= min && value <= max ? value : null;
+}
+
+/** Answers a request for clients. */
+export async function connz(
+  request: Request,
+  services: ReadonlyMap<string, Running>,
+): Promise<Response> {
+  const query = readConnzQuery(request, services);
+  if (typeof query === "string") return refusal(400, query);
+  return json(await connzPage(query, services));
 }
 
 /** The clients that a query asks for, of all services together. */

@@ -35,7 +35,7 @@ export interface Sample {
 }
 
 /** Looks at the whole program once a second: its process, its log and every service. */
-export class Observer {
+export class Sampler {
   readonly history: Sample[] = [];
   readonly #host: Pick<Host<never>, "clock" | "log" | "services">;
   readonly #startedAt: number;

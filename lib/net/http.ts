@@ -1,14 +1,13 @@
-import type { Server as BunServer, TLSOptions } from "bun";
-import { meansLoopback } from "../../config/loopback.ts";
-import type { AccessSettings } from "../../config/table.ts";
-import type { Clock } from "../../host/clock.ts";
-import { type Address, addressText, type Health } from "../../host/service.ts";
-import { Access, unmapped } from "../../net/access.ts";
-import { listenError } from "../../net/listen-error.ts";
-import { Relisten } from "../../net/relisten.ts";
-import { probeTls } from "../../net/tls.ts";
-import { HandlerError } from "./errors.ts";
-import type { Logger } from "./ticker.ts";
+import type { Server, TLSOptions } from "bun";
+import { meansLoopback } from "../config/loopback.ts";
+import type { Place } from "../config/place.ts";
+import type { Clock } from "../host/clock.ts";
+import type { Log } from "../host/log.ts";
+import { type Address, addressText, type Health } from "../host/service.ts";
+import { Access, unmapped } from "./access.ts";
+import { listenError } from "./listen-error.ts";
+import { Relisten } from "./relisten.ts";
+import { probeTls, tlsOptions } from "./tls.ts";
 
 /** Where a request came from. */
 export interface Origin {
@@ -16,22 +15,22 @@ export interface Origin {
   readonly port: number;
 }
 
-/** What bounds an HTTP server. */
+/** What bounds an HTTP server besides its place. */
 export interface HttpSettings {
-  readonly tls: TLSOptions | undefined;
-  readonly access: AccessSettings;
   /** Bytes; fixed for the server's life. */
   readonly maxBodyBytes: number;
   /** Milliseconds from a request's head to its answer; fixed for the server's life. */
   readonly requestTimeoutMs: number;
-  /** Milliseconds between two attempts to listen again. */
-  readonly relistenMs: number;
   /** Takes a line for each request; null for none. */
   readonly accessLog: ((line: string) => void) | null;
 }
 
 /** Answers a request for a path, "" where there is none, as for CONNECT; it may throw or reject. */
-export type Answer = (request: Request, path: string) => Response | Promise<Response>;
+export type Answer = (
+  request: Request,
+  path: string,
+  http: HttpServer,
+) => Response | Promise<Response>;
 
 /** A request whose answer is awaited. */
 interface Flight {
@@ -42,50 +41,53 @@ interface Flight {
 }
 
 const SWEEP_MS = 250;
+/** Milliseconds between two attempts to listen again. */
+const RELISTEN_MS = 100;
 /** Seconds that Bun leaves a connection idle beyond a request's own deadline, so that ours speaks first. */
 const IDLE_SLACK_SECONDS = 10;
+
+/** What an HTTP server tells of itself. */
+type HttpLog = Pick<Log, "info" | "warning" | "error" | "bug">;
 
 /** One HTTP door: limits, deadlines, errors, the access log and a graceful stop around one function that answers. */
 export class HttpServer {
   readonly address: Address;
   readonly counts = { requests: 0, failures: 0, timeouts: 0, denied: 0 };
-  readonly #service: string;
   readonly #answer: Answer;
   readonly #clock: Clock;
-  readonly #log: Logger;
-  readonly #flights = new Set<Flight>();
-  readonly #jobs: (() => void)[];
-  #settings: HttpSettings;
-  #access: Access | null = null;
-  #server: BunServer<undefined>;
-  readonly #again: Relisten;
-  #draining = false;
+  readonly #log: HttpLog;
   readonly #isLocal: boolean;
+  readonly #flights = new Set<Flight>();
+  readonly #again: Relisten;
+  readonly #stopSweeping: () => void;
+  #place: Place;
+  #tls: TLSOptions | undefined;
+  #settings: HttpSettings;
+  #access: Access | null;
+  #server: Server<undefined>;
+  #draining = false;
 
-  /**
-   * @param service what it is called in messages
-   * @throws StartError when it cannot listen
-   */
+  /** @throws StartError when it cannot listen */
   constructor(
-    service: string,
-    at: { host: string; port: number },
+    place: Place,
     settings: HttpSettings,
     answer: Answer,
-    { clock, log }: { clock: Clock; log: Logger },
+    { clock, log }: { clock: Clock; log: HttpLog },
   ) {
-    this.#service = service;
+    this.#place = place;
+    this.#tls = tlsOptions(place.tls);
     this.#settings = settings;
+    this.#access = accessOf(place);
     this.#answer = answer;
     this.#clock = clock;
     this.#log = log;
-    this.#again = new Relisten(service, { clock, log });
-    this.#isLocal = meansLoopback(at.host);
-    this.#admit(settings.access);
-    this.#server = this.#listen(at.host, at.port);
+    this.#isLocal = meansLoopback(place.host);
+    this.#again = new Relisten(place.name, { clock, log });
+    this.#server = this.#listen(place.host, place.port);
     const port = this.#server.port as number;
-    const url = `${settings.tls ? "https" : "http"}://${addressText(at.host, port)}/`;
-    this.address = { host: at.host, port, url };
-    this.#jobs = [clock.every(SWEEP_MS, () => this.#sweep())];
+    const url = `${this.#tls ? "https" : "http"}://${addressText(place.host, port)}/`;
+    this.address = { host: place.host, port, url };
+    this.#stopSweeping = clock.every(SWEEP_MS, () => this.#sweep());
   }
 
   /** Requests that have not been answered whole. */
@@ -94,7 +96,7 @@ export class HttpServer {
   }
 
   get tls(): boolean {
-    return this.#settings.tls !== undefined;
+    return this.#tls !== undefined;
   }
 
   health(): Health {
@@ -115,14 +117,17 @@ export class HttpServer {
   }
 
   /**
-   * Applies new settings.
+   * Takes another place and settings; it stays where it listens.
    * @throws Error when TLS does not work; everything stays as it was
    */
-  configure(settings: HttpSettings): void {
-    const changed = JSON.stringify(this.#settings.tls) !== JSON.stringify(settings.tls);
-    if (changed && settings.tls) probeTls(settings.tls);
+  configure(place: Place, settings: HttpSettings): void {
+    const tls = tlsOptions(place.tls);
+    const changed = JSON.stringify(this.#tls) !== JSON.stringify(tls);
+    if (changed && tls) probeTls(tls);
+    this.#place = place;
+    this.#tls = tls;
     this.#settings = settings;
-    this.#admit(settings.access);
+    this.#access = accessOf(place);
     if (changed) this.#relisten();
   }
 
@@ -140,16 +145,17 @@ export class HttpServer {
     const cut = this.#server.pendingRequests;
     await this.#server.stop(true);
     this.#flights.clear();
-    for (const stop of this.#jobs) stop();
+    this.#stopSweeping();
     return cut;
   }
 
-  #listen(hostname: string, port: number): BunServer<undefined> {
-    const { tls, maxBodyBytes, requestTimeoutMs } = this.#settings;
+  #listen(host: string, port: number): Server<undefined> {
+    const { name, prefix } = this.#place;
+    const { maxBodyBytes, requestTimeoutMs } = this.#settings;
     const idle = Math.ceil(requestTimeoutMs / 1000) + IDLE_SLACK_SECONDS;
     try {
       return Bun.serve({
-        hostname,
+        hostname: host,
         port,
         maxRequestBodySize: maxBodyBytes,
         idleTimeout: Math.min(255, idle),
@@ -158,24 +164,21 @@ export class HttpServer {
         reusePort: false,
         fetch: (request) => this.#serve(request),
         error: (error) => this.#failed(error),
-        ...(tls ? { tls } : {}),
+        ...(this.#tls ? { tls: this.#tls } : {}),
       });
     } catch (error) {
-      throw listenError(this.#service, { host: hostname, port }, `${this.#service}.`, error);
+      throw listenError(name, { host, port }, prefix, error);
     }
   }
 
   /** Certificates cannot be changed in a running server: a new one takes its place, and requests in flight finish. */
   #relisten(): void {
+    const { host, port } = this.address;
     void this.#server.stop(false);
     const listen = () => {
-      this.#server = this.#listen(this.address.host, this.address.port);
+      this.#server = this.#listen(host, port);
     };
-    this.#again.begin(listen, () => this.#settings.relistenMs);
-  }
-
-  #admit({ allow, deny }: AccessSettings): void {
-    this.#access = allow.length + deny.length > 0 ? new Access({ allow, deny }) : null;
+    this.#again.begin(listen, () => RELISTEN_MS);
   }
 
   // --- one request
@@ -216,7 +219,7 @@ export class HttpServer {
     }
     try {
       const query = target.indexOf("?");
-      const answer = this.#answer(request, query < 0 ? target : target.slice(0, query));
+      const answer = this.#answer(request, query < 0 ? target : target.slice(0, query), this);
       return answer instanceof Promise ? this.#awaited(request, answer) : answer;
     } catch (error) {
       return this.#failed(error, request);
@@ -237,13 +240,13 @@ export class HttpServer {
     });
   }
 
-  /** The client learns nothing of it but that it happened. */
+  /** The client learns nothing of it but that it happened; an error that wraps another is logged as that one. */
   #failed(error: unknown, request?: Request): Response {
     this.counts.failures++;
-    const what = request ? `${request.method} ${request.url}` : this.#service;
-    const cause = error instanceof HandlerError ? error.cause : error;
-    const who = error instanceof HandlerError ? `: ${error.message}` : "";
-    this.#log.bug(cause, `${what}${who}`);
+    const what = request ? `${request.method} ${request.url}` : this.#place.name;
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (cause === undefined) this.#log.bug(error, what);
+    else this.#log.bug(cause, `${what}: ${(error as Error).message}`);
     return new Response("The server failed to answer this request.\n", { status: 500 });
   }
 
@@ -260,4 +263,9 @@ export class HttpServer {
       settle(new Response("The request took too long.\n", { status: 503, headers }));
     }
   }
+}
+
+/** Whom a place lets in; null for everybody. */
+function accessOf({ access }: Place): Access | null {
+  return access.allow.length + access.deny.length > 0 ? new Access(access) : null;
 }

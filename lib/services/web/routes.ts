@@ -1,0 +1,96 @@
+import type { Config } from "../../config/table.ts";
+import { addressText, type Host } from "../../host/service.ts";
+import type { HttpServer } from "../../net/http.ts";
+import { ACTIONS, act, Unwilling } from "./admin.ts";
+import { json, objectOf, pageFile, refusal } from "./answers.ts";
+import { connz } from "./connz.ts";
+import type { Events } from "./events.ts";
+import type { Audience, Guard } from "./guard.ts";
+import { PAGE, PAGE_FILES } from "./page.ts";
+import type { Site } from "./site.ts";
+import type { Views } from "./views.ts";
+
+type Ask = (request: Request, http: HttpServer) => Response | Promise<Response>;
+
+interface Route {
+  readonly audience: Audience;
+  readonly GET?: Ask;
+  readonly POST?: Ask;
+}
+
+/** Which part answers which path; what no built-in route takes is the site's. */
+export class Routes {
+  readonly #host: Host<Config>;
+  readonly #guard: Guard;
+  readonly #site: Site;
+  readonly #routes = new Map<string, Route>();
+
+  /** @param dashboard the path of the page */
+  constructor(
+    dashboard: string,
+    host: Host<Config>,
+    parts: { guard: Guard; views: Views; events: Events; site: Site },
+  ) {
+    const { guard, views, events, site } = parts;
+    this.#host = host;
+    this.#guard = guard;
+    this.#site = site;
+    const open = (path: string, GET: Ask) => this.#routes.set(path, { audience: "open", GET });
+    const read = (path: string, GET: Ask) => this.#routes.set(path, { audience: "read", GET });
+    const post = (path: string, audience: Audience, POST: Ask) =>
+      this.#routes.set(path, { audience, POST });
+    open("/healthz", (request, http) => views.healthz(() => guard.mayRead(request, http)));
+    open("/readyz", (request, http) => views.readyz(() => guard.mayRead(request, http)));
+    read("/varz", () => json(views.varz()));
+    read("/connz", (request) => connz(request, host.services));
+    read("/metrics", () => views.metrics());
+    read("/events", (request, http) => events.open(request, http));
+    open(dashboard, (request, http) =>
+      pageFile(request, PAGE, guard.mayRead(request, http) ? 200 : 401),
+    );
+    // The login form needs them, and they hold nothing but the page.
+    for (const [path, file] of PAGE_FILES) open(path, (request) => pageFile(request, file));
+    open("/session", (request, http) => json(guard.session(request, http)));
+    post("/login", "open", (request, http) => guard.login(request, http));
+    post("/logout", "open", (request, http) => guard.logout(request, http));
+    for (const name of Object.keys(ACTIONS)) {
+      post(`/admin/${name}`, "act", (request, http) => this.#act(name, request, http));
+    }
+  }
+
+  answer(request: Request, path: string, http: HttpServer): Response | Promise<Response> {
+    const route = this.#routes.get(path);
+    if (!route || (route.audience === "act" && !this.#guard.locked)) {
+      return this.#askSite(request, path);
+    }
+    const method = request.method === "HEAD" ? "GET" : request.method;
+    const answer = method === "GET" ? route.GET : method === "POST" ? route.POST : undefined;
+    if (!answer) {
+      const allow = route.GET ? "GET, HEAD" : "POST";
+      return refusal(405, "This method is not allowed here.", { allow });
+    }
+    return this.#guard.refuses(request, route.audience, http) ?? answer(request, http);
+  }
+
+  #askSite(request: Request, path: string): Response | Promise<Response> {
+    if (this.#host.draining) {
+      return refusal(503, "The server is stopping.", { connection: "close" });
+    }
+    return this.#site.respond(request, path) ?? refusal(404, "There is nothing here.");
+  }
+
+  async #act(name: string, request: Request, http: HttpServer): Promise<Response> {
+    const fields = await objectOf(request);
+    if (fields instanceof Response) return fields;
+    const { ip, port } = http.originOf(request);
+    const how = request.headers.get("authorization") ? "token" : "dashboard";
+    try {
+      const who = `${addressText(ip, port)} (${how})`;
+      const outcome = await act(name, fields, this.#host as never, who);
+      return json({ ok: true, outcome });
+    } catch (error) {
+      if (error instanceof Unwilling) return refusal(error.status, error.message);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import type { Config } from "../../config/table.ts";
+import { StartError } from "../../host/errors.ts";
+import type { Health, Host } from "../../host/service.ts";
+import { Files } from "./files.ts";
+import { type RequestHandler, respond } from "./handler.ts";
+import { IsolatedTicker } from "./isolated.ts";
+import { loadHandler } from "./load.ts";
+import { OwnedShared } from "./shared.ts";
+import { Ticker, type TickerStatus, type Ticks, ticksProblem } from "./ticker.ts";
+
+/** What a user has put beside the built-in routes: files, a handler, and tickers that share a state with it. */
+export class Site {
+  readonly #files: Files | null;
+  readonly #handler: RequestHandler | null;
+  readonly #shared: OwnedShared;
+  readonly #tickers: readonly (Ticker | IsolatedTicker)[];
+
+  private constructor(
+    files: Files | null,
+    handler: RequestHandler | null,
+    shared: OwnedShared,
+    tickers: readonly (Ticker | IsolatedTicker)[],
+  ) {
+    this.#files = files;
+    this.#handler = handler;
+    this.#shared = shared;
+    this.#tickers = tickers;
+  }
+
+  /** @throws StartError when a module or folder of the settings will not do */
+  static async load(
+    { handler: path, ticker: module, static: folder }: Config["web"],
+    { clock, log }: Pick<Host<Config>, "clock" | "log">,
+  ): Promise<Site> {
+    const handler = path === "" ? null : await loadHandler(path);
+    const files = folder === "" ? null : new Files(folder);
+    const shared = new OwnedShared();
+    const tickers: (Ticker | IsolatedTicker)[] = [];
+    if (module !== "") tickers.push(new IsolatedTicker(module, shared, { clock, log }));
+    if (handler && "tick" in handler) {
+      const problem = ticksProblem(handler);
+      if (problem) throw new StartError(`web: web.handler: ${path}: ${problem}`);
+      tickers.push(new Ticker(handler as unknown as Ticks, { clock, log }));
+    }
+    return new Site(files, handler, shared, tickers);
+  }
+
+  /** Starts the tickers. */
+  start(): void {
+    for (const ticker of this.#tickers) void ticker.start(this.#shared);
+  }
+
+  /** Stops the tickers; those that have not stopped after `deadlineMs` milliseconds are left or cut. */
+  async stop(deadlineMs: number): Promise<void> {
+    await Promise.all(this.#tickers.map((ticker) => ticker.stop(deadlineMs)));
+  }
+
+  /** Its answer to a request, or null when it has none. */
+  respond(request: Request, path: string): Response | Promise<Response> | null {
+    const file = this.#files?.respond(request, path);
+    if (file) return file;
+    return this.#handler ? respond(this.#handler, request, this.#shared) : null;
+  }
+
+  tickers(): TickerStatus[] {
+    return this.#tickers.map((ticker) => ticker.status());
+  }
+
+  /** What is wrong with a ticker, or null. */
+  trouble(): string | null {
+    const bad = this.#tickers.map((ticker): Health => ticker.health()).find(({ ok }) => !ok);
+    return bad ? `ticker: ${bad.reason}` : null;
+  }
+}
