@@ -158,7 +158,7 @@ describe("top", () => {
       /\n2 clients, 1 to 2\nSERVICE +ID ADDRESS +STATE +AGE +MESSAGES +IN +OUT +WAITING↓\n/,
     );
     expect(out).toMatch(
-      new RegExp(`\\nrelay +\\d+ ${peer.address} +open +2 s +1\\.5 k +3\\.0 kB +0 B +0 B\\n$`),
+      new RegExp(`\\nrelay +\\d+ ${peer.address} +open +2 s +1\\.5 k +3\\.0 kB +0 B +0 B\\nweb `),
     );
   });
 

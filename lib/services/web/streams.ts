@@ -1,7 +1,5 @@
-import type { Clock } from "../../host/clock.ts";
-import type { Log } from "../../host/log.ts";
 import { type ClientColumns, clientPage } from "../../host/client-page.ts";
-import { addressText, type ClientPage, type ClientQuery } from "../../host/service.ts";
+import { addressText, type ClientPage, type ClientQuery, type Host } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
 import type { ConnzQuery } from "./connz.ts";
 
@@ -36,14 +34,11 @@ const COLUMNS: ClientColumns<Stream> = {
 export class Streams {
   /** Streams closed because they did not take what they were sent. */
   slow = 0;
-  readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #host: Pick<Host<never>, "clock" | "log" | "nextId">;
   readonly #streams = new Map<number, Stream>();
-  #lastId = 0;
 
-  constructor({ clock, log }: { clock: Clock; log: Log }) {
-    this.#clock = clock;
-    this.#log = log;
+  constructor(host: Pick<Host<never>, "clock" | "log" | "nextId">) {
+    this.#host = host;
   }
 
   get size(): number {
@@ -62,7 +57,7 @@ export class Streams {
     first: () => Promise<string>,
   ): ReadableStream<Uint8Array> {
     const { ip, port } = http.originOf(request);
-    const id = ++this.#lastId;
+    const id = this.#host.nextId();
     const forget = () => this.#streams.delete(id);
     request.signal.addEventListener("abort", forget, { once: true });
     http.setIdleTimeout(request, 0);
@@ -72,7 +67,7 @@ export class Streams {
           const stream: Stream = {
             id,
             address: addressText(ip, port),
-            bornAt: this.#clock.now(),
+            bornAt: this.#host.clock.now(),
             query,
             controller,
             cut: () => http.setIdleTimeout(request, 1),
@@ -100,7 +95,7 @@ export class Streams {
   }
 
   page(query: ClientQuery): ClientPage {
-    return clientPage(this.#streams.values(), COLUMNS, query, this.#clock.now());
+    return clientPage(this.#streams.values(), COLUMNS, query, this.#host.clock.now());
   }
 
   /** Ends a stream. @returns its address, or null when there is none of that id */
@@ -122,7 +117,7 @@ export class Streams {
       this.#write(stream, Buffer.from(await first));
       stream.greeted = true;
     } catch (error) {
-      this.#log.bug(error, `greeting the event stream of ${stream.address}`);
+      this.#host.log.bug(error, `greeting the event stream of ${stream.address}`);
       this.close(stream.id);
     }
   }
