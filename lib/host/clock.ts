@@ -1,6 +1,6 @@
 /**
- * Time, handed in. Logic asks `now()` and leaves its periodic work here; it
- * never reads the wall clock and owns no timer, so a test can move time by hand.
+ * Where time comes from. Logic asks `now()` and leaves its periodic work here;
+ * it never asks the system and owns no timer, so a test can move time by hand.
  */
 export interface Clock {
   /** Milliseconds that only ever grow; for ages, deadlines and windows. */
@@ -9,7 +9,7 @@ export interface Clock {
   wall(): number;
   /**
    * Calls `job` every `ms` milliseconds (at least 1), first one period from now.
-   * A late call is not made up for. Returns a function that ends it.
+   * Calls that were missed are not made up for. Returns a function that ends it.
    */
   every(ms: number, job: () => void): () => void;
   /** Calls `job` once, `ms` milliseconds from now. Returns a function that cancels it. */
@@ -23,7 +23,7 @@ interface Job {
   run: () => void;
 }
 
-/** The list of due times behind both clocks. Small (tens of jobs), so a scan is the simplest right thing. */
+/** Jobs and when they are due, for both clocks. There are tens of them, so they are scanned. */
 class Jobs {
   readonly #jobs = new Set<Job>();
   readonly #onEmpty: () => void;
@@ -132,7 +132,7 @@ export class HandClock implements Clock {
     this.#now = end;
   }
 
-  /** Moves time by `ms` milliseconds at once, as it moves for a machine that slept: what is due runs once. */
+  /** Moves time by `ms` milliseconds at once, as when the machine slept: what is due runs once. */
   leap(ms: number): void {
     this.#now += ms;
     this.#jobs.run(this.#now);

@@ -1,9 +1,9 @@
-/** What of a client's text may stand in a log, and how. */
+/** Text of clients, made safe for a log and a terminal. */
 
 // oxlint-disable-next-line no-control-regex
 const CONTROLS = /[\x00-\x08\x0a-\x1f\x7f-\x9f]/g;
 
-/** A client chooses the text: on a terminal its control characters would be commands, and its newlines forged lines. */
+/** Escapes control characters: on a terminal they would be commands, and newlines would forge lines. */
 export function printable(text: string): string {
   return text.replace(CONTROLS, (character) =>
     character === "\n" ? "\\n" : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,

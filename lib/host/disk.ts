@@ -62,16 +62,16 @@ function done(call: (then: (error: Error | null) => void) => void): Promise<void
   });
 }
 
-/** Removes a file, if it is there and can be removed: one that stays is passed over by the next start, which tries again. */
+/** Removes a file if it can. One that stays is ignored by the next start, which tries again. */
 export function removeSync(disk: Disk, path: string): void {
   try {
     disk.unlinkSync(path);
   } catch {
-    // Mostly there is none.
+    // Usually there is no such file.
   }
 }
 
-/** The same on the thread pool: a large file takes its time. Never rejects. */
+/** The same on the thread pool, since a large file takes time. Never rejects. */
 export function remove(disk: Disk, path: string): Promise<void> {
   return new Promise((resolve) => disk.unlink(path, () => resolve()));
 }
@@ -99,7 +99,7 @@ export async function writeAll(
   }
 }
 
-/** How many bytes were taken. @throws when none were: a disk that gives no reason would be asked for ever */
+/** How many bytes were taken. @throws when none were: trying again might never end */
 export function some(written: number): number {
   if (written === 0) throw failure("nothing was written");
   return written;
@@ -110,7 +110,7 @@ export function failure(message: string): Error {
   return Object.assign(new Error(message), { code: "EIO" });
 }
 
-/** Whether it is the disk that failed, and not the program. */
+/** Whether an error came from the disk, and not from a bug. */
 export function isFailure(error: unknown): boolean {
   return error instanceof Error && typeof (error as NodeJS.ErrnoException).code === "string";
 }

@@ -2,18 +2,18 @@ import type { Table } from "./service.ts";
 
 /** Rows of a table. */
 const ROWS = 20;
-/** How many are looked at to find them: so much work at most, however many there are. */
+/** How many items are looked at to find the largest; bounds the work. */
 const LOOKED_AT = 1000;
-/** Characters that are told of a name. */
+/** Characters of a name that are shown. */
 const NAME_LENGTH = 256;
 
-/** One of many, with the numbers by which it is large; its name is made only when it is told of. */
+/** An item and the numbers it is compared by. Its name is made only if it is shown. */
 export interface Sized {
   readonly name: () => string;
   readonly values: readonly number[];
 }
 
-/** The largest, by their first numbers and among equals by the next; in the order given where all are equal. */
+/** The largest items: by the first number, among equals by the next. Equal items keep their order. */
 export function largest(all: Iterable<Sized>): Pick<Table, "rows" | "more" | "partial"> {
   const seen: Sized[] = [];
   let partial = false;

@@ -1,9 +1,9 @@
-/** The few calls of Linux's C library that Bun has no name for. */
+/** The calls of Linux's C library that Bun does not offer. */
 export type Libc = ReturnType<typeof open>;
 
 let known: Libc | undefined;
 
-/** The C library, opened when it is first asked for: most starts do without. Linux alone has it. */
+/** The C library, opened when it is first needed: most starts do without. Linux only. */
 export function libc(): Libc {
   known ??= open();
   return known;

@@ -76,7 +76,7 @@ export class Program<C extends object> {
     return failures;
   }
 
-  /** Drains all services within `deadlineMs`: at once, but those that drain last after the others. */
+  /** Drains all services within `deadlineMs`: together, and then those that drain last. */
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
     const end = this.#clock.now() + deadlineMs;
@@ -160,7 +160,7 @@ export async function serve<C extends Pick<Config, "name" | "logger" | "drain_ms
   }
 }
 
-/** What the process does when the system speaks to it. */
+/** What the process does on signals. */
 export interface SignalActions {
   /** SIGINT, SIGTERM, and SIGHUP when the terminal has gone. Called once. */
   stop(signal: NodeJS.Signals): void;

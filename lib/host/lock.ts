@@ -10,7 +10,7 @@ const EXCLUSIVE_AT_ONCE = 2 | 4;
 /**
  * Makes a folder if it is missing and locks it: two journals in one folder
  * would write over each other. The kernel unlocks it when the descriptor is
- * closed or the process ends, however it ends. Linux alone has such a lock.
+ * closed or the process ends, however it ends. Linux only; elsewhere nothing is locked.
  * @returns the descriptor that holds the lock
  * @throws StartError in one line
  */

@@ -98,14 +98,14 @@ export class Log {
     this.#event("ERROR", `${context}: ${first}`, stack);
   }
 
-  /** Whether records are logged at present: where they are not, nobody needs to make them. */
+  /** Whether records are logged at present; otherwise there is no need to make them. */
   get takesRecords(): boolean {
     return this.#logs("INFO") && (this.#file.isOpen || this.#console.enabled);
   }
 
   /**
-   * Logs one of many, at level INFO: no event, and the console shows only a few
-   * of these a second. Each text is made only if it is needed.
+   * Logs one of many lines a second, at level INFO. It is no event, and the
+   * console shows only a few of them a second. Each text is made only if it is needed.
    * @param text has no control characters
    * @param json JSON text, which a file of JSON lines gets; the text as JSON when not given
    */
@@ -116,7 +116,7 @@ export class Log {
   }
 
   /**
-   * Applies new settings. A new file is opened before the old one is let go.
+   * Applies new settings. A new file is opened before the old one is closed.
    * @throws StartError `cannot write PATH: reason`; the settings then stay as they were
    */
   configure(settings: Config["logger"]): void {
@@ -158,7 +158,7 @@ export class Log {
 
   /**
    * Writes what is owed and closes the file; what is logged later goes to the
-   * console alone. `lastWords` are the last line of all, at level INFO.
+   * console alone. `lastWords` is the last line, at level INFO.
    */
   async close(lastWords?: string): Promise<void> {
     this.#console.endSecond();

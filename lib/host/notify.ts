@@ -2,10 +2,10 @@ import type { Clock } from "./clock.ts";
 import { libc } from "./libc.ts";
 import type { Log } from "./log.ts";
 
-/** How long a supervisor that does not read may hold us up, in microseconds. */
+/** How long a send waits for a supervisor that does not read, in microseconds. */
 const PATIENCE_US = 100_000;
 
-// What Linux calls them on every processor that Bun runs on.
+// Linux's values, the same on every processor that Bun runs on.
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
@@ -14,7 +14,7 @@ const SO_SNDTIMEO = 21;
 const MSG_NOSIGNAL = 0x4000;
 const CLOCK_MONOTONIC = 1;
 
-/** Whoever supervises this process (systemd, for one), told how it fares as sd_notify(3) has it. */
+/** The supervisor of this process, such as systemd. It is told how the process fares, by sd_notify(3). */
 export class Supervisor {
   readonly #clock: Clock;
   readonly #log: Log;
@@ -24,7 +24,7 @@ export class Supervisor {
   #warned = false;
   #stopPings: (() => void) | null = null;
 
-  /** Without NOTIFY_SOCKET in the environment nobody is told anything. */
+  /** Without NOTIFY_SOCKET in the environment there is no supervisor, and every call does nothing. */
   constructor(clock: Clock, log: Log, env: Readonly<Record<string, string | undefined>>) {
     this.#clock = clock;
     this.#log = log;
@@ -32,25 +32,25 @@ export class Supervisor {
     this.#pingMs = pingMsOf(env);
   }
 
-  /** All is well: after the start, and after each reload. */
+  /** Tells that the services run: after the start, and after each reload. */
   ready(status: string): void {
     this.#tell("READY=1", `STATUS=${status}`, `MAINPID=${process.pid}`);
     if (this.#address === null || this.#pingMs === null) return;
     this.#stopPings ??= this.#clock.every(this.#pingMs, () => this.#tell("WATCHDOG=1"));
   }
 
-  /** A reload begins; `ready` ends it. */
+  /** Tells that a reload begins; `ready` ends it. */
   reloading(): void {
     if (this.#address === null) return;
     this.#tell("RELOADING=1", `MONOTONIC_USEC=${monotonicUs()}`, "STATUS=reloading");
   }
 
-  /** The drain begins, which may take as long as this. */
+  /** Tells that the drain begins, which may take `forMs` milliseconds. */
   stopping(status: string, forMs: number): void {
     this.#tell("STOPPING=1", `STATUS=${status}`, `EXTEND_TIMEOUT_USEC=${(forMs + 5000) * 1000}`);
   }
 
-  /** Says nothing any more. */
+  /** Tells nothing more. */
   close(): void {
     this.#stopPings?.();
     if (this.#socket >= 0) libc().close(this.#socket);
@@ -66,7 +66,7 @@ export class Supervisor {
     this.#log.warning("the supervisor that NOTIFY_SOCKET names does not take what it is told");
   }
 
-  /** Every message is addressed anew, so that a supervisor that starts again hears the next one. */
+  /** Each message carries the address, so that a supervisor that was restarted gets the next one. */
   #send(address: Uint8Array, message: Uint8Array): boolean {
     try {
       if (this.#socket < 0) this.#socket = openSocket();
@@ -92,7 +92,7 @@ function openSocket(): number {
   return socket;
 }
 
-/** The `sockaddr_un` of a path or, with @, of a name that is no file; null when there is none to tell. */
+/** The `sockaddr_un` of a path or, with @, of an abstract name; null without a supervisor. */
 function addressOf(name: string | undefined): Uint8Array | null {
   if (!name || process.platform !== "linux") return null;
   const path = Buffer.from(name);

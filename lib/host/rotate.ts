@@ -10,7 +10,7 @@ const writeSome = promisify(fs.write);
 const sync = promisify(fs.fdatasync);
 
 const NEWLINE = 10;
-/** Characters encoded and handed to the disk at a time; as many waiting start a write before the next flush. */
+/** Characters encoded and written at a time. When so many wait, a write starts before the next flush. */
 const BATCH = 256 * 1024;
 const RETRY_MS = 1000;
 /** How long `closeSync` waits for a write that is under way. */
@@ -24,7 +24,7 @@ export interface Rotation {
   backupCount: number;
 }
 
-/** What a rotating file has done. Handed in, so that one count can span several files. */
+/** What a rotating file has done. Several files may share one count. */
 export interface FileCounters {
   bytes: number;
   linesLost: number;
@@ -100,7 +100,7 @@ export class RotatingFile {
     } catch (error) {
       throw new StartError(`cannot write ${path}: ${reasonOf(error)}`);
     }
-    // A crash tore the last line: what we write must not become its continuation.
+    // A crash cut the last line short: it is ended, so that the next one is not joined to it.
     const last = Buffer.alloc(1);
     if (
       this.#size > 0 &&
@@ -145,7 +145,7 @@ export class RotatingFile {
     return this.#pumping;
   }
 
-  /** Writes what is owed, syncs and closes. One attempt: when the disk refuses, the rest is counted as lost. */
+  /** Writes what is owed, syncs and closes. There is one attempt: what the disk refuses is counted as lost. */
   close(): Promise<void> {
     this.#ended = true;
     this.#closing ??= this.#finish();
@@ -186,7 +186,7 @@ export class RotatingFile {
     return this.#from < this.#batch.length || this.#waiting.length > 0;
   }
 
-  /** Makes sure that there is something in the batch; false when nothing is owed. */
+  /** Encodes the next batch if this one is written; false when nothing waits. */
   #loadBatch(): boolean {
     if (this.#from < this.#batch.length) return true;
     if (this.#waiting.length === 0) return false;
@@ -259,12 +259,12 @@ export class RotatingFile {
   async #moveAside(): Promise<void> {
     const keep = this.#rotation.backupCount;
     const newest = `${this.path}.1`;
-    // Up to the first gap only: a rotation that fails half way must not push out the oldest file each time it is tried.
+    // Only up to the first gap: a rotation that fails half way must not remove the oldest file at each attempt.
     let gap = 1;
     while (gap < keep && (await stat(`${this.path}.${gap}`).catch(() => null)) !== null) gap++;
     for (let at = gap; at > 1; at--) await rename(`${this.path}.${at - 1}`, `${this.path}.${at}`);
     await rename(this.path, newest).catch((error) => {
-      // Somebody took the file away: what is in it is theirs now.
+      // Somebody else moved or removed the file: there is nothing to move aside.
       if (error.code !== "ENOENT") throw error;
     });
     if (this.#fd < 0) return;
@@ -308,7 +308,7 @@ export class RotatingFile {
     if (landed > 0) this.#wrote(Math.min(landed, this.#underWay));
   }
 
-  /** Counts what is still owed as lost, and takes back a line of which only a part was written. */
+  /** Counts what was not written as lost, and removes a line that was written in part. */
   #giveUp(): void {
     if (!this.#owes()) return;
     const begun =
@@ -316,7 +316,7 @@ export class RotatingFile {
     try {
       if (begun > 0) fs.ftruncateSync(this.#fd, this.#size - begun);
     } catch {
-      // The next start ends the torn line.
+      // The next start ends that line.
     }
     const lost =
       countLines(this.#batch.toString("latin1", this.#from)) + countLines(this.#waiting.join(""));

@@ -51,7 +51,7 @@ export interface Table {
   readonly rows: readonly (readonly [name: string, ...values: number[]])[];
   /** How many there are besides. */
   readonly more: number;
-  /** Whether there were too many to look at all: then there are more than `more`, and there may be larger ones. */
+  /** Not all were looked at: there are more than `more`, and some of them may be larger. */
   readonly partial: boolean;
 }
 
@@ -63,9 +63,9 @@ export interface Address {
   readonly url?: string;
 }
 
-/** Who may not come back for a while, and the operator's say in it. */
+/** The clients that may not come back for a while. */
 export interface Quarantined {
-  /** What is barred, in the service's own words, with the milliseconds left. */
+  /** What is barred, as a key of the service's own, with the milliseconds left. */
   entries(): Iterable<[key: string, leftMs: number]>;
   /** Bars an address for so many seconds, and closes whoever is connected from there. @returns what is barred */
   impose(ip: string, seconds: number): string;
@@ -109,11 +109,11 @@ export interface Running {
   readonly quarantine?: Quarantined;
   /** What it holds, at a cost that is bounded however much that is; asked for while somebody looks. */
   tables?(): readonly Table[];
-  /** Whether it drains when the others have, so that it can tell of them. */
+  /** It is drained after the others, so that it can tell how they fare meanwhile. */
   readonly drainsLast?: boolean;
   /**
-   * Lets nobody in any more, sends every client its notice, flushes what is owed for
-   * at most `deadlineMs` milliseconds and closes everything.
+   * Lets nobody in any more, sends every client its notice, flushes what waits
+   * for it for at most `deadlineMs` milliseconds, and closes everything.
    */
   drain(deadlineMs: number): Promise<void>;
 }

@@ -5,18 +5,18 @@ import { systemClock } from "./clock.ts";
 const CONSOLE_WAITING_MAX = 1024 * 1024;
 const stdout = { watched: false, gone: false, waiting: 0, unseen: 0, failure: "" };
 
-/** Notices when nobody takes standard output any more; without this that would end the process with a stack. */
+/** Handles errors of standard output, which otherwise end the process with a stack. */
 export function watchStdout(): void {
   if (stdout.watched) return;
   stdout.watched = true;
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    // A reader that has had enough (`| head`) is no failure.
+    // A reader that ends early (`| head`) is no failure.
     if (error.code !== "EPIPE") stdout.failure = reasonOf(error);
     if (error.code !== "ENOSPC") stdout.gone = true;
   });
 }
 
-/** Writes to standard output: never blocks, never grows without bound, and does without when it has been closed. */
+/** Writes to standard output: never blocks, never grows without bound, and drops the text once that is closed. */
 export function writeStdout(text: string): void {
   watchStdout();
   if (stdout.gone) return;
@@ -56,7 +56,7 @@ export function endStdout(withinMs: number): Promise<string> {
   return promise;
 }
 
-/** Ends standard error likewise; a reader that has gone, or that does not read for `withinMs`, is not waited for. */
+/** Ends standard error in the same way. Errors are ignored, since there is nowhere to tell of them. */
 export function endStderr(withinMs: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const cancel = systemClock.after(withinMs, resolve);

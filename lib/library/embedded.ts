@@ -38,7 +38,7 @@ export interface EmbeddedOptions<C> {
 
 /** The services as a library, with the interface of the reference server. `C` is a client as `handleClient` gets it. */
 export class EmbeddedServer<C> {
-  /** Resolves with the addresses, the relay's first, once clients can connect. */
+  /** Resolves with the addresses of all services, in their order, once clients can connect. */
   readonly listening: Promise<readonly Address[]>;
   readonly name: string | undefined;
   readonly #services: (handle: HandleClient<C> | null) => Services<Config>;
@@ -62,7 +62,7 @@ export class EmbeddedServer<C> {
     this.name = name;
     this.#options = options;
     this.listening = this.#listening.promise;
-    // Whoever does not wait for it must not be hurt by its rejection; `run` rejects too.
+    // A caller may wait for `run` alone, which rejects too: this one must not go unhandled.
     this.listening.catch(() => {});
   }
 
@@ -116,7 +116,7 @@ export class EmbeddedServer<C> {
     this.#stop.resolve("shutdown");
   }
 
-  /** Makes SIGINT and SIGTERM drain the server, a second one cut it. `run` calls this. */
+  /** SIGINT and SIGTERM drain the server from now on, a second one cuts it. `run` calls this. */
   setTerminationSignals(): void {
     this.#ignoreSignals ??= onSignals({
       stop: () => this.shutdown(),
@@ -124,7 +124,7 @@ export class EmbeddedServer<C> {
     });
   }
 
-  /** Awaited for each accepted client before it is served. Override it, or give it as an option. */
+  /** Awaited for each client before it is served. Override it, or give it as an option. */
   handleClient(client: C): void | Promise<void> {
     return this.#options.handleClient?.(client);
   }

@@ -18,7 +18,7 @@ import {
   ticksProblem,
 } from "../services/web/ticker.ts";
 
-/** What a `Server` serves, and how. */
+/** What a `Server` serves and how. */
 export interface WebServerOptions {
   /** `127.0.0.1` when not given. */
   host?: string;
@@ -32,7 +32,7 @@ export interface WebServerOptions {
    * object itself, run in this process.
    */
   ticker?: string | URL | Ticks;
-  /** Whether the ticker runs in a Worker; so when not given. */
+  /** Whether the ticker runs in a Worker; true when not given. */
   isolate?: boolean;
   /** Takes a line for each request. */
   logMessage?: (line: string) => void;
@@ -88,7 +88,7 @@ export class Server {
     this.#clock = options.clock ?? systemClock;
     this.#ticker = this.#makeTicker();
     this.listening = this.#listening.promise;
-    // Whoever does not wait for these must not be hurt by their rejection.
+    // A caller may wait for `run` alone: these must not go unhandled.
     this.listening.catch(() => {});
     this.#ended.promise.catch(() => {});
   }
@@ -133,8 +133,8 @@ export class Server {
   }
 
   /**
-   * Lets no connection in any more, lets requests in flight finish, stops the
-   * ticker, and resolves when that is done.
+   * Refuses new connections, lets requests in flight finish and stops the
+   * ticker; resolves when that is done.
    * @throws ServerShutdownError when something had to be cut at the deadline
    */
   async stop(): Promise<void> {
@@ -186,7 +186,7 @@ export class Server {
   }
 }
 
-/** What is wrong with the arguments of a server, naming the first that will not do; null when nothing is. */
+/** The first of the arguments that will not do, and why; null when all will. */
 function problemOf(log: Logger, options: WebServerOptions): string | null {
   if (typeof log?.info !== "function") return "log: not a log; createLog makes one";
   if (typeof options !== "object" || options === null) return "options: not an object";
