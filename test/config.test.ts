@@ -5,11 +5,12 @@ import { join } from "node:path";
 import { load, problemText, remarks } from "../lib/config/load.ts";
 import { nearest } from "../lib/config/nearest.ts";
 import { jsonPositions, tomlPositions } from "../lib/config/positions.ts";
-import { flag, section, text, whole } from "../lib/config/option.ts";
+import { flag, text, whole } from "../lib/config/option.ts";
 import { placeOf } from "../lib/config/place.ts";
-import { optionPaths, valueAt } from "../lib/config/read.ts";
 import { renderEffective, renderReference, renderToml, tomlValue } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
+import { section } from "../lib/config/section.ts";
+import { optionPaths, valueAt } from "../lib/config/paths.ts";
 
 const root = join(import.meta.dir, "..");
 const folder = mkdtempSync(join(tmpdir(), "summoner-config-"));

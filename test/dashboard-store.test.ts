@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { TOKEN_VARIABLE } from "../lib/config/contradictions.ts";
+import { TOKEN_VARIABLE } from "../lib/config/sections/web.ts";
 import type { Config } from "../lib/config/table.ts";
 import { Program } from "../lib/host/lifecycle.ts";
 import { Log } from "../lib/host/log.ts";

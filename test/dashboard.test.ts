@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { TOKEN_VARIABLE } from "../lib/config/contradictions.ts";
+import { TOKEN_VARIABLE } from "../lib/config/sections/web.ts";
 import type { Config } from "../lib/config/table.ts";
 import { Program } from "../lib/host/lifecycle.ts";
 import { Log } from "../lib/host/log.ts";

@@ -15,16 +15,16 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { TOKEN_VARIABLE } from "../lib/config/contradictions.ts";
+import { TOKEN_VARIABLE } from "../lib/config/sections/web.ts";
 import { load } from "../lib/config/load.ts";
 import { presets, type PresetName } from "../lib/config/presets.ts";
 import { read } from "../lib/config/read.ts";
 import { renderToml } from "../lib/config/render.ts";
-import { section, flag, whole } from "../lib/config/option.ts";
+import { flag, whole } from "../lib/config/option.ts";
 import { renderSchema, SCHEMA_FILE, SCHEMA_LINE } from "../lib/config/schema.ts";
 import { servicesOf } from "../lib/config/services.ts";
 import { type Config, settings } from "../lib/config/table.ts";
-import { differenceLines } from "../lib/cli/wizard-difference.ts";
+import { differenceLines } from "../lib/cli/wizard/difference.ts";
 import {
   answered,
   begin,
@@ -34,9 +34,10 @@ import {
   OPTIONS,
   rebased,
   valueIn,
-} from "../lib/cli/wizard-draft.ts";
-import { place } from "../lib/cli/place.ts";
+} from "../lib/cli/wizard/draft.ts";
+import { writeFiles } from "../lib/cli/write.ts";
 import { ended, openssl, selfSigned } from "./kit.ts";
+import { section } from "../lib/config/section.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
 // A wizard is a process of its own, and a test may take several.
@@ -833,17 +834,17 @@ describe("files", () => {
     writeFileSync(inFolder("old"), "before");
     mkdirSync(inFolder("in-the-way"));
     const files = [file("new", "a"), file("old", "b", true), file("in-the-way", "c")];
-    expect(() => place(files, nothing())).toThrow(/^cannot write .*; nothing was written$/);
+    expect(() => writeFiles(files, nothing())).toThrow(/^cannot write .*; nothing was written$/);
     expect(readdirSync(folder).sort()).toEqual(["in-the-way", "old"]);
     expect(written("old")).toBe("before");
-    place(files.slice(0, 2), nothing());
+    writeFiles(files.slice(0, 2), nothing());
     expect(readdirSync(folder).sort()).toEqual(["in-the-way", "new", "old"]);
     expect([written("new"), written("old"), modeOf("old")]).toEqual(["a", "b", 0o600]);
   });
 
   test("are not written over what somebody else has changed meanwhile", () => {
     writeFileSync(inFolder("summoner.toml"), "theirs");
-    expect(() => place([file("summoner.toml", "mine")], nothing())).toThrow(
+    expect(() => writeFiles([file("summoner.toml", "mine")], nothing())).toThrow(
       /has changed meanwhile; nothing was written$/,
     );
     expect(written("summoner.toml")).toBe("theirs");

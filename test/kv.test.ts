@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { STORE_TOKEN_VARIABLE, StoreConnection } from "../lib/cli/kv-connection.ts";
+import { STORE_TOKEN_VARIABLE, StoreConnection } from "../lib/cli/kv/connection.ts";
 import { HandClock } from "../lib/host/clock.ts";
 import { ask, boot, configOf, openssl, selfSigned, turn, until } from "./kit.ts";
 

@@ -2,7 +2,7 @@ import { afterAll, afterEach, describe, expect, spyOn, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { TOKEN_VARIABLE } from "../lib/config/contradictions.ts";
+import { TOKEN_VARIABLE } from "../lib/config/sections/web.ts";
 import type { Config } from "../lib/config/table.ts";
 import { HandClock } from "../lib/host/clock.ts";
 import { Program } from "../lib/host/lifecycle.ts";

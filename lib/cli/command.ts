@@ -1,5 +1,6 @@
 import type { Sources } from "../config/load.ts";
 import { presets } from "../config/presets.ts";
+import { MAIN_SERVICE } from "../config/services.ts";
 import type { Config } from "../config/table.ts";
 import type { Services } from "../host/lifecycle.ts";
 
@@ -90,8 +91,8 @@ export const SOURCES: readonly Flag[] = [
     repeats: true,
     about: "Set one key, as hyper_parameters.client_timeout_secs=60; may be repeated.",
   },
-  { name: "host", value: "HOST", about: "Address the relay listens on." },
-  { name: "port", value: "PORT", about: "Port of the relay; 0 takes a free one." },
+  { name: "host", value: "HOST", about: `Address the ${MAIN_SERVICE.name} listens on.` },
+  { name: "port", value: "PORT", about: `Port of the ${MAIN_SERVICE.name}; 0 takes a free one.` },
 ];
 
 /** Flags that every command takes. */

@@ -1,8 +1,8 @@
 import type { Command } from "./command.ts";
-import { bashScript } from "./completion-bash.ts";
-import { fishScript } from "./completion-fish.ts";
-import { grammarOf } from "./completion-grammar.ts";
-import { zshScript } from "./completion-zsh.ts";
+import { bashScript } from "./completion/bash.ts";
+import { fishScript } from "./completion/fish.ts";
+import { grammarOf } from "./completion/grammar.ts";
+import { zshScript } from "./completion/zsh.ts";
 
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript };
 

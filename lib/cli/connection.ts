@@ -2,7 +2,6 @@ import { X509Certificate } from "node:crypto";
 import type { Socket, TLSOptions } from "bun";
 import { load, type Loaded, problemText, type Sources } from "../config/load.ts";
 import { reachedAt } from "../config/loopback.ts";
-import { overlay } from "../config/option.ts";
 import { type Config, settings, type TlsSettings } from "../config/table.ts";
 import { type Clock, systemClock } from "../host/clock.ts";
 import { messageOf, StartError } from "../host/errors.ts";
@@ -10,6 +9,7 @@ import { addressText } from "../host/service.ts";
 import { readPem, tlsOptions } from "../net/tls.ts";
 import { type Arguments, type Flag, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
+import { overlay } from "../config/section.ts";
 
 /** How long a server may take to let us in. */
 const PATIENCE_MS = 5000;

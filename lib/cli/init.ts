@@ -3,15 +3,16 @@ import { basename, dirname } from "node:path";
 import { cancel, outro } from "@clack/prompts";
 import { DEFAULT_FILE, type Loaded, problemText, type Sources } from "../config/load.ts";
 import { reasonOf } from "../config/reason.ts";
-import { valueAt } from "../config/read.ts";
+import type { Token } from "../config/option.ts";
+import { SERVICES } from "../config/services.ts";
 import type { Config } from "../config/table.ts";
 import { type Arguments, type Command, type Context, SOURCES, sourcesOf } from "./command.ts";
 import { run } from "./run.ts";
 import { say } from "./say.ts";
-import { askAll, type Opening, openingOf } from "./wizard.ts";
-import { askYes, BACK, Cancelled, tell } from "./wizard-ask.ts";
-import { convert, type Converted } from "./wizard-convert.ts";
-import { differenceLines } from "./wizard-difference.ts";
+import { askAll, type Opening, openingOf } from "./wizard/wizard.ts";
+import { askYes, BACK, Cancelled, tell } from "./wizard/ask.ts";
+import { convert, type Converted } from "./wizard/convert.ts";
+import { differenceLines } from "./wizard/difference.ts";
 import {
   addressLines,
   answered,
@@ -26,12 +27,14 @@ import {
   needsToken,
   OPTIONS,
   rendered,
-  SERVICES,
-  TOKEN_FILE,
+  type TokenFile,
+  TOKENS,
   valueIn,
-} from "./wizard-draft.ts";
-import { contentOf, type NewFile, place } from "./place.ts";
-import { holdsToken, listenTrouble, newToken, selfSigned, schemaFor } from "./wizard-files.ts";
+  withNewToken,
+} from "./wizard/draft.ts";
+import { contentOf, type NewFile, writeFiles } from "./write.ts";
+import { holdsToken, listenTrouble, newToken, selfSigned, schemaFor } from "./wizard/files.ts";
+import { valueAt } from "../config/paths.ts";
 
 const NOTHING = "Nothing was written.";
 
@@ -136,7 +139,7 @@ function withoutQuestions(found: Prepared, { flags }: Arguments, { program }: Co
     ? converted(found, file)
     : { given: givenBy(loaded), notes: [] };
   let draft = draftOf(file ?? sources.preset ?? "defaults", given);
-  const withToken = tokenWithoutQuestions(draft, target, flags.has("token"), force);
+  const withToken = tokensWithoutQuestions(draft, target, flags.has("token"), force);
   if (typeof withToken === "string") {
     say.error(withToken);
     return 2;
@@ -155,30 +158,50 @@ function withoutQuestions(found: Prepared, { flags }: Arguments, { program }: Co
     if (trouble) say.warn(`${service.name}: ${trouble} at present`);
   }
   if (before !== null) for (const line of differenceLines(before, text)) tell(line);
-  const { written, token } = write(target, text, before, draft);
+  const { written, tokens } = write(target, text, before, draft);
   tell(`written: ${written.join(", ")}`);
   for (const line of addressLines(config)) tell(`  ${line}`);
-  if (token) tell(`admin token, shown this once: ${token}`);
+  for (const { name, token } of tokens) tell(`${name} token, shown this once: ${token}`);
   tell(`${startLine(program, target)} starts it.`);
   return 0;
 }
 
-/** The draft with a token where one is needed or wanted, or why there can be none. One that is there is kept. */
-function tokenWithoutQuestions(
+/** The draft with tokens where they are needed or wanted, or why there can be none. */
+function tokensWithoutQuestions(
   draft: Draft,
   target: string,
   wanted: boolean,
   force: boolean,
 ): Draft | string {
-  const named = valueIn(draft, TOKEN_FILE) as string;
-  const web = SERVICES.find(({ name }) => name === "web");
-  if (wanted && !(web && isOn(draft, web))) return "--token: the web service is off";
-  if (!wanted && (named !== "" || !needsToken(draft))) return draft;
+  const on = TOKENS.filter(({ service }) => isOn(draft, service));
+  if (wanted && on.length === 0) {
+    return `--token: the ${TOKENS.map(({ service }) => service.name).join(" or ")} service is off`;
+  }
+  let next = draft;
+  for (const token of on) {
+    const made = tokenWithoutQuestions(next, token, target, wanted, force);
+    if (typeof made === "string") return made;
+    next = made;
+  }
+  return next;
+}
+
+/** The draft with this token; one that is there is kept. */
+function tokenWithoutQuestions(
+  draft: Draft,
+  token: TokenFile,
+  target: string,
+  wanted: boolean,
+  force: boolean,
+): Draft | string {
+  const { path } = token;
+  const named = valueIn(draft, path) as string;
+  if (!wanted && (named !== "" || !needsToken(draft, token))) return draft;
   const file = named || besides(target, ".token");
-  const next = answered(draft, TOKEN_FILE, file);
+  const next = answered(draft, path, file);
   if (holdsToken(file) && !(wanted && force)) return next;
   if (existsSync(file) && !force) return `${file} holds no token; --force replaces it`;
-  return { ...next, makesToken: true };
+  return withNewToken(next, path, true);
 }
 
 /** Asks, writes and offers to start. */
@@ -188,15 +211,11 @@ async function ask(found: Prepared, context: Context): Promise<number> {
     const before = contentOf(target);
     const done = await askAll(opening(found));
     const { text } = rendered(target, givenIn(done));
-    const { written, token } = write(target, text, before, done);
+    const { written, tokens } = write(target, text, before, done);
     if (written.length > 0) tell.done(`Written: ${written.join(", ")}`);
-    if (token) {
-      const where = valueIn(done, TOKEN_FILE) as string;
-      tell.box("The admin token, shown this once", [
-        token,
-        "",
-        `The dashboard asks for it; ${where} keeps it.`,
-      ]);
+    for (const { name, askedBy, token, file } of tokens) {
+      const about = `${askedBy} asks for it; ${file} keeps it.`;
+      tell.box(`The ${name} token, shown this once`, [token, "", about]);
     }
   } catch (error) {
     if (!(error instanceof Cancelled)) throw error;
@@ -233,8 +252,13 @@ async function wantsStart(): Promise<boolean> {
 
 interface Written {
   readonly written: readonly string[];
-  /** The admin token that was made, if one was. */
-  readonly token: string | null;
+  readonly tokens: readonly NewToken[];
+}
+
+/** A token that was made, and the file that keeps it. */
+interface NewToken extends Token {
+  readonly token: string;
+  readonly file: string;
 }
 
 /**
@@ -243,7 +267,7 @@ interface Written {
  * @throws StartError
  */
 function write(target: string, text: string, before: string | null, draft: Draft): Written {
-  const { tls, makesToken } = draft;
+  const { tls, newTokens } = draft;
   const files: NewFile[] = [];
   if (tls?.made) {
     const hosts = SERVICES.map(({ host }) => valueIn(draft, host) as string);
@@ -251,10 +275,13 @@ function write(target: string, text: string, before: string | null, draft: Draft
     files.push({ path: tls.cert, content: pair.cert, secret: false });
     files.push({ path: tls.key, content: pair.key, secret: true });
   }
-  const token = makesToken ? newToken() : null;
-  if (token !== null) {
-    const path = valueIn(draft, TOKEN_FILE) as string;
-    files.push({ path, content: `${token}\n`, secret: true });
+  const tokens = TOKENS.filter(({ path }) => newTokens.has(path)).map((made) => ({
+    ...made,
+    token: newToken(),
+    file: valueIn(draft, made.path) as string,
+  }));
+  for (const { token, file } of tokens) {
+    files.push({ path: file, content: `${token}\n`, secret: true });
   }
   // The one that names the others comes last.
   if (text !== before) {
@@ -262,8 +289,8 @@ function write(target: string, text: string, before: string | null, draft: Draft
     if (schema) files.push(schema);
     files.push({ path: target, content: text, secret: holdsSecret(givenIn(draft)) });
   }
-  place(files, { path: target, content: before });
-  return { written: files.map(({ path }) => path), token };
+  writeFiles(files, { path: target, content: before });
+  return { written: files.map(({ path }) => path), tokens };
 }
 
 function holdsSecret(given: Given): boolean {

@@ -2,9 +2,9 @@ import { oneLine } from "../host/content.ts";
 import { StartError } from "../host/errors.ts";
 import type { Arguments, Command, Flag } from "./command.ts";
 import { STORE_FLAGS, storeOf } from "./connection.ts";
-import { type Call, del, get, keys, publish, set } from "./kv-actions.ts";
-import { STORE_TOKEN_VARIABLE, StoreConnection } from "./kv-connection.ts";
-import { follow } from "./kv-follow.ts";
+import { type Call, del, get, keys, publish, set } from "./kv/actions.ts";
+import { STORE_TOKEN_VARIABLE, StoreConnection } from "./kv/connection.ts";
+import { follow } from "./kv/follow.ts";
 import { say } from "./say.ts";
 
 /** Something that `kv` does. */

@@ -1,6 +1,5 @@
-import { TOKEN_VARIABLE } from "../config/contradictions.ts";
+import { TOKEN_VARIABLE } from "../config/sections/web.ts";
 import { reachedAt } from "../config/loopback.ts";
-import { overlay } from "../config/option.ts";
 import { load, type Loaded, problemText } from "../config/load.ts";
 import { type Config, settings } from "../config/table.ts";
 import { messageOf, StartError } from "../host/errors.ts";
@@ -9,9 +8,28 @@ import { readPem } from "../net/tls.ts";
 import { readToken } from "../services/web/gate.ts";
 import { type Arguments, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
+import { placeOf } from "../config/place.ts";
+import { isEnabled } from "../config/services.ts";
+
+/** The service that is asked. */
+const SERVICE = "web";
 
 /** How long a running server may take to answer. */
 const PATIENCE_MS = 5000;
+
+/** A configuration, and the file it is from. */
+export type Served = Pick<Loaded<Config>, "config" | "file">;
+
+/** Why a server of this configuration takes no admin actions from us, or null when it does. */
+export function whyNoActions(config: Config): string | null {
+  if (!isEnabled(config, SERVICE)) return `the ${SERVICE} service is off`;
+  return tokenOf(config) === null ? `there is no token for the ${SERVICE} service` : null;
+}
+
+/** @throws StartError when there is one that cannot be read */
+function tokenOf(config: Config): string | null {
+  return readToken(config[SERVICE].token_file);
+}
 
 /** A server that runs somewhere, found by its own configuration, and spoken to through its web service. */
 export class Remote {
@@ -29,20 +47,23 @@ export class Remote {
   }
 
   /** @throws StartError when the configuration does not tell where it is */
-  constructor({ config, file }: Loaded<Config>) {
-    const { web } = config;
+  constructor({ config, file }: Served) {
+    const { prefix, host, port, tls } = placeOf(config, SERVICE);
     const where = file ?? "the defaults";
-    if (!web.enabled) {
-      throw new StartError(`the web service is off in ${where}, so nothing can be asked of it`);
+    if (!isEnabled(config, SERVICE)) {
+      throw new StartError(
+        `the ${SERVICE} service is off in ${where}, so nothing can be asked of it`,
+      );
     }
-    if (web.port === 0) {
-      throw new StartError(`web.port is 0 in ${where}, so nobody knows where the server listens`);
+    if (port === 0) {
+      throw new StartError(
+        `${prefix}port is 0 in ${where}, so nobody knows where the server listens`,
+      );
     }
-    this.address = addressText(reachedAt(web.host), web.port);
-    const tls = overlay(config.tls, web.tls);
+    this.address = addressText(reachedAt(host), port);
     this.#ca = tls.cert === "" ? null : readPem(tls, "cert");
     this.#origin = `${this.#ca === null ? "http" : "https"}://${this.address}`;
-    this.#token = readToken(web.token_file);
+    this.#token = tokenOf(config);
   }
 
   /**
@@ -96,7 +117,7 @@ export class Remote {
   /** @throws StartError when an answer is a refusal */
   async refuse(answer: Response): Promise<void> {
     if (answer.ok || answer.headers.get("content-type")?.startsWith("application/json")) return;
-    const token = answer.status === 401 ? `; set ${TOKEN_VARIABLE} or web.token_file` : "";
+    const token = answer.status === 401 ? `; set ${TOKEN_VARIABLE} or ${SERVICE}.token_file` : "";
     const said = (await answer.text()).trim().split("\n")[0];
     throw new StartError(`${this.address} answers ${answer.status}: ${said}${token}`);
   }

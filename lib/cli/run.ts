@@ -1,5 +1,4 @@
 import { load, problemText, remarks, type Sources } from "../config/load.ts";
-import { optionPaths, valueAt } from "../config/read.ts";
 import { type Config, settings } from "../config/table.ts";
 import { masked, tomlValue } from "../config/render.ts";
 import { systemClock } from "../host/clock.ts";
@@ -9,6 +8,7 @@ import type { Log } from "../host/log.ts";
 import { Supervisor } from "../host/notify.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
+import { optionPaths, valueAt } from "../config/paths.ts";
 
 export const run: Command = {
   name: "run",

@@ -1,6 +1,10 @@
 import { isIP } from "node:net";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { load, type Loaded, problemText } from "../config/load.ts";
+import { sectionPaths, valueAt } from "../config/paths.ts";
+import { placeOf } from "../config/place.ts";
+import type { Folder } from "../config/section.ts";
+import { MAIN_SERVICE, isEnabled, SERVICES } from "../config/services.ts";
 import { type Config, settings } from "../config/table.ts";
 import { StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
@@ -19,13 +23,16 @@ export const service: Command = {
   about: "Print what a service manager needs to run the server with this configuration.",
   more: [
     "For systemd: print it to /etc/systemd/system/summoner.service and call systemctl enable --now summoner.service.",
-    "If systemd is to hold the relay's port, so that nobody is refused during a restart, print what --socket gives to summoner.socket beside it, and enable that instead.",
+    `If systemd is to hold the ${MAIN_SERVICE.name}'s port, so that nobody is refused during a restart, print what --socket gives to summoner.socket beside it, and enable that instead.`,
     "A service has no terminal, so SIGHUP reloads: systemctl reload summoner.",
   ],
   operands: [{ name: "KIND", choices: ["systemd"], about: "The service manager: systemd." }],
   flags: [
     ...SOURCES,
-    { name: "socket", about: "Print the unit of the relay's socket instead of the service's." },
+    {
+      name: "socket",
+      about: `Print the unit of the ${MAIN_SERVICE.name}'s socket instead of the service's.`,
+    },
   ],
   examples: [
     ["service systemd --config /etc/summoner.toml", "Prints a unit file."],
@@ -43,20 +50,22 @@ export const service: Command = {
 
 /** @throws StartError when systemd could not listen there */
 function socketUnit({ config }: Loaded<Config>): string {
-  const { host, port, relay } = config;
-  if (!relay.enabled) throw new StartError("the relay is off, and no other service takes a socket");
+  const { name, host, port } = placeOf(config, MAIN_SERVICE.name);
+  if (!isEnabled(config, name)) {
+    throw new StartError(`the ${name} is off, and no other service takes a socket`);
+  }
   if (isIP(host) === 0) {
     throw new StartError(`host: systemd takes no name (${host}), give an address`);
   }
   if (port === 0) throw new StartError("port: systemd takes no port 0, give another one");
   return unit(
     "[Unit]",
-    "Description=Summoner message server, the relay's socket",
+    `Description=Summoner message server, the ${name}'s socket`,
     "",
     "[Socket]",
     `ListenStream=${addressText(host, port)}`,
     "# The server knows it by this name.",
-    "FileDescriptorName=relay",
+    `FileDescriptorName=${name}`,
     "",
     "[Install]",
     "WantedBy=sockets.target",
@@ -77,7 +86,7 @@ function serviceUnit({ config, file }: Loaded<Config>, args: Arguments): string 
   const given = ["preset", "set", "host", "port"].flatMap((name) =>
     (args.flags.get(name) ?? []).flatMap((value) => [`--${name}`, value]),
   );
-  const written = folders(config);
+  const written = permissions(config);
   const lines = written.flatMap((folder) => folder.lines);
   const override = written.flatMap((folder) => folder.override);
   return unit(
@@ -146,23 +155,32 @@ function workingDirectory(file: string | null): string[] {
 }
 
 /** Lets it write a folder, and where that is relative moves it to where services have theirs. */
-interface Folder {
+interface Permission {
   readonly lines: readonly string[];
   readonly override: readonly string[];
 }
 
-function folders({ logger, store }: Config): Folder[] {
-  const { enable_file_log: logs, log_file_path: path } = logger;
-  const keeps = store.enabled && store.mode === "store" && store.durability !== "none";
-  return [
-    ...(logs ? [folderOf("logger.log_file_path", path, "LogsDirectory", LOGS, "summoner")] : []),
-    ...(keeps
-      ? [folderOf("store.path", store.path, "StateDirectory", STATE, "summoner/store")]
-      : []),
-  ];
+/** Lets it write every folder that a section says it does. */
+function permissions(config: Config): Permission[] {
+  return [...sectionPaths(settings)].flatMap(([section, { rules }]) =>
+    (rules.folders?.(valueAt(config, section)) ?? []).map(({ key, holds }) => {
+      const path = `${section}.${key}`;
+      return permission(path, valueAt(config, path) as string, holds, section);
+    }),
+  );
 }
 
-function folderOf(key: string, path: string, kind: string, root: string, own: string): Folder {
+function permission(
+  key: string,
+  path: string,
+  holds: Folder["holds"],
+  section: string,
+): Permission {
+  // There is one log; state is each service's own.
+  const [kind, root, own] =
+    holds === "logs"
+      ? ["LogsDirectory", LOGS, "summoner"]
+      : ["StateDirectory", STATE, `summoner/${section}`];
   if (!isAbsolute(path)) {
     return { lines: [`${kind}=${own}`], override: ["--set", `${key}=${root}${own}`] };
   }
@@ -175,9 +193,9 @@ function folderOf(key: string, path: string, kind: string, root: string, own: st
   return { lines: [`${line}=${word(below)}`], override: [] };
 }
 
-function capabilities({ port, relay, web, store }: Config): string[] {
-  const services = [{ ...relay, port }, web, store];
-  const ports = services.filter(({ enabled }) => enabled).map((service) => service.port);
+function capabilities(config: Config): string[] {
+  const on = SERVICES.filter(({ name }) => isEnabled(config, name));
+  const ports = on.map(({ name }) => placeOf(config, name).port);
   const low = ports.some((port) => port > 0 && port < 1024);
   const needed = low ? "CAP_NET_BIND_SERVICE" : "";
   return [`CapabilityBoundingSet=${needed}`, ...(low ? [`AmbientCapabilities=${needed}`] : [])];

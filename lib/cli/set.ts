@@ -1,14 +1,13 @@
 import { readFileSync } from "node:fs";
 import { forget, foundAt, setKey, targetOf, unsetKey } from "../config/edit.ts";
-import { DEFAULT_FILE, type Loaded, problemText } from "../config/load.ts";
+import { DEFAULT_FILE, problemText } from "../config/load.ts";
 import { type Layer, parseLayer, type Problem, read, setLayer } from "../config/read.ts";
 import { reasonOf } from "../config/reason.ts";
 import { masked, tomlValue } from "../config/render.ts";
-import { type Config, settings } from "../config/table.ts";
-import { readToken } from "../services/web/gate.ts";
+import { settings } from "../config/table.ts";
 import { type Command, SOURCES } from "./command.ts";
-import { place } from "./place.ts";
-import { Remote } from "./remote.ts";
+import { writeFiles } from "./write.ts";
+import { Remote, type Served, whyNoActions } from "./remote.ts";
 import { say } from "./say.ts";
 
 export const set: Command = {
@@ -56,7 +55,10 @@ export const set: Command = {
       return 2;
     }
     if (typeof text === "string" && plan.edited !== text) {
-      place([{ path: file, content: plan.edited, secret: false }], { path: file, content: text });
+      writeFiles([{ path: file, content: plan.edited, secret: false }], {
+        path: file,
+        content: text,
+      });
     }
     if (!args.flags.has("quiet")) for (const line of plan.told) process.stdout.write(`${line}\n`);
     return args.flags.has("reload") ? reload(plan.before) : 0;
@@ -84,7 +86,7 @@ function textOf(file: string, program: string): string | Problem {
 /** A change of a file that may be written. */
 interface Plan {
   /** What the file has said so far, which is what a running server knows. */
-  readonly before: Loaded<Config>;
+  readonly before: Served;
   readonly edited: string;
   /** What changes, a line for each key. */
   readonly told: readonly string[];
@@ -139,13 +141,12 @@ function planOf(
 }
 
 /** Has the server of this configuration read its file again. @throws StartError when it does not */
-async function reload(before: Loaded<Config>): Promise<number> {
-  const { web } = before.config;
-  if (web.enabled && readToken(web.token_file) !== null) {
+async function reload(before: Served): Promise<number> {
+  const why = whyNoActions(before.config);
+  if (why === null) {
     process.stdout.write(`${await new Remote(before).post("/admin/reload")}\n`);
     return 0;
   }
-  const why = web.enabled ? "there is no token for the web service" : "the web service is off";
   say.error(
     `${why}, so the server was not told; kill -HUP with its process id tells one that runs without a terminal`,
   );

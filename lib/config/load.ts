@@ -3,8 +3,9 @@ import { nearest } from "./nearest.ts";
 import { reasonOf } from "./reason.ts";
 import { type PresetName, presets } from "./presets.ts";
 import { type Layer, type Problem, parseLayer, type Reading, read, setLayer } from "./read.ts";
-import type { Values } from "./option.ts";
 import type { settings } from "./table.ts";
+import { sectionPaths } from "./paths.ts";
+import type { Entries, Values } from "./section.ts";
 
 /** The file that is read when none is named. */
 export const DEFAULT_FILE = "summoner.toml";
@@ -26,6 +27,8 @@ export interface Sources {
 }
 
 export interface Loaded<C> extends Reading<C> {
+  /** What the file leaves unsaid that its operator should know, one sentence each. */
+  readonly unsaid: readonly string[];
   /** The file that was read, `config` for an object, or null. */
   readonly file: string | null;
 }
@@ -57,7 +60,8 @@ export function load<E extends typeof settings>(entries: E, sources: Sources): L
     take({ name: "--port", values: { port } });
   }
   const reading = read(entries, layers, file !== null);
-  return { ...reading, file, problems: [...problems, ...reading.problems] };
+  const unsaid = file === null ? [] : unsaidIn(entries, file, reading.origins);
+  return { ...reading, file, unsaid, problems: [...problems, ...reading.problems] };
 }
 
 function presetLayer(name: string): Layer | Problem {
@@ -93,13 +97,11 @@ export function problemText({ where, message }: Problem): string {
   return `${where}: ${message}`;
 }
 
-/** What a configuration leaves unsaid that its operator should know, one sentence each. */
-export function remarks(loaded: Loaded<Values<typeof settings>>): string[] {
-  const found = loaded.warnings.map(problemText);
-  if (loaded.file !== null && !loaded.origins.has("version")) {
-    found.push(
-      `${loaded.file} does not set version, so the relay is the plain backend without guards; version = "rust" switches them on`,
-    );
-  }
-  return found;
+function unsaidIn(entries: Entries, file: string, given: ReadonlyMap<string, unknown>): string[] {
+  return [...sectionPaths(entries)].flatMap(([, { rules }]) => rules.remarks?.(file, given) ?? []);
+}
+
+/** What the operator of a configuration should know of it, one sentence each. */
+export function remarks({ warnings, unsaid }: Loaded<unknown>): string[] {
+  return [...warnings.map(problemText), ...unsaid];
 }

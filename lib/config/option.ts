@@ -14,6 +14,16 @@ export interface Schema {
   readonly anyOf?: readonly Schema[];
 }
 
+/** A token that opens something, and can be made when a configuration is written. */
+export interface Token {
+  /** What it is called, and what it opens: the `admin` token opens the admin actions. */
+  readonly name: string;
+  /** The variable of the environment that may hold it instead of a file. */
+  readonly variable: string;
+  /** Who asks a person for it. */
+  readonly askedBy: string;
+}
+
 /** One key of the configuration. */
 export interface Option<T> {
   readonly kind: "option";
@@ -29,6 +39,8 @@ export interface Option<T> {
   readonly live: boolean;
   /** Masked wherever the configuration is shown. */
   readonly secret?: boolean;
+  /** The token that is on the first line of the file it names. */
+  readonly token?: Token;
   /** Other names of the same key, as the reference servers spell it. */
   readonly aliases?: readonly string[];
   /** The allowed words, where there are only a few. */
@@ -39,28 +51,9 @@ export interface Option<T> {
   read(found: unknown): T | undefined;
 }
 
-/** A table of the configuration file. */
-export interface Section<E extends Entries = Entries> {
-  readonly kind: "section";
-  readonly about: string;
-  readonly entries: E;
-}
-
-export interface Entries {
-  // The value type varies by key; Values recovers it.
-  readonly [key: string]: Option<any> | Section<any>;
-}
-
-/** The TypeScript type of the values that a table of entries describes. */
-export type Values<E extends Entries> = {
-  readonly [K in keyof E]: E[K] extends Option<infer T>
-    ? T
-    : E[K] extends Section<infer F>
-      ? Values<F>
-      : never;
-};
-
-type Extra<T> = Partial<Pick<Option<T>, "live" | "secret" | "aliases" | "shipped" | "allowed">>;
+type Extra<T> = Partial<
+  Pick<Option<T>, "live" | "secret" | "token" | "aliases" | "shipped" | "allowed">
+>;
 
 function option<T>(
   initial: T,
@@ -80,10 +73,6 @@ function option<T>(
     read,
     ...extra,
   };
-}
-
-export function section<E extends Entries>(about: string, entries: E): Section<E> {
-  return { kind: "section", about, entries };
 }
 
 /** A string. `check` answers why a text will not do, or null. */
@@ -172,31 +161,4 @@ export function listOrNull(
   const read = (found: unknown) => (found === null || found === "" ? null : items.read(found));
   const schema: Schema = { anyOf: [items.schema, { enum: [null, ""] }] };
   return option<readonly string[] | null>(null, allowed, about, schema, read, extra);
-}
-
-type Inherited<E extends Entries> = {
-  readonly [K in keyof E]: E[K] extends Option<infer T> ? Option<T | null> : never;
-};
-
-/** The same options for one service, where a key that is not given (null) follows the section of the whole server. */
-export function inherited<E extends Entries>(about: string, whole: E): Section<Inherited<E>> {
-  const entries = Object.entries(whole).map(([key, entry]) => [key, { ...entry, initial: null }]);
-  return section(about, Object.fromEntries(entries) as Inherited<E>);
-}
-
-/** `[a.tls], [b.tls] and [c.tls]`: the sections of these services that override `[tls]`. */
-export function overriding(services: Entries, key: string): string {
-  const own = Object.entries(services).flatMap(([name, entry]) =>
-    entry.kind === "section" && Object.hasOwn(entry.entries, key) ? `[${name}.${key}]` : [],
-  );
-  return own.length < 2 ? own.join() : `${own.slice(0, -1).join(", ")} and ${own.at(-1)}`;
-}
-
-/** The effective values of a section that a service may override key by key. */
-export function overlay<V extends object>(
-  whole: V,
-  own: { readonly [K in keyof V]: V[K] | null },
-): V {
-  const given = Object.entries(own).filter(([, value]) => value !== null);
-  return { ...whole, ...Object.fromEntries(given) };
 }

@@ -1,3 +1,7 @@
+import { settings } from "./table.ts";
+import type { Option } from "./option.ts";
+import type { Section } from "./section.ts";
+
 /** A ready choice of settings for one kind of use, in the form of `server.json`. */
 export interface Preset {
   readonly about: string;
@@ -5,7 +9,7 @@ export interface Preset {
 }
 
 /** The tuning recipes of the reference's documentation, with fixed numbers inside its ranges, and one for development. */
-export const presets = {
+const recipes = {
   chat: {
     about: "Low-latency chat: many small messages, short pauses.",
     config: {
@@ -87,9 +91,24 @@ export const presets = {
         flow_control_delay_ms: 50,
         backpressure_policy: { enable_disconnect: false },
       },
-      web: { access_log: true },
     },
   },
 } as const satisfies Readonly<Record<string, Preset>>;
 
-export type PresetName = keyof typeof presets;
+export type PresetName = keyof typeof recipes;
+
+/** All presets, by name: a recipe, and what services set for it in their own sections. */
+export const presets = Object.fromEntries(
+  Object.entries<Preset>(recipes).map(([name, { about, config }]) => [
+    name,
+    { about, config: { ...config, ...setByServices(name) } },
+  ]),
+) as Readonly<Record<PresetName, Preset>>;
+
+function setByServices(preset: string): Preset["config"] {
+  const sections = Object.entries<Section | Option<unknown>>(settings).flatMap(([name, entry]) => {
+    const own = entry.kind === "section" ? entry.rules.presets?.[preset] : undefined;
+    return own === undefined ? [] : [[name, own] as const];
+  });
+  return Object.fromEntries(sections);
+}

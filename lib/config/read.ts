@@ -1,10 +1,12 @@
 import { basename } from "node:path";
 import { parse, TomlDate, TomlError } from "smol-toml";
 import { nearest } from "./nearest.ts";
-import type { Entries, Option, Section, Values } from "./option.ts";
+import type { Option } from "./option.ts";
 import { JsonSyntaxError, jsonPositions, type Positions, tomlPositions } from "./positions.ts";
 import { contradictions } from "./contradictions.ts";
+import { nest, optionPaths } from "./paths.ts";
 import type { Config, settings } from "./table.ts";
+import type { Entries, Section, Values } from "./section.ts";
 
 /** Something wrong with a configuration: where it stands, and what to do about it. */
 export interface Problem {
@@ -89,11 +91,6 @@ export function setLayer(argument: string): Layer | Problem {
   return { name: "--set", values: nest(path, value) };
 }
 
-/** `nest(["a", "b"], 1)` is `{ a: { b: 1 } }`. */
-export function nest(path: readonly string[], value: unknown): Record<string, unknown> {
-  return path.reduceRight((inner, key) => ({ [key]: inner }), value) as Record<string, unknown>;
-}
-
 /**
  * Reads layers against a table: every problem at once, none thrown.
  * @param anyFile whether a configuration was given at all; without one the shipped values are the defaults
@@ -107,7 +104,7 @@ export function read<E extends typeof settings>(
   for (const layer of layers) reader.layer(layer, entries, layer.values, []);
   const config = reader.build(entries, "", anyFile) as Values<E>;
   if (reader.problems.length === 0) {
-    for (const { key, message, reference } of contradictions(config)) {
+    for (const { key, message, reference } of contradictions(entries, config)) {
       const where = reader.where.get(key) ?? "default";
       const lenient = reference && reader.fromReference.has(key);
       (lenient ? reader.warnings : reader.problems).push({
@@ -253,22 +250,4 @@ function describe(found: unknown): string {
   if (found instanceof TomlDate) return `${found.toISOString()} (a date)`;
   if (found === null) return "null";
   return isTable(found) ? "a table" : typeof found;
-}
-
-/** All options of a table with their dotted paths, in order. */
-export function* optionPaths(
-  entries: Entries,
-  prefix = "",
-): Generator<[path: string, option: Option<unknown>]> {
-  for (const [key, entry] of Object.entries(entries)) {
-    if (entry.kind === "option") yield [prefix + key, entry];
-    else yield* optionPaths(entry.entries, `${prefix}${key}.`);
-  }
-}
-
-/** The value at a dotted path of a configuration. */
-export function valueAt(config: object, path: string): unknown {
-  return path
-    .split(".")
-    .reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], config);
 }

@@ -1,4 +1,5 @@
-import type { Entries, Option, Schema } from "./option.ts";
+import type { Option, Schema } from "./option.ts";
+import type { Entries } from "./section.ts";
 
 /** The file beside a configuration that holds its schema. */
 export const SCHEMA_FILE = "summoner.schema.json";

@@ -1,4 +1,5 @@
-import type { Entries } from "./option.ts";
+import type { Entries, Guards } from "./section.ts";
+import { settings } from "./table.ts";
 
 /** A service as the table knows it: a section that can be switched on and off. */
 export interface ServiceEntry {
@@ -10,6 +11,7 @@ export interface ServiceEntry {
   readonly port: string;
   /** Its own TLS section, or null. */
   readonly tls: string | null;
+  readonly guards?: Guards | undefined;
 }
 
 /** All services, in the order of the table. One without a host and port of its own has those of the top level. */
@@ -24,9 +26,16 @@ export function servicesOf(entries: Entries): ServiceEntry[] {
       host: own("host"),
       port: own("port"),
       tls: Object.hasOwn(entry.entries, "tls") ? `${name}.tls` : null,
+      guards: entry.rules.guards,
     };
   });
 }
+
+/** Every service of the table. */
+export const SERVICES: readonly ServiceEntry[] = servicesOf(settings);
+
+/** The service whose host and port are the top level's. */
+export const MAIN_SERVICE = SERVICES.find(({ host }) => host === "host") as ServiceEntry;
 
 /** Whether a configuration has this service run. */
 export function isEnabled(config: object, name: string): boolean {

@@ -1,4 +1,4 @@
-import type { Values } from "./option.ts";
+import type { Values } from "./section.ts";
 import { accessOf } from "./sections/access.ts";
 import { logger } from "./sections/logger.ts";
 import { program } from "./sections/program.ts";

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
-import { type Entries, inherited, list, overriding, section } from "../option.ts";
+import { list } from "../option.ts";
+import { type Entries, inherited, overriding, section } from "../section.ts";
 import { live } from "./bounds.ts";
 
 /** An address or an address with a prefix length, IPv4 or IPv6. */

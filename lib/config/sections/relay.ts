@@ -1,7 +1,9 @@
-import { choice, flag, section, text, whole, wholeOrNever } from "../option.ts";
+import { choice, flag, text, whole, wholeOrNever } from "../option.ts";
+import { type Contradiction, type Guards, section } from "../section.ts";
 import { ownAccess } from "./access.ts";
 import { BYTES_MAX, COUNT_MAX, live, MS_MAX, nonEmpty, SECONDS_MAX } from "./bounds.ts";
 import { connectedClients } from "./limits.ts";
+import { outboxContradictions } from "./outbox.ts";
 import { ownTls } from "./tls.ts";
 
 /** Where the relay listens and how it behaves: settings of the top level, as the reference has them. */
@@ -20,6 +22,22 @@ export const topLevel = {
     "The backend whose behaviour the relay takes: rust is guarded (rate limit, idle timeout, backpressure, quarantine), python is a plain broadcast with memory bounds only. Both run on the same engine.",
     { shipped: "rust" },
   ),
+};
+
+/** The guards that a person is asked about; the file has more. */
+const GUARDS: Guards = {
+  paths: [
+    "hyper_parameters.rate_limit_msgs_per_minute",
+    "hyper_parameters.client_timeout_secs",
+    "hyper_parameters.quarantine_cooldown_secs",
+    "hyper_parameters.backpressure_policy.throttle_threshold",
+    "hyper_parameters.backpressure_policy.flow_control_threshold",
+    "hyper_parameters.backpressure_policy.enable_disconnect",
+    "hyper_parameters.backpressure_policy.disconnect_threshold",
+    "version",
+  ],
+  // The plain backend has none, but can be exchanged.
+  acting: (valueOf) => (valueOf("version") === "python" ? ["version"] : GUARDS.paths),
 };
 
 export const hyperParameters = section("The guards of the guarded backend.", {
@@ -129,6 +147,7 @@ export const hyperParameters = section("The guards of the guarded backend.", {
         live,
       ),
     },
+    { contradictions: stepsThatNeverAct },
   ),
 });
 
@@ -176,4 +195,42 @@ export const relay = section(
     tls: ownTls("the relay"),
     access: ownAccess("the relay"),
   },
+  {
+    contradictions: outboxContradictions,
+    guards: GUARDS,
+    remarks(file, given) {
+      if (given.has("version")) return [];
+      return [
+        `${file} does not set version, so the relay is the plain backend without guards; version = "rust" switches them on`,
+      ];
+    },
+  },
 );
+
+interface Policy {
+  readonly enable_throttle: boolean;
+  readonly throttle_threshold: number;
+  readonly enable_flow_control: boolean;
+  readonly flow_control_threshold: number;
+  readonly enable_disconnect: boolean;
+  readonly disconnect_threshold: number;
+}
+
+/** Steps of the policy that a stronger one always overtakes. */
+function stepsThatNeverAct(policy: Policy): Contradiction[] {
+  const steps = [
+    ["throttle", policy.enable_throttle, policy.throttle_threshold],
+    ["flow_control", policy.enable_flow_control, policy.flow_control_threshold],
+    ["disconnect", policy.enable_disconnect, policy.disconnect_threshold],
+  ] as const;
+  const enabled = steps.filter(([, on]) => on);
+  return enabled.flatMap(([name, , threshold], i) => {
+    const next = enabled[i + 1];
+    if (next === undefined || threshold <= next[2]) return [];
+    return {
+      key: `${name}_threshold`,
+      message: `${threshold} is above ${next[0]}_threshold (${next[2]}), so ${name} would never act; lower it or disable one of the two`,
+      reference: true,
+    };
+  });
+}

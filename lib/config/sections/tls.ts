@@ -1,4 +1,13 @@
-import { type Entries, flag, inherited, overriding, section, text } from "../option.ts";
+import { flag, text } from "../option.ts";
+import {
+  type Contradiction,
+  type Entries,
+  inherited,
+  overlay,
+  overriding,
+  section,
+  type Values,
+} from "../section.ts";
 import { live } from "./bounds.ts";
 
 const tls = {
@@ -21,8 +30,32 @@ export const tlsOf = (services: Entries) =>
   section(
     `TLS for every service. Give cert and key to switch it on; ${overriding(services, "tls")} override it key by key for one service.`,
     tls,
+    { contradictions: halfSet },
   );
 
 /** TLS of one service. */
 export const ownTls = (who: string) =>
-  inherited(`TLS of ${who} alone; a key not given here follows [tls].`, tls);
+  inherited(`TLS of ${who} alone; a key not given here follows [tls].`, tls, {
+    contradictions(own, whole) {
+      const given = Object.values(own).some((value) => value !== null);
+      return given ? halfSet(overlay((whole as Whole).tls, own)) : [];
+    },
+  });
+
+interface Whole {
+  readonly tls: Values<typeof tls>;
+}
+
+/** What is given of a pair, or of the check of clients, without the rest. */
+function halfSet({ cert, key, ca, require_client_cert }: Values<typeof tls>): Contradiction[] {
+  if ((cert === "") !== (key === "")) {
+    const [present, missing] = cert === "" ? ["key", "cert"] : ["cert", "key"];
+    return [{ key: present, message: `given without ${missing}; TLS needs both` }];
+  }
+  if (require_client_cert && (ca === "" || cert === "")) {
+    const missing = cert === "" ? "cert and key" : "ca";
+    const message = `true without ${missing}, so no client could ever be verified`;
+    return [{ key: "require_client_cert", message }];
+  }
+  return [];
+}

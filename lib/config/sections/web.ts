@@ -1,8 +1,13 @@
-import { flag, section, text, whole } from "../option.ts";
+import { meansLoopback } from "../loopback.ts";
+import { flag, text, whole } from "../option.ts";
+import { section } from "../section.ts";
 import { ownAccess } from "./access.ts";
 import { COUNT_MAX, live, nonEmpty } from "./bounds.ts";
 import { clientLimits } from "./limits.ts";
 import { ownTls } from "./tls.ts";
+
+/** The variable of the environment that holds the token of the web service. */
+export const TOKEN_VARIABLE = "SUMMONER_TOKEN";
 
 export const web = section(
   "HTTP: health, metrics, admin and the dashboard, and a site of your own beside them. Admin actions exist where there is a token: in the environment as SUMMONER_TOKEN, or in token_file.",
@@ -17,7 +22,10 @@ export const web = section(
     token_file: text(
       "",
       "File with the token on its first line, at least 16 characters; the environment's SUMMONER_TOKEN wins. Empty means none.",
-      live,
+      {
+        ...live,
+        token: { name: "admin", variable: TOKEN_VARIABLE, askedBy: "The dashboard" },
+      },
     ),
     dashboard: text("/", "Path of the dashboard.", {
       check: (found) => (/^\/[\w./-]*$/.test(found) ? null : "not a path"),
@@ -59,5 +67,19 @@ export const web = section(
     ),
     tls: ownTls("the web service"),
     access: ownAccess("the web service"),
+  },
+  {
+    contradictions({ enabled, host, token_file }) {
+      if (!enabled || meansLoopback(host)) return [];
+      if (token_file !== "" || process.env[TOKEN_VARIABLE]) return [];
+      return [
+        {
+          key: "host",
+          message: `${host} is not loopback, so a token is needed; set ${TOKEN_VARIABLE} in the environment, or web.token_file`,
+          token: "token_file",
+        },
+      ];
+    },
+    presets: { local: { access_log: true } },
   },
 );

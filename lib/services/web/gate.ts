@@ -1,5 +1,5 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { TOKEN_VARIABLE } from "../../config/contradictions.ts";
+import { TOKEN_VARIABLE } from "../../config/sections/web.ts";
 import { meansLoopback } from "../../config/loopback.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { HttpServer } from "../../net/http.ts";

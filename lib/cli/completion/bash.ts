@@ -1,5 +1,5 @@
-import type { Flag, Operand } from "./command.ts";
-import { byValues, type Grammar, spellings, takingValues } from "./completion-grammar.ts";
+import type { Flag, Operand } from "../command.ts";
+import { byValues, type Grammar, spellings, takingValues } from "./grammar.ts";
 
 /** The completion for bash, 3.2 and later. */
 export function bashScript(grammar: Grammar): string {

@@ -3,14 +3,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { isIP } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { reasonOf } from "../config/reason.ts";
-import { renderSchema, SCHEMA_FILE } from "../config/schema.ts";
-import { settings } from "../config/table.ts";
-import { StartError } from "../host/errors.ts";
-import { addressText } from "../host/service.ts";
-import { tlsOptions, probeTls } from "../net/tls.ts";
-import { readToken } from "../services/web/gate.ts";
-import { contentOf, type NewFile } from "./place.ts";
+import { reasonOf } from "../../config/reason.ts";
+import { renderSchema, SCHEMA_FILE } from "../../config/schema.ts";
+import { settings } from "../../config/table.ts";
+import { StartError } from "../../host/errors.ts";
+import { addressText } from "../../host/service.ts";
+import { tlsOptions, probeTls } from "../../net/tls.ts";
+import { tokenIn } from "../../net/token.ts";
+import { contentOf, type NewFile } from "../write.ts";
 
 /** The schema that editors check the file at `target` with, where it is not there already. */
 export function schemaFor(target: string): NewFile | null {
@@ -19,7 +19,7 @@ export function schemaFor(target: string): NewFile | null {
   return contentOf(path) === content ? null : { path, content, secret: false };
 }
 
-/** A new admin token: 192 random bits. */
+/** A new token: 192 random bits. */
 export function newToken(): string {
   return randomBytes(24).toString("base64url");
 }
@@ -28,7 +28,8 @@ export function newToken(): string {
 export function holdsToken(path: string): boolean {
   if (!existsSync(path)) return false;
   try {
-    return readToken(path) !== null;
+    tokenIn(path, "");
+    return true;
   } catch {
     return false;
   }

@@ -1,22 +1,16 @@
 import { basename, dirname, join, resolve } from "node:path";
-import { contradictions, TOKEN_VARIABLE } from "../config/contradictions.ts";
-import { load, type Loaded, type Sources } from "../config/load.ts";
-import { meansLoopback } from "../config/loopback.ts";
-import type { Option } from "../config/option.ts";
-import { type PresetName, presets } from "../config/presets.ts";
-import {
-  optionPaths,
-  parseLayer,
-  type Problem,
-  read,
-  type Reading,
-  valueAt,
-} from "../config/read.ts";
-import { masked, renderToml, tomlValue } from "../config/render.ts";
-import { SCHEMA_LINE } from "../config/schema.ts";
-import { type ServiceEntry, servicesOf } from "../config/services.ts";
-import { type Config, settings } from "../config/table.ts";
-import { addressText } from "../host/service.ts";
+import { contradictions } from "../../config/contradictions.ts";
+import { load, type Loaded, type Sources } from "../../config/load.ts";
+import type { Option, Token } from "../../config/option.ts";
+import { placeOf } from "../../config/place.ts";
+import { type PresetName, presets } from "../../config/presets.ts";
+import { parseLayer, type Problem, read, type Reading } from "../../config/read.ts";
+import { masked, renderToml, tomlValue } from "../../config/render.ts";
+import { SCHEMA_LINE } from "../../config/schema.ts";
+import { isEnabled, type ServiceEntry, SERVICES } from "../../config/services.ts";
+import { type Config, settings } from "../../config/table.ts";
+import { addressText } from "../../host/service.ts";
+import { optionPaths, valueAt } from "../../config/paths.ts";
 
 /** What a configuration says explicitly, by dotted path. */
 export type Given = ReadonlyMap<string, unknown>;
@@ -24,24 +18,19 @@ export type Given = ReadonlyMap<string, unknown>;
 /** Every option of the table, by its dotted path. */
 export const OPTIONS: ReadonlyMap<string, Option<unknown>> = new Map(optionPaths(settings));
 
-/** The guards that are asked about; the file has more. */
-export const GUARDS: readonly string[] = [
-  "hyper_parameters.rate_limit_msgs_per_minute",
-  "hyper_parameters.client_timeout_secs",
-  "hyper_parameters.quarantine_cooldown_secs",
-  "hyper_parameters.backpressure_policy.throttle_threshold",
-  "hyper_parameters.backpressure_policy.flow_control_threshold",
-  "hyper_parameters.backpressure_policy.enable_disconnect",
-  "hyper_parameters.backpressure_policy.disconnect_threshold",
-  "version",
-];
+/** The guards of all services that are asked about. */
+export const GUARDS: readonly string[] = SERVICES.flatMap(({ guards }) => guards?.paths ?? []);
 
-export const TOKEN_FILE = "web.token_file";
-/** The key whose value may call for a token. */
-const TOKEN_FOR = "web.host";
+/** A setting that names a file with a token, which may be made. */
+export interface TokenFile extends Token {
+  readonly path: string;
+  readonly service: ServiceEntry;
+}
 
-/** Every service of the table. */
-export const SERVICES: readonly ServiceEntry[] = servicesOf(settings);
+export const TOKENS: readonly TokenFile[] = [...OPTIONS].flatMap(([path, { token }]) => {
+  const service = SERVICES.find(({ name }) => path.startsWith(`${name}.`));
+  return token && service ? { ...token, path, service } : [];
+});
 
 /** What the shipped file holds for an option. */
 export function shippedValue(path: string): unknown {
@@ -59,9 +48,11 @@ const SHIPPED = "run";
  */
 export function begin(sources: Sources): Loaded<Config> {
   const loaded = loadBase(sources);
-  const missing = contradictions(loaded.config).find(({ key }) => key === TOKEN_FOR);
-  const message = missing && `${missing.key}: ${missing.message}`;
-  return { ...loaded, problems: loaded.problems.filter((problem) => problem.message !== message) };
+  const makeable = contradictions(settings, loaded.config)
+    .filter(({ token }) => TOKENS.some(({ path }) => path === token))
+    .map(({ key, message }) => `${key}: ${message}`);
+  const problems = loaded.problems.filter(({ message }) => !makeable.includes(message));
+  return { ...loaded, problems };
 }
 
 function loadBase(sources: Sources): Loaded<Config> {
@@ -116,12 +107,12 @@ export interface Draft {
   readonly answers: Given;
   /** Null leaves TLS as the base has it. */
   readonly tls: TlsAnswer | null;
-  /** Whether a new token is made for the file that `web.token_file` names. */
-  readonly makesToken: boolean;
+  /** The settings that name files for which a new token is made. */
+  readonly newTokens: ReadonlySet<string>;
 }
 
 export function draftOf(purpose: string, base: Given): Draft {
-  return { purpose, base, answers: new Map(), tls: null, makesToken: false };
+  return { purpose, base, answers: new Map(), tls: null, newTokens: new Set() };
 }
 
 /** The draft with another base. Answers stay, but not those about guards: they were about other numbers. */
@@ -188,11 +179,19 @@ export function rendered(path: string, given: Given): Rendered {
   return { text, config, problems: "message" in layer ? [layer, ...problems] : problems };
 }
 
-/** Whether a token is needed that is not there: the web service is reachable from elsewhere. */
-export function needsToken(draft: Draft): boolean {
-  const web = SERVICES.find(({ name }) => name === "web") as ServiceEntry;
-  if (!isOn(draft, web) || process.env[TOKEN_VARIABLE]) return false;
-  return !meansLoopback(valueIn(draft, web.host) as string);
+/** Whether a service cannot do without this token, and the environment does not hold it. */
+export function needsToken(draft: Draft, { path }: TokenFile): boolean {
+  const without = answered(draft, path, "");
+  const config = nested([...OPTIONS.keys()].map((one) => [one, valueIn(without, one)]));
+  return contradictions(settings, config).some(({ token }) => token === path);
+}
+
+/** The draft with or without a new token for the file that a setting names. */
+export function withNewToken(draft: Draft, path: string, made: boolean): Draft {
+  const newTokens = new Set(draft.newTokens);
+  if (made) newTokens.add(path);
+  else newTokens.delete(path);
+  return { ...draft, newTokens };
 }
 
 /** A file that lies beside the configuration, as the configuration names it. */
@@ -210,15 +209,13 @@ export function presetAbout(name: PresetName): string {
 
 /** Where the services of a configuration will be found, one line each. */
 export function addressLines(config: Config): string[] {
-  const on = SERVICES.filter(({ enabled }) => valueAt(config, enabled) === true);
+  const on = SERVICES.filter(({ name }) => isEnabled(config, name));
   const width = Math.max(...on.map(({ name }) => name.length));
-  return on.map(({ name, host, port, tls }) => {
-    const at = valueAt(config, port) as number;
-    const address = addressText(valueAt(config, host) as string, at);
-    const own = tls === null ? null : valueAt(config, `${tls}.cert`);
-    const secure = (own ?? config.tls.cert) === "" ? "" : " with TLS";
-    const free = at === 0 ? " (a free port)" : "";
-    return `${name.padEnd(width)}  ${address}${free}${secure}`;
+  return on.map(({ name }) => {
+    const { host, port, tls } = placeOf(config, name);
+    const secure = tls.cert === "" ? "" : " with TLS";
+    const free = port === 0 ? " (a free port)" : "";
+    return `${name.padEnd(width)}  ${addressText(host, port)}${free}${secure}`;
   });
 }
 

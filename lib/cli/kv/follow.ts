@@ -1,10 +1,10 @@
-import { printable } from "../host/content.ts";
-import { onSignals } from "../host/lifecycle.ts";
-import { type Call, numberOf } from "./kv-actions.ts";
-import type { Line } from "./kv-connection.ts";
-import { jsonShown, print, toTerminal } from "./kv-output.ts";
-import { say } from "./say.ts";
-import { count as counted } from "./words.ts";
+import { printable } from "../../host/content.ts";
+import { onSignals } from "../../host/lifecycle.ts";
+import { type Call, numberOf } from "./actions.ts";
+import type { Line } from "./connection.ts";
+import { jsonShown, print, toTerminal } from "./output.ts";
+import { say } from "../say.ts";
+import { count as counted } from "../words.ts";
 
 /** Prints what a subscription brings until Ctrl-C, or as many events as were asked for. */
 export async function follow(

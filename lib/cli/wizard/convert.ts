@@ -1,11 +1,13 @@
-import { contradictions } from "../config/contradictions.ts";
-import { type Loaded, problemText, remarks } from "../config/load.ts";
-import type { Entries, Option } from "../config/option.ts";
-import { valueAt } from "../config/read.ts";
-import { tomlValue } from "../config/render.ts";
-import { type Config, settings } from "../config/table.ts";
-import { givenBy, type Given, SERVICES, shippedValue } from "./wizard-draft.ts";
-import { count } from "./words.ts";
+import { contradictions } from "../../config/contradictions.ts";
+import { type Loaded, problemText } from "../../config/load.ts";
+import type { Option } from "../../config/option.ts";
+import { tomlValue } from "../../config/render.ts";
+import { SERVICES } from "../../config/services.ts";
+import { type Config, settings } from "../../config/table.ts";
+import { givenBy, type Given, shippedValue } from "./draft.ts";
+import { count } from "../words.ts";
+import type { Entries } from "../../config/section.ts";
+import { valueAt } from "../../config/paths.ts";
 
 /** A configuration of the reference server as this one's. */
 export interface Converted {
@@ -29,7 +31,7 @@ export function convert(
   const config = structuredClone(loaded.config) as { -readonly [K in keyof Config]: Config[K] };
   const settled = new Set<string>();
   for (;;) {
-    const next = contradictions(config).find(({ reference }) => reference === true);
+    const next = contradictions(settings, config).find(({ reference }) => reference === true);
     if (next === undefined) break;
     settled.add(`${next.key}: ${next.message}`);
     // The reference lets a threshold stand that another one always overtakes; switched off it does the same.
@@ -40,7 +42,7 @@ export function convert(
     const threshold = valueAt(config, next.key) as number;
     notes.push(`${path} = false: from ${threshold} on a stronger rule acts, so it never did`);
   }
-  notes.push(...remarks({ ...loaded, warnings: [] }));
+  notes.push(...loaded.unsaid);
   const unsettled = loaded.warnings.filter(({ message }) => !settled.has(message));
   notes.push(...unsettled.map(problemText));
   for (const { name: service, enabled } of SERVICES) {

@@ -1,5 +1,5 @@
-import type { Command, Flag, Operand } from "./command.ts";
-import { byValues, type Grammar, summary, takingValues } from "./completion-grammar.ts";
+import type { Command, Flag, Operand } from "../command.ts";
+import { byValues, type Grammar, summary, takingValues } from "./grammar.ts";
 
 /** The completion for fish. */
 export function fishScript(grammar: Grammar): string {

@@ -43,7 +43,7 @@ export function contentOf(path: string): string | null {
  * @param known what one of them held when a person agreed to replace it
  * @throws StartError when that cannot be done; then everything is as it was
  */
-export function place(
+export function writeFiles(
   files: readonly NewFile[],
   known: { readonly path: string; readonly content: string | null },
 ): void {

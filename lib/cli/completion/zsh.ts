@@ -1,5 +1,5 @@
-import type { Command, Flag, Operand } from "./command.ts";
-import { byValues, type Grammar, summary } from "./completion-grammar.ts";
+import type { Command, Flag, Operand } from "../command.ts";
+import { byValues, type Grammar, summary } from "./grammar.ts";
 
 /** The completion for zsh, to be found in `$fpath` or to be read by `source`. */
 export function zshScript(grammar: Grammar): string {

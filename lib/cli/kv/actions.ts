@@ -1,7 +1,7 @@
-import { contentAsJson } from "../host/content.ts";
-import type { Arguments } from "./command.ts";
-import { Refused, request, type StoreConnection } from "./kv-connection.ts";
-import { jsonShown, print, textShown, toTerminal, valueShown } from "./kv-output.ts";
+import { contentAsJson } from "../../host/content.ts";
+import type { Arguments } from "../command.ts";
+import { Refused, request, type StoreConnection } from "./connection.ts";
+import { jsonShown, print, textShown, toTerminal, valueShown } from "./output.ts";
 
 /** How many keys are asked for at a time; fewer when their values are wanted too. */
 const PAGE = 1000;

@@ -1,10 +1,10 @@
 import type { Socket } from "bun";
-import { type Clock, systemClock } from "../host/clock.ts";
-import { printable } from "../host/content.ts";
-import { StartError } from "../host/errors.ts";
-import { type LineSink, LineSplitter } from "../net/lines.ts";
-import { tokenIn } from "../net/token.ts";
-import { Connection, type StoreDestination } from "./connection.ts";
+import { type Clock, systemClock } from "../../host/clock.ts";
+import { printable } from "../../host/content.ts";
+import { StartError } from "../../host/errors.ts";
+import { type LineSink, LineSplitter } from "../../net/lines.ts";
+import { tokenIn } from "../../net/token.ts";
+import { Connection, type StoreDestination } from "../connection.ts";
 
 /** The variable of the environment that holds a token of the store. */
 export const STORE_TOKEN_VARIABLE = "SUMMONER_STORE_TOKEN";

@@ -1,4 +1,4 @@
-import { oneLine, printable } from "../host/content.ts";
+import { oneLine, printable } from "../../host/content.ts";
 
 /** Whether what is printed is for a person. */
 export const toTerminal = process.stdout.isTTY === true;

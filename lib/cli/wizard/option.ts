@@ -1,0 +1,62 @@
+import type { Option } from "../../config/option.ts";
+import { askChoice, askText, BACK, type Back } from "./ask.ts";
+import { answered, type Draft, OPTIONS, valueIn } from "./draft.ts";
+
+interface Asking {
+  /** What explains it, instead of the table's words. */
+  readonly about?: string;
+  /** Why a value that the table allows will not do here, or null. */
+  refuse?(value: unknown): string | null;
+  /** Why a value would not work on this machine as it is now, or null; a person may insist. */
+  doubt?(value: unknown): string | null;
+}
+
+/** Asks for the value of an option, in the words of the table. */
+export async function askOption(
+  draft: Draft,
+  path: string,
+  title: string,
+  { about, refuse, doubt }: Asking = {},
+): Promise<Draft | Back> {
+  const option = OPTIONS.get(path) as Option<unknown>;
+  const current = valueIn(draft, path);
+  const words = about ?? option.about;
+  let answer: unknown;
+  if (option.words || typeof current === "boolean") {
+    const values = option.words ?? [true, false];
+    const choices = values.map((value) => ({ value, label: String(value) }));
+    const asked = await askChoice<string | boolean>(
+      title,
+      words,
+      choices,
+      current as string | boolean,
+    );
+    if (asked === BACK) return BACK;
+    answer = asked;
+  } else {
+    let told: unknown;
+    const text = await askText(title, words, String(current), (found) => {
+      const value = valueOf(option, found);
+      if (value === undefined) return `found ${found}; allowed: ${option.allowed}`;
+      const refused = refuse?.(value) ?? null;
+      if (refused !== null) return refused;
+      const doubted = value === told ? null : (doubt?.(value) ?? null);
+      told = value;
+      return doubted && `${doubted}; choose another, or press Enter again to keep it`;
+    });
+    if (text === BACK) return BACK;
+    answer = valueOf(option, text);
+  }
+  return answered(draft, path, answer);
+}
+
+/** The value that a person means by a text, or undefined when that is not allowed. */
+function valueOf(option: Option<unknown>, text: string): unknown {
+  const found = /^-?\d+$/.test(text) ? Number(text) : text === "false" ? false : text;
+  return option.read(found) ?? option.read(text);
+}
+
+/** The last word of a dotted path. */
+export function lastKey(path: string): string {
+  return path.slice(path.lastIndexOf(".") + 1);
+}

@@ -1,0 +1,102 @@
+import type { Option } from "./option.ts";
+
+/** A table of the configuration file. */
+export interface Section<E extends Entries = Entries> {
+  readonly kind: "section";
+  readonly about: string;
+  readonly entries: E;
+  // The values vary by section; `section` checks them.
+  readonly rules: Rules<any>;
+}
+
+export interface Entries {
+  // The value type varies by key; Values recovers it.
+  readonly [key: string]: Option<any> | Section<any>;
+}
+
+/** The TypeScript type of the values that a table of entries describes. */
+export type Values<E extends Entries> = {
+  readonly [K in keyof E]: E[K] extends Option<infer T>
+    ? T
+    : E[K] extends Section<infer F>
+      ? Values<F>
+      : never;
+};
+
+/** What a section knows besides its single options; `V` are its values. */
+export interface Rules<V> {
+  /** What contradicts itself among its values; the keys are its own. */
+  contradictions?(own: V, whole: object): readonly Contradiction[];
+  /** The folders that the server writes to with these values. */
+  folders?(own: V): readonly Folder[];
+  /** What the operator of a file that gives these keys, by dotted path, should know of it, a sentence each. */
+  remarks?(file: string, given: Given): readonly string[];
+  readonly guards?: Guards;
+  /** What each preset sets in it, by the preset's name. */
+  readonly presets?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+type Given = Pick<ReadonlySet<string>, "has">;
+
+/** A contradiction between settings: where it is reported, and what is wrong. */
+export interface Contradiction {
+  readonly key: string;
+  readonly message: string;
+  /** A token in the file that this key names would settle it. */
+  readonly token?: string;
+  /** The reference accepts this, so its own `server.json` files get a warning instead. */
+  readonly reference?: boolean;
+}
+
+/** A folder that the server writes to. */
+export interface Folder {
+  /** The key that names it. */
+  readonly key: string;
+  readonly holds: "logs" | "state";
+}
+
+/** The settings that guard a service, which a person is asked about, by dotted path. */
+export interface Guards {
+  readonly paths: readonly string[];
+  /** Those that have a meaning beside the other settings; all, when not given. */
+  acting?(valueOf: (path: string) => unknown): readonly string[];
+}
+
+export function section<E extends Entries>(
+  about: string,
+  entries: E,
+  rules: Rules<Values<NoInfer<E>>> = {},
+): Section<E> {
+  return { kind: "section", about, entries, rules };
+}
+
+type Inherited<E extends Entries> = {
+  readonly [K in keyof E]: E[K] extends Option<infer T> ? Option<T | null> : never;
+};
+
+/** The same options for one service, where a key that is not given (null) follows the section of the whole server. */
+export function inherited<E extends Entries>(
+  about: string,
+  whole: E,
+  rules: Rules<Values<Inherited<NoInfer<E>>>> = {},
+): Section<Inherited<E>> {
+  const entries = Object.entries(whole).map(([key, entry]) => [key, { ...entry, initial: null }]);
+  return section(about, Object.fromEntries(entries) as Inherited<E>, rules);
+}
+
+/** `[a.tls], [b.tls] and [c.tls]`: the sections of these services that override `[tls]`. */
+export function overriding(services: Entries, key: string): string {
+  const own = Object.entries(services).flatMap(([name, entry]) =>
+    entry.kind === "section" && Object.hasOwn(entry.entries, key) ? `[${name}.${key}]` : [],
+  );
+  return own.length < 2 ? own.join() : `${own.slice(0, -1).join(", ")} and ${own.at(-1)}`;
+}
+
+/** The effective values of a section that a service may override key by key. */
+export function overlay<V extends object>(
+  whole: V,
+  own: { readonly [K in keyof V]: V[K] | null },
+): V {
+  const given = Object.entries(own).filter(([, value]) => value !== null);
+  return { ...whole, ...Object.fromEntries(given) };
+}
