@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Outbox, Pinned, Shared } from "../lib/net/outbox.ts";
+import { Outbox, Pinned, SharedBytes } from "../lib/net/outbox.ts";
 import { Random } from "./random.ts";
 
 /** A socket that takes what it is told to; the one thing a real one cannot be made to do exactly. */
@@ -21,9 +21,9 @@ class ScriptedSink {
   }
 }
 
-function sharedOf(text: string, pinned: Pinned): Shared {
+function sharedOf(text: string, pinned: Pinned): SharedBytes {
   const bytes = Buffer.from(text, "latin1");
-  const shared = new Shared(bytes, bytes.length, pinned);
+  const shared = new SharedBytes(bytes, bytes.length, pinned);
   shared.pin();
   return shared;
 }

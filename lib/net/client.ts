@@ -1,6 +1,6 @@
 import type { ClientColumns } from "../host/client-page.ts";
 import { addressText } from "../host/service.ts";
-import { Outbox, type Pinned, Shared } from "./outbox.ts";
+import { Outbox, type Pinned, SharedBytes } from "./outbox.ts";
 import type { Wire } from "./wire.ts";
 
 /** Why a client was closed. Every close has one of these; they are counted. */
@@ -137,7 +137,7 @@ export class Client {
   send(text: string): void {
     if (this.state === "closed" || this.shutDown) return;
     const bytes = Buffer.from(text);
-    const shared = new Shared(bytes, bytes.length, this.#pinned);
+    const shared = new SharedBytes(bytes, bytes.length, this.#pinned);
     shared.pin();
     this.outbox.push(shared, 0, bytes.length);
     this.flush();

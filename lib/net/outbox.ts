@@ -15,7 +15,7 @@ export class Pinned {
 }
 
 /** A buffer that any number of outboxes refer to. */
-export class Shared {
+export class SharedBytes {
   bytes: Buffer;
   /** How much of `bytes` is in use, and counted while pinned. */
   size: number;
@@ -36,9 +36,9 @@ export class Shared {
   }
 
   /** A buffer of its own with a copy of a few of these bytes, referred to once. */
-  copy(start: number, end: number): Shared {
+  copy(start: number, end: number): SharedBytes {
     const size = end - start;
-    const copy = new Shared(Buffer.allocUnsafeSlow(size), size, this.#pinned);
+    const copy = new SharedBytes(Buffer.allocUnsafeSlow(size), size, this.#pinned);
     this.bytes.copy(copy.bytes, 0, start, end);
     copy.refs = 1;
     copy.pin();
@@ -55,7 +55,7 @@ export class Shared {
 }
 
 interface Piece {
-  source: Shared;
+  source: SharedBytes;
   start: number;
   end: number;
 }
@@ -88,7 +88,7 @@ export class Outbox {
   }
 
   /** Appends a range of a shared buffer. */
-  push(source: Shared, start: number, end: number): void {
+  push(source: SharedBytes, start: number, end: number): void {
     if (start >= end) return;
     source.refs++;
     this.bytes += end - start;

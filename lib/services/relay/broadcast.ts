@@ -1,5 +1,5 @@
 import type { Clock } from "../../host/clock.ts";
-import { type Pinned, Shared } from "../../net/outbox.ts";
+import { type Pinned, SharedBytes } from "../../net/outbox.ts";
 import type { Backlog } from "./backlog.ts";
 import type { RelayClient } from "./client.ts";
 
@@ -25,7 +25,7 @@ export class Broadcast {
   #late: [sender: RelayClient, envelopes: string][] = [];
   #flushing = false;
   #arena = Buffer.allocUnsafeSlow(ARENA_BYTES);
-  #turn: Shared;
+  #turn: SharedBytes;
   #used = 0;
   #scheduled = false;
 
@@ -45,7 +45,7 @@ export class Broadcast {
     this.#clock = clock;
     this.#backlog = backlog;
     this.#turnBytes = turnBytes;
-    this.#turn = new Shared(this.#arena, 0, pinned);
+    this.#turn = new SharedBytes(this.#arena, 0, pinned);
   }
 
   /** Takes whole envelopes of one sender; they leave at the end of this turn. */
@@ -94,7 +94,7 @@ export class Broadcast {
     for (const [sender, envelopes] of late) this.add(sender, envelopes);
   }
 
-  #send(client: RelayClient, turn: Shared, now: number): void {
+  #send(client: RelayClient, turn: SharedBytes, now: number): void {
     const { outbox, own } = client;
     if (own.length > 0) {
       this.#pushAround(client, turn);
@@ -120,7 +120,7 @@ export class Broadcast {
   }
 
   /** A member's own lines do not come back to it. */
-  #pushAround({ outbox, own }: RelayClient, turn: Shared): void {
+  #pushAround({ outbox, own }: RelayClient, turn: SharedBytes): void {
     let from = 0;
     for (let i = 0; i < own.length; i += 2) {
       outbox.push(turn, from, own[i] as number);
@@ -130,17 +130,17 @@ export class Broadcast {
   }
 
   /** Somebody has to wait: what waits moves into a buffer of just its size, and the arena is free again. */
-  #keep(turn: Shared): void {
+  #keep(turn: SharedBytes): void {
     turn.bytes = Buffer.allocUnsafeSlow(turn.size);
     this.#arena.copy(turn.bytes, 0, 0, turn.size);
     turn.pin();
-    this.#turn = new Shared(this.#arena, 0, this.#pinned);
+    this.#turn = new SharedBytes(this.#arena, 0, this.#pinned);
   }
 
   #makeRoom(most: number): void {
     this.flush();
     if (most <= this.#arena.length) return;
     this.#arena = Buffer.allocUnsafeSlow(most);
-    this.#turn = new Shared(this.#arena, 0, this.#pinned);
+    this.#turn = new SharedBytes(this.#arena, 0, this.#pinned);
   }
 }

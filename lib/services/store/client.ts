@@ -1,6 +1,6 @@
 import type { Accepted } from "../../net/client.ts";
 import { LineClient } from "../../net/line-clients.ts";
-import { type Pinned, Shared } from "../../net/outbox.ts";
+import { type Pinned, SharedBytes } from "../../net/outbox.ts";
 import { type Pattern, textOf } from "./keys/path.ts";
 import type { Role } from "./roles.ts";
 
@@ -87,7 +87,7 @@ export class StoreClient extends LineClient {
   }
 
   /** Puts a shared line into its outbox, after its answers so far. It leaves once the turn has been settled. */
-  push(shared: Shared, bytes: number): void {
+  push(shared: SharedBytes, bytes: number): void {
     this.stage();
     this.#put(shared, bytes);
   }
@@ -145,12 +145,12 @@ export class StoreClient extends LineClient {
   }
 
   #share(bytes: Buffer): void {
-    const shared = new Shared(bytes, bytes.length, this.#pins);
+    const shared = new SharedBytes(bytes, bytes.length, this.#pins);
     shared.pin();
     this.#put(shared, bytes.length);
   }
 
-  #put(shared: Shared, bytes: number): void {
+  #put(shared: SharedBytes, bytes: number): void {
     this.outbox.push(shared, 0, bytes);
     this.outbox.held += bytes;
     this.#fresh += bytes;

@@ -18,7 +18,7 @@ import { type Accepted, CLOSE_REASONS, type CloseReason } from "../../net/client
 import { Clients } from "../../net/clients.ts";
 import { type LineProtocol, takeLastLine, takeLines } from "../../net/line-clients.ts";
 import { Listener } from "../../net/listen.ts";
-import { Pinned, Shared } from "../../net/outbox.ts";
+import { Pinned, SharedBytes } from "../../net/outbox.ts";
 import { digest } from "../../net/token.ts";
 import { PATIENCE_SECONDS, Tries } from "../../net/tries.ts";
 import { Channels, type Deliver } from "./channels/channels.ts";
@@ -245,7 +245,7 @@ export class Store implements Running, LineProtocol<StoreClient>, Surroundings {
   #echo(client: StoreClient, chunk: Buffer): void {
     client.lastMessageAt = this.#clock.now();
     const bytes = Buffer.from(chunk);
-    const shared = new Shared(bytes, bytes.length, this.#pinned);
+    const shared = new SharedBytes(bytes, bytes.length, this.#pinned);
     shared.pin();
     client.push(shared, bytes.length);
     this.owes(client);

@@ -1,4 +1,4 @@
-import { type Pinned, Shared } from "../../../net/outbox.ts";
+import { type Pinned, SharedBytes } from "../../../net/outbox.ts";
 import type { StoreClient } from "../client.ts";
 
 /** What deliveries need to know of the store. */
@@ -27,7 +27,7 @@ export class Delivery {
 
   deliver(subscribers: ReadonlySet<StoreClient>, line: string): void {
     const bytes = Buffer.from(line);
-    const shared = new Shared(bytes, bytes.length, this.#pinned);
+    const shared = new SharedBytes(bytes, bytes.length, this.#pinned);
     // Ours, so that it is not given up before the last one has it.
     shared.refs++;
     shared.pin();
