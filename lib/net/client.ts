@@ -14,6 +14,7 @@ export const CLOSE_REASONS = {
   limit: "too many clients",
   denied: "its address may not connect",
   handshake: "it did not complete the TLS handshake",
+  malformed: "what it sent is not what this service speaks",
   refused: "the program that embeds this server refused it",
   kicked: "an operator closed it",
   shutdown: "the server is stopping",
@@ -105,7 +106,7 @@ export class Client {
 
   /** Whether what it sends is served as it comes. */
   get reading(): boolean {
-    return this.#holds === 0 || this.finishing;
+    return this.state === "open" && (this.#holds === 0 || this.finishing);
   }
 
   isHeld(why: number): boolean {
@@ -133,10 +134,10 @@ export class Client {
     this.#holds = 0;
   }
 
-  /** Sends text of its own to this client, after what already waits. */
-  send(text: string): void {
+  /** Sends this client text of its own, or bytes that nobody changes any more, after what already waits. */
+  send(message: string | Buffer): void {
     if (this.state === "closed" || this.shutDown) return;
-    const bytes = Buffer.from(text);
+    const bytes = typeof message === "string" ? Buffer.from(message) : message;
     const shared = new SharedBytes(bytes, bytes.length, this.#pinned);
     shared.pin();
     this.outbox.push(shared, 0, bytes.length);

@@ -32,7 +32,7 @@ export interface Protocol<C extends Client> {
    */
   received(client: C, bytes: Buffer): number;
   /** The client sent its FIN; a last unterminated message counts. */
-  ended(client: C): void;
+  ended?(client: C): void;
   /** Whether a client that has sent its FIN is served on; the service closes it once it is owed nothing more. */
   readonly finishes?: boolean;
   /** Its wire takes bytes again; its outbox has been flushed as far as it goes. */
@@ -243,7 +243,7 @@ export class Clients<C extends Client> {
   received(client: C, bytes: Buffer): void {
     if (client.state === "closing" || client.state === "closed") return;
     client.bytesIn += bytes.length;
-    if (!client.reading || client.state === "greeting" || client.held.length > 0) {
+    if (!client.reading || client.held.length > 0) {
       client.held.push(bytes);
     } else this.#serve(client, bytes);
   }
@@ -268,12 +268,12 @@ export class Clients<C extends Client> {
       return;
     }
     if (this.#protocol.finishes) {
-      if (client.state === "open") this.#guarded(client, () => this.#protocol.ended(client));
+      if (client.state === "open") this.#guarded(client, () => this.#protocol.ended?.(client));
       return;
     }
     this.#serveLast(client);
     if (client.state === "open") {
-      this.#guarded(client, () => this.#protocol.ended(client));
+      this.#guarded(client, () => this.#protocol.ended?.(client));
     }
     this.close(client, "eof");
   }
@@ -303,7 +303,7 @@ export class Clients<C extends Client> {
   }
 
   #serveHeld(client: C): void {
-    while (client.reading && client.state === "open") {
+    while (client.reading) {
       const bytes = client.held.shift();
       if (bytes === undefined) return;
       if (!this.#serve(client, bytes)) return;

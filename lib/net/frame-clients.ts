@@ -1,0 +1,31 @@
+import { Client } from "./client.ts";
+import type { Protocol } from "./clients.ts";
+import { framed, type FrameSink, FrameSplitter } from "./frames.ts";
+
+/** A client whose bytes are frames. */
+export class FrameClient extends Client {
+  readonly splitter = new FrameSplitter();
+
+  /** Sends a range of bytes as a frame. */
+  sendFrame(bytes: Uint8Array, start?: number, end?: number): void {
+    this.send(framed(bytes, start, end));
+  }
+}
+
+/**
+ * What a service does with clients that send frames; it takes them by
+ * `takeFrames`, and closes a client whose frame is too long.
+ */
+export interface FrameProtocol<C extends FrameClient> extends Protocol<C>, FrameSink<C> {
+  /** Longest frame, its length not counted. */
+  readonly maxFrameBytes: number;
+}
+
+/** Gives a service the frames in what a client sent. @returns how many bytes were taken */
+export function takeFrames<C extends FrameClient>(
+  service: FrameProtocol<C>,
+  client: C,
+  bytes: Buffer,
+): number {
+  return client.splitter.feed(client, bytes, service.maxFrameBytes, service);
+}

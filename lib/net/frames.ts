@@ -1,0 +1,122 @@
+/** Whose bytes are cut into frames. */
+export interface FrameSource {
+  /** Asked after each frame; while it is false no more are taken. */
+  readonly reading: boolean;
+}
+
+/** Who takes the frames that a splitter finds in what `C` sent. */
+export interface FrameSink<C> {
+  /** One frame, `bytes` from `start` to `end`. The bytes are only valid during the call. */
+  frame(from: C, bytes: Buffer, start: number, end: number): void;
+  /** A frame of this length was announced, which is past the bound. Nothing more is found in this stream. */
+  oversize(from: C, length: number): void;
+}
+
+/** Bytes of the length that stands before each frame, big-endian. */
+export const LENGTH_BYTES = 4;
+
+/** A frame as it is sent: its length, then its bytes. */
+export function framed(bytes: Uint8Array, start = 0, end = bytes.length): Buffer {
+  const frame = Buffer.allocUnsafe(LENGTH_BYTES + end - start);
+  frame.writeUInt32BE(end - start);
+  frame.set(bytes.subarray(start, end), LENGTH_BYTES);
+  return frame;
+}
+
+/**
+ * Cuts a stream of bytes into frames, however it was chunked. What it holds of
+ * a frame that is not whole grows with what came of it, whatever was announced.
+ */
+export class FrameSplitter {
+  /** The length of the frame that is coming, and how many of its bytes have come. */
+  #length = 0;
+  #lengthCame = 0;
+  /** The first bytes of the frame that is coming. */
+  #part: Buffer | null = null;
+  #partLength = 0;
+  #broken = false;
+
+  /** Bytes held of a frame that is not whole yet. */
+  get heldBytes(): number {
+    return this.#part?.length ?? 0;
+  }
+
+  /** @returns how many bytes of the chunk were taken: fewer than all when `from` is not read any more; the rest is to be fed again */
+  feed<C extends FrameSource>(
+    from: C,
+    chunk: Buffer,
+    maxBytes: number,
+    sink: FrameSink<C>,
+  ): number {
+    let at = 0;
+    while (at < chunk.length && from.reading) {
+      if (this.#broken) return chunk.length;
+      if (this.#lengthCame < LENGTH_BYTES) {
+        at = this.#readLength(chunk, at);
+        if (this.#lengthCame < LENGTH_BYTES) break;
+        if (this.#length > maxBytes) {
+          this.#broken = true;
+          sink.oversize(from, this.#length);
+          return chunk.length;
+        }
+      }
+      const end = at + this.#length - this.#partLength;
+      if (end > chunk.length) {
+        if (at < chunk.length) this.#keep(chunk, at);
+        return chunk.length;
+      }
+      if (this.#part === null) {
+        this.#next();
+        sink.frame(from, chunk, at, end);
+      } else {
+        const length = this.#length;
+        const frame = this.#grown(length);
+        chunk.copy(frame, this.#partLength, at, end);
+        this.#next();
+        sink.frame(from, frame, 0, length);
+      }
+      at = end;
+    }
+    return at;
+  }
+
+  /** @returns where the bytes after the length begin */
+  #readLength(chunk: Buffer, start: number): number {
+    if (this.#lengthCame === 0 && chunk.length - start >= LENGTH_BYTES) {
+      this.#length = chunk.readUInt32BE(start);
+      this.#lengthCame = LENGTH_BYTES;
+      return start + LENGTH_BYTES;
+    }
+    let at = start;
+    while (this.#lengthCame < LENGTH_BYTES && at < chunk.length) {
+      this.#length = this.#length * 256 + (chunk[at++] as number);
+      this.#lengthCame++;
+    }
+    return at;
+  }
+
+  #keep(chunk: Buffer, start: number): void {
+    const length = this.#partLength + chunk.length - start;
+    if (this.#part === null || this.#part.length < length) {
+      // Doubling, so that a frame that arrives byte by byte is not copied once a byte.
+      this.#part = this.#grown(Math.min(this.#length, Math.max(64, 2 * length)));
+    }
+    chunk.copy(this.#part, this.#partLength, start);
+    this.#partLength = length;
+  }
+
+  /** The first bytes of the frame, in a buffer that has room for so many. */
+  #grown(room: number): Buffer {
+    if (this.#part !== null && this.#part.length >= room) return this.#part;
+    const grown = Buffer.allocUnsafeSlow(room);
+    this.#part?.copy(grown, 0, 0, this.#partLength);
+    return grown;
+  }
+
+  #next(): void {
+    this.#length = 0;
+    this.#lengthCame = 0;
+    this.#part = null;
+    this.#partLength = 0;
+  }
+}
