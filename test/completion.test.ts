@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Command } from "../lib/cli/command.ts";
 import { COMMANDS } from "../lib/cli/commands.ts";
 import { completionScript, type Shell } from "../lib/cli/completion.ts";
+import { withTopics } from "../lib/cli/help.ts";
 import { presets } from "../lib/config/presets.ts";
 import { settings } from "../lib/config/table.ts";
 import { optionPaths } from "../lib/config/paths.ts";
@@ -263,7 +264,7 @@ describe("typed at a terminal", () => {
 describe("the command", () => {
   test.each(["bash", "zsh", "fish"] as const)("prints the script for %s", async (shell) => {
     expect(await output(process.execPath, program, "completion", shell)).toBe(
-      completionScript(shell, COMMANDS),
+      completionScript(shell, await withTopics(COMMANDS)),
     );
   });
 

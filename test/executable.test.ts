@@ -7,6 +7,7 @@ import { COMMANDS } from "../lib/cli/commands.ts";
 import { renderToml } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
 import { ended, dial, turn } from "./kit.ts";
+import { pages } from "./pages.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const folder = mkdtempSync(join(tmpdir(), "summoner-executable-"));
@@ -79,6 +80,21 @@ describe("the executable alone, in an empty folder", () => {
       expect(out.replace(/\s+/g, " ")).toStartWith(about);
       expect(out).toContain(`Usage: summoner ${name}`);
     }
+  });
+
+  test("prints every page of the documentation, with its own name in it", async () => {
+    const { out } = await call("help");
+    for (const [path, text] of pages) {
+      const [title = ""] = text.split("\n");
+      const topic = title.slice(2).toLowerCase().replaceAll(" ", "-");
+      expect(`${path} ${out.includes(`\n  ${topic} `)}`).toBe(`${path} true`);
+      const page = await call("help", topic);
+      expect([page.code, page.err]).toEqual([0, ""]);
+      expect(page.out).toStartWith(`${title.slice(2)}\n\n`);
+      expect(page.out).not.toContain("bun run index.ts");
+      expect(page.out.length).toBeGreaterThan(0.8 * text.length);
+    }
+    expect((await call("help", "relais")).err).toEndWith("did you mean relay?\n");
   });
 
   test("writes and checks a configuration", async () => {

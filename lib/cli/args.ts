@@ -112,6 +112,7 @@ export function helpText(
     lines.push(`Usage: ${program} [COMMAND] [OPTIONS]`, "", "Commands:");
     lines.push(...columns(commands.map(({ name, about }) => [name, about])));
     lines.push("", `${program} COMMAND --help tells more about a command.`);
+    lines.push(`${program} help lists the pages of the documentation.`);
   } else {
     const operands = (command.operands ?? []).map(({ name, optional, repeats }) => {
       const words = repeats ? `${name} ...` : name;
@@ -146,7 +147,7 @@ export function helpText(
 }
 
 /** Two columns, the right one broken at the width of a terminal. */
-function columns(rows: readonly (readonly [left: string, right: string])[]): string[] {
+export function columns(rows: readonly (readonly [left: string, right: string])[]): string[] {
   const width = Math.max(...rows.map(([left]) => left.length));
   return rows.flatMap(([left, right]) =>
     wrapped(right, WIDTH - width - 4).map(

@@ -66,7 +66,7 @@ export interface Context {
   /** What a person calls to get here, for the help. */
   readonly program: string;
   readonly services: Services<Config>;
-  readonly commands: readonly Command[];
+  readonly commands: readonly [Command, ...Command[]];
 }
 
 /** Where settings come from; every command that reads them takes these. */

@@ -2,6 +2,7 @@ import { check } from "./check.ts";
 import type { Command } from "./command.ts";
 import { completion } from "./completion.ts";
 import { config } from "./config.ts";
+import { help } from "./help.ts";
 import { get } from "./get.ts";
 import { init } from "./init.ts";
 import { kv } from "./kv.ts";
@@ -28,4 +29,5 @@ export const COMMANDS: readonly [Command, ...Command[]] = [
   kv,
   service,
   completion,
+  help,
 ];

@@ -3,6 +3,7 @@ import { bashScript } from "./completion/bash.ts";
 import { fishScript } from "./completion/fish.ts";
 import { grammarOf } from "./completion/grammar.ts";
 import { zshScript } from "./completion/zsh.ts";
+import { withTopics } from "./help.ts";
 
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript };
 
@@ -23,8 +24,8 @@ export const completion: Command = {
     ["completion fish > ~/.config/fish/completions/summoner.fish", "For every fish from now on."],
     ["completion bash > /tmp/it && . /tmp/it", "For the bash that runs."],
   ],
-  run({ operands: [shell] }, { commands }) {
-    process.stdout.write(completionScript(shell as Shell, commands));
+  async run({ operands: [shell] }, { commands }) {
+    process.stdout.write(completionScript(shell as Shell, await withTopics(commands)));
     return 0;
   },
 };

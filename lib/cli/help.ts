@@ -1,0 +1,74 @@
+import { styleText } from "node:util";
+import { nearest } from "../config/nearest.ts";
+import { columns, helpText } from "./args.ts";
+import type { Command, Context } from "./command.ts";
+import type { Page } from "./help/pages.ts";
+import { say } from "./say.ts";
+import { typeset } from "./help/typeset.ts";
+
+/** Columns of a line where there is no terminal, and at most where there is one. */
+const WIDTH = 80;
+const WIDEST = 100;
+
+export const help: Command = {
+  name: "help",
+  about: "Print a page of the documentation, or list what there is.",
+  more: ["The name of a command prints what its --help does."],
+  operands: [{ name: "TOPIC", optional: true, about: "A page, or a command." }],
+  flags: [],
+  examples: [
+    ["help", "Lists the pages."],
+    ["help settings | less", "Reads one page by page."],
+  ],
+  async run({ operands: [topic] }, context) {
+    const { PAGES, linked } = await import("./help/pages.ts");
+    if (topic === undefined) {
+      process.stdout.write(contents(PAGES, context));
+      return 0;
+    }
+    const page = PAGES.find((one) => one.topic === topic);
+    const command = context.commands.find(({ name }) => name === topic);
+    if (page) {
+      const shown = (target: string) => {
+        const to = linked(page, target);
+        return to === undefined ? ` <${target}>` : to === page ? "" : ` (help ${to.topic})`;
+      };
+      process.stdout.write(printed(page.text, context, shown));
+    } else if (command) {
+      process.stdout.write(helpText(context.program, command, context.commands));
+    } else {
+      const names = PAGES.map((one) => one.topic);
+      const all = [...names, ...context.commands.map(({ name }) => name)];
+      const meant = nearest(topic, all);
+      const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
+      say.error(`${topic}: no such topic; there are ${names.join(", ")}, and the commands${hint}`);
+      return 2;
+    }
+    return 0;
+  },
+};
+
+/** Commands of which this one knows all the words that may follow it, for a completion. */
+export async function withTopics(commands: readonly Command[]): Promise<readonly Command[]> {
+  const { PAGES } = await import("./help/pages.ts");
+  const choices = [...PAGES.map(({ topic }) => topic), ...commands.map(({ name }) => name)];
+  const operands = help.operands?.map((operand) => ({ ...operand, choices })) ?? [];
+  return commands.map((one) => (one === help ? { ...help, operands } : one));
+}
+
+/** Every page by its topic. */
+function contents(pages: readonly Page[], { program }: Context): string {
+  const list = columns(pages.map(({ topic, about }) => [topic, about]));
+  return ["Topics:", ...list, "", `${program} help TOPIC prints one.`, ""].join("\n");
+}
+
+/** A page as standard output takes it: wrapped, and with a little style in a terminal. */
+function printed(text: string, { program }: Context, shown: (target: string) => string): string {
+  const { columns: wide } = process.stdout;
+  const styled = styleText("bold", "it") !== "it";
+  return typeset(text.replaceAll("bun run index.ts", program), Math.min(wide || WIDTH, WIDEST), {
+    heading: (words) => styleText("bold", words.replaceAll("`", "")),
+    code: (words) => (styled ? styleText("cyan", words) : `\`${words}\``),
+    link: (words, target) => words + shown(target),
+  });
+}
