@@ -2,7 +2,7 @@ import { clientPage } from "../host/client-page.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Log } from "../host/log.ts";
 import type { ClientPage, ClientQuery } from "../host/service.ts";
-import { Closes } from "../host/stats.ts";
+import { Closes, closes, counter, type Declared, gauge, headline } from "../host/stats.ts";
 import type { Admission, Refused } from "./admission.ts";
 import {
   type Accepted,
@@ -40,6 +40,17 @@ export interface Protocol<C extends Client> {
   /** The client is dead; every index must forget it. `wasOpen` is false for one that was still being greeted. */
   closed?(client: C, wasOpen: boolean): void;
 }
+
+/** What the numbers of `Clients.stats()` are, but for the closes. */
+export const CLIENT_STATS = {
+  clients: headline(gauge("clients", "Clients that are connected.")),
+  accepted: counter("connections", "Connections that were accepted, served or not."),
+  bytes_in: counter("bytes", "Bytes that clients sent."),
+  bytes_out: counter("bytes", "Bytes that the sockets of clients took."),
+} satisfies Declared;
+
+/** What its closes are, by reason. */
+export const CLOSE_STATS: Declared = closes(CLOSE_REASONS);
 
 /** What clients need of the host. */
 export interface ClientsHost {

@@ -1,18 +1,16 @@
-import { closes, counter, type Declared, gauge, headline } from "../../host/stats.ts";
-import { CLOSE_REASONS } from "../../net/client.ts";
+import { counter, type Declared, gauge, headline } from "../../host/stats.ts";
+import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
 
 /** What each number of the relay's `stats()` is. */
 export const DECLARED: Declared = {
-  clients: headline(gauge("clients", "Clients that are connected.")),
-  accepted: counter("connections", "Connections that were accepted, served or not."),
+  ...CLIENT_STATS,
   lines_in: headline(counter("lines", "Lines that clients sent, refused ones included.")),
   lines_blank: counter("lines", "Empty lines: heartbeats."),
   lines_relayed: counter("lines", "Lines that were relayed."),
   deliveries: headline(
     counter("lines", "Lines that were sent or queued, once for each recipient."),
   ),
-  bytes_in: counter("bytes", "Bytes that clients sent."),
-  bytes_out: headline(counter("bytes", "Bytes that the sockets of clients took.")),
+  bytes_out: headline(CLIENT_STATS.bytes_out),
   refused_rate: counter("lines", "Lines refused by the rate limit."),
   refused_oversize: counter("lines", "Lines refused because they were too long."),
   refused_utf8: counter("lines", "Lines refused because they were not valid UTF-8."),
@@ -24,5 +22,5 @@ export const DECLARED: Declared = {
   pressure_disconnects: counter("commands", "Disconnect commands applied."),
   dropped_reports: counter("reports", "Fan-out reports dropped because a queue was full."),
   dropped_commands: counter("commands", "Commands dropped because a queue was full."),
-  ...closes(CLOSE_REASONS),
+  ...CLOSE_STATS,
 };

@@ -1,4 +1,3 @@
-import { isUtf8 } from "node:buffer";
 import { placeOf } from "../../config/place.ts";
 import type { Config } from "../../config/table.ts";
 import type { Clock } from "../../host/clock.ts";
@@ -24,24 +23,13 @@ import { Backlog } from "./backlog.ts";
 import { Broadcast } from "./broadcast.ts";
 import { Hold, RelayClient } from "./client.ts";
 import { DECLARED } from "./declared.ts";
-import {
-  envelope,
-  exceeds,
-  NOTICES,
-  oversizeNotice,
-  pressureNotice,
-  quarantinedNotice,
-} from "./envelope.ts";
+import { NOTICES, pressureNotice, quarantinedNotice } from "./envelope.ts";
 import { GreetedClient } from "./greeted-client.ts";
+import { Intake } from "./intake.ts";
 import { type Command, Monitor } from "./pressure.ts";
 import { Traffic } from "./traffic.ts";
 
-/** Notices beyond this wait for the socket before more are made. */
-const NOTICE_BATCH = 64 * 1024;
-/** Text beyond this is encoded before more is made, and so many bytes of lines are decoded at a time. */
-const TEXT_BATCH = 64 * 1024;
 const RESUME_TICK_MS = 20;
-const NEWLINE = 10;
 
 /** Awaited for each client before it is served; it may refuse it by closing it. */
 export type Greeting = (client: RelayClient) => Promise<void> | undefined;
@@ -77,6 +65,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #traffic: Traffic;
+  readonly #intake: Intake;
   readonly #clients: Clients<RelayClient>;
   readonly #backlog: Backlog;
   readonly #broadcast: Broadcast;
@@ -86,15 +75,6 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   #guarded: boolean;
   #jobs: (() => void)[] = [];
   #toldDrops = { reports: 0, commands: 0 };
-  #counts = {
-    linesIn: 0,
-    blank: 0,
-    relayed: 0,
-    deliveries: 0,
-    rate: 0,
-    oversize: 0,
-    utf8: 0,
-  };
 
   /** @throws StartError when it cannot listen */
   constructor(config: Config, host: Host<Config>, greeting: Greeting | null = null) {
@@ -121,6 +101,14 @@ export class Relay implements Running, LineProtocol<RelayClient> {
       this.#backlog,
       () => this.#config.relay.outbox_bytes / 8,
     );
+    this.#intake = new Intake(
+      this.#members,
+      this.#broadcast,
+      this.#guarded ? this.#monitor : null,
+      this.#traffic,
+      host.clock,
+      () => this.#config,
+    );
     this.#listener = new Listener(place, this.#clients, host, {
       inherits: true,
       relistenMs: () => this.#config.hyper_parameters.accept_error_backoff_ms,
@@ -140,13 +128,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   stats(): Record<string, number> {
     return {
       ...this.#clients.stats(),
-      lines_in: this.#counts.linesIn,
-      lines_blank: this.#counts.blank,
-      lines_relayed: this.#counts.relayed,
-      deliveries: this.#counts.deliveries,
-      refused_rate: this.#counts.rate,
-      refused_oversize: this.#counts.oversize,
-      refused_utf8: this.#counts.utf8,
+      ...this.#intake.counts,
       pinned_bytes: this.#pinned.bytes,
       backlog_pauses: this.#backlog.pauses,
       quarantined: this.#quarantine.size,
@@ -255,102 +237,11 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   }
 
   lines(client: RelayClient, block: Buffer): number {
-    client.lastMessageAt = this.#clock.now();
-    let taken = 0;
-    while (taken < block.length && client.reading) {
-      const end = endOfPiece(block, taken);
-      const piece = taken === 0 && end === block.length ? block : block.subarray(taken, end);
-      taken += this.#relay(client, piece);
-    }
-    this.#sendNotices(client);
-    return taken;
+    return this.#intake.lines(client, block);
   }
 
   oversize(client: RelayClient): void {
-    client.lastMessageAt = this.#clock.now();
-    if (this.#counted(client)) this.#tooLong(client);
-    this.#sendNotices(client);
-  }
-
-  /** Relays lines until the client is held. @returns how many bytes of them */
-  #relay(client: RelayClient, block: Buffer): number {
-    const lines = decoded(block);
-    const { maxLineBytes } = this;
-    const batch = Math.min(TEXT_BATCH, this.#config.relay.outbox_bytes / 24);
-    const fanOut = this.#members.size - 1;
-    const logged = this.#traffic.wanted;
-    let text = "";
-    let relayed = 0;
-    let taken = block.length;
-    for (let i = 0; i < lines.length; i++) {
-      if (!this.#counted(client)) continue;
-      let line = lines[i] as string | null;
-      if (line === null) {
-        this.#counts.utf8++;
-        this.#refuse(client, NOTICES.utf8);
-        continue;
-      }
-      if (line.endsWith("\r")) line = line.slice(0, -1);
-      if (line === "") {
-        this.#counts.blank++;
-        continue;
-      }
-      const out = envelope(client.prefix, line);
-      if (exceeds(out, maxLineBytes)) {
-        this.#tooLong(client);
-        continue;
-      }
-      relayed++;
-      if (logged) this.#traffic.add(client.address, line);
-      if (client.onLine) client.onLine(line);
-      if (fanOut === 0) continue;
-      text += out;
-      if (text.length < batch) continue;
-      this.#broadcast.add(client, text);
-      text = "";
-      if (client.reading) continue;
-      taken = lengthOfLines(block, i + 1);
-      break;
-    }
-    if (text !== "") this.#broadcast.add(client, text);
-    this.#counts.relayed += relayed;
-    this.#counts.deliveries += relayed * fanOut;
-    if (this.#guarded && relayed > 0) {
-      const capacity = this.#config.hyper_parameters.queue_monitor_capacity;
-      this.#monitor.stage(client, fanOut, relayed, capacity);
-    }
-    return taken;
-  }
-
-  /** Counts one line. @returns whether it is within the rate; if not, it has been refused */
-  #counted(client: RelayClient): boolean {
-    client.messagesIn++;
-    this.#counts.linesIn++;
-    if (!this.#guarded) return true;
-    const limit = this.#config.hyper_parameters.rate_limit_msgs_per_minute;
-    if (client.rate.allows(client.lastMessageAt, limit)) return true;
-    this.#counts.rate++;
-    this.#refuse(client, NOTICES.rate);
-    return false;
-  }
-
-  #tooLong(client: RelayClient): void {
-    this.#counts.oversize++;
-    this.#refuse(client, oversizeNotice(this.#config.relay.max_line_bytes));
-  }
-
-  /** One notice a refused line, for as long as the client reads them. */
-  #refuse(client: RelayClient, notice: string): void {
-    if (client.outbox.bytes > 0) return;
-    client.notices += notice;
-    if (client.notices.length > NOTICE_BATCH) this.#sendNotices(client);
-  }
-
-  #sendNotices(client: RelayClient): void {
-    if (client.notices === "") return;
-    const { notices } = client;
-    client.notices = "";
-    client.send(notices);
+    this.#intake.oversize(client);
   }
 
   // --- the clock's work
@@ -380,6 +271,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   #sweepIdle(): void {
     const timeoutMs = this.#config.hyper_parameters.client_timeout_secs * 1000;
     const notice = this.#lastWords(NOTICES.idle);
+    this.#broadcast.flush();
     this.#clients.closeIdle(timeoutMs, notice, ({ lastMessageAt }) => lastMessageAt);
   }
 
@@ -439,40 +331,10 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   }
 
   #reload(next: Config): void {
+    this.#broadcast.flush();
     this.#listener.configure(placeOf(next, "relay"));
     this.#config = { ...next, version: this.#config.version };
     this.#traffic.configure(next.logger.log_keys);
     this.#schedule();
   }
-}
-
-/** Where a piece of a block ends that begins at `start`: whole lines, few enough to be decoded at a time. */
-function endOfPiece(block: Buffer, start: number): number {
-  if (block.length - start <= TEXT_BATCH) return block.length;
-  const last = block.lastIndexOf(NEWLINE, start + TEXT_BATCH - 1);
-  return (last >= start ? last : block.indexOf(NEWLINE, start)) + 1;
-}
-
-/** Bytes that the first `count` lines of a block take. */
-function lengthOfLines(block: Buffer, count: number): number {
-  let end = 0;
-  for (let i = 0; i < count; i++) end = block.indexOf(NEWLINE, end) + 1;
-  return end;
-}
-
-/** The lines of a block, which ends with a newline; null for each that is not UTF-8. */
-function decoded(block: Buffer): (string | null)[] {
-  if (isUtf8(block)) {
-    const lines = block.toString("utf8").split("\n");
-    lines.pop();
-    return lines;
-  }
-  const lines: (string | null)[] = [];
-  for (let start = 0; start < block.length;) {
-    const newline = block.indexOf(NEWLINE, start);
-    const line = block.subarray(start, newline);
-    lines.push(isUtf8(line) ? line.toString("utf8") : null);
-    start = newline + 1;
-  }
-  return lines;
 }

@@ -1,16 +1,15 @@
-import { closes, counter, type Declared, gauge, headline, labelled } from "../../host/stats.ts";
-import { CLOSE_REASONS } from "../../net/client.ts";
+import { counter, type Declared, gauge, headline, labelled } from "../../host/stats.ts";
+import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
 import { COMMANDS } from "./commands/commands.ts";
 
 /** What each number of the store's `stats()` is. */
 export const DECLARED: Declared = {
-  clients: headline(gauge("clients", "Clients that are connected.")),
+  ...CLIENT_STATS,
   keys: headline(gauge("keys", "Keys that hold a value.")),
   memory_bytes: headline(gauge("bytes", "Memory that keys and values take.")),
   requests: headline(counter("requests", "Requests, refused ones included.")),
   refused: headline(counter("requests", "Requests that were refused.")),
   subscriptions: headline(gauge("subscriptions", "Subscriptions, to channels and to keys.")),
-  accepted: counter("connections", "Connections that were accepted, served or not."),
   expiring: gauge("keys", "Keys that will expire."),
   expired: counter("keys", "Keys that have expired."),
   published: counter("messages", "Messages that were published."),
@@ -20,8 +19,6 @@ export const DECLARED: Declared = {
   ),
   channels: gauge("channels", "Channels that keep messages."),
   kept_bytes: gauge("bytes", "Memory that kept messages take."),
-  bytes_in: counter("bytes", "Bytes that clients sent."),
-  bytes_out: counter("bytes", "Bytes that the sockets of clients took."),
   pinned_bytes: gauge("bytes", "Memory held by all that waits for clients."),
   journal_bytes: gauge("bytes", "Size of the journal since the last snapshot."),
   journal_batches: counter("batches", "Batches written to the journal."),
@@ -34,5 +31,5 @@ export const DECLARED: Declared = {
       labelled(counter("requests", `Requests for ${action}.`), "commands", "action", action),
     ]),
   ),
-  ...closes(CLOSE_REASONS),
+  ...CLOSE_STATS,
 };

@@ -1,0 +1,182 @@
+import { isUtf8 } from "node:buffer";
+import type { Config } from "../../config/table.ts";
+import type { Clock } from "../../host/clock.ts";
+import type { Broadcast } from "./broadcast.ts";
+import type { RelayClient } from "./client.ts";
+import { envelope, exceeds, NOTICES, oversizeNotice } from "./envelope.ts";
+import type { Monitor } from "./pressure.ts";
+import type { Traffic } from "./traffic.ts";
+
+/** Notices beyond this wait for the socket before more are made. */
+const NOTICE_BATCH = 64 * 1024;
+/** Text beyond this is encoded before more is made, and so many bytes of lines are decoded at a time. */
+const TEXT_BATCH = 64 * 1024;
+const NEWLINE = 10;
+
+/** What clients send, on its way in: refused with a notice, or put into an envelope and relayed. */
+export class Intake {
+  readonly counts = {
+    lines_in: 0,
+    lines_blank: 0,
+    lines_relayed: 0,
+    deliveries: 0,
+    refused_rate: 0,
+    refused_oversize: 0,
+    refused_utf8: 0,
+  };
+  readonly #members: ReadonlySet<RelayClient>;
+  readonly #broadcast: Broadcast;
+  readonly #monitor: Monitor | null;
+  readonly #traffic: Traffic;
+  readonly #clock: Clock;
+  readonly #config: () => Config;
+
+  /** @param monitor told of each fan-out; null in the plain backend, which has no rate limit either */
+  constructor(
+    members: ReadonlySet<RelayClient>,
+    broadcast: Broadcast,
+    monitor: Monitor | null,
+    traffic: Traffic,
+    clock: Clock,
+    config: () => Config,
+  ) {
+    this.#members = members;
+    this.#broadcast = broadcast;
+    this.#monitor = monitor;
+    this.#traffic = traffic;
+    this.#clock = clock;
+    this.#config = config;
+  }
+
+  /** Relays whole lines for as long as the client may be read. @returns how many bytes were taken */
+  lines(client: RelayClient, block: Buffer): number {
+    client.lastMessageAt = this.#clock.now();
+    let taken = 0;
+    while (taken < block.length && client.reading) {
+      const end = endOfPiece(block, taken);
+      const piece = taken === 0 && end === block.length ? block : block.subarray(taken, end);
+      taken += this.#relay(client, piece);
+    }
+    this.#sendNotices(client);
+    return taken;
+  }
+
+  /** Refuses a line that is so long that it was not kept. */
+  oversize(client: RelayClient): void {
+    client.lastMessageAt = this.#clock.now();
+    if (this.#counted(client)) this.#tooLong(client);
+    this.#sendNotices(client);
+  }
+
+  /** Relays lines until the client is held. @returns how many bytes of them */
+  #relay(client: RelayClient, block: Buffer): number {
+    const lines = decoded(block);
+    const { max_line_bytes: maxBytes, outbox_bytes } = this.#config().relay;
+    const batch = Math.min(TEXT_BATCH, outbox_bytes / 24);
+    const fanOut = this.#members.size - 1;
+    const logged = this.#traffic.wanted;
+    let text = "";
+    let relayed = 0;
+    let taken = block.length;
+    for (let i = 0; i < lines.length; i++) {
+      if (!this.#counted(client)) continue;
+      let line = lines[i] as string | null;
+      if (line === null) {
+        this.counts.refused_utf8++;
+        this.#refuse(client, NOTICES.utf8);
+        continue;
+      }
+      if (line.endsWith("\r")) line = line.slice(0, -1);
+      if (line === "") {
+        this.counts.lines_blank++;
+        continue;
+      }
+      const out = envelope(client.prefix, line);
+      if (exceeds(out, maxBytes)) {
+        this.#tooLong(client);
+        continue;
+      }
+      relayed++;
+      if (logged) this.#traffic.add(client.address, line);
+      if (client.onLine) client.onLine(line);
+      if (fanOut === 0) continue;
+      text += out;
+      if (text.length < batch) continue;
+      this.#broadcast.add(client, text);
+      text = "";
+      if (client.reading) continue;
+      taken = lengthOfLines(block, i + 1);
+      break;
+    }
+    if (text !== "") this.#broadcast.add(client, text);
+    this.counts.lines_relayed += relayed;
+    this.counts.deliveries += relayed * fanOut;
+    if (this.#monitor !== null && relayed > 0) {
+      const capacity = this.#config().hyper_parameters.queue_monitor_capacity;
+      this.#monitor.stage(client, fanOut, relayed, capacity);
+    }
+    return taken;
+  }
+
+  /** Counts one line. @returns whether it is within the rate; if not, it has been refused */
+  #counted(client: RelayClient): boolean {
+    client.messagesIn++;
+    this.counts.lines_in++;
+    if (this.#monitor === null) return true;
+    const limit = this.#config().hyper_parameters.rate_limit_msgs_per_minute;
+    if (client.rate.allows(client.lastMessageAt, limit)) return true;
+    this.counts.refused_rate++;
+    this.#refuse(client, NOTICES.rate);
+    return false;
+  }
+
+  #tooLong(client: RelayClient): void {
+    this.counts.refused_oversize++;
+    this.#refuse(client, oversizeNotice(this.#config().relay.max_line_bytes));
+  }
+
+  /** One notice a refused line, for as long as the client reads them. */
+  #refuse(client: RelayClient, notice: string): void {
+    if (client.outbox.bytes > 0) return;
+    client.notices += notice;
+    if (client.notices.length > NOTICE_BATCH) this.#sendNotices(client);
+  }
+
+  #sendNotices(client: RelayClient): void {
+    if (client.notices === "") return;
+    const { notices } = client;
+    client.notices = "";
+    client.send(notices);
+  }
+}
+
+/** Where a piece of a block ends that begins at `start`: whole lines, few enough to be decoded at a time. */
+function endOfPiece(block: Buffer, start: number): number {
+  if (block.length - start <= TEXT_BATCH) return block.length;
+  const last = block.lastIndexOf(NEWLINE, start + TEXT_BATCH - 1);
+  return (last >= start ? last : block.indexOf(NEWLINE, start)) + 1;
+}
+
+/** Bytes that the first `count` lines of a block take. */
+function lengthOfLines(block: Buffer, count: number): number {
+  let end = 0;
+  for (let i = 0; i < count; i++) end = block.indexOf(NEWLINE, end) + 1;
+  return end;
+}
+
+/** The lines of a block, which ends with a newline; null for each that is not UTF-8. */
+function decoded(block: Buffer): (string | null)[] {
+  if (isUtf8(block)) {
+    const lines = block.toString("utf8").split("\n");
+    lines.pop();
+    return lines;
+  }
+  const lines: (string | null)[] = [];
+  for (let start = 0; start < block.length;) {
+    const newline = block.indexOf(NEWLINE, start);
+    const line = block.subarray(start, newline);
+    lines.push(isUtf8(line) ? line.toString("utf8") : null);
+    start = newline + 1;
+  }
+  return lines;
+}
