@@ -375,7 +375,7 @@ describe("listen", () => {
 describe("a client that says nothing", () => {
   async function connect(port: number) {
     const clock = new HandClock();
-    const to = { host: "127.0.0.1", port, tls: null, certificate: null };
+    const to = { service: "relay", host: "127.0.0.1", port, tls: null, certificate: null };
     const connection = await Connection.open(to, () => {}, clock);
     endings.push(() => connection.close());
     return { clock, connection };
@@ -476,7 +476,7 @@ describe.skipIf(!openssl)("with TLS", () => {
     const tls = tomlOf(selfSigned(folderWith()));
     const silent = await bare(() => {});
     const clock = new HandClock();
-    const to = { host: "127.0.0.1", port: silent, tls: {}, certificate: null };
+    const to = { service: "relay", host: "127.0.0.1", port: silent, tls: {}, certificate: null };
     const opening = Connection.open(to, () => {}, clock);
     clock.advance(5000);
     await expect(opening).rejects.toThrow(`no relay on 127.0.0.1:${silent}: no answer within 5 s`);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { STORE_TOKEN_VARIABLE, StoreConnection } from "../lib/cli/kv/connection.ts";
 import { HandClock } from "../lib/host/clock.ts";
-import { ask, boot, configOf, openssl, selfSigned, turn, until } from "./kit.ts";
+import { ask, boot, openssl, selfSigned, turn, until } from "./kit.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
 const endings: (() => unknown)[] = [];
@@ -644,15 +644,13 @@ describe("where the store is", () => {
     const clock = new HandClock();
     const opening = StoreConnection.open(
       {
-        to: {
-          service: "store",
-          host: "127.0.0.1",
-          port: relay.port(),
-          tls: null,
-          certificate: null,
-        },
-        settings: configOf().store,
+        service: "store",
+        host: "127.0.0.1",
+        port: relay.port(),
+        tls: null,
+        certificate: null,
       },
+      "",
       clock,
     );
     opening.catch(() => {});

@@ -1,118 +1,14 @@
-import { X509Certificate } from "node:crypto";
-import type { Socket, TLSOptions } from "bun";
-import { load, type Loaded, problemText, type Sources } from "../config/load.ts";
-import { reachedAt } from "../config/loopback.ts";
-import { type Config, settings, type TlsSettings } from "../config/table.ts";
+import type { Socket } from "bun";
 import { type Clock, systemClock } from "../host/clock.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
-import { readPem, tlsOptions } from "../net/tls.ts";
-import { type Arguments, type Flag, SOURCES, sourcesOf } from "./command.ts";
-import { say } from "./say.ts";
-import { overlay } from "../config/section.ts";
+import type { Destination } from "./destination.ts";
 
-/** How long a server may take to let us in. */
+/** How long a server may take to let us in, or to show what it is. */
 const PATIENCE_MS = 5000;
 /** How often a client that says nothing shows that it is there. */
 const HEARTBEAT_MS = 60_000;
 const NEWLINE = 10;
-
-const INSECURE: Flag = { name: "insecure", about: "With TLS, take any certificate." };
-
-/** What a client of the relay takes on its command line. */
-export const CLIENT_FLAGS: readonly Flag[] = [...SOURCES, INSECURE];
-
-/** What a client of the store takes on its command line. */
-export const STORE_FLAGS: readonly Flag[] = [
-  ...SOURCES.filter(({ name }) => name !== "host" && name !== "port"),
-  { name: "host", value: "HOST", about: "Address of the store; default store.host." },
-  { name: "port", value: "PORT", about: "Port of the store; default store.port." },
-  INSECURE,
-];
-
-/** Where a server is, and how it is spoken to. */
-export interface Destination {
-  /** What should be there; the relay when not given. */
-  readonly service?: "relay" | "store";
-  readonly host: string;
-  readonly port: number;
-  readonly tls: TLSOptions | null;
-  /** What proves that it is the right one; null takes any. */
-  readonly certificate: X509Certificate | null;
-}
-
-/**
- * The relay of the configuration that a command line names, or null when that has problems, which have been told.
- * @throws StartError when the configuration does not tell where it is
- */
-export function destinationOf(args: Arguments): Destination | null {
-  const loaded = loadedFrom(sourcesOf(args));
-  if (loaded === null) return null;
-  const { config, file } = loaded;
-  const { host, port, relay } = config;
-  const where = file ?? "the defaults";
-  if (!relay.enabled) throw new StartError(`the relay is off in ${where}`);
-  if (port === 0) {
-    throw new StartError(`port is 0 in ${where}, so nobody knows where the relay listens`);
-  }
-  const trust = trustOf(overlay(config.tls, relay.tls), args);
-  return { service: "relay", host: reachedAt(host), port, ...trust };
-}
-
-/** A store, and what its configuration says of it. */
-export interface StoreDestination {
-  readonly to: Destination;
-  readonly settings: Config["store"];
-}
-
-/**
- * The store likewise; one that the command line gives an address of need not be on in the configuration.
- * @throws StartError when nothing tells where it is
- */
-export function storeOf(args: Arguments): StoreDestination | null {
-  const loaded = loadedFrom({ ...sourcesOf(args), host: undefined, port: undefined });
-  if (loaded === null) return null;
-  const { config, file } = loaded;
-  const { store } = config;
-  const where = file ?? "the defaults";
-  const [givenHost] = args.flags.get("host") ?? [];
-  const [givenPort] = args.flags.get("port") ?? [];
-  if (!store.enabled && givenHost === undefined && givenPort === undefined) {
-    throw new StartError(`the store is off in ${where}`);
-  }
-  const port = Number(givenPort ?? store.port);
-  if (port === 0) {
-    throw new StartError(`store.port is 0 in ${where}, so nobody knows where the store listens`);
-  }
-  const host = reachedAt(givenHost ?? store.host);
-  const trust = trustOf(overlay(config.tls, store.tls), args);
-  return { to: { service: "store", host, port, ...trust }, settings: store };
-}
-
-/** What sources say, or null when they have problems, which have been told. */
-function loadedFrom(sources: Sources): Loaded<Config> | null {
-  const loaded = load(settings, sources);
-  for (const problem of loaded.problems) say.error(problemText(problem));
-  return loaded.problems.length > 0 ? null : loaded;
-}
-
-/** How a server with these settings is spoken to, and known for the right one. */
-function trustOf(tls: TlsSettings, args: Arguments): Pick<Destination, "tls" | "certificate"> {
-  if (tls.cert === "") return { tls: null, certificate: null };
-  const own = tls.require_client_cert ? tlsOptions(tls) : {};
-  const trusting = { ...own, rejectUnauthorized: false };
-  if (args.flags.has("insecure")) return { tls: trusting, certificate: null };
-  const chain = readPem(tls, "cert");
-  return { tls: { ...trusting, ca: chain }, certificate: certificateIn(chain, tls.cert) };
-}
-
-function certificateIn(chain: string, path: string): X509Certificate {
-  try {
-    return new X509Certificate(chain);
-  } catch {
-    throw new StartError(`tls.cert: ${path} holds no certificate`);
-  }
-}
 
 /** What the socket says and the connection hears. */
 interface State {
@@ -142,15 +38,10 @@ export class Connection {
     hear: (bytes: Buffer, socket: Pick<Socket, "pause" | "resume">) => void,
     clock: Clock = systemClock,
   ): Promise<Connection> {
-    const address = addressText(to.host, to.port);
     const opened = Promise.withResolvers<Socket>();
     const closed = Promise.withResolvers<boolean>();
     const state: State = { ended: false, drained: null };
-    const { service = "relay" } = to;
-    const refuse = (why: string) =>
-      opened.reject(new StartError(`no ${service} on ${address}: ${why}`));
-    const late = () => refuse(`no answer within ${PATIENCE_MS / 1000} s`);
-    const cancel = clock.after(PATIENCE_MS, late);
+    const refuse = (why: string) => opened.reject(notThere(to, why));
     Bun.connect({
       hostname: to.host,
       port: to.port,
@@ -177,22 +68,18 @@ export class Connection {
     }).catch((error) => {
       refuse(error.code === "ECONNREFUSED" ? "nobody listens there" : messageOf(error));
     });
-    try {
-      const socket = await opened.promise;
-      return new Connection(address, socket, state, closed.promise, clock);
-    } finally {
-      cancel();
-    }
+    const socket = await inTime(opened.promise, to, clock);
+    return new Connection(to, socket, state, closed.promise, clock);
   }
 
   private constructor(
-    address: string,
+    to: Destination,
     socket: Socket,
     state: State,
     closed: Promise<boolean>,
     clock: Clock,
   ) {
-    this.address = address;
+    this.address = addressText(to.host, to.port);
     this.closed = closed;
     this.#socket = socket;
     this.#state = state;
@@ -230,6 +117,24 @@ export class Connection {
   close(): void {
     this.#stopHeartbeat();
     this.#socket.end();
+  }
+}
+
+/** That there is no such service. */
+export function notThere({ service, host, port }: Destination, why: string): StartError {
+  return new StartError(`no ${service} on ${addressText(host, port)}: ${why}`);
+}
+
+/** What a server answers. @throws StartError when that takes too long */
+export async function inTime<T>(answer: Promise<T>, to: Destination, clock: Clock): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const cancel = clock.after(PATIENCE_MS, () =>
+    late.reject(notThere(to, `no answer within ${PATIENCE_MS / 1000} s`)),
+  );
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    cancel();
   }
 }
 

@@ -1,11 +1,14 @@
 import { oneLine } from "../host/content.ts";
 import { StartError } from "../host/errors.ts";
 import type { Arguments, Command, Flag } from "./command.ts";
-import { STORE_FLAGS, storeOf } from "./connection.ts";
+import { clientFlags, serverOf } from "./destination.ts";
 import { type Call, del, get, keys, publish, set } from "./kv/actions.ts";
 import { STORE_TOKEN_VARIABLE, StoreConnection } from "./kv/connection.ts";
 import { follow } from "./kv/follow.ts";
 import { say } from "./say.ts";
+
+/** The service that it speaks to. */
+const SERVICE = "store";
 
 /** Something that `kv` does. */
 interface Action {
@@ -112,7 +115,7 @@ export const kv: Command = {
     { name: "VALUE", optional: true, repeats: true, about: "A value; for del, further keys." },
   ],
   flags: [
-    ...STORE_FLAGS,
+    ...clientFlags(SERVICE),
     { name: "ns", value: "NS", about: "Namespace that keys and channels are in, as users^42." },
     ...OWN_FLAGS,
   ],
@@ -131,10 +134,10 @@ export const kv: Command = {
     const problems = [...wordProblems(action, words), ...flagProblems(name, action, args.flags)];
     for (const problem of problems) say.error(problem);
     if (problems.length > 0) return 2;
-    const destination = storeOf(args);
-    if (destination === null) return 2;
+    const server = serverOf(args, SERVICE);
+    if (server === null) return 2;
     const value = action.takesValue ? await valueOf(words[1], args.flags.has("text")) : "";
-    const store = await StoreConnection.open(destination);
+    const store = await StoreConnection.open(server.to, server.config[SERVICE].token_file);
     try {
       const at = { ns: args.flags.get("ns")?.[0] };
       return await action.run({ store, words, value, flags: args.flags, at });

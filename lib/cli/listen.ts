@@ -2,9 +2,12 @@ import { printable } from "../host/content.ts";
 import { onSignals } from "../host/lifecycle.ts";
 import { type LineSink, LineSplitter } from "../net/lines.ts";
 import { type Command } from "./command.ts";
-import { CLIENT_FLAGS, Connection, destinationOf } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import { clientFlags, serverOf } from "./destination.ts";
 import { say } from "./say.ts";
 
+/** The service that it speaks to. */
+const SERVICE = "relay";
 /** No relay can be set to send longer lines. */
 const LINE_BYTES = 16 * 2 ** 20;
 
@@ -15,7 +18,7 @@ export const listen: Command = {
     "Control characters of what others send are shown as \\x1b. The relay's notices go to standard error.",
   ],
   flags: [
-    ...CLIENT_FLAGS,
+    ...clientFlags(SERVICE),
     { name: "json", about: "Print each envelope as it came, one a line." },
     { name: "count", value: "N", about: "End after so many lines." },
   ],
@@ -29,13 +32,13 @@ export const listen: Command = {
       say.error(`--count: found ${count}; allowed: a whole number from 1`);
       return 2;
     }
-    const to = destinationOf(args);
-    if (to === null) return 2;
+    const server = serverOf(args, SERVICE);
+    if (server === null) return 2;
     const { promise: ended, resolve: end } = Promise.withResolvers<number>();
     process.stdout.on("error", () => end(0));
     const ignoreSignals = onSignals({ stop: () => end(0), cut: () => process.exit(1) });
     const printer = new Printer(args.flags.has("json"), Number(count), () => end(0));
-    const connection = await Connection.open(to, (bytes, socket) => {
+    const connection = await Connection.open(server.to, (bytes, socket) => {
       if (printer.hear(bytes)) return;
       socket.pause();
       process.stdout.once("drain", () => socket.resume());

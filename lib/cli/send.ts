@@ -3,9 +3,12 @@ import { printable } from "../host/content.ts";
 import { systemClock } from "../host/clock.ts";
 import { NOTICES } from "../services/relay/envelope.ts";
 import { type Arguments, type Command } from "./command.ts";
-import { CLIENT_FLAGS, Connection, destinationOf } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import { clientFlags, serverOf } from "./destination.ts";
 import { say } from "./say.ts";
 
+/** The service that it speaks to. */
+const SERVICE = "relay";
 const TIMEOUT_SECONDS = 5;
 /** No notice is longer; longer lines are other people's. */
 const NOTICE_BYTES = 4096;
@@ -25,7 +28,7 @@ export const send: Command = {
     },
   ],
   flags: [
-    ...CLIENT_FLAGS,
+    ...clientFlags(SERVICE),
     {
       name: "timeout",
       value: "SECONDS",
@@ -42,10 +45,10 @@ export const send: Command = {
     const broken = args.operands.some((text) => text.includes("\n"));
     if (broken) say.error("TEXT: holds a newline, which no line can");
     if (seconds === null || broken) return 2;
-    const to = destinationOf(args);
-    if (to === null) return 2;
+    const server = serverOf(args, SERVICE);
+    if (server === null) return 2;
     const notices = new Notices();
-    const connection = await Connection.open(to, (bytes) => notices.hear(bytes));
+    const connection = await Connection.open(server.to, (bytes) => notices.hear(bytes));
     const well = await deliver(connection, args.operands, seconds);
     connection.close();
     return well && !notices.refused ? 0 : 1;

@@ -4,13 +4,12 @@ import { printable } from "../../host/content.ts";
 import { StartError } from "../../host/errors.ts";
 import { type LineSink, LineSplitter } from "../../net/lines.ts";
 import { tokenIn } from "../../net/token.ts";
-import { Connection, type StoreDestination } from "../connection.ts";
+import { Connection, inTime, notThere } from "../connection.ts";
+import type { Destination } from "../destination.ts";
 
 /** The variable of the environment that holds a token of the store. */
 export const STORE_TOKEN_VARIABLE = "SUMMONER_STORE_TOKEN";
 
-/** How long a server may take to show that it is a store. */
-const PATIENCE_MS = 5000;
 /** No value is that long. */
 const LINE_BYTES = 2 ** 29;
 
@@ -39,20 +38,25 @@ export function request(fields: Record<string, unknown>, json: Record<string, st
 /** A client of a store, which has shown that it is one, and has been shown a token where there is one to show. */
 export class StoreConnection {
   readonly address: string;
+  readonly #to: Destination;
   readonly #connection: Connection;
   readonly #inbox: Inbox;
   #lines: string[] = [];
 
-  /** @throws StartError in one line when no store lets us in */
+  /**
+   * @param tokenFile the file that `store.token_file` names, or ""
+   * @throws StartError in one line when no store lets us in
+   */
   static async open(
-    { to, settings }: StoreDestination,
+    to: Destination,
+    tokenFile: string,
     clock: Clock = systemClock,
   ): Promise<StoreConnection> {
-    const token = tokenFor(settings.token_file);
+    const token = tokenFor(tokenFile);
     const inbox = new Inbox();
     const opened = await Connection.open(to, (bytes, socket) => inbox.hear(bytes, socket), clock);
     void opened.closed.then(() => inbox.end());
-    const store = new StoreConnection(opened, inbox);
+    const store = new StoreConnection(to, opened, inbox);
     try {
       await store.#greet(clock);
       if (token !== null) await store.ask({ action: "AUTH", token });
@@ -63,7 +67,8 @@ export class StoreConnection {
     return store;
   }
 
-  private constructor(connection: Connection, inbox: Inbox) {
+  private constructor(to: Destination, connection: Connection, inbox: Inbox) {
+    this.#to = to;
     this.address = connection.address;
     this.#connection = connection;
     this.#inbox = inbox;
@@ -94,7 +99,7 @@ export class StoreConnection {
     const text = this.#lines.shift();
     if (text === undefined) throw new StartError(`${this.address} has closed the connection`);
     const holds = objectIn(text);
-    if (holds === null) throw this.#stranger();
+    if (holds === null) throw this.#noStore();
     if (holds["event"] !== "closed") return { text, holds };
     const why = printable(`${holds["message"]}`);
     throw new StartError(`${this.address} has closed the connection: ${why}`);
@@ -106,22 +111,14 @@ export class StoreConnection {
 
   /** A token and values are only for a store: what else listens there might pass them on. */
   async #greet(clock: Clock): Promise<void> {
-    const late = Promise.withResolvers<never>();
-    const cancel = clock.after(PATIENCE_MS, () =>
-      late.reject(this.#noStore(`no answer within ${PATIENCE_MS / 1000} s`)),
-    );
-    try {
-      const pong = await Promise.race([this.ask({ action: "PING" }), late.promise]);
-      if (pong !== "PONG") throw this.#stranger();
-    } finally {
-      cancel();
-    }
+    const pong = await inTime(this.ask({ action: "PING" }), this.#to, clock);
+    if (pong !== "PONG") throw this.#noStore();
   }
 
   #outcomeOf(answer: Line["holds"]): unknown {
     if (!("error" in answer)) {
       if ("result" in answer) return answer["result"];
-      throw this.#stranger();
+      throw this.#noStore();
     }
     const { code, message } = answer["error"] as { code: string; message: string };
     const hint =
@@ -129,12 +126,8 @@ export class StoreConnection {
     return new Refused(printable(`${code}`), printable(`${message}`) + hint);
   }
 
-  #stranger(): StartError {
-    return this.#noStore("it does not answer as one");
-  }
-
-  #noStore(why: string): StartError {
-    return new StartError(`no store on ${this.address}: ${why}`);
+  #noStore(): StartError {
+    return notThere(this.#to, "it does not answer as one");
   }
 }
 

@@ -1,0 +1,94 @@
+import { X509Certificate } from "node:crypto";
+import type { TLSOptions } from "bun";
+import { load, problemText } from "../config/load.ts";
+import { reachedAt } from "../config/loopback.ts";
+import { placeOf } from "../config/place.ts";
+import { isEnabled, MAIN_SERVICE } from "../config/services.ts";
+import { type Config, settings, type TlsSettings } from "../config/table.ts";
+import { StartError } from "../host/errors.ts";
+import { readPem, tlsOptions } from "../net/tls.ts";
+import { type Arguments, type Flag, SOURCES, sourcesOf } from "./command.ts";
+import { say } from "./say.ts";
+
+/** Where a server is, and how it is spoken to. */
+export interface Destination {
+  /** The service that should be there. */
+  readonly service: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: TLSOptions | null;
+  /** What proves that it is the right one; null takes any. */
+  readonly certificate: X509Certificate | null;
+}
+
+/** What a client of a service takes on its command line. */
+export function clientFlags(service: string): readonly Flag[] {
+  const insecure: Flag = { name: "insecure", about: "With TLS, take any certificate." };
+  if (service === MAIN_SERVICE.name) return [...SOURCES, insecure];
+  const of = (what: string, key: string) => `${what} of the ${service}; default ${service}.${key}.`;
+  return [
+    ...SOURCES.filter(({ name }) => name !== "host" && name !== "port"),
+    { name: "host", value: "HOST", about: of("Address", "host") },
+    { name: "port", value: "PORT", about: of("Port", "port") },
+    insecure,
+  ];
+}
+
+/** A server, and the configuration that tells where it is. */
+export interface Server {
+  readonly to: Destination;
+  readonly config: Config;
+}
+
+/**
+ * The server with this service that a command line names, or null when its
+ * configuration has problems, which have been told. Of the main service `--host`
+ * and `--port` are settings; any other may be off in the configuration when
+ * they tell where it is.
+ * @throws StartError when nothing tells where it is
+ */
+export function serverOf(args: Arguments, service: string): Server | null {
+  const { flags } = args;
+  const sources = sourcesOf(args);
+  const isMain = service === MAIN_SERVICE.name;
+  const loaded = load(
+    settings,
+    isMain ? sources : { ...sources, host: undefined, port: undefined },
+  );
+  for (const problem of loaded.problems) say.error(problemText(problem));
+  if (loaded.problems.length > 0) return null;
+  const { config, file } = loaded;
+  const where = file ?? "the defaults";
+  const named = !isMain && (flags.has("host") || flags.has("port"));
+  if (!named && !isEnabled(config, service)) {
+    throw new StartError(`the ${service} is off in ${where}`);
+  }
+  const place = placeOf(config, service);
+  const host = flags.get("host")?.[0] ?? place.host;
+  const port = Number(flags.get("port")?.[0] ?? place.port);
+  if (port === 0) {
+    throw new StartError(
+      `${place.prefix}port is 0 in ${where}, so nobody knows where the ${service} listens`,
+    );
+  }
+  const trust = trustOf(place.tls, args);
+  return { to: { service, host: reachedAt(host), port, ...trust }, config };
+}
+
+/** How a server with these settings is spoken to, and known for the right one. */
+function trustOf(tls: TlsSettings, args: Arguments): Pick<Destination, "tls" | "certificate"> {
+  if (tls.cert === "") return { tls: null, certificate: null };
+  const own = tls.require_client_cert ? tlsOptions(tls) : {};
+  const trusting = { ...own, rejectUnauthorized: false };
+  if (args.flags.has("insecure")) return { tls: trusting, certificate: null };
+  const chain = readPem(tls, "cert");
+  return { tls: { ...trusting, ca: chain }, certificate: certificateIn(chain, tls.cert) };
+}
+
+function certificateIn(chain: string, path: string): X509Certificate {
+  try {
+    return new X509Certificate(chain);
+  } catch {
+    throw new StartError(`tls.cert: ${path} holds no certificate`);
+  }
+}
