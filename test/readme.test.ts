@@ -7,7 +7,7 @@ import { settings } from "../lib/config/table.ts";
 import { HandClock } from "../lib/host/clock.ts";
 import { Program } from "../lib/host/lifecycle.ts";
 import { Log } from "../lib/host/log.ts";
-import { ask, boot, dial, NOBODY, until } from "./kit.ts";
+import { ask, boot, dial, ended, NOBODY, until } from "./kit.ts";
 import { everyPage } from "./pages.ts";
 
 const root = join(import.meta.dir, "..");
@@ -166,6 +166,30 @@ describe("the examples of the pages", () => {
     expect(await stays.next()).toBe("Warning: Server is shutting down.");
     await drained;
   });
+});
+
+test("the examples have no type errors", async () => {
+  const checked = join(folder, "checked");
+  const names = [...everyPage.matchAll(/^```ts\n\/\/ (\S+)$/gm)].map(([, name]) => name as string);
+  expect(names.length).toBeGreaterThan(8);
+  for (const name of names) {
+    await Bun.write(join(checked, name), Bun.file(await example(name)));
+  }
+  const compilerOptions = {
+    typeRoots: [join(root, "node_modules/@types")],
+    moduleDetection: "force",
+  };
+  const include = ["*.ts", join(root, "lib/**/*.d.ts")];
+  const tsconfig = { extends: join(root, "tsconfig.json"), compilerOptions, include };
+  await Bun.write(join(checked, "tsconfig.json"), JSON.stringify(tsconfig));
+  const check = Bun.spawn([process.execPath, "check"], {
+    cwd: checked,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const { out, err, code } = await ended(check);
+  expect([code, code === 0 ? "" : out + err]).toEqual([0, ""]);
 });
 
 /** What stands in the code block that follows a mark. */
