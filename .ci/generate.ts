@@ -14,6 +14,13 @@ import type { Entries } from "../lib/config/section.ts";
 /** What stands between `<!-- name: words -->` and `<!-- /name -->`, by name. */
 const BLOCKS: Readonly<Record<string, (entries: Entries, words: readonly string[]) => string>> = {
   settings: (entries, names) => renderReference(entries, names.length > 0 ? names : undefined),
+  services: (entries) =>
+    servicesOf(entries)
+      .map(
+        ({ name, about }) =>
+          `- [${titleOf(name)}](services/${name}/README.md): ${about.replace(/(?<=\.) .*/, "")}`,
+      )
+      .join("\n"),
   presets: () =>
     table(
       ["Preset", "What for"],
@@ -76,10 +83,13 @@ export async function generate(root: string, entries: Entries): Promise<Generate
   return { files, problems };
 }
 
+function titleOf(name: string): string {
+  return name.slice(0, 1).toUpperCase() + name.slice(1);
+}
+
 /** What a service's page begins as. */
 function firstPage(name: string, about: string): string {
-  const title = name.slice(0, 1).toUpperCase() + name.slice(1);
-  return `# ${title}\n\n${about}\n\n## Settings\n\n<!-- settings: ${name} -->\n<!-- /settings -->\n`;
+  return `# ${titleOf(name)}\n\n${about}\n\n## Settings\n\n<!-- settings: ${name} -->\n<!-- /settings -->\n`;
 }
 
 const MARK = /^<!-- ([\w-]+)(?:: (.*))? -->$/gm;

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import packageFile from "../package.json";
 import { readArguments } from "../lib/cli/args.ts";
@@ -50,10 +51,21 @@ test("every link of every page leads somewhere", async () => {
   expect(followed).toBeGreaterThan(30);
 });
 
-test("every page is linked from README.md, which is at most 8 kB long", () => {
-  for (const path of pages.keys()) {
-    if (path !== "README.md") expect(readme).toContain(`](${path}`);
+test("every file and folder that a page names is there", () => {
+  const named = [...everyPage.matchAll(/(?:`|^)((?:lib|test|\.ci)\/[\w./-]*)/gm)];
+  expect(named.length).toBeGreaterThan(10);
+  for (const [, path = ""] of named)
+    expect([path, existsSync(join(ROOT, path))]).toEqual([path, true]);
+});
+
+test("README.md, from which links lead to every page, is at most 8 kB long", () => {
+  const reached = new Set(["README.md"]);
+  for (const path of reached) {
+    for (const [, link = ""] of (pages.get(path) ?? "").matchAll(/\]\(([^)#]+\.md)/g)) {
+      reached.add(normalize(join(dirname(path), link)).replaceAll("\\", "/"));
+    }
   }
+  expect([...reached].toSorted()).toEqual([...pages.keys()].toSorted());
   expect(Buffer.byteLength(readme)).toBeLessThanOrEqual(8000);
 });
 
