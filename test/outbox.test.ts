@@ -120,4 +120,63 @@ describe("the outbox", () => {
     expect(outbox.bytes).toBe(0);
     expect(pinned.bytes).toBe(0);
   });
+
+  test("keeps just the rest of a piece that was sent in part", () => {
+    const pinned = new Pinned();
+    const outbox = new Outbox();
+    for (const text of ["a\nb\nc", "d\ne", "f"])
+      outbox.push(sharedOf(text, pinned), 0, text.length);
+    outbox.flush(new ScriptedSink(() => 6));
+    outbox.keepPiece();
+    const rest = new ScriptedSink((length) => length);
+    outbox.flush(rest);
+    expect(rest.text()).toBe("\ne");
+    outbox.push(sharedOf("g", pinned), 0, 1);
+    outbox.keepPiece();
+    expect(outbox.bytes).toBe(0);
+    expect(pinned.bytes).toBe(0);
+  });
+});
+
+describe("an outbox of whole messages", () => {
+  /** Takes so many messages, then none. */
+  function sinkOf(room: number) {
+    const messages: string[] = [];
+    return {
+      messages,
+      write(bytes: Uint8Array, offset: number, length: number) {
+        if (messages.length === room) return -1;
+        messages.push(Buffer.from(bytes.subarray(offset, offset + length)).toString());
+        return length;
+      },
+    };
+  }
+
+  test("joins none to another, and counts and sends empty ones", () => {
+    const pinned = new Pinned();
+    const outbox = new Outbox(true);
+    for (const text of ["one", "", "two", ""]) outbox.push(sharedOf(text, pinned), 0, text.length);
+    const sink = sinkOf(1);
+    expect(outbox.flush(sink)).toBe(false);
+    expect(outbox.blocked).toBe(true);
+    expect(outbox.bytes).toBeGreaterThan(3);
+    const rest = sinkOf(Infinity);
+    expect(outbox.flush(rest)).toBe(true);
+    expect([...sink.messages, ...rest.messages]).toEqual(["one", "", "two", ""]);
+    expect(outbox.bytes).toBe(0);
+    outbox.push(sharedOf("", pinned), 0, 0);
+    expect(outbox.bytes).toBeGreaterThan(0);
+    expect(outbox.flush(sinkOf(0))).toBe(false);
+    expect(outbox.flush(rest)).toBe(true);
+    expect(rest.messages.length).toBe(4);
+    expect(pinned.bytes).toBe(0);
+  });
+
+  test("none is ever sent in part: nothing is kept for a last word to follow", () => {
+    const outbox = new Outbox(true);
+    for (const text of ["one", "two"]) outbox.push(sharedOf(text, new Pinned()), 0, 3);
+    outbox.flush(sinkOf(1));
+    outbox.keepLine();
+    expect(outbox.bytes).toBe(0);
+  });
 });

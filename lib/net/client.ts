@@ -144,6 +144,16 @@ export class Client {
     this.flush();
   }
 
+  /** Tells this client, as the last thing it is sent, why it is closed. */
+  tell(notice: string): void {
+    if (notice !== "") this.send(notice);
+  }
+
+  /** Forgets what waits, but for the rest of a message that was sent in part. */
+  keepBegun(): void {
+    this.outbox.keepLine();
+  }
+
   /** Writes what waits, unless the wire is known to be full. @returns whether nothing waits any more */
   flush(): boolean {
     const { outbox } = this;

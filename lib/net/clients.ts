@@ -115,7 +115,7 @@ export class Clients<C extends Client> {
       this.turnedAway(refused.reason, client.address);
       client.state = "closing";
       client.reason = refused.reason;
-      client.send(refused.notice);
+      client.tell(refused.notice);
       this.#lingering.add(client);
     } else this.#begin(client);
     return client;
@@ -186,7 +186,7 @@ export class Clients<C extends Client> {
   /** Ends a client: it dies at once, then its notice and what else it is owed leave within a second. */
   close(client: C, reason: CloseReason, notice = ""): void {
     if (!this.#die(client, reason)) return;
-    if (notice !== "") client.send(notice);
+    client.tell(notice);
     this.#lingering.add(client);
   }
 
@@ -199,10 +199,10 @@ export class Clients<C extends Client> {
   /** Ends a client that does not take what it is sent: its notice leaves only if its wire takes it at once. */
   closeSlow(client: C, notice: string): void {
     if (!this.#die(client, "slow")) return;
-    client.outbox.keepLine();
+    client.keepBegun();
     client.outbox.blocked = false;
-    client.send(notice);
-    if (client.outbox.bytes === 0) this.#lingering.add(client);
+    client.tell(notice);
+    if (client.flush()) this.#lingering.add(client);
     else this.#lingering.end(client, "terminate");
   }
 
@@ -236,7 +236,7 @@ export class Clients<C extends Client> {
     this.#lingering.unbound();
     for (const client of this.all) {
       if (!this.#die(client, "shutdown")) continue;
-      client.send(notice);
+      client.tell(notice);
       this.#lingering.add(client, deadlineMs);
     }
     await this.#lingering.empty();

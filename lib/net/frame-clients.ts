@@ -10,6 +10,15 @@ export class FrameClient extends Client {
   sendFrame(bytes: Uint8Array, start?: number, end?: number): void {
     this.send(framed(bytes, start, end));
   }
+
+  /** A notice is a frame as others are; a service whose clients know of none says nothing. */
+  override tell(notice: string): void {
+    if (notice !== "") this.sendFrame(Buffer.from(notice.trimEnd()));
+  }
+
+  override keepBegun(): void {
+    this.outbox.keepPiece();
+  }
 }
 
 /**

@@ -65,6 +65,9 @@ const SMALL = 2048;
 /** Pieces shorter than this are gathered into one write: below it, copying costs less than a system call. */
 const GATHER = 16 * 1024;
 
+/** What a message of its own counts besides its bytes, so that empty ones count too. */
+const MESSAGE_BYTES = 2;
+
 const NEWLINE = 10;
 
 const scratch = Buffer.allocUnsafeSlow(64 * 1024);
@@ -79,7 +82,9 @@ export class Outbox {
   blocked = false;
   #pieces: Piece[] = [];
   #head = 0;
+  /** Whether the last byte that was taken stood within a line, or within a piece. */
   #midLine = false;
+  #midPiece = false;
   readonly #whole: boolean;
 
   /** @param whole whether each piece is written alone and whole, as a message of its own */
@@ -89,9 +94,9 @@ export class Outbox {
 
   /** Appends a range of a shared buffer. */
   push(source: SharedBytes, start: number, end: number): void {
-    if (start >= end) return;
+    if (start >= end && !this.#whole) return;
     source.refs++;
-    this.bytes += end - start;
+    this.bytes += end - start + (this.#whole ? MESSAGE_BYTES : 0);
     this.#pieces.push({ source, start, end });
   }
 
@@ -99,9 +104,14 @@ export class Outbox {
   flush(sink: Sink): boolean {
     while (this.bytes > this.held) {
       const first = this.#pieces[this.#head] as Piece;
+      if (this.#whole) {
+        if (this.#flushMessage(first, sink)) continue;
+        this.blocked = true;
+        return false;
+      }
       const free = this.bytes - this.held;
       const length = Math.min(first.end - first.start, free);
-      const alone = this.#whole || length >= GATHER || length === free;
+      const alone = length >= GATHER || length === free;
       const given = alone ? length : this.#gather(free);
       const taken = alone
         ? sink.write(first.source.bytes, first.start, length)
@@ -143,13 +153,29 @@ export class Outbox {
       first.start += used;
       taken -= used;
       this.#midLine = first.source.bytes[first.start - 1] !== NEWLINE;
-      if (used < length) {
+      this.#midPiece = used < length;
+      if (this.#midPiece) {
         unpin(first);
       } else {
         first.source.release();
         this.#head++;
       }
     }
+    this.#trim();
+  }
+
+  /** @returns whether the sink took the message; it takes all of one or nothing */
+  #flushMessage({ source, start, end }: Piece, sink: Sink): boolean {
+    if (sink.write(source.bytes, start, end - start) < end - start) return false;
+    source.release();
+    this.#head++;
+    this.bytes -= end - start + MESSAGE_BYTES;
+    this.#trim();
+    return true;
+  }
+
+  /** Drops the places of pieces that have been sent. */
+  #trim(): void {
     if (this.#head === this.#pieces.length) {
       this.#pieces.length = 0;
       this.#head = 0;
@@ -161,17 +187,30 @@ export class Outbox {
 
   /** Forgets everything but the rest of a line that was sent in part, so that a last word can follow it. */
   keepLine(): void {
+    this.#keep(this.#midLine, ({ source, start, end }) => {
+      const newline = source.bytes.indexOf(NEWLINE, start);
+      return newline >= 0 && newline < end ? newline + 1 : -1;
+    });
+  }
+
+  /** The same for a piece that was sent in part. */
+  keepPiece(): void {
+    this.#keep(this.#midPiece, ({ end }) => end);
+  }
+
+  /** @param endIn where that ends of which the sink has taken a part; -1 when it does not end in a piece */
+  #keep(begun: boolean, endIn: (piece: Piece) => number): void {
     const kept: Piece[] = [];
     let bytes = 0;
-    let open = this.#midLine;
+    let open = begun;
     for (const piece of this.#pieces.slice(this.#head)) {
       if (!open) {
         piece.source.release();
         continue;
       }
-      const newline = piece.source.bytes.indexOf(NEWLINE, piece.start);
-      if (newline >= 0 && newline < piece.end) {
-        piece.end = newline + 1;
+      const end = endIn(piece);
+      if (end >= 0) {
+        piece.end = end;
         open = false;
       }
       kept.push(piece);

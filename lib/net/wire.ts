@@ -3,7 +3,10 @@
  * WebSocket. Bun's `Socket` is one as it is.
  */
 export interface Wire {
-  /** Whether each piece that is written is a message of its own, which nothing may be joined to. */
+  /**
+   * Whether each piece that is written is a message of its own, which nothing
+   * may be joined to. Such a wire takes all of one, or none of it and says -1.
+   */
   readonly whole?: boolean;
   /** Bytes that it has taken and not passed on yet; a TCP socket keeps none. */
   readonly waiting?: number;
