@@ -882,6 +882,10 @@ describe("the place of a service", () => {
     const own = ["store.tls.cert=own.crt", "store.access.allow=['10.0.0.0/8']"];
     expect(stored(...sets, ...own).tls).toMatchObject({ cert: "own.crt", key: "all.key" });
     expect(stored(...sets, ...own).access).toEqual({ allow: ["10.0.0.0/8"], deny: ["::1"] });
+    expect(["cert", "key"].map(stored(...sets, ...own).tlsKey as (key: string) => string)).toEqual([
+      "store.tls.cert",
+      "tls.key",
+    ]);
     expect(relayed(...sets, ...own).tls).toMatchObject({ cert: "all.crt", key: "all.key" });
     expect(relayed(...sets, ...own).access).toEqual({ allow: [], deny: ["::1"] });
   });
@@ -906,6 +910,6 @@ describe("the place of a service", () => {
     const { tls, access } = config;
     const limits = { clients: 0, clientsPerAddress: 0 };
     const where = { name: "tally", prefix: "tally.", host: "::1", port: 7 };
-    expect(placeOf(config, "tally")).toEqual({ ...where, tls, access, limits });
+    expect(placeOf(config, "tally")).toMatchObject({ ...where, tls, access, limits });
   });
 });

@@ -4,9 +4,9 @@ import { load, problemText } from "../config/load.ts";
 import { reachedAt } from "../config/loopback.ts";
 import { placeOf } from "../config/place.ts";
 import { isEnabled, MAIN_SERVICE } from "../config/services.ts";
-import { type Config, settings, type TlsSettings } from "../config/table.ts";
+import { type Config, settings } from "../config/table.ts";
 import { StartError } from "../host/errors.ts";
-import { readPem, tlsOptions } from "../net/tls.ts";
+import { readPem, tlsOptions, type TlsPlace } from "../net/tls.ts";
 import { type Arguments, type Flag, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
 
@@ -71,17 +71,18 @@ export function serverOf(args: Arguments, service: string): Server | null {
       `${place.prefix}port is 0 in ${where}, so nobody knows where the ${service} listens`,
     );
   }
-  const trust = trustOf(place.tls, args);
+  const trust = trustOf(place, args);
   return { to: { service, host: reachedAt(host), port, ...trust }, config };
 }
 
 /** How a server with these settings is spoken to, and known for the right one. */
-function trustOf(tls: TlsSettings, args: Arguments): Pick<Destination, "tls" | "certificate"> {
+function trustOf(place: TlsPlace, args: Arguments): Pick<Destination, "tls" | "certificate"> {
+  const { tls } = place;
   if (tls.cert === "") return { tls: null, certificate: null };
-  const own = tls.require_client_cert ? tlsOptions(tls) : {};
+  const own = tls.require_client_cert ? tlsOptions(place) : {};
   const trusting = { ...own, rejectUnauthorized: false };
   if (args.flags.has("insecure")) return { tls: trusting, certificate: null };
-  const chain = readPem(tls, "cert");
+  const chain = readPem(place, "cert");
   return { tls: { ...trusting, ca: chain }, certificate: certificateIn(chain, tls.cert) };
 }
 

@@ -48,7 +48,8 @@ export class Remote {
 
   /** @throws StartError when the configuration does not tell where it is */
   constructor({ config, file }: Served) {
-    const { prefix, host, port, tls } = placeOf(config, SERVICE);
+    const place = placeOf(config, SERVICE);
+    const { prefix, host, port, tls } = place;
     const where = file ?? "the defaults";
     if (!isEnabled(config, SERVICE)) {
       throw new StartError(
@@ -61,7 +62,7 @@ export class Remote {
       );
     }
     this.address = addressText(reachedAt(host), port);
-    this.#ca = tls.cert === "" ? null : readPem(tls, "cert");
+    this.#ca = tls.cert === "" ? null : readPem(place, "cert");
     this.#origin = `${this.#ca === null ? "http" : "https"}://${this.address}`;
     this.#token = tokenOf(config);
   }

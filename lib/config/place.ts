@@ -10,6 +10,8 @@ export interface Place {
   readonly host: string;
   readonly port: number;
   readonly tls: TlsSettings;
+  /** The full name of a key of `tls`: `store.tls.cert` where the service has its own, else `tls.cert`. */
+  tlsKey(key: keyof TlsSettings): string;
   readonly access: AccessSettings;
   readonly limits: {
     /** 0: what the limit of open files allows. */
@@ -46,6 +48,7 @@ export function placeOf(config: Whole, name: string): Place {
     host: own.host ?? config.host,
     port: own.port ?? config.port,
     tls: own.tls ? overlay(config.tls, own.tls) : config.tls,
+    tlsKey: (key) => ((own.tls?.[key] ?? null) === null ? `tls.${key}` : `${name}.tls.${key}`),
     access: own.access ? overlay(config.access, own.access) : config.access,
     limits: {
       clients: own.max_clients ?? 0,
@@ -62,6 +65,7 @@ export function openPlace(name: string, host: string, port: number): Place {
     host,
     port,
     tls: { cert: "", key: "", passphrase: "", ca: "", require_client_cert: false },
+    tlsKey: (key) => key,
     access: { allow: [], deny: [] },
     limits: { clients: 0, clientsPerAddress: 0 },
   };

@@ -75,7 +75,7 @@ export class HttpServer {
     { clock, log }: { clock: Clock; log: HttpLog },
   ) {
     this.#place = place;
-    this.#tls = tlsOptions(place.tls);
+    this.#tls = tlsOptions(place);
     this.#settings = settings;
     this.#access = accessOf(place);
     this.#answer = answer;
@@ -121,7 +121,7 @@ export class HttpServer {
    * @throws Error when TLS does not work; everything stays as it was
    */
   configure(place: Place, settings: HttpSettings): void {
-    const tls = tlsOptions(place.tls);
+    const tls = tlsOptions(place);
     const changed = JSON.stringify(this.#tls) !== JSON.stringify(tls);
     if (changed && tls) probeTls(tls);
     this.#place = place;
@@ -150,7 +150,6 @@ export class HttpServer {
   }
 
   #listen(host: string, port: number): Server<undefined> {
-    const { name, prefix } = this.#place;
     const { maxBodyBytes, requestTimeoutMs } = this.#settings;
     const idle = Math.ceil(requestTimeoutMs / 1000) + IDLE_SLACK_SECONDS;
     try {
@@ -167,7 +166,7 @@ export class HttpServer {
         ...(this.#tls ? { tls: this.#tls } : {}),
       });
     } catch (error) {
-      throw listenError(name, { host, port }, prefix, error);
+      throw listenError(this.#place, { host, port }, error);
     }
   }
 

@@ -6,7 +6,6 @@ import type {
   TLSOptions,
 } from "bun";
 import type { Place } from "../config/place.ts";
-import type { TlsSettings } from "../config/table.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Log } from "../host/log.ts";
 import type { Address, Health } from "../host/service.ts";
@@ -67,7 +66,7 @@ export class Listener<C extends Client> {
     this.#inherited = options.inherits ? inheritedSocket(place.name) : null;
     this.#again = new Relisten(place.name, { clock, log });
     const { host, port } = this.#inherited?.address ?? place;
-    this.#socket = this.#listen(host, port, place.tls);
+    this.#socket = this.#listen(host, port);
     this.address = { host, port: this.#inherited ? port : this.#socket.port };
     this.#stopSweeping = clock.every(SWEEP_MS, () => this.#sweep());
   }
@@ -78,7 +77,7 @@ export class Listener<C extends Client> {
    * @throws Error when TLS does not work; everything stays as it was
    */
   configure(place: Place): void {
-    const tls = tlsOptions(place.tls);
+    const tls = tlsOptions(place);
     const changed =
       JSON.stringify(this.#place.tls) !== JSON.stringify(place.tls) ||
       JSON.stringify(this.#tls) !== JSON.stringify(tls);
@@ -106,8 +105,8 @@ export class Listener<C extends Client> {
 
   // --- listening
 
-  #listen(host: string, port: number, settings: TlsSettings): TCPSocketListener<Connection<C>> {
-    const tls = tlsOptions(settings);
+  #listen(host: string, port: number): TCPSocketListener<Connection<C>> {
+    const tls = tlsOptions(this.#place);
     const at = this.#inherited ? { fd: this.#inherited.duplicate() } : { hostname: host, port };
     try {
       const socket = Bun.listen<Connection<C>>({
@@ -120,8 +119,7 @@ export class Listener<C extends Client> {
       this.#tls = tls;
       return socket;
     } catch (error) {
-      const { name, prefix } = this.#place;
-      throw listenError(name, { host, port }, prefix, error);
+      throw listenError(this.#place, { host, port }, error);
     }
   }
 
@@ -130,7 +128,7 @@ export class Listener<C extends Client> {
     const { host, port } = this.address;
     this.#socket.stop();
     const listen = () => {
-      this.#socket = this.#listen(host, port, this.#place.tls);
+      this.#socket = this.#listen(host, port);
     };
     this.#again.begin(listen, this.#options.relistenMs);
   }

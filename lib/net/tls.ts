@@ -1,22 +1,26 @@
 import { readFileSync } from "node:fs";
 import type { TLSOptions } from "bun";
-import type { TlsSettings } from "../config/table.ts";
+import type { Place } from "../config/place.ts";
 import { reasonOf } from "../config/reason.ts";
 import { StartError } from "../host/errors.ts";
 
-/** What a file of `[tls]` holds. @throws StartError naming the key when it cannot be read */
-export function readPem(settings: TlsSettings, key: "cert" | "key" | "ca"): string {
+/** The TLS of a place, with the names of its keys. */
+export type TlsPlace = Pick<Place, "tls" | "tlsKey">;
+
+/** The text of a file that the TLS of a place names. @throws StartError naming the key when it cannot be read */
+export function readPem({ tls, tlsKey }: TlsPlace, key: "cert" | "key" | "ca"): string {
   try {
-    return readFileSync(settings[key], "utf8");
+    return readFileSync(tls[key], "utf8");
   } catch (error) {
-    throw new StartError(`tls.${key}: cannot read ${settings[key]}: ${reasonOf(error)}`);
+    throw new StartError(`${tlsKey(key)}: cannot read ${tls[key]}: ${reasonOf(error)}`);
   }
 }
 
-/** @throws StartError naming the key whose file cannot be read */
-export function tlsOptions(settings: TlsSettings): TLSOptions | undefined {
+/** What Bun needs for the TLS of a place; undefined where it has none. @throws StartError naming the key whose file cannot be read */
+export function tlsOptions(place: TlsPlace): TLSOptions | undefined {
+  const { tls: settings } = place;
   if (settings.cert === "") return undefined;
-  const file = (key: "cert" | "key" | "ca") => readPem(settings, key);
+  const file = (key: "cert" | "key" | "ca") => readPem(place, key);
   return {
     cert: file("cert"),
     key: file("key"),

@@ -86,7 +86,8 @@ export function isEncrypted(path: string): boolean {
 /** Why a certificate and its key do not work, or null. */
 export function pairTrouble(cert: string, key: string, passphrase: string): string | null {
   try {
-    const tls = tlsOptions({ cert, key, passphrase, ca: "", require_client_cert: false });
+    const settings = { cert, key, passphrase, ca: "", require_client_cert: false };
+    const tls = tlsOptions({ tls: settings, tlsKey: (name) => `tls.${name}` });
     if (tls) probeTls(tls);
     return null;
   } catch (error) {
