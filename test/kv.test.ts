@@ -618,7 +618,7 @@ describe("where the store is", () => {
     ],
     [
       '[store]\nenabled = true\ntls = { cert = "x", key = "x" }',
-      "tls.cert: cannot read x: there is no such file",
+      "store.tls.cert: cannot read x: there is no such file",
     ],
   ])("%j is one line, and 1", async (settings, why) => {
     expect(await kv(["get", "a"], { cwd: folderWith(`${settings}\n`) })).toEqual(failed(why));
