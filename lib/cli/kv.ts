@@ -103,7 +103,7 @@ export const kv: Command = {
   more: [
     "get KEY, set KEY [VALUE], del KEY ..., keys [PREFIX], watch [PATTERN], publish CHANNEL [VALUE], subscribe CHANNEL. ^ separates the parts of a key; a pattern is a key, or ends in ^* for all below; * is everything.",
     "VALUE is JSON if it reads as JSON, else a text; without it standard input is read to its end. What is printed is for a person in a terminal, and otherwise one line of JSON for each value or event.",
-    `The token is that of ${STORE_TOKEN_VARIABLE} in the environment, or else of store.token_file.`,
+    `The token is that of ${STORE_TOKEN_VARIABLE} in the environment, or else of ${SERVICE}.token_file.`,
   ],
   operands: [
     { name: "ACTION", choices: Object.keys(ACTIONS), about: `${Object.keys(ACTIONS).join(", ")}.` },
@@ -137,12 +137,13 @@ export const kv: Command = {
     const server = serverOf(args, SERVICE);
     if (server === null) return 2;
     const value = action.takesValue ? await valueOf(words[1], args.flags.has("text")) : "";
-    const store = await StoreConnection.open(server.to, server.config[SERVICE].token_file);
+    const { to, config } = server;
+    const connection = await StoreConnection.open(to, config[SERVICE].token_file);
     try {
       const at = { ns: args.flags.get("ns")?.[0] };
-      return await action.run({ store, words, value, flags: args.flags, at });
+      return await action.run({ connection, words, value, flags: args.flags, at });
     } finally {
-      store.close();
+      connection.close();
     }
   },
 };

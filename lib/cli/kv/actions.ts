@@ -9,7 +9,7 @@ const PAGE_WITH_VALUES = 100;
 
 /** What an action finds around it. */
 export interface Call {
-  readonly store: StoreConnection;
+  readonly connection: StoreConnection;
   /** The words that follow the action. */
   readonly words: readonly string[];
   /** VALUE as JSON, where the action takes one. */
@@ -26,34 +26,37 @@ export function numberOf(flags: Arguments["flags"], name: string): number | unde
 }
 
 /** Prints a value. */
-export async function get({ store, words: [key], flags, at }: Call): Promise<number> {
+export async function get({ connection, words: [key], flags, at }: Call): Promise<number> {
   const [or] = flags.get("or") ?? [];
   const otherwise = or === undefined ? {} : { default: contentAsJson(or) };
-  const value = await store.ask({ action: "GET", key, ...at, meta: flags.has("meta") }, otherwise);
+  const value = await connection.ask(
+    { action: "GET", key, ...at, meta: flags.has("meta") },
+    otherwise,
+  );
   await print(`${valueShown(value, flags.has("text"))}\n`);
   return 0;
 }
 
 /** Sets a value. */
-export async function set({ store, words: [key], value, flags, at }: Call): Promise<number> {
+export async function set({ connection, words: [key], value, flags, at }: Call): Promise<number> {
   const seconds = numberOf(flags, "ttl");
   const conditions = {
     ttl_ms: seconds === undefined ? undefined : Math.round(seconds * 1000),
     if_absent: flags.has("if-absent"),
     if_version: numberOf(flags, "if-version"),
   };
-  await store.ask({ action: "SET", key, ...at, ...conditions }, { value });
+  await connection.ask({ action: "SET", key, ...at, ...conditions }, { value });
   if (toTerminal && !flags.has("quiet")) await print("OK\n");
   return 0;
 }
 
 /** Removes keys, and prints how many there were. */
-export async function del({ store, words, flags, at }: Call): Promise<number> {
+export async function del({ connection, words, flags, at }: Call): Promise<number> {
   const tree = flags.has("tree");
   const requests = words.map((key) => request({ action: "DEL", key, ...at, tree }));
   let removed = 0;
   let failure: Refused | null = null;
-  for await (const result of store.askAll(requests)) {
+  for await (const result of connection.askAll(requests)) {
     if (!(result instanceof Refused)) removed += result as number;
     else if (result.code !== "NOT_FOUND") failure ??= result;
   }
@@ -63,15 +66,15 @@ export async function del({ store, words, flags, at }: Call): Promise<number> {
 }
 
 /** Lists keys, a page at a time. */
-export async function keys({ store, words: [prefix], flags, at }: Call): Promise<number> {
+export async function keys({ connection, words: [prefix], flags, at }: Call): Promise<number> {
   const withValues = flags.has("values");
   let left = numberOf(flags, "limit") ?? Infinity;
   let cursor: string | null | undefined;
   while (cursor !== null && left > 0) {
     const limit = Math.min(withValues ? PAGE_WITH_VALUES : PAGE, left);
     const asked = { action: "KEYS", ...at, prefix, cursor, limit };
-    const page = (await store.ask(asked)) as { keys: string[]; cursor: string | null };
-    const listed = withValues ? listValues(store, page.keys, at) : list(page.keys);
+    const page = (await connection.ask(asked)) as { keys: string[]; cursor: string | null };
+    const listed = withValues ? listValues(connection, page.keys, at) : list(page.keys);
     if (!(await listed)) return 0;
     left -= page.keys.length;
     cursor = page.cursor;
@@ -86,13 +89,13 @@ function list(names: readonly string[]): Promise<boolean> {
 
 /** Prints keys with their values, but those that have gone meanwhile. @returns false when nobody reads any more */
 async function listValues(
-  store: StoreConnection,
+  connection: StoreConnection,
   names: readonly string[],
   at: Call["at"],
 ): Promise<boolean> {
   const requests = names.map((key) => request({ action: "GET", key, ...at }));
   let index = 0;
-  for await (const value of store.askAll(requests)) {
+  for await (const value of connection.askAll(requests)) {
     const name = names[index++] as string;
     if (!(value instanceof Refused)) {
       const line = `${textShown(name)}\t${jsonShown(JSON.stringify(value))}\n`;
@@ -103,7 +106,7 @@ async function listValues(
 }
 
 /** Sends a message, and prints how many it went to. */
-export async function publish({ store, words: [channel], value, at }: Call): Promise<number> {
-  await print(`${await store.ask({ action: "PUBLISH", channel, ...at }, { value })}\n`);
+export async function publish({ connection, words: [channel], value, at }: Call): Promise<number> {
+  await print(`${await connection.ask({ action: "PUBLISH", channel, ...at }, { value })}\n`);
   return 0;
 }

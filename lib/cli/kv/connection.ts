@@ -44,7 +44,7 @@ export class StoreConnection {
   #lines: string[] = [];
 
   /**
-   * @param tokenFile the file that `store.token_file` names, or ""
+   * @param tokenFile the file with a token that its settings name, or ""
    * @throws StartError in one line when no store lets us in
    */
   static async open(
@@ -52,7 +52,7 @@ export class StoreConnection {
     tokenFile: string,
     clock: Clock = systemClock,
   ): Promise<StoreConnection> {
-    const token = tokenFor(tokenFile);
+    const token = tokenFor(tokenFile, `${to.service}.token_file`);
     const inbox = new Inbox();
     const opened = await Connection.open(to, (bytes, socket) => inbox.hear(bytes, socket), clock);
     void opened.closed.then(() => inbox.end());
@@ -122,7 +122,9 @@ export class StoreConnection {
     }
     const { code, message } = answer["error"] as { code: string; message: string };
     const hint =
-      code === "AUTH_REQUIRED" ? `; set ${STORE_TOKEN_VARIABLE} or store.token_file` : "";
+      code === "AUTH_REQUIRED"
+        ? `; set ${STORE_TOKEN_VARIABLE} or ${this.#to.service}.token_file`
+        : "";
     return new Refused(printable(`${code}`), printable(`${message}`) + hint);
   }
 
@@ -131,10 +133,10 @@ export class StoreConnection {
   }
 }
 
-function tokenFor(file: string): string | null {
+function tokenFor(file: string, key: string): string | null {
   const variable = process.env[STORE_TOKEN_VARIABLE];
   if (variable) return variable;
-  return file === "" ? null : tokenIn(file, "store.token_file");
+  return file === "" ? null : tokenIn(file, key);
 }
 
 function objectIn(text: string): Line["holds"] | null {

@@ -22,20 +22,20 @@ export async function follow(
 
 async function subscription(
   to: object,
-  { store, flags, at }: Omit<Call, "words">,
+  { connection, flags, at }: Omit<Call, "words">,
 ): Promise<number> {
   const since = numberOf(flags, "since");
-  const answer = await store.ask({ action: "SUBSCRIBE", ...to, ...at, since });
+  const answer = await connection.ask({ action: "SUBSCRIBE", ...to, ...at, since });
   const { subscribed, lost } = answer as { subscribed: string; lost?: number | null };
   if (toTerminal) {
-    say.log(`listening to ${printable(subscribed)} on ${store.address}; Ctrl-C ends it`);
+    say.log(`listening to ${printable(subscribed)} on ${connection.address}; Ctrl-C ends it`);
   }
   if (lost === null) say.warn(`the store cannot tell what it has sent since ${since}`);
   else if (lost) say.warn(`${counted(lost, "message")} since ${since} are not kept any more`);
   const shown = toTerminal && !flags.has("json") ? told : ({ text }: Line) => jsonShown(text);
   const most = numberOf(flags, "count") ?? Infinity;
   for (let printed = 0; printed < most; printed++) {
-    if (!(await print(`${shown(await store.next())}\n`))) break;
+    if (!(await print(`${shown(await connection.next())}\n`))) break;
   }
   return 0;
 }

@@ -1,37 +1,9 @@
 import { resolve } from "node:path";
 import type { Clock } from "../../host/clock.ts";
 import type { Health } from "../../host/service.ts";
-import type { Lent, OwnedShared, SharedAnswer, SharedRequest } from "./shared.ts";
-import { DEADLINE_MS, type Logger, overdue, type Stage, type TickerStatus } from "./ticker.ts";
-
-/** What the main thread tells the Worker. `run` comes first and once. */
-export type ToWorker =
-  | { kind: "run"; href: string; name: string }
-  /** Answered by a report at once, unless the Worker hangs. */
-  | { kind: "ping" }
-  | { kind: "stop" }
-  | SharedAnswer;
-
-/** How the Worker's ticker is. */
-export interface Report {
-  kind: "report";
-  /** What of the user's is being run, if anything. */
-  stage: "load" | Stage | null;
-  /** Null until the module has been loaded. */
-  ticker: { status: TickerStatus; deadlineMs: number } | null;
-}
-
-/** What the Worker tells the main thread, each wrapped as `{ ofTicker: message }`. */
-export type FromWorker =
-  | Report
-  | { kind: "log"; level: "info" | "warning" | "error"; message: string }
-  /** An error in the user's code that the ticker lives on with. */
-  | { kind: "bug"; context: string; stack: string }
-  /** An error it does not live on with: `reason` in one line, and the stack if there is one. */
-  | { kind: "failed"; reason: string; stack: string | null }
-  /** The ticks have ended and the stop hook has run. */
-  | { kind: "stopped" }
-  | SharedRequest;
+import type { Lent, OwnedShared } from "./shared.ts";
+import type { FromWorker, Report, ToWorker } from "./ticker-messages.ts";
+import { DEADLINE_MS, type Logger, overdue, type TickerStatus } from "./ticker.ts";
 
 /** How often a Worker is asked for a sign of life, in milliseconds. */
 const CHECK_MS = 1000;
