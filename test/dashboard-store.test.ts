@@ -1,66 +1,31 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { TOKEN_VARIABLE } from "../lib/config/sections/web.ts";
-import type { Config } from "../lib/config/table.ts";
-import { Program } from "../lib/host/lifecycle.ts";
-import { Log } from "../lib/host/log.ts";
-import type { Address, Running, Service } from "../lib/host/service.ts";
-import { Relay } from "../lib/services/relay/relay.ts";
-import { Store } from "../lib/services/store/store.ts";
-import { web } from "../lib/services/web/web.ts";
-import { ask, clientsOf, configOf, dial, heard, NOBODY, type Peer, until } from "./kit.ts";
+import { ask, boot, heard, type Peer, until } from "./kit.ts";
 import { BROWSER, clock, FAINT, STATUS, stat, Tab, text, TOKEN, WIDE } from "./tab.ts";
 
 /** The program as it runs, in this process: a store, the dashboard and, where it is wanted, a relay. */
-async function start(object: { relay?: object; store?: object } = {}) {
-  const config = configOf({
-    name: "here",
-    relay: { enabled: false, ...object.relay },
-    store: { enabled: true, port: 0, durability: "none", ...object.store },
-    web: { enabled: true, port: 0 },
-  });
-  const log = new Log(config.name, config.logger, clock, () => {});
-  const program = new Program<Config>(clock, log, NOBODY);
-  const services: Record<string, Service<Config>> = {
-    relay: (config, host) => new Relay(config, host),
-    store: (config, host) => new Store(config, host),
-    web,
-  };
-  const before = process.env[TOKEN_VARIABLE];
-  process.env[TOKEN_VARIABLE] = TOKEN;
-  try {
-    await program.start(services, config);
-  } finally {
-    if (before === undefined) delete process.env[TOKEN_VARIABLE];
-    else process.env[TOKEN_VARIABLE] = before;
-  }
-  const store = program.running.get("store") as Store;
-  const [{ port }] = store.addresses as [Address];
-  const [{ port: webPort }] = (program.running.get("web") as Running).addresses as [Address];
+async function start(section: object = {}, ...more: "relay"[]) {
+  const names = ["store", "web", ...more];
+  const overrides = { name: "here", store: section };
+  const server = await boot(names, overrides, { token: TOKEN, clock });
   const peers: Peer[] = [];
   return {
-    program,
-    store,
-    url: `http://127.0.0.1:${webPort}/`,
+    ...server,
+    url: server.url("/"),
     async join(): Promise<Peer> {
-      const peer = await dial(port);
+      const peer = await server.join();
       peers.push(peer);
-      await until(() => clientsOf(store).some(({ address }) => address === peer.address));
       return peer;
     },
     /** Everybody leaves, and nothing is kept. */
     async clear() {
       const peer = await this.join();
-      while (store.stats()["keys"] !== 0) {
-        for (const [key] of store.tables()[0]?.rows ?? []) {
+      while (server.stats()["keys"] !== 0) {
+        for (const [key] of server.running().tables?.()[0]?.rows ?? []) {
           await ask(peer, { action: "DEL", key, tree: true });
         }
       }
       for (const one of peers.splice(0)) one.end();
-      await until(() => store.stats()["clients"] === 0);
-    },
-    async stop() {
-      await program.drain(1000);
-      await log.close();
+      await until(() => server.stats()["clients"] === 0);
     },
   };
 }
@@ -89,7 +54,7 @@ describe.skipIf(!BROWSER)(
 
     beforeAll(async () => {
       // Silent channels are forgotten at once, so that each test begins with none.
-      server = await start({ store: { replay_bytes: 0, replay_messages: 0 } });
+      server = await start({ replay_bytes: 0, replay_messages: 0 });
       tab = await Tab.open(server.url);
       await tab.see(STATUS, "ok");
     }, 30_000);
@@ -120,9 +85,9 @@ describe.skipIf(!BROWSER)(
       for (let i = 0; i < 5; i++)
         await ask(other, { action: "PUBLISH", channel: "news", value: i });
       await tab.see(stat("store.keys"), 1234);
-      await tab.see(stat("store.published"), server.store.stats()["published"]);
-      await tab.see(stat("store.bytes_out"), server.store.stats()["bytes_out"]);
-      for (const [name, value] of Object.entries(server.store.stats())) {
+      await tab.see(stat("store.published"), server.stats()["published"]);
+      await tab.see(stat("store.bytes_out"), server.stats()["bytes_out"]);
+      for (const [name, value] of Object.entries(server.stats())) {
         expect([name, await tab.get(stat(`store.${name}`))]).toEqual([name, value]);
       }
       expect(await tab.get(shown("[data-part=store] .tiles h3"))).toEqual([
@@ -272,7 +237,7 @@ describe.skipIf(!BROWSER)(
       await ask(victim, { action: "SUBSCRIBE", channel: "news" });
       await tab.see(rows("channels"), [["news", "1", "0"]]);
       await tab.signIn();
-      const id = clientsOf(server.store)[0]?.id as number;
+      const id = server.clients()[0]?.id as number;
       const kick = `#rows [data-key="store/${id}"] button`;
       await tab.see(`document.querySelector('${kick}') !== null`);
       await tab.click(kick);
@@ -289,7 +254,7 @@ describe.skipIf(!BROWSER)(
     });
 
     test("with a relay beside it, each has its panel and its numbers", async () => {
-      const both = await start({ relay: { enabled: true } });
+      const both = await start({}, "relay");
       const peer = await both.join();
       await ask(peer, fill("users", 3));
       const one = await Tab.open(both.url);
@@ -307,7 +272,7 @@ describe.skipIf(!BROWSER)(
     }, 20_000);
 
     test("one that keeps no keys has no tables", async () => {
-      const echo = await start({ store: { mode: "echo" } });
+      const echo = await start({ mode: "echo" });
       const one = await Tab.open(echo.url);
       await one.see(stat("store.clients"), 0);
       expect(await one.get("document.querySelectorAll('[data-table]').length")).toBe(0);

@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { TOKEN_VARIABLE } from "../lib/config/sections/web.ts";
-import type { Config } from "../lib/config/table.ts";
-import { Program } from "../lib/host/lifecycle.ts";
-import { Log } from "../lib/host/log.ts";
-import type { Address, Operator, Running } from "../lib/host/service.ts";
-import { Relay } from "../lib/services/relay/relay.ts";
-import { web } from "../lib/services/web/web.ts";
-import { clientsOf, configOf, dial, NOBODY, type Peer, until } from "./kit.ts";
+import { services } from "../index.ts";
+import { flag } from "../lib/config/option.ts";
+import { section } from "../lib/config/section.ts";
+import { type Config, settings } from "../lib/config/table.ts";
+import type { Services } from "../lib/host/lifecycle.ts";
+import type { Operator, Quarantined, Running } from "../lib/host/service.ts";
+import { boot, NOBODY, type Overrides, type Peer, until } from "./kit.ts";
 import { BROWSER, clock, FAINT, STATUS, stat, Tab, text, TOKEN, WIDE } from "./tab.ts";
 
 /** A service that no page has heard of. */
@@ -29,52 +28,38 @@ const sundial: Running = {
   drain: async () => {},
 };
 
-/** The program as it runs, in this process. */
-async function start(object: object = {}, operator: Operator = NOBODY) {
-  const before = process.env[TOKEN_VARIABLE];
-  process.env[TOKEN_VARIABLE] = TOKEN;
-  try {
-    return await startWithToken(object as { web?: object }, operator);
-  } finally {
-    if (before === undefined) delete process.env[TOKEN_VARIABLE];
-    else process.env[TOKEN_VARIABLE] = before;
-  }
-}
+const { relay, ...others } = services;
+const withSundial = {
+  services: { relay, sundial: () => sundial, ...others } as Services<Config>,
+  settings: {
+    ...settings,
+    sundial: section("A sundial.", { enabled: flag(false, "Whether it runs.") }),
+  },
+};
 
-async function startWithToken({ web: given, ...rest }: { web?: object }, operator: Operator) {
-  const config = configOf({
-    name: "here",
-    hyper_parameters: { rate_limit_msgs_per_minute: 1_000_000, client_timeout_secs: 0 },
-    ...rest,
-    web: { enabled: true, port: 0, ...given },
-  });
-  const log = new Log(config.name, config.logger, clock, () => {});
-  const program = new Program<Config>(clock, log, operator);
-  await program.start(
-    { relay: (config, host) => new Relay(config, host), sundial: () => sundial, web },
-    Object.assign(config, { sundial: { enabled: true } }),
+/** The program as it runs, in this process. */
+async function start(overrides: Overrides = {}, operator: Operator = NOBODY) {
+  const server = await boot(
+    ["relay", "sundial", "web"],
+    {
+      name: "here",
+      hyper_parameters: { rate_limit_msgs_per_minute: 1_000_000, client_timeout_secs: 0 },
+      ...overrides,
+    },
+    { operator, token: TOKEN, clock, table: withSundial },
   );
-  const relay = program.running.get("relay") as Relay;
-  const [{ port }] = relay.addresses as [Address];
-  const [{ port: webPort }] = (program.running.get("web") as Running).addresses as [Address];
   const peers: Peer[] = [];
   return {
-    log,
-    relay,
-    url: `http://127.0.0.1:${webPort}/`,
-    webPort,
+    ...server,
+    quarantine: server.running().quarantine as Quarantined,
+    url: server.url("/"),
     async join(from?: string): Promise<Peer> {
-      const peer = await dial(port, from);
+      const peer = await server.join(from);
       peers.push(peer);
-      await until(() => clientsOf(relay).some(({ address }) => address === peer.address));
       return peer;
     },
     leave() {
       for (const peer of peers.splice(0)) peer.end();
-    },
-    async stop() {
-      await program.drain(1000);
-      await log.close();
     },
   };
 }
@@ -148,7 +133,7 @@ describe.skipIf(!BROWSER)(
 
     test("shows exactly what was sent", async () => {
       const [a, b, c] = [await server.join(), await server.join(), await server.join()];
-      const before = server.relay.stats();
+      const before = server.stats();
       for (let i = 0; i < 1234; i++) a.send(`{"n":${i}}\n`);
       b.send("one\ntwo\n");
       await until(() => c.lines.length === 1236);
@@ -156,11 +141,11 @@ describe.skipIf(!BROWSER)(
       await tab.see(stat("relay.lines_in"), sent("lines_in"));
       await tab.see(stat("relay.deliveries"), (before["deliveries"] as number) + 2472);
       await tab.see(stat("relay.clients"), 3);
-      await tab.see(stat("relay.bytes_out"), server.relay.stats()["bytes_out"]);
+      await tab.see(stat("relay.bytes_out"), server.stats()["bytes_out"]);
       expect(await tab.get(text("[data-part=relay] details tr:nth-child(5)"))).toBe(
         `lines in${sent("lines_in").toLocaleString("en-US")}Lines that clients sent, refused ones included.`,
       );
-      for (const [name, value] of Object.entries(server.relay.stats())) {
+      for (const [name, value] of Object.entries(server.stats())) {
         expect([name, await tab.get(stat(`relay.${name}`))]).toEqual([name, value]);
       }
       expect(await tab.get<string>(text('[data-stat="relay.lines_in"]'))).toBe(
@@ -169,7 +154,7 @@ describe.skipIf(!BROWSER)(
       const row = `[...document.querySelectorAll("#rows tr")].find((row) => row.textContent.includes("${a.address}"))`;
       const cell = (name: string) => `${row}?.querySelector("[data-column=${name}]").dataset.value`;
       await tab.see(cell("messages_in"), "1234");
-      const info = clientsOf(server.relay).find(({ address }) => address === a.address);
+      const info = server.clients().find(({ address }) => address === a.address);
       expect(await tab.get(cell("bytes_in"))).toBe(String(info?.bytesIn));
       expect(await tab.get(cell("state"))).toBe("open");
       expect(await tab.get("document.title")).toBe("OK · 3 clients · here");
@@ -263,14 +248,14 @@ describe.skipIf(!BROWSER)(
     test("what clients choose to say is text", async () => {
       const hostile = `<img src=x onerror="window.caught=1">`;
       server.log.warning(hostile);
-      server.relay.quarantine.impose(hostile, 60);
+      server.quarantine.impose(hostile, 60);
       await tab.see(logged(hostile));
       await tab.see(text("[data-part=relay] .scroll th"), hostile);
       expect(await tab.get("[document.querySelector('img'), window.caught ?? null]")).toEqual([
         null,
         null,
       ]);
-      server.relay.quarantine.lift(hostile);
+      server.quarantine.lift(hostile);
     });
 
     test("the log keeps 200 lines, follows at its end alone, and hides what is not asked for", async () => {
@@ -317,7 +302,7 @@ describe.skipIf(!BROWSER)(
     test("fits 360 pixels, and is readable in the light and in the dark", async () => {
       await tab.signIn();
       await server.join();
-      server.relay.quarantine.impose("2001:db8:1111:2222:3333:4444:5555:6666", 86_400);
+      server.quarantine.impose("2001:db8:1111:2222:3333:4444:5555:6666", 86_400);
       server.log.error("x".repeat(200));
       await tab.see(logged("x".repeat(200)));
       await tab.get("document.querySelectorAll('details').forEach((one) => (one.open = true))");
@@ -335,7 +320,7 @@ describe.skipIf(!BROWSER)(
         await tab.view.resize(1280, 1000);
       }
       await tab.dark(false);
-      server.relay.quarantine.lift("2001:db8:1111:2222:3333:4444:5555:6666");
+      server.quarantine.lift("2001:db8:1111:2222:3333:4444:5555:6666");
       await tab.click("#sign-out");
       await tab.see("document.documentElement.dataset.admin", "signed-out");
     }, 20_000);
@@ -352,7 +337,7 @@ describe.skipIf(!BROWSER)(
       await tab.see("document.querySelector('#sign-in').open", false);
       expect(await tab.get("document.documentElement.dataset.admin")).toBe("signed-in");
 
-      const { id } = clientsOf(server.relay).find(({ address }) => address === victim.address)!;
+      const { id } = server.clients().find(({ address }) => address === victim.address)!;
       const kick = `#rows [data-key="relay/${id}"] button`;
       await tab.see(`document.querySelector('${kick}') !== null`);
       await tab.click(kick);
@@ -428,7 +413,7 @@ describe.skipIf(!BROWSER)(
       await tab.see(`${KEYS}.length`, 2);
       await tab.tabTo("#rows button");
       const key = await tab.get<string>("document.activeElement.closest('tr').dataset.key");
-      const victim = clientsOf(server.relay).find(({ id }) => key === `relay/${id}`);
+      const victim = server.clients().find(({ id }) => key === `relay/${id}`);
       await view.press("Enter");
       expect(await tab.get(text(":focus"))).toBe("Sure?");
       await view.press("Escape");
@@ -443,11 +428,11 @@ describe.skipIf(!BROWSER)(
         true,
       );
 
-      server.relay.quarantine.impose("127.0.4.9", 100);
+      server.quarantine.impose("127.0.4.9", 100);
       await tab.see("document.querySelector('[data-key=\"127.0.4.9\"]') !== null");
       await tab.tabTo("[data-key='127.0.4.9'] button");
       await view.press("Space");
-      await until(() => [...server.relay.quarantine.entries()].length === 0);
+      await until(() => [...server.quarantine.entries()].length === 0);
       await tab.see("document.activeElement.name", "address");
 
       await tab.tabTo("#log-level");
@@ -472,12 +457,12 @@ describe.skipIf(!BROWSER)(
     });
 
     test("tells what is wrong, in words", async () => {
-      const { relay } = server;
+      const relay = server.running();
       relay.health = () => ({ ok: false, reason: "cannot listen" });
       await tab.see(text("#word"), "Failing");
       expect(await tab.get(text("#reasons"))).toBe("relay: cannot listen");
       expect(await tab.get("document.title")).toStartWith("Failing · ");
-      delete (relay as Partial<Relay>).health;
+      delete (relay as Partial<Running>).health;
       await tab.see(text("#word"), "OK");
       expect(await tab.get(text("#reasons"))).toBe("");
     });
@@ -511,7 +496,7 @@ describe.skipIf(!BROWSER)(
       expect(await one.get("statuses")).toEqual(["draining", "lost"]);
       await one.see(`/^no word for \\d+ s, trying again$/.test(${text("#since")})`);
       expect(await one.get("document.title")).toBe("Stopped · 0 clients · here");
-      first = await start({ web: { port: first.webPort } });
+      first = await start({ web: { port: first.port("web") } });
       await one.see(STATUS, "ok");
       await one.see(stat("relay.lines_in"), 0);
       (await first.join()).send("x\n");
@@ -538,7 +523,7 @@ describe.skipIf(!BROWSER)(
         await reader?.read();
         others.push(reader);
       }
-      const sleeper = await between(crowded.webPort);
+      const sleeper = await between(crowded.port("web"));
       const one = await Tab.open(sleeper.url, 800);
       await one.see(STATUS, "lost");
       for (const reader of others) await reader?.cancel();

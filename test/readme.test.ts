@@ -4,10 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { load } from "../lib/config/load.ts";
 import { settings } from "../lib/config/table.ts";
-import { HandClock } from "../lib/host/clock.ts";
-import { Program } from "../lib/host/lifecycle.ts";
-import { Log } from "../lib/host/log.ts";
-import { ask, boot, dial, ended, NOBODY, until } from "./kit.ts";
+import { ask, boot, dial, ended, until } from "./kit.ts";
 import { everyPage } from "./pages.ts";
 
 const root = join(import.meta.dir, "..");
@@ -139,18 +136,9 @@ describe("the examples of the pages", () => {
     const entries = { ...settings, echo: echoSection };
     const wrong = load(entries, { object: { echo: { port: "x" } } });
     expect(wrong.problems[0]?.message).toContain("echo.port");
-    const { config } = load(entries, {
-      object: { echo: { enabled: true, port: 0 } },
-    });
-    const clock = new HandClock();
-    const program = new Program<typeof config>(
-      clock,
-      new Log("echo", config.logger, clock, () => {}),
-      NOBODY,
-    );
-    await program.start({ echo }, config);
-    const running = program.running.get("echo");
-    const client = await dial(running?.addresses[0]?.port as number);
+    const table = { services: { echo }, settings: entries };
+    const server = await boot("echo", {}, { table });
+    const client = await dial(server.port());
     client.send("one\ntwo\nunterminated");
     client.half();
     expect([await client.next(), await client.next(), await client.next()]).toEqual([
@@ -159,10 +147,10 @@ describe("the examples of the pages", () => {
       "unterminated",
     ]);
     expect(await client.closed).toBe("end");
-    await until(() => running?.stats()["clients"] === 0);
-    const stays = await dial(running?.addresses[0]?.port as number);
-    await until(() => running?.stats()["clients"] === 1);
-    const drained = program.drain(1000);
+    await until(() => server.stats()["clients"] === 0);
+    const stays = await dial(server.port());
+    await until(() => server.stats()["clients"] === 1);
+    const drained = server.drain();
     expect(await stays.next()).toBe("Warning: Server is shutting down.");
     await drained;
   });

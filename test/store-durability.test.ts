@@ -2,18 +2,13 @@ import { afterAll, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Config } from "../lib/config/table.ts";
 import { HandClock } from "../lib/host/clock.ts";
-import { Program } from "../lib/host/lifecycle.ts";
-import { Log } from "../lib/host/log.ts";
-import type { Running } from "../lib/host/service.ts";
 import type { Disk } from "../lib/host/disk.ts";
 import { Journal } from "../lib/services/store/journal/journal.ts";
 import { Keys } from "../lib/services/store/keys/keys.ts";
-import { store } from "../lib/services/store/store.ts";
 import { type Call, Durable, watched } from "./fixtures/journal-disk.ts";
 import { configure, type Reply, type Request, StoreChild, Wire } from "./fixtures/store-child.ts";
-import { configOf, dial, NOBODY, turn, until } from "./kit.ts";
+import { boot, dial, turn, until } from "./kit.ts";
 import { Random } from "./random.ts";
 import { mounted, unmount } from "./small-disk.ts";
 
@@ -66,40 +61,16 @@ async function gone(child: StoreChild, signal: NodeJS.Signals): Promise<number> 
 }
 
 /** A store in this process, with a clock that moves by hand. */
-async function boot(settings: Request, clock = new HandClock()) {
-  const printed: string[] = [];
-  const config = configOf({ store: { enabled: true, port: 0, ...settings } });
-  const log = new Log(config.name, config.logger, clock, (text) => printed.push(text));
-  const program = new Program<Config>(clock, log, NOBODY);
-  await program.start({ store }, config);
-  const service = program.running.get("store") as Running;
-  const { port } = service.addresses[0] as { port: number };
-  return {
-    clock,
-    port,
-    service,
-    printed: () => printed.join(""),
-    stats: () => service.stats() as Record<string, number>,
-    dial: () => Wire.dial(port),
-    async stop(): Promise<void> {
-      let done = false;
-      void program.drain(1000).then(() => {
-        done = true;
-      });
-      while (!done) {
-        clock.advance(250);
-        await turn();
-      }
-      await log.close();
-    },
-  };
+async function served(section: object, clock = new HandClock()) {
+  const server = await boot("store", { store: { durability: "batch", ...section } }, { clock });
+  return { ...server, dial: () => Wire.dial(server.port()) };
 }
 
 /** What a folder holds, as a server that starts on a copy of it tells. */
 async function loaded(folder: string, keys: readonly string[], clock = new HandClock()) {
   const copy = join(newFolder(), "copy");
   fs.cpSync(folder, copy, { recursive: true });
-  const server = await boot({ path: copy, durability: "always" }, clock);
+  const server = await served({ path: copy, durability: "always" }, clock);
   const wire = await server.dial();
   const values = await wire.values(keys);
   wire.end();
@@ -603,7 +574,7 @@ describe.skipIf(!hasSmallDisk)("a disk that is full", () => {
     const folder = join(small, "store");
     const ballast = join(small, "ballast");
     fs.writeFileSync(ballast, Buffer.alloc(2 * MiB));
-    const server = await boot({ path: folder, durability: "always" });
+    const server = await served({ path: folder, durability: "always" });
     const wires = await Promise.all(Array.from({ length: 4 }, server.dial));
     const value = "x".repeat(1000);
     const accepted: string[] = [];
@@ -636,7 +607,7 @@ describe.skipIf(!hasSmallDisk)("a disk that is full", () => {
         "journal_failing"
       ];
     expect(await failing()).toBe(1);
-    expect(server.service.health()).toEqual({
+    expect(server.running().health()).toEqual({
       ok: false,
       reason: "changes are refused: cannot write: no space left on device",
     });
@@ -665,7 +636,7 @@ describe.skipIf(!hasSmallDisk)("a disk that is full", () => {
     for (const [n, one] of wires.entries()) {
       expect(await one.result<number>({ action: "INCR", key: "n" })).toBe(n + 1);
     }
-    expect([await failing(), server.service.health().ok]).toEqual([0, true]);
+    expect([await failing(), server.running().health().ok]).toEqual([0, true]);
     expect([
       count(server.printed(), "writes are refused"),
       count(server.printed(), "again"),
@@ -677,7 +648,7 @@ describe.skipIf(!hasSmallDisk)("a disk that is full", () => {
     // A server starts on a full disk, too.
     const { bavail, bsize } = fs.statfsSync(small);
     fs.writeFileSync(ballast, Buffer.alloc(bavail * bsize));
-    const again = await boot({ path: folder, durability: "always" });
+    const again = await served({ path: folder, durability: "always" });
     const other = await again.dial();
     const values = await other.values(accepted);
     expect(accepted.filter((key) => values.get(key) !== value + key)).toEqual([]);
@@ -728,13 +699,13 @@ describe("a restart", () => {
     texts.push('{"__proto__":{"a":1},"constructor":2}', '{"b":1,"a":[{"":null}]}');
     texts.push(`"${"x".repeat(300_000)}"`, "[".repeat(128) + "]".repeat(128));
     const keys = [...texts.keys()].map((n) => `__proto__^${n}`);
-    const raw = async (server: Awaited<ReturnType<typeof boot>>) => {
+    const raw = async (server: Awaited<ReturnType<typeof served>>) => {
       const wire = await server.dial();
       const found = await wire.values(keys);
       wire.end();
       return keys.map((key) => JSON.stringify(found.get(key)));
     };
-    let server = await boot({ path, snapshot_bytes: 4096 });
+    let server = await served({ path, snapshot_bytes: 4096 });
     const wire = await server.dial();
     for (const [n, text] of texts.entries()) {
       const value = JSON.parse(text) as unknown;
@@ -743,14 +714,14 @@ describe("a restart", () => {
     wire.end();
     expect(await raw(server)).toEqual(texts);
     await server.stop();
-    server = await boot({ path, snapshot_bytes: 4096 });
+    server = await served({ path, snapshot_bytes: 4096 });
     expect(await raw(server)).toEqual(texts);
     server.clock.advance(1000);
     await until(() => server.stats()["snapshots"] === 1);
     await server.stop();
     const { first } = { first: fs.readdirSync(path).filter((name) => name.startsWith("journal")) };
     expect(first.map((name) => fs.statSync(join(path, name)).size)).toEqual([0]);
-    server = await boot({ path });
+    server = await served({ path });
     expect(await raw(server)).toEqual(texts);
     await server.stop();
   });
@@ -758,7 +729,7 @@ describe("a restart", () => {
   test("counts the time in between: a value that has expired meanwhile is gone", async () => {
     const path = join(newFolder(), "data");
     const at = 1_000_000_000_000;
-    const server = await boot({ path, durability: "always" }, new HandClock(at));
+    const server = await served({ path, durability: "always" }, new HandClock(at));
     const wire = await server.dial();
     await wire.result({ action: "SET", key: "short", value: 1, ttl_ms: 10_000 });
     await wire.result({ action: "SET", key: "long", value: 2, ttl_ms: 10_001 });
@@ -771,7 +742,7 @@ describe("a restart", () => {
     wire.end();
     await server.stop();
     const found = async (after: number) => {
-      const again = await boot({ path, durability: "always" }, new HandClock(at + after));
+      const again = await served({ path, durability: "always" }, new HandClock(at + after));
       const other = await again.dial();
       const left: [string, unknown][] = [];
       for (const key of ["short", "long", "late", "kept", "put-off"]) {
@@ -859,7 +830,7 @@ describe("a folder", () => {
 describe("a server that is busy", () => {
   test("loses nothing to the snapshots that it makes meanwhile", async () => {
     const path = join(newFolder(), "data");
-    const server = await boot({ path, durability: "always", snapshot_bytes: 4096 });
+    const server = await served({ path, durability: "always", snapshot_bytes: 4096 });
     const wires = await Promise.all(Array.from({ length: 4 }, server.dial));
     const kept = new Map<string, number>();
     let stopped = false;

@@ -2,15 +2,7 @@ import { afterAll, afterEach, describe, expect, spyOn, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { TOKEN_VARIABLE } from "../lib/config/sections/web.ts";
-import type { Config } from "../lib/config/table.ts";
-import { HandClock } from "../lib/host/clock.ts";
-import { Program } from "../lib/host/lifecycle.ts";
-import { Log } from "../lib/host/log.ts";
-import type { Address, Running } from "../lib/host/service.ts";
-import { Store } from "../lib/services/store/store.ts";
-import { web } from "../lib/services/web/web.ts";
-import { type Answer, ask, configOf, dial, heard, NOBODY, type Peer, turn, until } from "./kit.ts";
+import { type Answer, ask, boot, heard, until } from "./kit.ts";
 import { mounted, unmount } from "./small-disk.ts";
 
 const TOKEN = "the-token-of-this-test";
@@ -30,71 +22,23 @@ afterAll(() => {
 });
 
 /** A store and the web service on free ports, with a clock that moves by hand. */
-async function boot(section: object = {}) {
-  const clock = new HandClock();
-  const config = configOf({
-    relay: { enabled: false },
-    store: { enabled: true, port: 0, durability: "none", ...section },
-    web: { enabled: true, port: 0 },
-  });
-  const log = new Log(config.name, config.logger, clock, () => {});
-  const program = new Program<Config>(clock, log, NOBODY);
-  const before = process.env[TOKEN_VARIABLE];
-  process.env[TOKEN_VARIABLE] = TOKEN;
-  try {
-    await program.start({ store: (config, host) => new Store(config, host), web }, config);
-  } finally {
-    if (before === undefined) delete process.env[TOKEN_VARIABLE];
-    else process.env[TOKEN_VARIABLE] = before;
-  }
-  const store = program.running.get("store") as Store;
-  const [{ port }] = store.addresses as [Address];
-  const [{ port: webPort }] = (program.running.get("web") as Running).addresses as [Address];
-  const url = `http://127.0.0.1:${webPort}`;
-  const get = (path: string) => fetch(url + path, { keepalive: false });
-  let down: Promise<void> | null = null;
-  const server = {
-    clock,
-    program,
-    store,
-    get,
-    json: async (path: string) => (await (await get(path)).json()) as Answer,
+async function served(section: object = {}) {
+  const server = await boot(["store", "web"], { store: section }, { token: TOKEN });
+  endings.push(() => server.stop());
+  return {
+    ...server,
+    json: async (path: string) => (await (await server.get(path)).json()) as Answer,
     metric: async (name: string) =>
-      (await (await get("/metrics")).text())
+      (await (await server.get("/metrics")).text())
         .split("\n")
         .find((line) => line.startsWith(`${name} `)),
-    post: (path: string, body: object) =>
-      fetch(url + path, {
-        method: "POST",
-        keepalive: false,
-        headers: { "content-type": "application/json", authorization: `Bearer ${TOKEN}` },
-        body: JSON.stringify(body),
-      }),
-    async join(): Promise<Peer> {
-      const before = store.stats()["accepted"] as number;
-      const peer = await dial(port);
-      await until(() => (store.stats()["accepted"] as number) > before);
-      return peer;
-    },
-    drain: () => (down ??= program.drain(1000)),
-    async stop(): Promise<void> {
-      let isDown = false;
-      void server.drain().then(() => (isDown = true));
-      while (!isDown) {
-        clock.advance(250);
-        await turn();
-      }
-      await log.close();
-    },
   };
-  endings.push(() => server.stop());
-  return server;
 }
 
-type Booted = Awaited<ReturnType<typeof boot>>;
+type Served = Awaited<ReturnType<typeof served>>;
 
 /** A table of the store as `/varz` tells of it. */
-async function table(server: Booted, name: string): Promise<Answer> {
+async function table(server: Served, name: string): Promise<Answer> {
   const { services } = await server.json("/varz");
   return services.store.tables.find((one: Answer) => one["name"] === name);
 }
@@ -110,7 +54,7 @@ const fill = (counts: Record<string, number>) => {
 
 describe("the tables of the store", () => {
   test("are empty at first, and tell what they are of", async () => {
-    const server = await boot();
+    const server = await served();
     const { services } = await server.json("/varz");
     expect(services.store.tables).toEqual([
       {
@@ -137,7 +81,7 @@ describe("the tables of the store", () => {
   });
 
   test("namespaces: the largest first, keys counted at any depth, the server's own left out", async () => {
-    const server = await boot();
+    const server = await served();
     const peer = await server.join();
     await ask(peer, fill({ few: 1, many: 3, "deep^below": 2, alone: 0 }));
     await ask(peer, { action: "SET", key: "in-no-namespace", value: 1 });
@@ -154,7 +98,7 @@ describe("the tables of the store", () => {
   });
 
   test("channels: the most subscribers first, then the most messages, patterns beside them", async () => {
-    const server = await boot();
+    const server = await served();
     const [a, b] = [await server.join(), await server.join()];
     await ask(a, { action: "SUBSCRIBE", channel: "quiet" });
     await ask(a, { action: "SUBSCRIBE", channel: "news^eu" });
@@ -175,7 +119,7 @@ describe("the tables of the store", () => {
     ]);
     a.end();
     b.end();
-    await until(() => server.store.stats()["clients"] === 1);
+    await until(() => server.stats()["clients"] === 1);
     expect((await table(server, "channels"))["rows"]).toEqual([
       ["news^eu", 0, 2],
       ["unheard", 0, 2],
@@ -185,7 +129,7 @@ describe("the tables of the store", () => {
   });
 
   test("have 20 rows, of the first 1,000 that there are", async () => {
-    const server = await boot();
+    const server = await served();
     const peer = await server.join();
     const name = (i: number) => `n${String(i).padStart(5, "0")}`;
     const counts = (from: number, to: number) =>
@@ -213,7 +157,7 @@ describe("the tables of the store", () => {
   });
 
   test("keep names as they are, but for their length", async () => {
-    const server = await boot();
+    const server = await served();
     const peer = await server.join();
     const hostile = `<img src=x onerror="alert(1)">\\ '`;
     const long = "x".repeat(256);
@@ -231,8 +175,8 @@ describe("the tables of the store", () => {
   });
 
   test("are asked for only while somebody looks", async () => {
-    const server = await boot();
-    const tables = spyOn(server.store, "tables");
+    const server = await served();
+    const tables = spyOn(server.running(), "tables");
     server.clock.advance(5000);
     for (const path of ["/", "/healthz", "/readyz", "/metrics", "/connz"]) {
       expect((await server.get(path)).status).toBe(200);
@@ -246,14 +190,14 @@ describe("the tables of the store", () => {
     server.clock.advance(3000);
     expect(tables).toHaveBeenCalledTimes(5);
     await stream?.cancel();
-    const service = server.program.running.get("web") as Running;
+    const service = server.running("web");
     await until(() => service.stats()["streams"] === 0);
     server.clock.advance(5000);
     expect(tables).toHaveBeenCalledTimes(5);
   });
 
   test("are in the event stream", async () => {
-    const server = await boot();
+    const server = await served();
     await ask(await server.join(), fill({ users: 2 }));
     const stream = (await server.get("/events")).body?.getReader();
     let said = "";
@@ -267,7 +211,7 @@ describe("the tables of the store", () => {
   });
 
   test("there are none where no keys are kept", async () => {
-    const server = await boot({ mode: "echo" });
+    const server = await served({ mode: "echo" });
     expect((await server.json("/varz"))["services"].store.tables).toEqual([]);
   });
 });
@@ -278,7 +222,7 @@ describe("the store among the services", () => {
   test.skipIf(promtool === null)(
     `/metrics passes promtool${promtool === null ? " (promtool is not installed)" : ""}`,
     async () => {
-      const server = await boot();
+      const server = await served();
       await ask(await server.join(), fill({ users: 2 }));
       const text = await (await server.get("/metrics")).text();
       const check = Bun.spawnSync([promtool as string, "check", "metrics"], {
@@ -290,13 +234,13 @@ describe("the store among the services", () => {
   );
 
   test("/metrics has each of its numbers, commands by action, and no name that a client chose", async () => {
-    const server = await boot();
+    const server = await served();
     const peer = await server.join();
     await ask(peer, fill({ unmistakable: 2 }));
     await ask(peer, { action: "PUBLISH", channel: "unmistakable", value: 1 });
     await ask(peer, { action: "GET", key: "nothing" });
     peer.end();
-    await until(() => server.store.stats()["clients"] === 0);
+    await until(() => server.stats()["clients"] === 0);
     const text = await (await server.get("/metrics")).text();
     expect(text.split("\n")).toContainValues([
       "summoner_store_keys 2",
@@ -309,13 +253,13 @@ describe("the store among the services", () => {
     ]);
     expect(text).not.toContain("unmistakable");
     const samples = text.split("\n").filter((line) => line.startsWith("summoner_store_"));
-    expect(samples).toHaveLength(Object.keys(server.store.declared).length);
-    const stats = Object.keys(server.store.stats()).toSorted();
-    expect(stats).toEqual(Object.keys(server.store.declared).toSorted());
+    expect(samples).toHaveLength(Object.keys(server.running().declared).length);
+    const stats = Object.keys(server.stats()).toSorted();
+    expect(stats).toEqual(Object.keys(server.running().declared).toSorted());
   });
 
   test("/connz has its clients, and an operator may kick one", async () => {
-    const server = await boot();
+    const server = await served();
     const [peer, other] = [await server.join(), await server.join()];
     await ask(peer, { action: "PING" });
     server.clock.advance(2000);
@@ -353,7 +297,7 @@ describe("the store among the services", () => {
   });
 
   test("/readyz and /healthz tell of a drain for as long as it lasts", async () => {
-    const server = await boot();
+    const server = await served();
     expect((await server.get("/readyz")).status).toBe(200);
     const peer = await server.join();
     // It does not see the end of its connection, so that the drain waits for it.
@@ -374,7 +318,7 @@ describe("the store among the services", () => {
   test.skipIf(!hasSmallDisk)(
     `/healthz tells of a journal that cannot be written, and of its recovery${hasSmallDisk ? "" : " (mounting a tmpfs is not permitted here)"}`,
     async () => {
-      const server = await boot({ durability: "batch", path: join(small, "store") });
+      const server = await served({ durability: "batch", path: join(small, "store") });
       const peer = await server.join();
       const set = (n: number) =>
         ask(peer, { action: "SET", key: `big^${n}`, value: "x".repeat(100_000) });
