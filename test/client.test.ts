@@ -416,6 +416,7 @@ describe("where it connects to", () => {
     ["port = 0", "port is 0 in summoner.toml, so nobody knows where the relay listens"],
     ["[relay]\nenabled = false", "the relay is off in summoner.toml"],
     ['[tls]\ncert = "x"\nkey = "x"', "tls.cert: cannot read x: there is no such file"],
+    ['[relay.tls]\ncert = "x"\nkey = "x"', "relay.tls.cert: cannot read x: there is no such file"],
     ['[tls]\ncert = "/dev/null"\nkey = "x"', "tls.cert: /dev/null holds no certificate"],
   ])("%j is one line, and 1", async (settings, why) => {
     const { err, code } = await start(["send", "one"], "", folderWith(`${settings}\n`)).ends();

@@ -1,18 +1,22 @@
-import { reasonOf } from "../config/reason.ts";
 import type { Place } from "../config/place.ts";
+import { reasonOf } from "../config/reason.ts";
 import { StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
 
 /** Why a service cannot listen at an address, in one line for the operator that names the setting. */
 export function listenError(
-  { name, prefix }: Pick<Place, "name" | "prefix">,
+  { name, prefix, tls, tlsKey }: Place,
   { host, port }: { host: string; port: number },
   error: unknown,
 ): StartError {
-  const { code } = error as { code?: string };
-  const key = code === "EADDRINUSE" || code === "EACCES" ? "port" : "host";
-  const about = code === undefined ? "" : ` (settings: ${prefix}${key})`;
+  const { code = "" } = error as { code?: string };
+  let about = code === "" ? "" : `${prefix}host`;
+  if (code === "EADDRINUSE" || code === "EACCES") about = `${prefix}port`;
+  else if (tls.cert !== "" && code.startsWith("ERR_")) {
+    about = `${tlsKey("cert")} and ${tlsKey("key")}`;
+  }
+  const settings = about === "" ? "" : ` (settings: ${about})`;
   return new StartError(
-    `${name}: cannot listen on ${addressText(host, port)}: ${reasonOf(error)}${about}`,
+    `${name}: cannot listen on ${addressText(host, port)}: ${reasonOf(error)}${settings}`,
   );
 }
