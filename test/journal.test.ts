@@ -57,14 +57,14 @@ function open(folder = newFolder(), options: Partial<JournalOptions> = {}) {
   const records: unknown[][] = [];
   /** What `synced` was each time it was told of. */
   const syncs: number[] = [];
-  const journal: Journal = new Journal(folder, {
+  const journal = new Journal(folder, {
     clock,
     snapshotBytes: Infinity,
-    onSynced: () => syncs.push(journal.synced),
     onTrouble: (message) => troubles.push(message),
     onNote: (message) => notes.push(message),
     ...options,
   });
+  journal.onSynced = () => syncs.push(journal.synced);
   journal.load((record) => records.push(record));
   /** Writes records as one batch; whether they were accepted. */
   const put = (...batch: unknown[][]): boolean => {

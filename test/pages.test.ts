@@ -8,7 +8,7 @@ import { load } from "../lib/config/load.ts";
 import { tomlValue } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
 import { DECLARED as RELAY } from "../lib/services/relay/declared.ts";
-import { DECLARED as STORE } from "../lib/services/store/declared.ts";
+import { DECLARED as STORE } from "../lib/services/store/stats.ts";
 import { metricsText } from "../lib/services/web/metrics.ts";
 import { everyPage, pages } from "./pages.ts";
 import { optionPaths } from "../lib/config/paths.ts";

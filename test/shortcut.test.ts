@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HandClock } from "../lib/host/clock.ts";
 import { Keys, type Recorder } from "../lib/services/store/keys/keys.ts";
-import { Answers, takePlain } from "../lib/services/store/commands/shortcut.ts";
+import { Answers } from "../lib/services/store/commands/answers.ts";
+import { takePlain } from "../lib/services/store/commands/shortcut.ts";
 import { type Answer, ask, boot, type Booted, heard, type Peer, until } from "./kit.ts";
 import { Random } from "./random.ts";
 

@@ -361,7 +361,6 @@ describe("a power cut", () => {
     const journal = new Journal(folder, {
       clock,
       snapshotBytes: Infinity,
-      onSynced: () => {},
       onTrouble: (message) => expect(message).toBe(""),
       onNote: () => {},
       ...(disk ? { disk } : {}),

@@ -325,7 +325,13 @@ describe("a pipeline", () => {
     await until(() => suite.stat("requests_keys") > 0);
     expect(await outcome(other, { action: "PING" })).toBe("PONG");
     expect(suite.stat("requests_keys")).toBeLessThan(50);
-    await until(() => peer.lines.length === 100);
+    // Every second request is a whole share, in every turn.
+    for (let before = suite.stat("requests_keys"); peer.lines.length < 100;) {
+      await turn();
+      const served = suite.stat("requests_keys");
+      expect(served - before).toBeLessThan(6);
+      before = served;
+    }
   });
 });
 

@@ -616,10 +616,10 @@ describe("stage 5: robustness, logging and errors", () => {
     server = await boot("store");
     const [a, b] = (await joined(2)) as [Peer, Peer];
     const store = server.running() as Store;
-    const { lines } = store;
-    store.lines = (client, block) => {
-      if (block.includes("fault")) throw new TypeError("a fault of ours");
-      return lines.call(store, client, block);
+    const { received } = store;
+    store.received = (client, bytes) => {
+      if (bytes.includes("fault")) throw new TypeError("a fault of ours");
+      return received.call(store, client, bytes);
     };
     await ask(a, { action: "SUBSCRIBE", channel: "news" });
     a.send('{"action":"ECHO","value":"fault"}\n');

@@ -310,10 +310,11 @@ export class Clients<C extends Client> {
   /** Takes one reason to hold a client away and serves what came meanwhile, in order, as far as it stays readable. */
   resume(client: C, why: number): void {
     client.release(why);
-    this.#serveHeld(client);
+    this.serveHeld(client);
   }
 
-  #serveHeld(client: C): void {
+  /** Serves what a client has sent and nobody has taken, in order, as far as it stays readable. */
+  serveHeld(client: C): void {
     while (client.reading) {
       const bytes = client.held.shift();
       if (bytes === undefined) return;
@@ -324,7 +325,7 @@ export class Clients<C extends Client> {
   /** Nothing that comes later will be served. */
   #serveLast(client: C): void {
     client.finishing = true;
-    this.#serveHeld(client);
+    this.serveHeld(client);
   }
 
   /** @returns whether all of it was taken; the rest is the first to be served next time */

@@ -12,40 +12,45 @@ export const Hold = {
   outbox: 4,
 } as const;
 
+/** The turn, which at its end sends clients what they are owed. */
+export interface Owing {
+  owes(client: StoreClient): void;
+}
+
 /** Bytes that may leave once a batch of the journal is kept. */
 interface Mark {
   readonly batch: number;
   readonly bytes: number;
 }
 
-/** What a client subscribes to: a channel's messages, or what becomes of keys. */
+/** A subscription of a client, to the messages of channels or to changes of keys. */
 export interface Subscription {
   readonly kind: "channel" | "keys";
   readonly pattern: Pattern;
 }
 
-/** Tells the subscriptions of one client apart. */
+/** The name of a subscription among those of its client. */
 export function keyOf({ kind, pattern: { path, below } }: Subscription): string {
   return `${kind} ${textOf(below ? [...path, "*"] : path)}`;
 }
 
 /** A client of the store. */
 export class StoreClient extends LineClient {
-  /** What it is answered in this turn, after all that is in its outbox and the range below. */
+  /** Text it is owed, after all that is in its outbox and the range below. */
   reply = "";
-  /** Lines that are to follow the answer that is being made. */
+  /** Lines that follow the answer that is being made. */
   follows = "";
-  /** What it may do; null before AUTH. */
+  /** Its rights; null before AUTH. */
   role: Role | null;
   /** Digest of the token it has shown, in hex. */
   token: string | null = null;
-  /** By `keyOf`. */
+  /** Its subscriptions, by `keyOf`. */
   readonly subscriptions = new Map<string, Subscription>();
   /** How many of them are patterns. */
   patterns = 0;
-  /** What it has cost in this turn: a request one, and more where many keys are looked at. */
+  /** What it has cost in this turn: one for a request, and more where many keys are looked at. */
   work = 0;
-  /** Whether it has ended its side and is owed only what is left. */
+  /** It has ended its side: it is closed once it has been served and has taken what it is owed. */
   ending = false;
   /** A range of the turn's answers that it is owed, after all that is in its outbox. */
   #range: Buffer | null = null;
@@ -54,19 +59,13 @@ export class StoreClient extends LineClient {
   /** Bytes that were put into its outbox in this turn. */
   #fresh = 0;
   readonly #marks: Mark[] = [];
-  readonly #owes: (client: StoreClient) => void;
+  readonly #turn: Owing;
   readonly #pins: Pinned;
 
-  /** @param owes told when it is owed something that the end of the turn must settle */
-  constructor(
-    accepted: Accepted,
-    pinned: Pinned,
-    role: Role | null,
-    owes: (client: StoreClient) => void,
-  ) {
+  constructor(accepted: Accepted, pinned: Pinned, role: Role | null, turn: Owing) {
     super(accepted, pinned);
     this.role = role;
-    this.#owes = owes;
+    this.#turn = turn;
     this.#pins = pinned;
   }
 
@@ -75,7 +74,7 @@ export class StoreClient extends LineClient {
     return this.outbox.bytes + this.#rangeEnd - this.#rangeStart + this.reply.length;
   }
 
-  /** It is owed a range of bytes that stay as they are until the turn has been settled. */
+  /** Answers it with a range of bytes that stay as they are until the end of the turn. */
   answer(bytes: Buffer, start: number, end: number): void {
     const follows = this.reply === "" && this.#range === bytes && this.#rangeEnd === start;
     if (!follows) {
@@ -86,10 +85,11 @@ export class StoreClient extends LineClient {
     this.#rangeEnd = end;
   }
 
-  /** Puts a shared line into its outbox, after its answers so far. It leaves once the turn has been settled. */
+  /** Sends it a shared line after its answers so far, at the end of the turn. */
   push(shared: SharedBytes, bytes: number): void {
     this.stage();
     this.#put(shared, bytes);
+    this.#turn.owes(this);
   }
 
   /** Puts its answers of this turn into its outbox. */
@@ -106,22 +106,21 @@ export class StoreClient extends LineClient {
     this.#share(bytes);
   }
 
-  /** The last word of a connection: it follows what the client is owed, unless it does not take that. */
+  /** Sends a notice after what it is owed, or instead of it where it is closed for not taking that. */
   override send(text: string): void {
     if (this.reason === "slow") {
-      this.reply = "";
-      this.#range = null;
+      this.#clearAnswers();
       super.send(text);
       return;
     }
     if (this.state === "closed" || this.shutDown) return;
     this.reply += text;
-    // Not to be taken for one that is owed nothing, and ended before the turn is.
+    // In the outbox at once: a closing client with an empty one is ended.
     this.stage();
-    this.#owes(this);
+    this.#turn.owes(this);
   }
 
-  /** Lets this turn's bytes leave, or, with a batch, once that is kept. */
+  /** Ends the turn: what it is owed leaves now, or with a batch, once `letGo` has come to that. */
   settle(batch: number | null): void {
     this.work = 0;
     if (batch === null && this.outbox.bytes === 0 && this.#write()) return;
@@ -133,7 +132,7 @@ export class StoreClient extends LineClient {
     this.flush();
   }
 
-  /** Lets everything leave that waited for batches up to this one. @returns whether nothing waits for a batch any more */
+  /** What waited for batches up to this one may leave. @returns whether nothing waits for a batch any more */
   letGo(batch: number): boolean {
     const marks = this.#marks;
     let count = 0;
@@ -156,9 +155,18 @@ export class StoreClient extends LineClient {
     this.#fresh += bytes;
   }
 
+  #clearAnswers(): void {
+    this.#range = null;
+    this.#rangeStart = 0;
+    this.#rangeEnd = 0;
+    this.reply = "";
+  }
+
   /**
-   * With nothing before them, answers of one kind need no buffer of their own
-   * unless the socket is full. @returns whether that was so
+   * Writes the answers of this turn without a buffer of their own, which can be
+   * done where nothing waits before them and they are only text or only a
+   * range; what the wire does not take goes into the outbox.
+   * @returns whether it could be done
    */
   #write(): boolean {
     const { reply, wire } = this;
@@ -170,10 +178,7 @@ export class StoreClient extends LineClient {
     const written = range === null ? wire.write(reply) : wire.write(range, start, length);
     const taken = Math.max(0, written);
     if (taken < length) this.stage();
-    this.#range = null;
-    this.#rangeStart = 0;
-    this.#rangeEnd = 0;
-    this.reply = "";
+    this.#clearAnswers();
     this.bytesOut += taken;
     if (taken === length) return true;
     this.outbox.held -= length;

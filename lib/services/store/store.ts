@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { version } from "../../../package.json";
 import { placeOf } from "../../config/place.ts";
 import type { Config } from "../../config/table.ts";
@@ -15,31 +14,33 @@ import type {
 } from "../../host/service.ts";
 import { Admission } from "../../net/admission.ts";
 import { type Accepted, CLOSE_REASONS, type CloseReason } from "../../net/client.ts";
-import { Clients } from "../../net/clients.ts";
-import { type LineProtocol, takeLastLine, takeLines } from "../../net/line-clients.ts";
+import { Clients, type Protocol } from "../../net/clients.ts";
+import { takeLines } from "../../net/line-clients.ts";
 import { Listener } from "../../net/listen.ts";
-import { Pinned, SharedBytes } from "../../net/outbox.ts";
-import { digest } from "../../net/token.ts";
-import { PATIENCE_SECONDS, Tries } from "../../net/tries.ts";
-import { Channels, type Deliver } from "./channels/channels.ts";
-import { Hold, keyOf, StoreClient, type Subscription } from "./client.ts";
-import type { Surroundings } from "./commands/command.ts";
-import { DECLARED } from "./declared.ts";
+import { Pinned } from "../../net/outbox.ts";
+import { Auth } from "./auth.ts";
+import { Channels } from "./channels/channels.ts";
 import { Delivery } from "./channels/delivery.ts";
-import { openJournal } from "./journal/durable.ts";
-import type { Journal } from "./journal/journal.ts";
-import { Keys } from "./keys/keys.ts";
-import { type Path, SYSTEM } from "./keys/path.ts";
-import { Refusal } from "./refusal.ts";
-import { FULL, mayAt, type Role, Roles } from "./roles.ts";
-import { Server } from "./serve.ts";
-import { VisibleKeys } from "./keys/visible-keys.ts";
-import { tablesOf } from "./tables.ts";
-import { Turn } from "./turn.ts";
+import { Subscribers } from "./channels/subscribers.ts";
 import { KeyWatch } from "./channels/watch.ts";
+import { StoreClient } from "./client.ts";
+import { RequestCounts } from "./commands/counts.ts";
+import type { Journal } from "./journal/journal.ts";
+import { openJournal, restoreKeys } from "./journal/open.ts";
+import { Keys } from "./keys/keys.ts";
+import { SYSTEM } from "./keys/path.ts";
+import { VisibleKeys } from "./keys/visible-keys.ts";
+import { NO_NOTICES, type Notices, NOTICES } from "./notices.ts";
+import { Roles } from "./roles.ts";
+import { Serving } from "./serving.ts";
+import { DECLARED, Stats } from "./stats.ts";
+import { Turn } from "./turn.ts";
 
 /** How often expired keys are looked for, in milliseconds. */
 const SWEEP_MS = 20;
+
+/** Ends the last line of a client that has ended its side. */
+const NEWLINE = Buffer.from("\n");
 
 /** Starts the store. @throws StartError when it cannot listen, or its folder or a token file will not do */
 export function store(config: Config, host: Host<Config>): Running {
@@ -47,84 +48,79 @@ export function store(config: Config, host: Host<Config>): Running {
 }
 
 /** JSON key-value with namespaces and pub/sub over TCP. */
-export class Store implements Running, LineProtocol<StoreClient>, Surroundings {
+export class Store implements Running, Protocol<StoreClient> {
   readonly declared = DECLARED;
   readonly addresses: readonly Address[];
   readonly finishes = true;
-  readonly epoch = randomBytes(6).toString("hex");
-  readonly keys: VisibleKeys;
-  readonly channels: Channels<StoreClient>;
-  readonly #own: Keys;
-  readonly #system: Keys;
-  readonly #watch: KeyWatch<StoreClient>;
+  /** Tells this life of the server from others. */
+  readonly epoch: string;
+  /** As they are now: a reload changes them for all parts. */
+  readonly #settings: Pick<Config, "name" | "store">;
+  readonly #mode: Config["store"]["mode"];
+  readonly #notices: Notices;
+  readonly #pinned = new Pinned();
   readonly #journal: Journal | null;
-  readonly #delivery: Delivery;
-  readonly #turn: Turn;
-  readonly #server: Server;
   readonly #clients: Clients<StoreClient>;
+  readonly #turn: Turn;
+  readonly #keys: Keys;
+  /** The server's own keys, below `^sys`. */
+  readonly #system: Keys;
+  readonly #subscribers: Subscribers;
+  readonly #auth: Auth;
+  readonly #stats: Stats;
+  readonly #serving: Serving;
   readonly #listener: Listener<StoreClient>;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #tries: Tries;
-  readonly #pinned = new Pinned();
-  readonly #startedAt: number;
-  readonly #mode: Config["store"]["mode"];
   readonly #jobs: (() => void)[] = [];
-  /** Clients that have had their share of the turn. */
-  readonly #busy = new Set<StoreClient>();
-  #config: Config;
-  #roles: Roles;
 
   /** @throws StartError when it cannot listen, or its folder or a token file will not do */
   constructor(config: Config, host: Host<Config>) {
-    this.#clock = host.clock;
-    this.#log = host.log;
-    this.#config = config;
+    const { clock, log } = host;
+    this.#clock = clock;
+    this.#log = log;
+    this.#settings = { name: config.name, store: config.store };
     this.#mode = config.store.mode;
-    this.#startedAt = host.clock.now();
-    this.#tries = new Tries(host.clock);
-    this.#roles = new Roles(config.store);
+    this.#notices = this.#mode === "echo" ? NO_NOTICES : NOTICES;
+    const settings = this.#settings;
     const place = placeOf(config, "store");
-    const admission = new Admission(place, host, {
-      limit: this.#lastWord("limit", "the server has too many clients; try again later"),
-      perAddress: this.#lastWord("limit", "there are too many clients from your address"),
-      denied: this.#lastWord("denied", "your address may not connect"),
-    });
-    this.#clients = new Clients(this, admission, host);
-    this.#delivery = new Delivery(this.#pinned, {
-      clients: () => this.#clients.all,
-      limits: () => this.#config.store,
-      owes: (client) => this.owes(client),
-      closeSlow: (client) => this.#closeSlow(client),
-    });
-    const deliver: Deliver<StoreClient> = (...of) => this.#delivery.deliver(...of);
-    this.#watch = new KeyWatch(deliver);
-    this.#own = new Keys(host.clock, this.#watch, () => this.#config.store.max_memory_bytes);
-    this.#system = new Keys(host.clock, this.#watch, () => Infinity);
-    this.keys = new VisibleKeys(this.#own, this.#system);
-    this.channels = new Channels(this.epoch, deliver, () => ({
-      messages: this.#config.store.replay_messages,
-      bytes: this.#config.store.replay_bytes,
-    }));
-    this.#journal = openJournal(
-      config.store,
-      this.#own,
-      host,
-      () => this.#turn.ends(),
-      () => this.#turn.kept(),
+    const roles = new Roles(config.store);
+    this.#journal = openJournal(config.store, host);
+    this.#clients = new Clients(this, new Admission(place, host, this.#notices), host);
+    const delivery = new Delivery(this.#clients, this.#pinned, settings, this.#notices, log);
+    this.#turn = new Turn(this.#clients, this.#journal, delivery, settings);
+    const watch = new KeyWatch(delivery);
+    this.#keys = new Keys(clock, watch, () => settings.store.max_memory_bytes);
+    this.#system = new Keys(clock, watch, () => Infinity);
+    const channels = new Channels(delivery, settings);
+    this.#subscribers = new Subscribers(channels, watch, delivery, settings);
+    this.#auth = new Auth(roles, this.#subscribers, host);
+    const requests = new RequestCounts();
+    this.#stats = new Stats(
+      {
+        clients: this.#clients,
+        requests,
+        keys: this.#keys,
+        watch,
+        channels,
+        delivery,
+        pinned: this.#pinned,
+        journal: this.#journal,
+      },
+      settings,
+      clock,
     );
-    this.#turn = new Turn(
-      this.#journal,
-      config.store.durability === "always",
-      (client) => this.#settled(client),
-      () => this.#nextTurn(),
-    );
-    this.#server = new Server(this, this.#mode, host.clock, {
-      maxLineBytes: () => this.#config.store.max_line_bytes,
-      outboxBytes: () => this.#config.store.outbox_bytes,
-      keys: config.store.mode === "store" ? this.#own : null,
-      busy: (client) => this.#busy.add(client),
-    });
+    const parts = {
+      keys: new VisibleKeys(this.#keys, this.#system),
+      channels,
+      subscribers: this.#subscribers,
+      auth: this.#auth,
+      stats: this.#stats,
+      settings,
+    };
+    const plain = this.#mode === "store" ? this.#keys : null;
+    this.#serving = new Serving(parts, plain, this.#turn, requests, this.#pinned, clock);
+    if (this.#journal !== null) restoreKeys(this.#keys, this.#journal, log);
     try {
       this.#listener = new Listener(place, this.#clients, host);
     } catch (error) {
@@ -132,6 +128,7 @@ export class Store implements Running, LineProtocol<StoreClient>, Surroundings {
       throw error;
     }
     this.addresses = [this.#listener.address];
+    this.epoch = channels.epoch;
     this.#schedule();
     host.onReload((next) => this.#reload(next));
   }
@@ -139,32 +136,11 @@ export class Store implements Running, LineProtocol<StoreClient>, Surroundings {
   // --- the contract
 
   stats(): Record<string, number> {
-    const journal = this.#journal;
-    return {
-      ...this.#clients.stats(),
-      keys: this.#own.size,
-      memory_bytes: this.#own.bytes,
-      requests: this.#server.requests,
-      refused: this.#server.refused,
-      subscriptions: this.channels.subscriptions + this.#watch.subscriptions.size,
-      expiring: this.#own.expiring,
-      expired: this.#own.expired,
-      published: this.channels.published,
-      deliveries: this.#delivery.count,
-      channels: this.channels.size,
-      kept_bytes: this.channels.keptBytes,
-      pinned_bytes: this.#pinned.bytes,
-      journal_bytes: journal?.size ?? 0,
-      journal_batches: journal?.written ?? 0,
-      journal_syncs: journal?.counters.syncs ?? 0,
-      journal_failing: journal?.trouble ? 1 : 0,
-      snapshots: journal?.counters.snapshots ?? 0,
-      ...this.#server.counts(),
-    };
+    return this.#stats.numbers();
   }
 
   tables(): readonly Table[] {
-    return this.#mode === "store" ? tablesOf(this.#own, this.channels) : [];
+    return this.#mode === "store" ? this.#stats.tables() : [];
   }
 
   health(): Health {
@@ -178,22 +154,20 @@ export class Store implements Running, LineProtocol<StoreClient>, Surroundings {
   }
 
   kick(id: number): string | null {
-    return this.#clients.kick(id, this.#lastWord("kicked", "an operator closed the connection"));
+    return this.#clients.kick(id, this.#notices.kicked);
   }
 
   async drain(deadlineMs: number): Promise<void> {
     this.#clients.serveAll();
     for (const stop of this.#jobs) stop();
-    const notice = this.#lastWord("shutdown", "the server is stopping");
-    await this.#listener.drain(deadlineMs, notice);
+    await this.#listener.drain(deadlineMs, this.#notices.shutdown);
     await this.#journal?.close();
   }
 
   // --- one client's life
 
   create(accepted: Accepted): StoreClient {
-    const role = this.#roles.open ? FULL : null;
-    return new StoreClient(accepted, this.#pinned, role, (client) => this.owes(client));
+    return new StoreClient(accepted, this.#pinned, this.#auth.initialRole, this.#turn);
   }
 
   opened(client: StoreClient): void {
@@ -201,201 +175,59 @@ export class Store implements Running, LineProtocol<StoreClient>, Surroundings {
   }
 
   received(client: StoreClient, bytes: Buffer): number {
-    if (this.#mode !== "echo") return takeLines(this, client, bytes);
-    this.#echo(client, bytes);
-    return bytes.length;
+    return this.#mode === "echo"
+      ? this.#serving.echo(client, bytes)
+      : takeLines(this.#serving, client, bytes);
+  }
+
+  drained(client: StoreClient): void {
+    this.#turn.sent(client);
   }
 
   ended(client: StoreClient): void {
     client.ending = true;
-    this.owes(client);
-  }
-
-  drained(client: StoreClient): void {
-    this.#settled(client);
+    this.#turn.owes(client);
+    if (this.#mode === "echo") return;
+    // A last line may have come without its newline; an empty one is not answered.
+    client.held.push(NEWLINE);
+    this.#clients.serveHeld(client);
   }
 
   closed(client: StoreClient, wasOpen: boolean): void {
-    for (const subscription of client.subscriptions.values())
-      this.unsubscribe(client, subscription);
-    this.#busy.delete(client);
-    client.stage();
-    this.owes(client);
+    this.#subscribers.unsubscribeAll(client);
+    this.#turn.closed(client);
     if (!wasOpen) return;
     const reason = client.reason as CloseReason;
     this.#log.info(`store: ${client.address} closed: ${reason}, ${CLOSE_REASONS[reason]}`);
-  }
-
-  get maxLineBytes(): number {
-    return this.#config.store.max_line_bytes;
-  }
-
-  lines(client: StoreClient, block: Buffer): number {
-    return this.#server.lines(client, block);
-  }
-
-  oversize(client: StoreClient): void {
-    this.#server.oversize(client);
-  }
-
-  owes(client: StoreClient): void {
-    this.#turn.owes(client);
-  }
-
-  #echo(client: StoreClient, chunk: Buffer): void {
-    client.lastMessageAt = this.#clock.now();
-    const bytes = Buffer.from(chunk);
-    const shared = new SharedBytes(bytes, bytes.length, this.#pinned);
-    shared.pin();
-    client.push(shared, bytes.length);
-    this.owes(client);
-    this.#server.limit(client);
-  }
-
-  /** Some of what a client is owed has left. */
-  #settled(client: StoreClient): void {
-    if (client.state === "closing") this.#clients.drained(client);
-    if (client.state !== "open") return;
-    if (client.isHeld(Hold.outbox) && this.#server.hasRoom(client)) {
-      this.#clients.resume(client, Hold.outbox);
-    }
-    if (!client.ending || !client.reading || client.held.length > 0) return;
-    // A last line may have come without its newline.
-    takeLastLine(this, client);
-    if (client.owed === 0 && client.reading) this.#clients.close(client, "eof");
-  }
-
-  #nextTurn(): void {
-    this.#server.answers.used = 0;
-    this.#delivery.bound();
-    for (const client of this.#busy) {
-      this.#busy.delete(client);
-      this.#clients.resume(client, Hold.turn);
-      if (client.ending) this.owes(client);
-    }
-  }
-
-  // --- what commands act on
-
-  get limits(): Surroundings["limits"] {
-    const { outbox_bytes, max_subscriptions, max_patterns } = this.#config.store;
-    return { outboxBytes: outbox_bytes, subscriptions: max_subscriptions, patterns: max_patterns };
-  }
-
-  subscribe(client: StoreClient, subscription: Subscription): void {
-    const { kind, pattern } = subscription;
-    const name = keyOf(subscription);
-    if (client.subscriptions.has(name)) return;
-    if (kind === "channel") this.channels.subscribe(client, pattern);
-    else this.#watch.subscriptions.add(client, pattern);
-    client.subscriptions.set(name, subscription);
-    if (pattern.below) client.patterns++;
-  }
-
-  unsubscribe(client: StoreClient, subscription: Subscription): boolean {
-    if (!client.subscriptions.delete(keyOf(subscription))) return false;
-    const { kind, pattern } = subscription;
-    if (kind === "channel") this.channels.unsubscribe(client, pattern);
-    else this.#watch.subscriptions.remove(client, pattern);
-    if (pattern.below) client.patterns--;
-    return true;
-  }
-
-  replay(client: StoreClient, channel: Path, since: number, epoch: string | undefined) {
-    const { replayed, lost } = this.channels.missed(channel, since, epoch);
-    // More than the outbox may hold would close whoever comes back, again and again.
-    let room = this.#config.store.outbox_bytes / 2;
-    let first = replayed.length;
-    while (first > 0) {
-      room -= Buffer.byteLength((replayed[first - 1] as { line: string }).line);
-      if (room < 0) break;
-      first--;
-    }
-    const sent = replayed.slice(first);
-    client.follows = sent.map(({ line }) => line).join("");
-    this.#delivery.count += sent.length;
-    return { replayed: sent.length, lost: lost === null ? null : lost + first };
-  }
-
-  authenticate(client: StoreClient, token: string): Refusal | null {
-    if (this.#roles.open) return null;
-    if (!this.#tries.may(client.ip)) {
-      return new Refusal("TOO_MANY_TRIES", `wait ${PATIENCE_SECONDS} seconds`);
-    }
-    const hex = digest(token).toString("hex");
-    const role = this.#roles.find(hex);
-    if (role === undefined) {
-      this.#tries.failed(client.ip);
-      this.#log.warning(`store: ${client.address} showed a wrong token`);
-      return new Refusal("BAD_TOKEN", "nobody has this token");
-    }
-    client.token = hex;
-    this.#grant(client, role);
-    return null;
-  }
-
-  /** What a client subscribes to without its new role's right ends. */
-  #grant(client: StoreClient, role: Role): void {
-    client.role = role;
-    for (const one of client.subscriptions.values()) {
-      const right = one.kind === "keys" ? "read" : "subscribe";
-      if (!mayAt(role, right, one.pattern.path)) this.unsubscribe(client, one);
-    }
-  }
-
-  info(): Record<string, unknown> {
-    const { store, name } = this.#config;
-    return {
-      name,
-      version,
-      epoch: this.epoch,
-      durability: store.durability,
-      uptime_seconds: Math.floor((this.#clock.now() - this.#startedAt) / 1000),
-      ...this.stats(),
-    };
-  }
-
-  #closeSlow(client: StoreClient): void {
-    this.#log.warning(
-      `store: ${client.address} does not take what it is sent: ${client.owed} bytes wait; closing it`,
-    );
-    this.#clients.closeSlow(client, this.#lastWord("slow", "you do not take what you are sent"));
-  }
-
-  /** One line for a client that is closed; none in a mode where no line is the server's own. */
-  #lastWord(reason: CloseReason, message: string): string {
-    if (this.#mode === "echo") return "";
-    return `${JSON.stringify({ event: "closed", reason, message })}\n`;
   }
 
   // --- the clock's work
 
   #schedule(): void {
     const clock = this.#clock;
-    this.#jobs.push(clock.every(1000, () => this.#sweepIdle()));
+    this.#jobs.push(clock.every(1000, () => this.#closeIdle()));
     if (this.#mode !== "store") return;
     this.#jobs.push(
-      clock.every(SWEEP_MS, () => this.#own.sweep()),
-      clock.every(1000, () => this.#tellSystem()),
+      clock.every(SWEEP_MS, () => this.#keys.sweep()),
+      clock.every(1000, () => this.#tellStats()),
       clock.every(1000, () => this.#snapshotIfDue()),
     );
-    const wall = new Date(clock.wall()).toISOString();
-    for (const [name, value] of Object.entries({ version, epoch: this.epoch, started: wall })) {
+    const started = new Date(clock.wall()).toISOString();
+    for (const [name, value] of Object.entries({ version, epoch: this.epoch, started })) {
       this.#system.tell([SYSTEM, name], JSON.stringify(value));
     }
-    this.#tellSystem();
+    this.#tellStats();
   }
 
-  #sweepIdle(): void {
-    const timeoutMs = this.#config.store.idle_secs * 1000;
-    const notice = this.#lastWord("idle", "you have sent nothing for too long");
-    // Whoever has a subscription may be silent for ever.
-    this.#clients.closeIdle(timeoutMs, notice, (client) =>
+  #closeIdle(): void {
+    const timeoutMs = this.#settings.store.idle_secs * 1000;
+    // A client with a subscription may be silent for ever.
+    this.#clients.closeIdle(timeoutMs, this.#notices.idle, (client) =>
       client.subscriptions.size > 0 ? Infinity : Math.max(client.lastMessageAt, client.tookAt),
     );
   }
 
-  #tellSystem(): void {
+  #tellStats(): void {
     for (const [name, value] of Object.entries(this.stats())) {
       this.#system.tell([SYSTEM, "stats", name], `${value}`);
     }
@@ -403,7 +235,7 @@ export class Store implements Running, LineProtocol<StoreClient>, Surroundings {
 
   #snapshotIfDue(): void {
     if (!this.#journal?.snapshotDue) return;
-    this.#journal.snapshot(this.#own.snapshot()).catch((error) => {
+    this.#journal.snapshot(this.#keys.snapshot()).catch((error) => {
       this.#log.bug(error, "making a snapshot of the store");
     });
   }
@@ -412,13 +244,10 @@ export class Store implements Running, LineProtocol<StoreClient>, Surroundings {
   #reload(next: Config): void {
     const roles = new Roles(next.store);
     this.#listener.configure(placeOf(next, "store"));
-    this.#config = next;
-    this.#roles = roles;
-    const notice = this.#lastWord("denied", "your token is not valid any more");
+    Object.assign(this.#settings, { name: next.name, store: next.store });
+    this.#auth.configure(roles);
     for (const client of this.#clients.all) {
-      const role = roles.open ? FULL : roles.find(client.token ?? "");
-      if (role !== undefined) this.#grant(client, role);
-      else if (client.role !== null) this.#clients.close(client, "denied", notice);
+      if (!this.#auth.renew(client)) this.#clients.close(client, "denied", this.#notices.token);
     }
   }
 }

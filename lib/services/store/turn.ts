@@ -1,6 +1,10 @@
-import type { StoreClient } from "./client.ts";
+import type { Config } from "../../config/table.ts";
+import type { Clients } from "../../net/clients.ts";
+import type { Delivery } from "./channels/delivery.ts";
+import { Hold, type StoreClient } from "./client.ts";
+import { Answers } from "./commands/answers.ts";
 
-/** As much of the journal as the end of a turn needs to know. */
+/** As much of the journal as the end of a turn needs. */
 export interface Batches {
   /** Batches written so far. */
   readonly written: number;
@@ -8,59 +12,149 @@ export interface Batches {
   readonly synced: number;
   /** Whether something was appended that is not written yet. */
   readonly pending: boolean;
+  /** Called when `synced` has grown. */
+  onSynced: () => void;
   write(): void;
 }
 
+/** What one client may cost in one turn; a request costs one, and more where many keys are looked at. */
+const SHARE = 10_000;
+/** A client that is owed so many bytes is not read; it is read again once it has taken most of them. */
+const OWED = 256 * 1024;
+
 /**
- * The end of a turn of the event loop: what was changed in it is written as one
- * batch, and what clients are owed leaves with one write each; where a reply
- * means that a change is on disk, once the disk has said so.
+ * One turn of the event loop. In it each client is served within its share; at
+ * its end what was changed is written as one batch, and what clients are owed
+ * leaves with one write each: at once, or where a reply means that a change is
+ * on disk, once that is so.
  */
 export class Turn {
+  /** Answers of this turn, in bytes. */
+  readonly answers = new Answers();
+  readonly #clients: Clients<StoreClient>;
+  readonly #journal: Batches | null;
+  readonly #delivery: Delivery;
+  readonly #settings: Pick<Config, "store">;
+  readonly #untilSynced: boolean;
+  /** Clients that are owed something at the end of this turn. */
   readonly #owed = new Set<StoreClient>();
   /** Clients with bytes that wait for a batch. */
   readonly #waiting = new Set<StoreClient>();
-  readonly #journal: Batches | null;
-  readonly #untilSynced: boolean;
-  readonly #settled: (client: StoreClient) => void;
-  readonly #emptied: () => void;
-  #ends = false;
+  /** Clients that have had their share of this turn. */
+  readonly #served = new Set<StoreClient>();
+  #scheduled = false;
 
-  /**
-   * @param untilSynced whether replies wait for the disk; otherwise for the write alone
-   * @param settled told of each client whose bytes were let go; it may be served on
-   * @param emptied nothing that clients were owed in this turn is referred to any more
-   */
+  /** @param settings where `durability` is `always`, replies wait for the disk; otherwise for the write alone */
   constructor(
+    clients: Clients<StoreClient>,
     journal: Batches | null,
-    untilSynced: boolean,
-    settled: (client: StoreClient) => void,
-    emptied: () => void,
+    delivery: Delivery,
+    settings: Pick<Config, "store">,
   ) {
+    this.#clients = clients;
     this.#journal = journal;
-    this.#untilSynced = untilSynced;
-    this.#settled = settled;
-    this.#emptied = emptied;
+    this.#delivery = delivery;
+    this.#settings = settings;
+    this.#untilSynced = settings.store.durability === "always";
+    if (journal !== null) journal.onSynced = () => this.#sendKept();
   }
 
-  /** A client is owed something. */
+  // --- within the turn
+
+  /** The end of the turn has to send a client what it is owed, and write what it has changed. */
   owes(client: StoreClient): void {
     this.#owed.add(client);
-    this.ends();
-  }
-
-  /** The turn has to be ended. */
-  ends(): void {
-    if (this.#ends) return;
-    this.#ends = true;
+    if (this.#scheduled) return;
+    this.#scheduled = true;
     setImmediate(() => {
-      this.#ends = false;
-      this.#settle();
+      this.#scheduled = false;
+      this.#end();
     });
   }
 
-  /** The journal has got further. */
-  kept(): void {
+  /** Bytes that a client may be owed and still be served. */
+  get mostOwed(): number {
+    return Math.min(OWED, this.#settings.store.outbox_bytes / 4);
+  }
+
+  /** Whether a client may be served at all. */
+  mayBegin(client: StoreClient): boolean {
+    if (client.finishing) return client.owed <= this.#settings.store.outbox_bytes;
+    return client.reading;
+  }
+
+  /** Whether a client may be served on. If not, it is held, unless nothing of it will be served later. */
+  mayGoOn(client: StoreClient): boolean {
+    const owedMuch = client.owed > this.mostOwed;
+    const hadShare = client.work > SHARE;
+    if (!owedMuch && !hadShare) return true;
+    if (client.finishing) return this.mayBegin(client);
+    if (owedMuch) client.hold(Hold.outbox);
+    if (hadShare) {
+      client.hold(Hold.turn);
+      this.#served.add(client);
+    }
+    return false;
+  }
+
+  /** Some of what a client is owed has left: it is read again, or is done. */
+  sent(client: StoreClient): void {
+    if (client.state === "closing") this.#clients.drained(client);
+    if (client.state !== "open") return;
+    if (client.isHeld(Hold.outbox) && client.owed < this.mostOwed / 2) {
+      this.#clients.resume(client, Hold.outbox);
+    }
+    const done = client.ending && client.reading && client.held.length === 0 && client.owed === 0;
+    if (done) this.#clients.close(client, "eof");
+  }
+
+  /** A client is closed; what it is owed still leaves. */
+  closed(client: StoreClient): void {
+    this.#served.delete(client);
+    client.stage();
+    this.owes(client);
+  }
+
+  // --- its end
+
+  #end(): void {
+    const journal = this.#journal;
+    journal?.write();
+    // Each reply may tell of a change that is not kept yet, whoever made it.
+    const needed = journal === null ? 0 : journal.written + (journal.pending ? 1 : 0);
+    const batch = needed > this.#kept ? needed : null;
+    const owed = [...this.#owed].filter(({ state }) => state !== "closed");
+    // A client that is served from here on belongs to the next turn: its changes are not in this batch.
+    this.#owed.clear();
+    for (const client of owed) {
+      client.settle(batch);
+      if (batch !== null) this.#waiting.add(client);
+    }
+    this.answers.used = 0;
+    this.#delivery.bound();
+    this.#serveOn();
+    for (const client of owed) this.sent(client);
+  }
+
+  /** Begins the next turn with the clients that have had their share of this one. */
+  #serveOn(): void {
+    const served = [...this.#served];
+    // Who has its share of that turn too is served on in the one after it.
+    this.#served.clear();
+    for (const client of served) {
+      this.#clients.resume(client, Hold.turn);
+      if (client.ending) this.owes(client);
+    }
+  }
+
+  /** Batches of which replies may tell. */
+  get #kept(): number {
+    const { synced = 0, written = 0 } = this.#journal ?? {};
+    return this.#untilSynced ? synced : written;
+  }
+
+  /** Sends what waited for batches that are kept by now. */
+  #sendKept(): void {
     const upTo = this.#kept;
     for (const client of this.#waiting) {
       if (client.state === "closed") {
@@ -69,29 +163,7 @@ export class Turn {
       }
       if (client.letGo(upTo)) this.#waiting.delete(client);
       client.flush();
-      this.#settled(client);
+      this.sent(client);
     }
-  }
-
-  get #kept(): number {
-    const { synced = 0, written = 0 } = this.#journal ?? {};
-    return this.#untilSynced ? synced : written;
-  }
-
-  #settle(): void {
-    const journal = this.#journal;
-    journal?.write();
-    // Whatever is said now may tell of a change that is not kept yet, whoever made it.
-    const needed = journal === null ? 0 : journal.written + (journal.pending ? 1 : 0);
-    const batch = needed > this.#kept ? needed : null;
-    const owed = [...this.#owed].filter(({ state }) => state !== "closed");
-    // Who is served from here on belongs to the next turn: what it changes is not in this batch.
-    this.#owed.clear();
-    for (const client of owed) {
-      client.settle(batch);
-      if (batch !== null) this.#waiting.add(client);
-    }
-    this.#emptied();
-    for (const client of owed) this.#settled(client);
   }
 }

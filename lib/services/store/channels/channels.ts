@@ -1,16 +1,10 @@
+import { randomBytes } from "node:crypto";
+import type { Config } from "../../../config/table.ts";
 import type { Sized } from "../../../host/largest.ts";
 import { type Path, type Pattern, textOf } from "../keys/path.ts";
 import { type Page, type Paging, scanBelow } from "../keys/scan.ts";
 import { type SubscriptionNode, Subscriptions } from "./subscriptions.ts";
 import { memoryOf } from "../keys/tree.ts";
-
-/** What the channels keep for subscribers that come back. */
-export interface Retention {
-  /** Messages of one channel. */
-  readonly messages: number;
-  /** Memory of all, in bytes. */
-  readonly bytes: number;
-}
 
 /** A message that a channel still has. */
 export interface Kept {
@@ -27,8 +21,10 @@ export interface Missed {
   readonly lost: number | null;
 }
 
-/** Sends a line to each of some subscribers. */
-export type Deliver<S> = (subscribers: ReadonlySet<S>, line: string) => void;
+/** Sends lines to subscribers. */
+export interface Deliverer<S> {
+  deliver(subscribers: ReadonlySet<S>, line: string): void;
+}
 
 /** What a kept message takes besides its text, and its channel besides its messages. */
 const KEPT_BYTES = 64;
@@ -37,23 +33,22 @@ const CHANNEL_BYTES = 500;
 /** Messages by channel: numbered, sent to whoever subscribes, and kept for a while. */
 export class Channels<S> {
   /** Tells this life of the server from others, in which the numbers began anew. */
-  readonly epoch: string;
+  readonly epoch = randomBytes(6).toString("hex");
   /** Messages published. */
   published = 0;
   /** Memory that kept messages take. */
   keptBytes = 0;
   readonly #subscriptions = new Subscriptions<S>();
-  readonly #deliver: Deliver<S>;
-  readonly #retention: () => Retention;
+  readonly #delivery: Deliverer<S>;
+  readonly #settings: Pick<Config, "store">;
   /** Channels that keep messages, the one that was silent longest first. */
   readonly #known = new Set<SubscriptionNode<S>>();
   /** The highest number of a channel that has been forgotten: none is given twice under one name. */
   #floor = 0;
 
-  constructor(epoch: string, deliver: Deliver<S>, retention: () => Retention) {
-    this.epoch = epoch;
-    this.#deliver = deliver;
-    this.#retention = retention;
+  constructor(delivery: Deliverer<S>, settings: Pick<Config, "store">) {
+    this.#delivery = delivery;
+    this.#settings = settings;
   }
 
   /** Channels that keep messages. */
@@ -81,7 +76,7 @@ export class Channels<S> {
     this.#forget(node);
     const subscribers = this.#subscriptions.of(path);
     const { size } = subscribers;
-    if (size > 0) this.#deliver(subscribers, line);
+    if (size > 0) this.#delivery.deliver(subscribers, line);
     return size;
   }
 
@@ -130,7 +125,7 @@ export class Channels<S> {
 
   /** Forgets what is more than may be kept. */
   #forget({ channel }: SubscriptionNode<S>): void {
-    const { messages, bytes } = this.#retention();
+    const { replay_messages: messages, replay_bytes: bytes } = this.#settings.store;
     const kept = channel?.kept ?? [];
     if (kept.length > messages) {
       for (const { line } of kept.splice(0, kept.length - messages)) {

@@ -1,65 +1,76 @@
+import type { Config } from "../../../config/table.ts";
+import type { Log } from "../../../host/log.ts";
+import type { Clients } from "../../../net/clients.ts";
 import { type Pinned, SharedBytes } from "../../../net/outbox.ts";
 import type { StoreClient } from "../client.ts";
+import type { Notices } from "../notices.ts";
 
-/** What deliveries need to know of the store. */
-export interface Deliverer {
-  /** All clients. */
-  clients(): Iterable<StoreClient>;
-  /** Bytes that may wait for one client, and for all. */
-  limits(): { readonly outbox_bytes: number; readonly total_outbox_bytes: number };
-  /** The client is owed something that the end of the turn must send. */
-  owes(client: StoreClient): void;
-  /** The client does not take what it is sent. */
-  closeSlow(client: StoreClient): void;
-}
-
-/** Brings lines to subscribers, each encoded once, and bounds what waits for them. */
+/** Sends lines to subscribers, each encoded once, and bounds what waits for clients: for one, and for all together. */
 export class Delivery {
   /** Lines delivered, once for each recipient. */
   count = 0;
+  readonly #clients: Clients<StoreClient>;
   readonly #pinned: Pinned;
-  readonly #store: Deliverer;
+  readonly #settings: Pick<Config, "store">;
+  readonly #notices: Notices;
+  readonly #log: Log;
 
-  constructor(pinned: Pinned, store: Deliverer) {
+  constructor(
+    clients: Clients<StoreClient>,
+    pinned: Pinned,
+    settings: Pick<Config, "store">,
+    notices: Notices,
+    log: Log,
+  ) {
+    this.#clients = clients;
     this.#pinned = pinned;
-    this.#store = store;
+    this.#settings = settings;
+    this.#notices = notices;
+    this.#log = log;
   }
 
+  /** Sends a line to each subscriber; a client with too much waiting is closed instead. */
   deliver(subscribers: ReadonlySet<StoreClient>, line: string): void {
     const bytes = Buffer.from(line);
     const shared = new SharedBytes(bytes, bytes.length, this.#pinned);
-    // Ours, so that it is not given up before the last one has it.
+    // Referred to here too, so that it is not released before the last one has it.
     shared.refs++;
     shared.pin();
-    const { outbox_bytes: most } = this.#store.limits();
+    const { outbox_bytes: most } = this.#settings.store;
     for (const client of subscribers) {
       if (client.owed + bytes.length > most) {
-        this.#store.closeSlow(client);
+        this.#closeSlow(client);
         continue;
       }
       client.push(shared, bytes.length);
       this.count++;
-      this.#store.owes(client);
     }
     shared.release();
     this.bound();
   }
 
-  /** Closes those who are owed most for as long as all together are owed too much. */
+  /** Closes the clients that are owed most for as long as all together are owed too much. */
   bound(): void {
-    const { total_outbox_bytes: total } = this.#store.limits();
+    const { total_outbox_bytes: total } = this.#settings.store;
     while (this.#pinned.bytes > total) {
       const most = this.#mostOwed();
       if (most === null) return;
-      this.#store.closeSlow(most);
+      this.#closeSlow(most);
     }
   }
 
   #mostOwed(): StoreClient | null {
     let most: StoreClient | null = null;
-    for (const client of this.#store.clients()) {
+    for (const client of this.#clients.all) {
       if (client.outbox.bytes > (most?.outbox.bytes ?? 0)) most = client;
     }
     return most;
+  }
+
+  #closeSlow(client: StoreClient): void {
+    this.#log.warning(
+      `store: ${client.address} does not take what it is sent: ${client.owed} bytes wait; closing it`,
+    );
+    this.#clients.closeSlow(client, this.#notices.slow);
   }
 }

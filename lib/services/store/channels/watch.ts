@@ -1,15 +1,15 @@
-import type { Deliver } from "./channels.ts";
+import type { Deliverer } from "./channels.ts";
 import type { Watchers } from "../keys/live-keys.ts";
 import { type Path, textOf } from "../keys/path.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
-/** Tells those who watch keys what becomes of them. */
+/** Sends changes of keys to the clients that watch them. */
 export class KeyWatch<S> implements Watchers {
   readonly subscriptions = new Subscriptions<S>();
-  readonly #deliver: Deliver<S>;
+  readonly #delivery: Deliverer<S>;
 
-  constructor(deliver: Deliver<S>) {
-    this.#deliver = deliver;
+  constructor(delivery: Deliverer<S>) {
+    this.#delivery = delivery;
   }
 
   get any(): boolean {
@@ -20,13 +20,16 @@ export class KeyWatch<S> implements Watchers {
     const watchers = this.subscriptions.of(path);
     if (watchers.size === 0) return;
     const key = JSON.stringify(textOf(path));
-    this.#deliver(watchers, `{"event":"set","key":${key},"version":${version},"value":${text}}\n`);
+    this.#delivery.deliver(
+      watchers,
+      `{"event":"set","key":${key},"version":${version},"value":${text}}\n`,
+    );
   }
 
   gone(path: Path, why: "del" | "expired", tree: boolean): void {
     const watchers = tree ? this.subscriptions.within(path) : this.subscriptions.of(path);
     if (watchers.size === 0) return;
     const event = { event: why, key: textOf(path), ...(tree ? { tree } : {}) };
-    this.#deliver(watchers, `${JSON.stringify(event)}\n`);
+    this.#delivery.deliver(watchers, `${JSON.stringify(event)}\n`);
   }
 }

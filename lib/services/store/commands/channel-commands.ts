@@ -1,12 +1,5 @@
-import { keyOf, type StoreClient, type Subscription } from "../client.ts";
-import {
-  type Command,
-  command,
-  forbidden,
-  result,
-  type Surroundings,
-  tooLarge,
-} from "./command.ts";
+import type { Subscription } from "../client.ts";
+import { type Command, command, forbidden, result, tooLarge } from "./command.ts";
 import * as field from "./fields.ts";
 import { inner, misplaced, PAGING, paging } from "./paging.ts";
 import { partsOf, pathOf, patternOf, SEPARATOR, textOf, unfit } from "../keys/path.ts";
@@ -42,7 +35,7 @@ export const CHANNEL_COMMANDS: Readonly<Record<string, Command>> = {
       "`{subscribed}`; of one channel `{subscribed, seq, epoch}`, and with since `{replayed, lost}` too: lost is null where that cannot be known",
     errors: ["TOO_MANY"],
     right: "subscribe",
-    run(request, client, at) {
+    run(request, client, parts) {
       const wanted = subscriptionOf(request);
       if (wanted instanceof Refusal) return wanted;
       const { kind, pattern, name } = wanted;
@@ -52,15 +45,14 @@ export const CHANNEL_COMMANDS: Readonly<Record<string, Command>> = {
       if (!single && (request.since !== undefined || request.epoch !== undefined)) {
         return new Refusal("WRONG_TYPE", "since; allowed: only with one channel");
       }
-      const full = tooMany(client, wanted, at);
-      if (full && !client.subscriptions.has(keyOf(wanted))) return full;
-      at.subscribe(client, wanted);
+      const tooMany = parts.subscribers.subscribe(client, wanted);
+      if (tooMany) return tooMany;
       const subscribed = JSON.stringify(name);
       if (!single) return result(`{"subscribed":${subscribed}}`);
       const { since, epoch } = request;
-      const known = `"subscribed":${subscribed},"seq":${at.channels.known(pattern.path).seq},"epoch":"${at.epoch}"`;
+      const known = `"subscribed":${subscribed},"seq":${parts.channels.known(pattern.path).seq},"epoch":"${parts.channels.epoch}"`;
       if (since === undefined) return result(`{${known}}`);
-      const { replayed, lost } = at.replay(client, pattern.path, since, epoch);
+      const { replayed, lost } = parts.subscribers.replay(client, pattern.path, since, epoch);
       return result(`{${known},"replayed":${replayed},"lost":${lost}}`);
     },
   }),
@@ -71,15 +63,13 @@ export const CHANNEL_COMMANDS: Readonly<Record<string, Command>> = {
     result: "how many were ended",
     errors: [],
     right: null,
-    run(request, client, at) {
+    run(request, client, parts) {
       if (request.channel === undefined && request.keys === undefined && request.ns === undefined) {
-        const all = [...client.subscriptions.values()];
-        for (const one of all) at.unsubscribe(client, one);
-        return result(all.length);
+        return result(parts.subscribers.unsubscribeAll(client));
       }
       const named = subscriptionOf(request);
       if (named instanceof Refusal) return named;
-      return result(at.unsubscribe(client, named) ? 1 : 0);
+      return result(parts.subscribers.unsubscribe(client, named) ? 1 : 0);
     },
   }),
 
@@ -93,16 +83,16 @@ export const CHANNEL_COMMANDS: Readonly<Record<string, Command>> = {
     result: "how many subscribers it went to",
     errors: ["TOO_LARGE"],
     right: "publish",
-    run(request, client, at) {
+    run(request, client, parts) {
       const path = pathOf(request.ns, request.channel);
       const bad = unfit(path) ?? (path.includes("*") ? STAR : null);
       if (bad) return bad;
       const refusal = forbidden(client, "publish", path);
       if (refusal) return refusal;
       const text = JSON.stringify(request.value);
-      const large = tooLarge(text, at);
+      const large = tooLarge(text, parts);
       if (large) return large;
-      const count = at.channels.publish(path, text);
+      const count = parts.channels.publish(path, text);
       client.work += count;
       return result(count);
     },
@@ -117,18 +107,18 @@ export const CHANNEL_COMMANDS: Readonly<Record<string, Command>> = {
     result: "`{channels, cursor}`: of each `{channel, subscribers, seq}`",
     errors: [],
     right: "subscribe",
-    run(request, client, at) {
+    run(request, client, parts) {
       const path = partsOf(request.ns ?? "");
       const start = inner(request.ns, request.prefix ?? "");
       const named = start.split(SEPARATOR).slice(0, -1);
       const whole = [...path, ...named];
       const refusal = misplaced(whole) ?? forbidden(client, "subscribe", whole);
       if (refusal) return refusal;
-      const { names, cursor: next, visited } = at.channels.scan(path, start, paging(request));
+      const { names, cursor: next, visited } = parts.channels.scan(path, start, paging(request));
       client.work += visited;
       const channels = names.map((name) => ({
         channel: name,
-        ...at.channels.known([...path, ...name.split(SEPARATOR)]),
+        ...parts.channels.known([...path, ...name.split(SEPARATOR)]),
       }));
       return result(JSON.stringify({ channels, cursor: next }));
     },
@@ -153,18 +143,4 @@ function subscriptionOf(request: {
   if (pattern instanceof Refusal) return pattern;
   if (one !== undefined && pattern.path.includes("*")) return STAR;
   return { kind: one === undefined ? "keys" : "channel", pattern, name: textOf(parts) };
-}
-
-function tooMany(
-  client: StoreClient,
-  { pattern }: Named,
-  { limits }: Surroundings,
-): Refusal | null {
-  if (client.subscriptions.size >= limits.subscriptions) {
-    return new Refusal("TOO_MANY", `at most ${limits.subscriptions} subscriptions`);
-  }
-  if (pattern.below && client.patterns >= limits.patterns) {
-    return new Refusal("TOO_MANY", `at most ${limits.patterns} patterns`);
-  }
-  return null;
 }

@@ -1,4 +1,7 @@
-import type { StoreClient, Subscription } from "../client.ts";
+import type { Config } from "../../../config/table.ts";
+import type { Auth } from "../auth.ts";
+import type { StoreClient } from "../client.ts";
+import type { Subscribers } from "../channels/subscribers.ts";
 import type { Channels } from "../channels/channels.ts";
 import type { VisibleKeys } from "../keys/visible-keys.ts";
 import type { Field, Fields, Request } from "./fields.ts";
@@ -7,32 +10,16 @@ import { type Path, SYSTEM } from "../keys/path.ts";
 import { type Code, Refusal, TOO_LARGE } from "../refusal.ts";
 import { mayAt, type Right } from "../roles.ts";
 
-/** What commands act on. */
-export interface Surroundings {
+/** The parts of the store that commands act on. */
+export interface Parts {
   readonly keys: VisibleKeys;
   readonly channels: Channels<StoreClient>;
-  /** Tells this life of the server from others. */
-  readonly epoch: string;
-  readonly limits: {
-    readonly outboxBytes: number;
-    readonly subscriptions: number;
-    readonly patterns: number;
-  };
-  subscribe(client: StoreClient, subscription: Subscription): void;
-  /** @returns whether there was one */
-  unsubscribe(client: StoreClient, subscription: Subscription): boolean;
-  /** Sends a client what a channel still has after message `since`; it follows the answer. */
-  replay(
-    client: StoreClient,
-    channel: Path,
-    since: number,
-    epoch: string | undefined,
-  ): { replayed: number; lost: number | null };
-  /** Tries a token for a client. */
-  authenticate(client: StoreClient, token: string): Refusal | null;
-  info(): Readonly<Record<string, unknown>>;
-  /** The client is owed an answer that the end of the turn must send. */
-  owes(client: StoreClient): void;
+  readonly subscribers: Subscribers;
+  readonly auth: Auth;
+  /** What INFO answers. */
+  readonly stats: { info(): Readonly<Record<string, unknown>> };
+  /** The settings as they are now. */
+  readonly settings: Pick<Config, "store">;
 }
 
 /** An answer without its braces, as `"result":1`, or why there is none. */
@@ -51,14 +38,14 @@ export interface Command {
   readonly right: Right | null;
   /** Whether it needs no token even where others do. */
   readonly open?: boolean;
-  run(request: Readonly<Record<string, unknown>>, client: StoreClient, at: Surroundings): Answer;
+  run(request: Readonly<Record<string, unknown>>, client: StoreClient, parts: Parts): Answer;
 }
 
 /** A row whose `run` gets a request of the types of its fields. */
 export function command<const F extends Fields>(
   row: Omit<Command, "fields" | "run"> & {
     readonly fields: F;
-    run(request: Request<F>, client: StoreClient, at: Surroundings): Answer;
+    run(request: Request<F>, client: StoreClient, parts: Parts): Answer;
   },
 ): Command {
   return row as unknown as Command;
@@ -70,8 +57,8 @@ export function result(json: string | number | boolean): string {
 }
 
 /** Why a value cannot be sent or kept, or null: whoever gets it could not be sent it. */
-export function tooLarge(text: string, { limits }: Surroundings): Refusal | null {
-  const most = limits.outboxBytes / 2;
+export function tooLarge(text: string, { settings }: Parts): Refusal | null {
+  const most = settings.store.outbox_bytes / 2;
   return 3 * text.length > most && Buffer.byteLength(text) > most ? TOO_LARGE : null;
 }
 

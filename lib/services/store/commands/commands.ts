@@ -39,7 +39,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     errors: ["BAD_TOKEN", "TOO_MANY_TRIES"],
     right: null,
     open: true,
-    run: ({ token }, client, at) => at.authenticate(client, token) ?? OK,
+    run: ({ token }, client, parts) => parts.auth.authenticate(client, token) ?? OK,
   }),
 
   INFO: command({
@@ -48,10 +48,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     result: "an object",
     errors: [],
     right: null,
-    run(_request, client, at) {
+    run(_request, client, parts) {
       // Every client is looked at.
       client.work += INFO_WORK;
-      return result(JSON.stringify(at.info()));
+      return result(JSON.stringify(parts.stats.info()));
     },
   }),
 

@@ -35,14 +35,14 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
     result: '"OK"',
     errors: ["ALREADY_EXISTS", "VERSION_MISMATCH", "TOO_LARGE", "MEMORY_FULL", "DISK_FULL"],
     right: "write",
-    run(request, client, at) {
+    run(request, client, parts) {
       const path = pathOf(request.ns, request.key);
       const refusal = forbidden(client, "write", path);
       if (refusal) return refusal;
       const text = JSON.stringify(request.value);
-      const large = tooLarge(text, at);
+      const large = tooLarge(text, parts);
       if (large) return large;
-      const set = at.keys.set(path, text, {
+      const set = parts.keys.set(path, text, {
         ttlMs: request.ttl_ms,
         ifAbsent: request.if_absent,
         ifVersion: request.if_version,
@@ -65,11 +65,11 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
     result: "the value, or with meta `{value, version, ttl_ms}`",
     errors: ["NOT_FOUND"],
     right: "read",
-    run(request, client, at) {
+    run(request, client, parts) {
       const path = pathOf(request.ns, request.key);
       const refusal = forbidden(client, "read", path);
       if (refusal) return refusal;
-      const found = at.keys.get(path);
+      const found = parts.keys.get(path);
       if (found === null) {
         const bad = unfit(path);
         if (bad) return bad;
@@ -78,7 +78,7 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
         return request.meta ? result(`{"value":${text},"version":0,"ttl_ms":null}`) : result(text);
       }
       if (!request.meta) return result(found.text);
-      const left = at.keys.left(found);
+      const left = parts.keys.left(found);
       return result(`{"value":${found.text},"version":${found.version},"ttl_ms":${left}}`);
     },
   }),
@@ -94,11 +94,11 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
     result: "how many values were removed",
     errors: ["NOT_FOUND", "VERSION_MISMATCH", "DISK_FULL"],
     right: "write",
-    run(request, client, at) {
+    run(request, client, parts) {
       const path = pathOf(request.ns, request.key);
       const refusal = forbidden(client, "write", path) ?? unfit(path);
       if (refusal) return refusal;
-      const removed = at.keys.del(path, request.tree ?? false, request.if_version);
+      const removed = parts.keys.del(path, request.tree ?? false, request.if_version);
       return removed instanceof Refusal ? removed : result(removed);
     },
   }),
@@ -109,10 +109,10 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
     result: "true or false",
     errors: [],
     right: "read",
-    run(request, client, at) {
+    run(request, client, parts) {
       const path = pathOf(request.ns, request.key);
       const refusal = forbidden(client, "read", path) ?? unfit(path);
-      return refusal ?? result(at.keys.get(path) !== null);
+      return refusal ?? result(parts.keys.get(path) !== null);
     },
   }),
 
@@ -129,11 +129,11 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
     result: "the new number",
     errors: ["NOT_A_NUMBER", "MEMORY_FULL", "DISK_FULL"],
     right: "write",
-    run(request, client, at) {
+    run(request, client, parts) {
       const path = pathOf(request.ns, request.key);
       const refusal = forbidden(client, "write", path);
       if (refusal) return refusal;
-      const number = at.keys.increase(path, request.by ?? 1);
+      const number = parts.keys.increase(path, request.by ?? 1);
       return number instanceof Refusal ? number : result(number);
     },
   }),
@@ -148,10 +148,10 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
     result: '"OK"',
     errors: ["NOT_FOUND", "DISK_FULL"],
     right: "write",
-    run(request, client, at) {
+    run(request, client, parts) {
       const path = pathOf(request.ns, request.key);
       const refusal = forbidden(client, "write", path);
-      return refusal ?? at.keys.expire(path, request.ttl_ms) ?? OK;
+      return refusal ?? parts.keys.expire(path, request.ttl_ms) ?? OK;
     },
   }),
 
@@ -161,13 +161,13 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
     result: "the milliseconds left, or null for never",
     errors: ["NOT_FOUND"],
     right: "read",
-    run(request, client, at) {
+    run(request, client, parts) {
       const path = pathOf(request.ns, request.key);
       const refusal = forbidden(client, "read", path);
       if (refusal) return refusal;
-      const found = at.keys.get(path);
+      const found = parts.keys.get(path);
       if (found === null) return unfit(path) ?? NOT_FOUND;
-      return result(`${at.keys.left(found)}`);
+      return result(`${parts.keys.left(found)}`);
     },
   }),
 
@@ -177,7 +177,7 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
     result: "`{values, found}`: the values, null where there is none, and whether there is one",
     errors: ["TOO_LARGE"],
     right: "read",
-    run(request, client, at) {
+    run(request, client, parts) {
       const texts: string[] = [];
       const found: boolean[] = [];
       let length = 0;
@@ -185,11 +185,11 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
         const path = pathOf(request.ns, name);
         const refusal = forbidden(client, "read", path) ?? unfit(path);
         if (refusal) return refusal;
-        const text = at.keys.get(path)?.text;
+        const text = parts.keys.get(path)?.text;
         texts.push(text ?? "null");
         found.push(text !== undefined);
         length += text?.length ?? 0;
-        if (length > at.limits.outboxBytes) return TOO_LARGE;
+        if (length > parts.settings.store.outbox_bytes) return TOO_LARGE;
       }
       client.work += texts.length;
       return result(`{"values":[${texts.join(",")}],"found":[${found.join(",")}]}`);
@@ -202,19 +202,19 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
     result: '"OK"',
     errors: ["TOO_LARGE", "MEMORY_FULL", "DISK_FULL"],
     right: "write",
-    run(request, client, at) {
+    run(request, client, parts) {
       const values: [Path, string][] = [];
       for (const [name, value] of Object.entries(request.values)) {
         const path = pathOf(request.ns, name);
         const refusal = forbidden(client, "write", path);
         if (refusal) return refusal;
         const text = JSON.stringify(value);
-        const large = tooLarge(text, at);
+        const large = tooLarge(text, parts);
         if (large) return large;
         values.push([path, text]);
       }
       client.work += values.length;
-      return at.keys.setAll(values) ?? OK;
+      return parts.keys.setAll(values) ?? OK;
     },
   }),
 
@@ -225,14 +225,14 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
     result: "`{keys, cursor}`: names below ns, and where the next page begins, or null",
     errors: [],
     right: "read",
-    run(request, client, at) {
+    run(request, client, parts) {
       const path = partsOf(request.ns ?? "");
       const start = inner(request.ns, request.prefix ?? "");
       const named = start.split(SEPARATOR).slice(0, -1);
       const whole = [...path, ...named];
       const refusal = misplaced(whole) ?? forbidden(client, "read", whole);
       if (refusal) return refusal;
-      return page("keys", at.keys.scan(path, start, paging(request)));
+      return page("keys", parts.keys.scan(path, start, paging(request)));
     },
   }),
 
@@ -250,7 +250,7 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
     result: "the key of the sibling, or null",
     errors: [],
     right: "read",
-    run(request, client, at) {
+    run(request, client, parts) {
       const asked = inner(request.ns, request.key);
       const cut = asked.lastIndexOf(SEPARATOR);
       const name = asked.slice(cut + 1);
@@ -260,7 +260,7 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
       if (bad) return bad;
       const refusal = forbidden(client, "read", path);
       if (refusal) return refusal;
-      const next = at.keys.next(path, name, request.reverse ?? false);
+      const next = parts.keys.next(path, name, request.reverse ?? false);
       if (next === null) return result("null");
       return result(JSON.stringify(above === null ? next : above + SEPARATOR + next));
     },
@@ -272,11 +272,11 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
     result: "`{namespaces, cursor}`",
     errors: [],
     right: "read",
-    run(request, client, at) {
+    run(request, client, parts) {
       const path = partsOf(request.ns ?? "");
       const refusal = misplaced(path) ?? forbidden(client, "read", path);
       if (refusal) return refusal;
-      return page("namespaces", at.keys.namespaces(path, paging(request)));
+      return page("namespaces", parts.keys.namespaces(path, paging(request)));
     },
   }),
 };

@@ -1,4 +1,5 @@
 import type { Keys } from "../keys/keys.ts";
+import type { Answers } from "./answers.ts";
 
 /**
  * The shortest way through the two requests that most are: GET of a key, and
@@ -30,24 +31,6 @@ const RESULT = Buffer.from('{"result":');
 const OK = Buffer.from('{"result":"OK"');
 /** Digits that a double always keeps. */
 const MAX_DIGITS = 15;
-
-/** Room for the answers of a turn; clients are owed ranges of it. */
-const ROOM = 256 * 1024;
-/** With less room than this, a new buffer is begun. */
-const LITTLE = 32 * 1024;
-
-/** Bytes of answers that are owed in this turn. */
-export class Answers {
-  bytes = Buffer.allocUnsafeSlow(ROOM);
-  used = 0;
-
-  /** Sees to it that there is some room; ranges of a buffer that is full stay as they are. */
-  makeRoom(): void {
-    if (this.used + LITTLE <= this.bytes.length) return;
-    this.bytes = Buffer.allocUnsafeSlow(ROOM);
-    this.used = 0;
-  }
-}
 
 /** How many lines were answered, and where the first one begins that was not. */
 export interface Taken {

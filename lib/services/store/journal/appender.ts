@@ -8,8 +8,6 @@ const RETRY_MS = 250;
 
 export interface AppenderOptions {
   clock: Pick<Clock, "now" | "every">;
-  /** More batches are known to be on disk: `synced` has grown. */
-  onSynced: () => void;
   /** Told once when writes begin to be refused, and once when they are taken again. */
   onTrouble: (message: string) => void;
 }
@@ -42,6 +40,8 @@ export class Appender {
   /** The batch waits for another attempt to write it. */
   #writeFailing = false;
   #endRetries = (): void => {};
+  /** Called when more batches are known to be on disk: `synced` has grown. */
+  onSynced = (): void => {};
   /** Called once when a sync has ended, or something has failed. */
   #onProgress: (() => void)[] = [];
 
@@ -127,7 +127,7 @@ export class Appender {
     old.close();
     this.#file = fresh;
     this.release();
-    this.#options.onSynced();
+    this.onSynced();
   }
 
   /** A snapshot stands for so many batches now, whatever became of the files that they were in. */
@@ -136,7 +136,7 @@ export class Appender {
     this.synced = batches;
     this.#retry();
     this.#sync();
-    this.#options.onSynced();
+    this.onSynced();
   }
 
   /** Writes, syncs, gives back the room that was not used and closes the file. @returns bytes of records that could not be written */
@@ -194,7 +194,7 @@ export class Appender {
         this.syncs++;
         this.synced = batches;
         this.#sync();
-        this.#options.onSynced();
+        this.onSynced();
         this.#progressed();
       },
       (error) => {

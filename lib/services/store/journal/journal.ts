@@ -41,6 +41,8 @@ export class Journal {
   readonly #options: JournalOptions;
   readonly #disk: Disk;
   readonly #lock: number;
+  /** Called when more batches are known to be on disk: `synced` has grown. */
+  onSynced = (): void => {};
   /** Null before `load`. */
   #appender: Appender | null = null;
   /** Generations before the current one that no snapshot stands for yet. */
@@ -78,6 +80,7 @@ export class Journal {
       this.#sizeBefore = found.size;
       this.#snapshotSize = found.snapshotSize;
       this.#appender = new Appender(this.#open(found.generation, found.position), this.#options);
+      this.#appender.onSynced = () => this.onSynced();
       if (found.position === null) syncFolderSync(this.#disk, this.folder);
     } catch (error) {
       this.#closing = Promise.resolve();

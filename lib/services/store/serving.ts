@@ -1,19 +1,17 @@
 import type { Clock } from "../../host/clock.ts";
-import { Hold, type StoreClient } from "./client.ts";
-import type { Surroundings } from "./commands/command.ts";
-import type { Plan } from "./commands/command.ts";
-import { COMMANDS, PLANS, unknownAction } from "./commands/commands.ts";
-import type { Keys } from "./keys/keys.ts";
+import type { LineSink } from "../../net/lines.ts";
+import { type Pinned, SharedBytes } from "../../net/outbox.ts";
+import type { StoreClient } from "./client.ts";
+import type { Parts, Plan } from "./commands/command.ts";
+import { PLANS, unknownAction } from "./commands/commands.ts";
+import type { RequestCounts } from "./commands/counts.ts";
 import { altersNumber, doubt } from "./commands/numbers.ts";
+import { BLANK, Lines, parseLines } from "./commands/requests.ts";
+import { takePlain } from "./commands/shortcut.ts";
+import type { Keys } from "./keys/keys.ts";
 import { Refusal, TOO_LARGE } from "./refusal.ts";
 import { FULL } from "./roles.ts";
-import { Answers, takePlain } from "./commands/shortcut.ts";
-import { BLANK, Lines, parseLines } from "./commands/requests.ts";
-
-/** What one client may cost in one turn; a request costs one, and more where many keys are looked at. */
-const SHARE = 10_000;
-/** A client that is owed so many bytes is read again once it has taken most of them. */
-const OWED = 256 * 1024;
+import type { Turn } from "./turn.ts";
 
 const BAD_REQUEST = new Refusal("BAD_REQUEST", "a request is an object with a text as its action");
 const AUTH_REQUIRED = new Refusal("AUTH_REQUIRED", "show a token with AUTH first");
@@ -27,57 +25,48 @@ const NEWLINE = 10;
 
 type Raw = Readonly<Record<string, unknown>>;
 
-/** What serving needs to know of the store. */
-export interface Terms {
-  maxLineBytes(): number;
-  outboxBytes(): number;
-  /** The keys of clients, where they are served. */
-  readonly keys: Keys | null;
-  /** A client has had its share of the turn: it is to be resumed in the next one. */
-  busy(client: StoreClient): void;
-}
-
-/** Answers lines, in order, each client within its share. */
-export class Server {
-  requests = 0;
-  refused = 0;
-  /** Answers of this turn, in bytes. */
-  readonly answers = new Answers();
-  /** Requests that went the shortest way. */
-  #gets = 0;
-  #sets = 0;
-  readonly #at: Surroundings;
-  readonly #json: boolean;
+/** Answers what clients send, in order, each client within its share of the turn. */
+export class Serving implements LineSink<StoreClient> {
+  readonly #parts: Parts;
+  readonly #keys: Keys | null;
+  readonly #turn: Turn;
+  readonly #counts: RequestCounts;
+  readonly #pinned: Pinned;
   readonly #clock: Clock;
-  readonly #terms: Terms;
-  readonly #counts = new Map<Plan, number>([...PLANS.values()].map((plan) => [plan, 0]));
+  /** Whether lines are only sent back. */
+  readonly #json: boolean;
 
-  constructor(at: Surroundings, mode: "store" | "json" | "echo", clock: Clock, terms: Terms) {
-    this.#at = at;
-    this.#json = mode === "json";
+  /** @param keys where plain requests are answered from; null where there are none */
+  constructor(
+    parts: Parts,
+    keys: Keys | null,
+    turn: Turn,
+    counts: RequestCounts,
+    pinned: Pinned,
+    clock: Clock,
+  ) {
+    this.#parts = parts;
+    this.#keys = keys;
+    this.#turn = turn;
+    this.#counts = counts;
+    this.#pinned = pinned;
     this.#clock = clock;
-    this.#terms = terms;
+    this.#json = parts.settings.store.mode === "json";
   }
 
-  /** How often each action was asked for. */
-  counts(): Record<string, number> {
-    const plain: Record<string, number> = { GET: this.#gets, SET: this.#sets };
-    const named = Object.keys(COMMANDS).map((action) => [
-      `requests_${action.toLowerCase()}`,
-      (this.#counts.get(PLANS.get(action) as Plan) ?? 0) + (plain[action] ?? 0),
-    ]);
-    return Object.fromEntries(named);
+  get maxLineBytes(): number {
+    return this.#parts.settings.store.max_line_bytes;
   }
 
   /** @returns how many bytes were taken: fewer than all where the client has had its share, or is owed too much */
   lines(client: StoreClient, block: Buffer): number {
-    const most = this.#terms.maxLineBytes();
-    if (!this.#mayBegin(client)) return 0;
+    const most = this.maxLineBytes;
+    if (!this.#turn.mayBegin(client)) return 0;
     client.lastMessageAt = this.#clock.now();
     if (block.length - 1 <= most) return this.#serve(client, block);
     // Some line of it may be too long, or it is only many lines.
     let start = 0;
-    while (start < block.length && this.#mayBegin(client)) {
+    while (start < block.length && this.#turn.mayBegin(client)) {
       const end = block.indexOf(NEWLINE, start) + 1;
       if (end - start - 1 > most) this.oversize(client);
       else this.#serve(client, block.subarray(start, end));
@@ -89,40 +78,33 @@ export class Server {
   oversize(client: StoreClient): void {
     client.lastMessageAt = this.#clock.now();
     client.messagesIn++;
-    this.requests++;
-    const { maxLineBytes } = this.#terms;
-    this.#refuse(client, new Refusal("TOO_LONG", `a line has at most ${maxLineBytes()} bytes`), "");
-    this.#at.owes(client);
+    this.#counts.all++;
+    const message = `a line has at most ${this.maxLineBytes} bytes`;
+    this.#refuse(client, new Refusal("TOO_LONG", message), "");
+    this.#turn.owes(client);
   }
 
-  /** Holds a client that is owed much, or has had its share of the turn. @returns whether it did */
-  limit(client: StoreClient): boolean {
-    if (client.owed > this.#most) client.hold(Hold.outbox);
-    if (client.work > SHARE) {
-      client.hold(Hold.turn);
-      this.#terms.busy(client);
-    }
-    return !client.reading;
-  }
-
-  /** Whether a client has taken enough to be read again. */
-  hasRoom(client: StoreClient): boolean {
-    return client.owed < this.#most / 2;
-  }
-
-  get #most(): number {
-    return Math.min(OWED, this.#terms.outboxBytes() / 4);
+  /** Sends bytes back as they are. @returns how many were taken: all */
+  echo(client: StoreClient, chunk: Buffer): number {
+    client.lastMessageAt = this.#clock.now();
+    const bytes = Buffer.from(chunk);
+    const shared = new SharedBytes(bytes, bytes.length, this.#pinned);
+    shared.pin();
+    client.push(shared, bytes.length);
+    this.#turn.mayGoOn(client);
+    return chunk.length;
   }
 
   /** @returns how many bytes of whole lines were served, at least one line */
   #serve(client: StoreClient, block: Buffer): number {
-    this.#at.owes(client);
+    const turn = this.#turn;
+    turn.owes(client);
     const start = this.#servePlain(client, block);
     if (start === block.length) {
-      this.#mayGoOn(client);
+      turn.mayGoOn(client);
       return start;
     }
-    if (start > 0 && !this.#mayGoOn(client)) return start;
+    if (start > 0 && !turn.mayGoOn(client)) return start;
     const rest = start === 0 ? block : block.subarray(start);
     const requests = parseLines(rest);
     const lines = new Lines(rest);
@@ -131,46 +113,36 @@ export class Server {
       const request = requests[i];
       if (request === BLANK) continue;
       client.messagesIn++;
-      this.requests++;
+      this.#counts.all++;
       client.work++;
       if (this.#json) this.#answerJson(client, request, lines, i);
       else this.#answer(client, request as Raw, lines, i);
       // It may have been closed by what it was sent on its own account.
       if (client.state !== "open") break;
-      if (!this.#mayGoOn(client)) return start + lines.startOf(i + 1);
+      if (!turn.mayGoOn(client)) return start + lines.startOf(i + 1);
     }
     return block.length;
   }
 
-  /** Whether a client may be served at all. */
-  #mayBegin(client: StoreClient): boolean {
-    if (client.finishing) return client.owed <= this.#terms.outboxBytes();
-    return client.reading;
-  }
-
-  /** Whether a client may be served on; if not, it is held, unless nothing of it will be served later. */
-  #mayGoOn(client: StoreClient): boolean {
-    if (client.work <= SHARE && client.owed <= this.#most) return true;
-    return client.finishing ? this.#mayBegin(client) : !this.limit(client);
-  }
-
-  /** @returns where the first line begins that is still to be served */
+  /** Answers the first lines of a block that are plain. @returns where the first line begins that is still to be served */
   #servePlain(client: StoreClient, block: Buffer): number {
-    const { keys } = this.#terms;
+    const keys = this.#keys;
+    if (keys === null || client.role !== FULL) return 0;
+    const { answers, mostOwed } = this.#turn;
+    const longest = this.#parts.settings.store.outbox_bytes;
     let at = 0;
-    while (keys !== null && client.role === FULL && client.owed < this.#most) {
-      this.answers.makeRoom();
-      const { bytes, used } = this.answers;
-      const longest = this.#terms.outboxBytes();
-      const { gets, sets, end } = takePlain(keys, block, at, this.answers, this.#most, longest);
+    while (client.owed < mostOwed) {
+      answers.makeRoom();
+      const { bytes, used } = answers;
+      const { gets, sets, end } = takePlain(keys, block, at, answers, mostOwed, longest);
       if (end === at) break;
       at = end;
-      client.answer(bytes, used, this.answers.used);
+      client.answer(bytes, used, answers.used);
       client.messagesIn += gets + sets;
       client.work += gets + sets;
-      this.requests += gets + sets;
-      this.#gets += gets;
-      this.#sets += sets;
+      this.#counts.all += gets + sets;
+      this.#counts.plainGets += gets;
+      this.#counts.plainSets += sets;
     }
     return at;
   }
@@ -193,10 +165,10 @@ export class Server {
       this.#refuse(client, unplanned(request, action), id);
       return;
     }
-    this.#counts.set(plan, (this.#counts.get(plan) as number) + 1);
+    this.#counts.count(plan);
     const refusal = this.#check(client, plan, request, lines, index);
-    const answer = refusal ?? plan.command.run(request, client, this.#at);
-    client.work += this.#at.keys.takeVisits();
+    const answer = refusal ?? plan.command.run(request, client, this.#parts);
+    client.work += this.#parts.keys.takeVisits();
     if (answer instanceof Refusal || this.#isTooLong(answer)) {
       client.follows = "";
       this.#refuse(client, answer instanceof Refusal ? answer : TOO_LARGE, id);
@@ -229,12 +201,12 @@ export class Server {
   }
 
   #isTooLong(answer: string): boolean {
-    const most = this.#terms.outboxBytes();
+    const most = this.#parts.settings.store.outbox_bytes;
     // A character is three bytes at most.
     return 3 * answer.length > most && Buffer.byteLength(answer) > most;
   }
 
-  /** What follows the answer to tell which request it is for, or why that cannot be told. */
+  /** The request's id as its answer has it, or why it cannot be sent back. */
   #idOf(id: unknown, lines: Lines, index: number): string | Refusal {
     if (id === undefined) return "";
     if (typeof id === "string") return `,"id":${JSON.stringify(id)}`;
@@ -245,7 +217,7 @@ export class Server {
   }
 
   #refuse(client: StoreClient, { body }: Refusal, id: string): void {
-    this.refused++;
+    this.#counts.refused++;
     client.reply += `{${body}${id}}\n`;
   }
 }

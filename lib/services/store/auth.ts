@@ -1,0 +1,68 @@
+import type { Clock } from "../../host/clock.ts";
+import type { Log } from "../../host/log.ts";
+import { digest } from "../../net/token.ts";
+import { PATIENCE_SECONDS, Tries } from "../../net/tries.ts";
+import type { Subscribers } from "./channels/subscribers.ts";
+import type { StoreClient } from "./client.ts";
+import { Refusal } from "./refusal.ts";
+import { FULL, type Role, type Roles } from "./roles.ts";
+
+/** Gives clients their roles, by the tokens that they show. */
+export class Auth {
+  readonly #subscribers: Subscribers;
+  readonly #tries: Tries;
+  readonly #log: Log;
+  #roles: Roles;
+
+  constructor(
+    roles: Roles,
+    subscribers: Subscribers,
+    { clock, log }: { readonly clock: Clock; readonly log: Log },
+  ) {
+    this.#roles = roles;
+    this.#subscribers = subscribers;
+    this.#tries = new Tries(clock);
+    this.#log = log;
+  }
+
+  /** The role of a client that has not shown a token. */
+  get initialRole(): Role | null {
+    return this.#roles.open ? FULL : null;
+  }
+
+  /** Tries a token for a client. @returns why it is refused, or null */
+  authenticate(client: StoreClient, token: string): Refusal | null {
+    if (this.#roles.open) return null;
+    if (!this.#tries.may(client.ip)) {
+      return new Refusal("TOO_MANY_TRIES", `wait ${PATIENCE_SECONDS} seconds`);
+    }
+    const hex = digest(token).toString("hex");
+    const role = this.#roles.find(hex);
+    if (role === undefined) {
+      this.#tries.failed(client.ip);
+      this.#log.warning(`store: ${client.address} showed a wrong token`);
+      return new Refusal("BAD_TOKEN", "nobody has this token");
+    }
+    client.token = hex;
+    this.#grant(client, role);
+    return null;
+  }
+
+  /** Other roles are valid from now on. */
+  configure(roles: Roles): void {
+    this.#roles = roles;
+  }
+
+  /** Gives a client the role that its token has now. @returns false when it has lost the one it had */
+  renew(client: StoreClient): boolean {
+    const role = this.initialRole ?? this.#roles.find(client.token ?? "");
+    if (role === undefined) return client.role === null;
+    this.#grant(client, role);
+    return true;
+  }
+
+  #grant(client: StoreClient, role: Role): void {
+    client.role = role;
+    this.#subscribers.endForbidden(client, role);
+  }
+}

@@ -1,0 +1,94 @@
+import type { Config } from "../../../config/table.ts";
+import { keyOf, type StoreClient, type Subscription } from "../client.ts";
+import type { Path } from "../keys/path.ts";
+import { Refusal } from "../refusal.ts";
+import { mayAt, type Role } from "../roles.ts";
+import type { Channels, Kept } from "./channels.ts";
+import type { Delivery } from "./delivery.ts";
+import type { KeyWatch } from "./watch.ts";
+
+/** What each client subscribes to: known to the client, and to the channels or the watch over keys. */
+export class Subscribers {
+  readonly #channels: Channels<StoreClient>;
+  readonly #watch: KeyWatch<StoreClient>;
+  readonly #delivery: Delivery;
+  readonly #settings: Pick<Config, "store">;
+
+  constructor(
+    channels: Channels<StoreClient>,
+    watch: KeyWatch<StoreClient>,
+    delivery: Delivery,
+    settings: Pick<Config, "store">,
+  ) {
+    this.#channels = channels;
+    this.#watch = watch;
+    this.#delivery = delivery;
+    this.#settings = settings;
+  }
+
+  /** Subscribes a client, unless it has this subscription already. @returns why it may not have one more, or null */
+  subscribe(client: StoreClient, subscription: Subscription): Refusal | null {
+    const { kind, pattern } = subscription;
+    const name = keyOf(subscription);
+    if (client.subscriptions.has(name)) return null;
+    const { max_subscriptions: most, max_patterns: mostPatterns } = this.#settings.store;
+    if (client.subscriptions.size >= most) {
+      return new Refusal("TOO_MANY", `at most ${most} subscriptions`);
+    }
+    if (pattern.below && client.patterns >= mostPatterns) {
+      return new Refusal("TOO_MANY", `at most ${mostPatterns} patterns`);
+    }
+    if (kind === "channel") this.#channels.subscribe(client, pattern);
+    else this.#watch.subscriptions.add(client, pattern);
+    client.subscriptions.set(name, subscription);
+    if (pattern.below) client.patterns++;
+    return null;
+  }
+
+  /** @returns whether there was such a subscription */
+  unsubscribe(client: StoreClient, subscription: Subscription): boolean {
+    if (!client.subscriptions.delete(keyOf(subscription))) return false;
+    const { kind, pattern } = subscription;
+    if (kind === "channel") this.#channels.unsubscribe(client, pattern);
+    else this.#watch.subscriptions.remove(client, pattern);
+    if (pattern.below) client.patterns--;
+    return true;
+  }
+
+  /** @returns how many subscriptions were ended */
+  unsubscribeAll(client: StoreClient): number {
+    const { size } = client.subscriptions;
+    for (const one of client.subscriptions.values()) this.unsubscribe(client, one);
+    return size;
+  }
+
+  /** Ends the subscriptions that a role has no right to. */
+  endForbidden(client: StoreClient, role: Role): void {
+    for (const one of client.subscriptions.values()) {
+      const right = one.kind === "keys" ? "read" : "subscribe";
+      if (!mayAt(role, right, one.pattern.path)) this.unsubscribe(client, one);
+    }
+  }
+
+  /** Sends a client what a channel still has after message `since`; it follows the answer. */
+  replay(
+    client: StoreClient,
+    channel: Path,
+    since: number,
+    epoch: string | undefined,
+  ): { replayed: number; lost: number | null } {
+    const { replayed, lost } = this.#channels.missed(channel, since, epoch);
+    // With more than its outbox may hold, a client that comes back would be closed, again and again.
+    let room = this.#settings.store.outbox_bytes / 2;
+    let first = replayed.length;
+    while (first > 0) {
+      room -= Buffer.byteLength((replayed[first - 1] as Kept).line);
+      if (room < 0) break;
+      first--;
+    }
+    const sent = replayed.slice(first);
+    client.follows = sent.map(({ line }) => line).join("");
+    this.#delivery.count += sent.length;
+    return { replayed: sent.length, lost: lost === null ? null : lost + first };
+  }
+}

@@ -1,0 +1,146 @@
+import { version } from "../../../package.json";
+import type { Config } from "../../config/table.ts";
+import type { Clock } from "../../host/clock.ts";
+import { largest } from "../../host/largest.ts";
+import type { Table } from "../../host/service.ts";
+import { counter, type Declared, gauge, headline, labelled } from "../../host/stats.ts";
+import { CLIENT_STATS, CLOSE_STATS, type Clients } from "../../net/clients.ts";
+import type { Pinned } from "../../net/outbox.ts";
+import type { Channels } from "./channels/channels.ts";
+import type { Delivery } from "./channels/delivery.ts";
+import type { KeyWatch } from "./channels/watch.ts";
+import type { StoreClient } from "./client.ts";
+import { COMMANDS } from "./commands/commands.ts";
+import type { RequestCounts } from "./commands/counts.ts";
+import type { Journal } from "./journal/journal.ts";
+import type { Keys } from "./keys/keys.ts";
+
+/** What each number of the store's `stats()` is. */
+export const DECLARED: Declared = {
+  ...CLIENT_STATS,
+  keys: headline(gauge("keys", "Keys that hold a value.")),
+  memory_bytes: headline(gauge("bytes", "Memory that keys and values take.")),
+  requests: headline(counter("requests", "Requests, refused ones included.")),
+  refused: headline(counter("requests", "Requests that were refused.")),
+  subscriptions: headline(gauge("subscriptions", "Subscriptions, to channels and to keys.")),
+  expiring: gauge("keys", "Keys that will expire."),
+  expired: counter("keys", "Keys that have expired."),
+  published: counter("messages", "Messages that were published."),
+  deliveries: counter(
+    "messages",
+    "Messages and events that were sent or queued, once for each recipient.",
+  ),
+  channels: gauge("channels", "Channels that keep messages."),
+  kept_bytes: gauge("bytes", "Memory that kept messages take."),
+  pinned_bytes: gauge("bytes", "Memory held by all that waits for clients."),
+  journal_bytes: gauge("bytes", "Size of the journal since the last snapshot."),
+  journal_batches: counter("batches", "Batches written to the journal."),
+  journal_syncs: counter("syncs", "Times that the journal was synced to the disk."),
+  journal_failing: gauge("state", "1 while the journal cannot be written and changes are refused."),
+  snapshots: counter("snapshots", "Snapshots made."),
+  ...Object.fromEntries(
+    Object.keys(COMMANDS).map((action) => [
+      `requests_${action.toLowerCase()}`,
+      labelled(counter("requests", `Requests for ${action}.`), "commands", "action", action),
+    ]),
+  ),
+  ...CLOSE_STATS,
+};
+
+const NAMESPACES = {
+  name: "namespaces",
+  about: "Namespaces at the top with the most keys below them.",
+  columns: [{ name: "keys", unit: "keys" }],
+};
+
+const CHANNELS = {
+  name: "channels",
+  about:
+    "Channels and patterns with the most subscribers; those of a pattern do not count for the channels it matches.",
+  columns: [
+    { name: "subscribers", unit: "clients" },
+    { name: "messages", unit: "messages" },
+  ],
+};
+
+/** What the store counts. */
+export interface Counted {
+  readonly clients: Clients<StoreClient>;
+  readonly requests: RequestCounts;
+  readonly keys: Keys;
+  readonly watch: KeyWatch<StoreClient>;
+  readonly channels: Channels<StoreClient>;
+  readonly delivery: Delivery;
+  readonly pinned: Pinned;
+  readonly journal: Journal | null;
+}
+
+/** What an operator and INFO are told of the store. */
+export class Stats {
+  readonly #counted: Counted;
+  readonly #settings: Pick<Config, "name" | "store">;
+  readonly #clock: Pick<Clock, "now">;
+  readonly #startedAt: number;
+
+  constructor(
+    counted: Counted,
+    settings: Pick<Config, "name" | "store">,
+    clock: Pick<Clock, "now">,
+  ) {
+    this.#counted = counted;
+    this.#settings = settings;
+    this.#clock = clock;
+    this.#startedAt = clock.now();
+  }
+
+  /** The numbers of `DECLARED`. */
+  numbers(): Record<string, number> {
+    const { clients, requests, keys, watch, channels, delivery, pinned, journal } = this.#counted;
+    return {
+      ...clients.stats(),
+      keys: keys.size,
+      memory_bytes: keys.bytes,
+      requests: requests.all,
+      refused: requests.refused,
+      subscriptions: channels.subscriptions + watch.subscriptions.size,
+      expiring: keys.expiring,
+      expired: keys.expired,
+      published: channels.published,
+      deliveries: delivery.count,
+      channels: channels.size,
+      kept_bytes: channels.keptBytes,
+      pinned_bytes: pinned.bytes,
+      journal_bytes: journal?.size ?? 0,
+      journal_batches: journal?.written ?? 0,
+      journal_syncs: journal?.counters.syncs ?? 0,
+      journal_failing: journal?.trouble ? 1 : 0,
+      snapshots: journal?.counters.snapshots ?? 0,
+      ...requests.byAction(),
+    };
+  }
+
+  /** The largest namespaces and channels. */
+  tables(): readonly Table[] {
+    const { keys, channels } = this.#counted;
+    const namespaces = keys
+      .counts()
+      .map(([name, count]) => ({ name: () => name, values: [count] }));
+    return [
+      { ...NAMESPACES, ...largest(namespaces) },
+      { ...CHANNELS, ...largest(channels.counts()) },
+    ];
+  }
+
+  /** What INFO answers. */
+  info(): Readonly<Record<string, unknown>> {
+    const { name, store } = this.#settings;
+    return {
+      name,
+      version,
+      epoch: this.#counted.channels.epoch,
+      durability: store.durability,
+      uptime_seconds: Math.floor((this.#clock.now() - this.#startedAt) / 1000),
+      ...this.numbers(),
+    };
+  }
+}
