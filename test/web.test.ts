@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
@@ -765,6 +766,112 @@ describe("who may read", () => {
     expect(server.stats("web")["denied"]).toBe(1);
     server.reload({ web: { access: { deny: ["10.0.0.0/8"] } } });
     expect((await server.get("/healthz")).status).toBe(200);
+  });
+});
+
+describe("limits of clients", () => {
+  const LIMIT = "The server has too many clients. Please try again later.\n";
+  const SHARE = "There are too many clients from your address.\n";
+
+  /** A handler whose answers wait for `go`, and that counts how often it was called. */
+  async function slowSite(): Promise<string> {
+    const path = join(temporary(), "site.ts");
+    await Bun.write(
+      path,
+      `const waiting = [];
+      let calls = 0;
+      export default {
+        GET({ url }) {
+          if (url.endsWith("/calls")) return Response.json(calls);
+          calls++;
+          return new Promise((resolve) => waiting.push(() => resolve(new Response("at last"))));
+        },
+        PUT() {
+          for (const go of waiting.splice(0)) go();
+          return new Response();
+        },
+      };`,
+    );
+    return path;
+  }
+
+  test("hold for answers that are awaited, and never for those that are there at once", async () => {
+    const server = await served({ web: { max_clients: 2, handler: await slowSite() } });
+    const calls = async () => (await server.get("/calls")).json();
+    const slow = [server.get("/slow"), server.get("/slow")];
+    while (server.stats("web")["in_flight"] !== 2) await turn();
+    for (const path of ["/slow", "/connz", "/events"]) {
+      const answer = await server.get(path);
+      expect([answer.status, await answer.text()]).toEqual([503, LIMIT]);
+    }
+    for (const path of ["/healthz", "/readyz", "/varz", "/metrics", "/"]) {
+      expect((await server.get(path)).status).toBe(200);
+    }
+    expect(server.stats("web")).toMatchObject({ limited: 3, denied: 0 });
+    expect(server.printed()).not.toContain("turned away");
+    server.clock.advance(1000);
+    expect(server.printed()).toMatch(
+      /web: turned away 3 clients, the last 127\.0\.0\.1:\d+: too many clients\n$/,
+    );
+    // The site is the one that takes its time, so it has to wait for a place even for what it has at once.
+    expect((await server.get("/calls")).status).toBe(503);
+    server.reload({ web: { max_clients: 3 } });
+    expect(await calls()).toBe(2);
+    expect((await server.get("/x", { method: "PUT" })).status).toBe(200);
+    for (const answer of slow) expect(await (await answer).text()).toBe("at last");
+    server.reload({ web: { max_clients: 1 } });
+    expect((await server.get("/connz")).status).toBe(200);
+  });
+
+  test("hold for event streams, until they are gone or kicked", async () => {
+    const server = await served({ web: { max_clients: 1 } }, { token: TOKEN });
+    const open = async () => {
+      const cut = new AbortController();
+      const answer = await server.get("/events", { signal: cut.signal });
+      return { status: answer.status, cut };
+    };
+    const first = await open();
+    expect(first.status).toBe(200);
+    expect((await open()).status).toBe(503);
+    first.cut.abort();
+    await until(() => server.stats("web")["streams"] === 0);
+    expect((await open()).status).toBe(200);
+    expect((await open()).status).toBe(503);
+    // Whoever has the token may act nevertheless.
+    const id = server.clients("web")[0]?.id;
+    expect((await server.post("/admin/kick", { service: "web", id })).status).toBe(200);
+    expect((await open()).status).toBe(200);
+  });
+
+  test("hold for each address", async () => {
+    const server = await served({ web: { max_clients_per_address: 1 } });
+    const port = server.port("web");
+    const ask = (path: string, from: string) =>
+      raw(port, `GET ${path} HTTP/1.0\r\nHost: localhost\r\n\r\n`, "127.0.0.1", from);
+    const streams = () => server.stats("web")["streams"] as number;
+    const sockets = [];
+    for (const from of ["127.0.0.2", "127.0.0.3"]) {
+      const before = streams();
+      const socket = createConnection({ port, host: "127.0.0.1", localAddress: from });
+      sockets.push(socket);
+      socket.write("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      await until(() => streams() > before);
+    }
+    expect(await ask("/connz", "127.0.0.2")).toEndWith(`\r\n\r\n${SHARE}`);
+    expect(await ask("/connz", "127.0.0.4")).toStartWith("HTTP/1.1 200");
+    expect(await ask("/healthz", "127.0.0.2")).toStartWith("HTTP/1.1 200");
+    for (const socket of sockets) socket.destroy();
+    await until(() => streams() === 0);
+    expect(await ask("/connz", "127.0.0.2")).toStartWith("HTTP/1.1 200");
+  });
+
+  test("and whoever is denied is told of in the log, once a second", async () => {
+    const server = await served({ web: { access: { deny: ["127.0.0.1"] } } });
+    for (let i = 0; i < 5; i++) expect((await server.get("/")).status).toBe(403);
+    server.clock.advance(1000);
+    expect(server.printed()).toMatch(
+      /web: turned away 5 clients, the last 127\.0\.0\.1:\d+: its address may not connect\n$/,
+    );
   });
 });
 

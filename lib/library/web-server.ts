@@ -150,7 +150,7 @@ export class Server {
       return new HttpServer(
         openPlace("server", host, port),
         settings,
-        (request) => respond(handler, request, this.#shared),
+        (request, _, http) => http.refuses(request) ?? respond(handler, request, this.#shared),
         { clock: this.#clock, log: this.#log },
       );
     } catch (error) {

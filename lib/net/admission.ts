@@ -46,7 +46,7 @@ export class Admission {
   pending = 0;
   readonly #notices: TurnedAwayNotices;
   readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #log: Pick<Log, "warning">;
   readonly #perAddress = new Map<string, number>();
   readonly #untold = new Map<CloseReason, { count: number; last: string }>();
   #place: Place;
@@ -57,7 +57,7 @@ export class Admission {
   /** @param notices what those are told that are turned away */
   constructor(
     place: Place,
-    { clock, log }: { clock: Clock; log: Log },
+    { clock, log }: { clock: Clock; log: Pick<Log, "warning"> },
     notices: TurnedAwayNotices = TURNED_AWAY,
   ) {
     this.#place = place;
@@ -82,6 +82,18 @@ export class Admission {
     return Math.min(this.#place.limits.clients || byFiles, byFiles);
   }
 
+  /** Whether the lists of the place may deny anybody. */
+  get selective(): boolean {
+    const { allow, deny } = this.#place.access;
+    return allow.length + deny.length > 0;
+  }
+
+  /** Whether so many are inside that one more may be too many; for a door where it costs something to ask for an address. */
+  get crowded(): boolean {
+    const most = Math.min(this.maxClients, this.#fairShare);
+    return this.#inside + this.pending >= most;
+  }
+
   /** Why nobody from an address may come in, or null. */
   denied(ip: string): Refused | null {
     return this.#access.admits(ip) ? null : { reason: "denied", notice: this.#notices.denied };
@@ -97,10 +109,8 @@ export class Admission {
   limited(ip: string): Refused | null {
     const full = this.full();
     if (full) return full;
-    const perAddress =
-      this.#place.limits.clientsPerAddress ||
-      (isLoopback(ip) ? Infinity : Math.max(1, Math.floor(this.maxClients / 4)));
-    return this.#from(ip) >= perAddress
+    const unbounded = this.#place.limits.clientsPerAddress === 0 && isLoopback(ip);
+    return !unbounded && this.#from(ip) >= this.#fairShare
       ? { reason: "limit", notice: this.#notices.perAddress }
       : null;
   }
@@ -139,6 +149,11 @@ export class Admission {
       this.#log.warning(`${this.#place.name}: turned away ${who}: ${CLOSE_REASONS[reason]}`);
     }
     this.#untold.clear();
+  }
+
+  /** How many clients an address may have. */
+  get #fairShare(): number {
+    return this.#place.limits.clientsPerAddress || Math.max(1, Math.floor(this.maxClients / 4));
   }
 
   #from(ip: string): number {

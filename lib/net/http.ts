@@ -4,7 +4,8 @@ import type { Place } from "../config/place.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Log } from "../host/log.ts";
 import { type Address, addressText, type Health } from "../host/service.ts";
-import { Access, unmapped } from "./access.ts";
+import { unmapped } from "./access.ts";
+import { Admission, type Refused, type TurnedAwayNotices } from "./admission.ts";
 import { listenError } from "./listen-error.ts";
 import { Relisten } from "./relisten.ts";
 import { probeTls, tlsOptions } from "./tls.ts";
@@ -32,6 +33,13 @@ export type Answer = (
   http: HttpServer,
 ) => Response | Promise<Response>;
 
+/** What clients are told that are turned away. */
+const TURNED_AWAY: TurnedAwayNotices = {
+  limit: "The server has too many clients. Please try again later.\n",
+  perAddress: "There are too many clients from your address.\n",
+  denied: "Your address may not connect to this server.\n",
+};
+
 /** A request whose answer is awaited. */
 interface Flight {
   /** When it is given up; clock milliseconds. */
@@ -52,7 +60,8 @@ type HttpLog = Pick<Log, "info" | "warning" | "error" | "bug">;
 /** One HTTP door: limits, deadlines, errors, the access log and a graceful stop around one function that answers. */
 export class HttpServer {
   readonly address: Address;
-  readonly counts = { requests: 0, failures: 0, timeouts: 0, denied: 0 };
+  readonly counts = { requests: 0, failures: 0, timeouts: 0, denied: 0, limited: 0 };
+  readonly #admission: Admission;
   readonly #answer: Answer;
   readonly #clock: Clock;
   readonly #log: HttpLog;
@@ -63,7 +72,6 @@ export class HttpServer {
   #place: Place;
   #tls: TLSOptions | undefined;
   #settings: HttpSettings;
-  #access: Access | null;
   #server: Server<undefined>;
   #draining = false;
 
@@ -77,7 +85,7 @@ export class HttpServer {
     this.#place = place;
     this.#tls = tlsOptions(place);
     this.#settings = settings;
-    this.#access = accessOf(place);
+    this.#admission = new Admission(place, { clock, log }, TURNED_AWAY);
     this.#answer = answer;
     this.#clock = clock;
     this.#log = log;
@@ -111,6 +119,29 @@ export class HttpServer {
     return { ip: unmapped(found?.address ?? ""), port: found?.port ?? 0 };
   }
 
+  /**
+   * Why a request may not be answered by what takes its time, as an answer; null
+   * when it may. Whoever answers with a promise or a stream asks this first:
+   * answers that are there at once hold nothing, and have no limit.
+   */
+  refuses(request: Request): Response | null {
+    if (!this.#admission.crowded) return null;
+    const origin = this.originOf(request);
+    const refused = this.#admission.limited(origin.ip);
+    return refused && this.#turnAway(refused, origin);
+  }
+
+  /** A stream is open for a request from now on. @returns what ends that; it does so once */
+  enter(request: Request): () => void {
+    const { ip } = this.originOf(request);
+    let isInside = true;
+    this.#admission.enter(ip);
+    return () => {
+      if (isInside) this.#admission.leave(ip);
+      isInside = false;
+    };
+  }
+
   /** Lets a connection be idle for so many seconds, at most 255; 0 is for ever. */
   setIdleTimeout(request: Request, seconds: number): void {
     this.#server.timeout(request, seconds);
@@ -127,7 +158,7 @@ export class HttpServer {
     this.#place = place;
     this.#tls = tls;
     this.#settings = settings;
-    this.#access = accessOf(place);
+    this.#admission.configure(place);
     if (changed) this.#relisten();
   }
 
@@ -146,6 +177,7 @@ export class HttpServer {
     await this.#server.stop(true);
     this.#flights.clear();
     this.#stopSweeping();
+    this.#admission.close();
     return cut;
   }
 
@@ -212,9 +244,10 @@ export class HttpServer {
   }
 
   #answered(request: Request, target: string): Response | Promise<Response> {
-    if (this.#access && !this.#access.admits(this.originOf(request).ip)) {
-      this.counts.denied++;
-      return new Response("Your address may not connect to this server.\n", { status: 403 });
+    if (this.#admission.selective) {
+      const origin = this.originOf(request);
+      const denied = this.#admission.denied(origin.ip);
+      if (denied) return this.#turnAway(denied, origin);
     }
     try {
       const query = target.indexOf("?");
@@ -226,17 +259,26 @@ export class HttpServer {
   }
 
   #awaited(request: Request, answer: Promise<Response>): Promise<Response> {
+    const leave = this.enter(request);
     return new Promise((resolve) => {
       const flight: Flight = {
         by: this.#clock.now() + this.#settings.requestTimeoutMs,
         request,
         settle: (response) => {
-          if (this.#flights.delete(flight)) resolve(response);
+          if (!this.#flights.delete(flight)) return;
+          leave();
+          resolve(response);
         },
       };
       this.#flights.add(flight);
       answer.then(flight.settle, (error) => flight.settle(this.#failed(error, request)));
     });
+  }
+
+  #turnAway({ reason, notice }: Refused, { ip, port }: Origin): Response {
+    this.counts[reason === "denied" ? "denied" : "limited"]++;
+    this.#admission.turnedAway(reason, addressText(ip, port));
+    return new Response(notice, { status: reason === "denied" ? 403 : 503 });
   }
 
   /** The client learns nothing of it but that it happened; an error that wraps another is logged as that one. */
@@ -262,9 +304,4 @@ export class HttpServer {
       settle(new Response("The request took too long.\n", { status: 503, headers }));
     }
   }
-}
-
-/** Whom a place lets in; null for everybody. */
-function accessOf({ access }: Place): Access | null {
-  return access.allow.length + access.deny.length > 0 ? new Access(access) : null;
 }

@@ -10,7 +10,14 @@ import { PAGE, PAGE_FILES } from "./page.ts";
 import type { Site } from "./site.ts";
 import type { Views } from "./views.ts";
 
+/** Answers a request. */
 type Ask = (request: Request, http: HttpServer) => Response | Promise<Response>;
+
+/** The same within the limits of clients: what answers later, or goes on, asks for it. */
+const limited =
+  (ask: Ask): Ask =>
+  (request, http) =>
+    http.refuses(request) ?? ask(request, http);
 
 interface Route {
   readonly audience: Audience;
@@ -42,17 +49,28 @@ export class Routes {
     open("/healthz", (request, http) => views.healthz(() => guard.mayRead(request, http)));
     open("/readyz", (request, http) => views.readyz(() => guard.mayRead(request, http)));
     read("/varz", () => json(views.varz()));
-    read("/connz", (request) => connz(request, host.services));
+    read(
+      "/connz",
+      limited((request) => connz(request, host.services)),
+    );
     read("/metrics", () => views.metrics());
-    read("/events", (request, http) => events.open(request, http));
+    read(
+      "/events",
+      limited((request, http) => events.open(request, http)),
+    );
     open(dashboard, (request, http) =>
       pageFile(request, PAGE, guard.mayRead(request, http) ? 200 : 401),
     );
     // The login form needs them, and they hold nothing but the page.
     for (const [path, file] of PAGE_FILES) open(path, (request) => pageFile(request, file));
     open("/session", (request, http) => json(guard.session(request, http)));
-    post("/login", "open", (request, http) => guard.login(request, http));
+    post(
+      "/login",
+      "open",
+      limited((request, http) => guard.login(request, http)),
+    );
     post("/logout", "open", (request, http) => guard.logout(request, http));
+    // Whoever has the token may act even when all places are taken.
     for (const name of Object.keys(ACTIONS)) {
       post(`/admin/${name}`, "act", (request, http) => this.#act(name, request, http));
     }
@@ -61,7 +79,7 @@ export class Routes {
   answer(request: Request, path: string, http: HttpServer): Response | Promise<Response> {
     const route = this.#routes.get(path);
     if (!route || (route.audience === "act" && !this.#guard.locked)) {
-      return this.#askSite(request, path);
+      return this.#askSite(request, path, http);
     }
     const method = request.method === "HEAD" ? "GET" : request.method;
     const answer = method === "GET" ? route.GET : method === "POST" ? route.POST : undefined;
@@ -72,11 +90,11 @@ export class Routes {
     return this.#guard.refuses(request, route.audience, http) ?? answer(request, http);
   }
 
-  #askSite(request: Request, path: string): Response | Promise<Response> {
+  #askSite(request: Request, path: string, http: HttpServer): Response | Promise<Response> {
     if (this.#host.draining) {
       return refusal(503, "The server is stopping.", { connection: "close" });
     }
-    return this.#site.respond(request, path) ?? refusal(404, "There is nothing here.");
+    return this.#site.respond(request, path, http) ?? refusal(404, "There is nothing here.");
   }
 
   async #act(name: string, request: Request, http: HttpServer): Promise<Response> {

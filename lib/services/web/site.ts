@@ -1,6 +1,7 @@
 import type { Config } from "../../config/table.ts";
 import { StartError } from "../../host/errors.ts";
 import type { Health, Host } from "../../host/service.ts";
+import type { HttpServer } from "../../net/http.ts";
 import { Files } from "./files.ts";
 import { type RequestHandler, respond } from "./handler.ts";
 import { IsolatedTicker } from "./isolated.ts";
@@ -56,10 +57,11 @@ export class Site {
   }
 
   /** Its answer to a request, or null when it has none. */
-  respond(request: Request, path: string): Response | Promise<Response> | null {
+  respond(request: Request, path: string, http: HttpServer): Response | Promise<Response> | null {
     const file = this.#files?.respond(request, path);
     if (file) return file;
-    return this.#handler ? respond(this.#handler, request, this.#shared) : null;
+    if (!this.#handler) return null;
+    return http.refuses(request) ?? respond(this.#handler, request, this.#shared);
   }
 
   tickers(): TickerStatus[] {

@@ -58,7 +58,11 @@ export class Streams {
   ): ReadableStream<Uint8Array> {
     const { ip, port } = http.originOf(request);
     const id = this.#host.nextId();
-    const forget = () => this.#streams.delete(id);
+    const leave = http.enter(request);
+    const forget = () => {
+      leave();
+      this.#streams.delete(id);
+    };
     request.signal.addEventListener("abort", forget, { once: true });
     http.setIdleTimeout(request, 0);
     return new ReadableStream<Uint8Array>(
@@ -70,14 +74,17 @@ export class Streams {
             bornAt: this.#host.clock.now(),
             query,
             controller,
-            cut: () => http.setIdleTimeout(request, 1),
+            cut: () => {
+              leave();
+              http.setIdleTimeout(request, 1);
+            },
             bytesOut: 0,
             greeted: false,
           };
           this.#streams.set(id, stream);
           void this.#greet(stream, first());
         },
-        cancel: () => void forget(),
+        cancel: forget,
       },
       new ByteLengthQueuingStrategy({ highWaterMark: WAITING_MAX }),
     );

@@ -78,15 +78,11 @@ class Web implements Running {
   }
 
   stats(): Record<string, number> {
-    const { requests, failures, timeouts, denied } = this.#http.counts;
     const tickers = this.#site.tickers();
     const sum = (of: "ticks" | "errors" | "restarts") =>
       tickers.reduce((total, status) => total + status[of], 0);
     return {
-      requests,
-      failures,
-      timeouts,
-      denied,
+      ...this.#http.counts,
       unauthorised: this.#guard.refused,
       in_flight: this.#http.inFlight,
       streams: this.#streams.size,
