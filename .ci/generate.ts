@@ -5,11 +5,11 @@ import { COMMANDS } from "../lib/cli/commands.ts";
 import { markdownTable } from "../lib/config/markdown.ts";
 import { presets } from "../lib/config/presets.ts";
 import { renderReference, renderToml } from "../lib/config/render.ts";
+import type { Entries } from "../lib/config/section.ts";
 import { servicesOf } from "../lib/config/services.ts";
 import { settings } from "../lib/config/table.ts";
 import { storeReference } from "../lib/services/store/commands/reference.ts";
 import { ACTIONS } from "../lib/services/web/admin.ts";
-import type { Entries } from "../lib/config/section.ts";
 
 /** What stands between `<!-- name: words -->` and `<!-- /name -->`, by name. */
 const BLOCKS: Readonly<Record<string, (entries: Entries, words: readonly string[]) => string>> = {

@@ -4,10 +4,10 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../package.json";
+import { optionPaths } from "../lib/config/paths.ts";
 import { renderReference, renderToml } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
 import { ended } from "./kit.ts";
-import { optionPaths } from "../lib/config/paths.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
 const folder = mkdtempSync(join(tmpdir(), "summoner-cli-"));

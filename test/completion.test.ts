@@ -6,9 +6,9 @@ import type { Command } from "../lib/cli/command.ts";
 import { COMMANDS } from "../lib/cli/commands.ts";
 import { completionScript, type Shell } from "../lib/cli/completion.ts";
 import { withTopics } from "../lib/cli/help.ts";
+import { optionPaths } from "../lib/config/paths.ts";
 import { presets } from "../lib/config/presets.ts";
 import { settings } from "../lib/config/table.ts";
-import { optionPaths } from "../lib/config/paths.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
 const folder = mkdtempSync(join(tmpdir(), "summoner-completion-"));

@@ -6,11 +6,12 @@ import { load, problemText, remarks } from "../lib/config/load.ts";
 import { nearest } from "../lib/config/nearest.ts";
 import { jsonPositions, tomlPositions } from "../lib/config/positions.ts";
 import { flag, text, whole } from "../lib/config/option.ts";
+import { optionPaths, valueAt } from "../lib/config/paths.ts";
 import { placeOf } from "../lib/config/place.ts";
 import { renderEffective, renderReference, renderToml, tomlValue } from "../lib/config/render.ts";
+import { ownTls } from "../lib/config/sections/tls.ts";
 import { settings } from "../lib/config/table.ts";
 import { section } from "../lib/config/section.ts";
-import { optionPaths, valueAt } from "../lib/config/paths.ts";
 
 const root = join(import.meta.dir, "..");
 const folder = mkdtempSync(join(tmpdir(), "summoner-config-"));
@@ -858,6 +859,14 @@ describe("presets", () => {
   });
 });
 
+/** The section of a service that the program does not have. */
+const tally = section("Counts lines.", {
+  enabled: flag(false, "Whether it runs."),
+  host: text("::1", "Its address."),
+  port: whole(7, [0, 65535], "Its port."),
+  tls: ownTls("the tally"),
+});
+
 describe("the place of a service", () => {
   const relayed = (...sets: string[]) => placeOf(set(...sets).config, "relay");
   const stored = (...sets: string[]) => placeOf(set(...sets).config, "store");
@@ -898,11 +907,6 @@ describe("the place of a service", () => {
   });
 
   test("is that of any section", () => {
-    const tally = section("Counts lines.", {
-      enabled: flag(false, "Whether it runs."),
-      host: text("::1", "Its address."),
-      port: whole(7, [0, 65535], "Its port."),
-    });
     const { config } = load(
       { ...settings, tally },
       { object: {}, sets: ["tls.cert=c", "tls.key=k"] },
@@ -912,4 +916,12 @@ describe("the place of a service", () => {
     const where = { name: "tally", prefix: "tally.", host: "::1", port: 7 };
     expect(placeOf(config, "tally")).toMatchObject({ ...where, tls, access, limits });
   });
+});
+
+test("TLS that is half set is refused in any section", () => {
+  const tls = { cert: "tally.crt" };
+  const { problems } = load({ ...settings, tally }, { object: { tally: { tls } } });
+  expect(problems.map(problemText)).toEqual([
+    "config: tally.tls.cert: given without key; TLS needs both",
+  ]);
 });

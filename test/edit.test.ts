@@ -18,12 +18,12 @@ import { join } from "node:path";
 import { parse } from "smol-toml";
 import { foundAt, setKey, unsetKey } from "../lib/config/edit.ts";
 import type { Option } from "../lib/config/option.ts";
+import { optionPaths } from "../lib/config/paths.ts";
 import { renderToml, tomlValue } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
 import { ended, boot, NOBODY } from "./kit.ts";
 import { Random } from "./random.ts";
 import type { Entries } from "../lib/config/section.ts";
-import { optionPaths } from "../lib/config/paths.ts";
 
 const options = new Map<string, Option<unknown>>(optionPaths(settings));
 const optionAt = (path: string) => options.get(path) as Option<unknown>;

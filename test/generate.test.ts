@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { generate } from "../.ci/generate.ts";
 import { flag, whole } from "../lib/config/option.ts";
 import { renderReference, renderToml } from "../lib/config/render.ts";
+import { section } from "../lib/config/section.ts";
 import { servicesOf } from "../lib/config/services.ts";
 import { settings } from "../lib/config/table.ts";
 import { storeReference } from "../lib/services/store/commands/reference.ts";
 import { pages } from "./pages.ts";
-import { section } from "../lib/config/section.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const folder = mkdtempSync(join(tmpdir(), "summoner-generate-"));

@@ -22,6 +22,7 @@ import { read } from "../lib/config/read.ts";
 import { renderToml } from "../lib/config/render.ts";
 import { flag, whole } from "../lib/config/option.ts";
 import { renderSchema, SCHEMA_FILE, SCHEMA_LINE } from "../lib/config/schema.ts";
+import { section } from "../lib/config/section.ts";
 import { servicesOf } from "../lib/config/services.ts";
 import { type Config, settings } from "../lib/config/table.ts";
 import { differenceLines } from "../lib/cli/wizard/difference.ts";
@@ -37,7 +38,6 @@ import {
 } from "../lib/cli/wizard/draft.ts";
 import { writeFiles } from "../lib/cli/write.ts";
 import { ended, openssl, selfSigned } from "./kit.ts";
-import { section } from "../lib/config/section.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
 // A wizard is a process of its own, and a test may take several.

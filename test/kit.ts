@@ -1,12 +1,12 @@
 import { services } from "../index.ts";
 import { TOKEN_VARIABLE } from "../lib/config/sections/web.ts";
 import { load } from "../lib/config/load.ts";
+import type { Entries } from "../lib/config/section.ts";
 import { type Config, settings } from "../lib/config/table.ts";
 import { type Clock, HandClock } from "../lib/host/clock.ts";
 import { Program, type Services } from "../lib/host/lifecycle.ts";
 import { Log } from "../lib/host/log.ts";
 import { addressText, type ClientInfo, type Operator, type Running } from "../lib/host/service.ts";
-import type { Entries } from "../lib/config/section.ts";
 
 /** Settings as `server.json` holds them. */
 export type Overrides = Readonly<Record<string, unknown>>;

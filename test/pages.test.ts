@@ -5,13 +5,13 @@ import packageFile from "../package.json";
 import { readArguments } from "../lib/cli/args.ts";
 import { COMMANDS } from "../lib/cli/commands.ts";
 import { load } from "../lib/config/load.ts";
+import { optionPaths } from "../lib/config/paths.ts";
 import { tomlValue } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
 import { DECLARED as RELAY } from "../lib/services/relay/declared.ts";
 import { DECLARED as STORE } from "../lib/services/store/stats.ts";
 import { metricsText } from "../lib/services/web/metrics.ts";
 import { everyPage, pages } from "./pages.ts";
-import { optionPaths } from "../lib/config/paths.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const FENCED = /^```(\w*)\n([^]*?)^```$/gm;

@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "smol-toml";
+import { nest, optionPaths } from "../lib/config/paths.ts";
 import { renderToml } from "../lib/config/render.ts";
 import { renderSchema, SCHEMA_LINE } from "../lib/config/schema.ts";
 import { settings } from "../lib/config/table.ts";
 import { Random } from "./random.ts";
-import { nest, optionPaths } from "../lib/config/paths.ts";
 
 const root = join(import.meta.dir, "..");
 const folder = mkdtempSync(join(tmpdir(), "summoner-schema-"));

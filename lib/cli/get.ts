@@ -1,11 +1,11 @@
 import { targetOf } from "../config/edit.ts";
 import { load, problemText } from "../config/load.ts";
 import type { Option } from "../config/option.ts";
+import { valueAt } from "../config/paths.ts";
 import { masked, tomlValue } from "../config/render.ts";
 import { settings } from "../config/table.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
-import { valueAt } from "../config/paths.ts";
 
 export const get: Command = {
   name: "get",

@@ -4,6 +4,7 @@ import { cancel, outro } from "@clack/prompts";
 import { DEFAULT_FILE, type Loaded, problemText, type Sources } from "../config/load.ts";
 import { reasonOf } from "../config/reason.ts";
 import type { Token } from "../config/option.ts";
+import { valueAt } from "../config/paths.ts";
 import { SERVICES } from "../config/services.ts";
 import type { Config } from "../config/table.ts";
 import { type Arguments, type Command, type Context, SOURCES, sourcesOf } from "./command.ts";
@@ -34,7 +35,6 @@ import {
 } from "./wizard/draft.ts";
 import { contentOf, type NewFile, writeFiles } from "./write.ts";
 import { holdsToken, listenTrouble, newToken, selfSigned, schemaFor } from "./wizard/files.ts";
-import { valueAt } from "../config/paths.ts";
 
 const NOTHING = "Nothing was written.";
 
@@ -283,7 +283,7 @@ function write(target: string, text: string, before: string | null, draft: Draft
   for (const { token, file } of tokens) {
     files.push({ path: file, content: `${token}\n`, secret: true });
   }
-  // The one that names the others comes last.
+  // The configuration names the other files, so it is written last.
   if (text !== before) {
     const schema = schemaFor(target);
     if (schema) files.push(schema);

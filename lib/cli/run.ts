@@ -1,4 +1,5 @@
 import { load, problemText, remarks, type Sources } from "../config/load.ts";
+import { optionPaths, valueAt } from "../config/paths.ts";
 import { type Config, settings } from "../config/table.ts";
 import { masked, tomlValue } from "../config/render.ts";
 import { systemClock } from "../host/clock.ts";
@@ -8,7 +9,6 @@ import type { Log } from "../host/log.ts";
 import { Supervisor } from "../host/notify.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
-import { optionPaths, valueAt } from "../config/paths.ts";
 
 export const run: Command = {
   name: "run",

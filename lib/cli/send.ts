@@ -91,7 +91,7 @@ async function deliver(
 /** Sends a stream, as fast as the relay takes it; a last line needs no newline. @returns whether all of it was taken */
 async function pour(input: ReadableStream<Uint8Array>, connection: Connection): Promise<boolean> {
   const reader = input.getReader();
-  // Nobody need type another line to learn that it is over.
+  // Otherwise the end would show only when another line is typed.
   let over = false;
   void connection.closed.then(() => {
     over = true;

@@ -108,7 +108,7 @@ function planOf(
   const given =
     value === undefined ? null : { ...(setLayer(`${key}=${value}`) as Layer), name: "set" };
   const told: string[] = [];
-  // Read anew, since it is without the old values: one that is wrong may be put right.
+  // A second reading, for taking the old values out: one that is wrong may be put right.
   const others = parseLayer(file, edited) as Layer;
   for (const [path, option] of target.options) {
     const was = foundAt(layer.values, path, option);

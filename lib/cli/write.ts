@@ -58,7 +58,7 @@ export function writeFiles(
       at = file.path;
       // A link stays a link to the file that is replaced.
       const target = existsSync(file.path) ? realpathSync(file.path) : file.path;
-      // A rename needs no right to write the file; whoever took that away meant it.
+      // A rename does not need the right to write the file; one that is read-only stays as it is.
       if (existsSync(target)) accessSync(target, constants.W_OK);
       const draft = join(
         dirname(target),

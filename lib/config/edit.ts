@@ -5,11 +5,11 @@
 
 import { parse } from "smol-toml";
 import type { Option } from "./option.ts";
+import { nest, optionPaths } from "./paths.ts";
 import { type TomlPair, type TomlTable, tomlTables } from "./positions.ts";
 import { type Problem, read } from "./read.ts";
 import { tomlValue } from "./render.ts";
 import type { settings } from "./table.ts";
-import { nest, optionPaths } from "./paths.ts";
 
 /** What a key on the command line means. */
 export interface Target {

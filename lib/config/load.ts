@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { nearest } from "./nearest.ts";
+import { sectionPaths } from "./paths.ts";
 import { reasonOf } from "./reason.ts";
 import { type PresetName, presets } from "./presets.ts";
 import { type Layer, type Problem, parseLayer, type Reading, read, setLayer } from "./read.ts";
-import type { settings } from "./table.ts";
-import { sectionPaths } from "./paths.ts";
 import type { Entries, Values } from "./section.ts";
+import type { settings } from "./table.ts";
 
 /** The file that is read when none is named. */
 export const DEFAULT_FILE = "summoner.toml";

@@ -1,5 +1,5 @@
-import type { AccessSettings, TlsSettings } from "./table.ts";
 import { overlay } from "./section.ts";
+import type { AccessSettings, TlsSettings } from "./table.ts";
 
 /** Where a service lives, and who may come in there. */
 export interface Place {

@@ -5,8 +5,8 @@ import type { Option } from "./option.ts";
 import { JsonSyntaxError, jsonPositions, type Positions, tomlPositions } from "./positions.ts";
 import { contradictions } from "./contradictions.ts";
 import { nest, optionPaths } from "./paths.ts";
-import type { Config, settings } from "./table.ts";
 import type { Entries, Section, Values } from "./section.ts";
+import type { Config, settings } from "./table.ts";
 
 /** Something wrong with a configuration: where it stands, and what to do about it. */
 export interface Problem {

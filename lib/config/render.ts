@@ -1,8 +1,8 @@
 import { markdownTable } from "./markdown.ts";
 import type { Option } from "./option.ts";
+import { optionPaths, valueAt } from "./paths.ts";
 import { type Reading } from "./read.ts";
 import type { Entries } from "./section.ts";
-import { optionPaths, valueAt } from "./paths.ts";
 
 const WIDTH = 78;
 /** Columns of a list on one line; formatters break longer ones. */

@@ -37,7 +37,7 @@ export const SERVICES: readonly ServiceEntry[] = servicesOf(settings);
 /** The service whose host and port are the top level's. */
 export const MAIN_SERVICE = SERVICES.find(({ host }) => host === "host") as ServiceEntry;
 
-/** Whether a configuration has this service run. */
+/** Whether this service is on in a configuration. */
 export function isEnabled(config: object, name: string): boolean {
   const section = (config as Readonly<Record<string, { readonly enabled?: boolean } | undefined>>)[
     name

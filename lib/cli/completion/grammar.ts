@@ -1,6 +1,6 @@
+import { optionPaths } from "../../config/paths.ts";
 import { settings } from "../../config/table.ts";
 import { type Command, EVERYWHERE, type Flag } from "../command.ts";
-import { optionPaths } from "../../config/paths.ts";
 
 /** What the scripts are made of. */
 export interface Grammar {

@@ -16,7 +16,7 @@ import {
 export const BACK = Symbol("back");
 export type Back = typeof BACK;
 
-/** A person has had enough. */
+/** A person has ended the questions. */
 export class Cancelled extends Error {}
 
 /** The key that goes back, in every question. */

@@ -1,13 +1,13 @@
 import { contradictions } from "../../config/contradictions.ts";
 import { type Loaded, problemText } from "../../config/load.ts";
 import type { Option } from "../../config/option.ts";
+import { valueAt } from "../../config/paths.ts";
 import { tomlValue } from "../../config/render.ts";
 import { SERVICES } from "../../config/services.ts";
 import { type Config, settings } from "../../config/table.ts";
 import { givenBy, type Given, shippedValue } from "./draft.ts";
 import { count } from "../words.ts";
 import type { Entries } from "../../config/section.ts";
-import { valueAt } from "../../config/paths.ts";
 
 /** A configuration of the reference server as this one's. */
 export interface Converted {

@@ -2,6 +2,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { contradictions } from "../../config/contradictions.ts";
 import { load, type Loaded, type Sources } from "../../config/load.ts";
 import type { Option, Token } from "../../config/option.ts";
+import { optionPaths, valueAt } from "../../config/paths.ts";
 import { placeOf } from "../../config/place.ts";
 import { type PresetName, presets } from "../../config/presets.ts";
 import { parseLayer, type Problem, read, type Reading } from "../../config/read.ts";
@@ -10,7 +11,6 @@ import { SCHEMA_LINE } from "../../config/schema.ts";
 import { isEnabled, type ServiceEntry, SERVICES } from "../../config/services.ts";
 import { type Config, settings } from "../../config/table.ts";
 import { addressText } from "../../host/service.ts";
-import { optionPaths, valueAt } from "../../config/paths.ts";
 
 /** What a configuration says explicitly, by dotted path. */
 export type Given = ReadonlyMap<string, unknown>;
@@ -198,7 +198,7 @@ export function withNewToken(draft: Draft, path: string, made: boolean): Draft {
 export function besides(target: string, ending: string): string {
   const name = basename(target).replace(/\.toml$/i, ending);
   const folder = resolve(dirname(target));
-  // The server looks from where it is started; only here does a bare name do.
+  // The server takes a relative path from the folder it is started in, which is most likely this one.
   return folder === process.cwd() ? name : join(folder, name);
 }
 

@@ -86,7 +86,7 @@ export const hyperParameters = section("The guards of the guarded backend.", {
   accept_error_backoff_ms: whole(
     100,
     [0, MS_MAX],
-    "Milliseconds between two attempts to listen again after the listener failed.",
+    "Milliseconds between two attempts of the relay to listen again after its listener failed.",
     live,
   ),
   quarantine_cooldown_secs: whole(

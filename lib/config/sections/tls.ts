@@ -46,7 +46,7 @@ interface Whole {
   readonly tls: Values<typeof tls>;
 }
 
-/** What is given of a pair, or of the check of clients, without the rest. */
+/** Settings without those that they need: half a pair, or a check of clients without authorities. */
 function halfSet({ cert, key, ca, require_client_cert }: Values<typeof tls>): Contradiction[] {
   if ((cert === "") !== (key === "")) {
     const [present, missing] = cert === "" ? ["key", "cert"] : ["cert", "key"];

@@ -3,10 +3,10 @@ import { problemText } from "../../config/load.ts";
 import { list, text } from "../../config/option.ts";
 import { parseLayer, readTable } from "../../config/read.ts";
 import { reasonOf } from "../../config/reason.ts";
+import { section } from "../../config/section.ts";
 import type { Config } from "../../config/table.ts";
 import { StartError } from "../../host/errors.ts";
 import { digest, TOKEN_LENGTH, tokenIn } from "../../net/token.ts";
-import { section } from "../../config/section.ts";
 import { type Path, partsOf, unfit } from "./keys/path.ts";
 
 /** What a role may do below its prefixes. */
