@@ -9,6 +9,7 @@ import { Admission, type Refused, type TurnedAwayNotices } from "./admission.ts"
 import { listenError } from "./listen-error.ts";
 import { Relisten } from "./relisten.ts";
 import { probeTls, tlsOptions } from "./tls.ts";
+import type { WebSockets } from "./websocket.ts";
 
 /** Where a request came from. */
 export interface Origin {
@@ -26,12 +27,15 @@ export interface HttpSettings {
   readonly accessLog: ((line: string) => void) | null;
 }
 
+/** What a request is answered with; undefined when its connection has become a WebSocket. */
+type Answered = Response | undefined;
+
 /** Answers a request for a path, "" where there is none, as for CONNECT; it may throw or reject. */
 export type Answer = (
   request: Request,
   path: string,
   http: HttpServer,
-) => Response | Promise<Response>;
+) => Answered | Promise<Answered>;
 
 /** What clients are told that are turned away. */
 const TURNED_AWAY: TurnedAwayNotices = {
@@ -45,7 +49,7 @@ interface Flight {
   /** When it is given up; clock milliseconds. */
   readonly by: number;
   readonly request: Request;
-  readonly settle: (response: Response) => void;
+  readonly settle: (response: Answered) => void;
 }
 
 const SWEEP_MS = 250;
@@ -62,6 +66,7 @@ export class HttpServer {
   readonly address: Address;
   readonly counts = { requests: 0, failures: 0, timeouts: 0, denied: 0, limited: 0 };
   readonly #admission: Admission;
+  readonly #webSockets: WebSockets<any> | null;
   readonly #answer: Answer;
   readonly #clock: Clock;
   readonly #log: HttpLog;
@@ -72,20 +77,26 @@ export class HttpServer {
   #place: Place;
   #tls: TLSOptions | undefined;
   #settings: HttpSettings;
-  #server: Server<undefined>;
+  #server: Server<unknown>;
   #draining = false;
 
-  /** @throws StartError when it cannot listen */
+  /**
+   * @param webSockets what `upgrade` makes of a connection
+   * @throws StartError when it cannot listen
+   */
   constructor(
     place: Place,
     settings: HttpSettings,
     answer: Answer,
     { clock, log }: { clock: Clock; log: HttpLog },
+    webSockets: WebSockets<any> | null = null,
   ) {
     this.#place = place;
     this.#tls = tlsOptions(place);
     this.#settings = settings;
-    this.#admission = new Admission(place, { clock, log }, TURNED_AWAY);
+    this.#webSockets = webSockets;
+    this.#admission =
+      webSockets?.clients.admission ?? new Admission(place, { clock, log }, TURNED_AWAY);
     this.#answer = answer;
     this.#clock = clock;
     this.#log = log;
@@ -142,6 +153,24 @@ export class HttpServer {
     };
   }
 
+  /**
+   * Makes the connection of a request a WebSocket, and a client.
+   * @returns undefined when that is done, else what to answer
+   */
+  upgrade(request: Request): Response | undefined {
+    const webSockets = this.#webSockets as WebSockets<any>;
+    const { clients } = webSockets;
+    const { ip, port } = this.originOf(request);
+    const refused = clients.refusal(ip, port);
+    if (refused) {
+      clients.turnedAway(refused.reason, addressText(ip, port));
+      return refusal(refused);
+    }
+    if (this.#server.upgrade(request, { data: webSockets.connection(ip, port) })) return undefined;
+    const headers = { upgrade: "websocket", connection: "Upgrade" };
+    return new Response("This is for WebSockets.\n", { status: 426, headers });
+  }
+
   /** Lets a connection be idle for so many seconds, at most 255; 0 is for ever. */
   setIdleTimeout(request: Request, seconds: number): void {
     this.#server.timeout(request, seconds);
@@ -159,6 +188,7 @@ export class HttpServer {
     this.#tls = tls;
     this.#settings = settings;
     this.#admission.configure(place);
+    this.#webSockets?.clients.closeDenied();
     if (changed) this.#relisten();
   }
 
@@ -181,7 +211,7 @@ export class HttpServer {
     return cut;
   }
 
-  #listen(host: string, port: number): Server<undefined> {
+  #listen(host: string, port: number): Server<unknown> {
     const { maxBodyBytes, requestTimeoutMs } = this.#settings;
     const idle = Math.ceil(requestTimeoutMs / 1000) + IDLE_SLACK_SECONDS;
     try {
@@ -196,7 +226,9 @@ export class HttpServer {
         fetch: (request) => this.#serve(request),
         error: (error) => this.#failed(error),
         ...(this.#tls ? { tls: this.#tls } : {}),
-      });
+        ...(this.#webSockets ? { websocket: this.#webSockets.handler } : {}),
+        // Bun's types want it known beforehand whether there are WebSockets.
+      } as Bun.Serve.Options<unknown>);
     } catch (error) {
       throw listenError(this.#place, { host, port }, error);
     }
@@ -214,7 +246,7 @@ export class HttpServer {
 
   // --- one request
 
-  #serve(request: Request): Response | Promise<Response> {
+  #serve(request: Request): Answered | Promise<Answered> {
     this.counts.requests++;
     // Each look at it makes the text anew.
     const { url } = request;
@@ -234,16 +266,16 @@ export class HttpServer {
   #told(
     { method }: Request,
     target: string,
-    response: Response,
+    response: Answered,
     from: string,
     since: number,
-  ): Response {
+  ): Answered {
     const ms = Math.round((this.#clock.now() - since) * 10) / 10;
-    this.#settings.accessLog?.(`${from} ${method} ${target} ${response.status} ${ms} ms`);
+    this.#settings.accessLog?.(`${from} ${method} ${target} ${response?.status ?? 101} ${ms} ms`);
     return response;
   }
 
-  #answered(request: Request, target: string): Response | Promise<Response> {
+  #answered(request: Request, target: string): Answered | Promise<Answered> {
     if (this.#admission.selective) {
       const origin = this.originOf(request);
       const denied = this.#admission.denied(origin.ip);
@@ -258,7 +290,7 @@ export class HttpServer {
     }
   }
 
-  #awaited(request: Request, answer: Promise<Response>): Promise<Response> {
+  #awaited(request: Request, answer: Promise<Answered>): Promise<Answered> {
     const leave = this.enter(request);
     return new Promise((resolve) => {
       const flight: Flight = {
@@ -275,10 +307,10 @@ export class HttpServer {
     });
   }
 
-  #turnAway({ reason, notice }: Refused, { ip, port }: Origin): Response {
-    this.counts[reason === "denied" ? "denied" : "limited"]++;
-    this.#admission.turnedAway(reason, addressText(ip, port));
-    return new Response(notice, { status: reason === "denied" ? 403 : 503 });
+  #turnAway(refused: Refused, { ip, port }: Origin): Response {
+    this.counts[refused.reason === "denied" ? "denied" : "limited"]++;
+    this.#admission.turnedAway(refused.reason, addressText(ip, port));
+    return refusal(refused);
   }
 
   /** The client learns nothing of it but that it happened; an error that wraps another is logged as that one. */
@@ -292,8 +324,8 @@ export class HttpServer {
   }
 
   #sweep(): void {
-    if (this.#flights.size === 0) return;
     const now = this.#clock.now();
+    this.#webSockets?.clients.sweep(now);
     for (const { by, request, settle } of this.#flights) {
       if (by > now) continue;
       this.counts.timeouts++;
@@ -304,4 +336,9 @@ export class HttpServer {
       settle(new Response("The request took too long.\n", { status: 503, headers }));
     }
   }
+}
+
+/** Says why a client is turned away. */
+function refusal({ reason, notice }: Refused): Response {
+  return new Response(notice, { status: reason === "limit" ? 503 : 403 });
 }

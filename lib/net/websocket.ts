@@ -1,0 +1,184 @@
+import type { ServerWebSocket, WebSocketHandler } from "bun";
+import { Client, type CloseReason } from "./client.ts";
+import type { Clients, Protocol } from "./clients.ts";
+import type { Wire } from "./wire.ts";
+
+/** What messages are, of both sides. */
+export type MessageKind = "text" | "binary";
+
+/** The code that a WebSocket is closed with, by the reason; 1009 is for a message that is too long. */
+const CLOSE_CODES: Readonly<Record<CloseReason, number>> = {
+  eof: 1000,
+  reset: 1000,
+  idle: 1000,
+  shutdown: 1001,
+  malformed: 1003,
+  slow: 1008,
+  pressure: 1008,
+  quarantined: 1008,
+  denied: 1008,
+  handshake: 1008,
+  refused: 1008,
+  kicked: 1008,
+  bug: 1011,
+  limit: 1013,
+};
+/** What Bun says when it has closed a connection for a message that is too long. */
+const TOO_LONG = "Received too big message";
+/** The code that stands for a connection that ended without one. */
+const NO_CODE = 1006;
+
+/** A client on a WebSocket: all that it is sent is messages of their own. */
+export class WebSocketClient extends Client {
+  override tell(notice: string): void {
+    if (notice !== "") this.send(notice.trimEnd());
+  }
+
+  override keepBegun(): void {
+    this.outbox.keepPiece();
+  }
+}
+
+/** What a service does with clients on WebSockets; `received` gets one message each time. */
+export type WebSocketProtocol<C extends WebSocketClient> = Protocol<C>;
+
+/** What the door knows of a connection. */
+interface Connection<C extends WebSocketClient> {
+  readonly ip: string;
+  readonly port: number;
+  /** Both null until it is open. */
+  wire: WebSocketWire<C> | null;
+  client: C | null;
+}
+
+type Socket<C extends WebSocketClient> = ServerWebSocket<Connection<C>>;
+
+/** A WebSocket as a client's wire. */
+class WebSocketWire<C extends WebSocketClient> implements Wire {
+  readonly whole = true;
+  readonly #socket: Socket<C>;
+  readonly #kind: MessageKind;
+  #isFull = false;
+  /** Our side ends as soon as that can be done. */
+  #isEnding = false;
+
+  constructor(socket: Socket<C>, kind: MessageKind) {
+    this.#socket = socket;
+    this.#kind = kind;
+  }
+
+  get waiting(): number {
+    return this.#socket.getBufferedAmount();
+  }
+
+  write(message: Uint8Array | string, offset = 0, length?: number): number {
+    // Bun would take more, and keep it all.
+    if (this.#isFull) return -1;
+    const socket = this.#socket;
+    const bytes = typeof message === "string" ? Buffer.from(message) : message;
+    const size = length ?? bytes.length - offset;
+    const part = Buffer.from(bytes.buffer, bytes.byteOffset + offset, size);
+    const sent = this.#kind === "text" ? socket.sendText(part.toString()) : socket.sendBinary(part);
+    this.#isFull = sent < 0;
+    return sent === 0 && socket.readyState !== WebSocket.OPEN ? -1 : size;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  shutdown(): void {
+    this.#isEnding = true;
+    this.#endOnceEmpty();
+  }
+
+  end(): void {
+    this.#close();
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  /** The connection is a client from now on, whose reason the other side is told. */
+  accepted(): void {
+    if (this.#isEnding) this.#endOnceEmpty();
+  }
+
+  /** It has passed on all that it had taken. */
+  drained(): void {
+    this.#isFull = false;
+    if (this.#isEnding) this.#endOnceEmpty();
+  }
+
+  /** Bun gives a closed connection seconds to take what waits; a client has as long as it lingers. */
+  #endOnceEmpty(): void {
+    if (this.waiting === 0 && this.#socket.data.client) this.#close();
+  }
+
+  #close(): void {
+    const reason = this.#socket.data.client?.reason ?? "eof";
+    this.#socket.close(CLOSE_CODES[reason], reason);
+  }
+}
+
+/** The WebSockets of an HTTP server: makes connections the clients of a service. */
+export class WebSockets<C extends WebSocketClient> {
+  readonly clients: Clients<C>;
+  /** What Bun calls. */
+  readonly handler: WebSocketHandler<Connection<C>>;
+  readonly #kind: MessageKind;
+
+  /** @param maxMessageBytes the longest message; a longer one closes its connection */
+  constructor(clients: Clients<C>, kind: MessageKind, maxMessageBytes: number) {
+    this.clients = clients;
+    this.#kind = kind;
+    this.handler = {
+      maxPayloadLength: maxMessageBytes,
+      // How long a client may be silent, and how much may wait for it, is the service's to say.
+      idleTimeout: 0,
+      backpressureLimit: 0,
+      open: (socket) => this.#opened(socket),
+      message: (socket, message) => this.#received(socket, message),
+      drain: ({ data: { wire, client } }) => {
+        wire?.drained();
+        if (client) clients.drained(client);
+      },
+      close: ({ data: { client } }, code, reason) => {
+        if (client) this.#closed(client, code, reason);
+      },
+    };
+  }
+
+  /** What a connection from an address carries when it becomes a WebSocket. */
+  connection(ip: string, port: number): Connection<C> {
+    return { ip, port, wire: null, client: null };
+  }
+
+  #opened(socket: Socket<C>): void {
+    const { data } = socket;
+    this.clients.accepted++;
+    data.wire = new WebSocketWire(socket, this.#kind);
+    data.client = this.clients.accept(data.wire, data.ip, data.port);
+    data.wire.accepted();
+  }
+
+  #received({ data: { client } }: Socket<C>, message: string | Buffer): void {
+    if (!client) return;
+    const isText = typeof message === "string";
+    if (isText !== (this.#kind === "text")) this.clients.close(client, "malformed");
+    else this.clients.received(client, isText ? Buffer.from(message) : message);
+  }
+
+  #closed(client: C, code: number, reason: string): void {
+    if (code === NO_CODE && reason === TOO_LONG) this.clients.cut(client, "malformed");
+    else {
+      const error = code === NO_CODE ? new Error("the connection broke") : undefined;
+      this.clients.disconnected(client, error);
+    }
+  }
+}
