@@ -10,6 +10,8 @@ export interface StatDeclaration {
   readonly headline?: boolean;
   /** Numbers that are one series told apart by a label: `closed_eof` is `closed` by the reason `eof`. */
   readonly series?: { readonly name: string; readonly label: string; readonly value: string };
+  /** Title of the table that a dashboard shows it in, together with others of this title. */
+  readonly group?: string;
 }
 
 /** Numbers by name, each with its declaration. */
@@ -25,6 +27,13 @@ export function gauge(unit: string, about: string): StatDeclaration {
 
 export function headline(declared: StatDeclaration): StatDeclaration {
   return { ...declared, headline: true };
+}
+
+/** The same numbers in a table of this title. */
+export function grouped(title: string, declared: Declared): Declared {
+  return Object.fromEntries(
+    Object.entries(declared).map(([name, one]) => [name, { ...one, group: title }]),
+  );
 }
 
 /** The same number as one of a series: `name` by `label`. */

@@ -53,8 +53,6 @@ interface Flight {
 }
 
 const SWEEP_MS = 250;
-/** Milliseconds between two attempts to listen again. */
-const RELISTEN_MS = 100;
 /** Seconds that Bun leaves a connection idle beyond a request's own deadline, so that ours speaks first. */
 const IDLE_SLACK_SECONDS = 10;
 
@@ -241,7 +239,7 @@ export class HttpServer {
     const listen = () => {
       this.#server = this.#listen(host, port);
     };
-    this.#again.begin(listen, () => RELISTEN_MS);
+    this.#again.begin(listen);
   }
 
   // --- one request

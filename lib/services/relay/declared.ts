@@ -1,4 +1,4 @@
-import { counter, type Declared, gauge, headline } from "../../host/stats.ts";
+import { counter, type Declared, gauge, grouped, headline } from "../../host/stats.ts";
 import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
 
 /** What each number of the relay's `stats()` is. */
@@ -11,16 +11,20 @@ export const DECLARED: Declared = {
     counter("lines", "Lines that were sent or queued, once for each recipient."),
   ),
   bytes_out: headline(CLIENT_STATS.bytes_out),
-  refused_rate: counter("lines", "Lines refused by the rate limit."),
-  refused_oversize: counter("lines", "Lines refused because they were too long."),
-  refused_utf8: counter("lines", "Lines refused because they were not valid UTF-8."),
   pinned_bytes: headline(gauge("bytes", "Memory held by all that waits for clients.")),
-  backlog_pauses: counter("pauses", "Times that all senders paused for their readers."),
   quarantined: headline(gauge("addresses", "Addresses in quarantine.")),
-  throttles: counter("commands", "Throttle commands applied."),
-  flow_controls: counter("commands", "Flow control commands applied."),
-  pressure_disconnects: counter("commands", "Disconnect commands applied."),
-  dropped_reports: counter("reports", "Fan-out reports dropped because a queue was full."),
-  dropped_commands: counter("commands", "Commands dropped because a queue was full."),
+  ...grouped("pressure", {
+    backlog_pauses: counter("pauses", "Times that all senders paused for their readers."),
+    throttles: counter("commands", "Throttle commands applied."),
+    flow_controls: counter("commands", "Flow control commands applied."),
+    pressure_disconnects: counter("commands", "Disconnect commands applied."),
+    dropped_reports: counter("reports", "Fan-out reports dropped because a queue was full."),
+    dropped_commands: counter("commands", "Commands dropped because a queue was full."),
+  }),
+  ...grouped("refused", {
+    refused_rate: counter("lines", "Lines refused by the rate limit."),
+    refused_oversize: counter("lines", "Lines refused because they were too long."),
+    refused_utf8: counter("lines", "Lines refused because they were not valid UTF-8."),
+  }),
   ...CLOSE_STATS,
 };

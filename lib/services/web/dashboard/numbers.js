@@ -67,18 +67,20 @@ function numberTable(part, title, entries, { isTold = false, isSparse = false } 
 }
 
 /** A titled table of numbers, below the tiles. */
-export function block(part, title, entries, options) {
+function block(part, title, entries, options) {
   const { node, update } = numberTable(part, title, entries, options);
   return { node: el("section", {}, el("h3", {}, title), node), update };
 }
 
-/** Numbers that are one series told apart by a label. */
-export function seriesBlocks(part, declared) {
-  const members = Object.entries(declared).filter(([, { series }]) => series);
-  const titleOf = ([, { series }]) => `${series.name} by ${series.label}`;
-  return [...Map.groupBy(members, titleOf)].map(([title, entries]) =>
-    block(part, title, entries, { isSparse: true }),
-  );
+/** A table for each group of numbers, and for those that are one series told apart by a label. */
+export function groupBlocks(part, declared) {
+  const blocks = (titleOf, options) => {
+    const groups = Map.groupBy(Object.entries(declared), ([, one]) => titleOf(one));
+    groups.delete(undefined);
+    return [...groups].map(([title, entries]) => block(part, title, entries, options));
+  };
+  const seriesTitle = ({ series }) => series && `${series.name} by ${series.label}`;
+  return [...blocks(({ group }) => group), ...blocks(seriesTitle, { isSparse: true })];
 }
 
 /** Every number of a part with its sentence, for whoever asks. */

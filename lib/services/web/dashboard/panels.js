@@ -1,37 +1,23 @@
-// The panel of the process or a service, with what some show beyond their numbers.
+// The panel of the process or a service.
 
 import { act } from "./admin.js";
 import { $, el, keyedRows, mark, say } from "./elements.js";
 import { duration, exact, spoken } from "./format.js";
-import { allNumbers, block, seriesBlocks, tile } from "./numbers.js";
+import { allNumbers, groupBlocks, tile } from "./numbers.js";
 import { tableBlock } from "./tables.js";
 
-/**
- * What a part shows beyond its declared numbers: `head` beside its name, `blocks` under its tiles.
- * Each is made once, `{ node, update(told) }`, and updated with every tick.
- */
-const extras = {
-  process(declared) {
-    const uptime = el("span", { "data-stat": "process.uptime_seconds" });
-    const update = ({ stats: { uptime_seconds: seconds } }) => {
+/** For how long the program has run: beside the name of its panel. */
+function uptimeLine(declared) {
+  const uptime = el("span", { "data-stat": "process.uptime_seconds" });
+  const node = el("p", { title: declared["uptime_seconds"].about }, "up ", uptime);
+  return {
+    node,
+    update({ stats: { uptime_seconds: seconds } }) {
       say(uptime, spoken(duration(seconds)));
       mark(uptime, "data-value", seconds);
-    };
-    const node = el("p", { title: declared["uptime_seconds"].about }, "up ", uptime);
-    return { head: [{ node, update }] };
-  },
-  relay(declared) {
-    const groups = {
-      pressure: /^(throttles|flow_controls|pressure_disconnects|backlog_pauses|dropped_.*)$/,
-      refused: /^refused_/,
-    };
-    const blocks = Object.entries(groups).map(([title, group]) => {
-      const entries = Object.entries(declared).filter(([name]) => group.test(name));
-      return block("relay", title, entries);
-    });
-    return { blocks };
-  },
-};
+    },
+  };
+}
 
 /** Who is in quarantine at a service, and the operator's say in it. */
 function quarantineBlock(service) {
@@ -72,11 +58,11 @@ function quarantineRow(service, key) {
 
 /** The panel of the process or a service, made from what it declares. */
 export function panel(part, declared) {
-  const { head = [], blocks = [] } = extras[part]?.(declared) ?? {};
+  const head = part === "process" ? [uptimeLine(declared)] : [];
   const tiles = Object.entries(declared)
     .filter(([, { headline }]) => headline)
     .map(([name, number]) => tile(part, name, number));
-  const below = [...blocks, ...seriesBlocks(part, declared)];
+  const below = groupBlocks(part, declared);
   const numbers = allNumbers(part, declared);
   const [health, addresses] = [el("p", { class: "health" }), el("p")];
   const title = el("h2", { id: `part-${part}` }, part);
