@@ -17,10 +17,10 @@ export {
   ServerError,
   ServerShutdownError,
   ServerStartupError,
-} from "./lib/services/web/errors.ts";
-export type { RequestHandler } from "./lib/services/web/handler.ts";
-export type { Shared } from "./lib/services/web/shared.ts";
-export { Ticker, type TickerStatus, type Ticks } from "./lib/services/web/ticker.ts";
+} from "./lib/services/web/site/errors.ts";
+export type { RequestHandler } from "./lib/services/web/site/handler.ts";
+export type { Shared } from "./lib/services/web/ticker/shared.ts";
+export { Ticker, type TickerStatus, type Ticks } from "./lib/services/web/ticker/ticker.ts";
 
 /** Every service, by the name of its section. */
 export const services: Services<Config> = { relay: relay(), web, store };

@@ -18,7 +18,7 @@ function compile(target: string | null): string {
   if (target !== null) cmd.push(`--target=bun-${target}`);
   // Inside the executable a worker is found by its own name alone.
   cmd.push("--entry-naming", "[name].[ext]");
-  cmd.push("index.ts", "lib/services/web/ticker-worker.ts", "--outfile", file);
+  cmd.push("index.ts", "lib/services/web/ticker/worker.ts", "--outfile", file);
   const { exitCode } = Bun.spawnSync({ cmd, cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] });
   if (exitCode !== 0) process.exit(1);
   return file;

@@ -77,8 +77,8 @@ describe("imports", () => {
   test("are found", () => {
     expect(graph.get("index.ts")).toContain("lib/cli/main.ts");
     expect(graph.get("lib/config/place.ts")).toContain("lib/config/table.ts");
-    expect(graph.get("lib/services/web/isolated.ts")).toContain(
-      "lib/services/web/ticker-worker.ts",
+    expect(graph.get("lib/services/web/ticker/isolated.ts")).toContain(
+      "lib/services/web/ticker/worker.ts",
     );
     expect(files.filter((path) => floorOf(path) < 0)).toEqual([]);
   });

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { type Clock, HandClock } from "../lib/host/clock.ts";
-import { IsolatedTicker } from "../lib/services/web/isolated.ts";
-import { OwnedShared, RemoteShared, type Shared } from "../lib/services/web/shared.ts";
-import { Ticker, type Ticks, ticksProblem } from "../lib/services/web/ticker.ts";
+import { IsolatedTicker } from "../lib/services/web/ticker/isolated.ts";
+import { OwnedShared, RemoteShared, type Shared } from "../lib/services/web/ticker/shared.ts";
+import { Ticker, type Ticks, ticksProblem } from "../lib/services/web/ticker/ticker.ts";
 import { turn, until } from "./kit.ts";
 
 /** A log that keeps its lines, each with the level in front; a bug's with its stack. */

@@ -6,17 +6,17 @@ import { type Level, settings } from "../config/table.ts";
 import { load } from "../config/load.ts";
 import { openPlace } from "../config/place.ts";
 import { HttpServer } from "../net/http.ts";
-import { ServerShutdownError, ServerStartupError } from "../services/web/errors.ts";
-import { handlerProblem, type RequestHandler, respond } from "../services/web/handler.ts";
-import { IsolatedTicker } from "../services/web/isolated.ts";
-import { OwnedShared } from "../services/web/shared.ts";
+import { ServerShutdownError, ServerStartupError } from "../services/web/site/errors.ts";
+import { handlerProblem, type RequestHandler, respond } from "../services/web/site/handler.ts";
+import { IsolatedTicker } from "../services/web/ticker/isolated.ts";
+import { OwnedShared } from "../services/web/ticker/shared.ts";
 import {
   type Logger,
   Ticker,
   type TickerStatus,
   type Ticks,
   ticksProblem,
-} from "../services/web/ticker.ts";
+} from "../services/web/ticker/ticker.ts";
 
 /** What a `Server` serves and how. */
 export interface WebServerOptions {

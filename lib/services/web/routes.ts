@@ -7,7 +7,7 @@ import { connz } from "./connz.ts";
 import type { Events } from "./events.ts";
 import type { Audience, Guard } from "./guard.ts";
 import { PAGE, PAGE_FILES } from "./page.ts";
-import type { Site } from "./site.ts";
+import type { Site } from "./site/site.ts";
 import type { Views } from "./views.ts";
 
 /** Answers a request. */

@@ -5,7 +5,7 @@ import { addressText, type Health, type Host, type Running } from "../../host/se
 import { json, jsonText, SECURE } from "./answers.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
 import type { Numbers, Sampler } from "./sampler.ts";
-import type { Site } from "./site.ts";
+import type { Site } from "./site/site.ts";
 
 const HEALTHY = '{"status":"ok","why":{}}\n';
 const DRAINING = '{"status":"draining","why":{}}\n';

@@ -16,7 +16,7 @@ import { Gate, readToken } from "./gate.ts";
 import { Guard } from "./guard.ts";
 import { Routes } from "./routes.ts";
 import { Sampler } from "./sampler.ts";
-import { Site } from "./site.ts";
+import { Site } from "./site/site.ts";
 import { Streams } from "./streams.ts";
 import { Views } from "./views.ts";
 

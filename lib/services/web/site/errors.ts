@@ -1,4 +1,4 @@
-import { StartError } from "../../host/errors.ts";
+import { StartError } from "../../../host/errors.ts";
 
 /** What an HTTP server of the library may fail with. */
 export class ServerError extends Error {}

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
-import type { Clock } from "../../host/clock.ts";
-import type { Health } from "../../host/service.ts";
+import type { Clock } from "../../../host/clock.ts";
+import type { Health } from "../../../host/service.ts";
 import type { Lent, OwnedShared } from "./shared.ts";
-import type { FromWorker, Report, ToWorker } from "./ticker-messages.ts";
+import type { FromWorker, Report, ToWorker } from "./messages.ts";
 import { DEADLINE_MS, type Logger, overdue, type TickerStatus } from "./ticker.ts";
 
 /** How often a Worker is asked for a sign of life, in milliseconds. */
@@ -150,7 +150,7 @@ export class IsolatedTicker {
   }
 
   #spawn(): void {
-    const worker = new Worker(new URL("./ticker-worker.ts", import.meta.url).href);
+    const worker = new Worker(new URL("./worker.ts", import.meta.url).href);
     const life: Life = {
       worker,
       lent: this.#shared.lend((answer) => this.#tell(life, answer)),

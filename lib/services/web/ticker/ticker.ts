@@ -1,7 +1,7 @@
-import type { Clock } from "../../host/clock.ts";
-import { messageOf } from "../../host/errors.ts";
-import type { Log } from "../../host/log.ts";
-import type { Health } from "../../host/service.ts";
+import type { Clock } from "../../../host/clock.ts";
+import { messageOf } from "../../../host/errors.ts";
+import type { Log } from "../../../host/log.ts";
+import type { Health } from "../../../host/service.ts";
 import type { Shared } from "./shared.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { HandlerError } from "./errors.ts";
-import type { Shared } from "./shared.ts";
+import type { Shared } from "../ticker/shared.ts";
 
 /** The methods a handler may answer, in the order of an `Allow` header. */
 export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const;

@@ -1,13 +1,13 @@
-import type { Config } from "../../config/table.ts";
-import { StartError } from "../../host/errors.ts";
-import type { Health, Host } from "../../host/service.ts";
-import type { HttpServer } from "../../net/http.ts";
+import type { Config } from "../../../config/table.ts";
+import { StartError } from "../../../host/errors.ts";
+import type { Health, Host } from "../../../host/service.ts";
+import type { HttpServer } from "../../../net/http.ts";
 import { Files } from "./files.ts";
 import { type RequestHandler, respond } from "./handler.ts";
-import { IsolatedTicker } from "./isolated.ts";
+import { IsolatedTicker } from "../ticker/isolated.ts";
 import { loadHandler } from "./load.ts";
-import { OwnedShared } from "./shared.ts";
-import { Ticker, type TickerStatus, type Ticks, ticksProblem } from "./ticker.ts";
+import { OwnedShared } from "../ticker/shared.ts";
+import { Ticker, type TickerStatus, type Ticks, ticksProblem } from "../ticker/ticker.ts";
 
 /** What a user has put beside the built-in routes: files, a handler, and tickers that share a state with it. */
 export class Site {

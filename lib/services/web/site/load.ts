@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { messageOf, StartError } from "../../host/errors.ts";
+import { messageOf, StartError } from "../../../host/errors.ts";
 import { handlerProblem, type RequestHandler } from "./handler.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { messageOf } from "../../host/errors.ts";
+import { messageOf } from "../../../host/errors.ts";
 
 /**
  * The state that a ticker and a request handler share; the same in this

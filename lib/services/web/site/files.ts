@@ -1,7 +1,7 @@
 import { realpathSync, type Stats, statSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
-import { reasonOf } from "../../config/reason.ts";
-import { StartError } from "../../host/errors.ts";
+import { reasonOf } from "../../../config/reason.ts";
+import { StartError } from "../../../host/errors.ts";
 
 /** A folder whose files are served; nothing outside of it ever is, whatever a path or a link says. */
 export class Files {
