@@ -3,13 +3,15 @@ import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
 
 /** What each number of the relay's `stats()` is. */
 export const DECLARED: Declared = {
-  ...CLIENT_STATS,
+  clients: CLIENT_STATS.clients,
+  accepted: CLIENT_STATS.accepted,
   lines_in: headline(counter("lines", "Lines that clients sent, refused ones included.")),
   lines_blank: counter("lines", "Empty lines: heartbeats."),
   lines_relayed: counter("lines", "Lines that were relayed."),
   deliveries: headline(
     counter("lines", "Lines that were sent or queued, once for each recipient."),
   ),
+  bytes_in: CLIENT_STATS.bytes_in,
   bytes_out: headline(CLIENT_STATS.bytes_out),
   pinned_bytes: headline(gauge("bytes", "Memory held by all that waits for clients.")),
   quarantined: headline(gauge("addresses", "Addresses in quarantine.")),
