@@ -56,7 +56,7 @@ const SWEEP_MS = 250;
 /** Seconds that Bun leaves a connection idle beyond a request's own deadline, so that ours speaks first. */
 const IDLE_SLACK_SECONDS = 10;
 
-/** What an HTTP server tells of itself. */
+/** Where an HTTP server logs. */
 type HttpLog = Pick<Log, "info" | "warning" | "error" | "bug">;
 
 /** One HTTP door: limits, deadlines, errors, the access log and a graceful stop around one function that answers. */
@@ -122,16 +122,16 @@ export class HttpServer {
     return { ok: trouble === null, reason: trouble ?? "listening" };
   }
 
-  /** Who asks. */
+  /** Where a request came from. */
   originOf(request: Request): Origin {
     const found = this.#server.requestIP(request);
     return { ip: unmapped(found?.address ?? ""), port: found?.port ?? 0 };
   }
 
   /**
-   * Why a request may not be answered by what takes its time, as an answer; null
-   * when it may. Whoever answers with a promise or a stream asks this first:
-   * answers that are there at once hold nothing, and have no limit.
+   * Why there are too many clients for a request, as an answer; null when there
+   * are not. Asked before what answers later, or streams: such requests count as
+   * clients, and those that are answered at once do not.
    */
   refuses(request: Request): Response | null {
     if (!this.#admission.crowded) return null;
@@ -140,7 +140,7 @@ export class HttpServer {
     return refused && this.#turnAway(refused, origin);
   }
 
-  /** A stream is open for a request from now on. @returns what ends that; it does so once */
+  /** Counts a request as a client from now on, as a stream is. @returns what ends that */
   enter(request: Request): () => void {
     const { ip } = this.originOf(request);
     let isInside = true;
@@ -225,7 +225,7 @@ export class HttpServer {
         error: (error) => this.#failed(error),
         ...(this.#tls ? { tls: this.#tls } : {}),
         ...(this.#webSockets ? { websocket: this.#webSockets.handler } : {}),
-        // Bun's types want it known beforehand whether there are WebSockets.
+        // Bun's types do not take a `websocket` that may be missing.
       } as Bun.Serve.Options<unknown>);
     } catch (error) {
       throw listenError(this.#place, { host, port }, error);
@@ -246,7 +246,7 @@ export class HttpServer {
 
   #serve(request: Request): Answered | Promise<Answered> {
     this.counts.requests++;
-    // Each look at it makes the text anew.
+    // Bun makes the text anew each time it is read.
     const { url } = request;
     const start = url.indexOf("/", url.indexOf("//") + 2);
     const target = start < 0 ? "" : url.slice(start);
@@ -311,7 +311,7 @@ export class HttpServer {
     return refusal(refused);
   }
 
-  /** The client learns nothing of it but that it happened; an error that wraps another is logged as that one. */
+  /** Logs an error and answers 500 without detail. Where the error has a cause, the stack is that of the cause. */
   #failed(error: unknown, request?: Request): Response {
     this.counts.failures++;
     const what = request ? `${request.method} ${request.url}` : this.#place.name;

@@ -3,7 +3,7 @@ import { Client, type CloseReason } from "./client.ts";
 import type { Clients, Protocol } from "./clients.ts";
 import type { Wire } from "./wire.ts";
 
-/** What messages are, of both sides. */
+/** What all messages are, in both directions. */
 export type MessageKind = "text" | "binary";
 
 /** The code that a WebSocket is closed with, by the reason; 1009 is for a message that is too long. */
@@ -28,7 +28,7 @@ const TOO_LONG = "Received too big message";
 /** The code that stands for a connection that ended without one. */
 const NO_CODE = 1006;
 
-/** A client on a WebSocket: all that it is sent is messages of their own. */
+/** A client on a WebSocket: whatever it is sent is a message of its own. */
 export class WebSocketClient extends Client {
   override tell(notice: string): void {
     if (notice !== "") this.send(notice.trimEnd());
@@ -59,7 +59,7 @@ class WebSocketWire<C extends WebSocketClient> implements Wire {
   readonly #socket: Socket<C>;
   readonly #kind: MessageKind;
   #isFull = false;
-  /** Our side ends as soon as that can be done. */
+  /** Our side is to end once nothing waits. */
   #isEnding = false;
 
   constructor(socket: Socket<C>, kind: MessageKind) {
@@ -72,7 +72,7 @@ class WebSocketWire<C extends WebSocketClient> implements Wire {
   }
 
   write(message: Uint8Array | string, offset = 0, length?: number): number {
-    // Bun would take more, and keep it all.
+    // Bun would take more, and keep it in memory.
     if (this.#isFull) return -1;
     const socket = this.#socket;
     const bytes = typeof message === "string" ? Buffer.from(message) : message;
@@ -104,7 +104,7 @@ class WebSocketWire<C extends WebSocketClient> implements Wire {
     this.#socket.terminate();
   }
 
-  /** The connection is a client from now on, whose reason the other side is told. */
+  /** The connection has become a client, which knows the reason that a close has to give. */
   accepted(): void {
     if (this.#isEnding) this.#endOnceEmpty();
   }

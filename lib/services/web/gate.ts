@@ -28,13 +28,13 @@ export type Verdict =
   | "slow";
 
 const MAX_SESSIONS = 100;
-/** A session ends when the page has not been heard of for so long. */
+/** A session ends so long after its last request. */
 const SESSION_MS = 24 * 3600 * 1000;
 
 /** The header that a POST by cookie must carry: no form of another site can send it. */
 export const PAGE_HEADER = "x-summoner-page";
 
-/** Who may see and do what: the token, by header or traded for a session, and the patience with wrong ones. */
+/** The token, given by header or traded for a session; an address that tries wrong ones is slowed down. */
 export class Gate {
   readonly #clock: Clock;
   readonly #tries: Tries;
@@ -114,7 +114,7 @@ function sessionOf(request: Request, http: HttpServer): string | null {
   return pattern.exec(cookies)?.[1] ?? null;
 }
 
-/** Whether a request names this machine as its host: a name that another site lets point here does not. */
+/** Whether a request names this machine as its host. A name of another site that points here does not. */
 export function namesLoopback(request: Request): boolean {
   const host = request.headers.get("host") ?? "";
   const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");

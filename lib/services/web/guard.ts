@@ -16,7 +16,7 @@ export type Audience =
 
 /** Judges who may ask which route, and lets the page sign in and out. */
 export class Guard {
-  /** Requests that were refused for want of the token. */
+  /** Requests refused because they lacked the token. */
   refused = 0;
   readonly #gate: Gate;
   readonly #isLocal: boolean;
@@ -34,7 +34,7 @@ export class Guard {
     return this.#gate.locked;
   }
 
-  /** Whether anybody may read: on loopback, where the request means this machine and no other site's name for it. */
+  /** Whether anybody may read: the server is on loopback, and the request names this machine. */
   #isOpen(request: Request): boolean {
     return this.#isLocal && namesLoopback(request);
   }

@@ -13,7 +13,7 @@ import type { Views } from "./views.ts";
 /** Answers a request. */
 type Ask = (request: Request, http: HttpServer) => Response | Promise<Response>;
 
-/** The same within the limits of clients: what answers later, or goes on, asks for it. */
+/** Answers a request within the limits of clients: for answers that come later, and for streams. */
 const limited =
   (ask: Ask): Ask =>
   (request, http) =>

@@ -9,13 +9,13 @@ const WAITING_MAX = 2 ** 20;
 interface Stream {
   readonly id: number;
   readonly address: string;
-  readonly bornAt: number;
+  readonly openedAt: number;
   readonly query: ConnzQuery | null;
   readonly controller: ReadableStreamDefaultController<Uint8Array>;
-  /** Has its connection cut soon, whatever still waits for it. */
+  /** Has its connection cut soon, whatever still waits. */
   readonly cut: () => void;
   bytesOut: number;
-  /** Whether it has been told what it is told first. */
+  /** Whether it has had its greeting. */
   greeted: boolean;
 }
 
@@ -23,14 +23,14 @@ const COLUMNS: ClientColumns<Stream> = {
   id: ({ id }) => id,
   address: ({ address }) => address,
   state: () => "open",
-  ageSeconds: ({ bornAt }, now) => Math.floor((now - bornAt) / 1000),
+  ageSeconds: ({ openedAt }, now) => Math.floor((now - openedAt) / 1000),
   messagesIn: () => 0,
   bytesIn: () => 0,
   bytesOut: ({ bytesOut }) => bytesOut,
   outboxBytes: ({ controller }) => WAITING_MAX - (controller.desiredSize ?? WAITING_MAX),
 };
 
-/** The event streams that are open: each gets what all get, and none can make the others wait. */
+/** The event streams that are open. One that is not read is closed, and never makes the others wait. */
 export class Streams {
   /** Streams closed because they did not take what they were sent. */
   slow = 0;
@@ -48,7 +48,7 @@ export class Streams {
   /**
    * Opens a stream.
    * @param query which clients it wants to be told of, or null for none
-   * @param first what it is told before all else, asked for once it is among the clients
+   * @param first its greeting, asked for once it is among the clients
    */
   open(
     request: Request,
@@ -71,7 +71,7 @@ export class Streams {
           const stream: Stream = {
             id,
             address: addressText(ip, port),
-            bornAt: this.#host.clock.now(),
+            openedAt: this.#host.clock.now(),
             query,
             controller,
             cut: () => {

@@ -13,7 +13,7 @@ const READY = '{"ready":true,"why":{}}\n';
 /** Quarantines that one event tells of; `/varz` tells of ten times as many. */
 const QUARANTINES_TOLD = 100;
 
-/** What there is to tell of the whole program. */
+/** What the routes and the event streams tell of the whole program. */
 export class Views {
   readonly #host: Host<Config>;
   readonly #sampler: Sampler;
@@ -36,7 +36,7 @@ export class Views {
     return this.#host.draining && !service.drainsLast;
   }
 
-  /** Every service and the log: what is well and what is not. */
+  /** The health of every service and of the log. */
   #healths(): Map<string, Health> {
     const healths = new Map<string, Health>();
     for (const [name, service] of this.#host.services) {

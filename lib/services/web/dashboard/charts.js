@@ -5,28 +5,28 @@ import { clock, measure, spoken } from "./format.js";
 
 /** Milliseconds that the charts show. */
 const SPAN_MS = 300_000;
-/** Milliseconds over which a rate is taken: steady to read, soon to follow. */
+/** Milliseconds over which a rate is taken: long enough to be steady, short enough to follow. */
 export const RATE_MS = 5000;
-/** Milliseconds between two samples beyond which what lies between is unknown. */
+/** Between samples that are further apart than this many milliseconds nothing is drawn. */
 const GAP_MS = 5000;
 
 /** The last five minutes of headline numbers, `{ at, values }`, oldest first. */
 export let samples = [];
 
 export function addSample(sample) {
-  // A wall clock that was set back would fold the charts.
+  // When the wall clock was set back, older samples would lie in the future.
   while (samples.length > 0 && samples.at(-1).at >= sample.at) samples.pop();
   samples.push(sample);
   while (samples[0].at < sample.at - SPAN_MS) samples.shift();
 }
 
-/** What a restarted or long unheard server remembers, after what this page remembers from before. */
+/** Takes the history of a server after the samples from before it. */
 export function addHistory(history) {
   const first = history[0]?.at ?? Infinity;
   samples = [...samples.filter(({ at }) => at < first), ...history].slice(-SPAN_MS / 1000);
 }
 
-/** The change of a counter between two samples; null where it began anew or nobody looked. */
+/** The change of a counter between two samples; null where it began anew or they are too far apart. */
 function rateBetween(key, before, after) {
   const more = after.values[key] - before.values[key];
   const ms = after.at - before.at;

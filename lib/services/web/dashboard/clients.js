@@ -7,7 +7,7 @@ import { amount, duration, exact, scaled, spoken } from "./format.js";
 const PAGE_SIZE = 25;
 /** Milliseconds for which the order of the clients is held after the operator's last move over them. */
 const HOLD_MS = 8000;
-/** Milliseconds that a press takes at most: not every system tells of its end. */
+/** Milliseconds that a press takes at most: not every system reports its end. */
 const PRESS_MS = 3000;
 
 const bytes = (value) => spoken(amount(value, "bytes"));
@@ -145,7 +145,7 @@ export function showClients(at, { total, offset, clients: rows }) {
 }
 
 function turnPage(button, by) {
-  // A button that is switched off under the focus would lose it.
+  // A disabled button would lose the focus.
   if (button.getAttribute("aria-disabled") === "true") return;
   ask({ offset: Math.max(0, query.offset + by) });
 }

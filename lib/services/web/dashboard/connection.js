@@ -64,7 +64,7 @@ async function onError(mine) {
   retry = setTimeout(connect, RETRY_MS);
 }
 
-/** Tells a silence from calm, and a connection that slept through its end from one that lives. */
+/** Counts the connection as lost when nothing is heard, and opens it anew when it is dead. */
 function watch() {
   if (isLocked()) return;
   const silent = Date.now() - heardAt;

@@ -80,7 +80,7 @@ export function askingButton(label, what, run) {
   };
   settle(false);
   button.addEventListener("click", ({ detail }) => {
-    // The second half of a double click, or of a key held down, is no second thought.
+    // The second click of a double click, or of a key held down, confirms nothing.
     if (detail > 1) return;
     const asks = button.hasAttribute("data-asks");
     settle(!asks);

@@ -41,7 +41,7 @@ function rate(value, unit) {
   return unit === "bytes" ? [number, `${prefix}B/s`] : [number + prefix, "/s"];
 }
 
-/** To the last digit where that is readable; the title has it anyway. */
+/** With all digits where they are readable; the title has them in any case. */
 export function inFull(value, unit) {
   const isCount = unit !== "bytes" && unit !== "seconds";
   return isCount ? exact.format(value) : spoken(amount(value, unit));

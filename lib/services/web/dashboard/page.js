@@ -16,7 +16,7 @@ let panels = new Map();
 let serverVersion = null;
 
 function onHello(hello) {
-  // A page is as old as the server that gave it.
+  // Another version of the server has another page.
   if (serverVersion !== null && serverVersion !== hello.version) return location.reload();
   serverVersion = hello.version;
   showServer(hello);
@@ -40,7 +40,7 @@ function makePanels() {
 function onTick(next, isFirst) {
   tick = next;
   takeLines(next.log.lines);
-  // The first one comes between two samples, and the history has them all.
+  // The first tick of a stream comes between two samples, and the history has both.
   if (!isFirst || samples.length === 0) addSample({ at: next.at, values: headlines() });
   onLink();
   render();

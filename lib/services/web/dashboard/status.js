@@ -21,13 +21,13 @@ function statusOf(link, tick) {
   if (link === "locked") return ["locked", "Signed out", []];
   if (link === "lost") return ["lost", tick?.draining ? "Stopped" : "Connection lost", []];
   if (tick === null) return ["connecting", "Connecting", []];
-  const ill = Object.entries(tick.health).filter(([, { ok }]) => !ok);
-  const reasons = ill.map(([name, { reason }]) => `${name}: ${reason}`);
+  const failing = Object.entries(tick.health).filter(([, { ok }]) => !ok);
+  const reasons = failing.map(([name, { reason }]) => `${name}: ${reason}`);
   if (tick.draining) return ["draining", "Draining", reasons];
-  return ill.length > 0 ? ["failing", "Failing", reasons] : ["ok", "OK", []];
+  return failing.length > 0 ? ["failing", "Failing", reasons] : ["ok", "OK", []];
 }
 
-/** Shows how it stands with the connection (`link`) and the newest tick, or null before the first. */
+/** Shows the state of the connection (`link`) and the newest tick, or null before the first. */
 export function showStatus(link, tick) {
   const [status, word, reasons] = statusOf(link, tick);
   if (status !== "lost") say($("since"), "");

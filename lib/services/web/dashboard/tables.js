@@ -27,7 +27,7 @@ export function tableBlock(name, { about, columns }) {
       more.hidden = rest === 0;
       const count = exact.format(rest);
       say(more, partial ? `and more than ${count} others, not all looked at` : `and ${count} more`);
-      // Who has no mouse scrolls what has the focus; what does not scroll is no stop on the way.
+      // Without a mouse only what has the focus scrolls; what does not scroll takes no focus.
       mark(box, "tabindex", box.scrollHeight > box.clientHeight ? 0 : null);
     },
   };

@@ -9,7 +9,7 @@ import { DEADLINE_MS, type Logger, overdue, type TickerStatus } from "./ticker.t
 const CHECK_MS = 1000;
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 60_000;
-/** A Worker that ran this long has run well: its death is taken for the first. */
+/** After the death of a Worker that ran this long the wait is the shortest again. */
 const RAN_WELL_MS = 60_000;
 
 /** One Worker, from its start to its death. */
@@ -22,22 +22,22 @@ interface Life {
   runningSince: number | null;
   /** Whether anything has come from it since the last check. */
   heard: boolean;
-  /** Checks in a row before which nothing had come. */
+  /** Checks in a row since anything came. */
   silent: number;
-  /** What it was at when last checked, or null when idle. */
+  /** What it was doing at the last check; null when idle. */
   at: string | null;
-  /** Checks in a row that found it at the same. */
+  /** Checks in a row that found it doing the same. */
   same: number;
   /** Whether it has said that it has stopped. */
   stopped: boolean;
 }
 
 /**
- * Runs a module's `Ticks` in a Worker, with the face of `Ticker`. The Worker is
- * started again, after a wait that grows from 1 s to 60 s, when it dies, exits,
- * cannot load its module, fails to start or is at one thing for longer than
- * the deadline. Time is judged by the clock given here, in whole seconds: a
- * hang is found up to two seconds after its deadline.
+ * Runs a module's `Ticks` in a Worker; it has the methods of `Ticker`. The
+ * Worker is started again, after a wait that grows from 1 s to 60 s, when it
+ * dies, exits, cannot load its module, fails to start or takes longer for one
+ * thing than the deadline. It is checked once a second, so a hang is found up
+ * to two seconds after its deadline.
  */
 export class IsolatedTicker {
   readonly #name: string;
@@ -61,7 +61,7 @@ export class IsolatedTicker {
   /** Why the last Worker died, until the next one ticks. */
   #death: string | null = null;
   #waitMs = 0;
-  /** The start that is to come: when, on the clock, and how to call it off. */
+  /** The next start: when it is due, on the clock, and how to cancel it. */
   #again: { due: number; cancel: () => void } | null = null;
 
   /**
@@ -96,7 +96,7 @@ export class IsolatedTicker {
    * Ends the ticks in the Worker, waits for the one that runs and for the stop
    * hook, and ends the Worker. Nothing is started again from here on.
    * @param deadlineMs after this many milliseconds the Worker is cut
-   * @returns whether it had not to be cut
+   * @returns false when the Worker had to be cut
    */
   async stop(deadlineMs?: number): Promise<boolean> {
     if (!this.#stopping) {
@@ -180,7 +180,7 @@ export class IsolatedTicker {
     worker.addEventListener("close", (event) => {
       if (this.#life !== life) return;
       if (!life.stopped) return this.#die(life, `exit code ${event.code}`, null);
-      this.#bury(life);
+      this.#forget(life);
       this.#end();
     });
     this.#tell(life, { kind: "run", href: this.#href, name: this.#name });
@@ -253,7 +253,7 @@ export class IsolatedTicker {
   }
 
   #die(life: Life, reason: string, stack: string | null): void {
-    this.#bury(life);
+    this.#forget(life);
     this.#death = this.#lastError = reason;
     const died = `ticker ${this.#name} died (${reason})`;
     if (this.#stopping) {
@@ -283,12 +283,12 @@ export class IsolatedTicker {
   #cut(): void {
     if (this.#life === null) return;
     this.#log.warning(`ticker ${this.#name} has not stopped in time and is cut`);
-    this.#bury(this.#life);
+    this.#forget(this.#life);
     this.#end(false);
   }
 
-  /** Ends a Worker and forgets it; what it still says or does is nobody's business. */
-  #bury(life: Life): void {
+  /** Ends a Worker and forgets it; nothing that it still says is heard. */
+  #forget(life: Life): void {
     life.endChecks();
     life.lent.end();
     life.worker.terminate();

@@ -12,7 +12,7 @@ export type ToWorker =
 /** How the Worker's ticker is. */
 export interface Report {
   kind: "report";
-  /** What of the user's is being run, if anything. */
+  /** Which part of the user's code runs; null when none does. */
   stage: "load" | Stage | null;
   /** Null until the module has been loaded. */
   ticker: { status: TickerStatus; deadlineMs: number } | null;
@@ -22,9 +22,9 @@ export interface Report {
 export type FromWorker =
   | Report
   | { kind: "log"; level: "info" | "warning" | "error"; message: string }
-  /** An error in the user's code that the ticker lives on with. */
+  /** An error in the user's code that the ticker goes on after. */
   | { kind: "bug"; context: string; stack: string }
-  /** An error it does not live on with: `reason` in one line, and the stack if there is one. */
+  /** An error that it does not go on after: `reason` in one line, and the stack if there is one. */
   | { kind: "failed"; reason: string; stack: string | null }
   /** The ticks have ended and the stop hook has run. */
   | { kind: "stopped" }

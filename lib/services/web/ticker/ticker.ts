@@ -30,7 +30,7 @@ export interface Ticks {
    * the health report says so, and that is all that can be done.
    */
   deadlineSeconds?: number;
-  /** Called once, before the first tick; what it throws is the death of the ticker. */
+  /** Called once, before the first tick; when it throws, the ticker is dead. */
   start?(shared: Shared): void | Promise<void>;
   /** Never called while an earlier call has not settled. What it throws is logged and counted. */
   tick(): void | Promise<void>;
@@ -38,7 +38,7 @@ export interface Ticks {
   stop?(): void | Promise<void>;
 }
 
-/** Where a ticker tells of itself. */
+/** Where a ticker logs. */
 export type Logger = Pick<Log, "info" | "warning" | "error" | "bug">;
 
 export interface TickerStatus {
@@ -62,10 +62,10 @@ export interface TickerStatus {
   seconds: number | null;
 }
 
-/** What of the user's is being run. */
+/** Which part of the user's code runs. */
 export type Stage = "start" | "tick" | "stop";
 
-/** How the stages are called in what an operator reads. */
+/** The stages in words for an operator. */
 export const STAGES: Readonly<Record<Stage, string>> = {
   start: "the start hook",
   tick: "a tick",
@@ -74,7 +74,7 @@ export const STAGES: Readonly<Record<Stage, string>> = {
 
 const MODES: readonly unknown[] = ["FLEX", "STRICT", "SPACED"] satisfies TickMode[];
 
-/** How long a hook or a tick may take where nothing else is said, in milliseconds; at least so. */
+/** How long a hook or a tick may take, in milliseconds, unless the ticker says otherwise or its period is long. */
 export const DEADLINE_MS = 30_000;
 
 /** Errors in ticks that are logged in one second; the rest is counted. */
@@ -130,7 +130,7 @@ export class Ticker {
   readonly #period: number | null;
   #state: TickerStatus["state"] = "starting";
   #doing: { stage: Stage; since: number } | null = null;
-  /** The end of what is being run, or of what was last run. */
+  /** Resolves when what runs, or ran last, has ended. */
   #running: Promise<void> | null = null;
   #stopping: Promise<boolean> | null = null;
   /** When the next tick is due, or the last was, on the clock. */
@@ -163,7 +163,7 @@ export class Ticker {
         : ticks.deadlineSeconds * 1000;
   }
 
-  /** What of the user's is being run at present, if anything. */
+  /** Which part of the user's code runs at present; null when none does. */
   get stage(): Stage | null {
     return this.#doing?.stage ?? null;
   }
@@ -182,7 +182,7 @@ export class Ticker {
 
   /**
    * Ends the ticks, waits for the one that runs and runs the stop hook, once
-   * however often this is called. A tick that waits for this waits for itself.
+   * however often this is called. A tick that waits for this waits for ever.
    * @param deadlineMs after this many milliseconds it is no longer waited for
    * @returns whether it has stopped
    */
@@ -254,7 +254,7 @@ export class Ticker {
     return true;
   }
 
-  /** Does what `stop` waits for; its first line may call `stop` already. */
+  /** Runs `work`, for which `stop` waits from before it begins: it may call `stop` itself. */
   #underWay(work: () => Promise<void>): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#running = promise;
@@ -291,7 +291,7 @@ export class Ticker {
     this.#afterTick();
   }
 
-  /** Has the next tick come when it is due: never in this turn of the event loop. */
+  /** Plans the next tick for when it is due, and never for this turn of the event loop. */
   #plan(): void {
     if (this.#stopping !== null) return;
     const due = () => {

@@ -22,7 +22,7 @@ const log: Logger = {
   warning: (message) => tell({ kind: "log", level: "warning", message }),
   error: (message) => tell({ kind: "log", level: "error", message }),
   bug: (error, context) => {
-    // The start hook's error is the death of this Worker, and is told as that.
+    // A start hook that fails ends this Worker, and is reported as that.
     if (ticker?.status().state === "dead") fail(`${STAGES.start} failed`, error);
     else tell({ kind: "bug", context, stack: stackOf(error) });
   },
@@ -102,13 +102,13 @@ function report(): void {
   });
 }
 
-/** Tells of the error that this Worker dies of; the main thread then ends it. */
+/** Reports the error that this Worker cannot go on after; the main thread then ends it. */
 function fail(what: string, error: unknown): void {
   const [message, stack] = wordsOf(error);
   tell({ kind: "failed", reason: `${what}: ${message}`, stack });
 }
 
-/** What an error says in one line, and its stack; null for code that never ran, as it would be ours alone. */
+/** What an error says in one line, and its stack; null for code that never ran: it would hold only our own frames. */
 function wordsOf(error: unknown): [message: string, stack: string | null] {
   if (error instanceof ResolveMessage) {
     return [error.message.replace(` imported from ${import.meta.path}`, ""), null];
