@@ -13,8 +13,8 @@ const ROOT = join(import.meta.dir, "..");
 const folder = mkdtempSync(join(tmpdir(), "summoner-executable-"));
 const alone = join(folder, "alone");
 const program = join(alone, "summoner");
-/** Neither Bun nor this checkout nor anybody's settings. */
-const env = { PATH: "/usr/bin:/bin", HOME: alone, NO_COLOR: "1", TERM: "xterm" };
+/** Neither Bun nor this checkout nor any other program nor anybody's settings. */
+const env = { PATH: "/nonexistent", HOME: alone, NO_COLOR: "1", TERM: "xterm" };
 const running: Bun.Subprocess[] = [];
 /** Among the arguments, it starts the store too. */
 const STORE = "store.enabled=true";

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { dial, enveloped, type Peer } from "./kit.ts";
+import { dial, ended, enveloped, type Peer } from "./kit.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
 const READY = /relay is ready on \S+:(\d+)/;
@@ -121,6 +121,26 @@ total_outbox_bytes = 1_000_000_000
 `;
 
 const guarded = (...lines: string[]) => ["port = 0", 'version = "rust"', ...lines].join("\n");
+
+describe("a start that fails in a way that nobody foresaw", () => {
+  test.each(["throws at once", "throws later", "rejects where nobody waits"])(
+    "ends in one line: it %s",
+    async (way) => {
+      const fixture = join(import.meta.dir, "fixtures", "failing-start.ts");
+      const folder = mkdtempSync(join(tmpdir(), "summoner-process-"));
+      endings.push(() => rmSync(folder, { recursive: true }));
+      const { err, code } = await ended(
+        Bun.spawn([process.execPath, fixture, way, "run", "--set", "logger.enable_file_log=true"], {
+          cwd: folder,
+          stdin: "ignore",
+          stdout: "pipe",
+          stderr: "pipe",
+        }),
+      );
+      expect({ err, code }).toEqual({ err: "error: TypeError: it is\\nbroken\n", code: 1 });
+    },
+  );
+});
 
 describe("a stop", () => {
   test.each(["SIGTERM", "SIGINT"] as const)("by %s drains", async (signal) => {

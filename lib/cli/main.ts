@@ -1,6 +1,7 @@
 import { version } from "../../package.json";
 import type { Config } from "../config/table.ts";
-import { StartError } from "../host/errors.ts";
+import { printable } from "../host/content.ts";
+import { messageOf, StartError } from "../host/errors.ts";
 import type { Services } from "../host/lifecycle.ts";
 import { endStderr, endStdout, watchStdout } from "../host/stdout.ts";
 import { helpText, readArguments } from "./args.ts";
@@ -45,8 +46,13 @@ async function perform(args: Arguments, context: Context): Promise<number> {
   try {
     return await args.command.run(args, context);
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    say.error(error.message);
+    say.error(error instanceof StartError ? error.message : printable(bugLine(error)));
+    if (args.flags.has("verbose") && error instanceof Error) say.log(error.stack ?? "");
     return 1;
   }
+}
+
+/** What went wrong that nobody foresaw, in one line. */
+function bugLine(error: unknown): string {
+  return `${error instanceof Error ? `${error.name}: ` : ""}${messageOf(error)}`;
 }

@@ -40,8 +40,11 @@ async function start(
     return 2;
   }
   const stop = Promise.withResolvers<string>();
+  /** Rejects when the start fails where nobody waits for it. */
+  const failed = Promise.withResolvers<never>();
+  let isReady = false;
   let supervisor!: Supervisor;
-  await serve<Config>({
+  const served = serve<Config>({
     services,
     config: loaded.config,
     clock: systemClock,
@@ -55,8 +58,14 @@ async function start(
           `there is no summoner.toml here, so the defaults apply; ${program} init writes one`,
         );
       }
-      process.on("uncaughtException", (error) => log.bug(error, "outside of any client"));
-      process.on("unhandledRejection", (error) => log.bug(error, "outside of any client"));
+      const bug = (error: unknown) => {
+        log.bug(error, "outside of any client");
+        if (isReady) return;
+        log.closeSync();
+        failed.reject(error);
+      };
+      process.on("uncaughtException", bug);
+      process.on("unhandledRejection", bug);
     },
     reload(running, log) {
       supervisor.reloading();
@@ -65,6 +74,7 @@ async function start(
       return reloaded;
     },
     ready(lines, { config }) {
+      isReady = true;
       for (const line of lines) announce(line, config);
       supervisor.ready(lines.join(", "));
     },
@@ -74,6 +84,7 @@ async function start(
       supervisor.stopping(draining, drain_ms);
     },
   });
+  await Promise.race([served, failed.promise]);
   supervisor.close();
   return 0;
 }

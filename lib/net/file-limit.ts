@@ -1,14 +1,19 @@
-let knownFileLimit = 0;
+/** What is taken where the system does not tell: Windows has no such limit. */
+const UNTOLD = process.platform === "win32" ? 16_384 : 1024;
+const UNLIMITED = 1_048_576;
+
+let known = 0;
 
 /** How many files this process may have open; Bun has raised it as far as the system lets it. */
 export function fileLimit(): number {
-  if (knownFileLimit === 0) knownFileLimit = readFileLimit();
-  return knownFileLimit;
+  known ||= readFileLimit();
+  return known;
 }
 
 function readFileLimit(): number {
-  if (process.platform === "win32") return 16_384;
-  const shell = Bun.spawnSync(["sh", "-c", "ulimit -n"]);
-  const said = shell.stdout.toString().trim();
-  return said === "unlimited" ? 1_048_576 : Number(said) || 1024;
+  const { userLimits } = process.report.getReport() as {
+    userLimits?: { open_files?: { soft: number | "unlimited" } };
+  };
+  const soft = userLimits?.open_files?.soft ?? UNTOLD;
+  return soft === "unlimited" ? UNLIMITED : soft;
 }
