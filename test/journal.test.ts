@@ -1332,7 +1332,7 @@ describe("a disk that fails", () => {
     ]);
   });
 
-  test("in the sync before a snapshot is cured by that", async () => {
+  test("in the sync before a snapshot matters no more once that is written", async () => {
     const { state, disk } = failing("fdatasyncSync", /journal\.1/);
     const { journal, troubles, put } = open(undefined, { disk });
     put(["a", 1]);

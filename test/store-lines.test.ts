@@ -433,6 +433,17 @@ describe("a number", () => {
     for (const _ of altered) expect((await heard(peer))["error"].code).toBe("NUMBER_RANGE");
   });
 
+  test("that a double alters is found behind millions of bytes of text, in little time", async () => {
+    const peer = await suite.client({ max_line_bytes: 6 * 2 ** 20 });
+    for (const text of ["x".repeat(4_000_000), "\\n".repeat(2_000_000)]) {
+      const began = performance.now();
+      expect(await outcome(peer, `{"action":"ECHO","value":["${text}",${2 ** 53}1]}`)).toBe(
+        "NUMBER_RANGE",
+      );
+      expect(performance.now() - began).toBeLessThan(1000);
+    }
+  });
+
   test.each(places)("that a double keeps is taken: %s", async (_, line) => {
     const peer = await suite.client();
     for (const number of kept) expect(await ask(peer, line(number))).not.toHaveProperty("error");

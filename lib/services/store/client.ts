@@ -30,7 +30,7 @@ export interface Subscription {
 }
 
 /** The name of a subscription among those of its client. */
-export function keyOf({ kind, pattern: { path, below } }: Subscription): string {
+export function nameOf({ kind, pattern: { path, below } }: Subscription): string {
   return `${kind} ${textOf(below ? [...path, "*"] : path)}`;
 }
 
@@ -44,11 +44,11 @@ export class StoreClient extends LineClient {
   role: Role | null;
   /** Digest of the token it has shown, in hex. */
   token: string | null = null;
-  /** Its subscriptions, by `keyOf`. */
+  /** Its subscriptions, by `nameOf`. */
   readonly subscriptions = new Map<string, Subscription>();
   /** How many of them are patterns. */
   patterns = 0;
-  /** What it has cost in this turn: one for a request, and more where many keys are looked at. */
+  /** Its cost in this turn: one for a request, and more where many keys are looked at. */
   work = 0;
   /** It has ended its side: it is closed once it has been served and has taken what it is owed. */
   ending = false;
@@ -132,7 +132,7 @@ export class StoreClient extends LineClient {
     this.flush();
   }
 
-  /** What waited for batches up to this one may leave. @returns whether nothing waits for a batch any more */
+  /** Lets all leave that waits for batches up to this one. @returns whether nothing waits for a batch any more */
   letGo(batch: number): boolean {
     const marks = this.#marks;
     let count = 0;

@@ -9,11 +9,11 @@ import { StartError } from "../../host/errors.ts";
 import { digest, TOKEN_LENGTH, tokenIn } from "../../net/token.ts";
 import { type Path, partsOf, unfit } from "./keys/path.ts";
 
-/** What a role may do below its prefixes. */
+/** Rights that a role has below its prefixes. */
 export const RIGHTS = ["read", "write", "publish", "subscribe"] as const;
 export type Right = (typeof RIGHTS)[number];
 
-/** What a client may do where. */
+/** The rights of a client, by prefixes. */
 export interface Role extends Readonly<Record<Right, readonly Path[]>> {
   readonly name: string;
 }
@@ -55,7 +55,7 @@ export class Roles {
 
   /** The role of a token, by its digest in hex. */
   find(hex: string): Role | undefined {
-    // Looking a digest up tells by its time at most of digests, which tell nothing of tokens.
+    // The time of a look-up tells something of digests at most, and those tell nothing of tokens.
     return this.#byDigest.get(hex);
   }
 }
@@ -103,7 +103,7 @@ function readRoles(path: string, byDigest: Map<string, Role>): void {
     const where = at ? `${layer.name}:${at.line}:${at.column}` : layer.name;
     problems.push(`${where}: ${key}: ${message}`);
   };
-  // What stands beside the roles may be a token: it is not shown.
+  // A value that stands in no role may be a token: it is not shown.
   const tables = Object.entries(layer.values).filter(([name, found]) => {
     const isTable = typeof found === "object" && found !== null && !Array.isArray(found);
     if (!isTable) complain(name, "stands in no role; allowed: a table for each role");

@@ -117,7 +117,7 @@ export class Serving implements LineSink<StoreClient> {
       client.work++;
       if (this.#json) this.#answerJson(client, request, lines, i);
       else this.#answer(client, request as Raw, lines, i);
-      // It may have been closed by what it was sent on its own account.
+      // Its own request may have closed it: by a message to itself that it has no room for.
       if (client.state !== "open") break;
       if (!turn.mayGoOn(client)) return start + lines.startOf(i + 1);
     }

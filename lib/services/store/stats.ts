@@ -15,7 +15,7 @@ import type { RequestCounts } from "./commands/counts.ts";
 import type { Journal } from "./journal/journal.ts";
 import type { Keys } from "./keys/keys.ts";
 
-/** What each number of the store's `stats()` is. */
+/** The numbers of the store's `stats()`, declared. */
 export const DECLARED: Declared = {
   ...CLIENT_STATS,
   keys: headline(gauge("keys", "Keys that hold a value.")),
@@ -63,7 +63,7 @@ const CHANNELS = {
   ],
 };
 
-/** What the store counts. */
+/** The parts whose numbers are told. */
 export interface Counted {
   readonly clients: Clients<StoreClient>;
   readonly requests: RequestCounts;
@@ -75,7 +75,7 @@ export interface Counted {
   readonly journal: Journal | null;
 }
 
-/** What an operator and INFO are told of the store. */
+/** Numbers of the store, for operators, `^sys` and INFO. */
 export class Stats {
   readonly #counted: Counted;
   readonly #settings: Pick<Config, "name" | "store">;
@@ -131,7 +131,7 @@ export class Stats {
     ];
   }
 
-  /** What INFO answers. */
+  /** The answer to INFO. */
   info(): Readonly<Record<string, unknown>> {
     const { name, store } = this.#settings;
     return {

@@ -52,7 +52,7 @@ export class Store implements Running, Protocol<StoreClient> {
   readonly declared = DECLARED;
   readonly addresses: readonly Address[];
   readonly finishes = true;
-  /** Tells this life of the server from others. */
+  /** Tells this run of the server from others. */
   readonly epoch: string;
   /** As they are now: a reload changes them for all parts. */
   readonly #settings: Pick<Config, "name" | "store">;

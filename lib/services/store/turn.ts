@@ -3,21 +3,9 @@ import type { Clients } from "../../net/clients.ts";
 import type { Delivery } from "./channels/delivery.ts";
 import { Hold, type StoreClient } from "./client.ts";
 import { Answers } from "./commands/answers.ts";
+import type { Journal } from "./journal/journal.ts";
 
-/** As much of the journal as the end of a turn needs. */
-export interface Batches {
-  /** Batches written so far. */
-  readonly written: number;
-  /** Of those, how many are known to be on disk. */
-  readonly synced: number;
-  /** Whether something was appended that is not written yet. */
-  readonly pending: boolean;
-  /** Called when `synced` has grown. */
-  onSynced: () => void;
-  write(): void;
-}
-
-/** What one client may cost in one turn; a request costs one, and more where many keys are looked at. */
+/** Most that one client may cost in one turn, give or take a request: one for each, and more where many keys are looked at. */
 const SHARE = 10_000;
 /** A client that is owed so many bytes is not read; it is read again once it has taken most of them. */
 const OWED = 256 * 1024;
@@ -32,7 +20,7 @@ export class Turn {
   /** Answers of this turn, in bytes. */
   readonly answers = new Answers();
   readonly #clients: Clients<StoreClient>;
-  readonly #journal: Batches | null;
+  readonly #journal: Journal | null;
   readonly #delivery: Delivery;
   readonly #settings: Pick<Config, "store">;
   readonly #untilSynced: boolean;
@@ -47,7 +35,7 @@ export class Turn {
   /** @param settings where `durability` is `always`, replies wait for the disk; otherwise for the write alone */
   constructor(
     clients: Clients<StoreClient>,
-    journal: Batches | null,
+    journal: Journal | null,
     delivery: Delivery,
     settings: Pick<Config, "store">,
   ) {

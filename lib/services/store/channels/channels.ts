@@ -3,8 +3,8 @@ import type { Config } from "../../../config/table.ts";
 import type { Sized } from "../../../host/largest.ts";
 import { type Path, type Pattern, textOf } from "../keys/path.ts";
 import { type Page, type Paging, scanBelow } from "../keys/scan.ts";
-import { type SubscriptionNode, Subscriptions } from "./subscriptions.ts";
 import { memoryOf } from "../keys/tree.ts";
+import { type SubscriptionNode, Subscriptions } from "./subscriptions.ts";
 
 /** A message that a channel still has. */
 export interface Kept {
@@ -13,7 +13,7 @@ export interface Kept {
   readonly line: string;
 }
 
-/** What a subscriber that comes back has missed. */
+/** Messages that a subscriber which comes back has missed. */
 export interface Missed {
   readonly seq: number;
   readonly replayed: readonly Kept[];
@@ -26,13 +26,13 @@ export interface Deliverer<S> {
   deliver(subscribers: ReadonlySet<S>, line: string): void;
 }
 
-/** What a kept message takes besides its text, and its channel besides its messages. */
+/** Bytes of memory that a kept message takes besides its text, and a channel besides its messages. */
 const KEPT_BYTES = 64;
 const CHANNEL_BYTES = 500;
 
 /** Messages by channel: numbered, sent to whoever subscribes, and kept for a while. */
 export class Channels<S> {
-  /** Tells this life of the server from others, in which the numbers began anew. */
+  /** Tells this run of the server from others: in each the numbers begin anew. */
   readonly epoch = randomBytes(6).toString("hex");
   /** Messages published. */
   published = 0;
@@ -43,7 +43,7 @@ export class Channels<S> {
   readonly #settings: Pick<Config, "store">;
   /** Channels that keep messages, the one that was silent longest first. */
   readonly #known = new Set<SubscriptionNode<S>>();
-  /** The highest number of a channel that has been forgotten: none is given twice under one name. */
+  /** The highest number of a channel that has been forgotten: new channels begin above it, so that no name gets a number twice. */
   #floor = 0;
 
   constructor(delivery: Deliverer<S>, settings: Pick<Config, "store">) {
@@ -93,13 +93,13 @@ export class Channels<S> {
     return removed;
   }
 
-  /** What a channel has carried after message `since`, which was of the life `epoch` of the server. */
+  /** Messages of a channel after number `since` of `epoch`. */
   missed(path: Path, since: number, epoch: string | undefined): Missed {
     const channel = this.#subscriptions.tree.find(path)?.channel;
     const seq = channel?.seq ?? this.#floor;
     const base = channel?.base ?? this.#floor;
     const kept = channel?.kept ?? [];
-    // Numbers of another life, or of one that has been forgotten, cannot be compared with ours.
+    // Numbers of another epoch, or of a channel that has been forgotten, cannot be compared with these.
     const known = (epoch === undefined || epoch === this.epoch) && since <= seq && since >= base;
     if (!known) return { seq, replayed: kept, lost: null };
     const replayed = kept.filter((message) => message.seq > since);
@@ -144,7 +144,7 @@ export class Channels<S> {
     kept.length = 0;
     this.keptBytes -= costOf(node.path());
     this.#known.delete(node);
-    // Its subscribers go on counting.
+    // While somebody subscribes, its numbers go on.
     if (node.exact === null) this.#end(node);
   }
 

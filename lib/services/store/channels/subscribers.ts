@@ -1,5 +1,5 @@
 import type { Config } from "../../../config/table.ts";
-import { keyOf, type StoreClient, type Subscription } from "../client.ts";
+import { nameOf, type StoreClient, type Subscription } from "../client.ts";
 import type { Path } from "../keys/path.ts";
 import { Refusal } from "../refusal.ts";
 import { mayAt, type Role } from "../roles.ts";
@@ -7,7 +7,7 @@ import type { Channels, Kept } from "./channels.ts";
 import type { Delivery } from "./delivery.ts";
 import type { KeyWatch } from "./watch.ts";
 
-/** What each client subscribes to: known to the client, and to the channels or the watch over keys. */
+/** Subscriptions of clients, each known to the client and to the channels or the watch over keys. */
 export class Subscribers {
   readonly #channels: Channels<StoreClient>;
   readonly #watch: KeyWatch<StoreClient>;
@@ -29,7 +29,7 @@ export class Subscribers {
   /** Subscribes a client, unless it has this subscription already. @returns why it may not have one more, or null */
   subscribe(client: StoreClient, subscription: Subscription): Refusal | null {
     const { kind, pattern } = subscription;
-    const name = keyOf(subscription);
+    const name = nameOf(subscription);
     if (client.subscriptions.has(name)) return null;
     const { max_subscriptions: most, max_patterns: mostPatterns } = this.#settings.store;
     if (client.subscriptions.size >= most) {
@@ -47,7 +47,7 @@ export class Subscribers {
 
   /** @returns whether there was such a subscription */
   unsubscribe(client: StoreClient, subscription: Subscription): boolean {
-    if (!client.subscriptions.delete(keyOf(subscription))) return false;
+    if (!client.subscriptions.delete(nameOf(subscription))) return false;
     const { kind, pattern } = subscription;
     if (kind === "channel") this.#channels.unsubscribe(client, pattern);
     else this.#watch.subscriptions.remove(client, pattern);

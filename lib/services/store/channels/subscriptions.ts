@@ -7,7 +7,7 @@ export class SubscriptionNode<S> extends TreeNode<SubscriptionNode<S>> {
   exact: Set<S> | null = null;
   /** Subscribers to everything below it. */
   patterns: Set<S> | null = null;
-  /** What a channel of this name has carried. */
+  /** The channel of this name, where one is known. */
   channel: Channel | null = null;
 
   get idle(): boolean {
@@ -15,16 +15,16 @@ export class SubscriptionNode<S> extends TreeNode<SubscriptionNode<S>> {
   }
 }
 
-/** What is remembered of a channel. */
+/** The messages of a channel. */
 export interface Channel {
   seq: number;
-  /** The last number that was given to some message before this channel was known. */
+  /** The number before that of its first message. */
   readonly base: number;
   /** The newest messages, oldest first. */
   readonly kept: { readonly seq: number; readonly line: string }[];
 }
 
-/** Who subscribes to what: names, and everything below names. */
+/** Subscribers by what they subscribe to: names, and everything below names. */
 export class Subscriptions<S> {
   readonly tree = new Tree<SubscriptionNode<S>>(
     (name, parent) => new SubscriptionNode(name, parent),
@@ -59,7 +59,7 @@ export class Subscriptions<S> {
     this.tree.prune(node, ({ idle }) => idle);
   }
 
-  /** Who is to hear of a name: each once. Not to be kept. */
+  /** Those who get what happens at a name, each once; valid until somebody subscribes or unsubscribes. */
   of(path: Path): ReadonlySet<S> {
     let node: SubscriptionNode<S> = this.tree.root;
     let found: ReadonlySet<S> | null = null;
@@ -73,7 +73,7 @@ export class Subscriptions<S> {
     return found ?? NOBODY;
   }
 
-  /** Who is to hear of a name or of anything below it. */
+  /** Those who get what happens at a name or at anything below it. */
   within(path: Path): ReadonlySet<S> {
     const found = new Set(this.of(path));
     const collect = (node: SubscriptionNode<S>): boolean => {

@@ -1,6 +1,6 @@
-import type { Deliverer } from "./channels.ts";
 import type { Watchers } from "../keys/live-keys.ts";
 import { type Path, textOf } from "../keys/path.ts";
+import type { Deliverer } from "./channels.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 /** Sends changes of keys to the clients that watch them. */

@@ -1,9 +1,9 @@
 import type { Subscription } from "../client.ts";
-import { type Command, command, forbidden, result, tooLarge } from "./command.ts";
-import * as field from "./fields.ts";
-import { inner, misplaced, PAGING, paging } from "./paging.ts";
 import { partsOf, pathOf, patternOf, SEPARATOR, textOf, unfit } from "../keys/path.ts";
 import { Refusal } from "../refusal.ts";
+import { type Command, command, forbidden, result, tooLarge } from "./command.ts";
+import * as field from "./fields.ts";
+import { relative, misplaced, PAGING, paging } from "./paging.ts";
 
 const ns = field.optional(field.text("Namespace that the name is in, as orders^eu."), "the root");
 const channel = field.optional(
@@ -109,7 +109,7 @@ export const CHANNEL_COMMANDS: Readonly<Record<string, Command>> = {
     right: "subscribe",
     run(request, client, parts) {
       const path = partsOf(request.ns ?? "");
-      const start = inner(request.ns, request.prefix ?? "");
+      const start = relative(request.ns, request.prefix ?? "");
       const named = start.split(SEPARATOR).slice(0, -1);
       const whole = [...path, ...named];
       const refusal = misplaced(whole) ?? forbidden(client, "subscribe", whole);

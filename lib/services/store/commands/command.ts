@@ -1,14 +1,14 @@
 import type { Config } from "../../../config/table.ts";
 import type { Auth } from "../auth.ts";
-import type { StoreClient } from "../client.ts";
-import type { Subscribers } from "../channels/subscribers.ts";
 import type { Channels } from "../channels/channels.ts";
-import type { VisibleKeys } from "../keys/visible-keys.ts";
-import type { Field, Fields, Request } from "./fields.ts";
-import { type Doubt, doubt } from "./numbers.ts";
+import type { Subscribers } from "../channels/subscribers.ts";
+import type { StoreClient } from "../client.ts";
 import { type Path, SYSTEM } from "../keys/path.ts";
+import type { VisibleKeys } from "../keys/visible-keys.ts";
 import { type Code, Refusal, TOO_LARGE } from "../refusal.ts";
 import { mayAt, type Right } from "../roles.ts";
+import type { Field, Fields, Request } from "./fields.ts";
+import { type Doubt, doubt } from "./numbers.ts";
 
 /** The parts of the store that commands act on. */
 export interface Parts {
@@ -16,7 +16,7 @@ export interface Parts {
   readonly channels: Channels<StoreClient>;
   readonly subscribers: Subscribers;
   readonly auth: Auth;
-  /** What INFO answers. */
+  /** Answers INFO. */
   readonly stats: { info(): Readonly<Record<string, unknown>> };
   /** The settings as they are now. */
   readonly settings: Pick<Config, "store">;
@@ -30,11 +30,11 @@ export interface Command {
   /** One sentence. */
   readonly about: string;
   readonly fields: Fields;
-  /** What it answers. */
+  /** Its result, in words. */
   readonly result: string;
   /** Codes it may answer besides those that any request may get. */
   readonly errors: readonly Code[];
-  /** What a role needs for it. */
+  /** The right that a role needs for it; null when it needs none. */
   readonly right: Right | null;
   /** Whether it needs no token even where others do. */
   readonly open?: boolean;
@@ -56,7 +56,7 @@ export function result(json: string | number | boolean): string {
   return `"result":${json}`;
 }
 
-/** Why a value cannot be sent or kept, or null: whoever gets it could not be sent it. */
+/** Why a value cannot be kept or published, or null: a longer one could not be sent to anybody. */
 export function tooLarge(text: string, { settings }: Parts): Refusal | null {
   const most = settings.store.outbox_bytes / 2;
   return 3 * text.length > most && Buffer.byteLength(text) > most ? TOO_LARGE : null;
@@ -73,7 +73,7 @@ export function forbidden(client: StoreClient, right: Right, path: Path): Refusa
   return new Refusal("FORBIDDEN", `the role ${client.role?.name} may not ${right} there`);
 }
 
-/** What is checked of a command's requests, as it is looked up. */
+/** A command with what is needed to check its requests. */
 export class Plan {
   readonly command: Command;
   readonly fields: Readonly<Record<string, Field>>;
@@ -107,7 +107,7 @@ export class Plan {
     return needed === this.needed ? null : this.#missing(request);
   }
 
-  /** Why what a request holds must be looked at more closely, or null. */
+  /** Why what a request holds needs a closer look, or null. */
   doubt(request: Readonly<Record<string, unknown>>): Doubt {
     let found: Doubt = null;
     for (const name of this.#open) {

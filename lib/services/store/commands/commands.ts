@@ -1,10 +1,10 @@
-import { type Command, command, OK, Plan, result } from "./command.ts";
+import { CODES, Refusal } from "../refusal.ts";
 import { CHANNEL_COMMANDS } from "./channel-commands.ts";
+import { type Command, command, OK, Plan, result } from "./command.ts";
 import * as field from "./fields.ts";
 import { KEY_COMMANDS } from "./key-commands.ts";
-import { CODES, Refusal } from "../refusal.ts";
 
-/** What INFO counts as, in requests. */
+/** The cost of INFO, in requests. */
 const INFO_WORK = 1000;
 
 /** Every command, by its action. */

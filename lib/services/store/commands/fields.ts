@@ -1,15 +1,15 @@
-/** What a field of a request may hold. */
+/** A field of a request. */
 export interface Field<T = unknown> {
   /** Completes "allowed: ...". */
   readonly allowed: string;
   readonly about: string;
   readonly optional: boolean;
-  /** What it counts as when it is not given, for a person. */
+  /** The meaning of leaving it out, in words. */
   readonly otherwise?: string;
-  /** Whether it holds any JSON, which may hold numbers that no double does. */
+  /** Whether it holds any JSON; numbers in it may be altered by becoming doubles. */
   readonly any?: boolean;
   fits(found: unknown): boolean;
-  /** Carries the type; never there. */
+  /** Only carries the type. */
   readonly type?: T;
 }
 
@@ -20,7 +20,7 @@ type OptionalNames<F extends Fields> = {
 }[keyof F];
 type TypeOf<X> = X extends Field<infer T> ? T : never;
 
-/** What a request holds whose fields are these. */
+/** The type of a request with these fields. */
 export type Request<F extends Fields> = {
   readonly [K in Exclude<keyof F, OptionalNames<F>>]: TypeOf<F[K]>;
 } & { readonly [K in OptionalNames<F>]?: TypeOf<F[K]> };
@@ -95,7 +95,7 @@ export function values(about: string): Needed<Readonly<Record<string, unknown>>>
   };
 }
 
-/** The same field, which need not be given. @param otherwise what that counts as, for a person */
+/** The same field, which need not be given. @param otherwise the meaning of leaving it out, in words */
 export function optional<T>(needed: Needed<T>, otherwise = ""): Optional<T> {
   return { ...needed, optional: true, otherwise };
 }

@@ -1,9 +1,9 @@
-import { type Answer, type Command, command, forbidden, OK, result, tooLarge } from "./command.ts";
-import type { Page } from "../keys/scan.ts";
-import * as field from "./fields.ts";
-import { inner, misplaced, PAGING, paging } from "./paging.ts";
 import { type Path, partsOf, pathOf, SEPARATOR, unfit } from "../keys/path.ts";
+import type { Page } from "../keys/scan.ts";
 import { NOT_FOUND, Refusal, TOO_LARGE } from "../refusal.ts";
+import { type Answer, type Command, command, forbidden, OK, result, tooLarge } from "./command.ts";
+import * as field from "./fields.ts";
+import { relative, misplaced, PAGING, paging } from "./paging.ts";
 
 /** Longest life that can be asked for, in milliseconds: some 300 years. */
 const MAX_TTL = 10 ** 13;
@@ -227,7 +227,7 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
     right: "read",
     run(request, client, parts) {
       const path = partsOf(request.ns ?? "");
-      const start = inner(request.ns, request.prefix ?? "");
+      const start = relative(request.ns, request.prefix ?? "");
       const named = start.split(SEPARATOR).slice(0, -1);
       const whole = [...path, ...named];
       const refusal = misplaced(whole) ?? forbidden(client, "read", whole);
@@ -251,7 +251,7 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
     errors: [],
     right: "read",
     run(request, client, parts) {
-      const asked = inner(request.ns, request.key);
+      const asked = relative(request.ns, request.key);
       const cut = asked.lastIndexOf(SEPARATOR);
       const name = asked.slice(cut + 1);
       const above = cut < 0 ? null : asked.slice(0, cut);

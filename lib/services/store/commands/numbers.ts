@@ -1,10 +1,10 @@
 /** Deepest nesting of a value. */
 export const MAX_NESTING = 128;
 
-/** What a value of JSON may be that a double and our stack cannot carry safely. */
+/** Why a value needs a closer look: it may hold a number that was altered by becoming a double, or it is nested too deep. */
 export type Doubt = "number" | "depth" | null;
 
-/** Looks for nesting beyond `MAX_NESTING`, and else for numbers that may have been altered by becoming doubles. */
+/** Looks for nesting beyond `MAX_NESTING`, and otherwise for numbers that may have been altered by becoming doubles. */
 export function doubt(value: unknown, depth = 1): Doubt {
   if (typeof value === "number") {
     const exact =
@@ -22,17 +22,70 @@ export function doubt(value: unknown, depth = 1): Doubt {
   return found;
 }
 
-const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
+const QUOTE = 34;
+const PLUS = 43;
+const MINUS = 45;
+const POINT = 46;
+const ZERO = 48;
+const NINE = 57;
+const BACKSLASH = 92;
+const SMALL_E = 101;
+const LARGE_E = 69;
+
 const INTEGER = /^-?\d+$/;
 
-/** Whether a text of JSON holds a number that is without bound as a double, or an integer that is altered. */
-export function altersNumber(text: string): boolean {
-  for (const [token] of text.matchAll(TOKEN)) {
-    if (token.startsWith('"')) continue;
-    const number = Number(token);
-    if (!Number.isFinite(number)) return true;
-    if (Number.isSafeInteger(number) || !INTEGER.test(token)) continue;
-    if (BigInt(token) !== BigInt(number)) return true;
+/**
+ * Whether a text of JSON holds a number that is infinite as a double, or an
+ * integer that a double alters. It is read by hand: a regular expression for
+ * texts and numbers gives up within a long text.
+ */
+export function altersNumber(json: string): boolean {
+  for (let at = 0; at < json.length;) {
+    const code = json.charCodeAt(at);
+    if (code === QUOTE) {
+      at = textEnd(json, at);
+    } else if (code === MINUS || isDigit(code)) {
+      const end = numberEnd(json, at);
+      if (isAltered(json.slice(at, end))) return true;
+      at = end;
+    } else at++;
   }
   return false;
+}
+
+function isAltered(token: string): boolean {
+  const number = Number(token);
+  if (!Number.isFinite(number)) return true;
+  if (Number.isSafeInteger(number) || !INTEGER.test(token)) return false;
+  return BigInt(token) !== BigInt(number);
+}
+
+function isDigit(code: number): boolean {
+  return code >= ZERO && code <= NINE;
+}
+
+/** Where a text ends that begins here, its quotes included. */
+function textEnd(json: string, start: number): number {
+  for (let at = start + 1; at < json.length; at++) {
+    const code = json.charCodeAt(at);
+    if (code === QUOTE) return at + 1;
+    if (code === BACKSLASH) at++;
+  }
+  return json.length;
+}
+
+/** Where a number ends that begins here. */
+function numberEnd(json: string, start: number): number {
+  for (let at = start + 1; at < json.length; at++) {
+    const code = json.charCodeAt(at);
+    const isPart =
+      isDigit(code) ||
+      code === POINT ||
+      code === SMALL_E ||
+      code === LARGE_E ||
+      code === PLUS ||
+      code === MINUS;
+    if (!isPart) return at;
+  }
+  return json.length;
 }

@@ -1,9 +1,9 @@
-import type { Paging } from "../keys/scan.ts";
-import * as field from "./fields.ts";
 import { type Path, SEPARATOR, unfit } from "../keys/path.ts";
+import type { Paging } from "../keys/scan.ts";
 import type { Refusal } from "../refusal.ts";
+import * as field from "./fields.ts";
 
-/** What actions share that answer names a page at a time. */
+/** Shared by the actions that answer names a page at a time. */
 
 /** Longest page. */
 const MAX_LIMIT = 10_000;
@@ -25,8 +25,8 @@ export function misplaced(path: Path): Refusal | null {
   return path.length === 0 ? null : unfit(path);
 }
 
-/** A name without the separator that it may begin with; within a namespace it may not, and keeps it to be refused. */
-export function inner(namespace: string | undefined, name: string): string {
+/** A name without a leading separator, which stands for the root; within a namespace it stays, and is refused as an empty part. */
+export function relative(namespace: string | undefined, name: string): string {
   const isRoot = namespace === undefined || namespace === "";
   return isRoot && name.startsWith(SEPARATOR) ? name.slice(1) : name;
 }

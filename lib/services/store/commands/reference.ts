@@ -1,6 +1,6 @@
 import { markdownTable } from "../../../config/markdown.ts";
-import { COMMANDS } from "./commands.ts";
 import { CODES } from "../refusal.ts";
+import { COMMANDS } from "./commands.ts";
 
 /** The actions, their fields and the codes of refusals as Markdown, as the page of the store has them. */
 export function storeReference(): string {

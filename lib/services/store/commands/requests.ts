@@ -12,13 +12,13 @@ const NOT_JSON = new Refusal("MALFORMED", "the line is not JSON");
 const NOT_UTF8 = new Refusal("MALFORMED", "the line is not valid UTF-8");
 
 /**
- * What the lines of a block hold, one for one: JSON, `BLANK`, or a refusal.
+ * Parses each line of a block: to JSON, `BLANK` or a refusal.
  * @param block whole lines; the last byte is a newline
  */
 export function parseLines(block: Buffer): unknown[] {
-  // The fastest way, and an exact one under these conditions: otherwise it skips
-  // empty lines and a byte order mark, mends bytes that are not UTF-8, and stops
-  // at what is not JSON.
+  // parseChunk is fastest, but it skips empty lines and a byte order mark, replaces
+  // bytes that are not UTF-8, and stops at what is not JSON: none of that happened
+  // where these conditions hold.
   if (block[0] !== MARK) {
     const { values, error } = Bun.JSONL.parseChunk(block);
     if (error === null && values.length === countLines(block) && isUtf8(block)) return values;

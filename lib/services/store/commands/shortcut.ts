@@ -2,11 +2,10 @@ import type { Keys } from "../keys/keys.ts";
 import type { Answers } from "./answers.ts";
 
 /**
- * The shortest way through the two requests that most are: GET of a key, and
- * SET of a plain value of a key that has one, both with an id or without. It
- * reads their bytes as they came and writes those of the answers, and leaves
- * every line to the long way that is not just so: what it takes, the long way
- * would answer alike.
+ * Answers the two most frequent requests byte by byte, without parsing them:
+ * GET of a key, and SET of a plain value of a key that has one, both with an id
+ * or without. A line of any other form is left to be parsed; the answers are
+ * the same either way.
  */
 
 const NEWLINE = 10;
@@ -32,7 +31,7 @@ const OK = Buffer.from('{"result":"OK"');
 /** Digits that a double always keeps. */
 const MAX_DIGITS = 15;
 
-/** How many lines were answered, and where the first one begins that was not. */
+/** How many lines were answered, and where the first one that was not begins. */
 export interface Taken {
   gets: number;
   sets: number;
@@ -111,12 +110,12 @@ function takeLine(
   return lineEnd;
 }
 
-// What `ends` has found: where the id is, if there is one, and where the next line begins.
+// Set by `ends`: where the id is, if there is one, and where the next line begins.
 let idStart = 0;
 let idEnd = 0;
 let lineEnd = 0;
 
-/** Whether the line ends here, or with an id that is a plain text or integer. */
+/** Whether the line ends here, or after an id that is a plain text or integer. */
 function ends(block: Buffer, start: number): boolean {
   let at = start;
   idStart = 0;
@@ -159,17 +158,17 @@ function matches(block: Buffer, at: number, word: Buffer): boolean {
   return true;
 }
 
-/** Past one space, which most encoders put after a colon or a comma, if it is there. */
+/** Past the space that many encoders put after a colon or a comma, if it is there. */
 function skip(block: Buffer, at: number): number {
   return block[at] === SPACE ? at + 1 : at;
 }
 
-/** Past a mark and a space, or -1 when it is not there. */
+/** Past a byte and the space after it, or -1 where another byte stands. */
 function after(block: Buffer, at: number, mark: number): number {
   return block[at] === mark ? skip(block, at + 1) : -1;
 }
 
-/** Where a text ends, its quotes included, or -1 when it is none, or not plain ASCII. */
+/** The end of a text of plain ASCII, its quotes included, or -1 for anything else. */
 function textEnd(block: Buffer, at: number): number {
   if (block[at] !== QUOTE) return -1;
   for (let i = at + 1; ; i++) {
@@ -179,7 +178,7 @@ function textEnd(block: Buffer, at: number): number {
   }
 }
 
-/** Where an integer ends that JSON would write just so, or -1 when it is none, or too long to be sure. */
+/** The end of an integer in the form in which JSON writes it, or -1 for anything else, or when a double might alter it. */
 function integerEnd(block: Buffer, at: number): number {
   const first = block[at] === MINUS ? at + 1 : at;
   let i = first;
@@ -190,7 +189,7 @@ function integerEnd(block: Buffer, at: number): number {
   return block[first] === ZERO && (digits > 1 || first > at) ? -1 : i;
 }
 
-/** Where a plain text or integer ends, or -1 when it is neither. */
+/** The end of a plain text or integer, or -1 for anything else. */
 function plainEnd(block: Buffer, at: number): number {
   return block[at] === QUOTE ? textEnd(block, at) : integerEnd(block, at);
 }

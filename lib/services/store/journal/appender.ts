@@ -26,22 +26,22 @@ export class Appender {
   bytes = 0;
   /** Why writes are refused, in words, or null. */
   trouble: string | null = null;
-  /** Whether a sync has failed: what reached the disk is unknown until a snapshot stands for it. */
+  /** Whether a sync has failed: what reached the disk is unknown until a snapshot covers it. */
   needsSnapshot = false;
+  /** Called when more batches are known to be on disk: `synced` has grown. */
+  onSynced = (): void => {};
   readonly #options: AppenderOptions;
   #file: JournalFile;
   readonly #batch = new Batch();
   /** Bytes of records that were reserved since the last write, appended or not. */
   #reserved = 0;
   #syncing: Promise<void> | null = null;
-  /** No sync may begin. */
+  /** Whether no sync may begin. */
   #held = false;
   #ended = false;
-  /** The batch waits for another attempt to write it. */
+  /** Whether the batch waits for another attempt to write it. */
   #writeFailing = false;
   #endRetries = (): void => {};
-  /** Called when more batches are known to be on disk: `synced` has grown. */
-  onSynced = (): void => {};
   /** Called once when a sync has ended, or something has failed. */
   #onProgress: (() => void)[] = [];
 
@@ -64,7 +64,7 @@ export class Appender {
     return this.#file.position === 0;
   }
 
-  /** Whether so many more bytes of records can surely be written, beyond those reserved and appended since the last write. */
+  /** Reserves room for so many more bytes of records, until the next write. @returns whether they can surely be written */
   reserve(bytes: number): boolean {
     if (this.trouble !== null) return false;
     const reserved = Math.max(this.#reserved, this.#batch.length) + bytes;
@@ -82,7 +82,7 @@ export class Appender {
 
   /** Writes the batch and begins a sync if none is under way. */
   write(): void {
-    // What a failed attempt left waits for the next one, and all that came after joins it.
+    // A batch that could not be written waits for the next attempt, and grows meanwhile.
     if (!this.#writeFailing && !this.#ended) this.#writeBatch();
   }
 
@@ -130,8 +130,8 @@ export class Appender {
     this.onSynced();
   }
 
-  /** A snapshot stands for so many batches now, whatever became of the files that they were in. */
-  cured(batches: number): void {
+  /** A snapshot holds all up to this batch: it does not matter any more which of them reached the disk. */
+  coveredUpTo(batches: number): void {
     this.needsSnapshot = false;
     this.synced = batches;
     this.#retry();
@@ -154,7 +154,7 @@ export class Appender {
   #makeRoom(end: number): boolean {
     const error = this.#file.extend(end, Math.max(end, this.#file.room + STEP));
     if (error === null) return true;
-    // Records longer than a step may be all that does not fit: no reason to refuse every other.
+    // Where only records longer than a step do not fit, others are still taken.
     if (end <= this.#file.position + STEP || !this.#hasStep()) this.#fail("write", error);
     return false;
   }

@@ -8,7 +8,7 @@ export const HEADER = 18;
 const NEWLINE = 10;
 /** Bytes that the buffer of a batch has at first. */
 const SMALL = 64 * 1024;
-/** A buffer that had to become larger than this is let go afterwards. */
+/** A buffer that has become larger than this is released afterwards. */
 const LARGE = 4 * 1024 * 1024;
 
 const hex = (value: number): string => value.toString(16).padStart(8, "0");

@@ -1,5 +1,5 @@
-import { HEADER } from "./batch.ts";
 import { type Disk, failure } from "../../../host/disk.ts";
+import { HEADER } from "./batch.ts";
 
 const HEADER_FORM = /^[0-9a-f]{8} [0-9a-f]{8}\n$/;
 /** Bytes read at a time, unless a batch is longer. */

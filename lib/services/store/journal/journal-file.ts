@@ -60,7 +60,7 @@ export class JournalFile {
       this.#disk.ftruncateSync(this.#fd, end);
       this.room = end;
     } catch {
-      // Then they stay: whoever loads the file knows them for what they are.
+      // Then they stay: zeros at the end are recognised when the file is loaded.
     }
   }
 
@@ -85,7 +85,7 @@ export class JournalFile {
     try {
       this.#disk.closeSync(this.#fd);
     } catch {
-      // It is closed all the same, and the syncs have said what became of the data.
+      // It is closed all the same, and the syncs have told what is on disk.
     }
   }
 }

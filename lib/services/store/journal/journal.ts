@@ -1,11 +1,11 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { reasonOf } from "../../../config/reason.ts";
-import { StartError } from "../../../host/errors.ts";
-import { Appender, type AppenderOptions } from "./appender.ts";
 import { type Disk, isFailure, remove, syncFolder, syncFolderSync } from "../../../host/disk.ts";
-import { JournalFile, STEP } from "./journal-file.ts";
+import { StartError } from "../../../host/errors.ts";
 import { lockFolder } from "../../../host/lock.ts";
+import { Appender, type AppenderOptions } from "./appender.ts";
+import { JournalFile, STEP } from "./journal-file.ts";
 import { journalName, recover } from "./recover.ts";
 import { writeSnapshot } from "./snapshot.ts";
 
@@ -21,7 +21,7 @@ export interface JournalOptions extends AppenderOptions {
   disk?: Disk;
 }
 
-/** What a journal has done since it was opened. */
+/** Counted since the journal was opened. */
 export interface JournalCounters {
   batches: number;
   syncs: number;
@@ -38,16 +38,16 @@ export interface JournalCounters {
  */
 export class Journal {
   readonly folder: string;
+  /** Called when more batches are known to be on disk: `synced` has grown. */
+  onSynced = (): void => {};
   readonly #options: JournalOptions;
   readonly #disk: Disk;
   readonly #lock: number;
-  /** Called when more batches are known to be on disk: `synced` has grown. */
-  onSynced = (): void => {};
   /** Null before `load`. */
   #appender: Appender | null = null;
-  /** Generations before the current one that no snapshot stands for yet. */
+  /** Generations before the current one that no snapshot covers yet. */
   #older: number[] = [];
-  /** Bytes of batches since the last snapshot that were there when the folder was opened, less those that a snapshot has taken since. */
+  /** `size` without the batches written since the folder was opened; below 0 once a snapshot covers some of those. */
   #sizeBefore = 0;
   #snapshotSize = 0;
   #snapshots = 0;
@@ -68,7 +68,7 @@ export class Journal {
   }
 
   /**
-   * Gives back every record, those of the snapshot first, in order, and repairs
+   * Reads every record, those of the snapshot first, in order, and repairs
    * what a crash left. Called once, before anything is appended. When it
    * throws, the journal is closed.
    * @throws StartError when a file cannot be read or made; Error when what was written whole is no record
@@ -110,7 +110,7 @@ export class Journal {
     return this.#appender?.trouble ?? null;
   }
 
-  /** Whether a sync has failed: what reached the disk is unknown, and only a snapshot can stand for it. */
+  /** Whether a sync has failed: what reached the disk is unknown until a snapshot covers it. */
   get needsSnapshot(): boolean {
     return this.#appender?.needsSnapshot ?? false;
   }
@@ -133,10 +133,9 @@ export class Journal {
   }
 
   /**
-   * Whether so many more bytes of records (in UTF-8) can surely be written,
-   * beyond what was reserved and appended since the last write. False: there
-   * is no room for them, or the disk is failing, and the write is to be
-   * refused. A reservation holds until the next write.
+   * Reserves room for so many more bytes of records (in UTF-8), until the next
+   * write.
+   * @returns whether they can surely be written; if not, the disk is full or failing, and the change is to be refused
    */
   reserve(bytes: number): boolean {
     return this.#closing === null && this.#appender !== null && this.#appender.reserve(bytes);
@@ -192,12 +191,12 @@ export class Journal {
 
   async #takeSnapshot(appender: Appender, next: () => string | null): Promise<boolean> {
     try {
-      // A file without a batch is left from an attempt that failed: a full disk is not to be littered with them.
+      // A file without a batch is left from an attempt that failed: it is used again, so that a full disk is not filled with them.
       if (!appender.fresh && !(await this.#advance(appender))) return false;
       const { size } = this;
       const { generation, written, needsSnapshot } = appender;
       const abandoned = () => this.#closing !== null;
-      // Where syncs have failed, nothing is taken any more, and the snapshot is whole without the journal.
+      // Where syncs have failed, changes are refused, and the snapshot needs nothing of the journal.
       const caughtUp = async () => needsSnapshot || (await appender.caughtUp());
       const length = await writeSnapshot(
         this.#disk,
@@ -219,7 +218,7 @@ export class Journal {
       this.#sizeBefore -= size;
       this.#snapshotSize = length;
       this.#snapshots++;
-      if (needsSnapshot) appender.cured(written);
+      if (needsSnapshot) appender.coveredUpTo(written);
       if (this.#snapshotFailing) this.#options.onNote(`wrote a snapshot of ${this.folder} again`);
       this.#snapshotFailing = false;
       return true;

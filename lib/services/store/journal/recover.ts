@@ -1,16 +1,16 @@
 import { join } from "node:path";
 import { reasonOf } from "../../../config/reason.ts";
-import { Batches, parse } from "./batches.ts";
 import { type Disk, removeSync } from "../../../host/disk.ts";
+import { Batches, parse } from "./batches.ts";
 import { generationOf, SNAPSHOT, UNFINISHED } from "./snapshot.ts";
 
-/** What a folder held. */
+/** The state of a folder. */
 export interface Recovered {
   /** Generation of the journal to go on with. */
   generation: number;
   /** Where its next batch goes; null when there is no such file yet. */
   position: number | null;
-  /** Generations before it that the snapshot does not stand for. */
+  /** Generations before it that the snapshot does not cover. */
   older: number[];
   /** Bytes of batches in all of these journals. */
   size: number;
@@ -23,8 +23,9 @@ export function journalName(generation: number): string {
 }
 
 /**
- * Gives back the records of a folder in order and repairs what a crash left.
- * Damage is told of, kept aside and passed over, never a reason to refuse.
+ * Reads the records of a folder in order and repairs what a crash left. What is
+ * damaged is reported, copied aside and passed over; it does not keep the store
+ * from starting.
  * @throws the system's error when a file cannot be read or repaired
  */
 export function recover(
@@ -72,7 +73,7 @@ function generations(names: string[]): number[] {
     .sort((a, b) => a - b);
 }
 
-/** Its batches do not depend on each other: what is whole counts, whatever stands before it. */
+/** Reads every whole batch of a snapshot, also behind damaged ones: they do not depend on each other. */
 function readSnapshot(
   disk: Disk,
   path: string,
@@ -143,7 +144,7 @@ function readJournal(
   }
 }
 
-/** Copies a damaged file for whoever wants to look into it. */
+/** Copies a damaged file aside, so that it can be examined. */
 function keepAside(disk: Disk, path: string): { kept: boolean; told: string } {
   const aside = `${path}.damaged`;
   try {

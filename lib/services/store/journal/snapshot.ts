@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { batchOf } from "./batch.ts";
 import { type Disk, remove, synced, syncFolder, writeAll } from "../../../host/disk.ts";
+import { batchOf } from "./batch.ts";
 
 /** The name of the snapshot in its folder, and of one that is not whole yet. */
 export const SNAPSHOT = "snapshot";

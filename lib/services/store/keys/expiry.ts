@@ -1,4 +1,4 @@
-/** Milliseconds that are looked at together. */
+/** Values that expire within the same so many milliseconds share a slot. */
 const SLOT_MS = 100;
 
 const slotOf = (at: number): number => Math.floor(at / SLOT_MS);
@@ -8,7 +8,7 @@ export class Expiry {
   size = 0;
   readonly #expiresAt: (id: number) => number;
   readonly #slots = new Map<number, Set<number>>();
-  /** The numbers of the slots as a heap, the first one first; of slots that are gone some are left. */
+  /** The numbers of the slots as a heap, the first one first; some may be of slots that are gone. */
   #order: number[] = [];
 
   /** @param expiresAt when a value expires */
@@ -26,7 +26,7 @@ export class Expiry {
     }
     this.#slots.set(number, new Set([id]));
     push(this.#order, number);
-    // Slots that come and go would pile up here.
+    // Numbers of slots that are gone are dropped now and then.
     if (this.#order.length <= 2 * this.#slots.size + 1024) return;
     this.#order = [...this.#slots.keys()].sort((a, b) => a - b);
   }
@@ -66,7 +66,7 @@ export class Expiry {
   sweep(now: number, most: number, expire: (id: number) => void): number {
     const current = slotOf(now);
     let left = most;
-    // The slot of now itself waits until all of it has expired: it is not looked through in vain.
+    // The slot of now waits until all of it has expired, so that nothing is looked at in vain.
     for (let number = this.#first(); number < current; number = this.#first()) {
       for (const id of this.#slots.get(number) as Set<number>) {
         if (left === 0) return most;

@@ -1,4 +1,4 @@
-/** What stands in an ordered list: a name among its siblings. */
+/** An item of an ordered list: a name among its siblings. */
 export interface Ranked {
   readonly name: string;
   /** The value of a name that is a canonical number, NaN for any other. */
@@ -53,7 +53,7 @@ const CHUNK = 512;
 export class Ordered<N extends Ranked> {
   size = 0;
   #chunks: N[][] = [];
-  // What was searched for last, and where that ended.
+  // The name that was searched for last, and the place that was found.
   #sought: string | null = null;
   #chunk = 0;
   #index = 0;

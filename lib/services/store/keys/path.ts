@@ -54,13 +54,13 @@ export function unfit(path: Path): Refusal | null {
   return null;
 }
 
-/** What a subscription is to: one name, or with `below` everything below it, at any depth. */
+/** One name, or with `below` everything below it, at any depth. */
 export interface Pattern {
   readonly path: Path;
   readonly below: boolean;
 }
 
-/** What a path subscribes to: `orders^eu` to one name, `orders^*` to everything below, `*` to everything. */
+/** The pattern of a path: `orders^eu` is one name, `orders^*` everything below, `*` everything. */
 export function patternOf(parts: Path): Pattern | Refusal {
   const below = parts.at(-1) === "*";
   const path = below ? parts.slice(0, -1) : parts;

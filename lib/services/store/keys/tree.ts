@@ -17,13 +17,13 @@ export class Level<N extends TreeNode<N>> {
   readonly all = new Ordered<N>();
   /** Those that have nodes below them in turn; null when there are none. */
   branches: Ordered<N> | null = null;
-  /** How much is below, at any depth, as the tree's owner counts it. */
+  /** Values below, at any depth; the owner of the tree counts them by `charge`. */
   keys = 0;
   /** Bytes of memory that all below takes, this list included. */
   bytes = 0;
 }
 
-/** A name with its place in a tree; its owner gives it a meaning. */
+/** A name with its place in a tree; subclasses add what it stands for. */
 export class TreeNode<N extends TreeNode<N>> implements Ranked {
   readonly name: string;
   readonly rank: number;
@@ -45,7 +45,7 @@ export class TreeNode<N extends TreeNode<N>> implements Ranked {
   }
 }
 
-/** Nodes by their paths. A node is there for as long as its owner needs it, or one below it. */
+/** Nodes by their paths. A node stays for as long as it, or one below it, is needed. */
 export class Tree<N extends TreeNode<N>> {
   readonly root: N;
   readonly #make: (name: string, parent: N | null) => N;
@@ -96,7 +96,7 @@ export class Tree<N extends TreeNode<N>> {
     return bytes;
   }
 
-  /** Counts what has changed at a node in every level above it. */
+  /** Adds to the counts of every level above a node. */
   charge(node: N, keys: number, bytes: number): void {
     for (let above = node.parent; above !== null; above = above.parent) {
       const level = above.below as Level<N>;
@@ -105,7 +105,7 @@ export class Tree<N extends TreeNode<N>> {
     }
   }
 
-  /** Removes a node with nothing below it, and then each above it that nobody needs: `idle` tells. */
+  /** Removes a node with nothing below it, and then those above it, as far as they are `idle`. */
   prune(node: N, idle: (node: N) => boolean): void {
     for (let at = node; at.parent !== null && at.below === null && idle(at);) {
       const { parent } = at;
@@ -114,7 +114,7 @@ export class Tree<N extends TreeNode<N>> {
     }
   }
 
-  /** Takes a node off the tree, with everything below it; what the owner counts at the node itself is its own to take off before. */
+  /** Takes a node off the tree, with everything below it; what was charged at the node itself is to be taken off before. */
   detach(node: N): void {
     const parent = node.parent as N;
     const level = parent.below as Level<N>;

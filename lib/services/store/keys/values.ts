@@ -1,27 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { erase, GONE, mark, place, type HashTable, tableOf } from "./hash-table.ts";
 
-/**
- * What keys hold: their whole names and their JSON, as bytes outside of the
- * collected heap, found by the bytes of the name. A lookup touches three places
- * of memory (a slot, what is known of the value, the bytes) where a map of
- * strings and objects touches seven, which is what a lookup costs once there
- * are many keys.
- */
-
 /** Bytes are appended to segments of this size; what is longer than a quarter of it has one of its own. */
 const SEGMENT = 256 * 1024;
 const LARGE = SEGMENT / 4;
-/** Before the bytes: whose they are, and how long the entry is. */
+/** Before the bytes of an entry: the number of its value, and its length. */
 const HEADER = 8;
-/** Values known in one piece. */
-const PAGE = 4096;
-/** What is known of a value: so many words of 32 bits, the last four being two doubles. */
+/** Words of 32 bits that tell of one value; the last four are two doubles. */
 const WORDS = 10;
+/** Values in one page of such words. */
+const PAGE = 4096;
 const [HASH, PLACE, OFFSET, NAME, LENGTH, ROOM] = [0, 1, 2, 3, 4, 5];
 /** Where the doubles are, counted in doubles. */
 const [DOUBLES, VERSION, EXPIRES] = [WORDS / 2, 3, 4];
-/** Slots that are moved to a larger table with each value that comes. */
+/** Slots that are moved to a larger table with each value that is added. */
 const MOVED = 16;
 /** Segments that are emptied at a time: about two milliseconds' work. */
 const EMPTIED = 4;
@@ -36,7 +28,12 @@ interface Segment {
   live: number;
 }
 
-/** Values by the bytes of their names. */
+/**
+ * Names and values (JSON) of keys as bytes outside of the collected heap, found
+ * by the bytes of the name. A lookup touches three places of memory (a slot, the
+ * words that tell of the value, the bytes) where a map of strings and objects
+ * touches seven: with many keys, that is what a lookup costs.
+ */
 export class Values {
   /** How many there are. */
   size = 0;
@@ -107,7 +104,7 @@ export class Values {
       return;
     }
     this.#discard(place, room);
-    // Or it would be taken for one that is still to be moved.
+    // Until the new entry is written, none is this value's: `#evacuate` would move the old one.
     words[at + ROOM] = 0;
     this.#put(id, segment.bytes, offset + HEADER, bytes, start, end);
   }
@@ -221,7 +218,7 @@ export class Values {
 
   #insert(id: number, hash: number): void {
     if (this.#old !== null) this.#move(MOVED);
-    // What is still in the old table will come too: without an empty slot a search would not end.
+    // With those that are still in the old table: without an empty slot a search would not end.
     const used = this.#table.used + (this.#old === null ? 0 : this.size);
     if (4 * (used + 1) > 3 * (this.#table.mask + 1)) this.#grow();
     place(this.#table, id, hash);
@@ -241,7 +238,7 @@ export class Values {
     for (; this.#moved < end; this.#moved++) {
       const number = slots[2 * this.#moved] as number;
       if (number <= 0) continue;
-      // Not empty, or what comes after it could not be found any more.
+      // Not emptied, since values after it would not be found any more.
       slots[2 * this.#moved] = GONE;
       place(this.#table, number - 1, slots[2 * this.#moved + 1] as number);
     }

@@ -1,6 +1,6 @@
+import type { Refusal } from "../refusal.ts";
 import type { Keys, SetTerms, Stored } from "./keys.ts";
 import { type Path, SEPARATOR, SYSTEM } from "./path.ts";
-import type { Refusal } from "../refusal.ts";
 import type { Page, Paging } from "./scan.ts";
 
 /**
