@@ -547,3 +547,100 @@ describe("keys that come back before those of their subtree were given up", () =
     expect(full - heldBytes()).toBeGreaterThan(COUNT * 20);
   });
 });
+
+describe("values", () => {
+  /** Values, and a map of what they must be. */
+  class Both {
+    readonly values = new Values();
+    readonly map = new Map<string, { id: number; text: string; version: number }>();
+
+    find(name: string): number {
+      const bytes = Buffer.from(`..${name}..`);
+      return this.values.find(bytes, 2, bytes.length - 2);
+    }
+
+    add(name: string, text: string, version: number): void {
+      const bytes = Buffer.from(`-${name}`);
+      const id = this.values.add(bytes, 1, bytes.length, Buffer.from(text));
+      this.values.setVersion(id, version);
+      this.values.setExpiresAt(id, version * 2);
+      this.map.set(name, { id, text, version });
+    }
+
+    set(name: string, text: string): void {
+      const found = this.map.get(name) as { id: number; text: string };
+      const bytes = Buffer.from(`"${text}"`);
+      this.values.set(found.id, bytes, 1, bytes.length - 1);
+      found.text = text;
+    }
+
+    remove(name: string): void {
+      this.values.remove((this.map.get(name) as { id: number }).id);
+      this.map.delete(name);
+    }
+
+    /** Whether all are found as they are, and nothing else is. */
+    check(others: Iterable<string>): void {
+      const { values, map } = this;
+      expect(values.size).toBe(map.size);
+      const wrong: unknown[] = [];
+      const ids = new Set<number>();
+      for (const [name, { id, text, version }] of map) {
+        ids.add(id);
+        const right =
+          this.find(name) === id &&
+          values.text(id) === text &&
+          values.length(id) === Buffer.byteLength(text) &&
+          values.nameLength(id) === Buffer.byteLength(name) &&
+          values.version(id) === version &&
+          values.expiresAt(id) === version * 2;
+        if (!right) wrong.push([name, id]);
+      }
+      for (const name of others) if (!map.has(name) && this.find(name) !== -1) wrong.push(name);
+      expect([wrong, ids.size]).toEqual([[], map.size]);
+    }
+  }
+
+  test("are those of a map, after random comings and goings of every length", () => {
+    for (const seed of [1, 2, 3]) {
+      const random = new Random(seed);
+      const both = new Both();
+      const all = Array.from({ length: 700 }, (_, n) => `${"é".repeat(n % 5)}${n}^${n % 7}`);
+      const textOf = () => {
+        const most = [4, 4, 40, 300, 3000, 70_000, 300_000][random.whole(0, 6)] as number;
+        return "é€x"[random.whole(0, 2)] + "y".repeat(random.whole(0, most));
+      };
+      for (let step = 0; step < 20_000; step++) {
+        const name = all[random.whole(0, all.length - 1)] as string;
+        if (!both.map.has(name)) both.add(name, textOf(), step);
+        else if (random.whole(0, 2) === 0) both.remove(name);
+        else both.set(name, textOf());
+        if (step % 4000 === 3999) both.check(all);
+      }
+      for (const name of both.map.keys()) both.remove(name);
+      both.check(all);
+    }
+  }, 60_000);
+
+  test("are found while their table grows, and after most have gone", () => {
+    const both = new Both();
+    const names = (letter: string, count: number) =>
+      Array.from({ length: count }, (_, n) => `${letter}${n}`);
+    for (const [letter, count, left] of [
+      ["a", 768, 767],
+      ["b", 50_000, 256],
+      ["c", 769, 0],
+      ["d", 3072, 3072],
+    ] as const) {
+      for (const name of names(letter, count)) {
+        both.add(name, name, 1);
+        expect([both.find(name) >= 0, both.find(`${name}?`)]).toEqual([true, -1]);
+      }
+      both.check(names("z", 1000));
+      for (const name of names(letter, count - left)) both.remove(name);
+      both.check(names(letter, count));
+    }
+  });
+});
+
+// --- keys against a model of them
