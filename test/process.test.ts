@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { dial, ended, enveloped, type Peer } from "./kit.ts";
+import { dial, ended, enveloped, type Peer, until } from "./kit.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
 const READY = /relay is ready on \S+:(\d+)/;
@@ -400,6 +400,21 @@ describe("the log on disk", () => {
       ({ message }) => typeof message === "object",
     );
     expect(traffic).toHaveLength(4);
+  });
+
+  test("is begun anew at SIGHUP where it was moved away, even when the settings have a problem", async () => {
+    const server = await start(toFile());
+    const path = join(server.folder, "logs", "room_1.log");
+    await until(() => readFileSync(path, "utf8").includes("relay is ready"));
+    renameSync(path, `${path}.moved`);
+    await server.reload(toFile("nonsense = 1"));
+    await server.says(/logs\/room_1\.log was moved or removed; it is begun anew\n/);
+    server.signal("SIGTERM");
+    expect((await server.exit()).code).toBe(0);
+    const messages = entries(server.folder, "room_1.log").map(({ message }) => message);
+    expect(messages.some((one) => /nonsense: unknown key/.test(one))).toBe(true);
+    expect(messages.some((one) => /is ready/.test(one))).toBe(false);
+    expect(readFileSync(`${path}.moved`, "utf8")).toContain("relay is ready");
   });
 
   test("a cut leaves its reason on disk", async () => {

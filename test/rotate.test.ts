@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { HandClock } from "../lib/host/clock.ts";
 import { RotatingFile, type RotatingFileOptions } from "../lib/host/rotate.ts";
 import { mounted, unmount } from "./small-disk.ts";
@@ -249,6 +249,27 @@ describe.skipIf(!hasSmallDisk)("a full disk", () => {
     fs.unlinkSync(path);
   });
 
+  test("that is made room on by removing the log goes on with the line that was begun", async () => {
+    fill();
+    const { file, path, clock } = open({}, join(small, "d.log"));
+    file.write(lines);
+    await file.flush();
+    const written = file.counters.bytes;
+    expect(lines[written - 1]).not.toBe("\n");
+    fs.unlinkSync(path);
+    clock.advance(1000);
+    await file.flush();
+    const whole = Buffer.from(lines).lastIndexOf("\n", written - 1) + 1;
+    expect(Buffer.from(lines).subarray(whole).toString().startsWith(read(path))).toBe(true);
+    expect(read(path).length).toBeGreaterThan(1000);
+    expect(file.counters.bytes).toBe(whole + fs.statSync(path).size);
+    fs.unlinkSync(ballast);
+    file.reopen();
+    await file.close();
+    expect(read(path)).toBe(Buffer.from(lines).subarray(whole).toString());
+    fs.unlinkSync(path);
+  });
+
   test.each(["close", "closeSync"] as const)(
     "%s gives up, counts, and leaves no torn line",
     async (close) => {
@@ -315,14 +336,104 @@ test("a refused rotation goes on in the current file and costs no older one", as
   });
 });
 
-test("a file that somebody took away is begun anew at the next rotation", async () => {
-  const { file, path, troubles } = open({ maxFileSize: 4 });
-  file.write("one\n");
-  await file.flush();
-  fs.renameSync(path, `${path}.taken`);
-  file.write("two\n");
-  await file.close();
-  expect([read(`${path}.taken`), read(path), troubles]).toEqual(["one\n", "two\n", []]);
+describe("a file that somebody", () => {
+  /** One with a line in it. */
+  async function begun(options: Partial<RotatingFileOptions> = {}) {
+    let reopened = 0;
+    const opened = open({ onReopened: () => reopened++, ...options });
+    opened.file.write("one\n");
+    await opened.file.flush();
+    return { ...opened, reopened: () => reopened };
+  }
+
+  test("moved is begun anew within a second", async () => {
+    const { file, path, clock, troubles, reopened } = await begun();
+    fs.renameSync(path, `${path}.moved`);
+    file.write("two\n");
+    await file.flush();
+    clock.advance(1000);
+    await file.flush();
+    file.write("three\n");
+    await file.close();
+    expect([read(`${path}.moved`), read(path)]).toEqual(["one\ntwo\n", "three\n"]);
+    expect([troubles, reopened()]).toEqual([[], 1]);
+  });
+
+  test("moved and made again, as logrotate does, is taken", async () => {
+    const { file, path, clock } = await begun();
+    fs.renameSync(path, `${path}.1`);
+    fs.writeFileSync(path, "");
+    clock.advance(1000);
+    file.write("two\n");
+    await file.close();
+    expect([read(`${path}.1`), read(path)]).toEqual(["one\n", "two\n"]);
+  });
+
+  test("removed with its folder is made again, with the folder", async () => {
+    const { file, path, clock } = await begun();
+    fs.rmSync(dirname(path), { recursive: true });
+    clock.advance(1000);
+    await file.flush();
+    expect(read(path)).toBe("");
+    file.write("two\n");
+    await file.close();
+    expect(read(path)).toBe("two\n");
+  });
+
+  test("emptied in place has all its room again", async () => {
+    const { file, path, clock } = await begun({ maxFileSize: 12 });
+    file.write("two\n");
+    await file.flush();
+    fs.copyFileSync(path, `${path}.copy`);
+    fs.truncateSync(path);
+    clock.advance(1000);
+    file.write("three\nfour\n");
+    await file.close();
+    expect([read(`${path}.copy`), read(path)]).toEqual(["one\ntwo\n", "three\nfour\n"]);
+    expect(file.counters.rotations).toBe(0);
+  });
+
+  test("moved is looked at once a second, or when it is asked", async () => {
+    const { file, path, clock } = await begun();
+    fs.renameSync(path, `${path}.moved`);
+    clock.advance(999);
+    await file.flush();
+    expect(fs.existsSync(path)).toBe(false);
+    file.reopen();
+    await file.flush();
+    expect(read(path)).toBe("");
+    await file.close();
+  });
+
+  test("took away just before a rotation is not mixed up with another", async () => {
+    const { file, path, troubles } = await begun({ maxFileSize: 4 });
+    fs.renameSync(path, `${path}.taken`);
+    fs.writeFileSync(path, "new\n");
+    file.write("two\n");
+    await file.close();
+    expect(["taken", "1"].map((end) => read(`${path}.${end}`))).toEqual(["one\n", "new\n"]);
+    expect([read(path), troubles]).toEqual(["two\n", []]);
+  });
+
+  test("replaced by what cannot be written costs no line, and is told once", async () => {
+    const { file, path, clock, troubles } = await begun();
+    const folder = dirname(path);
+    fs.rmSync(folder, { recursive: true });
+    fs.writeFileSync(folder, "in the way");
+    clock.advance(1000);
+    file.write("two\n");
+    await file.flush();
+    clock.advance(1000);
+    await file.flush();
+    expect(troubles).toHaveLength(1);
+    expect(troubles[0]).toStartWith(`cannot write ${path}: `);
+    fs.rmSync(folder);
+    clock.advance(1000);
+    await file.flush();
+    expect(read(path)).toBe("two\n");
+    expect(troubles[1]).toBe(`writing ${path} again; 0 lines were lost`);
+    await file.close();
+  });
 });
 
 describe("closing", () => {

@@ -69,6 +69,7 @@ async function start(
     },
     reload(running, log) {
       supervisor.reloading();
+      log.reopen();
       const reloaded = reload(sources, running, log);
       supervisor.ready(reloaded.outcome);
       return reloaded;

@@ -32,6 +32,7 @@ export class LogFile {
   readonly #clock: Clock;
   readonly #now: () => string;
   readonly #onTrouble: (message: string) => void;
+  readonly #onReopened: (message: string) => void;
   /** Files of earlier settings that are being closed. */
   readonly #closing = new Set<Promise<void>>();
   #file: RotatingFile | null = null;
@@ -45,11 +46,18 @@ export class LogFile {
   #frame: Frame | null = null;
 
   /** @param now the time as it stands in a line */
-  constructor(name: string, clock: Clock, now: () => string, onTrouble: (message: string) => void) {
+  constructor(
+    name: string,
+    clock: Clock,
+    now: () => string,
+    onTrouble: (message: string) => void,
+    onReopened: (message: string) => void,
+  ) {
     this.#name = name;
     this.#clock = clock;
     this.#now = now;
     this.#onTrouble = onTrouble;
+    this.#onReopened = onReopened;
   }
 
   /** Whether there is a file to write to. */
@@ -112,6 +120,11 @@ export class LogFile {
     void this.#file?.flush();
   }
 
+  /** Begins the file anew at once if it was moved or removed. */
+  reopen(): void {
+    this.#file?.reopen();
+  }
+
   /** Writes what is owed and closes the file. */
   async close(): Promise<void> {
     await Promise.all([this.#end()?.close(), ...this.#closing]);
@@ -145,6 +158,7 @@ export class LogFile {
       clock: this.#clock,
       counters: this.counters,
       onTrouble: this.#onTrouble,
+      onReopened: () => this.#onReopened(`${path} was moved or removed; it is begun anew`),
     });
   }
 

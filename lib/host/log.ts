@@ -58,7 +58,13 @@ export class Log {
     this.#clock = clock;
     const now = () => this.#now();
     this.#console = new LogConsole(name, now, print);
-    this.#file = new LogFile(name, clock, now, (message) => this.#trouble(message));
+    this.#file = new LogFile(
+      name,
+      clock,
+      now,
+      (message) => this.#trouble(message),
+      (message) => this.info(message),
+    );
     this.configure(settings);
     this.#jobs = [
       clock.every(FLUSH_MS, () => this.#file.flush()),
@@ -125,6 +131,11 @@ export class Log {
     this.#level = settings.log_level;
     this.#stamp = compileDateFormat(settings.date_format);
     this.#time = { wall: -1, asctime: "" };
+  }
+
+  /** Begins the file anew at once if somebody has moved or removed it; within a second that happens by itself. */
+  reopen(): void {
+    this.#file.reopen();
   }
 
   get level(): Level {

@@ -13,6 +13,8 @@ const NEWLINE = 10;
 /** Characters encoded and written at a time. When so many wait, a write starts before the next flush. */
 const BATCH = 256 * 1024;
 const RETRY_MS = 1000;
+/** How often it is looked whether the file is still the one at its path. */
+const LOOK_MS = 1000;
 /** How long `closeSync` waits for a write that is under way. */
 const SETTLE_MS = 200;
 
@@ -35,9 +37,16 @@ export interface RotatingFileOptions extends Rotation {
   clock: Pick<Clock, "now">;
   /** Told once when writing or rotating begins to fail, and once when it works again. */
   onTrouble: (message: string) => void;
+  /** Told when the file was begun anew because somebody had moved or removed it. */
+  onReopened?: () => void;
   /** Characters that may wait for the disk; beyond that the newest lines are dropped and counted. Default 16 Mi. */
   maxWaiting?: number;
   counters?: FileCounters;
+}
+
+/** What tells a file from another that came to its path. */
+function identityOf({ dev, ino }: fs.Stats): string {
+  return `${dev}:${ino}`;
 }
 
 function countLines(text: string): number {
@@ -50,18 +59,23 @@ function countLines(text: string): number {
  * Appends whole lines to PATH; when it is full it becomes PATH.1, which becomes
  * PATH.2 and so on up to `backupCount`. Lines are written on the thread pool,
  * one write at a time, in order; a line is never cut in two by a rotation or by
- * a full disk, which is tried again once a second.
+ * a full disk, which is tried again once a second. A file that somebody moved or
+ * removed, with its folder or without, is begun anew within a second.
  */
 export class RotatingFile {
   readonly path: string;
   readonly counters: FileCounters;
   readonly #clock: Pick<Clock, "now">;
   readonly #onTrouble: (message: string) => void;
+  readonly #onReopened: () => void;
   readonly #maxWaiting: number;
   #rotation: Rotation;
   /** -1 once closed. */
-  #fd: number;
-  #size: number;
+  #fd = -1;
+  #size = 0;
+  /** What tells the open file from another at its path. */
+  #identity = "";
+  #lookAt = 0;
   #waiting: string[] = [];
   #waitingLength = 0;
   /** Encoded lines; `#from` to `#to` go into the current file, and what follows may belong to the next one. */
@@ -86,6 +100,7 @@ export class RotatingFile {
     this.path = path;
     this.#clock = options.clock;
     this.#onTrouble = options.onTrouble;
+    this.#onReopened = options.onReopened ?? (() => {});
     this.#maxWaiting = options.maxWaiting ?? 16 * 1024 * 1024;
     this.#rotation = options;
     this.counters = options.counters ?? {
@@ -94,12 +109,11 @@ export class RotatingFile {
       rotations: 0,
     };
     try {
-      fs.mkdirSync(dirname(path), { recursive: true });
-      this.#fd = fs.openSync(path, "a+");
-      this.#size = fs.fstatSync(this.#fd).size;
+      this.#open();
     } catch (error) {
       throw new StartError(`cannot write ${path}: ${reasonOf(error)}`);
     }
+    this.#lookAt = this.#clock.now() + LOOK_MS;
     // A crash cut the last line short: it is ended, so that the next one is not joined to it.
     const last = Buffer.alloc(1);
     if (
@@ -110,6 +124,17 @@ export class RotatingFile {
       this.#waiting.push("\n");
       this.#waitingLength = 1;
     }
+  }
+
+  /** Opens the file at the path, in place of the one that is open. @throws the system's error; that one stays */
+  #open(): void {
+    fs.mkdirSync(dirname(this.path), { recursive: true });
+    const fd = fs.openSync(this.path, "a+");
+    if (this.#fd >= 0) fs.closeSync(this.#fd);
+    const opened = fs.fstatSync(fd);
+    this.#fd = fd;
+    this.#size = opened.size;
+    this.#identity = identityOf(opened);
   }
 
   /** Why lines do not reach the disk at present, in words, or null. */
@@ -137,12 +162,19 @@ export class RotatingFile {
   /** Starts writing what waits; resolves when all of it is written or the disk refuses. Never rejects. */
   flush(): Promise<void> {
     if (this.#pumping !== null) return this.#pumping;
-    if (this.#fd < 0 || !this.#owes() || this.#clock.now() < this.#retryAt)
-      return Promise.resolve();
+    const now = this.#clock.now();
+    const due = this.#owes() || now >= this.#lookAt;
+    if (this.#fd < 0 || !due || now < this.#retryAt) return Promise.resolve();
     this.#pumping = this.#pump().finally(() => {
       this.#pumping = null;
     });
     return this.#pumping;
+  }
+
+  /** Looks at once whether the file is still the one at its path, and tries again what the disk refused. */
+  reopen(): void {
+    this.#lookAt = this.#retryAt = 0;
+    void this.flush();
   }
 
   /** Writes what is owed, syncs and closes. There is one attempt: what the disk refuses is counted as lost. */
@@ -201,7 +233,10 @@ export class RotatingFile {
 
   async #pump(): Promise<void> {
     try {
-      while (this.#loadBatch()) {
+      for (;;) {
+        if (this.#clock.now() >= this.#lookAt) await this.#follow();
+        if (this.#fd < 0) return;
+        if (!this.#loadBatch()) break;
         if (this.#to === this.#from) this.#to = this.#fitting();
         if (this.#to === this.#from) await this.#rotate();
         else {
@@ -215,7 +250,6 @@ export class RotatingFile {
           );
           if (this.#fd >= 0) this.#wrote(bytesWritten);
         }
-        if (this.#fd < 0) return;
       }
       this.#recover();
     } catch (error) {
@@ -238,12 +272,42 @@ export class RotatingFile {
 
   #wrote(bytes: number): void {
     if (bytes === 0) throw new Error("nothing was written");
+    this.#underWay = 0;
     this.#from += bytes;
     this.#size += bytes;
     this.counters.bytes += bytes;
   }
 
+  /** Begins the file anew when another or none is at its path; one that was emptied in place has room again. */
+  async #follow(): Promise<boolean> {
+    this.#lookAt = this.#clock.now() + LOOK_MS;
+    const found = await stat(this.path).catch(({ code }: NodeJS.ErrnoException) =>
+      code === "ENOENT" || code === "ENOTDIR" ? null : undefined,
+    );
+    if (found === undefined || this.#fd < 0) return false;
+    if (found !== null && identityOf(found) === this.#identity) {
+      this.#size = Math.min(this.#size, found.size);
+      return false;
+    }
+    try {
+      // A line that was begun in the other file goes whole into this one.
+      const begun = this.#begun();
+      if (begun > 0) fs.ftruncateSync(this.#fd, this.#size - begun);
+      this.#open();
+      this.#from -= begun;
+      this.#to = this.#from;
+      this.counters.bytes -= begun;
+    } catch (error) {
+      this.#lookAt = 0;
+      throw error;
+    }
+    this.#onReopened();
+    return true;
+  }
+
   async #rotate(): Promise<void> {
+    if (await this.#follow()) return;
+    if (this.#fd < 0) return;
     try {
       await this.#moveAside();
       this.counters.rotations++;
@@ -268,16 +332,12 @@ export class RotatingFile {
       if (error.code !== "ENOENT") throw error;
     });
     if (this.#fd < 0) return;
-    let fresh: number;
     try {
-      fresh = fs.openSync(this.path, "a+");
+      this.#open();
     } catch (error) {
       await rename(newest, this.path).catch(() => {});
       throw error;
     }
-    fs.closeSync(this.#fd);
-    this.#fd = fresh;
-    this.#size = fs.fstatSync(fresh).size;
     if (keep === 0) await unlink(newest).catch(() => {});
   }
 
@@ -308,11 +368,15 @@ export class RotatingFile {
     if (landed > 0) this.#wrote(Math.min(landed, this.#underWay));
   }
 
+  /** Bytes of a line that has been written in part. */
+  #begun(): number {
+    return this.#from > 0 ? this.#from - 1 - this.#batch.lastIndexOf(NEWLINE, this.#from - 1) : 0;
+  }
+
   /** Counts what was not written as lost, and removes a line that was written in part. */
   #giveUp(): void {
     if (!this.#owes()) return;
-    const begun =
-      this.#from > 0 ? this.#from - 1 - this.#batch.lastIndexOf(NEWLINE, this.#from - 1) : 0;
+    const begun = this.#begun();
     try {
       if (begun > 0) fs.ftruncateSync(this.#fd, this.#size - begun);
     } catch {
