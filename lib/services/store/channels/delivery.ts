@@ -2,8 +2,7 @@ import type { Config } from "../../../config/table.ts";
 import type { Log } from "../../../host/log.ts";
 import type { Clients } from "../../../net/clients.ts";
 import { type Pinned, SharedBytes } from "../../../net/outbox.ts";
-import type { StoreClient } from "../client.ts";
-import type { Notices } from "../notices.ts";
+import type { Notices, StoreClient } from "../client.ts";
 
 /** Sends lines to subscribers, each encoded once, and bounds what waits for clients: for one, and for all together. */
 export class Delivery {
