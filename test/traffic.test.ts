@@ -117,6 +117,12 @@ describe("content", () => {
       ["a"],
       '{"a":["Infinity","-Infinity","NaN \\" NaN"]}',
     ],
+    [
+      "bare NaN beside a text of 3 MB",
+      `{"b":"${'\\"NaN'.repeat(500_000)}","a":NaN}`,
+      ["a"],
+      '{"a":"NaN"}',
+    ],
     ["__proto__", '{"__proto__":{"a":1},"b":2}', ["a", "__proto__"], '{"__proto__":{"a":1}}'],
     ["array", '[{"a":1}]', ["a"], "absent"],
     ["text", "a secret", ["a"], "absent"],

@@ -27,3 +27,18 @@ export function contentAsJson(content: string): string {
     return oneLine(JSON.stringify(content));
   }
 }
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** Where a string of JSON that begins at a quote ends: after its closing quote, or at the end of a text that has none. */
+export function endOfString(text: string, quote: number): number {
+  // A pattern would recurse once a character, and find nothing in a long one.
+  let at = quote + 1;
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) return at + 1;
+    at += code === BACKSLASH ? 2 : 1;
+  }
+  return text.length;
+}

@@ -1,4 +1,4 @@
-import { contentAsJson, printable } from "../../host/content.ts";
+import { contentAsJson, endOfString, printable } from "../../host/content.ts";
 import type { Log } from "../../host/log.ts";
 
 /** What of the relayed lines is logged. */
@@ -52,11 +52,25 @@ function parseKeepingNumbers(text: string): unknown {
   return JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
 }
 
+const QUOTE = 0x22;
+const BARE = /-?\bInfinity\b|\bNaN\b/g;
+
 /** Python writes these bare, which is not JSON: as strings they hide nothing else. */
 function quoteBareNumbers(text: string): string {
-  return text.replace(/"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)|-?\bInfinity\b|\bNaN\b/gs, (found) =>
-    found[0] === '"' ? found : `"${found}"`,
-  );
+  let quoted = "";
+  for (let at = 0; at < text.length;) {
+    if (text.charCodeAt(at) === QUOTE) {
+      const end = endOfString(text, at);
+      quoted += text.slice(at, end);
+      at = end;
+    } else {
+      const next = text.indexOf('"', at);
+      const end = next < 0 ? text.length : next;
+      quoted += text.slice(at, end).replace(BARE, '"$&"');
+      at = end;
+    }
+  }
+  return quoted;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,3 +1,5 @@
+import { endOfString } from "../../../host/content.ts";
+
 /** Deepest nesting of a value. */
 export const MAX_NESTING = 128;
 
@@ -28,7 +30,6 @@ const MINUS = 45;
 const POINT = 46;
 const ZERO = 48;
 const NINE = 57;
-const BACKSLASH = 92;
 const SMALL_E = 101;
 const LARGE_E = 69;
 
@@ -43,7 +44,7 @@ export function altersNumber(json: string): boolean {
   for (let at = 0; at < json.length;) {
     const code = json.charCodeAt(at);
     if (code === QUOTE) {
-      at = textEnd(json, at);
+      at = endOfString(json, at);
     } else if (code === MINUS || isDigit(code)) {
       const end = numberEnd(json, at);
       if (isAltered(json.slice(at, end))) return true;
@@ -62,16 +63,6 @@ function isAltered(token: string): boolean {
 
 function isDigit(code: number): boolean {
   return code >= ZERO && code <= NINE;
-}
-
-/** Where a text ends that begins here, its quotes included. */
-function textEnd(json: string, start: number): number {
-  for (let at = start + 1; at < json.length; at++) {
-    const code = json.charCodeAt(at);
-    if (code === QUOTE) return at + 1;
-    if (code === BACKSLASH) at++;
-  }
-  return json.length;
 }
 
 /** Where a number ends that begins here. */

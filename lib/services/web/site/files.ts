@@ -89,7 +89,7 @@ function answer(request: Request, { path, stats }: Found): Response {
 
 function isFresh(request: Request, etag: string, mtimeMs: number): boolean {
   const match = request.headers.get("if-none-match");
-  if (match !== null) return match.split(/ *, */).some((one) => one === etag || one === "*");
+  if (match !== null) return match.split(",").some((one) => [etag, "*"].includes(one.trim()));
   const since = Date.parse(request.headers.get("if-modified-since") ?? "");
   return Math.floor(mtimeMs / 1000) * 1000 <= since;
 }
