@@ -144,21 +144,89 @@ describe("the end of a connection", () => {
     expect(server.stats()).toMatchObject({ clients: 0, closed_shutdown: 2 });
   });
 
-  test("the plain backend says good-bye on every close", async () => {
-    server = await boot("relay", { version: "python" });
-    const [a, b] = [await server.join(), await server.join()];
-    const [info] = server.clients();
-    expect(server.running().kick(info?.id as number)).toBe(info?.address as string);
-    expect([await a.next(), await a.next()]).toEqual([
-      "Warning: You have been disconnected by an operator.",
-      "Warning: Server disconnected.",
-    ]);
-    const stopped = server.stop();
-    expect([await b.next(), await b.next()]).toEqual([
-      "Warning: Server is shutting down.",
-      "Warning: Server disconnected.",
-    ]);
-    await stopped;
+  describe("in the plain backend ends with a good-bye, whatever it is for", () => {
+    const GOODBYE = "Warning: Server disconnected.";
+    const plain = async (overrides: object = {}) => {
+      server = await boot("relay", { version: "python", ...overrides });
+      return [await server.join(), await server.join()] as const;
+    };
+    /** What a peer is told from here to the end of its connection. */
+    const rest = async (peer: Peer) => {
+      expect(await peer.closed).toBe("end");
+      return peer.lines;
+    };
+
+    test("a kick, and a stop", async () => {
+      const [a, b] = await plain();
+      const [info] = server.clients();
+      expect(server.running().kick(info?.id as number)).toBe(info?.address as string);
+      expect(await rest(a)).toEqual([
+        "Warning: You have been disconnected by an operator.",
+        GOODBYE,
+      ]);
+      const stopped = server.stop();
+      expect(await rest(b)).toEqual(["Warning: Server is shutting down.", GOODBYE]);
+      await stopped;
+    });
+
+    test("its own end, with what it was owed before", async () => {
+      const [a, b] = await plain();
+      b.send("for you\n");
+      await until(() => stat("lines_relayed") === 1);
+      a.send("last");
+      a.half();
+      expect(await rest(a)).toEqual([enveloped(b, "for you"), GOODBYE]);
+      expect(await b.next()).toBe(enveloped(a, "last"));
+      await until(() => stat("closed_eof") === 1);
+    });
+
+    test("an end without a word before or after", async () => {
+      const [a] = await plain();
+      a.half();
+      expect(await rest(a)).toEqual([GOODBYE]);
+    });
+
+    test("too many clients, and too many of one address", async () => {
+      await plain({ relay: { max_clients: 2 } });
+      const third = await server.join();
+      const full = "Warning: The server has too many clients. Please try again later.";
+      expect(await rest(third)).toEqual([full, GOODBYE]);
+      server.reload({ version: "python", relay: { max_clients_per_address: 2 } });
+      const fourth = await server.join();
+      const many = "Warning: There are too many clients from your address.";
+      expect(await rest(fourth)).toEqual([many, GOODBYE]);
+    });
+
+    test("an address that may not come in, or not any more", async () => {
+      const [a] = await plain();
+      server.reload({ version: "python", access: { deny: ["127.0.0.1"] } });
+      const denied = "Warning: Your address may not connect to this server.";
+      expect(await rest(a)).toEqual([denied, GOODBYE]);
+      expect(await rest(await server.join())).toEqual([denied, GOODBYE]);
+    });
+
+    test("a quarantine that an operator imposes", async () => {
+      const [a] = await plain();
+      server.running().quarantine?.impose("127.0.0.1", 5);
+      const barred = "Warning: You are in quarantine. Please come back in 5 seconds.";
+      expect(await rest(a)).toEqual([barred, GOODBYE]);
+      expect(await rest(await server.join())).toEqual([barred, GOODBYE]);
+    });
+
+    test("and clients that are gone by then are no trouble", async () => {
+      const [a] = await plain();
+      for (let i = 0; i < 50; i++) {
+        const peer = await server.join();
+        peer.send("x\n".repeat(10));
+        if (i % 2 === 0) peer.end();
+        else peer.reset();
+      }
+      await until(() => stat("clients") === 2);
+      a.send("still here\n");
+      await until(() => stat("lines_relayed") >= 1);
+      expect(stat("closed_bug")).toBe(0);
+      expect(server.printed()).not.toContain("ERROR");
+    });
   });
 
   test("a kick closes just that client", async () => {

@@ -37,6 +37,8 @@ export interface Protocol<C extends Client> {
   readonly finishes?: boolean;
   /** Its wire takes bytes again; its outbox has been flushed as far as it goes. */
   drained?(client: C): void;
+  /** What every client is told that is closed, after its notice. */
+  readonly lastWords?: string;
   /** The client is dead; every index must forget it. `wasOpen` is false for one that was still being greeted. */
   closed?(client: C, wasOpen: boolean): void;
 }
@@ -115,7 +117,7 @@ export class Clients<C extends Client> {
       this.turnedAway(refused.reason, client.address);
       client.state = "closing";
       client.reason = refused.reason;
-      client.tell(refused.notice);
+      this.#tell(client, refused.notice);
       this.#lingering.add(client);
     } else this.#begin(client);
     return client;
@@ -186,7 +188,7 @@ export class Clients<C extends Client> {
   /** Ends a client: it dies at once, then its notice and what else it is owed leave within a second. */
   close(client: C, reason: CloseReason, notice = ""): void {
     if (!this.#die(client, reason)) return;
-    client.tell(notice);
+    this.#tell(client, notice);
     this.#lingering.add(client);
   }
 
@@ -201,7 +203,7 @@ export class Clients<C extends Client> {
     if (!this.#die(client, "slow")) return;
     client.keepBegun();
     client.outbox.blocked = false;
-    client.tell(notice);
+    this.#tell(client, notice);
     if (client.flush()) this.#lingering.add(client);
     else this.#lingering.end(client, "terminate");
   }
@@ -236,7 +238,7 @@ export class Clients<C extends Client> {
     this.#lingering.unbound();
     for (const client of this.all) {
       if (!this.#die(client, "shutdown")) continue;
-      client.tell(notice);
+      this.#tell(client, notice);
       this.#lingering.add(client, deadlineMs);
     }
     await this.#lingering.empty();
@@ -352,6 +354,10 @@ export class Clients<C extends Client> {
   }
 
   // --- the end
+
+  #tell(client: C, notice: string): void {
+    client.tell(notice + (this.#protocol.lastWords ?? ""));
+  }
 
   #die(client: C, reason: CloseReason): boolean {
     const before: ClientState = client.state;

@@ -150,14 +150,14 @@ export class Relay implements Running, LineProtocol<RelayClient> {
 
   kick(id: number): string | null {
     this.#broadcast.flush();
-    return this.#clients.kick(id, this.#lastWords(NOTICES.kicked));
+    return this.#clients.kick(id, NOTICES.kicked);
   }
 
   async drain(deadlineMs: number): Promise<void> {
     this.#clients.serveAll();
     this.#broadcast.flush();
     for (const stop of this.#jobs) stop();
-    await this.#listener.drain(deadlineMs, this.#lastWords(NOTICES.shutdown));
+    await this.#listener.drain(deadlineMs, NOTICES.shutdown);
   }
 
   // --- one client's life
@@ -170,10 +170,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     const by = this.#config.relay.quarantine_by;
     const left = this.#quarantine.left(ip, port, by, this.#clock.now());
     if (left === 0) return null;
-    return {
-      reason: "quarantined",
-      notice: this.#lastWords(quarantinedNotice(left)),
-    };
+    return { reason: "quarantined", notice: quarantinedNotice(left) };
   }
 
   greet(client: RelayClient): Promise<void> | undefined {
@@ -214,20 +211,20 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   /** Closes a client with a reason and one last line. */
   close(client: RelayClient, reason: CloseReason, notice = ""): void {
     this.#broadcast.flush();
-    this.#clients.close(client, reason, this.#lastWords(notice));
+    this.#clients.close(client, reason, notice);
   }
 
   #closeSlow(client: RelayClient): void {
     this.#log.warning(
       `${client.address} does not take what it is sent: ${client.outbox.bytes} bytes wait; closing it`,
     );
-    this.#clients.closeSlow(client, this.#lastWords(NOTICES.slow));
+    this.#clients.closeSlow(client, NOTICES.slow);
     if (this.#guarded) this.#imposeQuarantine(client);
   }
 
   /** The plain backend says good-bye on every close, as the reference does. */
-  #lastWords(notice: string): string {
-    return this.#guarded ? notice : notice + NOTICES.disconnected;
+  get lastWords(): string {
+    return this.#guarded ? "" : NOTICES.disconnected;
   }
 
   // --- lines
@@ -270,9 +267,8 @@ export class Relay implements Running, LineProtocol<RelayClient> {
 
   #sweepIdle(): void {
     const timeoutMs = this.#config.hyper_parameters.client_timeout_secs * 1000;
-    const notice = this.#lastWords(NOTICES.idle);
     this.#broadcast.flush();
-    this.#clients.closeIdle(timeoutMs, notice, ({ lastMessageAt }) => lastMessageAt);
+    this.#clients.closeIdle(timeoutMs, NOTICES.idle, ({ lastMessageAt }) => lastMessageAt);
   }
 
   #apply(client: RelayClient, command: Command): void {
