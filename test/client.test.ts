@@ -253,8 +253,9 @@ describe("listen", () => {
     const client = start(["listen", ...at(server.port()), "--count", "3"]);
     await until(() => server.clients() === 1);
     const peer = await server.join();
-    peer.send('{"a": [1]}\ntab\there \x1b[31mred\x07\x9b\r\nend\nfour\n');
-    const shown = ['{"a": [1]}', "tab\there \\x1b[31mred\\x07\\x9b", "end"];
+    peer.send('{"a": [1]}\ntab\there \x1b[31mred\x07\x9b\u202e\u2066\u2028\r\nend\nfour\n');
+    const red = "tab\there \\x1b[31mred\\x07\\x9b\\u202e\\u2066\\u2028";
+    const shown = ['{"a": [1]}', red, "end"];
     expect(await client.ends()).toEqual({
       ...WELL,
       out: shown.map((content) => `${peer.address}: ${content}\n`).join(""),
@@ -269,6 +270,20 @@ describe("listen", () => {
     peer.send('{"n": 12345678901234567890}\n\x1b[31m "é"\n');
     const lines = [await other.next(), await other.next()];
     expect(await client.ends()).toEqual({ ...WELL, out: `${lines.join("\n")}\n` });
+  });
+
+  test("--json in a terminal commands nothing, not even for a false relay", async () => {
+    const lines = ['{"content":"\u202e\u009b\u2028"}', "\x1b[31m\u202e"];
+    const port = await bare((socket) => socket.end(`${lines.join("\n")}\n`));
+    let shown = "";
+    const decoder = new TextDecoder();
+    const child = Bun.spawn([process.execPath, program, "listen", "--json", "--port", `${port}`], {
+      cwd: folderWith(),
+      terminal: { cols: 200, data: (_, bytes) => (shown += decoder.decode(bytes)) },
+    });
+    endings.push(() => child.kill("SIGKILL"));
+    await child.exited;
+    expect(shown).toContain('\n{"content":"\\u202e\\u009b\\u2028"}\r\n\\x1b[31m\\u202e\r\n');
   });
 
   test.each(["SIGINT", "SIGTERM"] as const)("ends with %s, well", async (signal) => {

@@ -458,7 +458,7 @@ describe("at a terminal", () => {
     const { at, ask } = await served();
     await ask({
       action: "MSET",
-      values: { a: { b: [1, "\x1b[31m\u009b"] }, t: "x\n\x1b[31m\u009b" },
+      values: { a: { b: [1, "\x1b[31m\u009b\u202e"] }, t: "x\n\x1b[31m\u009b\u202e\u2028" },
     });
     const told = async (...args: string[]) => {
       const { child, shown } = atTerminal([...args, ...at]);
@@ -466,12 +466,12 @@ describe("at a terminal", () => {
       return [shown(), code];
     };
     expect(await told("get", "a")).toEqual([
-      '{\n  "b": [\n    1,\n    "\\u001b[31m\\u009b"\n  ]\n}\n',
+      '{\n  "b": [\n    1,\n    "\\u001b[31m\\u009b\\u202e"\n  ]\n}\n',
       0,
     ]);
-    expect(await told("get", "t", "--text")).toEqual(["x\n\\x1b[31m\\x9b\n", 0]);
+    expect(await told("get", "t", "--text")).toEqual(["x\n\\x1b[31m\\x9b\\u202e\\u2028\n", 0]);
     expect(await told("keys", "--values")).toEqual([
-      'a\t{"b":[1,"\\u001b[31m\\u009b"]}\nt\t"x\\n\\u001b[31m\\u009b"\n',
+      'a\t{"b":[1,"\\u001b[31m\\u009b\\u202e"]}\nt\t"x\\n\\u001b[31m\\u009b\\u202e\\u2028"\n',
       0,
     ]);
     expect(await told("set", "n", "1")).toEqual(["OK\n", 0]);

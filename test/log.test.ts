@@ -170,8 +170,10 @@ describe("records on the console", () => {
 });
 
 test("a client's text can neither drive the terminal nor forge a line", async () => {
-  const nasty = "\x1b[2J\x9b31m\x07\r\n2026 ERROR forged\t\x7f\0é";
-  const safe = "\\x1b[2J\\x9b31m\\x07\\x0d\\n2026 ERROR forged\t\\x7f\\x00é";
+  const nasty =
+    "\x1b[2J\x9b31m\x07\r\n2026 ERROR forged\t\x7f\0é \u202e\u2066\u2028\u2029\u200f\u061c";
+  const safe =
+    "\\x1b[2J\\x9b31m\\x07\\x0d\\n2026 ERROR forged\t\\x7f\\x00é \\u202e\\u2066\\u2028\\u2029\\u200f\\u061c";
   const text = open({ enable_file_log: true, log_format: "%(message)s" });
   text.log.error(nasty);
   await text.log.close();
@@ -182,7 +184,7 @@ test("a client's text can neither drive the terminal nor forge a line", async ()
   json.log.error(nasty);
   await json.log.close();
   // oxlint-disable-next-line no-control-regex
-  expect(read(json.path)).not.toMatch(/[\0-\x09\x0b-\x1f\x7f-\x9f]/);
+  expect(read(json.path)).not.toMatch(/[\0-\x09\x0b-\x1f\x7f-\x9f\u061c\u200f\u2028-\u202e\u2066]/);
   expect(JSON.parse(read(json.path)).message).toBe(nasty);
 });
 

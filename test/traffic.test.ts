@@ -27,8 +27,10 @@ async function trafficLine(content: string, keys: Keys = null): Promise<string> 
 }
 
 test("a client's text can neither drive the terminal nor forge a line", async () => {
-  const nasty = "\x1b[2J\x9b31m\x07\r\n2026 ERROR forged\t\x7f\0é";
-  const safe = "\\x1b[2J\\x9b31m\\x07\\x0d\\n2026 ERROR forged\t\\x7f\\x00é";
+  const nasty =
+    "\x1b[2J\x9b31m\x07\r\n2026 ERROR forged\t\x7f\0é \u202e\u2066\u2028\u2029\u200f\u061c";
+  const safe =
+    "\\x1b[2J\\x9b31m\\x07\\x0d\\n2026 ERROR forged\t\\x7f\\x00é \\u202e\\u2066\\u2028\\u2029\\u200f\\u061c";
   const text = traffics(null, { enable_file_log: true, log_format: "%(message)s" });
   text.traffic.add("a", nasty);
   await text.log.close();
@@ -37,17 +39,17 @@ test("a client's text can neither drive the terminal nor forge a line", async ()
 
   const json = traffics(null, { enable_file_log: true, enable_json_log: true });
   json.traffic.add("a", nasty);
-  json.traffic.add("a", '{"a":\r\n"\x9b\x7f"}');
+  json.traffic.add("a", '{"a":\r\n"\x9b\x7f\u2028\u202e"}');
   await json.log.close();
   // oxlint-disable-next-line no-control-regex
-  expect(read(json.path)).not.toMatch(/[\0-\x09\x0b-\x1f\x7f-\x9f]/);
+  expect(read(json.path)).not.toMatch(/[\0-\x09\x0b-\x1f\x7f-\x9f\u061c\u200f\u2028-\u202e\u2066]/);
   const messages = read(json.path)
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line).message);
   expect(messages).toEqual([
     { remote_addr: "a", content: nasty },
-    { remote_addr: "a", content: { a: "\x9b\x7f" } },
+    { remote_addr: "a", content: { a: "\x9b\x7f\u2028\u202e" } },
   ]);
 });
 

@@ -97,6 +97,12 @@ describe("the tables of the store", () => {
     expect((await table(server, "namespaces"))["rows"]).toEqual([["deep", 2]]);
   });
 
+  test("names that would turn a page around are escaped", async () => {
+    const server = await served();
+    await ask(await server.join(), fill({ "a\u202eb": 1 }));
+    expect((await table(server, "namespaces"))["rows"]).toEqual([["a\\u202eb", 1]]);
+  });
+
   test("channels: the most subscribers first, then the most messages, patterns beside them", async () => {
     const server = await served();
     const [a, b] = [await server.join(), await server.join()];

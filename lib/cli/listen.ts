@@ -1,4 +1,4 @@
-import { printable } from "../host/content.ts";
+import { oneLine, printable } from "../host/content.ts";
 import { onSignals } from "../host/lifecycle.ts";
 import { type LineSink, LineSplitter } from "../net/lines.ts";
 import { type Command } from "./command.ts";
@@ -103,9 +103,10 @@ class Printer implements LineSink {
   }
 
   #shown(line: string): string {
-    if (this.#json) return line;
+    if (this.#json && !process.stdout.isTTY) return line;
     try {
       const { remote_addr: address, content } = JSON.parse(line);
+      if (this.#json) return oneLine(line);
       if (typeof content === "string") return `${printable(`${address}`)}: ${printable(content)}`;
     } catch {}
     return printable(line);

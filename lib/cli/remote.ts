@@ -2,6 +2,7 @@ import { TOKEN_VARIABLE } from "../config/sections/web.ts";
 import { reachedAt } from "../config/loopback.ts";
 import { load, type Loaded, problemText } from "../config/load.ts";
 import { type Config, settings } from "../config/table.ts";
+import { parsePrintable, printable } from "../host/content.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
 import { readPem } from "../net/tls.ts";
@@ -101,7 +102,7 @@ export class Remote {
     const answer = await this.ask(path, AbortSignal.timeout(PATIENCE_MS), method);
     await this.refuse(answer);
     try {
-      return (await answer.json()) as T;
+      return parsePrintable(await answer.text()) as T;
     } catch {
       throw new StartError(`${this.address} does not answer as a Summoner server`);
     }
@@ -119,7 +120,7 @@ export class Remote {
   async refuse(answer: Response): Promise<void> {
     if (answer.ok || answer.headers.get("content-type")?.startsWith("application/json")) return;
     const token = answer.status === 401 ? `; set ${TOKEN_VARIABLE} or ${SERVICE}.token_file` : "";
-    const said = (await answer.text()).trim().split("\n")[0];
+    const said = printable((await answer.text()).trim().split("\n")[0] ?? "");
     throw new StartError(`${this.address} answers ${answer.status}: ${said}${token}`);
   }
 }

@@ -1,6 +1,7 @@
 import { createConsola } from "consola/core";
+import { printable } from "../host/content.ts";
 
-/** One line for a person, on standard error; out of the way of what a command prints. */
+/** Says something to a person, on standard error; out of the way of what a command prints. */
 export const say = createConsola({
   level: 3,
   throttle: 0,
@@ -8,7 +9,8 @@ export const say = createConsola({
     {
       log: ({ type, args }) => {
         const mark = type === "error" ? "error: " : type === "warn" ? "warning: " : "";
-        process.stderr.write(`${mark}${args.join(" ")}\n`);
+        const lines = args.join(" ").split("\n").map(printable);
+        process.stderr.write(`${mark}${lines.join("\n")}\n`);
       },
     },
   ],

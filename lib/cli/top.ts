@@ -1,4 +1,5 @@
 import { systemClock } from "../host/clock.ts";
+import { parsePrintable } from "../host/content.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import type { Declared } from "../host/stats.ts";
 import type { ConnzPage, ClientRow } from "../services/web/connz.ts";
@@ -359,8 +360,8 @@ async function* events(
     text = whole.pop() as string;
     for (const one of whole) {
       const event = /^event: (.*)$/m.exec(one)?.[1];
-      const data = /^data: (.*)$/m.exec(one)?.[1];
-      if (event && data) yield { event, data: JSON.parse(data) as unknown };
+      const data = /^data: ([^\n]*)/m.exec(one)?.[1];
+      if (event && data) yield { event, data: parsePrintable(data) };
     }
   }
 }

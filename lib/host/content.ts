@@ -1,30 +1,43 @@
 /** Text of clients, made safe for a log and a terminal. */
 
-// oxlint-disable-next-line no-control-regex
-const CONTROLS = /[\x00-\x08\x0a-\x1f\x7f-\x9f]/g;
+/**
+ * What neither a terminal nor a log may get raw, besides the controls below
+ * U+0020: DEL and C1 command terminals, U+2028 and U+2029 end a line for some
+ * readers, and the rest changes the order in which the text around it is shown.
+ */
+const UNSAFE = "\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069";
+const IN_TEXT = new RegExp(`[\\x00-\\x08\\x0a-\\x1f${UNSAFE}]`, "g");
+const IN_JSON = new RegExp(`[\\r\\n${UNSAFE}]`, "g");
 
-/** Escapes control characters: on a terminal they would be commands, and newlines would forge lines. */
+/** Text on one line, as a log and a terminal may show it: controls are escaped, as `\x1b`, and what turns text around. */
 export function printable(text: string): string {
-  return text.replace(CONTROLS, (character) =>
-    character === "\n" ? "\\n" : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
+  return text.replace(IN_TEXT, (character) => {
+    if (character === "\n") return "\\n";
+    const code = hex(character);
+    return code.length > 2 ? unicode(code) : `\\x${code}`;
+  });
 }
 
-/** JSON text on one line, without the control characters that JSON allows bare. */
+/** JSON text on one line, with the same escaped as JSON does it. */
 export function oneLine(json: string): string {
-  // oxlint-disable-next-line no-control-regex
-  return json.replace(/[\r\n\x7f-\x9f]/g, (character) =>
-    character < " " ? " " : `\\u00${character.charCodeAt(0).toString(16)}`,
-  );
+  return json.replace(IN_JSON, (character) => (character < " " ? " " : unicode(hex(character))));
+}
+
+function hex(character: string): string {
+  return character.charCodeAt(0).toString(16).padStart(2, "0");
+}
+
+function unicode(code: string): string {
+  return `\\u${code.padStart(4, "0")}`;
 }
 
 /** Text of a client as JSON: itself when it is JSON, so that integers of any size survive. */
 export function contentAsJson(content: string): string {
   try {
     JSON.parse(content);
-    return oneLine(content);
+    return content;
   } catch {
-    return oneLine(JSON.stringify(content));
+    return JSON.stringify(content);
   }
 }
 
@@ -41,4 +54,13 @@ export function endOfString(text: string, quote: number): number {
     at += code === BACKSLASH ? 2 : 1;
   }
   return text.length;
+}
+
+/** JSON that came from elsewhere, with every text in it made printable, the keys too. @throws SyntaxError */
+export function parsePrintable(json: string): unknown {
+  return JSON.parse(json, (_key, value: unknown) => {
+    if (typeof value === "string") return printable(value);
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, one]) => [printable(key), one]));
+  });
 }

@@ -1,3 +1,4 @@
+import { printable } from "./content.ts";
 import type { Table } from "./service.ts";
 
 /** Rows of a table. */
@@ -39,6 +40,6 @@ function bySize(a: Sized, b: Sized): number {
 }
 
 function clipped(name: string): string {
-  if (name.length <= NAME_LENGTH) return name;
-  return `${name.slice(0, NAME_LENGTH).toWellFormed()}…`;
+  if (name.length <= NAME_LENGTH) return printable(name);
+  return `${printable(name.slice(0, NAME_LENGTH)).toWellFormed()}…`;
 }

@@ -112,13 +112,13 @@ export class Log {
   /**
    * Logs one of many lines a second, at level INFO. It is no event, and the
    * console shows only a few of them a second. Each text is made only if it is needed.
-   * @param text has no control characters
    * @param json JSON text, which a file of JSON lines gets; the text as JSON when not given
    */
   record(text: () => string, json = () => JSON.stringify(text())): void {
     if (!this.takesRecords) return;
-    this.#file.gather(text, json);
-    if (this.#console.takesRecord()) this.#console.record(text());
+    const shown = () => printable(text());
+    this.#file.gather(shown, () => oneLine(json()));
+    if (this.#console.takesRecord()) this.#console.record(shown());
   }
 
   /**

@@ -1,4 +1,4 @@
-import { contentAsJson, endOfString, printable } from "../../host/content.ts";
+import { contentAsJson, endOfString } from "../../host/content.ts";
 import type { Log } from "../../host/log.ts";
 
 /** What of the relayed lines is logged. */
@@ -27,7 +27,7 @@ export class Traffic {
     this.#log.record(
       () => {
         const kept = prune(content, keys);
-        return kept ? `${address} ${printable(kept)}` : address;
+        return kept ? `${address} ${kept}` : address;
       },
       () => {
         const kept = prune(content, keys);
