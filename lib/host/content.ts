@@ -9,26 +9,30 @@ const UNSAFE = "\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069";
 const IN_TEXT = new RegExp(`[\\x00-\\x08\\x0a-\\x1f${UNSAFE}]`, "g");
 const IN_JSON = new RegExp(`[\\r\\n${UNSAFE}]`, "g");
 
+/** What stands for each of them. */
+const ESCAPED = new Map<string, string>();
+
 /** Text on one line, as a log and a terminal may show it: controls are escaped, as `\x1b`, and what turns text around. */
 export function printable(text: string): string {
   return text.replace(IN_TEXT, (character) => {
     if (character === "\n") return "\\n";
-    const code = hex(character);
-    return code.length > 2 ? unicode(code) : `\\x${code}`;
+    return character < "\u0100" ? `\\x${unicode(character).slice(4)}` : unicode(character);
   });
 }
 
 /** JSON text on one line, with the same escaped as JSON does it. */
 export function oneLine(json: string): string {
-  return json.replace(IN_JSON, (character) => (character < " " ? " " : unicode(hex(character))));
+  return json.replace(IN_JSON, (character) => (character < " " ? " " : unicode(character)));
 }
 
-function hex(character: string): string {
-  return character.charCodeAt(0).toString(16).padStart(2, "0");
-}
-
-function unicode(code: string): string {
-  return `\\u${code.padStart(4, "0")}`;
+/** `\u202e` for the character. */
+function unicode(character: string): string {
+  let escaped = ESCAPED.get(character);
+  if (escaped === undefined) {
+    escaped = `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+    ESCAPED.set(character, escaped);
+  }
+  return escaped;
 }
 
 /** Text of a client as JSON: itself when it is JSON, so that integers of any size survive. */
