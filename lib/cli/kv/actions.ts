@@ -1,4 +1,4 @@
-import { contentAsJson } from "../../host/content.ts";
+import { contentAsJson, oneLine } from "../../host/content.ts";
 import type { Arguments } from "../command.ts";
 import { Refused, request, type StoreConnection } from "./connection.ts";
 import { jsonShown, print, textShown, toTerminal, valueShown } from "./output.ts";
@@ -28,7 +28,7 @@ export function numberOf(flags: Arguments["flags"], name: string): number | unde
 /** Prints a value. */
 export async function get({ connection, words: [key], flags, at }: Call): Promise<number> {
   const [or] = flags.get("or") ?? [];
-  const otherwise = or === undefined ? {} : { default: contentAsJson(or) };
+  const otherwise = or === undefined ? {} : { default: oneLine(contentAsJson(or)) };
   const value = await connection.ask(
     { action: "GET", key, ...at, meta: flags.has("meta") },
     otherwise,
