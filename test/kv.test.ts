@@ -152,7 +152,7 @@ describe("get", () => {
     const { kv, ask } = await served();
     await ask({ action: "SET", key: "a", value: null });
     expect(await kv(["get", "b"])).toEqual(NOT_FOUND);
-    expect(await kv(["get", "b", "--or", '{"x": 1}'])).toEqual(well('{"x":1}\n'));
+    expect(await kv(["get", "b", "--or", '{"x":\n1}'])).toEqual(well('{"x":1}\n'));
     expect(await kv(["get", "b", "--or", "Ann"])).toEqual(well('"Ann"\n'));
     expect(await kv(["get", "a", "--or", "Ann"])).toEqual(well("null\n"));
   });
