@@ -379,10 +379,10 @@ describe("the file", () => {
 });
 
 describe("standard output", () => {
-  const program = (body: string) => `
+  const program = (body: string, format = "") => `
     import { Log } from ${JSON.stringify(join(import.meta.dir, "../lib/host/log.ts"))};
     import { systemClock } from ${JSON.stringify(join(import.meta.dir, "../lib/host/clock.ts"))};
-    const log = new Log("n", { log_level: "INFO", enable_console_log: true, console_log_format: "", enable_file_log: false,
+    const log = new Log("n", { log_level: "INFO", enable_console_log: true, console_log_format: ${JSON.stringify(format)}, enable_file_log: false,
       enable_json_log: false, log_file_path: "", log_format: "", max_file_size: 1, backup_count: 0, date_format: "", log_keys: null }, systemClock);
     ${body}`;
 
@@ -434,22 +434,25 @@ describe("standard output", () => {
   test.skipIf(process.platform === "win32")(
     "has colours on a terminal unless NO_COLOR is set",
     async () => {
-      const shown = async (env: Record<string, string>): Promise<string> => {
+      const body = `log.error("e"); await log.close();`;
+      const shown = async (env: Record<string, string>, format = ""): Promise<string> => {
         let text = "";
-        const child = Bun.spawn(
-          [process.execPath, "-e", program(`log.error("e"); await log.close();`)],
-          {
-            env: { PATH: process.env["PATH"]!, ...env },
-            terminal: {
-              data: (_terminal, bytes) => void (text += Buffer.from(bytes).toString()),
-            },
+        const child = Bun.spawn([process.execPath, "-e", program(body, format)], {
+          env: { PATH: process.env["PATH"]!, ...env },
+          terminal: {
+            data: (_terminal, bytes) => void (text += Buffer.from(bytes).toString()),
           },
-        );
+        });
         await child.exited;
         return text;
       };
       expect(await shown({})).toContain("\x1b[31mERROR   \x1b[0m e");
       expect(await shown({ NO_COLOR: "1" })).toContain(" ERROR    e");
+      const own = "\x1b[1;32m%(message)s\x1b[0m!";
+      expect(await shown({}, own)).toContain("\x1b[1;32me\x1b[0m!");
+      expect(await shown({ NO_COLOR: "1" }, own)).toBe("e!\r\n");
+      const piped = Bun.spawn([process.execPath, "-e", program(body, own)], { stdout: "pipe" });
+      expect(await new Response(piped.stdout).text()).toBe("e!\n");
     },
   );
 });

@@ -70,10 +70,8 @@ export class LogConsole {
 
   configure({ enable_console_log, console_log_format }: Config["logger"]): void {
     this.#enabled = enable_console_log;
-    this.#format =
-      console_log_format === ""
-        ? prettyFormat(this.#colours)
-        : compileFormat(console_log_format, this.#name);
+    const format = this.#colours ? console_log_format : Bun.stripANSI(console_log_format);
+    this.#format = format === "" ? prettyFormat(this.#colours) : compileFormat(format, this.#name);
   }
 
   event(level: Level, text: string): void {

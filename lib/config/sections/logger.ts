@@ -26,7 +26,7 @@ export const logger = section(
     ),
     console_log_format: text(
       "",
-      "Format of a console line in the style of printf; ANSI colours are allowed. Empty means the built-in one.",
+      "Format of a console line in the style of printf; ANSI colours are allowed, and left out where there is no terminal or NO_COLOR is set. Empty means the built-in one.",
       lineFormat,
     ),
     enable_file_log: flag(false, "Log to a rotating file.", live),
