@@ -396,12 +396,4 @@ describe("who may read", () => {
     const headers = { authorization: "Bearer sixteen-letters!" };
     expect((await server.post("/admin/lift", {}, headers)).status).toBe(400);
   });
-
-  test("[access] holds here too", async () => {
-    const server = await served({ web: { access: { deny: ["127.0.0.1"] } } });
-    expect((await server.get("/healthz")).status).toBe(403);
-    expect(server.stats("web")["denied"]).toBe(1);
-    server.reload({ web: { access: { deny: ["10.0.0.0/8"] } } });
-    expect((await server.get("/healthz")).status).toBe(200);
-  });
 });

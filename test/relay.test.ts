@@ -132,18 +132,6 @@ test("when everybody talks, each gets all lines of the others and each sender's 
 });
 
 describe("the end of a connection", () => {
-  test("a stop tells every client and closes it", async () => {
-    server = await boot();
-    const peers = [await server.join(), await server.join()];
-    const stopped = server.stop();
-    for (const peer of peers) {
-      expect(await peer.next()).toBe("Warning: Server is shutting down.");
-      expect(await peer.closed).toBe("end");
-    }
-    await stopped;
-    expect(server.stats()).toMatchObject({ clients: 0, closed_shutdown: 2 });
-  });
-
   describe("in the plain backend ends with a good-bye, whatever it is for", () => {
     const GOODBYE = "Warning: Server disconnected.";
     const plain = async (overrides: object = {}) => {
@@ -227,18 +215,6 @@ describe("the end of a connection", () => {
       expect(stat("closed_bug")).toBe(0);
       expect(server.printed()).not.toContain("ERROR");
     });
-  });
-
-  test("a kick closes just that client", async () => {
-    server = await boot();
-    const [a, b] = [await server.join(), await server.join()];
-    const [first] = server.clients();
-    server.running().kick(first?.id as number);
-    expect(await a.next()).toBe("Warning: You have been disconnected by an operator.");
-    await a.closed;
-    expect(server.running().kick(first?.id as number)).toBeNull();
-    expect(server.stats()).toMatchObject({ clients: 1, closed_kicked: 1 });
-    expect(b.isClosed).toBe(false);
   });
 
   test("a reset amid a line harms nobody, and the piece is not sent", async () => {

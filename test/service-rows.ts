@@ -26,6 +26,9 @@ export interface CallOptions {
   readonly tls?: boolean;
 }
 
+/** Why a client is turned away or closed. */
+export type Why = "limit" | "perAddress" | "denied" | "kicked" | "shutdown" | "handshake";
+
 /** How the behaviour suite speaks to one service. */
 export interface Row {
   /** The table that has the service; not given for a service of the program. */
@@ -33,9 +36,9 @@ export interface Row {
   /** Connects and asks to be a client for long. */
   call(port: number, options?: CallOptions): Promise<Caller>;
   /** What a client is told last, as far as it shows on the wire. */
-  readonly notices: Readonly<
-    Record<"limit" | "perAddress" | "denied" | "kicked" | "shutdown", string>
-  >;
+  readonly notices: Readonly<Record<Exclude<Why, "handshake">, string>>;
+  /** The numbers of `stats()` that count those who are turned away or closed. */
+  readonly counts: Readonly<Partial<Record<Why, string>>>;
   /** Whoever is a client stays one when a reload denies its address. */
   readonly keepsDenied?: boolean;
 }
@@ -91,10 +94,21 @@ const UPGRADE = [
   "\r\n",
 ].join("\r\n");
 
+/** What services count whose clients are `Clients` of net. */
+const CLOSES = {
+  limit: "closed_limit",
+  perAddress: "closed_limit",
+  denied: "closed_denied",
+  kicked: "closed_kicked",
+  shutdown: "closed_shutdown",
+  handshake: "closed_handshake",
+};
+
 /** How each service is spoken to, by its name: those of the program, and test services that bring their table. */
 export const ROWS: Readonly<Record<string, Row>> = {
   relay: {
     call: saying(""),
+    counts: CLOSES,
     notices: {
       ...TURNED_AWAY,
       kicked: "Warning: You have been disconnected by an operator.\n",
@@ -103,6 +117,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   },
   store: {
     call: saying(""),
+    counts: CLOSES,
     notices: {
       limit: line("limit", "the server has too many clients; try again later"),
       perAddress: line("limit", "there are too many clients from your address"),
@@ -113,6 +128,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   },
   web: {
     call: saying(STREAM),
+    counts: { limit: "limited", perAddress: "limited", denied: "denied" },
     notices: {
       limit: "\r\n\r\nThe server has too many clients. Please try again later.\n",
       perAddress: "\r\n\r\nThere are too many clients from your address.\n",
@@ -126,6 +142,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   frames: {
     table: { services: { frames }, settings: { ...settings, frames: framesSection } },
     call: saying(""),
+    counts: CLOSES,
     notices: {
       // A frame has no newline after it.
       limit: TURNED_AWAY.limit.trimEnd(),
@@ -141,6 +158,8 @@ export const ROWS: Readonly<Record<string, Row>> = {
       settings: { ...settings, messages: messagesSection },
     },
     call: saying(UPGRADE),
+    // A handshake that fails is Bun's own affair.
+    counts: { ...CLOSES, handshake: "" },
     notices: {
       ...TURNED_AWAY,
       kicked: "Warning: You have been disconnected.",

@@ -6,7 +6,7 @@ import { services } from "../index.ts";
 import { settings } from "../lib/config/table.ts";
 import { CLOSE_REASONS } from "../lib/net/client.ts";
 import { boot, type Booted, dial, openssl, selfSigned, turn, until } from "./kit.ts";
-import { type Caller, type CallOptions, ROWS, type Row } from "./service-rows.ts";
+import { type Caller, type CallOptions, ROWS, type Row, type Why } from "./service-rows.ts";
 
 /** The program, with the services that the rows bring. */
 const table = {
@@ -62,10 +62,19 @@ describe.each(names)("%s", (name) => {
 
   /** Calls and expects to be told why not. */
   async function isRefused(why: keyof Row["notices"], options?: CallOptions): Promise<Caller> {
+    const before = counted(why);
     const caller = await call(name, options);
     expect(caller.heard()).toEndWith(row.notices[why]);
     expect([isIn(name, caller), caller.isClosed()]).toEqual([false, true]);
+    expectCounted(why, before + 1);
     return caller;
+  }
+
+  const counted = (why: Why) => server.stats()[row.counts[why] ?? ""] ?? 0;
+
+  /** Expects that so many were turned away or closed, where the service counts them. */
+  function expectCounted(why: Why, count: number): void {
+    if (row.counts[why]) expect([why, counted(why)]).toEqual([why, count]);
   }
 
   /** Lets a second of the clock go by, and answers what the log has said of those who were turned away. */
@@ -89,8 +98,7 @@ describe.each(names)("%s", (name) => {
   test("serves as many clients as max_clients, turns away one more, and takes another when one has left", async () => {
     await start({ max_clients: 2 });
     const [first] = [await enters(), await enters()];
-    const refused = await isRefused("limit");
-    expect(toldOf()).toEqual([`${refused.address}: ${CLOSE_REASONS.limit}`]);
+    await isRefused("limit");
     first.end();
     await until(() => !isIn(name, first));
     await enters();
@@ -110,6 +118,16 @@ describe.each(names)("%s", (name) => {
     await isRefused("perAddress", { from });
   });
 
+  test("logs those whom it turns away, all of a second in one line", async () => {
+    await start({ max_clients: 1 });
+    await enters();
+    const alone = await isRefused("limit");
+    expect(toldOf()).toEqual([`${alone.address}: ${CLOSE_REASONS.limit}`]);
+    for (let i = 0; i < 19; i++) await isRefused("limit");
+    const { address } = await isRefused("limit");
+    expect(toldOf().slice(1)).toEqual([`20 clients, the last ${address}: ${CLOSE_REASONS.limit}`]);
+  });
+
   test("lets nobody in from an address that access denies", async () => {
     await start({ access: { deny: ["127.0.0.2"] } });
     await enters({ from: "127.0.0.3" });
@@ -125,6 +143,7 @@ describe.each(names)("%s", (name) => {
     await until(goes.isClosed);
     expect(goes.heard()).toContain(row.notices.kicked);
     expect(await server.running().kick(id)).toBeNull();
+    expectCounted("kicked", 1);
     expect([isIn(name, stays), stays.isClosed()]).toEqual([true, false]);
   });
 
@@ -144,6 +163,7 @@ describe.each(names)("%s", (name) => {
     }
     await drained;
     expect(server.clients()).toEqual([]);
+    expectCounted("shutdown", 2);
   });
 
   test("takes other limits with a reload", async () => {
@@ -164,6 +184,7 @@ describe.each(names)("%s", (name) => {
     if (!row.keepsDenied) {
       await until(bad.isClosed);
       expect(bad.heard()).toContain(row.notices.denied.trimEnd());
+      expectCounted("denied", 1);
     }
     await isRefused("denied", { from: "127.0.0.2" });
     expect([isIn(name, good), good.isClosed()]).toEqual([true, false]);
@@ -212,6 +233,7 @@ describe.each(names)("%s", (name) => {
       const plain = await dial(server.port());
       plain.send("GET / HTTP/1.0\r\n\r\n");
       await plain.closed;
+      expectCounted("handshake", 1);
       expect(server.clients()).toHaveLength(1);
     });
 
@@ -228,6 +250,9 @@ describe.each(names)("%s", (name) => {
       const broken = join(folder, "broken.pem");
       writeFileSync(broken, "nonsense");
       expect(reload({ tls: { ...two, cert: broken } })).toHaveLength(1);
+      expect(reload({ tls: { ...two, key: one.key } })).toHaveLength(1);
+      const [missing] = reload({ tls: { ...two, cert: join(folder, "none") } });
+      expect(missing).toContain(`${name}.tls.cert: cannot read `);
       expect((await enters({ tls })).certificate).toBe("one");
     });
 

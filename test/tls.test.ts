@@ -151,26 +151,4 @@ describe.skipIf(!openssl)("with TLS", () => {
     await until(() => agent.text() !== "");
     expect(JSON.parse(agent.text()).content).toBe("in");
   });
-
-  test("a reload changes the certificate for newcomers and keeps those who are in", async () => {
-    server = await boot("relay", { tls });
-    const before = await joined(1);
-    expect(server.reload({ tls: { cert: at("two.crt"), key: at("two.key") } })).toEqual([]);
-    const after = await joined(2);
-    expect(before.socket.getPeerCertificate().subject.CN).toBe("one");
-    expect(after.socket.getPeerCertificate().subject.CN).toBe("two");
-    before.socket.write("still here\n");
-    await until(() => after.text() !== "");
-    expect(JSON.parse(after.text()).content).toBe("still here");
-  });
-
-  test("a reload with files that do not work keeps the old ones", async () => {
-    server = await boot("relay", { tls });
-    const mixed = { cert: at("two.crt"), key: at("one.key") };
-    expect(server.reload({ tls: mixed })).toHaveLength(1);
-    const missing = { cert: at("none.crt"), key: at("one.key") };
-    expect(server.reload({ tls: missing })[0]).toContain("tls.cert: cannot read");
-    const client = await joined(1);
-    expect(client.socket.getPeerCertificate().subject.CN).toBe("one");
-  });
 });

@@ -414,15 +414,6 @@ describe("limits of clients", () => {
     await until(() => streams() === 0);
     expect(await ask("/connz", "127.0.0.2")).toStartWith("HTTP/1.1 200");
   });
-
-  test("and whoever is denied is told of in the log, once a second", async () => {
-    const server = await served({ web: { access: { deny: ["127.0.0.1"] } } });
-    for (let i = 0; i < 5; i++) expect((await server.get("/")).status).toBe(403);
-    server.clock.advance(1000);
-    expect(server.printed()).toMatch(
-      /web: turned away 5 clients, the last 127\.0\.0\.1:\d+: its address may not connect\n$/,
-    );
-  });
 });
 
 describe.skipIf(!openssl)("HTTPS", () => {

@@ -307,7 +307,9 @@ export class HttpServer {
 
   #turnAway(refused: Refused, { ip, port }: Origin): Response {
     this.counts[refused.reason === "denied" ? "denied" : "limited"]++;
-    this.#admission.turnedAway(refused.reason, addressText(ip, port));
+    // Where the door makes WebSockets, their clients count who is turned away.
+    const door = this.#webSockets?.clients ?? this.#admission;
+    door.turnedAway(refused.reason, addressText(ip, port));
     return refusal(refused);
   }
 
