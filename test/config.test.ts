@@ -382,6 +382,10 @@ describe("nearest", () => {
     expect(nearest("abcdef", ["abcdxy"])).toBe("abcdxy");
     expect(nearest("abcdef", ["abcxyz"])).toBeUndefined();
     expect(nearest("x", [])).toBeUndefined();
+    expect(nearest("a", ["ca"])).toBeUndefined();
+    expect(nearest("ab", ["cb"])).toBeUndefined();
+    expect(nearest("CA", ["ca"])).toBe("ca");
+    expect(nearest("kye", ["key"])).toBe("key");
   });
 });
 

@@ -22,7 +22,7 @@ function edits(a: string, b: string): number {
   return last[b.length] as number;
 }
 
-/** The word a person most likely meant, or undefined when none is near (more than about a third of its letters differ). */
+/** The word a person most likely meant, or undefined when none is near: more than a third of the letters differ. */
 export function nearest(found: string, words: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Infinity;
@@ -31,5 +31,5 @@ export function nearest(found: string, words: Iterable<string>): string | undefi
     if (distance < least) [best, least] = [word, distance];
   }
   const longest = Math.max(found.length, best?.length ?? 0);
-  return least <= Math.max(1, Math.floor(longest / 3)) ? best : undefined;
+  return least <= longest / 3 ? best : undefined;
 }

@@ -137,13 +137,16 @@ class Reader {
   readonly where = new Map<string, string>();
   readonly fromReference = new Set<string>();
   readonly #given = new Map<string, unknown>();
-  /** Full path by last word, for a key that stands in the wrong table. */
+  /** Full path by last word, for a key that stands in the wrong table; of several the one that is least deep. */
   readonly #paths = new Map<string, string>();
 
   constructor(entries: Entries) {
     for (const [path, option] of optionPaths(entries)) {
       const names = [path.slice(path.lastIndexOf(".") + 1), ...(option.aliases ?? [])];
-      for (const name of names) if (!this.#paths.has(name)) this.#paths.set(name, path);
+      for (const name of names) {
+        const other = this.#paths.get(name);
+        if (other === undefined || depth(path) < depth(other)) this.#paths.set(name, path);
+      }
     }
   }
 
@@ -216,6 +219,10 @@ class Reader {
     const elsewhere = word === undefined ? undefined : this.#paths.get(word);
     return elsewhere === undefined ? "" : `; did you mean ${elsewhere}?`;
   }
+}
+
+function depth(path: string): number {
+  return path.split(".").length;
 }
 
 function lookUp(
