@@ -17,10 +17,12 @@ function open() {
     close: { args: ["int"], returns: "int" },
     dup: { args: ["int"], returns: "int" },
     flock: { args: ["int", "int"], returns: "int" },
+    getpeername: { args: ["int", "ptr", "ptr"], returns: "int" },
     getsockname: { args: ["int", "ptr", "ptr"], returns: "int" },
     getsockopt: { args: ["int", "int", "int", "ptr", "ptr"], returns: "int" },
     sendto: { args: ["int", "ptr", "u64", "int", "ptr", "u32"], returns: "i64" },
     setsockopt: { args: ["int", "int", "int", "ptr", "u32"], returns: "int" },
+    shutdown: { args: ["int", "int"], returns: "int" },
     socket: { args: ["int", "int", "int"], returns: "int" },
   }).symbols;
 }

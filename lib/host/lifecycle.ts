@@ -1,7 +1,9 @@
+import { placeOf } from "../config/place.ts";
 import { isEnabled } from "../config/services.ts";
 import type { Config } from "../config/table.ts";
 import type { Clock } from "./clock.ts";
 import { messageOf, StartError } from "./errors.ts";
+import { type Door, FileShares } from "./file-shares.ts";
 import { Log } from "./log.ts";
 import { type Host, openedBy, type Operator, type Running, type Service } from "./service.ts";
 
@@ -18,6 +20,11 @@ function openLog(...given: ConstructorParameters<typeof Log>): Log {
   }
 }
 
+function doorOf(config: object, name: string): Door {
+  const { limits, prefix } = placeOf(config as Config, name);
+  return { name, maxClients: limits.clients, isMain: prefix === "" };
+}
+
 /** All services that run, as one: they start together or not at all. */
 export class Program<C extends object> {
   readonly running = new Map<string, Running>();
@@ -26,16 +33,21 @@ export class Program<C extends object> {
   readonly #host: Host<C>;
   #draining = false;
   #config!: C;
+  #files = new FileShares([]);
 
   constructor(clock: Clock, log: Log, operator: Operator) {
     this.#clock = clock;
     const isDraining = () => this.#draining;
+    const filesNow = () => this.#files;
     let lastId = 0;
     this.#host = {
       clock,
       log,
       operator,
       nextId: () => ++lastId,
+      get files() {
+        return filesNow();
+      },
       services: this.running,
       get draining() {
         return isDraining();
@@ -52,14 +64,24 @@ export class Program<C extends object> {
   /** @throws StartError when one cannot start; those that had started are stopped again */
   async start(services: Services<C>, config: C): Promise<void> {
     this.#config = config;
+    const wanted = Object.entries(services).filter(([name]) => isEnabled(config, name));
+    this.#files = new FileShares(wanted.map(([name]) => doorOf(config, name)));
+    this.#checkFiles();
     try {
-      for (const [name, service] of Object.entries(services)) {
-        if (isEnabled(config, name)) this.running.set(name, await service(config, this.#host));
+      for (const [name, service] of wanted) {
+        this.running.set(name, await service(config, this.#host));
       }
     } catch (error) {
       await this.drain(0);
       throw error;
     }
+  }
+
+  /** @throws StartError when there are so few files that nothing can be served */
+  #checkFiles(): void {
+    const { trouble } = this.#files;
+    if (trouble?.fatal) throw new StartError(trouble.message);
+    if (trouble) this.#host.log.warning(trouble.message);
   }
 
   /** Hands a new configuration to every service. @returns what could not be applied */

@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.ts";
+import type { FileShares } from "./file-shares.ts";
 import type { Log } from "./log.ts";
 import type { Declared } from "./stats.ts";
 
@@ -85,6 +86,8 @@ export interface Operator {
 export interface Host<C> {
   readonly clock: Clock;
   readonly log: Log;
+  /** The files that connections may take, by service. */
+  readonly files: FileShares;
   /** A number for a client, never given twice in the life of the program. */
   nextId(): number;
   /** Every running service, by its name. */

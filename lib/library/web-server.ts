@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../host/clock.ts";
+import { FileShares } from "../host/file-shares.ts";
 import { onSignals } from "../host/lifecycle.ts";
 import { Log } from "../host/log.ts";
 import { type Address, openedBy } from "../host/service.ts";
@@ -45,6 +46,9 @@ export interface WebServerOptions {
   /** Where time comes from; the system's clock when not given. */
   clock?: Clock;
 }
+
+/** What the messages call it; no other door shares the files with it. */
+const DOOR = { name: "server", maxClients: 0, isMain: true };
 
 const OPTIONS = [
   "host",
@@ -148,10 +152,10 @@ export class Server {
     const settings = { maxBodyBytes, requestTimeoutMs, accessLog: logMessage ?? null };
     try {
       return new HttpServer(
-        openPlace("server", host, port),
+        openPlace(DOOR.name, host, port),
         settings,
         (request, _, http) => http.refuses(request) ?? respond(handler, request, this.#shared),
-        { clock: this.#clock, log: this.#log },
+        { clock: this.#clock, log: this.#log, files: new FileShares([DOOR]) },
       );
     } catch (error) {
       const failure = ServerStartupError.from(error);

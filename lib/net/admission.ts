@@ -1,10 +1,10 @@
 import { isLoopback } from "../config/loopback.ts";
 import type { Place } from "../config/place.ts";
 import type { Clock } from "../host/clock.ts";
+import type { FileShares } from "../host/file-shares.ts";
 import type { Log } from "../host/log.ts";
 import { Access } from "./access.ts";
 import { CLOSE_REASONS, type CloseReason } from "./client.ts";
-import { fileLimit } from "./file-limit.ts";
 
 /** What clients are told that are turned away: one line each, with its newline, or nothing. */
 export interface TurnedAwayNotices {
@@ -27,14 +27,14 @@ export const TURNED_AWAY: TurnedAwayNotices = {
   denied: "Warning: Your address may not connect to this server.\n",
 };
 
-/** Files that the process needs besides its clients. */
-const RESERVED_FILES = 64;
 /** A flood of clients that are turned away gets one log line in this time, not one each. */
 const TELL_MS = 1000;
 
-/** How many closed clients of one door may linger over their notice at once; beyond that they are cut. */
-export function maxLingering(): number {
-  return Math.min(512, fileLimit() >> 3);
+/** What admission needs of the host. */
+export interface AdmissionHost {
+  readonly clock: Clock;
+  readonly log: Pick<Log, "warning">;
+  readonly files: FileShares;
 }
 
 /**
@@ -47,6 +47,7 @@ export class Admission {
   readonly #notices: TurnedAwayNotices;
   readonly #clock: Clock;
   readonly #log: Pick<Log, "warning">;
+  readonly #files: FileShares;
   readonly #perAddress = new Map<string, number>();
   readonly #untold = new Map<CloseReason, { count: number; last: string }>();
   #place: Place;
@@ -57,7 +58,7 @@ export class Admission {
   /** @param notices what those are told that are turned away */
   constructor(
     place: Place,
-    { clock, log }: { clock: Clock; log: Pick<Log, "warning"> },
+    { clock, log, files }: AdmissionHost,
     notices: TurnedAwayNotices = TURNED_AWAY,
   ) {
     this.#place = place;
@@ -65,6 +66,7 @@ export class Admission {
     this.#notices = notices;
     this.#clock = clock;
     this.#log = log;
+    this.#files = files;
     this.#checkFileLimit();
   }
 
@@ -75,10 +77,20 @@ export class Admission {
     this.#checkFileLimit();
   }
 
+  /** Files that its connections may take. */
+  get #share(): number {
+    return this.#files.share(this.#place.name);
+  }
+
+  /** How many closed clients may linger over their notice at once; beyond that they are cut. */
+  get maxLingering(): number {
+    return Math.max(1, Math.min(512, this.#share >> 3));
+  }
+
   /** How many clients there may be in all. */
   get maxClients(): number {
     // Bun reports no accept that fails for want of a file, and spins: stay clear of it.
-    const byFiles = Math.max(1, fileLimit() - RESERVED_FILES - maxLingering());
+    const byFiles = Math.max(1, this.#share - this.maxLingering);
     return Math.min(this.#place.limits.clients || byFiles, byFiles);
   }
 
@@ -90,7 +102,7 @@ export class Admission {
 
   /** Whether so many are inside that one more may be too many; for a door where it costs something to ask for an address. */
   get crowded(): boolean {
-    const most = Math.min(this.maxClients, this.#fairShare);
+    const most = Math.min(this.maxClients, this.perAddress);
     return this.#inside + this.pending >= most;
   }
 
@@ -109,10 +121,20 @@ export class Admission {
   limited(ip: string): Refused | null {
     const full = this.full();
     if (full) return full;
-    const unbounded = this.#place.limits.clientsPerAddress === 0 && isLoopback(ip);
-    return !unbounded && this.#from(ip) >= this.#fairShare
+    return this.#from(ip) >= this.mostFrom(ip)
       ? { reason: "limit", notice: this.#notices.perAddress }
       : null;
+  }
+
+  /** How many clients an address may have, unless it is this machine's. */
+  get perAddress(): number {
+    return this.#place.limits.clientsPerAddress || Math.max(1, Math.floor(this.maxClients / 4));
+  }
+
+  /** How many clients may come from an address; where nothing is set, this machine has no bound of its own. */
+  mostFrom(ip: string): number {
+    const unbounded = this.#place.limits.clientsPerAddress === 0 && isLoopback(ip);
+    return unbounded ? Infinity : this.perAddress;
   }
 
   /** A client has come in. */
@@ -151,11 +173,6 @@ export class Admission {
     this.#untold.clear();
   }
 
-  /** How many clients an address may have. */
-  get #fairShare(): number {
-    return this.#place.limits.clientsPerAddress || Math.max(1, Math.floor(this.maxClients / 4));
-  }
-
   #from(ip: string): number {
     return this.#perAddress.get(ip) ?? 0;
   }
@@ -164,7 +181,7 @@ export class Admission {
     const { name, limits } = this.#place;
     if (limits.clients <= this.maxClients) return;
     this.#log.warning(
-      `${name}: max_clients ${limits.clients} is more than the limit of open files allows; serving at most ${this.maxClients}`,
+      `${name}: max_clients ${limits.clients} is more than its share of the open files allows; serving at most ${this.maxClients}`,
     );
   }
 }

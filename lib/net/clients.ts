@@ -82,7 +82,7 @@ export class Clients<C extends Client> {
     this.#protocol = protocol;
     this.admission = admission;
     this.#host = host;
-    this.#lingering = new Lingering(host.clock);
+    this.#lingering = new Lingering(host.clock, admission);
   }
 
   get size(): number {

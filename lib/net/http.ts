@@ -2,10 +2,12 @@ import type { Server, TLSOptions } from "bun";
 import { meansLoopback } from "../config/loopback.ts";
 import type { Place } from "../config/place.ts";
 import type { Clock } from "../host/clock.ts";
+import type { FileShares } from "../host/file-shares.ts";
 import type { Log } from "../host/log.ts";
 import { type Address, addressText, type Health } from "../host/service.ts";
 import { unmapped } from "./access.ts";
 import { Admission, type Refused, type TurnedAwayNotices } from "./admission.ts";
+import { HttpConnections } from "./http-connections.ts";
 import { listenError } from "./listen-error.ts";
 import { Relisten } from "./relisten.ts";
 import { probeTls, tlsOptions } from "./tls.ts";
@@ -53,6 +55,10 @@ interface Flight {
 }
 
 const SWEEP_MS = 250;
+/** Milliseconds between two looks, during a drain, whether every request has been answered. */
+const ANSWERED_MS = 20;
+/** So soon connections that are too many are ended: before that they may take files from others. */
+const CONNECTIONS_MS = 20;
 /** Seconds that Bun leaves a connection idle beyond a request's own deadline, so that ours speaks first. */
 const IDLE_SLACK_SECONDS = 10;
 
@@ -69,6 +75,9 @@ export class HttpServer {
   readonly #clock: Clock;
   readonly #log: HttpLog;
   readonly #isLocal: boolean;
+  readonly #connections: HttpConnections;
+  /** The addresses of requests that are not answered whole. */
+  readonly #busy = new Set<string>();
   readonly #flights = new Set<Flight>();
   readonly #again: Relisten;
   readonly #stopSweeping: () => void;
@@ -86,15 +95,18 @@ export class HttpServer {
     place: Place,
     settings: HttpSettings,
     answer: Answer,
-    { clock, log }: { clock: Clock; log: HttpLog },
+    host: { readonly clock: Clock; readonly log: HttpLog; readonly files: FileShares },
     webSockets: WebSockets<any> | null = null,
   ) {
+    const { clock, log } = host;
     this.#place = place;
     this.#tls = tlsOptions(place);
     this.#settings = settings;
     this.#webSockets = webSockets;
-    this.#admission =
-      webSockets?.clients.admission ?? new Admission(place, { clock, log }, TURNED_AWAY);
+    this.#admission = webSockets?.clients.admission ?? new Admission(place, host, TURNED_AWAY);
+    this.#connections = new HttpConnections(place.name, this.#admission, host.files, () =>
+      this.#busyAddresses(),
+    );
     this.#answer = answer;
     this.#clock = clock;
     this.#log = log;
@@ -104,7 +116,13 @@ export class HttpServer {
     const port = this.#server.port as number;
     const url = `${this.#tls ? "https" : "http"}://${addressText(place.host, port)}/`;
     this.address = { host: place.host, port, url };
-    this.#stopSweeping = clock.every(SWEEP_MS, () => this.#sweep());
+    const sweeps = [
+      clock.every(SWEEP_MS, () => this.#sweep()),
+      clock.every(CONNECTIONS_MS, () => this.#boundConnections()),
+    ];
+    this.#stopSweeping = () => {
+      for (const stop of sweeps) stop();
+    };
   }
 
   /** Requests that have not been answered whole. */
@@ -142,12 +160,16 @@ export class HttpServer {
 
   /** Counts a request as a client from now on, as a stream is. @returns what ends that */
   enter(request: Request): () => void {
-    const { ip } = this.originOf(request);
+    const { ip, port } = this.originOf(request);
+    const address = addressText(ip, port);
     let isInside = true;
     this.#admission.enter(ip);
+    this.#busy.add(address);
     return () => {
-      if (isInside) this.#admission.leave(ip);
+      if (!isInside) return;
       isInside = false;
+      this.#admission.leave(ip);
+      this.#busy.delete(address);
     };
   }
 
@@ -197,10 +219,14 @@ export class HttpServer {
   async drain(deadlineMs: number): Promise<number> {
     this.#draining = true;
     this.#again.end();
-    const late = Promise.withResolvers<void>();
-    const cancel = this.#clock.after(deadlineMs, late.resolve);
-    await Promise.race([this.#server.stop(false), late.promise]);
-    cancel();
+    const { promise: due, resolve } = Promise.withResolvers<void>();
+    // Bun waits for connections that have sent half a request too; nothing is owed to them.
+    const jobs = [
+      this.#clock.after(deadlineMs, resolve),
+      this.#clock.every(ANSWERED_MS, () => this.inFlight === 0 && resolve()),
+    ];
+    await Promise.race([this.#server.stop(false), due]);
+    for (const stop of jobs) stop();
     const cut = this.#server.pendingRequests;
     await this.#server.stop(true);
     this.#flights.clear();
@@ -321,6 +347,18 @@ export class HttpServer {
     if (cause === undefined) this.#log.bug(error, what);
     else this.#log.bug(cause, `${what}: ${(error as Error).message}`);
     return new Response("The server failed to answer this request.\n", { status: 500 });
+  }
+
+  #busyAddresses(): ReadonlySet<string> {
+    const sockets = this.#webSockets?.clients.all ?? [];
+    return new Set([...this.#busy, ...[...sockets].map(({ address }) => address)]);
+  }
+
+  #boundConnections(): void {
+    for (const address of this.#connections.sweep(this.address.port)) {
+      this.counts.limited++;
+      this.#admission.turnedAway("limit", address);
+    }
   }
 
   #sweep(): void {

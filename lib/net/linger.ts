@@ -1,5 +1,5 @@
 import type { Clock } from "../host/clock.ts";
-import { maxLingering } from "./admission.ts";
+import type { Admission } from "./admission.ts";
 import type { Client } from "./client.ts";
 
 /** How long a closed client may take to read its notice and close its side. */
@@ -8,17 +8,19 @@ const LINGER_MS = 1000;
 /** Closed clients that are still owed something: they get it, if they take it in time, and their connections end. */
 export class Lingering<C extends Client> {
   readonly #clock: Pick<Clock, "now">;
+  readonly #admission: Pick<Admission, "maxLingering">;
   readonly #clients = new Set<C>();
   #bounded = true;
   #emptied: (() => void) | null = null;
 
-  constructor(clock: Pick<Clock, "now">) {
+  constructor(clock: Pick<Clock, "now">, admission: Pick<Admission, "maxLingering">) {
     this.#clock = clock;
+    this.#admission = admission;
   }
 
   /** Sends a closing client what it is owed within `ms` milliseconds, and ends its connection. */
   add(client: C, ms = LINGER_MS): void {
-    if (this.#bounded && this.#clients.size >= maxLingering()) {
+    if (this.#bounded && this.#clients.size >= this.#admission.maxLingering) {
       this.end(client, "terminate");
       return;
     }

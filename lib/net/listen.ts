@@ -7,6 +7,7 @@ import type {
 } from "bun";
 import type { Place } from "../config/place.ts";
 import type { Clock } from "../host/clock.ts";
+import type { FileShares } from "../host/file-shares.ts";
 import type { Log } from "../host/log.ts";
 import type { Address, Health } from "../host/service.ts";
 import { unmapped } from "./access.ts";
@@ -41,6 +42,7 @@ export class Listener<C extends Client> {
   readonly address: Address;
   readonly #clients: Clients<C>;
   readonly #clock: Clock;
+  readonly #files: FileShares;
   readonly #options: ListenerOptions;
   readonly #inherited: Inherited | null;
   readonly #again: Relisten;
@@ -56,12 +58,13 @@ export class Listener<C extends Client> {
   constructor(
     place: Place,
     clients: Clients<C>,
-    { clock, log }: { clock: Clock; log: Log },
+    { clock, log, files }: { clock: Clock; log: Log; files: FileShares },
     options: ListenerOptions = {},
   ) {
     this.#place = place;
     this.#clients = clients;
     this.#clock = clock;
+    this.#files = files;
     this.#options = options;
     this.#inherited = options.inherits ? inheritedSocket(place.name) : null;
     this.#again = new Relisten(place.name, { clock, log });
@@ -141,6 +144,7 @@ export class Listener<C extends Client> {
       open: (socket) => {
         socket.data = { client: null, handshakeBy: Infinity };
         clients.accepted++;
+        this.#files.connections++;
         if (this.#tls) this.#awaitHandshake(socket);
         else this.#accept(socket);
       },
@@ -159,6 +163,7 @@ export class Listener<C extends Client> {
         else socket.end();
       },
       close: (socket, error) => {
+        this.#files.connections--;
         this.#closed(socket, error);
       },
       error: (socket, error) => {

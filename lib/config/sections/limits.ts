@@ -11,7 +11,7 @@ export function clientLimits(all: string, each: string) {
     max_clients: whole(
       0,
       [0, COUNT_MAX],
-      `How many ${all}; 0 takes what the process's limit of open files allows.`,
+      `How many ${all}; 0 takes the service's share of the files that the process may open.`,
       live,
     ),
     max_clients_per_address: whole(

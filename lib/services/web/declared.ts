@@ -6,7 +6,7 @@ export const DECLARED: Declared = {
   failures: headline(counter("requests", "Requests that were answered 500.")),
   timeouts: counter("requests", "Requests given up because they took too long."),
   denied: counter("requests", "Requests from addresses that may not connect."),
-  limited: counter("requests", "Requests turned away because too many were being answered."),
+  limited: counter("requests", "Requests and connections turned away because there were too many."),
   unauthorised: counter("requests", "Requests without the token they needed."),
   in_flight: gauge("requests", "Requests that are being answered, event streams included."),
   streams: gauge("streams", "Event streams that are open."),

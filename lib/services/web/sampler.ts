@@ -42,6 +42,7 @@ export class Sampler {
   readonly #startedWall: number;
   readonly #delays = monitorEventLoopDelay({ resolution: 20 });
   #delaySeconds = 0;
+  #memoryBytes = 0;
 
   constructor(host: Pick<Host<never>, "clock" | "log" | "services">) {
     this.#host = host;
@@ -93,9 +94,18 @@ export class Sampler {
     return {
       uptime_seconds: (this.#host.clock.now() - this.#startedAt) / 1000,
       cpu_seconds: (user + system) / 1e6,
-      memory_bytes: process.memoryUsage.rss(),
+      memory_bytes: this.#memory(),
       event_loop_delay_seconds: this.#delaySeconds,
     };
+  }
+
+  #memory(): number {
+    try {
+      this.#memoryBytes = process.memoryUsage.rss();
+    } catch {
+      // It is read from a file: with none left to open, the last number stands.
+    }
+    return this.#memoryBytes;
   }
 
   #log(): Record<string, number> {

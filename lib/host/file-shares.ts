@@ -1,0 +1,93 @@
+/** What is taken where the system does not tell: Windows has no such limit. */
+const UNTOLD = process.platform === "win32" ? 16_384 : 1024;
+const UNLIMITED = 1_048_576;
+/** Files that the program needs besides its connections, where there are enough of them. */
+const RESERVED = 64;
+/** With fewer files than this not even the program itself could work. */
+const LEAST = 24;
+/** The share of the main service for each one of another service. */
+const MAIN_WEIGHT = 3;
+
+let known = 0;
+
+/** How many files this process may have open; Bun has raised it as far as the system lets it. */
+export function fileLimit(): number {
+  known ||= readFileLimit();
+  return known;
+}
+
+function readFileLimit(): number {
+  const { userLimits } = process.report.getReport() as {
+    userLimits?: { open_files?: { soft: number | "unlimited" } };
+  };
+  const soft = userLimits?.open_files?.soft ?? UNTOLD;
+  return soft === "unlimited" ? UNLIMITED : soft;
+}
+
+/** A service whose connections take files. */
+export interface Door {
+  readonly name: string;
+  /** How many clients it is set to have; 0 when that is left to the limit of files. */
+  readonly maxClients: number;
+  /** Whether it is the main service, which gets more. */
+  readonly isMain: boolean;
+}
+
+/** The files that connections may take, shared out between the services, so that none can starve another. */
+export class FileShares {
+  readonly limit: number;
+  /** Connections that are open and known of; those of HTTP are not. */
+  connections = 0;
+  readonly #shares: ReadonlyMap<string, number>;
+
+  constructor(doors: readonly Door[], limit = fileLimit()) {
+    this.limit = limit;
+    this.#shares = shareOut(limit - Math.min(RESERVED, limit >> 1), doors);
+  }
+
+  /** How many connections a service may have open, those included that are only owed their last bytes. */
+  share(name: string): number {
+    return this.#shares.get(name) ?? 0;
+  }
+
+  /** What an operator should know of the limit, or null; `fatal` when nothing can be served. */
+  get trouble(): { readonly fatal: boolean; readonly message: string } | null {
+    const { limit } = this;
+    if (limit >= RESERVED) return null;
+    const shares = [...this.#shares].map(([name, share]) => `${name} ${share}`).join(", ");
+    const fatal = limit < LEAST;
+    const message = fatal
+      ? `at most ${limit} files may be open (ulimit -n), with which nothing can be served; raise it to ${RESERVED} or more`
+      : `at most ${limit} files may be open (ulimit -n), which leaves few for connections: ${shares}; raise it`;
+    return { fatal, message };
+  }
+}
+
+/** Shares files out by weight; what a service is set not to need goes to the others. */
+function shareOut(files: number, doors: readonly Door[]): Map<string, number> {
+  const shares = new Map<string, number>();
+  let left = files;
+  let open = [...doors];
+  while (open.length > 0) {
+    const weights = open.reduce((sum, door) => sum + weightOf(door), 0);
+    const fair = (door: Door) => Math.floor((left * weightOf(door)) / weights);
+    const modest = open.filter((door) => neededBy(door) <= fair(door));
+    const settled = modest.length > 0 ? modest : open;
+    const given = settled.map((door) => [door.name, Math.min(neededBy(door), fair(door))] as const);
+    for (const [name, share] of given) {
+      shares.set(name, Math.max(2, share));
+      left -= share;
+    }
+    open = open.filter((door) => !settled.includes(door));
+  }
+  return shares;
+}
+
+function weightOf({ isMain }: Door): number {
+  return isMain ? MAIN_WEIGHT : 1;
+}
+
+/** Files for as many clients, and for those that have been closed and linger. */
+function neededBy({ maxClients }: Door): number {
+  return maxClients === 0 ? Infinity : Math.ceil((maxClients * 8) / 7) + 1;
+}

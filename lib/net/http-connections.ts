@@ -1,0 +1,129 @@
+import { closeSync, openSync, readdirSync } from "node:fs";
+import type { FileShares } from "../host/file-shares.ts";
+import { libc } from "../host/libc.ts";
+import { addressText } from "../host/service.ts";
+import { unmapped } from "./access.ts";
+import type { Admission } from "./admission.ts";
+import { ownAddress, peerAddress } from "./sockaddr.ts";
+
+/** SHUT_RDWR, from <sys/socket.h>. */
+const BOTH_WAYS = 2;
+/** While there are files left, so many calls pass between two looks at the descriptors, and more where they are many. */
+const CALM = 12;
+/** Descriptors for which one more call passes: a look costs about a microsecond for each. */
+const WORK = 100;
+/** With fewer files left than this there is no time to lose. */
+const MARGIN = 16;
+
+interface Connection {
+  readonly descriptor: number;
+  readonly ip: string;
+  readonly address: string;
+  readonly isBusy: boolean;
+}
+
+/**
+ * Bounds the connections of an HTTP server, in all by its share of the files
+ * and per address. Bun tells of none before a request is whole, so that idle
+ * and half requests could take every file: they are found among the
+ * descriptors of the process. Linux only.
+ */
+export class HttpConnections {
+  readonly #name: string;
+  readonly #admission: Admission;
+  readonly #files: FileShares;
+  readonly #busy: () => ReadonlySet<string>;
+  /** Calls until the next look. */
+  #untilLook = CALM;
+  /** Who was ended in the last sweep, and may not be gone yet. */
+  #ended = new Set<string>();
+
+  /**
+   * @param name of the service
+   * @param busy the addresses whose connections are being answered; these are ended last
+   */
+  constructor(
+    name: string,
+    admission: Admission,
+    files: FileShares,
+    busy: () => ReadonlySet<string>,
+  ) {
+    this.#name = name;
+    this.#admission = admission;
+    this.#files = files;
+    this.#busy = busy;
+  }
+
+  /** Ends connections of the server at `port` that are too many; called every 20 ms or so. @returns the addresses of those that were open before */
+  sweep(port: number): string[] {
+    if (process.platform !== "linux") return [];
+    const { limit, connections } = this.#files;
+    if (--this.#untilLook > 0 && !isShort(limit)) return [];
+    const descriptors = openDescriptors() ?? upTo(limit);
+    this.#untilLook = Math.max(CALM, descriptors.length / WORK);
+    const share = this.#files.share(this.#name);
+    const most = Math.min(share, this.#admission.perAddress);
+    if (descriptors.length - connections <= most) return [];
+    const tooMany = this.#tooMany(this.#find(port, descriptors), share);
+    if (tooMany.length > 0) this.#untilLook = 0;
+    for (const { descriptor } of tooMany) libc().shutdown(descriptor, BOTH_WAYS);
+    const before = this.#ended;
+    this.#ended = new Set(tooMany.map(({ address }) => address));
+    return [...this.#ended.difference(before)];
+  }
+
+  #find(port: number, descriptors: readonly number[]): Connection[] {
+    const found: Connection[] = [];
+    const busy = this.#busy();
+    for (const descriptor of descriptors) {
+      if (ownAddress(descriptor)?.port !== port) continue;
+      const peer = peerAddress(descriptor);
+      if (peer === null) continue;
+      const ip = unmapped(peer.host);
+      const address = addressText(ip, peer.port);
+      found.push({ descriptor, ip, address, isBusy: busy.has(address) });
+    }
+    return found;
+  }
+
+  /** Those that an address has beyond its bound, and then those that all have: from whoever has most, idle ones first. */
+  #tooMany(all: readonly Connection[], share: number): Connection[] {
+    const byAddress = Map.groupBy(all, ({ ip }) => ip);
+    const ended: Connection[] = [];
+    for (const [ip, some] of byAddress) {
+      // The idle ones come last, so that they are taken first.
+      some.sort((a, b) => Number(b.isBusy) - Number(a.isBusy));
+      const bound = this.#admission.mostFrom(ip);
+      if (some.length > bound) ended.push(...some.splice(bound));
+    }
+    for (let left = all.length - ended.length; left > share; left--) {
+      const most = [...byAddress.values()].reduce((a, b) => (b.length > a.length ? b : a));
+      ended.push(most.pop() as Connection);
+    }
+    return ended;
+  }
+}
+
+/** Whether there is hardly a file left: the system gives out the lowest descriptor that is free. */
+function isShort(limit: number): boolean {
+  try {
+    const lowest = openSync("/dev/null", "r");
+    closeSync(lowest);
+    return lowest > limit - MARGIN;
+  } catch {
+    return true;
+  }
+}
+
+/** The descriptors of this process; null when there is none left to look with. */
+function openDescriptors(): number[] | null {
+  try {
+    return readdirSync("/proc/self/fd").map(Number);
+  } catch {
+    return null;
+  }
+}
+
+function upTo(limit: number): number[] {
+  return Array.from({ length: limit }, (_, descriptor) => descriptor);
+}
