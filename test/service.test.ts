@@ -1,17 +1,26 @@
 import { afterAll, afterEach, beforeAll, describe, expect, spyOn, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { services } from "../index.ts";
 import { settings } from "../lib/config/table.ts";
 import { CLOSE_REASONS } from "../lib/net/client.ts";
-import { boot, type Booted, dial, openssl, selfSigned, turn, until } from "./kit.ts";
-import { type Caller, type CallOptions, ROWS, type Row, type Why } from "./service-rows.ts";
+import { boot, type Booted, dial, openssl, selfSigned, type Table, turn, until } from "./kit.ts";
+import type { Caller, CallOptions, Row, Why } from "./row.ts";
+
+const folderOfRows = join(import.meta.dir, "rows");
+/** How each service is spoken to: those of the program, and test services that bring their table. */
+const rows = new Map<string, Row>();
+for (const file of [...new Bun.Glob("*.ts").scanSync(folderOfRows)].toSorted()) {
+  const { row } = (await import(join(folderOfRows, file))) as { row: Row };
+  rows.set(basename(file, ".ts"), row);
+}
 
 /** The program, with the services that the rows bring. */
-const table = {
-  services: Object.assign({}, services, ...Object.values(ROWS).map((row) => row.table?.services)),
-  settings: Object.assign({}, settings, ...Object.values(ROWS).map((row) => row.table?.settings)),
+const tables = [{ services, settings }, ...[...rows.values()].flatMap((row) => row.table ?? [])];
+const table: Table = {
+  services: Object.assign({}, ...tables.map((one) => one.services)),
+  settings: Object.assign({}, ...tables.map((one) => one.settings)),
 };
 const names = Object.keys(table.services);
 
@@ -33,7 +42,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Calls a service and waits until it has let the caller in, or has closed its connection. */
 async function call(name: string, options: CallOptions = {}): Promise<Caller> {
-  const caller = await (ROWS[name] as Row).call(server.port(name), options);
+  const caller = await (rows.get(name) as Row).call(server.port(name), options);
   callers.push(caller);
   await until(() => isIn(name, caller) || caller.isClosed());
   return caller;
@@ -47,7 +56,7 @@ const idOf = (name: string, caller: Caller) =>
   server.clients(name).find(({ address }) => address === caller.address)?.id as number;
 
 describe.each(names)("%s", (name) => {
-  const row = ROWS[name] as Row;
+  const row = rows.get(name) as Row;
   const start = async (section: object = {}) => {
     server = await boot(name, { [name]: section }, { table });
   };
@@ -84,7 +93,7 @@ describe.each(names)("%s", (name) => {
     return Array.from(found, ([, what]) => what as string);
   }
 
-  test("is spoken to by this suite", () => {
+  test("has a row by which this suite speaks to it", () => {
     expect(row).toBeDefined();
   });
 

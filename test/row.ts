@@ -1,0 +1,86 @@
+import { createConnection, type Socket } from "node:net";
+import { connect, TLSSocket } from "node:tls";
+import { type Table, until } from "./kit.ts";
+
+/** One end of a connection in the test's hands. */
+export interface Caller {
+  /** `127.0.0.1:PORT`, as the server knows it. */
+  readonly address: string;
+  /** The name in the certificate that the server has shown; "" without TLS. */
+  readonly certificate: string;
+  /** All that the server has said so far. */
+  heard(): string;
+  isClosed(): boolean;
+  /** Reads nothing any more, and does not notice that the server closes. */
+  stall(): void;
+  end(): void;
+}
+
+export interface CallOptions {
+  /** Another address of loopback. */
+  readonly from?: string;
+  readonly tls?: boolean;
+}
+
+/** Why a client is turned away or closed. */
+export type Why = "limit" | "perAddress" | "denied" | "kicked" | "shutdown" | "handshake";
+
+/** How the behaviour suite speaks to one service. */
+export interface Row {
+  /** The table that has the service; not given for a service of the program. */
+  readonly table?: Table;
+  /** Connects and asks to be a client for long. */
+  call(port: number, options?: CallOptions): Promise<Caller>;
+  /** What a client is told last, as far as it shows on the wire. */
+  readonly notices: Readonly<Record<Exclude<Why, "handshake">, string>>;
+  /** The numbers of `stats()` that count those who are turned away or closed. */
+  readonly counts: Readonly<Partial<Record<Why, string>>>;
+  /** Whoever is a client stays one when a reload denies its address. */
+  readonly keepsDenied?: boolean;
+}
+
+/** Calls by sending `hello` as soon as there is a connection. */
+export function saying(hello: string): Row["call"] {
+  return async (port, { from = "127.0.0.1", tls = false } = {}) => {
+    const to = { port, host: "127.0.0.1", localAddress: from };
+    const socket: Socket = tls
+      ? connect({ ...to, rejectUnauthorized: false })
+      : createConnection(to);
+    let heard = "";
+    let isOpen = false;
+    let isClosed = false;
+    let certificate = "";
+    socket.setEncoding("latin1");
+    socket.on("data", (text: string) => {
+      heard += text;
+    });
+    socket.on(tls ? "secureConnect" : "connect", () => {
+      isOpen = true;
+      if (socket instanceof TLSSocket) certificate = String(socket.getPeerCertificate().subject.CN);
+      socket.write(hello, "latin1");
+    });
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      isClosed = true;
+    });
+    await until(() => isOpen || isClosed);
+    return {
+      address: `${from}:${socket.localPort}`,
+      certificate,
+      heard: () => heard,
+      isClosed: () => isClosed,
+      stall: () => void socket.pause(),
+      end: () => void socket.destroy(),
+    };
+  };
+}
+
+/** What services count whose clients are `Clients` of net. */
+export const CLOSES = {
+  limit: "closed_limit",
+  perAddress: "closed_limit",
+  denied: "closed_denied",
+  kicked: "closed_kicked",
+  shutdown: "closed_shutdown",
+  handshake: "closed_handshake",
+};
