@@ -38,11 +38,16 @@ export class FileShares {
   readonly limit: number;
   /** Connections that are open and known of; those of HTTP are not. */
   connections = 0;
-  readonly #shares: ReadonlyMap<string, number>;
+  #shares: ReadonlyMap<string, number> = new Map();
 
   constructor(doors: readonly Door[], limit = fileLimit()) {
     this.limit = limit;
-    this.#shares = shareOut(limit - Math.min(RESERVED, limit >> 1), doors);
+    this.shareOut(doors);
+  }
+
+  /** Shares all files out anew, as when a reload changes how many clients a service is set to have. */
+  shareOut(doors: readonly Door[]): void {
+    this.#shares = sharesOf(this.limit - Math.min(RESERVED, this.limit >> 1), doors);
   }
 
   /** How many connections a service may have open, those included that are only owed their last bytes. */
@@ -64,7 +69,7 @@ export class FileShares {
 }
 
 /** Shares files out by weight; what a service is set not to need goes to the others. */
-function shareOut(files: number, doors: readonly Door[]): Map<string, number> {
+function sharesOf(files: number, doors: readonly Door[]): Map<string, number> {
   const shares = new Map<string, number>();
   let left = files;
   let open = [...doors];

@@ -33,21 +33,18 @@ export class Program<C extends object> {
   readonly #host: Host<C>;
   #draining = false;
   #config!: C;
-  #files = new FileShares([]);
+  readonly #files = new FileShares([]);
 
   constructor(clock: Clock, log: Log, operator: Operator) {
     this.#clock = clock;
     const isDraining = () => this.#draining;
-    const filesNow = () => this.#files;
     let lastId = 0;
     this.#host = {
       clock,
       log,
       operator,
       nextId: () => ++lastId,
-      get files() {
-        return filesNow();
-      },
+      files: this.#files,
       services: this.running,
       get draining() {
         return isDraining();
@@ -65,7 +62,7 @@ export class Program<C extends object> {
   async start(services: Services<C>, config: C): Promise<void> {
     this.#config = config;
     const wanted = Object.entries(services).filter(([name]) => isEnabled(config, name));
-    this.#files = new FileShares(wanted.map(([name]) => doorOf(config, name)));
+    this.#files.shareOut(wanted.map(([name]) => doorOf(config, name)));
     this.#checkFiles();
     try {
       for (const [name, service] of wanted) {
@@ -87,6 +84,7 @@ export class Program<C extends object> {
   /** Hands a new configuration to every service. @returns what could not be applied */
   reload(config: C): string[] {
     this.#config = config;
+    this.#files.shareOut([...this.running.keys()].map((name) => doorOf(config, name)));
     const failures: string[] = [];
     for (const apply of this.#reloads) {
       try {
