@@ -35,8 +35,8 @@ export interface Row {
   readonly notices: Readonly<Record<Exclude<Why, "handshake">, string>>;
   /** The numbers of `stats()` that count those who are turned away or closed. */
   readonly counts: Readonly<Partial<Record<Why, string>>>;
-  /** Whoever is a client stays one when a reload denies its address. */
-  readonly keepsDenied?: boolean;
+  /** A client whose address a reload denies is not told why its connection ends. */
+  readonly endsInSilence?: boolean;
 }
 
 /** Calls by sending `hello` as soon as there is a connection. */

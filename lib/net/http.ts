@@ -140,6 +140,11 @@ export class HttpServer {
     return { ok: trouble === null, reason: trouble ?? "listening" };
   }
 
+  /** Whether nobody from an address may come in. */
+  denies(ip: string): boolean {
+    return this.#admission.denied(ip) !== null;
+  }
+
   /** Where a request came from. */
   originOf(request: Request): Origin {
     const found = this.#server.requestIP(request);

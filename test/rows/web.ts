@@ -14,5 +14,5 @@ export const row: Row = {
     kicked: "\r\n0\r\n\r\n",
     shutdown: '"draining":true',
   },
-  keepsDenied: true,
+  endsInSilence: true,
 };

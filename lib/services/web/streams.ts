@@ -8,6 +8,7 @@ const WAITING_MAX = 2 ** 20;
 
 interface Stream {
   readonly id: number;
+  readonly ip: string;
   readonly address: string;
   readonly openedAt: number;
   readonly query: ConnzQuery | null;
@@ -70,6 +71,7 @@ export class Streams {
         start: (controller) => {
           const stream: Stream = {
             id,
+            ip,
             address: addressText(ip, port),
             openedAt: this.#host.clock.now(),
             query,
@@ -113,6 +115,11 @@ export class Streams {
     stream.controller.close();
     stream.cut();
     return stream.address;
+  }
+
+  /** Ends the streams of those who may not come in any more. */
+  closeDenied(http: HttpServer): void {
+    for (const { id, ip } of this.#streams.values()) if (http.denies(ip)) this.close(id);
   }
 
   closeAll(): void {

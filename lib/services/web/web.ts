@@ -121,6 +121,7 @@ class Web implements Running {
   #reload(next: Config): void {
     const token = readToken(next.web.token_file);
     this.#http.configure(placeOf(next, "web"), this.#settings(next));
+    this.#streams.closeDenied(this.#http);
     this.#gate.setToken(token);
     this.#views.configure(next);
     this.#events.configure(next);
