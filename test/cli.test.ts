@@ -173,12 +173,9 @@ describe("config", () => {
     expect(out).toContain(`\naccess.allow = ["10.0.0.0/0", "10.0.0.0/1", `);
     expect(out).toMatch(/# long\.json:1:12\naccess\.deny = \[\] +# default\n$/);
     expect(out.match(/10\.0\.0\.0/g)).toHaveLength(20_000);
-    const keys = Array.from({ length: 5000 }, (_, i) => `k${i}_ = 1`);
-    write("long.toml", keys.join("\n"));
-    const bad = await call("check", "-c", "long.toml");
+    const bad = await call("check", ...Array.from({ length: 5000 }, (_, i) => `--unknown-${i}`));
     expect(bad.code).toBe(2);
-    expect(bad.err.match(/^error: long\.toml:\d+:1: /gm)).toHaveLength(5000);
-    expect(bad.err).toEndWith("long.toml: 5000 problems\n");
+    expect(bad.err.match(/^error: --unknown-\d+: no such option$/gm)).toHaveLength(5000);
   });
 
   test("a reader that stops early does not hang it", async () => {

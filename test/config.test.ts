@@ -3,7 +3,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { load, remarks } from "../lib/config/load.ts";
 import { nearest } from "../lib/config/nearest.ts";
-import { jsonPositions, tomlPositions } from "../lib/config/positions.ts";
+import { jsonPositions } from "../lib/config/json-positions.ts";
+import type { Positions } from "../lib/config/positions.ts";
+import { tomlPositions } from "../lib/config/toml-positions.ts";
 import { valueAt } from "../lib/config/paths.ts";
 import { renderReference, renderToml } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
@@ -390,10 +392,12 @@ describe("nearest", () => {
 });
 
 describe("positions", () => {
-  const at = (text: string) =>
-    Object.fromEntries(
-      [...tomlPositions(text)].map(([key, { line, column }]) => [key, `${line}:${column}`]),
-    );
+  const flat = ({ own, inner }: Positions, path: string, found: Record<string, string> = {}) => {
+    if (own) found[path] = `${own.line}:${own.column}`;
+    for (const [key, one] of inner) flat(one, own ? `${path}.${key}` : key, found);
+    return found;
+  };
+  const at = (text: string) => flat(tomlPositions(text), "");
 
   test("of dotted and quoted keys", () => {
     expect(at('a.b = 1\n  "c" . \'d.e\' = 2\n"f\\u0067" = 3 # x = 1\n')).toEqual({
@@ -466,12 +470,11 @@ describe("positions", () => {
 
   test("of JSON", () => {
     const text = '{\n "a": {"b": [1, "}"], "\\u0063": null},\n\t"d" : 1e9\n}';
-    const found = Object.fromEntries(jsonPositions(text));
-    expect(found).toEqual({
-      a: { line: 2, column: 2 },
-      "a.b": { line: 2, column: 8 },
-      "a.c": { line: 2, column: 23 },
-      d: { line: 3, column: 2 },
+    expect(flat(jsonPositions(text), "")).toEqual({
+      a: "2:2",
+      "a.b": "2:8",
+      "a.c": "2:23",
+      d: "3:2",
     });
   });
 

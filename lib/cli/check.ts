@@ -18,7 +18,8 @@ export const check: Command = {
     for (const problem of loaded.problems) say.error(problemText(problem));
     const name = loaded.file ?? "the defaults";
     if (loaded.problems.length > 0) {
-      say.log(`${name}: ${count(loaded.problems.length, "problem")}`);
+      const problems = loaded.problems.reduce((sum, problem) => sum + (problem.count ?? 1), 0);
+      say.log(`${name}: ${count(problems, "problem")}`);
       return 2;
     }
     if (!args.flags.has("quiet")) process.stdout.write(`${name}: no problems\n`);

@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
 import { forget, foundAt, setKey, targetOf, unsetKey } from "../config/edit.ts";
+import { inputText } from "../config/input.ts";
+import { type Layer, parseLayer, type Problem, setLayer } from "../config/layer.ts";
 import { DEFAULT_FILE, problemText } from "../config/load.ts";
-import { type Layer, parseLayer, type Problem, read, setLayer } from "../config/read.ts";
+import { read } from "../config/read.ts";
 import { reasonOf } from "../config/reason.ts";
 import { masked, tomlValue } from "../config/render.ts";
 import { settings } from "../config/table.ts";
@@ -72,14 +73,13 @@ function textOf(file: string, program: string): string | Problem {
     return { where: file, message };
   }
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(readFileSync(file));
+    return inputText(file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") {
       return { where: file, message: `there is no such file; ${program} init writes one` };
     }
-    const why = error instanceof TypeError ? "it is not UTF-8" : reasonOf(error);
-    return { where: file, message: `cannot be read: ${why}` };
+    return { where: file, message: `cannot be read: ${reasonOf(error)}` };
   }
 }
 

@@ -17,6 +17,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { inputBytes } from "../config/input.ts";
 import { reasonOf } from "../config/reason.ts";
 import { StartError } from "../host/errors.ts";
 
@@ -31,7 +32,7 @@ export interface NewFile {
 /** What a file holds, or null when there is none. @throws StartError when it cannot be read */
 export function contentOf(path: string): string | null {
   try {
-    return readFileSync(path, "utf8");
+    return inputBytes(path).toString();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw new StartError(`cannot read ${path}: ${reasonOf(error)}`);

@@ -4,12 +4,13 @@
  */
 
 import { parse } from "smol-toml";
+import type { Problem } from "./layer.ts";
 import type { Option } from "./option.ts";
 import { nest, optionPaths } from "./paths.ts";
-import { type TomlPair, type TomlTable, tomlTables } from "./positions.ts";
-import { type Problem, read } from "./read.ts";
+import { read } from "./read.ts";
 import { tomlValue } from "./render.ts";
 import type { settings } from "./table.ts";
+import { type TomlPair, type TomlTable, tomlTables } from "./toml-positions.ts";
 
 /** What a key on the command line means. */
 export interface Target {
@@ -185,26 +186,25 @@ function addInline(text: string, { value, inner }: TomlPair, pair: string): stri
   return splice(text, value + 1, value + 1, ` ${pair}${gap}`);
 }
 
-const COMMA_AFTER = /(?:\s|#[^\n]*)*,/y;
-
 function cutInline(text: string, { inner }: TomlPair, pair: TomlPair): string {
-  const commaAfter = (at: number) => {
-    COMMA_AFTER.lastIndex = at;
-    return COMMA_AFTER.test(text) ? COMMA_AFTER.lastIndex - 1 : null;
-  };
-  const own = commaAfter(pair.end);
+  const own = commaAfter(text, pair.end);
   if (own !== null) {
-    const blanks = /[ \t]*/y;
-    blanks.lastIndex = own + 1;
-    blanks.test(text);
-    return splice(splice(text, own, blanks.lastIndex, ""), pair.start, pair.end, "");
+    let blanks = own + 1;
+    while (isSpace(text, blanks)) blanks++;
+    return splice(splice(text, own, blanks, ""), pair.start, pair.end, "");
   }
-  const from = pair.start - (/[ \t]*$/.exec(text.slice(0, pair.start))?.[0].length ?? 0);
+  const from = pair.start - indentAt(text, pair.start).length;
   const before = inner[inner.indexOf(pair) - 1];
   const cut = splice(text, from, pair.end, "");
   if (!before) return cut;
-  const comma = commaAfter(before.end) as number;
+  const comma = commaAfter(text, before.end) as number;
   return splice(cut, comma, comma + 1, "");
+}
+
+/** Where the comma stands that follows here, behind blanks and comments, or null. */
+function commaAfter(text: string, at: number): number | null {
+  while (/[\s#]/.test(text[at] ?? "")) at = text[at] === "#" ? lineEnd(text, at) : at + 1;
+  return text[at] === "," ? at : null;
 }
 
 function addToTable(
@@ -221,7 +221,7 @@ function addToTable(
   if (!next) return `${text}${text === "" || text.endsWith("\n") ? "" : eol}${pair}${eol}`;
   const header = next.start - indentAt(text, next.start).length;
   // Comments right above a header speak of it, unless the text begins with them.
-  const above = /(?:[ \t]*#[^\n]*\n)*$/.exec(text.slice(0, header))?.index as number;
+  const above = commentsAbove(text, header);
   const at = above === 0 ? header : above;
   return splice(text, at, at, pair + eol + eol);
 }
@@ -266,6 +266,26 @@ function lineEnd(text: string, at: number): number {
   return text[newline - 1] === "\r" ? newline - 1 : newline;
 }
 
+/** The spaces and tabs that stand right before here. */
 function indentAt(text: string, at: number): string {
-  return /[ \t]*$/.exec(text.slice(0, at))?.[0] ?? "";
+  let start = at;
+  while (isSpace(text, start - 1)) start--;
+  return text.slice(start, at);
+}
+
+/** Where the comments begin that stand on the lines right above this one; here where there are none. */
+function commentsAbove(text: string, start: number): number {
+  let above = start;
+  while (above > 0) {
+    const line = above < 2 ? 0 : text.lastIndexOf("\n", above - 2) + 1;
+    let at = line;
+    while (isSpace(text, at)) at++;
+    if (text[at] !== "#") break;
+    above = line;
+  }
+  return above;
+}
+
+function isSpace(text: string, at: number): boolean {
+  return text[at] === " " || text[at] === "\t";
 }

@@ -1,10 +1,13 @@
-import { existsSync, readFileSync } from "node:fs";
+import { lstatSync } from "node:fs";
+import { inputText } from "./input.ts";
+import { type Layer, parseLayer, type Problem, setLayer } from "./layer.ts";
 import { nearest } from "./nearest.ts";
 import { sectionPaths } from "./paths.ts";
 import { reasonOf } from "./reason.ts";
 import { type PresetName, presets } from "./presets.ts";
-import { type Layer, type Problem, parseLayer, type Reading, read, setLayer } from "./read.ts";
+import { type Reading, read } from "./read.ts";
 import type { Entries, Values } from "./section.ts";
+import { cut } from "./shown.ts";
 import type { settings } from "./table.ts";
 
 /** The file that is read when none is named. */
@@ -48,7 +51,7 @@ export function load<E extends typeof settings>(entries: E, sources: Sources): L
     file = "config";
     take({ name: file, values: sources.object, reference: true });
   } else {
-    file = sources.file ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : null);
+    file = sources.file ?? (isThere(DEFAULT_FILE) ? DEFAULT_FILE : null);
     if (file !== null) take(readLayer(file));
   }
   for (const set of sources.sets ?? []) take(setLayer(set));
@@ -76,14 +79,19 @@ function presetLayer(name: string): Layer | Problem {
   const hint = meant ? `; did you mean ${meant}?` : "";
   return {
     where: "--preset",
-    message: `found ${name}; allowed: ${names.join(", ")}${hint}`,
+    message: `found ${cut(name)}; allowed: ${names.join(", ")}${hint}`,
   };
+}
+
+/** Whether a name is there, be it a link that leads nowhere. */
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 function readLayer(path: string): Layer | Problem {
   try {
     // Some editors of Windows begin a file with a mark.
-    return parseLayer(path, readFileSync(path, "utf8").replace(/^\uFEFF/, ""));
+    return parseLayer(path, inputText(path).replace(/^\uFEFF/, ""));
   } catch (error) {
     return {
       where: path,

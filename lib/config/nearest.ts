@@ -27,9 +27,15 @@ export function nearest(found: string, words: Iterable<string>): string | undefi
   let best: string | undefined;
   let least = Infinity;
   for (const word of words) {
+    // So many edits are too many: a word of any length is compared with a few.
+    if (Math.abs(word.length - found.length) > farthest(found, word)) continue;
     const distance = edits(found.toLowerCase(), word.toLowerCase());
     if (distance < least) [best, least] = [word, distance];
   }
-  const longest = Math.max(found.length, best?.length ?? 0);
-  return least <= longest / 3 ? best : undefined;
+  return best !== undefined && least <= farthest(found, best) ? best : undefined;
+}
+
+/** How many edits may lie between two words of which one is meant by the other. */
+function farthest(a: string, b: string): number {
+  return Math.max(a.length, b.length) / 3;
 }

@@ -1,29 +1,11 @@
-import { basename } from "node:path";
-import { parse, TomlDate, TomlError } from "smol-toml";
+import { contradictions } from "./contradictions.ts";
+import { isTable, type Layer, type Problem, whereIn } from "./layer.ts";
 import { nearest } from "./nearest.ts";
 import type { Option } from "./option.ts";
-import { JsonSyntaxError, jsonPositions, type Positions, tomlPositions } from "./positions.ts";
-import { contradictions } from "./contradictions.ts";
-import { nest, optionPaths } from "./paths.ts";
+import { optionPaths } from "./paths.ts";
 import type { Entries, Section, Values } from "./section.ts";
+import { describe, keyText } from "./shown.ts";
 import type { Config, settings } from "./table.ts";
-
-/** Something wrong with a configuration: where it stands, and what to do about it. */
-export interface Problem {
-  /** `summoner.toml:12:1`, or the argument that brought it, as `--set`. */
-  readonly where: string;
-  readonly message: string;
-}
-
-/** One source of settings. Later layers win over earlier ones. */
-export interface Layer {
-  /** What a person calls it: a file's name, `--set`, `--port`. */
-  readonly name: string;
-  readonly values: Readonly<Record<string, unknown>>;
-  readonly positions?: Positions;
-  /** The reference's own format, in which unknown keys are ignored (with a warning) and null means the default. */
-  readonly reference?: boolean;
-}
 
 /** A configuration as read: with problems it must not be used. */
 export interface Reading<C = Config> {
@@ -34,62 +16,8 @@ export interface Reading<C = Config> {
   readonly warnings: readonly Problem[];
 }
 
-/** The settings of a text in TOML or, by the name's ending, the reference's JSON; or why it cannot be parsed. */
-export function parseLayer(path: string, content: string): Layer | Problem {
-  const name = basename(path);
-  return path.toLowerCase().endsWith(".json") ? parseJson(name, content) : parseToml(name, content);
-}
-
-function parseToml(name: string, content: string): Layer | Problem {
-  try {
-    return { name, values: parse(content), positions: tomlPositions(content) };
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    const reason = error.message.split("\n")[0]?.replace("Invalid TOML document: ", "");
-    return {
-      where: `${name}:${error.line}:${error.column}`,
-      message: `not valid TOML: ${reason}\n${error.codeblock.trimEnd()}`,
-    };
-  }
-}
-
-function parseJson(name: string, content: string): Layer | Problem {
-  try {
-    const positions = jsonPositions(content);
-    const values: unknown = JSON.parse(content);
-    if (isTable(values)) return { name, values, positions, reference: true };
-    return {
-      where: name,
-      message: `found ${describe(values)}; allowed: an object`,
-    };
-  } catch (error) {
-    if (!(error instanceof JsonSyntaxError)) throw error;
-    const { line, column } = error.position;
-    return {
-      where: `${name}:${line}:${column}`,
-      message: `not valid JSON: ${error.message}`,
-    };
-  }
-}
-
-/** A layer from one `--set key.path=value`; the value is TOML, a bare word being a string. */
-export function setLayer(argument: string): Layer | Problem {
-  const split = argument.indexOf("=");
-  if (split < 1) {
-    return {
-      where: "--set",
-      message: `found ${argument}; allowed: key.path=value`,
-    };
-  }
-  const path = argument.slice(0, split).trim().split(".");
-  const word = argument.slice(split + 1).trim();
-  let value: unknown = word;
-  try {
-    const parsed = parse(`value = ${word}`).value;
-    if (!(parsed instanceof TomlDate)) value = parsed;
-  } catch {}
-  return { name: "--set", values: nest(path, value) };
-}
+/** How many problems of one kind are told; more are counted. */
+const MOST_TOLD = 100;
 
 /**
  * Reads layers against a table: every problem at once, none thrown.
@@ -103,21 +31,18 @@ export function read<E extends typeof settings>(
   const reader = new Reader(entries);
   for (const layer of layers) reader.layer(layer, entries, layer.values, []);
   const config = reader.build(entries, "", anyFile) as Values<E>;
-  if (reader.problems.length === 0) {
+  if (reader.problems.none) {
     for (const { key, message, reference } of contradictions(entries, config)) {
       const where = reader.where.get(key) ?? "default";
       const lenient = reference && reader.fromReference.has(key);
-      (lenient ? reader.warnings : reader.problems).push({
-        where,
-        message: `${key}: ${message}`,
-      });
+      (lenient ? reader.warnings : reader.problems).add(where, () => `${key}: ${message}`);
     }
   }
   return {
     config,
     origins: reader.where,
-    problems: reader.problems,
-    warnings: reader.warnings,
+    problems: reader.problems.all(),
+    warnings: reader.warnings.all(),
   };
 }
 
@@ -128,12 +53,33 @@ export function readTable<E extends Entries>(
 ): { readonly values: Values<E>; readonly problems: readonly Problem[] } {
   const reader = new Reader(entries);
   reader.layer(layer, entries, layer.values, []);
-  return { values: reader.build(entries, "", true) as Values<E>, problems: reader.problems };
+  return { values: reader.build(entries, "", true) as Values<E>, problems: reader.problems.all() };
+}
+
+/** Problems in the order of their finding, as many as a person reads. */
+class Complaints {
+  readonly #told: Problem[] = [];
+  #more = 0;
+
+  get none(): boolean {
+    return this.#told.length === 0;
+  }
+
+  add(where: string, message: () => string): void {
+    if (this.#told.length < MOST_TOLD) this.#told.push({ where, message: message() });
+    else this.#more++;
+  }
+
+  all(): Problem[] {
+    if (this.#more === 0) return this.#told;
+    const where = this.#told.at(-1)?.where.split(":")[0] as string;
+    return [...this.#told, { where, message: `and ${this.#more} more`, count: this.#more }];
+  }
 }
 
 class Reader {
-  readonly problems: Problem[] = [];
-  readonly warnings: Problem[] = [];
+  readonly problems = new Complaints();
+  readonly warnings = new Complaints();
   readonly where = new Map<string, string>();
   readonly fromReference = new Set<string>();
   readonly #given = new Map<string, unknown>();
@@ -158,16 +104,12 @@ class Reader {
   ): void {
     for (const [key, found] of Object.entries(values)) {
       const [name, entry] = lookUp(entries, key);
-      const written = [...table, key].join(".");
-      const at = layer.positions?.get(written);
-      const where = at ? `${layer.name}:${at.line}:${at.column}` : layer.name;
+      const place = [...table, key];
+      const where = whereIn(layer, place);
       if (entry === undefined) {
         const list = layer.reference ? this.warnings : this.problems;
         const fate = layer.reference ? "ignored, unknown key" : "unknown key";
-        list.push({
-          where,
-          message: `${written}: ${fate}${this.#meant(entries, key)}`,
-        });
+        list.add(where, () => `${keyText(place)}: ${fate}${this.#meant(entries, key)}`);
         continue;
       }
       if (found === null && layer.reference && !acceptsNull(entry)) continue;
@@ -175,18 +117,16 @@ class Reader {
       if (entry.kind === "section") {
         if (isTable(found)) this.layer(layer, entry.entries, found, [...table, name]);
         else {
-          const message = `${written}: found ${describe(found)}; allowed: a table of settings`;
-          this.problems.push({ where, message });
+          this.problems.add(
+            where,
+            () => `${keyText(place)}: found ${describe(found)}; allowed: a table of settings`,
+          );
         }
         continue;
       }
       const value: unknown = entry.read(found);
       if (value === undefined) {
-        const shown = entry.secret ? "something else" : describe(found);
-        const word = typeof found === "string" && nearest(found, entry.words ?? []);
-        const meant = word ? `; did you mean "${word}"?` : "";
-        const message = `${written}: found ${shown}; allowed: ${entry.allowed}${meant}`;
-        this.problems.push({ where, message });
+        this.problems.add(where, () => `${keyText(place)}: ${refusal(entry, found)}`);
         continue;
       }
       this.#given.set(path, value);
@@ -225,6 +165,13 @@ function depth(path: string): number {
   return path.split(".").length;
 }
 
+/** What was found, and what is allowed instead. */
+function refusal({ secret, words = [], allowed }: Option<unknown>, found: unknown): string {
+  const shown = secret ? "something else" : describe(found);
+  const word = typeof found === "string" && nearest(found, words);
+  return `found ${shown}; allowed: ${allowed}${word ? `; did you mean "${word}"?` : ""}`;
+}
+
 function lookUp(
   entries: Entries,
   key: string,
@@ -238,23 +185,4 @@ function lookUp(
 
 function acceptsNull(entry: Option<unknown> | Section): boolean {
   return entry.kind === "option" && entry.read(null) !== undefined;
-}
-
-function isTable(value: unknown): value is Record<string, unknown> {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !(value instanceof TomlDate)
-  );
-}
-
-function describe(found: unknown): string {
-  if (typeof found === "string") return `${JSON.stringify(found)} (text)`;
-  if (typeof found === "number") return `${found} (a number)`;
-  if (typeof found === "boolean") return `${found}`;
-  if (Array.isArray(found)) return `${JSON.stringify(found)} (a list)`;
-  if (found instanceof TomlDate) return `${found.toISOString()} (a date)`;
-  if (found === null) return "null";
-  return isTable(found) ? "a table" : typeof found;
 }

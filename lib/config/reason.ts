@@ -7,7 +7,9 @@ const REASONS: Record<string, string> = {
   ENOENT: "there is no such file",
   ENOSPC: "no space left on device",
   ENOTDIR: "part of the path is not a folder",
+  ENXIO: "it is no file",
   EPERM: "permission denied",
+  ERR_INVALID_ARG_VALUE: "no path holds a zero byte",
 };
 
 /** Why a system call failed, in words. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { inputText } from "../config/input.ts";
 import { reasonOf } from "../config/reason.ts";
 import { StartError } from "../host/errors.ts";
 
@@ -14,7 +14,7 @@ export const TOKEN_LENGTH = 16;
 export function tokenIn(file: string, key: string): string {
   let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    text = inputText(file);
   } catch (error) {
     throw new StartError(`${key}: cannot read ${file}: ${reasonOf(error)}`);
   }

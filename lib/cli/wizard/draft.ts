@@ -1,11 +1,12 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { contradictions } from "../../config/contradictions.ts";
+import { parseLayer, type Problem } from "../../config/layer.ts";
 import { load, type Loaded, type Sources } from "../../config/load.ts";
 import type { Option, Token } from "../../config/option.ts";
 import { optionPaths, valueAt } from "../../config/paths.ts";
 import { placeOf } from "../../config/place.ts";
 import { type PresetName, presets } from "../../config/presets.ts";
-import { parseLayer, type Problem, read, type Reading } from "../../config/read.ts";
+import { read, type Reading } from "../../config/read.ts";
 import { masked, renderToml, tomlValue } from "../../config/render.ts";
 import { SCHEMA_LINE } from "../../config/schema.ts";
 import { isEnabled, type ServiceEntry, SERVICES } from "../../config/services.ts";

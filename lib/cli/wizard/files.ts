@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { isIP } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { inputBytes } from "../../config/input.ts";
 import { reasonOf } from "../../config/reason.ts";
 import { renderSchema, SCHEMA_FILE } from "../../config/schema.ts";
 import { settings } from "../../config/table.ts";
@@ -71,7 +72,7 @@ export function selfSigned(hosts: readonly string[]): { cert: string; key: strin
 /** Why a file cannot be read, or null. */
 export function fileTrouble(path: string): string | null {
   try {
-    readFileSync(path);
+    inputBytes(path);
     return null;
   } catch (error) {
     return `cannot read ${path}: ${reasonOf(error)}`;

@@ -1,9 +1,11 @@
-import { readFileSync } from "node:fs";
+import { inputText } from "../../config/input.ts";
+import { parseLayer, whereIn } from "../../config/layer.ts";
 import { problemText } from "../../config/load.ts";
 import { list, text } from "../../config/option.ts";
-import { parseLayer, readTable } from "../../config/read.ts";
+import { readTable } from "../../config/read.ts";
 import { reasonOf } from "../../config/reason.ts";
 import { section } from "../../config/section.ts";
+import { keyText } from "../../config/shown.ts";
 import type { Config } from "../../config/table.ts";
 import { StartError } from "../../host/errors.ts";
 import { digest, TOKEN_LENGTH, tokenIn } from "../../net/token.ts";
@@ -91,33 +93,31 @@ function readRoles(path: string, byDigest: Map<string, Role>): void {
   const fail = (problems: readonly string[]) => new StartError(problems.join("\n"));
   let content: string;
   try {
-    content = readFileSync(path, "utf8");
+    content = inputText(path);
   } catch (error) {
     throw fail([`store: store.roles_file: cannot read ${path}: ${reasonOf(error)}`]);
   }
   const layer = parseLayer(path, content);
   if ("message" in layer) throw fail([problemText(layer)]);
   const problems: string[] = [];
-  const complain = (key: string, message: string) => {
-    const at = layer.positions?.get(key);
-    const where = at ? `${layer.name}:${at.line}:${at.column}` : layer.name;
-    problems.push(`${where}: ${key}: ${message}`);
+  const complain = (key: readonly string[], message: string) => {
+    problems.push(`${whereIn(layer, key)}: ${keyText(key)}: ${message}`);
   };
   // A value that stands in no role may be a token: it is not shown.
   const tables = Object.entries(layer.values).filter(([name, found]) => {
     const isTable = typeof found === "object" && found !== null && !Array.isArray(found);
-    if (!isTable) complain(name, "stands in no role; allowed: a table for each role");
+    if (!isTable) complain([name], "stands in no role; allowed: a table for each role");
     return isTable;
   });
   const entries = Object.fromEntries(tables.map(([name]) => [name, ROLE]));
   const read = readTable(entries, { ...layer, values: Object.fromEntries(tables) });
   problems.push(...read.problems.map(problemText));
   for (const [name, found] of tables) {
-    if (!Object.hasOwn(found as object, "token")) complain(name, "a role needs a token");
+    if (!Object.hasOwn(found as object, "token")) complain([name], "a role needs a token");
     const { token, ...rights } = read.values[name] as (typeof read.values)[string];
     if (token === "") continue;
     const hex = hexOf(token);
-    if (byDigest.has(hex)) complain(`${name}.token`, "somebody else has the same token");
+    if (byDigest.has(hex)) complain([name, "token"], "somebody else has the same token");
     const paths = RIGHTS.map((right) => [right, rights[right].map(partsOf)] as const);
     byDigest.set(hex, { name, ...(Object.fromEntries(paths) as Record<Right, Path[]>) });
   }

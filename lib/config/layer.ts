@@ -1,0 +1,109 @@
+import { basename } from "node:path";
+import { parse, TomlDate, TomlError } from "smol-toml";
+import { JsonSyntaxError, jsonPositions } from "./json-positions.ts";
+import { nest } from "./paths.ts";
+import type { Positions } from "./positions.ts";
+import { MAX_DEPTH, type Position, TooDeep } from "./scanner.ts";
+import { cut, describe } from "./shown.ts";
+import { tomlPositions } from "./toml-positions.ts";
+
+/** Columns of a line of an excerpt. */
+const EXCERPT_WIDTH = 160;
+
+/** Something wrong with a configuration: where it stands, and what to do about it. */
+export interface Problem {
+  /** `summoner.toml:12:1`, or the argument that brought it, as `--set`. */
+  readonly where: string;
+  readonly message: string;
+  /** How many it stands for, where that is more than one. */
+  readonly count?: number;
+}
+
+/** One source of settings. Later layers win over earlier ones. */
+export interface Layer {
+  /** What a person calls it: a file's name, `--set`, `--port`. */
+  readonly name: string;
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly positions?: Positions;
+  /** The reference's own format, in which unknown keys are ignored (with a warning) and null means the default. */
+  readonly reference?: boolean;
+}
+
+/** Where a key of a layer stands. */
+export function whereIn({ name, positions }: Layer, path: readonly string[]): string {
+  const at = positions?.at(path);
+  return at ? `${name}:${at.line}:${at.column}` : name;
+}
+
+/** The settings of a text in TOML or, by the name's ending, the reference's JSON; or why it cannot be parsed. */
+export function parseLayer(path: string, content: string): Layer | Problem {
+  const name = basename(path);
+  return path.toLowerCase().endsWith(".json") ? parseJson(name, content) : parseToml(name, content);
+}
+
+function parseToml(name: string, content: string): Layer | Problem {
+  try {
+    const values = parse(content, { maxDepth: MAX_DEPTH });
+    return { name, values, positions: tomlPositions(content) };
+  } catch (error) {
+    if (error instanceof TooDeep) return problemAt(name, error.position, error.message);
+    if (!(error instanceof TomlError)) throw error;
+    const [reason = ""] = error.message.replace("Invalid TOML document: ", "").split("\n");
+    if (reason.includes("excessively nested")) {
+      return problemAt(name, error, new TooDeep(error).message);
+    }
+    return problemAt(name, error, `not valid TOML: ${reason}${excerpt(error)}`);
+  }
+}
+
+function parseJson(name: string, content: string): Layer | Problem {
+  try {
+    const positions = jsonPositions(content);
+    const values: unknown = JSON.parse(content);
+    if (isTable(values)) return { name, values, positions, reference: true };
+    return { where: name, message: `found ${describe(values)}; allowed: an object` };
+  } catch (error) {
+    if (error instanceof TooDeep) return problemAt(name, error.position, error.message);
+    if (!(error instanceof JsonSyntaxError)) throw error;
+    return problemAt(name, error.position, `not valid JSON: ${error.message}`);
+  }
+}
+
+function problemAt(name: string, { line, column }: Position, message: string): Problem {
+  return { where: `${name}:${line}:${column}`, message };
+}
+
+/** The lines around an error, each on a line of its own; nothing where they are too long to be read. */
+function excerpt({ codeblock }: TomlError): string {
+  const lines = codeblock.trimEnd().split("\n");
+  return lines.some((line) => line.length > EXCERPT_WIDTH) ? "" : `\n${lines.join("\n")}`;
+}
+
+/** A layer from one `--set key.path=value`; the value is TOML, a bare word being a string. */
+export function setLayer(argument: string): Layer | Problem {
+  const split = argument.indexOf("=");
+  if (split < 1) {
+    return {
+      where: "--set",
+      message: `found ${cut(argument)}; allowed: key.path=value`,
+    };
+  }
+  const path = argument.slice(0, split).trim().split(".");
+  const word = argument.slice(split + 1).trim();
+  let value: unknown = word;
+  try {
+    const parsed = parse(`value = ${word}`).value;
+    if (!(parsed instanceof TomlDate)) value = parsed;
+  } catch {}
+  return { name: "--set", values: nest(path, value) };
+}
+
+/** Whether a value is a table of settings. */
+export function isTable(value: unknown): value is Record<string, unknown> {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof TomlDate)
+  );
+}

@@ -1,0 +1,31 @@
+import { TomlDate } from "smol-toml";
+
+/** Characters of a found value or key that are shown. */
+const MOST = 60;
+
+/** What was found where something else should stand, in a few words, however large it is. */
+export function describe(found: unknown): string {
+  if (typeof found === "string") {
+    const whole = found.length <= MOST;
+    return `${JSON.stringify(cut(found))} (text${whole ? "" : ` of ${found.length} characters`})`;
+  }
+  if (typeof found === "number") return `${found} (a number)`;
+  if (typeof found === "boolean") return `${found}`;
+  if (Array.isArray(found)) {
+    const text = JSON.stringify(found);
+    return `${cut(text)} (a list${text.length <= MOST ? "" : ` of ${found.length}`})`;
+  }
+  if (found instanceof TomlDate) return `${found.toISOString()} (a date)`;
+  if (found === null) return "null";
+  return typeof found === "object" ? "a table" : typeof found;
+}
+
+/** The keys of a path as TOML writes them. */
+export function keyText(path: readonly string[]): string {
+  return path.map((key) => (/^[\w-]+$/.test(key) ? cut(key) : JSON.stringify(cut(key)))).join(".");
+}
+
+/** The beginning of a long text. */
+export function cut(text: string, most = MOST): string {
+  return text.length <= most ? text : `${text.slice(0, most).toWellFormed()}…`;
+}

@@ -1,0 +1,151 @@
+/**
+ * Where each key of a TOML text stands. The text has already been parsed
+ * without error, so the syntax is trusted.
+ */
+
+import { parse } from "smol-toml";
+import { Positions } from "./positions.ts";
+import { MAX_DEPTH, Scanner, TooDeep } from "./scanner.ts";
+
+/** One `key = value` of a TOML text, by the offsets of its parts. */
+export interface TomlPair {
+  /** Its whole path, through its table and its dots. */
+  readonly path: readonly string[];
+  /** Where the key begins. */
+  readonly start: number;
+  /** Where the value begins. */
+  readonly value: number;
+  /** Where the value ends. */
+  readonly end: number;
+  /** Whether the value is an inline table. */
+  readonly inline: boolean;
+  /** What stands in the inline tables of the value. */
+  readonly inner: readonly TomlPair[];
+}
+
+/** A table as it stands in a TOML text, from its header to the next one. The first is the top of the text, which has no header. */
+export interface TomlTable {
+  readonly path: readonly string[];
+  /** Where its header begins. */
+  readonly start: number;
+  /** Where its header ends. */
+  readonly end: number;
+  readonly pairs: readonly TomlPair[];
+}
+
+const SPACE = /[ \t]*/y;
+const BARE_KEY = /[A-Za-z0-9_-]+/y;
+const SCALAR = /[^\s,#\]}]+(?: \d[^\s,#\]}]*)?/y;
+
+/** All tables of a TOML text that has been parsed without error, in order. @throws TooDeep */
+export function tomlTables(text: string): TomlTable[] {
+  return tablesOf(new Scanner(text));
+}
+
+/** Positions of all keys and tables of a TOML text. @throws TooDeep */
+export function tomlPositions(text: string): Positions {
+  const scan = new Scanner(text);
+  const top = new Positions();
+  const noteAll = (pairs: readonly TomlPair[]) => {
+    for (const { path, start, inner } of pairs) {
+      note(path, start);
+      noteAll(inner);
+    }
+  };
+  const note = (path: readonly string[], start: number) => {
+    const position = scan.position(start);
+    let within = top;
+    for (const key of path) within = within.note(key, position);
+  };
+  for (const { path, start, pairs } of tablesOf(scan)) {
+    note(path, start);
+    noteAll(pairs);
+  }
+  return top;
+}
+
+function tablesOf(scan: Scanner): TomlTable[] {
+  const tables: TomlTable[] = [];
+  do tables.push(takeTable(scan, tables.length === 0));
+  while (!scan.done);
+  return tables;
+}
+
+function takeTable(scan: Scanner, isTop: boolean): TomlTable {
+  const start = scan.at;
+  let path: string[] = [];
+  if (!isTop) {
+    scan.take(/\[+/y);
+    path = takeKey(scan, []);
+    scan.take(/\]+/y);
+  }
+  const end = scan.at;
+  const pairs: TomlPair[] = [];
+  for (scan.takeBlank(); !scan.done && scan.peek() !== "["; scan.takeBlank()) {
+    pairs.push(takePair(scan, path));
+  }
+  return { path, start, end, pairs };
+}
+
+function takePair(scan: Scanner, table: readonly string[]): TomlPair {
+  const start = scan.at;
+  const path = takeKey(scan, table);
+  scan.take(/=/y);
+  scan.take(SPACE);
+  const value = scan.at;
+  const inline = scan.peek() === "{";
+  const inner: TomlPair[] = [];
+  takeValue(scan, path, inner);
+  return { path, start, value, end: scan.at, inline, inner };
+}
+
+/** @returns the path of a key in a table */
+function takeKey(scan: Scanner, table: readonly string[]): string[] {
+  const start = scan.at;
+  const path = [...table];
+  do {
+    scan.take(SPACE);
+    path.push(takeWord(scan));
+    scan.take(SPACE);
+    if (path.length > MAX_DEPTH) throw new TooDeep(scan.position(start));
+  } while (scan.take(/\./y) !== "");
+  return path;
+}
+
+function takeWord(scan: Scanner): string {
+  if (scan.peek() === "'") return scan.takeQuoted("'", false)?.slice(1, -1) ?? "";
+  if (scan.peek() !== '"') return scan.take(BARE_KEY);
+  const quoted = scan.takeQuoted('"', true);
+  // TOML has escapes that JSON does not have.
+  return Object.keys(parse(`${quoted} = 0`))[0] as string;
+}
+
+/** Passes a value. `inner` gets what stands in its inline tables. */
+function takeValue(scan: Scanner, path: readonly string[], inner: TomlPair[]): void {
+  scan.take(SPACE);
+  if (scan.take(/\[/y)) {
+    for (scan.takeBlank(); !scan.done && scan.peek() !== "]"; scan.takeBlank()) {
+      takeValue(scan, path, inner);
+    }
+    scan.at++;
+  } else if (scan.take(/\{/y)) {
+    for (scan.takeBlank(); !scan.done && scan.peek() !== "}"; scan.takeBlank()) {
+      inner.push(takePair(scan, path));
+    }
+    scan.at++;
+  } else if (!takeText(scan) && scan.take(SCALAR) === "") {
+    scan.at++;
+  }
+}
+
+/** Passes a text in quotes, where one stands. */
+function takeText(scan: Scanner): boolean {
+  const quote = scan.peek();
+  if (quote !== '"' && quote !== "'") return false;
+  const long = quote.repeat(3);
+  const isLong = scan.starts(long);
+  scan.takeQuoted(isLong ? long : quote, quote === '"');
+  // Up to two of the three quotes that end it may be followed by more.
+  while (isLong && scan.peek() === quote) scan.at++;
+  return true;
+}
