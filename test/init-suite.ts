@@ -85,9 +85,9 @@ export class Person {
   #seen = 0;
   #news = Promise.withResolvers<void>();
 
-  constructor(args: string[] = [], { cwd = folder, cols = 100, env = {} } = {}) {
+  constructor(args: string[] = [], { cwd = folder, cols = 100, env = {}, index = program } = {}) {
     const decoder = new TextDecoder();
-    this.child = Bun.spawn([process.execPath, program, "init", ...args], {
+    this.child = Bun.spawn([process.execPath, index, "init", ...args], {
       cwd,
       env: environment(env),
       terminal: {

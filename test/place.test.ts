@@ -8,11 +8,11 @@ import { settings } from "../lib/config/table.ts";
 import { set } from "./config-suite.ts";
 
 /** The section of a service that the program does not have. */
-const tally = section("Counts lines.", {
+const abacus = section("Counts lines.", {
   enabled: flag(false, "Whether it runs."),
   host: text("::1", "Its address."),
   port: whole(7, [0, 65535], "Its port."),
-  tls: ownTls("the tally"),
+  tls: ownTls("the abacus"),
 });
 
 describe("the place of a service", () => {
@@ -56,20 +56,20 @@ describe("the place of a service", () => {
 
   test("is that of any section", () => {
     const { config } = load(
-      { ...settings, tally },
+      { ...settings, abacus },
       { object: {}, sets: ["tls.cert=c", "tls.key=k"] },
     );
     const { tls, access } = config;
     const limits = { clients: 0, clientsPerAddress: 0 };
-    const where = { name: "tally", prefix: "tally.", host: "::1", port: 7 };
-    expect(placeOf(config, "tally")).toMatchObject({ ...where, tls, access, limits });
+    const where = { name: "abacus", prefix: "abacus.", host: "::1", port: 7 };
+    expect(placeOf(config, "abacus")).toMatchObject({ ...where, tls, access, limits });
   });
 });
 
 test("TLS that is half set is refused in any section", () => {
-  const tls = { cert: "tally.crt" };
-  const { problems } = load({ ...settings, tally }, { object: { tally: { tls } } });
+  const tls = { cert: "abacus.crt" };
+  const { problems } = load({ ...settings, abacus }, { object: { abacus: { tls } } });
   expect(problems.map(problemText)).toEqual([
-    "config: tally.tls.cert: given without key; TLS needs both",
+    "config: abacus.tls.cert: given without key; TLS needs both",
   ]);
 });
