@@ -115,7 +115,7 @@ describe("bounds", () => {
       expect(complaint(path, good)).toBeUndefined();
       expect(valueAt(toml(line(path, good)).config, path)).toBe(good);
     }
-    const never = /client_timeout_secs|idle_secs/.test(path);
+    const never = /client_timeout_secs|idle_secs|keepalive_secs/.test(path);
     for (const bad of [never ? -1 : min - 1, max + 1]) {
       const at = path.includes(".") ? 2 : 1;
       expect(complaint(path, bad)).toStartWith(

@@ -5,8 +5,19 @@ import { basename, join } from "node:path";
 import { services } from "../index.ts";
 import { settings } from "../lib/config/table.ts";
 import { CLOSE_REASONS } from "../lib/net/client.ts";
-import { boot, type Booted, dial, openssl, selfSigned, type Table, turn, until } from "./kit.ts";
+import {
+  boot,
+  type Booted,
+  dial,
+  openssl,
+  type Peer,
+  selfSigned,
+  type Table,
+  turn,
+  until,
+} from "./kit.ts";
 import type { Caller, CallOptions, Row, Why } from "./row.ts";
+import { keepalives } from "./sockets.ts";
 
 const folderOfRows = join(import.meta.dir, "rows");
 /** How each service is spoken to: those of the program, and test services that bring their table. */
@@ -231,6 +242,54 @@ describe.each(names)("%s", (name) => {
         `${name}.tls.${key}: given without ${missing}; TLS needs both`,
       );
     }
+  });
+
+  describe.skipIf(process.platform !== "linux")("has the system ask", () => {
+    /** Starts it where clients come from other machines too: an HTTP server does not ask those of its own. */
+    const open = async (whole: object = {}, section: object = {}) => {
+      const entry = table.settings[name];
+      const token = join(folder, "token");
+      writeFileSync(token, "sixteen-characters-or-more");
+      const owns = (key: string) => entry?.kind === "section" && Object.hasOwn(entry.entries, key);
+      const own = {
+        ...(owns("host") ? { host: "0.0.0.0" } : {}),
+        ...(owns("token_file") ? { token_file: token } : {}),
+        ...section,
+      };
+      const overrides = (more: object) => ({ host: "0.0.0.0", ...more, [name]: own });
+      server = await boot(name, overrides(whole), { table });
+      return (more: object) => server.reload(overrides(more));
+    };
+    /** Connects once more. @returns after how many seconds it asks about each connection, in order */
+    const connected = async () => {
+      const before = keepalives(server.port()).length;
+      peers.push(await dial(server.port()));
+      await until(() => keepalives(server.port()).length > before);
+      return keepalives(server.port()).toSorted();
+    };
+    const peers: Peer[] = [];
+    afterEach(() => {
+      for (const peer of peers.splice(0)) peer.end();
+    });
+
+    test("whether a client is still there that has been silent for keepalive_secs", async () => {
+      const apply = await open({ keepalive_secs: 30 });
+      expect(await connected()).toEqual([30]);
+      expect(apply({ keepalive_secs: 45 })).toEqual([]);
+      expect(await connected()).toEqual([30, 45]);
+    });
+
+    test("by default, and not at all where that is switched off", async () => {
+      const apply = await open();
+      expect(await connected()).toEqual([60]);
+      apply({ keepalive_secs: 0 });
+      expect(await connected()).toEqual([60, null]);
+    });
+
+    test.skipIf(!openssl)("with TLS too, before the handshake is complete", async () => {
+      await open({}, { tls: one });
+      expect(await connected()).toEqual([60]);
+    });
   });
 
   describe.skipIf(!openssl)("with TLS", () => {

@@ -19,6 +19,8 @@ export interface Place {
     /** 0: a quarter of `clients`, and no limit on loopback. */
     readonly clientsPerAddress: number;
   };
+  /** Seconds of silence after which the system asks whether a client is still there; 0: never. */
+  readonly keepaliveSecs: number;
 }
 
 /** What the settings of the whole server say of every place. */
@@ -27,6 +29,7 @@ interface Whole {
   readonly port: number;
   readonly tls: TlsSettings;
   readonly access: AccessSettings;
+  readonly keepalive_secs: number;
 }
 
 /** What the section of a service may say of its place; what it does not say, the whole server's settings do. */
@@ -54,6 +57,7 @@ export function placeOf(config: Whole, name: string): Place {
       clients: own.max_clients ?? 0,
       clientsPerAddress: own.max_clients_per_address ?? 0,
     },
+    keepaliveSecs: config.keepalive_secs,
   };
 }
 
@@ -68,5 +72,6 @@ export function openPlace(name: string, host: string, port: number): Place {
     tlsKey: (key) => key,
     access: { allow: [], deny: [] },
     limits: { clients: 0, clientsPerAddress: 0 },
+    keepaliveSecs: 0,
   };
 }

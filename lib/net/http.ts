@@ -8,6 +8,7 @@ import { type Address, addressText, type Health } from "../host/service.ts";
 import { unmapped } from "./access.ts";
 import { Admission, type Refused, type TurnedAwayNotices } from "./admission.ts";
 import { HttpConnections } from "./http-connections.ts";
+import { keepAliveHttp } from "./keepalive.ts";
 import { listenError } from "./listen-error.ts";
 import { Relisten } from "./relisten.ts";
 import { probeTls, tlsOptions } from "./tls.ts";
@@ -116,6 +117,7 @@ export class HttpServer {
     const port = this.#server.port as number;
     const url = `${this.#tls ? "https" : "http"}://${addressText(place.host, port)}/`;
     this.address = { host: place.host, port, url };
+    this.#keepAlive();
     const sweeps = [
       clock.every(SWEEP_MS, () => this.#sweep()),
       clock.every(CONNECTIONS_MS, () => this.#boundConnections()),
@@ -209,12 +211,14 @@ export class HttpServer {
     const tls = tlsOptions(place);
     const changed = JSON.stringify(this.#tls) !== JSON.stringify(tls);
     if (changed && tls) probeTls(tls);
+    const { keepaliveSecs } = this.#place;
     this.#place = place;
     this.#tls = tls;
     this.#settings = settings;
     this.#admission.configure(place);
     this.#webSockets?.clients.closeDenied();
     if (changed) this.#relisten();
+    else if (keepaliveSecs !== place.keepaliveSecs) this.#keepAlive();
   }
 
   /**
@@ -269,8 +273,14 @@ export class HttpServer {
     void this.#server.stop(false);
     const listen = () => {
       this.#server = this.#listen(host, port);
+      this.#keepAlive();
     };
     this.#again.begin(listen);
+  }
+
+  #keepAlive(): void {
+    // Whoever is on this machine cannot vanish from it.
+    if (!this.#isLocal) keepAliveHttp(this.address.port, this.#place.keepaliveSecs);
   }
 
   // --- one request

@@ -1,14 +1,11 @@
 import { StartError } from "../host/errors.ts";
 import { libc } from "../host/libc.ts";
 import type { Address } from "../host/service.ts";
+import { isListening } from "./keepalive.ts";
 import { ownAddress } from "./sockaddr.ts";
 
 /** The first descriptor that is handed over; see sd_listen_fds(3). */
 const DESCRIPTOR = 3;
-
-// What Linux calls them on every processor that Bun runs on.
-const SOL_SOCKET = 1;
-const SO_ACCEPTCONN = 30;
 
 /** A listening socket that whoever started this process has bound. */
 export interface Inherited {
@@ -40,9 +37,7 @@ export function inheritedSocket(service: string): Inherited | null {
       `${service}: the service manager hands over a socket called ${names} (LISTEN_FDNAMES); it takes one called ${service}`,
     );
   }
-  const listening = new Int32Array(1);
-  libc().getsockopt(DESCRIPTOR, SOL_SOCKET, SO_ACCEPTCONN, listening, new Uint32Array([4]));
-  const address = listening[0] === 1 ? ownAddress(DESCRIPTOR) : null;
+  const address = isListening(DESCRIPTOR) ? ownAddress(DESCRIPTOR) : null;
   if (address === null) {
     throw new StartError(
       `${service}: the service manager hands over descriptor ${DESCRIPTOR}, which is no listening TCP socket (LISTEN_FDS)`,

@@ -145,6 +145,8 @@ export class Listener<C extends Client> {
         socket.data = { client: null, handshakeBy: Infinity };
         clients.accepted++;
         this.#files.connections++;
+        const { keepaliveSecs } = this.#place;
+        if (keepaliveSecs > 0) socket.setKeepAlive(true, keepaliveSecs * 1000);
         if (this.#tls) this.#awaitHandshake(socket);
         else this.#accept(socket);
       },

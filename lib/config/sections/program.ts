@@ -1,4 +1,4 @@
-import { text, whole } from "../option.ts";
+import { text, whole, wholeOrNever } from "../option.ts";
 import { live, MS_MAX, nonEmpty } from "./bounds.ts";
 
 /** What is of the program as a whole. */
@@ -8,6 +8,12 @@ export const program = {
     5000,
     [0, MS_MAX],
     "How long a stop waits for bytes that clients have not taken yet, in milliseconds.",
+    live,
+  ),
+  keepalive_secs: wholeOrNever(
+    60,
+    32_767,
+    "Seconds of silence after which the system asks a client's machine whether it is still there; one that has vanished is closed ten seconds later. It holds for those who connect from then on.",
     live,
   ),
 };
