@@ -58,6 +58,7 @@ interface Flight {
 const SWEEP_MS = 250;
 /** Milliseconds between two looks, during a drain, whether every request has been answered. */
 const ANSWERED_MS = 20;
+const QUIET_LOOKS = 4;
 /** So soon connections that are too many are ended: before that they may take files from others. */
 const CONNECTIONS_MS = 20;
 /** Seconds that Bun leaves a connection idle beyond a request's own deadline, so that ours speaks first. */
@@ -229,11 +230,14 @@ export class HttpServer {
     this.#draining = true;
     this.#again.end();
     const { promise: due, resolve } = Promise.withResolvers<void>();
-    // Bun waits for connections that have sent half a request too; nothing is owed to them.
-    const jobs = [
-      this.#clock.after(deadlineMs, resolve),
-      this.#clock.every(ANSWERED_MS, () => this.inFlight === 0 && resolve()),
-    ];
+    let quiet = 0;
+    // Bun waits for connections that have sent half a request too, and nothing is owed to them:
+    // once there was nothing to answer for some looks, what had reached this machine is answered.
+    const look = () => {
+      quiet = this.inFlight === 0 ? quiet + 1 : 0;
+      if (quiet === QUIET_LOOKS) resolve();
+    };
+    const jobs = [this.#clock.after(deadlineMs, resolve), this.#clock.every(ANSWERED_MS, look)];
     await Promise.race([this.#server.stop(false), due]);
     for (const stop of jobs) stop();
     const cut = this.#server.pendingRequests;

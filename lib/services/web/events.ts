@@ -49,7 +49,12 @@ export class Events {
     const { services } = this.#host;
     const query = request.url.includes("?") ? readConnzQuery(request, services) : null;
     if (typeof query === "string") return refusal(400, query);
-    const headers = { ...SECURE, "content-type": "text/event-stream" };
+    // Nginx would keep events back until it has some kilobytes of them.
+    const headers = {
+      ...SECURE,
+      "content-type": "text/event-stream",
+      "x-accel-buffering": "no",
+    };
     if (request.method === "HEAD") return new Response(null, { headers });
     const body = this.#streams.open(request, http, query, () => this.#hello(query));
     return new Response(body, { headers });

@@ -14,6 +14,7 @@ import markup from "./dashboard/page.html" with { type: "text" };
 import page from "./dashboard/page.js" with { type: "text" };
 import panelsStyle from "./dashboard/panels.css" with { type: "text" };
 import panels from "./dashboard/panels.js" with { type: "text" };
+import server from "./dashboard/server.js" with { type: "text" };
 import status from "./dashboard/status.js" with { type: "text" };
 import tables from "./dashboard/tables.js" with { type: "text" };
 
@@ -48,12 +49,16 @@ const MODULES = {
   numbers,
   page,
   panels,
+  server,
   status,
   tables,
 };
 
-/** The dashboard's page, at whatever path it is wanted. */
-export const PAGE = pageFile("text/html", markup);
+/** The dashboard's page for the path that it has: what it loads is named from there, so that a proxy may put a prefix before all of it. */
+export function pageAt(path: string): PageFile {
+  const up = "../".repeat(path.split("/").length - 2);
+  return pageFile("text/html", (markup as unknown as string).replaceAll("ROOT/", up || "./"));
+}
 
 /** What the page loads, by path: the same wherever the page is. */
 export const PAGE_FILES: ReadonlyMap<string, PageFile> = new Map([

@@ -6,7 +6,7 @@ import { json, objectOf, pageFile, refusal } from "./answers.ts";
 import { connz } from "./connz.ts";
 import type { Events } from "./events.ts";
 import type { Audience, Guard } from "./guard.ts";
-import { PAGE, PAGE_FILES } from "./page.ts";
+import { PAGE_FILES, pageAt } from "./page.ts";
 import type { Site } from "./site/site.ts";
 import type { Views } from "./views.ts";
 
@@ -58,8 +58,9 @@ export class Routes {
       "/events",
       limited((request, http) => events.open(request, http)),
     );
+    const page = pageAt(dashboard);
     open(dashboard, (request, http) =>
-      pageFile(request, PAGE, guard.mayRead(request, http) ? 200 : 401),
+      pageFile(request, page, guard.mayRead(request, http) ? 200 : 401),
     );
     // The login form needs them, and they hold nothing but the page.
     for (const [path, file] of PAGE_FILES) open(path, (request) => pageFile(request, file));

@@ -1,6 +1,7 @@
 // What the operator may do: the session, the dialogs, the actions and what came of them.
 
 import { $, el, mark, root, say } from "./elements.js";
+import { at } from "./server.js";
 
 /** Milliseconds that an answer may take: what waits for one on a dead connection would wait for ever. */
 const ANSWER_MS = 10_000;
@@ -27,7 +28,7 @@ async function post(path, fields) {
   const signal = AbortSignal.timeout(ANSWER_MS);
   const body = JSON.stringify(fields);
   try {
-    const answer = await fetch(path, { method: "POST", headers, body, signal });
+    const answer = await fetch(at(path), { method: "POST", headers, body, signal });
     const text = (await answer.text()).trim();
     const isJson = answer.headers.get("content-type")?.startsWith("application/json");
     return { status: answer.status, said: isJson ? JSON.parse(text).outcome : text };
@@ -38,7 +39,7 @@ async function post(path, fields) {
 
 /** Carries out an admin action and tells its outcome. @returns whether it was done */
 export async function act(name, fields = {}) {
-  const { status, said } = await post(`/admin/${name}`, fields);
+  const { status, said } = await post(`admin/${name}`, fields);
   const done = status === 200;
   toast(done ? said.charAt(0).toUpperCase() + said.slice(1) : `Not done: ${said}`, !done);
   if (status === 401) {
@@ -53,7 +54,7 @@ export async function askSession() {
   let session;
   try {
     const signal = AbortSignal.timeout(ANSWER_MS);
-    session = await (await fetch("/session", { cache: "no-store", signal })).json();
+    session = await (await fetch(at("session"), { cache: "no-store", signal })).json();
   } catch {
     return;
   }
@@ -75,7 +76,7 @@ function showGate(isLocked) {
 async function signIn(event) {
   event.preventDefault();
   const form = event.target;
-  const { status, said } = await post("/login", { token: form.elements.token.value });
+  const { status, said } = await post("login", { token: form.elements.token.value });
   const wrong = form.querySelector(".wrong");
   say(wrong, status === 204 ? "" : said);
   form.elements.token.value = "";
@@ -89,7 +90,7 @@ async function signIn(event) {
 }
 
 async function signOut() {
-  const { status, said } = await post("/logout", {});
+  const { status, said } = await post("logout", {});
   toast(status === 204 ? "Signed out." : said, status !== 204);
   await askSession();
   if (!connection.isLocked()) $("sign-in-open").focus();

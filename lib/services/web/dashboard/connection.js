@@ -1,13 +1,17 @@
-// The event stream: opened, watched, lost and opened again.
+// The event stream: opened, watched, lost and opened again. A browser has six connections to a host
+// for all of its tabs: one that nobody sees gives its stream up, and only asks how things are.
 
 import { askSession } from "./admin.js";
 import { wantAllServices, wantedClients } from "./clients.js";
+import { at } from "./server.js";
 import { showSilence } from "./status.js";
 
 /** Milliseconds without a word after which the connection counts as lost, and as dead. */
 const LATE_MS = 3500;
 const DEAD_MS = 12_000;
 const RETRY_MS = 2000;
+/** Milliseconds between two questions of a hidden page, for its title and icon. */
+const GLANCE_MS = 2000;
 
 let source = null;
 /** `live`, `lost` (trying again) or `locked` (the server wants its token first). */
@@ -15,14 +19,15 @@ export let link = "connecting";
 let heardAt = Date.now();
 let openedAt = 0;
 let retry = 0;
+let glancedAt = 0;
 /** Who is told of what comes. */
 let page;
 
 export function connect() {
-  clearTimeout(retry);
-  source?.close();
+  close();
+  if (document.hidden) return void glance();
   openedAt = Date.now();
-  const mine = new EventSource(`/events?${wantedClients()}`);
+  const mine = new EventSource(at(`events?${wantedClients()}`));
   source = mine;
   let isFirst = true;
   mine.addEventListener("hello", ({ data }) => {
@@ -41,12 +46,34 @@ export function connect() {
   mine.addEventListener("error", () => void onError(mine));
 }
 
+function close() {
+  clearTimeout(retry);
+  source?.close();
+  source = null;
+}
+
+/** Asks once how things are. */
+async function glance() {
+  glancedAt = Date.now();
+  try {
+    const answer = await fetch(at("varz"), { signal: AbortSignal.timeout(GLANCE_MS) });
+    if (!document.hidden || isLocked()) return;
+    if (!answer.ok) return void (await askSession());
+    const now = await answer.json();
+    if (document.hidden) page.onGlance(now);
+    link = "live";
+  } catch {
+    link = "lost";
+  }
+  page.onLink();
+}
+
 export const isLocked = () => link === "locked";
 
 /** Ends the connection for as long as the server wants its token, or begins anew. */
 export function lock(locks) {
   link = locks ? "locked" : "connecting";
-  if (locks) source?.close();
+  if (locks) close();
   else connect();
   page.onLink();
 }
@@ -67,6 +94,10 @@ async function onError(mine) {
 /** Counts the connection as lost when nothing is heard, and opens it anew when it is dead. */
 function watch() {
   if (isLocked()) return;
+  if (document.hidden) {
+    if (Date.now() - glancedAt >= GLANCE_MS) void glance();
+    return;
+  }
   const silent = Date.now() - heardAt;
   if (silent > LATE_MS && link === "live") {
     link = "lost";
@@ -77,10 +108,13 @@ function watch() {
   if (Date.now() - Math.max(heardAt, openedAt) > DEAD_MS) connect();
 }
 
-/** Begins, when the session is known; `wired` has `onHello`, `onTick` and, for when `link` changes, `onLink`. */
+/** Begins, when the session is known; `wired` has `onHello`, `onTick`, `onGlance` and, for when `link` changes, `onLink`. */
 export async function start(wired) {
   page = wired;
   setInterval(watch, 1000);
+  document.addEventListener("visibilitychange", () => {
+    if (!isLocked()) connect();
+  });
   await askSession();
   if (!isLocked()) connect();
 }

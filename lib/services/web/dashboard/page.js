@@ -11,6 +11,8 @@ import { showServer, showStatus } from "./status.js";
 
 /** The newest tick. */
 let tick = null;
+/** What was told last while nobody saw the page. */
+let glanced = null;
 let declared = {};
 let panels = new Map();
 let serverVersion = null;
@@ -46,7 +48,13 @@ function onTick(next, isFirst) {
   render();
 }
 
-const onLink = () => showStatus(link, tick);
+/** What a page that nobody sees is told: enough for its title and icon. */
+function onGlance(now) {
+  if (tick !== null) Object.assign(tick, { draining: now.draining, health: now.health });
+  glanced = now;
+}
+
+const onLink = () => showStatus(link, (document.hidden && glanced) || tick);
 
 function partOf(part) {
   if (part === "process") return { stats: tick.process };
@@ -67,6 +75,7 @@ function headlines() {
 /** Nothing is drawn that nobody sees; the numbers are kept for when somebody does. */
 function render() {
   if (document.hidden || tick === null) return;
+  glanced = null;
   $("board").hidden = false;
   for (const [part, { node, update }] of panels) {
     const told = partOf(part);
@@ -81,4 +90,4 @@ listenToClients(connect);
 listenToLog();
 listenToActions({ isLocked, lock });
 document.addEventListener("visibilitychange", render);
-void start({ onHello, onTick, onLink });
+void start({ onHello, onTick, onGlance, onLink });
