@@ -279,6 +279,14 @@ describe("a start", () => {
     expect(out.trimEnd()).toEndWith("Server exited cleanly.");
   });
 
+  test("takes an IPv6 address in brackets", async () => {
+    const brackets = ["--host", "[::1]", "--set", "web.host=[::1]"];
+    const { out, err, code } = await start(...brackets, "--port", "0", "--set", "web.port=0");
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toMatch(/relay is ready on \[::1\]:\d+\n/);
+    expect(out).toMatch(/web is ready on http:\/\/\[::1\]:\d+\/\n/);
+  });
+
   test("says that it is ready even where the console shows no such lines", async () => {
     for (const setting of ["logger.enable_console_log=false", "logger.log_level=ERROR"]) {
       const { out, code } = await start("--port", "0", "--set", "web.port=0", "--set", setting);

@@ -44,6 +44,7 @@ export const numbers = options.flatMap(([path, { allowed }]) => {
 export const flags = options.filter(([, { allowed }]) => allowed === "true or false");
 export const choices = options.filter(([, { words }]) => words !== undefined);
 export const cidrs = options.filter(([, { allowed }]) => allowed.includes("CIDR"));
+export const hosts = options.filter(([path]) => /^(?:\w+\.)?host$/.test(path));
 export const texts = options.filter(
   ([, { allowed, words }]) => allowed.startsWith("text") && !words,
 );

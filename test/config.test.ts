@@ -9,6 +9,7 @@ import { tomlPositions } from "../lib/config/toml-positions.ts";
 import { valueAt } from "../lib/config/paths.ts";
 import { renderReference, renderToml } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
+import { Access } from "../lib/net/access.ts";
 import {
   choices,
   cidrs,
@@ -16,12 +17,14 @@ import {
   file,
   flags,
   folder,
+  hosts,
   json,
   line,
   numbers,
   options,
   problems,
   root,
+  set,
   texts,
   toml,
   warnings,
@@ -150,9 +153,26 @@ describe("bounds", () => {
     expect(complaint(path, ["x"])).toContain("allowed: text");
   });
 
-  test.each(["host", "name"])("%s may not be empty", (path) => {
-    expect(complaint(path, "")).toContain("text that is not empty");
-    expect(complaint(path, "  ")).toContain("text that is not empty");
+  test("a name may not be empty", () => {
+    expect(complaint("name", "")).toContain("text that is not empty");
+    expect(complaint("name", "  ")).toContain("text that is not empty");
+  });
+
+  test.each(hosts)("%s is an address or a name", (path) => {
+    for (const good of ["::1", "fe80::1%eth0", "10.0.0.1", "localhost", "a_b.example", "büro"]) {
+      expect(complaint(path, good)).toBeUndefined();
+      expect(valueAt(toml(line(path, good)).config, path)).toBe(good);
+    }
+    const bad = ["", " ", "a b", "127.0.0.1:80", "a:80", "[::1]:80", "[a]", "[127.0.0.1]", "::g"];
+    for (const one of [...bad, "http://a", "a/b", "*", 1]) {
+      expect(complaint(path, one)).toContain("an address or a name, without a port");
+    }
+  });
+
+  test.each(hosts)("%s may stand in brackets, as in a URL", (path) => {
+    expect(valueAt(toml(line(path, "[::1]")).config, path)).toBe("::1");
+    expect(valueAt(set(`${path}=[::1]`).config, path)).toBe("::1");
+    expect(load(settings, { object: {}, host: "[::]" }).config.host).toBe("::");
   });
 
   test.each(cidrs)("%s takes addresses and ranges", (path) => {
@@ -160,9 +180,11 @@ describe("bounds", () => {
       [],
       ["10.0.0.1"],
       ["0.0.0.0/0", "10.0.0.0/32", "::1", "fd00::/8", "::/0", "::1/128"],
+      ["::ffff:10.0.0.1", "::ffff:10.0.0.0/104", "::ffff:a00:1/97", "::ffff:0:0/95", "fe80::1%lo"],
     ]) {
       expect(complaint(path, good)).toBeUndefined();
       expect(valueAt(toml(line(path, good)).config, path)).toEqual(good);
+      expect(() => new Access({ allow: good, deny: good })).not.toThrow();
     }
     for (const bad of [
       "10.0.0.0/33",
@@ -377,6 +399,35 @@ describe("problems", () => {
   });
 });
 
+describe("a setting that is given twice", () => {
+  test.each(["client_timeout_secs", "rate_limit_msgs_per_minute"])("as %s", (key) => {
+    const alias = key.replace(/_secs|_msgs_per_minute/, "");
+    expect(problems(toml(`[hyper_parameters]\n${key} = 7\n${alias} = 8`))).toEqual([
+      `summoner.toml:3:1: hyper_parameters.${alias}: the same setting as ${key}, which stands here too; keep one`,
+    ]);
+    expect(problems(json({ hyper_parameters: { [alias]: 7, [key]: 7 } }))).toEqual([
+      `server.json:1:${alias.length + 27}: hyper_parameters.${key}: the same setting as ${alias}, which stands here too; keep one`,
+    ]);
+    // Of two sources one wins.
+    const read = file("summoner.toml", `hyper_parameters.${key} = 7`, [
+      `hyper_parameters.${alias}=8`,
+    ]);
+    expect([problems(read), valueAt(read.config, `hyper_parameters.${key}`)]).toEqual([[], 8]);
+  });
+
+  test("by one name in JSON, where the last one counts", () => {
+    const read = file(
+      "server.json",
+      '{"port": 7,\n"logger": {"backup_count": -1},\n"logger": {},\n"port": 8}',
+    );
+    expect([problems(read), read.config.port]).toEqual([[], 8]);
+    expect(warnings(read)).toEqual([
+      "server.json:4:1: port: stands here twice; this one counts",
+      "server.json:3:1: logger: stands here twice; this one counts",
+    ]);
+  });
+});
+
 describe("nearest", () => {
   test("finds one slip, not a word that shares little", () => {
     expect(nearest("prot", ["host", "port"])).toBe("port");
@@ -559,6 +610,38 @@ describe("contradictions", () => {
       );
       expect(read('cert = "a"', 'key = "b"', 'ca = "c"', "require_client_cert = true")).toEqual([]);
     }
+  });
+
+  test("what only TLS has a use for is no sign that there is any", () => {
+    for (const [key, value] of [
+      ["ca", "c"],
+      ["passphrase", "p"],
+    ]) {
+      const message = `${key}: given without cert and key, so nothing would be encrypted`;
+      expect(problems(toml(`[tls]\n${key} = "${value}"`))).toEqual([
+        `summoner.toml:2:1: tls.${message}`,
+      ]);
+      expect(problems(toml(`[store.tls]\n${key} = "${value}"`))).toEqual([
+        `summoner.toml:2:1: store.tls.${message}`,
+      ]);
+      const pair = 'cert = "a"\nkey = "b"\n';
+      const whole = `[tls]\n${key} = "${value}"\n`;
+      expect(problems(toml(`${whole}${pair}`))).toEqual([]);
+      // Each service that runs has its own pair.
+      expect(problems(toml(`web.enabled = false\n${whole}[relay.tls]\n${pair}`))).toEqual([]);
+      const plain = toml(`web.enabled = true\n${whole}[relay.tls]\n${pair}`);
+      expect(problems(plain)).toEqual([`summoner.toml:3:1: tls.${message}`]);
+    }
+  });
+
+  test("an authority that nobody is asked about is told of", () => {
+    const told = (text: string) => remarks(toml(text)).filter((one) => one.includes("ca is given"));
+    const pair = 'cert = "a"\nkey = "b"\nca = "c"\n';
+    expect(told(`[tls]\n${pair}`)).toEqual([
+      "tls.ca is given, but clients are asked for no certificate: require_client_cert is not set",
+    ]);
+    expect(told(`[web.tls]\n${pair}`)[0]).toStartWith("web.tls.ca is given");
+    expect(told(`[tls]\nrequire_client_cert = false\n[web.tls]\n${pair}`)).toEqual([]);
   });
 
   test("a contradiction that a typo explains is not told besides", () => {

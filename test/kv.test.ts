@@ -606,6 +606,11 @@ describe("where the store is", () => {
     expect(await kv(["get", "a", ...sets])).toEqual(well("1\n"));
   });
 
+  test("may be an IPv6 address in brackets", async () => {
+    const { at } = await served({ host: "::1" });
+    expect(await kv(["set", "a", "1", ...at, "--host", "[::1]"])).toEqual(well(""));
+  });
+
   test.each([
     ["port = 1", "the store is off in summoner.toml"],
     [
@@ -749,6 +754,10 @@ test.each([
   [["keys", "--limit", "0"], "--limit: found 0; allowed: a whole number from 1"],
   [["watch", "--count", "1.5"], "--count: found 1.5; allowed: a whole number from 1"],
   [["subscribe", "a", "--since", "-1"], "--since: found -1; allowed: a whole number from 0"],
+  [
+    ["get", "a", "--host", "127.0.0.1:8890"],
+    "--host: found 127.0.0.1:8890; allowed: an address or a name, without a port",
+  ],
   [["get", "a", "--port", "0"], "--port: found 0; allowed: a whole number from 1 to 65535"],
 ])("%j is refused", async (args, problem) => {
   const { out, err, code } = await kv(args);

@@ -285,7 +285,7 @@ describe("what cannot run", () => {
       .catch((error) => error);
     expect(error).toBeInstanceOf(ConfigError);
     expect(error.problems).toEqual([
-      'run: host: found "" (text); allowed: text that is not empty',
+      'run: host: found "" (text); allowed: an address or a name, without a port',
       "run: port: found 65536 (a number); allowed: a whole number from 0 to 65535",
     ]);
   });

@@ -2,8 +2,10 @@ import { X509Certificate } from "node:crypto";
 import type { TLSOptions } from "bun";
 import { load, problemText } from "../config/load.ts";
 import { reachedAt } from "../config/loopback.ts";
+import { hostIn } from "../config/option.ts";
 import { placeOf } from "../config/place.ts";
 import { isEnabled, MAIN_SERVICE } from "../config/services.ts";
+import { cut } from "../config/shown.ts";
 import { type Config, settings } from "../config/table.ts";
 import { StartError } from "../host/errors.ts";
 import { readPem, tlsOptions, type TlsPlace } from "../net/tls.ts";
@@ -64,7 +66,12 @@ export function serverOf(args: Arguments, service: string): Server | null {
     throw new StartError(`the ${service} is off in ${where}`);
   }
   const place = placeOf(config, service);
-  const host = flags.get("host")?.[0] ?? place.host;
+  const [given = place.host] = flags.get("host") ?? [];
+  const host = hostIn(given);
+  if (host === undefined) {
+    say.error(`--host: found ${cut(given)}; allowed: an address or a name, without a port`);
+    return null;
+  }
   const port = Number(flags.get("port")?.[0] ?? place.port);
   if (port === 0) {
     throw new StartError(

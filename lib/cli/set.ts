@@ -1,4 +1,4 @@
-import { forget, foundAt, setKey, targetOf, unsetKey } from "../config/edit.ts";
+import { forget, foundAt, keepOne, setKey, targetOf, unsetKey } from "../config/edit.ts";
 import { inputText } from "../config/input.ts";
 import { type Layer, parseLayer, type Problem, setLayer } from "../config/layer.ts";
 import { DEFAULT_FILE, problemText } from "../config/load.ts";
@@ -115,6 +115,7 @@ function planOf(
     const is = given ? foundAt(given.values, path, option) : undefined;
     if ((given ? is : was) === undefined) continue;
     forget(others.values, path, option);
+    edited = keepOne(edited, path, option);
     const shown = (found: unknown) => {
       const one = found ?? option.initial;
       return one === null ? "(not given)" : tomlValue(masked(option, one));

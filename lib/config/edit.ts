@@ -100,6 +100,13 @@ export function unsetKey(text: string, path: string, option: Option<unknown>): s
   return unsetKey(without(text, standing, option.initial), path, option);
 }
 
+/** The text in which the key at this dotted path stands by one name alone: the one that counted, the last. */
+export function keepOne(text: string, path: string, option: Option<unknown>): string {
+  const tables = tomlTables(text);
+  const other = standingPairs(tables, path, option).at(-2);
+  return other ? keepOne(without(text, other, option.initial), path, option) : text;
+}
+
 function without(text: string, { pair, table, holder }: Standing, initial: unknown): string {
   const { start, end, path } = pair;
   if (holder) return cutInline(text, holder, pair);
@@ -130,8 +137,17 @@ function standingPair(
   path: string,
   option: Option<unknown>,
 ): Standing | undefined {
+  return standingPairs(tables, path, option).at(-1);
+}
+
+/** All pairs of a key, one for each of its spellings that stands in the text. */
+function standingPairs(
+  tables: readonly TomlTable[],
+  path: string,
+  option: Option<unknown>,
+): Standing[] {
   const spelled = spellings(path, option).map((spelling) => spelling.split("."));
-  return everyPair(tables).findLast(({ pair }) => spelled.some((one) => isSame(one, pair.path)));
+  return everyPair(tables).filter(({ pair }) => spelled.some((one) => isSame(one, pair.path)));
 }
 
 /** The names of a key in its table: its own, then its aliases. */

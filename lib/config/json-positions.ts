@@ -57,7 +57,7 @@ function takePair(scan: Scanner, within: Positions, depth: number): void {
   const position = scan.position();
   const key = JSON.parse(takeString(scan, "a key in double quotes")) as string;
   takeToken(scan, /:/y, '":"');
-  takeValue(scan, within.note(key, position), depth + 1);
+  takeValue(scan, within.renote(key, position), depth + 1);
 }
 
 /** Passes `pattern` with the blanks around it, or says what stands there instead. */

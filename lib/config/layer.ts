@@ -31,7 +31,7 @@ export interface Layer {
 
 /** Where a key of a layer stands. */
 export function whereIn({ name, positions }: Layer, path: readonly string[]): string {
-  const at = positions?.at(path);
+  const at = positions?.at(path)?.own;
   return at ? `${name}:${at.line}:${at.column}` : name;
 }
 

@@ -4,6 +4,8 @@
  * validation, the shipped file, the reference) is read off the table.
  */
 
+import { isIP } from "node:net";
+
 /** As much of JSON Schema as the types of settings need. */
 export interface Schema {
   readonly type?: "string" | "integer" | "boolean" | "array";
@@ -85,6 +87,30 @@ export function text(
   const read = (found: unknown) =>
     typeof found === "string" && !check?.(found) ? found : undefined;
   return option(initial, "text", about, { type: "string" }, read, rest);
+}
+
+/** An address or a name to listen on. An IPv6 address may stand in brackets, as in a URL. */
+export function host(
+  initial: string,
+  about: string,
+  extra: Pick<Extra<string>, "shipped"> = {},
+): Option<string> {
+  const read = (found: unknown) => (typeof found === "string" ? hostIn(found) : undefined);
+  return option(
+    initial,
+    "an address or a name, without a port",
+    about,
+    { type: "string" },
+    read,
+    extra,
+  );
+}
+
+/** The host that a text names, without the brackets of an IPv6 address; undefined when it names none. */
+export function hostIn(text: string): string | undefined {
+  const inner = /^\[(.*)\]$/.exec(text)?.[1];
+  if (inner !== undefined) return isIP(inner) === 6 ? inner : undefined;
+  return isIP(text) !== 0 || /^[^\s:/?#@*[\]]+$/.test(text) ? text : undefined;
 }
 
 /** A whole number from `min` to `max`, both included. */

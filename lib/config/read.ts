@@ -102,6 +102,7 @@ class Reader {
     values: Readonly<Record<string, unknown>>,
     table: readonly string[],
   ): void {
+    const names = new Map<string, string>();
     for (const [key, found] of Object.entries(values)) {
       const [name, entry] = lookUp(entries, key);
       const place = [...table, key];
@@ -111,6 +112,18 @@ class Reader {
         const fate = layer.reference ? "ignored, unknown key" : "unknown key";
         list.add(where, () => `${keyText(place)}: ${fate}${this.#meant(entries, key)}`);
         continue;
+      }
+      const other = names.get(name);
+      if (other !== undefined) {
+        this.problems.add(
+          where,
+          () => `${keyText(place)}: the same setting as ${other}, which stands here too; keep one`,
+        );
+        continue;
+      }
+      names.set(name, key);
+      if (layer.positions?.at(place)?.again) {
+        this.warnings.add(where, () => `${keyText(place)}: stands here twice; this one counts`);
       }
       if (found === null && layer.reference && !acceptsNull(entry)) continue;
       const path = [...table, name].join(".");

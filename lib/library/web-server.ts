@@ -5,6 +5,7 @@ import { Log } from "../host/log.ts";
 import { type Address, openedBy } from "../host/service.ts";
 import { type Level, settings } from "../config/table.ts";
 import { load } from "../config/load.ts";
+import { hostIn } from "../config/option.ts";
 import { openPlace } from "../config/place.ts";
 import { HttpServer } from "../net/http.ts";
 import { ServerShutdownError, ServerStartupError } from "../services/web/site/errors.ts";
@@ -152,7 +153,7 @@ export class Server {
     const settings = { maxBodyBytes, requestTimeoutMs, accessLog: logMessage ?? null };
     try {
       return new HttpServer(
-        openPlace(DOOR.name, host, port),
+        openPlace(DOOR.name, hostIn(host) as string, port),
         settings,
         (request, _, http) => http.refuses(request) ?? respond(handler, request, this.#shared),
         { clock: this.#clock, log: this.#log, files: new FileShares([DOOR]) },
@@ -197,7 +198,7 @@ function problemOf(log: Logger, options: WebServerOptions): string | null {
   const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
   if (unknown !== undefined) return `${unknown}: unknown; known: ${OPTIONS.join(", ")}`;
   const { host, port, handler, ticker, isolate, logMessage } = options;
-  if (host !== undefined && (typeof host !== "string" || host === "")) {
+  if (host !== undefined && (typeof host !== "string" || hostIn(host) === undefined)) {
     return `host: found ${Bun.inspect(host)}; allowed: a name or an address`;
   }
   const numbers = [

@@ -1,4 +1,5 @@
 import { BlockList, isIP } from "node:net";
+import { type Cidr, cidrOf } from "../config/cidr.ts";
 
 /** An IPv4 address that came in over IPv6 (`::ffff:10.0.0.1`) in its own spelling. */
 export function unmapped(ip: string): string {
@@ -27,11 +28,8 @@ function blockList(cidrs: readonly string[]): BlockList | null {
   if (cidrs.length === 0) return null;
   const list = new BlockList();
   for (const cidr of cidrs) {
-    const [address = "", bits] = cidr.split("/");
-    const ip = unmapped(address);
-    const family = isIP(ip) === 6 ? "ipv6" : "ipv4";
-    if (bits === undefined) list.addAddress(ip, family);
-    else list.addSubnet(ip, Number(bits), family);
+    const { ip, family, bits } = cidrOf(cidr) as Cidr;
+    list.addSubnet(ip, bits, family);
   }
   return list;
 }

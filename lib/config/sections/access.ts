@@ -1,18 +1,11 @@
-import { isIP } from "node:net";
+import { cidrOf } from "../cidr.ts";
 import { list } from "../option.ts";
 import { type Entries, inherited, overriding, section } from "../section.ts";
 import { live } from "./bounds.ts";
 
-/** An address or an address with a prefix length, IPv4 or IPv6. */
-function isCidr(item: string): boolean {
-  const [address = "", bits, ...rest] = item.split("/");
-  const family = isIP(address);
-  if (family === 0 || rest.length > 0) return false;
-  if (bits === undefined) return true;
-  return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
-}
-
 const CIDRS = 'a list of addresses or CIDR ranges, as ["10.0.0.0/8", "::1"]';
+
+const isCidr = (item: string) => cidrOf(item) !== null;
 
 const access = {
   allow: list("Only these may connect. Empty means everybody.", CIDRS, isCidr, live),

@@ -1,17 +1,17 @@
-import { choice, flag, text, whole, wholeOrNever } from "../option.ts";
+import { choice, flag, host, whole, wholeOrNever } from "../option.ts";
 import { type Contradiction, type Guards, section } from "../section.ts";
 import { ownAccess } from "./access.ts";
-import { BYTES_MAX, COUNT_MAX, live, MS_MAX, nonEmpty, SECONDS_MAX } from "./bounds.ts";
+import { BYTES_MAX, COUNT_MAX, live, MS_MAX, SECONDS_MAX } from "./bounds.ts";
 import { connectedClients } from "./limits.ts";
 import { outboxContradictions } from "./outbox.ts";
 import { ownTls } from "./tls.ts";
 
 /** Where the relay listens and how it behaves: settings of the top level, as the reference has them. */
 export const topLevel = {
-  host: text(
+  host: host(
     "127.0.0.1",
     "Address the relay listens on: 127.0.0.1 for this machine alone, 0.0.0.0 or :: for everybody.",
-    { ...nonEmpty, shipped: "127.0.0.1" },
+    { shipped: "127.0.0.1" },
   ),
   port: whole(8888, [0, 65535], "TCP port of the relay; 0 takes a free one.", {
     shipped: 8888,

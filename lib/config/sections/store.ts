@@ -1,5 +1,5 @@
 import { meansLoopback } from "../loopback.ts";
-import { choice, flag, text, whole, wholeOrNever } from "../option.ts";
+import { choice, flag, host, text, whole, wholeOrNever } from "../option.ts";
 import { section } from "../section.ts";
 import { ownAccess } from "./access.ts";
 import { BYTES_MAX, COUNT_MAX, live, nonEmpty, SECONDS_MAX } from "./bounds.ts";
@@ -11,10 +11,9 @@ export const store = section(
   "JSON key-value with namespaces and pub/sub over TCP.",
   {
     enabled: flag(false, "Whether the store runs."),
-    host: text(
+    host: host(
       "127.0.0.1",
       "Address it listens on. Anywhere but on loopback, clients need a token.",
-      nonEmpty,
     ),
     port: whole(8890, [0, 65535], "Its TCP port; 0 takes a free one."),
     mode: choice(

@@ -30,7 +30,17 @@ export const tlsOf = (services: Entries) =>
   section(
     `TLS for every service. Give cert and key to switch it on; ${overriding(services, "tls")} override it key by key for one service.`,
     tls,
-    { contradictions: halfSet },
+    {
+      contradictions: (own, whole) => [...halfSet(own), ...withoutPair(own, whole, services)],
+      remarks: (_file, given) =>
+        ["tls", ...Object.keys(services).map((name) => `${name}.tls`)]
+          .filter((path) => given.has(`${path}.ca`))
+          .filter((path) => ![path, "tls"].some((one) => given.has(`${one}.require_client_cert`)))
+          .map(
+            (path) =>
+              `${path}.ca is given, but clients are asked for no certificate: require_client_cert is not set`,
+          ),
+    },
   );
 
 /** TLS of one service. */
@@ -38,12 +48,39 @@ export const ownTls = (who: string) =>
   inherited(`TLS of ${who} alone; a key not given here follows [tls].`, tls, {
     contradictions(own, whole) {
       const given = Object.values(own).some((value) => value !== null);
-      return given ? halfSet(overlay((whole as Whole).tls, own)) : [];
+      if (!given) return [];
+      const effective = overlay((whole as Whole).tls, own);
+      const found = halfSet(effective);
+      const key = needy.find((one) => own[one] !== null && own[one] !== "");
+      return key && found.length === 0 && effective.cert === "" ? [needsPair(key)] : found;
     },
   });
 
 interface Whole {
   readonly tls: Values<typeof tls>;
+}
+
+/** Settings that mean nothing where nothing is encrypted. */
+const needy = ["ca", "passphrase"] as const;
+
+/** Where such a setting is given, but some service that runs is not encrypted. */
+function withoutPair(own: Values<typeof tls>, whole: object, services: Entries): Contradiction[] {
+  const key = needy.find((one) => own[one] !== "");
+  if (key === undefined || own.cert !== "" || own.key !== "" || own.require_client_cert) return [];
+  const plain = Object.keys(services).some((name) => {
+    const section = (whole as Readonly<Record<string, Service | undefined>>)[name];
+    return section?.enabled === true && (section.tls?.cert ?? "") === "";
+  });
+  return plain ? [needsPair(key)] : [];
+}
+
+interface Service {
+  readonly enabled?: boolean;
+  readonly tls?: { readonly cert: string | null };
+}
+
+function needsPair(key: (typeof needy)[number]): Contradiction {
+  return { key, message: "given without cert and key, so nothing would be encrypted" };
 }
 
 /** Settings without those that they need: half a pair, or a check of clients without authorities. */

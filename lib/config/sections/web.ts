@@ -1,8 +1,8 @@
 import { meansLoopback } from "../loopback.ts";
-import { flag, text, whole } from "../option.ts";
+import { flag, host, text, whole } from "../option.ts";
 import { section } from "../section.ts";
 import { ownAccess } from "./access.ts";
-import { COUNT_MAX, live, nonEmpty } from "./bounds.ts";
+import { COUNT_MAX, live } from "./bounds.ts";
 import { clientLimits } from "./limits.ts";
 import { ownTls } from "./tls.ts";
 
@@ -13,10 +13,10 @@ export const web = section(
   "HTTP: health, metrics, admin and the dashboard, and a site of your own beside them. Admin actions exist where there is a token: in the environment as SUMMONER_TOKEN, or in token_file.",
   {
     enabled: flag(false, "Whether the web service runs.", { shipped: true }),
-    host: text(
+    host: host(
       "127.0.0.1",
       "Address it listens on. Anywhere but on loopback, everything except /healthz and /readyz needs the token.",
-      { ...nonEmpty, shipped: "127.0.0.1" },
+      { shipped: "127.0.0.1" },
     ),
     port: whole(8889, [0, 65535], "Its TCP port; 0 takes a free one.", { shipped: 8889 }),
     token_file: text(
