@@ -37,6 +37,8 @@ export interface Row {
   readonly counts: Readonly<Partial<Record<Why, string>>>;
   /** A client whose address a reload denies is not told why its connection ends. */
   readonly endsInSilence?: boolean;
+  /** It takes other certificates without listening anew. */
+  readonly staysListening?: boolean;
 }
 
 /** Calls by sending `hello` as soon as there is a connection. */

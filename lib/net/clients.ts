@@ -291,12 +291,12 @@ export class Clients<C extends Client> {
     this.close(client, "eof");
   }
 
-  /** Its connection is gone, by an error or not. */
-  disconnected(client: C, error: Error | undefined): void {
+  /** Its connection is gone, by its own doing. */
+  disconnected(client: C, reason: CloseReason): void {
     if (client.state === "closed") return;
     if (client.state !== "closing") {
       this.#serveLast(client);
-      this.#die(client, error ? "reset" : "eof");
+      this.#die(client, reason);
     }
     this.#lingering.forget(client);
   }

@@ -35,6 +35,7 @@ export class Lingering<C extends Client> {
   /** Goes on with a closing client: its wire takes bytes again, or it has ended its side. */
   proceed(client: C): void {
     if (client.outbox.bytes > 0 && !client.flush()) return;
+    if ((client.wire.waiting ?? 0) > 0) return;
     if (client.peerEnded) {
       this.end(client, "end");
     } else if (!client.shutDown) {

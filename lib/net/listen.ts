@@ -224,7 +224,7 @@ export class Listener<C extends Client> {
       this.#clients.turnedAway("handshake", socket.remoteAddress ?? "an address unknown");
     }
     const client = socket.data?.client;
-    if (client) this.#clients.disconnected(client, error);
+    if (client) this.#clients.disconnected(client, error ? "reset" : "eof");
   }
 
   // --- the clock's work

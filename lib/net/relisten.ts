@@ -20,17 +20,24 @@ export class Relisten {
     this.#log = log;
   }
 
-  /** Calls `listen`, which throws when it cannot, now and every `waitMs()` milliseconds until it does not. */
-  begin(listen: () => void, waitMs: () => number = () => RELISTEN_MS): void {
+  /** Calls `listen`, which fails when it cannot, now and every `waitMs()` milliseconds until it does not. */
+  begin(listen: () => void | Promise<void>, waitMs: () => number = () => RELISTEN_MS): void {
     this.#cancel();
-    try {
-      listen();
+    const listening = () => {
       if (this.trouble) this.#log.info(`${this.#service}: listening again`);
       this.trouble = null;
-    } catch (error) {
+    };
+    const failed = (error: unknown) => {
       this.trouble = messageOf(error);
       this.#log.error(`${this.trouble}; trying again`);
       this.#cancel = this.#clock.after(waitMs(), () => this.begin(listen, waitMs));
+    };
+    try {
+      const soon = listen();
+      if (soon) soon.then(listening, failed);
+      else listening();
+    } catch (error) {
+      failed(error);
     }
   }
 

@@ -175,10 +175,7 @@ export class WebSockets<C extends WebSocketClient> {
   }
 
   #closed(client: C, code: number, reason: string): void {
-    if (code === NO_CODE && reason === TOO_LONG) this.clients.cut(client, "malformed");
-    else {
-      const error = code === NO_CODE ? new Error("the connection broke") : undefined;
-      this.clients.disconnected(client, error);
-    }
+    const broke = reason === TOO_LONG ? "malformed" : "reset";
+    this.clients.disconnected(client, code === NO_CODE ? broke : "eof");
   }
 }

@@ -1,0 +1,212 @@
+import type * as Grpc from "@grpc/grpc-js";
+import type { Place } from "../config/place.ts";
+import type { Clock } from "../host/clock.ts";
+import type { Log } from "../host/log.ts";
+import { type Address, addressText, type Health } from "../host/service.ts";
+import type { Refused } from "./admission.ts";
+import {
+  type CallClient,
+  CallError,
+  CallWire,
+  endCall,
+  endOf,
+  isAborted,
+  STATUS_OF,
+  Status,
+  type StreamingCall,
+} from "./calls.ts";
+import type { Clients } from "./clients.ts";
+import { type Connection, Connections, type ConnectionsHost } from "./connections.ts";
+import type { Origin } from "./http.ts";
+
+/** Answers a call of one message with one; it may throw a `CallError`. */
+export type AnswerCall = (
+  request: Buffer,
+  from: Origin,
+  metadata: Grpc.Metadata,
+) => Buffer | Promise<Buffer>;
+
+/** What a service does with calls. Messages are bytes: what is in them is the service's to know. */
+export interface Calls<C extends CallClient> {
+  /** Calls of one message, by their paths: `/package.Service/Method`. */
+  readonly unary: Readonly<Record<string, AnswerCall>>;
+  /** The paths of streaming calls, each of which is a client. */
+  readonly streaming: readonly string[];
+  readonly clients: Clients<C>;
+  /** Longest message; fixed for the server's life. */
+  readonly maxMessageBytes: number;
+}
+
+/** How many calls one connection may have at once. */
+const MAX_CALLS = 100;
+
+const DRAINING: Refused = { reason: "shutdown", notice: "Warning: Server is shutting down.\n" };
+const GONE: Refused = { reason: "reset", notice: "" };
+
+const asItIs = (bytes: Buffer) => bytes;
+
+/** A gRPC door: answers calls of one message, and makes streaming calls the clients of a service. */
+export class GrpcServer<C extends CallClient> {
+  readonly #calls: Calls<C>;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #grpc: typeof Grpc;
+  readonly #server: Grpc.Server;
+  readonly #connections: Connections;
+  #draining = false;
+
+  /**
+   * Loads the library, which a program without gRPC does without, and listens.
+   * @throws StartError when it cannot listen
+   */
+  static async open<C extends CallClient>(
+    place: Place,
+    calls: Calls<C>,
+    host: ConnectionsHost,
+  ): Promise<GrpcServer<C>> {
+    const server = new GrpcServer(await import("@grpc/grpc-js"), place, calls, host);
+    await server.#connections.listen();
+    return server;
+  }
+
+  private constructor(grpc: typeof Grpc, place: Place, calls: Calls<C>, host: ConnectionsHost) {
+    this.#grpc = grpc;
+    this.#calls = calls;
+    this.#clock = host.clock;
+    this.#log = host.log;
+    this.#server = new grpc.Server({
+      "grpc.enable_channelz": 0,
+      "grpc.max_receive_message_length": calls.maxMessageBytes,
+      "grpc.max_send_message_length": -1,
+      "grpc.max_concurrent_streams": MAX_CALLS,
+      interceptors: [
+        (method, call) =>
+          method.requestStream ? (call as Grpc.ServerInterceptingCall) : this.#admitted(call),
+      ],
+    });
+    const credentials = grpc.ServerCredentials.createInsecure();
+    const injector = this.#server.createConnectionInjector(credentials);
+    const serve = injector.injectConnection.bind(injector);
+    this.#connections = new Connections(place, calls.clients, serve, host);
+    for (const [path, answer] of Object.entries(calls.unary)) {
+      const handle: Grpc.handleUnaryCall<Buffer, Buffer> = (call, reply) =>
+        void this.#answer(path, answer, call, reply);
+      this.#server.register(path, handle, asItIs, asItIs, "unary");
+    }
+    for (const path of calls.streaming) {
+      const handle = (call: StreamingCall) => this.#stream(path, call);
+      this.#server.register(path, handle, asItIs, asItIs, "bidi");
+    }
+  }
+
+  get address(): Address {
+    return this.#connections.address;
+  }
+
+  health(): Health {
+    return this.#connections.health();
+  }
+
+  /**
+   * Takes other certificates, access lists and limits. Clients that are denied
+   * now are closed.
+   * @throws Error when TLS does not work; everything stays as it was
+   */
+  configure(place: Place): void {
+    this.#connections.configure(place);
+  }
+
+  /** Lets no call in any more, closes all streaming ones with `notice`, and waits until the deadline for the others. */
+  async drain(deadlineMs: number, notice: string): Promise<void> {
+    this.#draining = true;
+    this.#connections.close();
+    // It tells all connections to make no more calls; they end after those that they have made.
+    this.#server.tryShutdown(() => {});
+    const late = Promise.withResolvers<void>();
+    const cancel = this.#clock.after(deadlineMs, late.resolve);
+    await this.#calls.clients.drain(deadlineMs, notice);
+    await Promise.race([this.#connections.empty(), late.promise]);
+    cancel();
+    this.#connections.cut();
+    this.#server.forceShutdown();
+  }
+
+  // --- one call
+
+  /** A call of one message takes a place from its first byte to its answer, or is refused unread. */
+  #admitted(call: Grpc.ServerInterceptingCallInterface): Grpc.ServerInterceptingCall {
+    const { clients } = this.#calls;
+    const { connection, refused } = this.#from(call);
+    return new this.#grpc.ServerInterceptingCall(call, {
+      start: (next) => {
+        if (!connection || refused) {
+          call.sendStatus(statusOf(refused ?? GONE));
+          if (connection?.refused) this.#connections.dismiss(connection);
+          return;
+        }
+        const { ip, port } = connection;
+        this.#connections.begin(connection);
+        const full = clients.refusal(ip, port);
+        if (full) {
+          clients.turnedAway(full.reason, addressText(ip, port));
+          this.#connections.end(connection);
+          return call.sendStatus(statusOf(full));
+        }
+        clients.admission.enter(ip);
+        next({
+          // The library calls this at the end of every call.
+          onCancel: () => {
+            clients.admission.leave(ip);
+            this.#connections.end(connection);
+          },
+        });
+      },
+    });
+  }
+
+  async #answer(
+    path: string,
+    answer: AnswerCall,
+    call: Grpc.ServerUnaryCall<Buffer, Buffer>,
+    reply: Grpc.sendUnaryData<Buffer>,
+  ): Promise<void> {
+    const { ip = "", port = 0 } = this.#connections.of(call.getPeer()) ?? {};
+    try {
+      reply(null, await answer(call.request, { ip, port }, call.metadata));
+    } catch (error) {
+      if (error instanceof CallError) return reply(error);
+      this.#log.bug(error, `answering ${path} for ${addressText(ip, port)}`);
+      reply(new CallError(Status.internal, "The server failed to answer this call."));
+    }
+  }
+
+  #stream(path: string, call: StreamingCall): void {
+    const { clients } = this.#calls;
+    const { connection, refused } = this.#from(call);
+    if (!connection || refused) {
+      if (connection?.refused) call.on("close", () => this.#connections.dismiss(connection));
+      return endCall(call, statusOf(refused ?? GONE));
+    }
+    this.#connections.begin(connection);
+    const wire = new CallWire(call, path, () => clients.drained(wire.client as C));
+    const client = clients.accept(wire, connection.ip, connection.port);
+    call.on("data", (message: Buffer) => clients.received(client, message));
+    call.on("end", () => {
+      if (!isAborted(call)) clients.ended(client);
+    });
+    call.on("close", () => {
+      clients.disconnected(client, endOf(call));
+      this.#connections.end(connection);
+    });
+  }
+
+  #from(call: { getPeer(): string }): { connection?: Connection; refused: Refused | null } {
+    const connection = this.#connections.of(call.getPeer());
+    const refused = this.#draining ? DRAINING : (connection?.refused ?? null);
+    return connection ? { connection, refused } : { refused };
+  }
+}
+
+function statusOf({ reason, notice }: Refused): CallError {
+  return new CallError(STATUS_OF[reason], notice.trimEnd());
+}
