@@ -92,7 +92,7 @@ function weightOf({ isMain }: Door): number {
   return isMain ? MAIN_WEIGHT : 1;
 }
 
-/** Files for as many clients, and for those that have been closed and linger. */
+/** Files for as many clients, and for those that have been closed and linger: of few clients some can, too. */
 function neededBy({ maxClients }: Door): number {
-  return maxClients === 0 ? Infinity : Math.ceil((maxClients * 8) / 7) + 1;
+  return maxClients === 0 ? Infinity : Math.ceil((maxClients * 8) / 7) + 16;
 }

@@ -84,7 +84,8 @@ export class Admission {
 
   /** How many closed clients may linger over their notice at once; beyond that they are cut. */
   get maxLingering(): number {
-    return Math.max(1, Math.min(512, this.#share >> 3));
+    const share = this.#share;
+    return Math.max(1, Math.min(512, Math.max(share >> 3, Math.min(8, share >> 2))));
   }
 
   /** How many clients there may be in all. */

@@ -212,14 +212,13 @@ export class HttpServer {
     const tls = tlsOptions(place);
     const changed = JSON.stringify(this.#tls) !== JSON.stringify(tls);
     if (changed && tls) probeTls(tls);
-    const { keepaliveSecs } = this.#place;
     this.#place = place;
     this.#tls = tls;
     this.#settings = settings;
     this.#admission.configure(place);
     this.#webSockets?.clients.closeDenied();
     if (changed) this.#relisten();
-    else if (keepaliveSecs !== place.keepaliveSecs) this.#keepAlive();
+    else this.#keepAlive();
   }
 
   /**
