@@ -135,6 +135,46 @@ describe("the system's clock", () => {
     expect(code).toBe(0);
     expect(Number(said)).toBeWithin(1, 20);
   });
+  test("after a pause, what waits in the sockets is read before any job runs", async () => {
+    const body = `
+      const said = [];
+      const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: {
+        open: (socket) => socket.write("hello"),
+        data: (_, bytes) => said.push(bytes.toString()),
+      } });
+      const { promise, resolve } = Promise.withResolvers();
+      const peer = await Bun.connect({ hostname: "127.0.0.1", port: server.port, socket: { data: resolve } });
+      await promise;
+      const stop = clock.every(30, () => {
+        said.push("job");
+        stop();
+        process.stdout.write(said.join());
+        process.exit();
+      });
+      setImmediate(() => {
+        peer.write("one");
+        Bun.sleepSync(400);
+        setImmediate(() => peer.write("two"));
+      });
+    `;
+    expect(await runs(body)).toEqual([0, "one,two,job"]);
+  });
+
+  test("a loop that is always late holds no job up for long", async () => {
+    const body = `
+      let done = false;
+      const busy = () => {
+        Bun.sleepSync(300);
+        if (!done) setImmediate(busy);
+      };
+      busy();
+      clock.after(1, () => {
+        done = true;
+        process.stdout.write("ran");
+      });
+    `;
+    expect(await runs(body)).toEqual([0, "ran"]);
+  }, 20_000);
 });
 
 test("there is one setInterval in the whole program, and no setTimeout", async () => {

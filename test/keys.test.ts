@@ -254,7 +254,7 @@ describe("bounds", () => {
     const { clock, keys, mirror } = open();
     for (let n = 0; n < 20_000; n++) keys.set([`k${n}`], "1", { ttlMs: 1000 + n * 100 });
     keys.set(["late"], "1", { ttlMs: 86_400_001 });
-    clock.leap(86_400_000);
+    void clock.leap(86_400_000);
     expect(everything(keys)).toEqual(["late"]);
     for (let left = keys.expiring, swept = 1; swept > 0; left -= swept) {
       keys.sweep();
@@ -262,7 +262,7 @@ describe("bounds", () => {
       expect(swept).toBeLessThanOrEqual(10_000);
     }
     expect([keys.size, keys.expired, mirror.expired]).toEqual([1, 20_000, 20_000]);
-    clock.leap(1);
+    void clock.leap(1);
     expect(keys.get(["late"])).toBeNull();
     expect(keys.bytes).toBe(0);
   });

@@ -142,6 +142,41 @@ describe("a start that fails in a way that nobody foresaw", () => {
   );
 });
 
+describe.skipIf(process.platform === "win32")("a pause of the whole process", () => {
+  test("makes nobody idle whose heartbeats wait in the sockets meanwhile", async () => {
+    const server = await start(
+      guarded(
+        "[hyper_parameters]",
+        "client_timeout_secs = 1",
+        "timeout_check_interval_secs = 1",
+        "[store]",
+        "enabled = true",
+        "port = 0",
+        'durability = "none"',
+        "idle_secs = 1",
+      ),
+    );
+    const [, store] = await server.says(/store is ready on \S+:(\d+)/);
+    const peers: Peer[] = [];
+    for (let i = 0; i < 20; i++) peers.push(await server.join(), await dial(Number(store)));
+    const silent = await server.join();
+    let beats = 0;
+    const beating = setInterval(() => {
+      beats++;
+      for (const peer of peers) peer.send("\n");
+    }, 100);
+    endings.push(() => clearInterval(beating));
+    server.signal("SIGSTOP");
+    await until(() => beats === 25);
+    server.signal("SIGCONT");
+    // By then everybody has been looked at.
+    expect(await silent.next()).toBe("Warning: You have been disconnected due to inactivity.");
+    await until(() => beats === 50);
+    expect(peers.filter(({ isClosed }) => isClosed).map(({ address }) => address)).toEqual([]);
+    expect(peers.flatMap(({ lines }) => lines)).toEqual([]);
+  }, 30_000);
+});
+
 describe("a stop", () => {
   test.each(["SIGTERM", "SIGINT"] as const)("by %s drains", async (signal) => {
     const server = await start(guarded());

@@ -507,7 +507,7 @@ describe("max_memory_bytes", () => {
     expect(await outcome(peer, set)).toBe("OK");
     await fill(peer, 0);
     expect(await outcome(peer, { action: "SET", key: "b", value: 1 })).toBe("MEMORY_FULL");
-    suite.server.clock.leap(1000);
+    await suite.server.clock.leap(1000);
     expect(await outcome(peer, { action: "EXISTS", key: "a" })).toBe(false);
     expect(await outcome(peer, { action: "SET", key: "b", value: 1 })).toBe("OK");
   });
@@ -795,7 +795,7 @@ test("random work leaves what a simple model says", async () => {
       }
       case 8:
         if (random.whole(0, 1) === 0) suite.server.clock.advance(random.whole(0, 60));
-        else suite.server.clock.leap(random.whole(0, 60));
+        else await suite.server.clock.leap(random.whole(0, 60));
         break;
       case 9:
         if (random.whole(0, 20) > 0) break;

@@ -383,7 +383,7 @@ describe("what becomes of keys", () => {
     server.clock.advance(999);
     await nothingFor(to);
     // One is looked at, the other is swept.
-    server.clock.leap(1);
+    void server.clock.leap(1);
     expect(await result(from, { action: "EXISTS", key: "t^a" })).toBe(false);
     expect(await heard(to)).toEqual({ event: "expired", key: "t^a" });
     server.clock.advance(200);

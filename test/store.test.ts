@@ -543,7 +543,7 @@ describe("stage 5: robustness, logging and errors", () => {
   test("with idle_secs 0 nobody is idle", async () => {
     server = await boot("store", { store: { idle_secs: 0 } });
     const peer = await server.join();
-    server.clock.leap(100_000_000);
+    await server.clock.leap(100_000_000);
     expect(await ask(peer, { action: "PING" })).toEqual({ result: "PONG" });
   });
 

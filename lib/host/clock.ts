@@ -61,10 +61,23 @@ class Jobs {
 
 /** Resolution of the system clock in milliseconds: 20 ms costs about 0.3% of a core. */
 const TICK_MS = 20;
+/** A tick so late means that the process did not run, or was kept busy, and that clients may have been heard by nobody. */
+const PAUSE_MS = 250;
+/** So many ticks in a row that are on time let the event loop read whatever has come meanwhile. */
+const CALM_TICKS = 5;
+/** Jobs wait for that no longer than this, however busy the loop is. */
+const WAITED_MS = 2000;
 
-/** Real time. It holds the one `setInterval` of the whole program, which runs while there are jobs. */
+/**
+ * Real time. It holds the one `setInterval` of the whole program, which runs
+ * while there are jobs. After a pause of the whole process jobs wait until the
+ * sockets have been read: else those who did their part would be judged by it.
+ */
 class SystemClock implements Clock {
   #timer: Timer | undefined;
+  #tickedAt = 0;
+  /** When a pause was noticed, and how many ticks have been on time since; null when there was none. */
+  #pause: { readonly since: number; calm: number } | null = null;
   readonly #jobs = new Jobs(() => {
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -87,13 +100,32 @@ class SystemClock implements Clock {
   }
 
   #add(ms: number, period: number, job: () => void): () => void {
-    this.#timer ??= setInterval(() => this.#jobs.run(this.now()), TICK_MS);
+    if (this.#timer === undefined) {
+      this.#tickedAt = this.now();
+      this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    }
     return this.#jobs.add(this.now() + ms, period, job);
+  }
+
+  #tick(): void {
+    const now = this.now();
+    const late = now - this.#tickedAt;
+    this.#tickedAt = now;
+    if (late > PAUSE_MS) this.#pause ??= { since: now, calm: 0 };
+    if (this.#pause !== null) {
+      this.#pause.calm = late < 2 * TICK_MS ? this.#pause.calm + 1 : 0;
+      if (this.#pause.calm < CALM_TICKS && now - this.#pause.since < WAITED_MS) return;
+      this.#pause = null;
+    }
+    this.#jobs.run(now);
   }
 }
 
 /** The program's clock, shared by everything in this process. */
 export const systemClock: Clock = new SystemClock();
+
+/** Turns of the event loop after a leap, before anything runs. */
+const LEAP_TURNS = 32;
 
 /** A clock that moves only when told to. */
 export class HandClock implements Clock {
@@ -132,9 +164,13 @@ export class HandClock implements Clock {
     this.#now = end;
   }
 
-  /** Moves time by `ms` milliseconds at once, as when the machine slept: what is due runs once. */
-  leap(ms: number): void {
+  /**
+   * Moves time by `ms` milliseconds at once, as when the machine slept: what is
+   * due runs once, after the sockets have been read. Resolves when it has.
+   */
+  async leap(ms: number): Promise<void> {
     this.#now += ms;
+    for (let turn = 0; turn < LEAP_TURNS; turn++) await new Promise(setImmediate);
     this.#jobs.run(this.#now);
   }
 }

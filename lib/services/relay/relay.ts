@@ -268,7 +268,10 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   #sweepIdle(): void {
     const timeoutMs = this.#config.hyper_parameters.client_timeout_secs * 1000;
     this.#broadcast.flush();
-    this.#clients.closeIdle(timeoutMs, NOTICES.idle, ({ lastMessageAt }) => lastMessageAt);
+    // What a client sends while it is not read cannot count for it.
+    this.#clients.closeIdle(timeoutMs, NOTICES.idle, (client) =>
+      client.state === "open" && !client.reading ? Infinity : client.lastMessageAt,
+    );
   }
 
   #apply(client: RelayClient, command: Command): void {
