@@ -135,6 +135,7 @@ describe("the system's clock", () => {
     expect(code).toBe(0);
     expect(Number(said)).toBeWithin(1, 20);
   });
+
   test("after a pause, what waits in the sockets is read before any job runs", async () => {
     const body = `
       const said = [];
