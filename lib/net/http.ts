@@ -8,6 +8,8 @@ import { type Address, addressText, type Health } from "../host/service.ts";
 import { unmapped } from "./access.ts";
 import { Admission, type Refused, type TurnedAwayNotices } from "./admission.ts";
 import { HttpConnections } from "./http-connections.ts";
+import { type Answered, HttpFlights } from "./http-flights.ts";
+import { HostNames, targetOf } from "./http-host.ts";
 import { keepAliveHttp } from "./keepalive.ts";
 import { listenError } from "./listen-error.ts";
 import { Relisten } from "./relisten.ts";
@@ -30,9 +32,6 @@ export interface HttpSettings {
   readonly accessLog: ((line: string) => void) | null;
 }
 
-/** What a request is answered with; undefined when its connection has become a WebSocket. */
-type Answered = Response | undefined;
-
 /** Answers a request for a path, "" where there is none, as for CONNECT; it may throw or reject. */
 export type Answer = (
   request: Request,
@@ -46,14 +45,6 @@ const TURNED_AWAY: TurnedAwayNotices = {
   perAddress: "There are too many clients from your address.\n",
   denied: "Your address may not connect to this server.\n",
 };
-
-/** A request whose answer is awaited. */
-interface Flight {
-  /** When it is given up; clock milliseconds. */
-  readonly by: number;
-  readonly request: Request;
-  readonly settle: (response: Answered) => void;
-}
 
 const SWEEP_MS = 250;
 /** Milliseconds between two looks, during a drain, whether every request has been answered. */
@@ -75,12 +66,14 @@ export class HttpServer {
   readonly #webSockets: WebSockets<any> | null;
   readonly #answer: Answer;
   readonly #clock: Clock;
-  readonly #log: HttpLog;
   readonly #isLocal: boolean;
   readonly #connections: HttpConnections;
+  readonly #flights: HttpFlights;
   /** The addresses of requests that are not answered whole. */
   readonly #busy = new Set<string>();
-  readonly #flights = new Set<Flight>();
+  readonly #hostNames = new HostNames();
+  /** What Bun gave, by the request that stands in for it. */
+  readonly #given = new WeakMap<Request, Request>();
   readonly #again: Relisten;
   readonly #stopSweeping: () => void;
   #place: Place;
@@ -109,9 +102,9 @@ export class HttpServer {
     this.#connections = new HttpConnections(place.name, this.#admission, host.files, () =>
       this.#busyAddresses(),
     );
+    this.#flights = new HttpFlights(place.name, settings.requestTimeoutMs, this.counts, host);
     this.#answer = answer;
     this.#clock = clock;
-    this.#log = log;
     this.#isLocal = meansLoopback(place.host);
     this.#again = new Relisten(place.name, { clock, log });
     this.#server = this.#listen(place.host, place.port);
@@ -150,7 +143,7 @@ export class HttpServer {
 
   /** Where a request came from. */
   originOf(request: Request): Origin {
-    const found = this.#server.requestIP(request);
+    const found = this.#server.requestIP(this.#asGiven(request));
     return { ip: unmapped(found?.address ?? ""), port: found?.port ?? 0 };
   }
 
@@ -194,14 +187,15 @@ export class HttpServer {
       clients.turnedAway(refused.reason, addressText(ip, port));
       return refusal(refused);
     }
-    if (this.#server.upgrade(request, { data: webSockets.connection(ip, port) })) return undefined;
+    if (this.#server.upgrade(this.#asGiven(request), { data: webSockets.connection(ip, port) }))
+      return undefined;
     const headers = { upgrade: "websocket", connection: "Upgrade" };
     return new Response("This is for WebSockets.\n", { status: 426, headers });
   }
 
   /** Lets a connection be idle for so many seconds, at most 255; 0 is for ever. */
   setIdleTimeout(request: Request, seconds: number): void {
-    this.#server.timeout(request, seconds);
+    this.#server.timeout(this.#asGiven(request), seconds);
   }
 
   /**
@@ -260,7 +254,7 @@ export class HttpServer {
         // Out of development Bun shares the port with whoever listens there already, unless told not to.
         reusePort: false,
         fetch: (request) => this.#serve(request),
-        error: (error) => this.#failed(error),
+        error: (error) => this.#flights.failed(error),
         ...(this.#tls ? { tls: this.#tls } : {}),
         ...(this.#webSockets ? { websocket: this.#webSockets.handler } : {}),
         // Bun's types do not take a `websocket` that may be missing.
@@ -288,21 +282,40 @@ export class HttpServer {
 
   // --- one request
 
-  #serve(request: Request): Answered | Promise<Answered> {
+  /** A request as Bun gave it, by which Bun knows its connection. */
+  #asGiven(request: Request): Request {
+    return this.#given.get(request) ?? request;
+  }
+
+  #serve(given: Request): Answered | Promise<Answered> {
     this.counts.requests++;
     // Bun makes the text anew each time it is read.
-    const { url } = request;
-    const start = url.indexOf("/", url.indexOf("//") + 2);
-    const target = start < 0 ? "" : url.slice(start);
-    if (this.#settings.accessLog === null) return this.#answered(request, target);
+    const { url } = given;
+    const host = given.headers.get("host") ?? "";
+    const isGood = host === "" || this.#hostNames.isGood(host);
+    const isWhole = !isGood || !url.startsWith("/");
+    const request = isWhole ? given : this.#completed(given, url, host);
+    const target = targetOf(isWhole ? url : request.url);
+    if (this.#settings.accessLog === null) {
+      return isGood ? this.#answered(request, target) : noHost();
+    }
     const since = this.#clock.now();
     // Whoever reaches a loopback address is this machine; asking who costs more than all the rest of the line.
     const from = this.#isLocal ? "local" : this.originOf(request).ip;
-    const answer = this.#answered(request, target);
+    const answer = isGood ? this.#answered(request, target) : noHost();
     if (answer instanceof Promise) {
       return answer.then((response) => this.#told(request, target, response, from, since));
     }
     return this.#told(request, target, answer, from, since);
+  }
+
+  /** The same request with a whole URL: Bun gives the bare target of one that names no host. */
+  #completed(given: Request, target: string, host: string): Request {
+    const named = host || addressText(this.address.host, this.address.port);
+    const { href } = new URL(`${this.#tls ? "https" : "http"}://${named}${target}`);
+    const request = new Request(href, given);
+    this.#given.set(request, given);
+    return request;
   }
 
   #told(
@@ -326,27 +339,11 @@ export class HttpServer {
     try {
       const query = target.indexOf("?");
       const answer = this.#answer(request, query < 0 ? target : target.slice(0, query), this);
-      return answer instanceof Promise ? this.#awaited(request, answer) : answer;
+      if (!(answer instanceof Promise)) return answer;
+      return this.#flights.await(request, answer, this.enter(request));
     } catch (error) {
-      return this.#failed(error, request);
+      return this.#flights.failed(error, request);
     }
-  }
-
-  #awaited(request: Request, answer: Promise<Answered>): Promise<Answered> {
-    const leave = this.enter(request);
-    return new Promise((resolve) => {
-      const flight: Flight = {
-        by: this.#clock.now() + this.#settings.requestTimeoutMs,
-        request,
-        settle: (response) => {
-          if (!this.#flights.delete(flight)) return;
-          leave();
-          resolve(response);
-        },
-      };
-      this.#flights.add(flight);
-      answer.then(flight.settle, (error) => flight.settle(this.#failed(error, request)));
-    });
   }
 
   #turnAway(refused: Refused, { ip, port }: Origin): Response {
@@ -355,16 +352,6 @@ export class HttpServer {
     const door = this.#webSockets?.clients ?? this.#admission;
     door.turnedAway(refused.reason, addressText(ip, port));
     return refusal(refused);
-  }
-
-  /** Logs an error and answers 500 without detail. Where the error has a cause, the stack is that of the cause. */
-  #failed(error: unknown, request?: Request): Response {
-    this.counts.failures++;
-    const what = request ? `${request.method} ${request.url}` : this.#place.name;
-    const cause = error instanceof Error ? error.cause : undefined;
-    if (cause === undefined) this.#log.bug(error, what);
-    else this.#log.bug(cause, `${what}: ${(error as Error).message}`);
-    return new Response("The server failed to answer this request.\n", { status: 500 });
   }
 
   #busyAddresses(): ReadonlySet<string> {
@@ -382,16 +369,12 @@ export class HttpServer {
   #sweep(): void {
     const now = this.#clock.now();
     this.#webSockets?.clients.sweep(now);
-    for (const { by, request, settle } of this.#flights) {
-      if (by > now) continue;
-      this.counts.timeouts++;
-      this.#log.warning(
-        `${request.method} ${request.url} was given up after ${this.#settings.requestTimeoutMs} ms`,
-      );
-      const headers = { connection: "close" };
-      settle(new Response("The request took too long.\n", { status: 503, headers }));
-    }
+    this.#flights.sweep(now);
   }
+}
+
+function noHost(): Response {
+  return new Response("A request names one host.\n", { status: 400 });
 }
 
 /** Says why a client is turned away. */
