@@ -13,7 +13,7 @@ test.skipIf(process.platform === "win32")(
       [
         "sh",
         "-c",
-        `ulimit -n 256 && exec "$0" "$1" --port 0 -c /dev/null --set version=rust`,
+        `ulimit -n 256 && exec "$0" "$1" --port 0 -c /dev/null --set web.enabled=false`,
         process.execPath,
         index,
       ],

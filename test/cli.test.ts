@@ -112,11 +112,15 @@ describe("check", () => {
     write("warn.json", '{"colour": 1}');
     expect(await call("check", "-c", "warn.json")).toEqual({
       out: "warn.json: no problems\n",
-      err: "warning: warn.json:1:2: colour: ignored, unknown key\n",
+      err: `warning: warn.json:1:2: colour: ignored, unknown key\nwarning: warn.json: ${AS_REFERENCE}\n`,
       code: 0,
     });
   });
 });
+
+/** What is said of a file of the reference that does not name these. */
+const AS_REFERENCE =
+  'what it does not name is as in the reference server: version = "python" (in a summoner.toml "rust"), web.enabled = false (in a summoner.toml true)';
 
 describe("config", () => {
   test("says where each value came from", async () => {
@@ -137,13 +141,16 @@ describe("config", () => {
     expect(out).toMatch(/^port = 7 +# --port$/m);
     expect(out).toMatch(/^drain_ms = 8 +# --set$/m);
     expect(out).toMatch(/^host = "127\.0\.0\.1" +# default$/m);
-    expect(out).toMatch(/^version = "python" +# default$/m);
+    expect(out).toMatch(/^version = "rust" +# default$/m);
     expect(out).toMatch(/^tls\.passphrase = "\*+" +# own\.toml:3:1$/m);
     expect(out).not.toContain("sesame");
   });
 
-  test("without a file the backend is guarded", async () => {
-    expect((await call("config")).out).toMatch(/^version = "rust" +# default$/m);
+  test("of a file of the reference says what it does not name", async () => {
+    write("own.json", "{}");
+    const { out } = await call("config", "-c", "own.json");
+    expect(out).toMatch(/^version = "python" +# the reference$/m);
+    expect(out).toMatch(/^web\.enabled = false +# the reference$/m);
   });
 
   test("2 with problems", async () => {
@@ -297,12 +304,22 @@ describe("a start", () => {
     }
   });
 
+  test("with a file of one line is as without one, but for that line", async () => {
+    write("one.toml", 'name = "one"\n');
+    const { out, code } = await start("-c", "one.toml", "--port", "0", "--set", "web.port=0");
+    expect(code).toBe(0);
+    expect(out).toMatch(/^\S+ \S+ INFO +relay is ready on /);
+    expect(out).toMatch(/\n\S+ \S+ INFO +web is ready on http:/);
+    expect(out).not.toContain("WARNING");
+  });
+
   test("tells what a server.json leaves unsaid", async () => {
     write("old.json", '{"port": 0, "colour": 1, "hyper_parameters": {"worker_threads": 4}}');
     const { out, code } = await start("-c", "old.json");
     expect(code).toBe(0);
     expect(out).toContain("WARNING  old.json:1:13: colour: ignored, unknown key");
-    expect(out).toContain("old.json does not set version, so the relay is the plain backend");
+    expect(out).toContain(`WARNING  old.json: ${AS_REFERENCE}\n`);
+    expect(out.match(/ is ready on /g)).toHaveLength(1);
     expect(out).toContain("worker_threads is 4; this version serves with one thread");
   });
 

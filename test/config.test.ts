@@ -31,10 +31,11 @@ import {
 } from "./config-suite.ts";
 
 describe("defaults", () => {
-  test("are those of the source", () => {
+  test("are those of the source, but guarded and with the web service", () => {
     const { config, problems } = toml("");
     expect(problems).toEqual([]);
-    expect(config.version).toBe("python");
+    expect(config.version).toBe("rust");
+    expect(config.web).toMatchObject({ enabled: true, host: "127.0.0.1", port: 8889 });
     expect(config.logger).toEqual({
       log_level: "INFO",
       enable_console_log: true,
@@ -98,12 +99,12 @@ describe("defaults", () => {
     expect(given.origins.get(path)).toMatch(/^summoner\.toml:[12]:1$/);
   });
 
-  test("a file without a version is the plain backend, and says so once", () => {
-    const found = remarks(toml(""));
-    expect(found).toHaveLength(1);
-    expect(found[0]).toContain("does not set version");
-    expect(remarks(toml('version = "python"'))).toEqual([]);
-    expect(remarks(toml('version = "rust"'))).toEqual([]);
+  test("what a file does not name is as without any file, whatever else it names", () => {
+    const none = load(settings, { file: null });
+    const some = toml("port = 9000");
+    expect(some.config).toEqual({ ...none.config, port: 9000 });
+    expect([remarks(none), remarks(some)]).toEqual([[], []]);
+    expect(load(settings, { file: null, preset: "chat" }).config.web).toEqual(none.config.web);
   });
 });
 
@@ -214,23 +215,9 @@ describe("the shipped file and the reference", () => {
     const shipped = load(settings, { file: join(root, "summoner.toml") });
     expect(shipped.problems).toEqual([]);
     expect(shipped.warnings).toEqual([]);
-    expect(shipped.config.version).toBe("rust");
-    const none = file("empty.toml", "");
-    expect(shipped.config).toEqual({
-      ...none.config,
-      host: "127.0.0.1",
-      port: 8888,
-      version: "rust",
-      web: { ...none.config.web, enabled: true },
-    });
-    expect([...shipped.origins.keys()]).toEqual([
-      "host",
-      "port",
-      "version",
-      "web.enabled",
-      "web.host",
-      "web.port",
-    ]);
+    expect(shipped.config).toMatchObject({ version: "rust", web: { enabled: true } });
+    expect(shipped.config).toEqual(load(settings, { file: null }).config);
+    expect([...shipped.origins]).toEqual([]);
     expect(remarks(shipped)).toEqual([]);
   });
 
@@ -240,9 +227,7 @@ describe("the shipped file and the reference", () => {
     expect(problems(read)).toEqual([]);
     const given = options.filter(([, { initial }]) => initial !== null);
     expect([...read.origins.keys()].toSorted()).toEqual(given.map(([path]) => path).toSorted());
-    for (const [path, { initial, shipped }] of given) {
-      expect(valueAt(read.config, path)).toEqual(shipped ?? initial);
-    }
+    for (const [path, { initial }] of given) expect(valueAt(read.config, path)).toEqual(initial);
   });
 
   test("the reference has a row for every setting, those of TLS and access once for all", () => {

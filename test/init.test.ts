@@ -48,7 +48,7 @@ inFolders();
 
 describe("without questions", () => {
   test("the defaults are the shipped file", async () => {
-    const { out, err, code } = await yes("--port", "8888");
+    const { out, err, code } = await yes();
     expect([err.replaceAll(/warning: [^\n]* in use at present\n/g, ""), code]).toEqual(["", 0]);
     expect(out).toBe(
       "written: summoner.schema.json, summoner.toml\n  relay  127.0.0.1:8888\n  web    127.0.0.1:8889\nbun run index.ts starts it.\n",
@@ -64,7 +64,7 @@ describe("without questions", () => {
         const file = `${preset}.toml`;
         expect((await yes("-q", "--preset", preset, "-c", file)).code).toBe(0);
         const layer = { name: preset, values: presets[preset].config };
-        expect(configOf(file)).toEqual(read(settings, [layer], false).config);
+        expect(configOf(file)).toEqual(read(settings, [layer]).config);
         expect(configOf(file)).toMatchObject(presets[preset].config);
         for (const line of written(file).split("\n")) expect(line.length).toBeLessThan(81);
       }),
@@ -234,7 +234,7 @@ describe("from a server.json", () => {
       "enable_throttle = false: from 900 on a stronger rule acts, so it never did\n",
       "logger.colour: ignored, unknown key",
       "hyper_parameters.worker_treads: ignored, unknown key; did you mean worker_threads?\n",
-      "web.enabled = false: the reference has no web service\n",
+      "web.enabled = false: as in the reference, since server.json does not name it\n",
     ]) {
       expect(out).toContain(said);
     }
@@ -251,7 +251,9 @@ describe("from a server.json", () => {
   test("one that says nothing of its version stays plain, and is told so", async () => {
     writeFileSync(inFolder("server.json"), '{"port": 0}');
     const { out } = await yes("--from", "server.json");
-    expect(out).toContain("server.json does not set version, so the relay is the plain backend");
+    expect(out).toContain(
+      'version = "python": as in the reference, since server.json does not name it',
+    );
     expect(configOf().version).toBe("python");
     await yes("--from", "server.json", "--set", "version=rust", "--force");
     expect(configOf().version).toBe("rust");

@@ -154,12 +154,17 @@ describe("run", () => {
   test("reads a file of either kind", async () => {
     const path = mkdtempSync(join(tmpdir(), "summoner-library-"));
     endings.push(() => rmSync(path, { recursive: true }));
-    writeFileSync(join(path, "a.toml"), 'port = 0\nname = "toml"\n');
+    writeFileSync(join(path, "a.toml"), 'port = 0\nname = "toml"\nweb.port = 0\n');
     writeFileSync(join(path, "a.json"), '{"port": 0, "colour": 1}');
     const toml = await serve({}, { configPath: join(path, "a.toml") });
-    expect(toml.printed()).toContain("a.toml does not set version");
+    expect(toml.printed()).toMatch(/relay is ready on [^]*\n[^\n]*web is ready on /);
+    expect(toml.printed()).not.toContain("as in the reference");
     const json = await serve({}, { configPath: join(path, "a.json") });
     expect(json.printed()).toContain("a.json:1:13: colour: ignored");
+    expect(json.printed()).toContain(
+      "a.json: what it does not name is as in the reference server:",
+    );
+    expect(json.printed()).not.toContain("web is ready");
   });
 
   test("config wins over configPath", async () => {
@@ -547,5 +552,5 @@ test("a configuration without a version is the plain backend, and the log says s
   await server.listening;
   server.shutdown();
   await running;
-  expect(printed.join("")).toContain("config does not set version");
+  expect(printed.join("")).toContain("config: what it does not name is as in the reference server");
 });

@@ -13,12 +13,12 @@ afterEach(async () => {
   for (const end of endings.splice(0).reverse()) await end();
 });
 
-/** A server as a process of its own, ready, in a folder with a configuration file. */
+/** A relay as a process of its own, ready, in a folder with a configuration file. */
 async function start(settings: string, underTerminal = false) {
   const folder = mkdtempSync(join(tmpdir(), "summoner-process-"));
   endings.push(() => rmSync(folder, { recursive: true }));
   const file = join(folder, "summoner.toml");
-  const configure = (text: string) => writeFileSync(file, text);
+  const configure = (text: string) => writeFileSync(file, `${text}\n[web]\nenabled = false\n`);
   configure(settings);
   let said = "";
   let waiting: (() => void)[] = [];

@@ -32,10 +32,7 @@ async function served(overrides?: Overrides, options?: BootOptions): Promise<Boo
 function configured(port: number, more = ""): string {
   const folder = mkdtempSync(join(tmpdir(), "summoner-remote-"));
   endings.push(() => rmSync(folder, { recursive: true }));
-  writeFileSync(
-    join(folder, "summoner.toml"),
-    `version = "rust"\n[web]\nenabled = true\nport = ${port}\n${more}`,
-  );
+  writeFileSync(join(folder, "summoner.toml"), `[web]\nport = ${port}\n${more}`);
   return folder;
 }
 
@@ -126,7 +123,7 @@ describe("status", () => {
 
   test("needs to know where the server is", async () => {
     const off = configured(1);
-    writeFileSync(join(off, "summoner.toml"), 'version = "rust"\n');
+    writeFileSync(join(off, "summoner.toml"), "web.enabled = false\n");
     expect((await call(off, ["status"])).out).toBe(
       "down: the web service is off in summoner.toml, so nothing can be asked of it\n",
     );

@@ -86,6 +86,22 @@ describe("the reference's server.json", () => {
     expect(problems(json({ logger: { log_keys: [1] } }))).toHaveLength(1);
   });
 
+  test("what it does not name is as in the reference: plain, without a second port; it says so once", () => {
+    const read = json({ port: 9000 });
+    const same = toml('port = 9000\nversion = "python"\nweb.enabled = false');
+    expect(read.config).toEqual(same.config);
+    expect(remarks(read)).toEqual([
+      'server.json: what it does not name is as in the reference server: version = "python" (in a summoner.toml "rust"), web.enabled = false (in a summoner.toml true)',
+    ]);
+    expect(read.origins.get("version")).toBe("the reference");
+    expect(remarks(json({ version: null, web: { enabled: true } }))).toEqual([
+      'server.json: what it does not name is as in the reference server: version = "python" (in a summoner.toml "rust")',
+    ]);
+    expect(remarks(json({ version: "rust", web: { enabled: false } }))).toEqual([]);
+    const preset = load(settings, { object: {}, preset: "chat" });
+    expect([preset.config.version, preset.config.web.enabled]).toEqual(["rust", false]);
+  });
+
   test("unknown keys are warnings there, with a suggestion", () => {
     const read = json({ prot: 1, logger: { colour: true } });
     expect(read.problems).toEqual([]);

@@ -569,7 +569,7 @@ test("a journal that cannot be written refuses changes, and reading goes on", as
   const program = join(import.meta.dir, "..", "index.ts");
   await Bun.write(
     join(folder, "summoner.toml"),
-    '[relay]\nenabled = false\n[store]\nenabled = true\nport = 0\npath = "data"\n',
+    '[relay]\nenabled = false\n[web]\nenabled = false\n[store]\nenabled = true\nport = 0\npath = "data"\n',
   );
   // Files of at most two megabytes, as on a disk that is nearly full.
   const child = Bun.spawn(

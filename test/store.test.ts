@@ -62,7 +62,7 @@ async function spawned(section: string) {
   const folder = mkdtempSync(join(tmpdir(), "summoner-store-"));
   writeFileSync(
     join(folder, "summoner.toml"),
-    `[relay]\nenabled = false\n[store]\nenabled = true\nport = 0\ndurability = "none"\n${section}`,
+    `[relay]\nenabled = false\n[web]\nenabled = false\n[store]\nenabled = true\nport = 0\ndurability = "none"\n${section}`,
   );
   const child = Bun.spawn([process.execPath, program], {
     cwd: folder,

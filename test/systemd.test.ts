@@ -74,7 +74,7 @@ const READY = /relay is ready on (\S+):(\d+)/;
 function serve(env: Record<string, string>, settings = "", before: readonly string[] = []) {
   const folder = temporary();
   const configure = (text: string) =>
-    writeFileSync(join(folder, "summoner.toml"), `port = 0\nversion = "rust"\n${text}`);
+    writeFileSync(join(folder, "summoner.toml"), `port = 0\nweb.enabled = false\n${text}`);
   configure(settings);
   const server = spawn([...before, process.execPath, program], folder, env);
   return { ...server, folder, configure };

@@ -216,7 +216,7 @@ describe("the wizard", () => {
         }
       }
       expect(configOf()).toEqual(
-        read(settings, [{ name: "", values: { port: 0, web: { port: 0 } } }], false).config,
+        read(settings, [{ name: "", values: { port: 0, web: { port: 0 } } }]).config,
       );
       // Once more it has nothing to write.
       const person = new Person();

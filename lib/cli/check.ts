@@ -1,4 +1,4 @@
-import { load, problemText } from "../config/load.ts";
+import { load, problemText, remarks } from "../config/load.ts";
 import { settings } from "../config/table.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
@@ -14,7 +14,7 @@ export const check: Command = {
   ],
   run(args) {
     const loaded = load(settings, sourcesOf(args));
-    for (const warning of loaded.warnings) say.warn(problemText(warning));
+    for (const remark of remarks(loaded)) say.warn(remark);
     for (const problem of loaded.problems) say.error(problemText(problem));
     const name = loaded.file ?? "the defaults";
     if (loaded.problems.length > 0) {

@@ -235,7 +235,7 @@ async function ask(found: Prepared, context: Context): Promise<number> {
 function opening(found: Prepared): Opening {
   const { target, sources } = found;
   const { file } = sources;
-  if (file === undefined) return openingOf(target, sources);
+  if (typeof file !== "string") return openingOf(target, sources);
   const { given, notes } = converted(found, file);
   return { target, sources, draft: draftOf(file, given), notes };
 }

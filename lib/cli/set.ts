@@ -127,17 +127,14 @@ function planOf(
       edited = is === undefined ? unsetKey(edited, path, option) : setKey(edited, path, option, is);
     }
   }
-  const after = read(settings, given ? [others, given] : [others], true);
+  const after = read(settings, given ? [others, given] : [others]);
   if (after.problems.length > 0) return after.problems;
   const written = parseLayer(file, edited);
-  if (
-    "message" in written ||
-    !Bun.deepEquals(read(settings, [written], true).config, after.config)
-  ) {
+  if ("message" in written || !Bun.deepEquals(read(settings, [written]).config, after.config)) {
     throw new Error(`the edit of ${key} has gone wrong; ${file} stays as it was`);
   }
   if (told.length === 0) told.push(`${key}: nothing to change in ${file}`);
-  const before = { ...read(settings, [layer], true), file };
+  const before = { ...read(settings, [layer]), file };
   return { before, edited: mark + edited, told };
 }
 

@@ -35,7 +35,7 @@ export function targetOf(entries: typeof settings, key: string, where: string): 
   const below = all.filter(([path]) => path.startsWith(`${key}.`));
   if (below.length > 0) return { options: below, isSection: true };
   const layer = { name: where, values: nest(key.split("."), 0) };
-  return read(entries, [layer], true).problems[0] as Problem;
+  return read(entries, [layer]).problems[0] as Problem;
 }
 
 /** What the values of a file hold for an option, as written, or undefined. */

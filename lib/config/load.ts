@@ -1,17 +1,22 @@
 import { lstatSync } from "node:fs";
+import { basename } from "node:path";
 import { inputText } from "./input.ts";
 import { type Layer, parseLayer, type Problem, setLayer } from "./layer.ts";
 import { nearest } from "./nearest.ts";
-import { sectionPaths } from "./paths.ts";
+import { nested, optionPaths, sectionPaths } from "./paths.ts";
 import { reasonOf } from "./reason.ts";
 import { type PresetName, presets } from "./presets.ts";
 import { type Reading, read } from "./read.ts";
 import type { Entries, Values } from "./section.ts";
+import { tomlValue } from "./render.ts";
 import { cut } from "./shown.ts";
 import type { settings } from "./table.ts";
 
 /** The file that is read when none is named. */
 export const DEFAULT_FILE = "summoner.toml";
+
+/** Where a value comes from that a file of the reference does not name. */
+const REFERENCE = "the reference";
 
 /** Where settings come from, weakest first. */
 export interface Sources {
@@ -19,8 +24,8 @@ export interface Sources {
   readonly run?: Readonly<Record<string, unknown>>;
   /** A preset to start from. */
   readonly preset?: string | undefined;
-  /** A file that must exist; without it `summoner.toml` in the working folder, if there is one. */
-  readonly file?: string | undefined;
+  /** A file that must exist, or null for none; when not given, `summoner.toml` in the working folder if there is one. */
+  readonly file?: string | null | undefined;
   /** A configuration as an object, in the form of the reference's `server.json`; no file is read then. */
   readonly object?: Readonly<Record<string, unknown>> | undefined;
   /** `key.path=value` each. */
@@ -30,10 +35,19 @@ export interface Sources {
 }
 
 export interface Loaded<C> extends Reading<C> {
-  /** What the file leaves unsaid that its operator should know, one sentence each. */
+  /** What its operator should know of it besides, one sentence each. */
   readonly unsaid: readonly string[];
+  /** What a file of the reference does not name, and means otherwise than a `summoner.toml` would. */
+  readonly unnamed: readonly Unnamed[];
   /** The file that was read, `config` for an object, or null. */
   readonly file: string | null;
+}
+
+/** A key with the value that it has unless it is named: in the reference, and in a `summoner.toml`. */
+export interface Unnamed {
+  readonly path: string;
+  readonly reference: unknown;
+  readonly initial: unknown;
 }
 
 /** Reads all sources; every problem is in the answer, none is thrown. */
@@ -51,9 +65,10 @@ export function load<E extends typeof settings>(entries: E, sources: Sources): L
     file = "config";
     take({ name: file, values: sources.object, reference: true });
   } else {
-    file = sources.file ?? (isThere(DEFAULT_FILE) ? DEFAULT_FILE : null);
+    file = sources.file === undefined ? defaultFile() : sources.file;
     if (file !== null) take(readLayer(file));
   }
+  if (layers.some(({ reference }) => reference)) layers.unshift(referenceLayer(entries));
   for (const set of sources.sets ?? []) take(setLayer(set));
   if (sources.host !== undefined) {
     take({ name: "--host", values: { host: sources.host } });
@@ -62,9 +77,26 @@ export function load<E extends typeof settings>(entries: E, sources: Sources): L
     const port = /^\d+$/.test(sources.port) ? Number(sources.port) : sources.port;
     take({ name: "--port", values: { port } });
   }
-  const reading = read(entries, layers, file !== null);
-  const unsaid = file === null ? [] : unsaidIn(entries, file, reading.origins);
-  return { ...reading, file, unsaid, problems: [...problems, ...reading.problems] };
+  const reading = read(entries, layers);
+  const unnamed = [...optionPaths(entries)].flatMap(([path, { reference, initial }]) =>
+    reading.origins.get(path) === REFERENCE ? [{ path, reference, initial }] : [],
+  );
+  const unsaid = [...sectionPaths(entries)].flatMap(
+    ([, { rules }]) => rules.remarks?.(reading.origins) ?? [],
+  );
+  return { ...reading, file, unsaid, unnamed, problems: [...problems, ...reading.problems] };
+}
+
+function defaultFile(): string | null {
+  return isThere(DEFAULT_FILE) ? DEFAULT_FILE : null;
+}
+
+/** What the reference has where its own file says nothing, below all else. */
+function referenceLayer(entries: Entries): Layer {
+  const values = [...optionPaths(entries)].flatMap(([path, { reference }]) =>
+    reference === undefined ? [] : [[path, reference] as const],
+  );
+  return { name: REFERENCE, values: nested(values) };
 }
 
 function presetLayer(name: string): Layer | Problem {
@@ -105,11 +137,15 @@ export function problemText({ where, message }: Problem): string {
   return `${where}: ${message}`;
 }
 
-function unsaidIn(entries: Entries, file: string, given: ReadonlyMap<string, unknown>): string[] {
-  return [...sectionPaths(entries)].flatMap(([, { rules }]) => rules.remarks?.(file, given) ?? []);
-}
-
 /** What the operator of a configuration should know of it, one sentence each. */
-export function remarks({ warnings, unsaid }: Loaded<unknown>): string[] {
-  return [...warnings.map(problemText), ...unsaid];
+export function remarks(loaded: Loaded<object>): string[] {
+  const { warnings, unsaid, file, unnamed } = loaded;
+  const told = [...warnings.map(problemText), ...unsaid];
+  if (unnamed.length === 0) return told;
+  const values = unnamed.map(
+    ({ path, reference, initial }) =>
+      `${path} = ${tomlValue(reference)} (in a summoner.toml ${tomlValue(initial)})`,
+  );
+  const sentence = `what it does not name is as in the reference server: ${values.join(", ")}`;
+  return [...told, `${basename(file as string)}: ${sentence}`];
 }

@@ -1,7 +1,7 @@
 /**
  * What a setting is: its type, its default, its bounds and its words. The
  * table is written with these, and everything that speaks of settings (types,
- * validation, the shipped file, the reference) is read off the table.
+ * validation, the commented file, the pages) is read off the table.
  */
 
 import { isIP } from "node:net";
@@ -31,8 +31,8 @@ export interface Option<T> {
   readonly kind: "option";
   /** The value when the key is not given. */
   readonly initial: T;
-  /** The value the shipped file sets, and a start without any file uses, where it differs from `initial`. */
-  readonly shipped?: T;
+  /** The value that a reference `server.json` means when it does not give the key, where that is not `initial`. */
+  readonly reference?: T;
   /** What may stand here, in words that complete "allowed: ...". */
   readonly allowed: string;
   /** One or two sentences for the person who decides on the value. */
@@ -54,7 +54,7 @@ export interface Option<T> {
 }
 
 type Extra<T> = Partial<
-  Pick<Option<T>, "live" | "secret" | "token" | "aliases" | "shipped" | "allowed">
+  Pick<Option<T>, "live" | "secret" | "token" | "aliases" | "reference" | "allowed">
 >;
 
 function option<T>(
@@ -90,20 +90,10 @@ export function text(
 }
 
 /** An address or a name to listen on. An IPv6 address may stand in brackets, as in a URL. */
-export function host(
-  initial: string,
-  about: string,
-  extra: Pick<Extra<string>, "shipped"> = {},
-): Option<string> {
+export function host(initial: string, about: string): Option<string> {
   const read = (found: unknown) => (typeof found === "string" ? hostIn(found) : undefined);
-  return option(
-    initial,
-    "an address or a name, without a port",
-    about,
-    { type: "string" },
-    read,
-    extra,
-  );
+  const allowed = "an address or a name, without a port";
+  return option(initial, allowed, about, { type: "string" }, read);
 }
 
 /** The host that a text names, without the brackets of an IPv6 address; undefined when it names none. */

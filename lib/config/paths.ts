@@ -31,6 +31,19 @@ export function valueAt(config: object, path: string): unknown {
     .reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], config);
 }
 
+/** Values by dotted path, which are of the table, as tables in tables. */
+export function nested(values: Iterable<readonly [path: string, value: unknown]>) {
+  const whole: Record<string, unknown> = {};
+  for (const [path, value] of values) {
+    const keys = path.split(".");
+    const last = keys.pop() as string;
+    let table = whole;
+    for (const key of keys) table = (table[key] ??= {}) as Record<string, unknown>;
+    table[last] = value;
+  }
+  return whole;
+}
+
 /** `nest(["a", "b"], 1)` is `{ a: { b: 1 } }`. */
 export function nest(path: readonly string[], value: unknown): Record<string, unknown> {
   return path.reduceRight((inner, key) => ({ [key]: inner }), value) as Record<string, unknown>;

@@ -19,18 +19,14 @@ export interface Reading<C = Config> {
 /** How many problems of one kind are told; more are counted. */
 const MOST_TOLD = 100;
 
-/**
- * Reads layers against a table: every problem at once, none thrown.
- * @param anyFile whether a configuration was given at all; without one the shipped values are the defaults
- */
+/** Reads layers against a table: every problem at once, none thrown. */
 export function read<E extends typeof settings>(
   entries: E,
   layers: readonly Layer[],
-  anyFile: boolean,
 ): Reading<Values<E>> {
   const reader = new Reader(entries);
   for (const layer of layers) reader.layer(layer, entries, layer.values, []);
-  const config = reader.build(entries, "", anyFile) as Values<E>;
+  const config = reader.build(entries, "") as Values<E>;
   if (reader.problems.none) {
     for (const { key, message, reference } of contradictions(entries, config)) {
       const where = reader.where.get(key) ?? "default";
@@ -53,7 +49,7 @@ export function readTable<E extends Entries>(
 ): { readonly values: Values<E>; readonly problems: readonly Problem[] } {
   const reader = new Reader(entries);
   reader.layer(layer, entries, layer.values, []);
-  return { values: reader.build(entries, "", true) as Values<E>, problems: reader.problems.all() };
+  return { values: reader.build(entries, "") as Values<E>, problems: reader.problems.all() };
 }
 
 /** Problems in the order of their finding, as many as a person reads. */
@@ -149,16 +145,14 @@ class Reader {
     }
   }
 
-  build(entries: Entries, prefix: string, anyFile: boolean): Record<string, unknown> {
+  build(entries: Entries, prefix: string): Record<string, unknown> {
     const built: Record<string, unknown> = {};
     for (const [key, entry] of Object.entries(entries)) {
       const path = prefix + key;
       if (entry.kind === "section") {
-        built[key] = this.build(entry.entries, `${path}.`, anyFile);
-      } else if (this.#given.has(path)) {
-        built[key] = this.#given.get(path);
+        built[key] = this.build(entry.entries, `${path}.`);
       } else {
-        built[key] = anyFile ? entry.initial : (entry.shipped ?? entry.initial);
+        built[key] = this.#given.has(path) ? this.#given.get(path) : entry.initial;
       }
     }
     return built;

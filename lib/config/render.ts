@@ -16,7 +16,7 @@ export function tomlValue(value: unknown): string {
 
 /**
  * The commented file: every option with its words, those at their default commented out.
- * @param values what it sets besides or instead of the shipped values, by dotted path
+ * @param values what it sets, by dotted path
  */
 export function renderToml(
   entries: Entries,
@@ -40,7 +40,7 @@ function tomlTable(
     const obvious = entry.allowed === "text" || entry.allowed === "true or false";
     const allowed = obvious ? "" : ` Allowed: ${entry.allowed}.`;
     lines.push("", ...comment(entry.about + allowed));
-    const given = values.get([...path, key].join(".")) ?? entry.shipped;
+    const given = values.get([...path, key].join("."));
     const value = given ?? entry.initial;
     if (value === null) lines.push(`# ${key} =`);
     else if (given === undefined) lines.push(`# ${key} = ${tomlValue(value)}`);

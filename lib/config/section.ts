@@ -29,8 +29,8 @@ export interface Rules<V> {
   contradictions?(own: V, whole: object): readonly Contradiction[];
   /** The folders that the server writes to with these values. */
   folders?(own: V): readonly Folder[];
-  /** What the operator of a file that gives these keys, by dotted path, should know of it, a sentence each. */
-  remarks?(file: string, given: Given): readonly string[];
+  /** What the operator of a configuration that gives these keys, by dotted path, should know of it, a sentence each. */
+  remarks?(given: Given): readonly string[];
   readonly guards?: Guards;
   /** What each preset sets in it, by the preset's name. */
   readonly presets?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;

@@ -40,6 +40,7 @@ const UNLIMITED = `
 host = "127.0.0.1"
 port = 0
 version = "rust"
+web.enabled = false
 name = "bench"
 drain_ms = 100
 [hyper_parameters]

@@ -3,9 +3,8 @@ import { type Loaded, problemText } from "../../config/load.ts";
 import type { Option } from "../../config/option.ts";
 import { valueAt } from "../../config/paths.ts";
 import { tomlValue } from "../../config/render.ts";
-import { SERVICES } from "../../config/services.ts";
 import { type Config, settings } from "../../config/table.ts";
-import { givenBy, type Given, shippedValue } from "./draft.ts";
+import { givenBy, type Given } from "./draft.ts";
 import { count } from "../words.ts";
 import type { Entries } from "../../config/section.ts";
 
@@ -42,13 +41,13 @@ export function convert(
     const threshold = valueAt(config, next.key) as number;
     notes.push(`${path} = false: from ${threshold} on a stronger rule acts, so it never did`);
   }
-  notes.push(...loaded.unsaid);
   const unsettled = loaded.warnings.filter(({ message }) => !settled.has(message));
   notes.push(...unsettled.map(problemText));
-  for (const { name: service, enabled } of SERVICES) {
-    if (shippedValue(enabled) !== true || loaded.origins.has(enabled)) continue;
-    if (valueAt(loaded.config, enabled) !== false) continue;
-    notes.push(`${enabled} = false: the reference has no ${service} service`);
+  notes.push(...loaded.unsaid);
+  for (const { path, reference } of loaded.unnamed) {
+    notes.push(
+      `${path} = ${tomlValue(reference)}: as in the reference, since ${name} does not name it`,
+    );
   }
   notes.unshift(`${name}: ${count(kept.length, "setting")} kept`);
   return { given, notes };

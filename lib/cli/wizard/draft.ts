@@ -3,7 +3,7 @@ import { contradictions } from "../../config/contradictions.ts";
 import { parseLayer, type Problem } from "../../config/layer.ts";
 import { load, type Loaded, type Sources } from "../../config/load.ts";
 import type { Option, Token } from "../../config/option.ts";
-import { optionPaths, valueAt } from "../../config/paths.ts";
+import { nested, optionPaths, valueAt } from "../../config/paths.ts";
 import { placeOf } from "../../config/place.ts";
 import { type PresetName, presets } from "../../config/presets.ts";
 import { read, type Reading } from "../../config/read.ts";
@@ -33,22 +33,17 @@ export const TOKENS: readonly TokenFile[] = [...OPTIONS].flatMap(([path, { token
   return token && service ? { ...token, path, service } : [];
 });
 
-/** What the shipped file holds for an option. */
-export function shippedValue(path: string): unknown {
-  const option = OPTIONS.get(path) as Option<unknown>;
-  return option.shipped ?? option.initial;
+function defaultOf(path: string): unknown {
+  return OPTIONS.get(path)?.initial;
 }
 
-/** The layer below all others: `load` takes it as what a program gives that embeds the server. */
-const SHIPPED = "run";
-
 /**
- * Reads what a new file starts from: the shipped values, or those of a file
+ * Reads what a new file starts from: the defaults, or the values of a file
  * that is named, and what the command line says. That a token is missing is no
  * problem yet: one may be made.
  */
 export function begin(sources: Sources): Loaded<Config> {
-  const loaded = loadBase(sources);
+  const loaded = load(settings, { ...sources, file: sources.file ?? null });
   const makeable = contradictions(settings, loaded.config)
     .filter(({ token }) => TOKENS.some(({ path }) => path === token))
     .map(({ key, message }) => `${key}: ${message}`);
@@ -56,34 +51,12 @@ export function begin(sources: Sources): Loaded<Config> {
   return { ...loaded, problems };
 }
 
-function loadBase(sources: Sources): Loaded<Config> {
-  if (sources.file !== undefined) return load(settings, sources);
-  const shipped = [...OPTIONS].filter(([, option]) => option.shipped !== undefined);
-  const run = nested(shipped.map(([path, option]) => [path, option.shipped]));
-  return load(settings, { ...sources, run, object: {} });
-}
-
-/** Values by dotted path as tables in tables. */
-function nested(values: Iterable<readonly [path: string, value: unknown]>) {
-  const whole: Record<string, unknown> = {};
-  for (const [path, value] of values) {
-    const keys = path.split(".");
-    const last = keys.pop() as string;
-    let table = whole;
-    for (const key of keys) table = (table[key] ??= {}) as Record<string, unknown>;
-    table[last] = value;
-  }
-  return whole;
-}
-
-/** What must be written so that a file means the same: all that was named, and all that the shipped file says otherwise. */
+/** What must be written so that a file means the same: all that was named. */
 export function givenBy({ config, origins }: Reading): Given {
   const given = new Map<string, unknown>();
   for (const path of OPTIONS.keys()) {
     const value = valueAt(config, path);
-    const named = (origins.get(path) ?? SHIPPED) !== SHIPPED;
-    const differs = !Bun.deepEquals(value, shippedValue(path));
-    if (value !== null && (named || differs)) given.set(path, value);
+    if (value !== null && origins.has(path)) given.set(path, value);
   }
   return given;
 }
@@ -124,7 +97,7 @@ export function rebased(draft: Draft, purpose: string, base: Given): Draft {
 }
 
 function baseValue({ base }: Draft, path: string): unknown {
-  return base.has(path) ? base.get(path) : shippedValue(path);
+  return base.has(path) ? base.get(path) : defaultOf(path);
 }
 
 /** The value that an option has in a draft, TLS aside. */
@@ -176,7 +149,7 @@ export interface Rendered {
 export function rendered(path: string, given: Given): Rendered {
   const text = `${SCHEMA_LINE}\n${renderToml(settings, given)}`;
   const layer = parseLayer(path, text);
-  const { config, problems } = read(settings, "message" in layer ? [] : [layer], true);
+  const { config, problems } = read(settings, "message" in layer ? [] : [layer]);
   return { text, config, problems: "message" in layer ? [layer, ...problems] : problems };
 }
 
@@ -220,10 +193,10 @@ export function addressLines(config: Config): string[] {
   });
 }
 
-/** What a file says otherwise than the shipped one, one line each; secrets are masked. */
+/** What a file says otherwise than the defaults, one line each; secrets are masked. */
 export function settingLines(given: Given): string[] {
   return [...given]
-    .filter(([path, value]) => !Bun.deepEquals(value, shippedValue(path)))
+    .filter(([path, value]) => !Bun.deepEquals(value, defaultOf(path)))
     .map(([path, value]) => {
       const option = OPTIONS.get(path) as Option<unknown>;
       return `${path} = ${tomlValue(masked(option, value))}`;

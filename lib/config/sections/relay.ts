@@ -11,16 +11,13 @@ export const topLevel = {
   host: host(
     "127.0.0.1",
     "Address the relay listens on: 127.0.0.1 for this machine alone, 0.0.0.0 or :: for everybody.",
-    { shipped: "127.0.0.1" },
   ),
-  port: whole(8888, [0, 65535], "TCP port of the relay; 0 takes a free one.", {
-    shipped: 8888,
-  }),
+  port: whole(8888, [0, 65535], "TCP port of the relay; 0 takes a free one."),
   version: choice(
-    "python",
+    "rust",
     ["python", "rust", "rust_v1.0.0", "rust_v1.1.0"],
     "The backend whose behaviour the relay takes: rust is guarded (rate limit, idle timeout, backpressure, quarantine), python is a plain broadcast with memory bounds only. Both run on the same engine.",
-    { shipped: "rust" },
+    { reference: "python" },
   ),
 };
 
@@ -198,12 +195,6 @@ export const relay = section(
   {
     contradictions: outboxContradictions,
     guards: GUARDS,
-    remarks(file, given) {
-      if (given.has("version")) return [];
-      return [
-        `${file} does not set version, so the relay is the plain backend without guards; version = "rust" switches them on`,
-      ];
-    },
   },
 );
 

@@ -32,7 +32,7 @@ export const tlsOf = (services: Entries) =>
     tls,
     {
       contradictions: (own, whole) => [...halfSet(own), ...withoutPair(own, whole, services)],
-      remarks: (_file, given) =>
+      remarks: (given) =>
         ["tls", ...Object.keys(services).map((name) => `${name}.tls`)]
           .filter((path) => given.has(`${path}.ca`))
           .filter((path) => ![path, "tls"].some((one) => given.has(`${one}.require_client_cert`)))

@@ -12,13 +12,12 @@ export const TOKEN_VARIABLE = "SUMMONER_TOKEN";
 export const web = section(
   "HTTP: health, metrics, admin and the dashboard, and a site of your own beside them. Admin actions exist where there is a token: in the environment as SUMMONER_TOKEN, or in token_file.",
   {
-    enabled: flag(false, "Whether the web service runs.", { shipped: true }),
+    enabled: flag(true, "Whether the web service runs.", { reference: false }),
     host: host(
       "127.0.0.1",
       "Address it listens on. Anywhere but on loopback, everything except /healthz and /readyz needs the token.",
-      { shipped: "127.0.0.1" },
     ),
-    port: whole(8889, [0, 65535], "Its TCP port; 0 takes a free one.", { shipped: 8889 }),
+    port: whole(8889, [0, 65535], "Its TCP port; 0 takes a free one."),
     token_file: text(
       "",
       "File with the token on its first line, at least 16 characters; the environment's SUMMONER_TOKEN wins. Empty means none.",
