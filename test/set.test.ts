@@ -134,14 +134,17 @@ describe("set", () => {
   });
 
   test("--default takes a key out again", async () => {
-    const { call, text } = folderWith('version = "rust"\nweb.port = 9 # mine\n');
+    const { call, text } = folderWith('version = "python"\nweb.port = 9 # mine\n');
     expect((await call(["set", "version", "--default"])).out).toBe(
-      'version: "rust" -> "python" takes a restart\n',
+      'version: "python" -> "rust" takes a restart\n',
     );
     expect((await call(["set", "web.port", "--default"])).out).toBe(
       "web.port: 9 -> 8889 takes a restart\n",
     );
-    expect(text()).toBe('# version = "python"\n');
+    expect(text()).toBe('# version = "rust"\n');
+    const other = folderWith("port = 8888\n");
+    expect((await other.call(["set", "port", "--default"])).out).toBe("port: 8888, as it was\n");
+    expect(other.text()).toBe("# port = 8888\n");
   });
 
   test("secrets are not shown", async () => {
@@ -310,7 +313,7 @@ describe("set --reload", () => {
     const { call } = await served();
     const { err, code } = await call(["set", "drain_ms", "7", "--reload"]);
     expect([err, code]).toEqual([`error: there is no token for the web service, ${how}`, 1]);
-    const off = folderWith("");
+    const off = folderWith("web.enabled = false\n");
     expect(await off.call(["set", "drain_ms", "7", "--reload"], env)).toEqual({
       out: "drain_ms: 5000 -> 7\n",
       err: `error: the web service is off, ${how}`,

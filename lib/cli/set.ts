@@ -116,16 +116,16 @@ function planOf(
     if ((given ? is : was) === undefined) continue;
     forget(others.values, path, option);
     edited = keepOne(edited, path, option);
-    const shown = (found: unknown) => {
-      const one = found ?? option.initial;
-      return one === null ? "(not given)" : tomlValue(masked(option, one));
-    };
-    if (Bun.deepEquals(was, is)) {
-      told.push(`${path}: ${shown(is)}, as it was`);
-    } else {
-      told.push(`${path}: ${shown(was)} -> ${shown(is)}${option.live ? "" : " takes a restart"}`);
-      edited = is === undefined ? unsetKey(edited, path, option) : setKey(edited, path, option, is);
+    const [before, after] = [was ?? option.initial, is ?? option.initial];
+    const shown = (value: unknown) =>
+      value === null ? "(not given)" : tomlValue(masked(option, value));
+    if (Bun.deepEquals(before, after)) told.push(`${path}: ${shown(after)}, as it was`);
+    else {
+      const restart = option.live ? "" : " takes a restart";
+      told.push(`${path}: ${shown(before)} -> ${shown(after)}${restart}`);
     }
+    if (Bun.deepEquals(was, is)) continue;
+    edited = is === undefined ? unsetKey(edited, path, option) : setKey(edited, path, option, is);
   }
   const after = read(settings, given ? [others, given] : [others]);
   if (after.problems.length > 0) return after.problems;
