@@ -432,7 +432,7 @@ describe("where it connects to", () => {
     ["[relay]\nenabled = false", "the relay is off in summoner.toml"],
     ['[tls]\ncert = "x"\nkey = "x"', "tls.cert: cannot read x: there is no such file"],
     ['[relay.tls]\ncert = "x"\nkey = "x"', "relay.tls.cert: cannot read x: there is no such file"],
-    ['[tls]\ncert = "/dev/null"\nkey = "x"', "tls.cert: /dev/null holds no certificate"],
+    ['[tls]\ncert = "/dev/null"\nkey = "x"', "tls.cert: /dev/null holds nothing, no certificate"],
   ])("%j is one line, and 1", async (settings, why) => {
     const { err, code } = await start(["send", "one"], "", folderWith(`${settings}\n`)).ends();
     expect([err, code]).toEqual([`error: ${why}\n`, 1]);

@@ -398,9 +398,11 @@ describe.skipIf(!openssl || process.platform === "win32")("TLS", () => {
     await person.sees("a file is needed");
     person.press("nowhere.pem", ENTER);
     await person.sees("cannot read nowhere.pem: there is no such file");
+    person.press(CLEAR, one.key, ENTER);
+    await person.sees("holds a private key, no certificate");
     person.press(CLEAR, one.cert, ENTER);
     await person.answer("relay.tls.key", other.key, ENTER);
-    await person.sees("do not work together");
+    await person.sees("is not the key of the certificate in");
     person.press(CLEAR, one.key, ENTER);
     await person.accept(TOKEN, RIGHT);
     await person.answer(START, "n");
@@ -419,7 +421,7 @@ describe.skipIf(!openssl || process.platform === "win32")("TLS", () => {
     await person.answer("tls.cert", cert, ENTER);
     await person.answer("tls.key", locked, ENTER);
     await person.answer("tls.passphrase", "wrong", ENTER);
-    await person.sees("do not work together");
+    await person.sees("does not open");
     person.press(CLEAR, "sesame", ENTER);
     await person.accept(TOKEN, RIGHT);
     await person.answer(START, "n");

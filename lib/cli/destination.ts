@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
 import type { TLSOptions } from "bun";
 import { load, problemText } from "../config/load.ts";
 import { reachedAt } from "../config/loopback.ts";
@@ -8,7 +8,7 @@ import { isEnabled, MAIN_SERVICE } from "../config/services.ts";
 import { cut } from "../config/shown.ts";
 import { type Config, settings } from "../config/table.ts";
 import { StartError } from "../host/errors.ts";
-import { readPem, tlsOptions, type TlsPlace } from "../net/tls.ts";
+import { readChain, tlsOptions, type TlsPlace } from "../host/tls-files.ts";
 import { type Arguments, type Flag, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
 
@@ -89,14 +89,6 @@ function trustOf(place: TlsPlace, args: Arguments): Pick<Destination, "tls" | "c
   const own = tls.require_client_cert ? tlsOptions(place) : {};
   const trusting = { ...own, rejectUnauthorized: false };
   if (args.flags.has("insecure")) return { tls: trusting, certificate: null };
-  const chain = readPem(place, "cert");
-  return { tls: { ...trusting, ca: chain }, certificate: certificateIn(chain, tls.cert) };
-}
-
-function certificateIn(chain: string, path: string): X509Certificate {
-  try {
-    return new X509Certificate(chain);
-  } catch {
-    throw new StartError(`tls.cert: ${path} holds no certificate`);
-  }
+  const { pem, certificates } = readChain(place);
+  return { tls: { ...trusting, ca: pem }, certificate: certificates[0] as X509Certificate };
 }

@@ -5,7 +5,7 @@ import { type Config, settings } from "../config/table.ts";
 import { parsePrintable, printable } from "../host/content.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
-import { readPem } from "../net/tls.ts";
+import { readChain } from "../host/tls-files.ts";
 import { readToken } from "../services/web/gate.ts";
 import { type Arguments, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
@@ -63,7 +63,7 @@ export class Remote {
       );
     }
     this.address = addressText(reachedAt(host), port);
-    this.#ca = tls.cert === "" ? null : readPem(place, "cert");
+    this.#ca = tls.cert === "" ? null : readChain(place).pem;
     this.#origin = `${this.#ca === null ? "http" : "https"}://${this.address}`;
     this.#token = tokenOf(config);
   }

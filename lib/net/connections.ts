@@ -6,12 +6,12 @@ import type { Clock } from "../host/clock.ts";
 import type { FileShares } from "../host/file-shares.ts";
 import type { Log } from "../host/log.ts";
 import { type Address, addressText, type Health } from "../host/service.ts";
+import { tlsOptions } from "../host/tls-files.ts";
 import { unmapped } from "./access.ts";
 import type { Refused } from "./admission.ts";
 import type { Clients } from "./clients.ts";
 import { listenError } from "./listen-error.ts";
 import { Relisten } from "./relisten.ts";
-import { probeTls, tlsOptions } from "./tls.ts";
 
 /** One connection, which any number of calls share. */
 export interface Connection {
@@ -99,7 +99,6 @@ export class Connections {
     const { host, port } = this.#address;
     const listener = net.createServer({ noDelay: true }, (socket) => this.#accept(socket));
     try {
-      if (this.#tls) probeTls(this.#tls);
       await new Promise<void>((resolve, reject) => {
         listener.once("error", reject);
         listener.listen(port, host, resolve);
@@ -129,7 +128,6 @@ export class Connections {
   configure(place: Place): void {
     const tls = tlsOptions(place);
     if (JSON.stringify(this.#tls) !== JSON.stringify(tls)) {
-      if (tls) probeTls(tls);
       this.#tls = tls;
       this.#tlsServer = this.#securing(tls);
     }

@@ -5,6 +5,7 @@ import type { Clock } from "../host/clock.ts";
 import type { FileShares } from "../host/file-shares.ts";
 import type { Log } from "../host/log.ts";
 import { type Address, addressText, type Health } from "../host/service.ts";
+import { tlsOptions } from "../host/tls-files.ts";
 import { unmapped } from "./access.ts";
 import { Admission, type Refused, type TurnedAwayNotices } from "./admission.ts";
 import { HttpConnections } from "./http-connections.ts";
@@ -13,7 +14,6 @@ import { HostNames, targetOf } from "./http-host.ts";
 import { keepAliveHttp } from "./keepalive.ts";
 import { listenError } from "./listen-error.ts";
 import { Relisten } from "./relisten.ts";
-import { probeTls, tlsOptions } from "./tls.ts";
 import type { WebSockets } from "./websocket.ts";
 
 /** Where a request came from. */
@@ -205,7 +205,6 @@ export class HttpServer {
   configure(place: Place, settings: HttpSettings): void {
     const tls = tlsOptions(place);
     const changed = JSON.stringify(this.#tls) !== JSON.stringify(tls);
-    if (changed && tls) probeTls(tls);
     this.#place = place;
     this.#tls = tls;
     this.#settings = settings;

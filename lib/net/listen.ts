@@ -10,13 +10,13 @@ import type { Clock } from "../host/clock.ts";
 import type { FileShares } from "../host/file-shares.ts";
 import type { Log } from "../host/log.ts";
 import type { Address, Health } from "../host/service.ts";
+import { tlsOptions } from "../host/tls-files.ts";
 import { unmapped } from "./access.ts";
 import type { Client } from "./client.ts";
 import type { Clients } from "./clients.ts";
 import { type Inherited, inheritedSocket } from "./inherited.ts";
 import { listenError } from "./listen-error.ts";
 import { Relisten } from "./relisten.ts";
-import { probeTls, tlsOptions } from "./tls.ts";
 
 /** How a listener differs from others. */
 export interface ListenerOptions {
@@ -84,7 +84,6 @@ export class Listener<C extends Client> {
     const changed =
       JSON.stringify(this.#place.tls) !== JSON.stringify(place.tls) ||
       JSON.stringify(this.#tls) !== JSON.stringify(tls);
-    if (changed && tls) probeTls(tls);
     this.#place = place;
     if (changed) this.#relisten();
     this.#clients.admission.configure(place);

@@ -8,8 +8,9 @@ import { reasonOf } from "../../config/reason.ts";
 import { renderSchema, SCHEMA_FILE } from "../../config/schema.ts";
 import { settings } from "../../config/table.ts";
 import { StartError } from "../../host/errors.ts";
+import { asksPassphrase, certificatesIn } from "../../host/pem.ts";
 import { addressText } from "../../host/service.ts";
-import { tlsOptions, probeTls } from "../../net/tls.ts";
+import { tlsFaults } from "../../host/tls-files.ts";
 import { tokenIn } from "../../net/token.ts";
 import { contentOf, type NewFile } from "../write.ts";
 
@@ -69,11 +70,12 @@ export function selfSigned(hosts: readonly string[]): { cert: string; key: strin
   }
 }
 
-/** Why a file cannot be read, or null. */
-export function fileTrouble(path: string): string | null {
+/** Why a file cannot be read or, where it should be a certificate, is none; or null. */
+export function fileTrouble(path: string, which: "cert" | "key"): string | null {
   try {
-    inputBytes(path);
-    return null;
+    const bytes = inputBytes(path);
+    const found = which === "cert" ? certificatesIn(bytes) : null;
+    return typeof found === "string" ? `${path} ${found}` : null;
   } catch (error) {
     return `cannot read ${path}: ${reasonOf(error)}`;
   }
@@ -81,21 +83,14 @@ export function fileTrouble(path: string): string | null {
 
 /** Whether a private key asks for a passphrase. */
 export function isEncrypted(path: string): boolean {
-  return /ENCRYPTED/.test(contentOf(path) ?? "");
+  return existsSync(path) && asksPassphrase(inputBytes(path));
 }
 
 /** Why a certificate and its key do not work, or null. */
 export function pairTrouble(cert: string, key: string, passphrase: string): string | null {
-  try {
-    const settings = { cert, key, passphrase, ca: "", require_client_cert: false };
-    const tls = tlsOptions({ tls: settings, tlsKey: (name) => `tls.${name}` });
-    if (tls) probeTls(tls);
-    return null;
-  } catch (error) {
-    return error instanceof StartError
-      ? error.message
-      : `${cert} and ${key} do not work together: ${reasonOf(error)}`;
-  }
+  const tls = { cert, key, passphrase, ca: "", require_client_cert: false };
+  const faults = tlsFaults({ tls, tlsKey: (name) => name });
+  return faults.length === 0 ? null : faults.map(({ message }) => message).join("; ");
 }
 
 /** Why nothing can listen there at present, or null. */

@@ -70,7 +70,7 @@ async function askFile(draft: Draft, target: string, which: "cert" | "key"): Pro
   const { about } = OPTIONS.get(path) as Option<unknown>;
   const file = await askText(path, about, initial, (found) => {
     if (found === "") return "a file is needed";
-    const trouble = fileTrouble(found);
+    const trouble = fileTrouble(found, which);
     if (trouble !== null || which === "cert" || isEncrypted(found)) return trouble;
     return pairTrouble(tls.cert, found, "");
   });
