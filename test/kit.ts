@@ -207,6 +207,8 @@ export interface Peer {
   /** The next line, without its newline; rejects when the connection ends first. */
   next(): Promise<string>;
   send(data: string | Uint8Array): void;
+  /** Sends, and waits until the system has taken all of it. */
+  sent(data: string | Uint8Array): Promise<void>;
   /** Stops reading. */
   pause(): void;
   resume(): void;
@@ -283,6 +285,7 @@ export async function dial(port: number, from?: string, host = "127.0.0.1"): Pro
       });
     },
     send: (data) => void socket.write(data),
+    sent: (data) => new Promise((resolve) => void socket.write(data, () => resolve())),
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
     half: () => void socket.end(),

@@ -222,6 +222,22 @@ describe("a stop", () => {
     expect(said).toEndWith(" Server exited cleanly.\n");
   });
 
+  test("first relays what had reached this machine", async () => {
+    const server = await start(ROOMY);
+    const [sender, listener] = [await server.join(), await server.join()];
+    const count = 20_000;
+    const lines = Array.from({ length: count }, (_, i) => `${i} ${"x".repeat(100)}`);
+    // As on a busy machine: all of it waits in the sockets when the signal comes.
+    server.signal("SIGSTOP");
+    await sender.sent(`${lines.join("\n")}\n`);
+    server.signal("SIGTERM");
+    server.signal("SIGCONT");
+    expect(await listener.closed).toBe("end");
+    expect(listener.lines.splice(-2)).toEqual([SHUTDOWN, "Warning: Server disconnected."]);
+    expect(listener.lines).toEqual(lines.map((line) => enveloped(sender, line)));
+    expect((await server.exit()).code).toBe(0);
+  });
+
   test("waits no longer than drain_ms", async () => {
     const server = await start(`drain_ms = 1${ROOMY}`);
     await stuff(server);

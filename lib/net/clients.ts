@@ -14,6 +14,7 @@ import {
   GREETING,
 } from "./client.ts";
 import { Lingering } from "./linger.ts";
+import { quiet, turn } from "./quiet.ts";
 import type { Wire } from "./wire.ts";
 
 /** What a service does with its clients. */
@@ -37,11 +38,16 @@ export interface Protocol<C extends Client> {
   readonly finishes?: boolean;
   /** Its wire takes bytes again; its outbox has been flushed as far as it goes. */
   drained?(client: C): void;
+  /** Whether it reads nobody at present, but will again by itself: a drain waits for that. */
+  readonly resting?: boolean;
   /** What every client is told that is closed, after its notice. */
   readonly lastWords?: string;
   /** The client is dead; every index must forget it. `wasOpen` is false for one that was still being greeted. */
   closed?(client: C, wasOpen: boolean): void;
 }
+
+/** How long a drain may take to serve what had come before it. */
+const LAST_SERVED_MS = 1000;
 
 /** What the numbers of `Clients.stats()` are, but for the closes. */
 export const CLIENT_STATS = {
@@ -75,6 +81,8 @@ export class Clients<C extends Client> {
   readonly #protocol: Protocol<C>;
   readonly #host: ClientsHost;
   readonly #lingering: Lingering<C>;
+  /** How often something has come, or has been served. */
+  #events = 0;
   /** Bytes of the clients that are gone. */
   readonly #gone = { in: 0, out: 0 };
 
@@ -228,18 +236,26 @@ export class Clients<C extends Client> {
     }
   }
 
-  /** Serves what everybody has sent so far, held or not; before a stop. */
-  serveAll(): void {
-    for (const client of this.all) this.#serveLast(client);
-  }
-
-  /** Closes everybody with `notice` and waits for the last byte or the deadline. */
+  /**
+   * Serves what has reached this machine, for a quarter of the time at most and
+   * no longer than a second; then closes everybody with `notice` and waits for
+   * the last byte or the deadline.
+   */
   async drain(deadlineMs: number, notice: string): Promise<void> {
+    const { clock } = this.#host;
+    const began = clock.now();
+    const by = began + Math.min(LAST_SERVED_MS, deadlineMs / 4);
+    const resting = () => this.#protocol.resting ?? false;
+    await quiet(clock, by, () => this.#events, resting);
+    for (const client of this.all) this.#serveLast(client);
+    // What this has made for others leaves before their notices.
+    await turn();
+    const left = began + deadlineMs - clock.now();
     this.#lingering.unbound();
     for (const client of this.all) {
       if (!this.#die(client, "shutdown")) continue;
       this.#tell(client, notice);
-      this.#lingering.add(client, deadlineMs);
+      this.#lingering.add(client, left);
     }
     await this.#lingering.empty();
     this.admission.close();
@@ -254,6 +270,7 @@ export class Clients<C extends Client> {
 
   /** Bytes came from a client. */
   received(client: C, bytes: Buffer): void {
+    this.#events++;
     if (client.state === "closing" || client.state === "closed") return;
     client.bytesIn += bytes.length;
     if (!client.reading || client.held.length > 0) {
@@ -275,6 +292,7 @@ export class Clients<C extends Client> {
 
   /** The client has sent its FIN. */
   ended(client: C): void {
+    this.#events++;
     client.peerEnded = true;
     if (client.state === "closing") {
       this.#lingering.proceed(client);
@@ -332,6 +350,7 @@ export class Clients<C extends Client> {
 
   /** @returns whether all of it was taken; the rest is the first to be served next time */
   #serve(client: C, bytes: Buffer): boolean {
+    this.#events++;
     let taken: number;
     try {
       taken = this.#protocol.received(client, bytes);

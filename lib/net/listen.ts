@@ -16,6 +16,7 @@ import type { Client } from "./client.ts";
 import type { Clients } from "./clients.ts";
 import { type Inherited, inheritedSocket } from "./inherited.ts";
 import { listenError } from "./listen-error.ts";
+import { turn } from "./quiet.ts";
 import { Relisten } from "./relisten.ts";
 
 /** How a listener differs from others. */
@@ -99,6 +100,8 @@ export class Listener<C extends Client> {
   async drain(deadlineMs: number, notice: string): Promise<void> {
     this.#draining = true;
     this.#again.end();
+    // Whoever has connected by now gets in.
+    await turn();
     this.#socket.stop();
     for (const socket of this.#handshakes) socket.terminate();
     await this.#clients.drain(deadlineMs, notice);

@@ -7,7 +7,7 @@ export const program = {
   drain_ms: whole(
     5000,
     [0, MS_MAX],
-    "How long a stop waits for bytes that clients have not taken yet, in milliseconds.",
+    "How long a stop may take to serve what has come and to send what clients are owed, in milliseconds.",
     live,
   ),
   keepalive_secs: wholeOrNever(

@@ -154,9 +154,8 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   }
 
   async drain(deadlineMs: number): Promise<void> {
-    this.#clients.serveAll();
-    this.#broadcast.flush();
     for (const stop of this.#jobs) stop();
+    for (const client of this.#paused) this.#clients.resume(client, Hold.pressure);
     await this.#listener.drain(deadlineMs, NOTICES.shutdown);
   }
 
@@ -220,6 +219,11 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     );
     this.#clients.closeSlow(client, NOTICES.slow);
     if (this.#guarded) this.#imposeQuarantine(client);
+  }
+
+  /** Senders wait for their readers. */
+  get resting(): boolean {
+    return this.#backlog.paused;
   }
 
   /** The plain backend says good-bye on every close, as the reference does. */

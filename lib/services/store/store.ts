@@ -157,7 +157,6 @@ export class Store implements Running, Protocol<StoreClient> {
   }
 
   async drain(deadlineMs: number): Promise<void> {
-    this.#clients.serveAll();
     for (const stop of this.#jobs) stop();
     await this.#listener.drain(deadlineMs, this.#notices.shutdown);
     await this.#journal?.close();

@@ -1,0 +1,33 @@
+import type { Clock } from "../host/clock.ts";
+
+/** After so many turns of the event loop in which nothing came, all that was here has been read. */
+const QUIET_TURNS = 3;
+const RESTING_LOOK_MS = 10;
+
+/** A turn of the event loop, in which sockets are read. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * Resolves when all that has reached this machine has been read, or at `end`.
+ * @param events counts what has come
+ * @param resting whether nothing is read at present, but will be again
+ */
+export async function quiet(
+  clock: Clock,
+  end: number,
+  events: () => number,
+  resting: () => boolean,
+): Promise<void> {
+  for (let turns = 0; turns < QUIET_TURNS && clock.now() < end;) {
+    const before = events();
+    if (resting()) {
+      await new Promise<void>((resolve) => clock.after(RESTING_LOOK_MS, resolve));
+      turns = 0;
+    } else {
+      await turn();
+      turns = events() === before ? turns + 1 : 0;
+    }
+  }
+}
