@@ -368,7 +368,7 @@ describe("requests that will not do", () => {
     await until(() => server.stats("web")["in_flight"] === 1);
     expect((await server.get("/healthz")).status).toBe(200);
     server.clock.advance(1250);
-    expect(await slow).toStartWith("HTTP/1.1 503 ");
+    expect(await slow).toStartWith("HTTP/1.1 408 ");
   });
 
   test("heads that do not come hold nobody up", async () => {

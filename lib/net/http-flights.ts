@@ -1,14 +1,21 @@
 import type { Clock } from "../host/clock.ts";
 import type { Log } from "../host/log.ts";
+import { Seldom } from "../host/seldom.ts";
+import { type BodyFault, type HttpBody, isOfAbort } from "./http-body.ts";
 
 /** What a request is answered with; undefined when its connection has become a WebSocket. */
 export type Answered = Response | undefined;
 
+/** A request and its body; null where it has none. */
+export interface Asked {
+  readonly request: Request;
+  readonly body: HttpBody | null;
+}
+
 /** A request whose answer is awaited. */
-interface Flight {
+interface Flight extends Asked {
   /** When it is given up; clock milliseconds. */
   readonly by: number;
-  readonly request: Request;
   readonly settle: (response: Answered) => void;
 }
 
@@ -16,7 +23,17 @@ interface Flight {
 interface Counts {
   failures: number;
   timeouts: number;
+  aborted: number;
 }
+
+/** What a request is answered with whose body its client has spoilt; 499 is seen in the access log alone. */
+const SPOILT: Readonly<Record<BodyFault, { status: number; why: string }>> = {
+  broken: { status: 499, why: "" },
+  "too long": { status: 413, why: "The body of this request is too long.\n" },
+  malformed: { status: 400, why: "The body of this request is not of the form it should have.\n" },
+};
+/** Characters of a URL that the log shows. */
+const SHOWN = 200;
 
 /** The requests whose answers are awaited, each until its deadline; and what is answered when one fails. */
 export class HttpFlights {
@@ -24,8 +41,12 @@ export class HttpFlights {
   readonly #timeoutMs: number;
   readonly #counts: Counts;
   readonly #clock: Clock;
-  readonly #log: Pick<Log, "warning" | "bug">;
+  readonly #log: Pick<Log, "warning" | "error" | "bug">;
   readonly #flights = new Set<Flight>();
+  /** Failures by the place in the code that they come from, and the request that was told of. */
+  readonly #failures: Seldom;
+  readonly #failedFirst = new Map<string, string>();
+  readonly #givenUp: Seldom;
 
   /**
    * @param name of the service
@@ -35,21 +56,28 @@ export class HttpFlights {
     name: string,
     timeoutMs: number,
     counts: Counts,
-    { clock, log }: { readonly clock: Clock; readonly log: Pick<Log, "warning" | "bug"> },
+    { clock, log }: { readonly clock: Clock; readonly log: Pick<Log, "warning" | "error" | "bug"> },
   ) {
     this.#name = name;
     this.#timeoutMs = timeoutMs;
     this.#counts = counts;
     this.#clock = clock;
     this.#log = log;
+    this.#failures = new Seldom(clock, (place, more) => {
+      const like = place === null ? "" : ` like ${this.#failedFirst.get(place)}`;
+      log.error(`${name}: ${more} more requests failed${like}`);
+    });
+    this.#givenUp = new Seldom(clock, (_, more) =>
+      log.warning(`${name}: ${more} more requests were given up after ${timeoutMs} ms`),
+    );
   }
 
   /** Waits for the answer to a request, at most until its deadline; then, or before, calls `leave`. */
-  await(request: Request, answer: Promise<Answered>, leave: () => void): Promise<Answered> {
+  await(asked: Asked, answer: Promise<Answered>, leave: () => void): Promise<Answered> {
     return new Promise((resolve) => {
       const flight: Flight = {
+        ...asked,
         by: this.#clock.now() + this.#timeoutMs,
-        request,
         settle: (response) => {
           if (!this.#flights.delete(flight)) return;
           leave();
@@ -57,35 +85,80 @@ export class HttpFlights {
         },
       };
       this.#flights.add(flight);
-      answer.then(flight.settle, (error) => flight.settle(this.failed(error, request)));
+      answer.then(
+        // Whatever was made of a body that is too long, Bun has answered by itself.
+        (found) => flight.settle(asked.body?.fault === "too long" ? spoilt("too long") : found),
+        (error) => flight.settle(this.failed(error, asked)),
+      );
     });
   }
 
-  /** Logs an error and answers 500 without detail. Where the error has a cause, the stack is that of the cause. */
-  failed(error: unknown, request?: Request): Response {
+  /** What to answer when answering failed: what the client did wrong, or 500 without detail, and the error is logged. */
+  failed(error: unknown, asked: Asked): Response {
+    const { request, body } = asked;
+    const fault = isOfAbort(error, request) ? "broken" : (body?.behind(error) ?? null);
+    if (fault === "broken") this.#counts.aborted++;
+    if (fault !== null) return spoilt(fault);
+    return this.bug(error, shown(request));
+  }
+
+  /** Logs an error, of which there may be many. Where it has a cause, the stack is that of the cause. */
+  bug(error: unknown, what = this.#name): Response {
     this.#counts.failures++;
-    const what = request ? `${request.method} ${request.url}` : this.#name;
     const cause = error instanceof Error ? error.cause : undefined;
-    if (cause === undefined) this.#log.bug(error, what);
-    else this.#log.bug(cause, `${what}: ${(error as Error).message}`);
+    const place = placeOf(cause ?? error);
+    if (this.#failures.isFirst(place)) {
+      this.#failedFirst.set(place, what);
+      if (cause === undefined) this.#log.bug(error, what);
+      else this.#log.bug(cause, `${what}: ${(error as Error).message}`);
+    }
     return new Response("The server failed to answer this request.\n", { status: 500 });
   }
 
   /** Gives up those that are due; called several times a second. */
   sweep(now: number): void {
-    for (const { by, request, settle } of this.#flights) {
+    for (const { by, request, body, settle } of this.#flights) {
       if (by > now) continue;
       this.#counts.timeouts++;
-      this.#log.warning(
-        `${request.method} ${request.url} was given up after ${this.#timeoutMs} ms`,
-      );
-      const headers = { connection: "close" };
-      settle(new Response("The request took too long.\n", { status: 503, headers }));
+      const isStalled = body?.isAwaited === true;
+      // A client can let its body stall at will.
+      if (!isStalled && this.#givenUp.isFirst("")) {
+        this.#log.warning(`${shown(request)} was given up after ${this.#timeoutMs} ms`);
+      }
+      settle(isStalled ? stalled() : late());
     }
   }
 
   /** Forgets them all: their connections are cut. */
-  clear(): void {
+  close(): void {
     this.#flights.clear();
+    this.#failures.close();
+    this.#givenUp.close();
   }
+}
+
+function spoilt(fault: BodyFault): Response {
+  const { status, why } = SPOILT[fault];
+  return new Response(why, { status });
+}
+
+function stalled(): Response {
+  const headers = { connection: "close" };
+  return new Response("The body of this request did not come in time.\n", { status: 408, headers });
+}
+
+function late(): Response {
+  const headers = { connection: "close" };
+  return new Response("The request took too long.\n", { status: 503, headers });
+}
+
+/** A request as the log shows it. */
+function shown({ method, url }: Request): string {
+  return `${method} ${url.length > SHOWN ? `${url.slice(0, SHOWN)}...` : url}`;
+}
+
+/** Where in the code an error was made. */
+function placeOf(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  return stack.split("\n").find((line) => line.trimStart().startsWith("at ")) ?? "";
 }

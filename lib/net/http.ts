@@ -8,6 +8,7 @@ import { type Address, addressText, type Health } from "../host/service.ts";
 import { tlsOptions } from "../host/tls-files.ts";
 import { unmapped } from "./access.ts";
 import { Admission, type Refused, type TurnedAwayNotices } from "./admission.ts";
+import { HttpBody } from "./http-body.ts";
 import { HttpConnections } from "./http-connections.ts";
 import { type Answered, HttpFlights } from "./http-flights.ts";
 import { HostNames, targetOf } from "./http-host.ts";
@@ -61,7 +62,7 @@ type HttpLog = Pick<Log, "info" | "warning" | "error" | "bug">;
 /** One HTTP door: limits, deadlines, errors, the access log and a graceful stop around one function that answers. */
 export class HttpServer {
   readonly address: Address;
-  readonly counts = { requests: 0, failures: 0, timeouts: 0, denied: 0, limited: 0 };
+  readonly counts = { requests: 0, failures: 0, timeouts: 0, aborted: 0, denied: 0, limited: 0 };
   readonly #admission: Admission;
   readonly #webSockets: WebSockets<any> | null;
   readonly #answer: Answer;
@@ -234,7 +235,7 @@ export class HttpServer {
     for (const stop of jobs) stop();
     const cut = this.#server.pendingRequests;
     await this.#server.stop(true);
-    this.#flights.clear();
+    this.#flights.close();
     this.#stopSweeping();
     this.#admission.close();
     return cut;
@@ -253,7 +254,7 @@ export class HttpServer {
         // Out of development Bun shares the port with whoever listens there already, unless told not to.
         reusePort: false,
         fetch: (request) => this.#serve(request),
-        error: (error) => this.#flights.failed(error),
+        error: (error) => this.#flights.bug(error),
         ...(this.#tls ? { tls: this.#tls } : {}),
         ...(this.#webSockets ? { websocket: this.#webSockets.handler } : {}),
         // Bun's types do not take a `websocket` that may be missing.
@@ -335,13 +336,14 @@ export class HttpServer {
       const denied = this.#admission.denied(origin.ip);
       if (denied) return this.#turnAway(denied, origin);
     }
+    const asked = { request, body: bodyOf(request) };
     try {
       const query = target.indexOf("?");
       const answer = this.#answer(request, query < 0 ? target : target.slice(0, query), this);
       if (!(answer instanceof Promise)) return answer;
-      return this.#flights.await(request, answer, this.enter(request));
+      return this.#flights.await(asked, answer, this.enter(request));
     } catch (error) {
-      return this.#flights.failed(error, request);
+      return this.#flights.failed(error, asked);
     }
   }
 
@@ -370,6 +372,11 @@ export class HttpServer {
     this.#webSockets?.clients.sweep(now);
     this.#flights.sweep(now);
   }
+}
+
+/** What watches over the body of a request; null where Bun gives none, whatever the request carries. */
+function bodyOf(request: Request): HttpBody | null {
+  return request.method === "GET" || request.method === "HEAD" ? null : new HttpBody(request);
 }
 
 function noHost(): Response {

@@ -52,7 +52,7 @@ export const web = section(
     request_timeout_ms: whole(
       30_000,
       [1, 240_000],
-      "How long a request may take, its body included, in milliseconds; then it is answered 503.",
+      "How long a request may take, its body included, in milliseconds; then it is answered 503, or 408 where its body has stalled.",
     ),
     max_streams: whole(
       1000,

@@ -5,6 +5,10 @@ export const DECLARED: Declared = {
   requests: headline(counter("requests", "Requests that came in.")),
   failures: headline(counter("requests", "Requests that were answered 500.")),
   timeouts: counter("requests", "Requests given up because they took too long."),
+  aborted: counter(
+    "requests",
+    "Requests whose client went away before they were read or answered.",
+  ),
   denied: counter("requests", "Requests from addresses that may not connect."),
   limited: counter("requests", "Requests and connections turned away because there were too many."),
   unauthorised: counter("requests", "Requests without the token they needed."),

@@ -1,0 +1,109 @@
+/** The ways to read a body at once. */
+const READS = ["text", "json", "arrayBuffer", "bytes", "blob", "formData"] as const;
+const OWN_BODY = Object.getOwnPropertyDescriptor(Request.prototype, "body")?.get as (
+  this: Request,
+) => ReadableStream<Uint8Array> | null;
+/** What Bun says when a body is over the bound; it has answered 413 itself then. */
+const TOO_LONG = "Request body exceeded maxRequestBodySize";
+/** The code of Bun's error for a form that is none. */
+const NO_FORM = "ERR_FORMDATA_PARSE_ERROR";
+
+/** Why a body could not be read, where that was its client's doing. */
+export type BodyFault =
+  /** The client has gone, or what it sent is no HTTP. */
+  | "broken"
+  | "too long"
+  /** It came whole, and is not of the form that it was read as. */
+  | "malformed";
+
+/** How reading the body of a request fares. */
+export class HttpBody {
+  #fault: BodyFault | null = null;
+  #error: unknown = null;
+  #waiting = 0;
+
+  /** Watches whoever reads the body of a request from now on. */
+  constructor(request: Request) {
+    for (const name of READS) {
+      const read = Request.prototype[name] as (this: Request) => Promise<unknown>;
+      const value = () => this.#watch(read.call(request));
+      Object.defineProperty(request, name, { value, configurable: true });
+    }
+    let stream: ReadableStream<Uint8Array> | null | undefined;
+    const get = () => (stream ??= this.#watched(OWN_BODY.call(request)));
+    Object.defineProperty(request, "body", { get, configurable: true });
+  }
+
+  /** Whether somebody waits for what the client has not sent yet. */
+  get isAwaited(): boolean {
+    return this.#waiting > 0;
+  }
+
+  /** Why reading it failed, or null. */
+  get fault(): BodyFault | null {
+    return this.#fault;
+  }
+
+  /** What of the client's doing is behind an error that came of answering its request, or null. */
+  behind(error: unknown): BodyFault | null {
+    // A body that came whole explains no error but the one that reading it made.
+    if (this.#fault === "malformed") return chain(error).includes(this.#error) ? "malformed" : null;
+    // A copy of the request was read where nobody watched.
+    return this.#fault ?? (faultOf(error) === "too long" ? "too long" : null);
+  }
+
+  #watch<T>(read: Promise<T>): Promise<T> {
+    this.#waiting++;
+    const end = () => void this.#waiting--;
+    read.then(end, (error: unknown) => {
+      end();
+      this.#fault = faultOf(error) ?? this.#fault;
+      this.#error = error;
+    });
+    return read;
+  }
+
+  #watched(stream: ReadableStream<Uint8Array> | null): ReadableStream<Uint8Array> | null {
+    if (stream === null) return null;
+    let chunks: AsyncIterator<Uint8Array> | null = null;
+    const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      chunks ??= stream[Symbol.asyncIterator]();
+      const { done, value } = await this.#watch(chunks.next());
+      if (done) controller.close();
+      else controller.enqueue(value);
+    };
+    const cancel = async (reason: unknown) => {
+      await (chunks?.return?.() ?? stream.cancel(reason));
+    };
+    return new ReadableStream<Uint8Array>({ pull, cancel }, { highWaterMark: 0 });
+  }
+}
+
+/** Whether an error comes of its client having gone: what is done for a request is given up then. */
+export function isOfAbort(error: unknown, { signal }: Request): boolean {
+  if (!signal.aborted) return false;
+  return chain(error).some((one) => one === signal.reason || nameOf(one) === "AbortError");
+}
+
+function faultOf(error: unknown): BodyFault | null {
+  const errors = chain(error);
+  if (errors.some((one) => one instanceof Error && one.message === TOO_LONG)) return "too long";
+  if (errors.some((one) => nameOf(one) === "AbortError")) return "broken";
+  const isMalformed = errors.some(
+    (one) => nameOf(one) === "SyntaxError" || (one as { code?: unknown })?.code === NO_FORM,
+  );
+  return isMalformed ? "malformed" : null;
+}
+
+function nameOf(error: unknown): unknown {
+  return error instanceof Error ? error.name : null;
+}
+
+/** An error, and those that it names as its causes. */
+function chain(error: unknown): unknown[] {
+  const errors: unknown[] = [];
+  for (let one = error; one instanceof Error && errors.length < 10; one = one.cause) {
+    errors.push(one);
+  }
+  return errors;
+}
