@@ -316,7 +316,7 @@ describe("the store among the services", () => {
     ]);
     expect(await server.json("/healthz")).toEqual({ status: "draining", why: {} });
     expect((await table(server, "namespaces"))["rows"]).toEqual([]);
-    server.clock.advance(1000);
+    await server.stop();
     await drained;
     expect(server.get("/readyz")).rejects.toThrow();
   });

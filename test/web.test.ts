@@ -313,7 +313,7 @@ describe("health", () => {
     expect([alive.status, await bodyOf(alive)]).toEqual([200, { status: "draining", why: {} }]);
     const site = await server.get("/mine");
     expect([site.status, await site.text()]).toEqual([503, "The server is stopping.\n"]);
-    server.clock.advance(10_000);
+    await server.stop();
     await drained;
     expect(server.get("/readyz")).rejects.toThrow();
   });
