@@ -88,7 +88,11 @@ describe("Server", () => {
     expect(await said("PUT", "y")).toBe("put y");
     expect(await said("PATCH")).toBe("patched");
     expect(await said("DELETE")).toBe("deleted");
-    expect((await ask("/", { method: "OPTIONS" })).status).toBe(405);
+    const options = await ask("/", { method: "OPTIONS" });
+    expect([options.status, options.headers.get("allow")]).toEqual([
+      204,
+      "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+    ]);
   });
 
   test("logMessage gets a line for each request", async () => {

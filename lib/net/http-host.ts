@@ -21,10 +21,12 @@ export class HostNames {
   }
 }
 
-/** The path of a request's URL with its query; "" where there is none, as for CONNECT. */
+/** Whether Bun gives a URL whole; that of a request that names no host, or of CONNECT, is the target alone. */
+export function isWhole(url: string): boolean {
+  return url.startsWith("http://") || url.startsWith("https://");
+}
+
+/** The path of a request's URL with its query; of CONNECT, the host and port. */
 export function targetOf(url: string): string {
-  // Without a host Bun gives the target alone.
-  if (url.startsWith("/")) return url;
-  const start = url.indexOf("/", url.indexOf("//") + 2);
-  return start < 0 ? "" : url.slice(start);
+  return isWhole(url) ? url.slice(url.indexOf("/", "https://".length)) : url;
 }

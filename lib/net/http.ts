@@ -11,7 +11,7 @@ import { Admission, type Refused, type TurnedAwayNotices } from "./admission.ts"
 import { HttpBody } from "./http-body.ts";
 import { HttpConnections } from "./http-connections.ts";
 import { type Answered, HttpFlights } from "./http-flights.ts";
-import { HostNames, targetOf } from "./http-host.ts";
+import { HostNames, isWhole, targetOf } from "./http-host.ts";
 import { keepAliveHttp } from "./keepalive.ts";
 import { listenError } from "./listen-error.ts";
 import { Relisten } from "./relisten.ts";
@@ -33,7 +33,7 @@ export interface HttpSettings {
   readonly accessLog: ((line: string) => void) | null;
 }
 
-/** Answers a request for a path, "" where there is none, as for CONNECT; it may throw or reject. */
+/** Answers a request for a path, or for the host and port that CONNECT asks for; it may throw or reject. */
 export type Answer = (
   request: Request,
   path: string,
@@ -293,9 +293,8 @@ export class HttpServer {
     const { url } = given;
     const host = given.headers.get("host") ?? "";
     const isGood = host === "" || this.#hostNames.isGood(host);
-    const isWhole = !isGood || !url.startsWith("/");
-    const request = isWhole ? given : this.#completed(given, url, host);
-    const target = targetOf(isWhole ? url : request.url);
+    const request = isGood && !isWhole(url) ? this.#completed(given, url, host) : given;
+    const target = targetOf(url.startsWith("/") ? request.url : url);
     if (this.#settings.accessLog === null) {
       return isGood ? this.#answered(request, target) : noHost();
     }
@@ -309,10 +308,11 @@ export class HttpServer {
     return this.#told(request, target, answer, from, since);
   }
 
-  /** The same request with a whole URL: Bun gives the bare target of one that names no host. */
+  /** The same request with a whole URL, made of the target that it has. */
   #completed(given: Request, target: string, host: string): Request {
     const named = host || addressText(this.address.host, this.address.port);
-    const { href } = new URL(`${this.#tls ? "https" : "http"}://${named}${target}`);
+    const rest = target.startsWith("/") ? named + target : target;
+    const { href } = new URL(`${this.#tls ? "https" : "http"}://${rest}`);
     const request = new Request(href, given);
     this.#given.set(request, given);
     return request;

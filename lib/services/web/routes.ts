@@ -1,8 +1,9 @@
 import type { Config } from "../../config/table.ts";
 import { addressText, type Host } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
+import { isForeign, notImplemented, unanswered } from "../../net/http-methods.ts";
 import { ACTIONS, act, Unwilling } from "./admin.ts";
-import { json, objectOf, pageFile, refusal } from "./answers.ts";
+import { json, objectOf, pageFile, refusal, SECURE } from "./answers.ts";
 import { connz } from "./connz.ts";
 import type { Events } from "./events.ts";
 import type { Audience, Guard } from "./guard.ts";
@@ -84,10 +85,7 @@ export class Routes {
     }
     const method = request.method === "HEAD" ? "GET" : request.method;
     const answer = method === "GET" ? route.GET : method === "POST" ? route.POST : undefined;
-    if (!answer) {
-      const allow = route.GET ? "GET, HEAD" : "POST";
-      return refusal(405, "This method is not allowed here.", { allow });
-    }
+    if (!answer) return unanswered(request, route.GET ? ["GET", "HEAD"] : ["POST"], SECURE);
     return this.#guard.refuses(request, route.audience, http) ?? answer(request, http);
   }
 
@@ -95,7 +93,10 @@ export class Routes {
     if (this.#host.draining) {
       return refusal(503, "The server is stopping.", { connection: "close" });
     }
-    return this.#site.respond(request, path, http) ?? refusal(404, "There is nothing here.");
+    const found = this.#site.respond(request, path, http);
+    if (found) return found;
+    if (isForeign(request.method)) return notImplemented(SECURE);
+    return refusal(404, "There is nothing here.");
   }
 
   async #act(name: string, request: Request, http: HttpServer): Promise<Response> {

@@ -2,6 +2,7 @@ import { realpathSync, type Stats, statSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import { reasonOf } from "../../../config/reason.ts";
 import { StartError } from "../../../host/errors.ts";
+import { unanswered } from "../../../net/http-methods.ts";
 
 /** A folder whose files are served; nothing outside of it ever is, whatever a path or a link says. */
 export class Files {
@@ -26,21 +27,27 @@ export class Files {
     const names = namesOf(path);
     if (names === "bad") return new Response("This path is not valid.\n", { status: 400 });
     if (names.some((name) => name.startsWith("."))) return null;
-    const found = this.#find(names);
+    const found = this.#at(names, path.endsWith("/"));
     if (!found) return null;
-    if (found.stats.isDirectory()) {
-      if (!path.endsWith("/")) {
-        // Without the slash the page's relative links would lead elsewhere.
-        const location = `/${names.map(encodeURIComponent).join("/")}/`;
-        return this.#find([...names, "index.html"])
-          ? new Response(null, { status: 301, headers: { location } })
-          : null;
-      }
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return unanswered(request, ["GET", "HEAD"]);
+    }
+    if (found !== "folder") return answer(request, found);
+    // Without the slash the page's relative links would lead elsewhere.
+    const location = `/${names.map(encodeURIComponent).join("/")}/${new URL(request.url).search}`;
+    return new Response(null, { status: 301, headers: { location } });
+  }
+
+  /** The file of a path, "folder" for one that has a page but is asked for without its slash, or null. */
+  #at(names: readonly string[], isFolder: boolean): Found | "folder" | null {
+    const found = this.#find(names);
+    if (found?.stats.isDirectory()) {
       const index = this.#find([...names, "index.html"]);
-      return index?.stats.isFile() ? answer(request, index) : null;
+      if (!index?.stats.isFile()) return null;
+      return isFolder ? index : "folder";
     }
     // A file is not a folder, and a pipe or a device would block.
-    return found.stats.isFile() && !path.endsWith("/") ? answer(request, found) : null;
+    return found?.stats.isFile() && !isFolder ? found : null;
   }
 
   #find(names: readonly string[]): Found | null {
@@ -72,10 +79,6 @@ function namesOf(path: string): string[] | "bad" {
 }
 
 function answer(request: Request, { path, stats }: Found): Response {
-  if (request.method !== "GET" && request.method !== "HEAD") {
-    const headers = { allow: "GET, HEAD" };
-    return new Response("This method is not allowed here.\n", { status: 405, headers });
-  }
   const etag = `"${stats.size.toString(36)}-${Math.floor(stats.mtimeMs).toString(36)}"`;
   const headers = {
     etag,

@@ -1,33 +1,31 @@
+import { METHODS, type Method, MORE_METHODS, unanswered } from "../../../net/http-methods.ts";
 import { HandlerError } from "./errors.ts";
 import type { Shared } from "../ticker/shared.ts";
 
-/** The methods a handler may answer, in the order of an `Allow` header. */
-export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const;
-export type Method = (typeof METHODS)[number];
-
 /**
  * Answers requests, a method for each of HTTP's. Without `HEAD`, `GET` answers
- * it; any other that is missing is answered 405. Requests run concurrently.
+ * it, and without `OPTIONS` the server does; any other that is missing is
+ * answered 405, or 501 where it is none of HTTP's own. Requests run concurrently.
  * `shared` is what a ticker was given at its start.
  */
 export type RequestHandler = {
   [M in Method]?: (request: Request, shared: Shared) => Response | Promise<Response>;
 };
 
+const ALL: readonly Method[] = [...METHODS, ...MORE_METHODS];
+
 /** Why something is not a request handler, or null. */
 export function handlerProblem(found: unknown): string | null {
   if (typeof found !== "object" || found === null) return "not an object with methods";
-  const methods = METHODS.filter((method) => (found as RequestHandler)[method] !== undefined);
+  const methods = ALL.filter((method) => (found as RequestHandler)[method] !== undefined);
   const wrong = methods.find((method) => typeof (found as RequestHandler)[method] !== "function");
   if (wrong) return `${wrong} is not a function`;
   return methods.length > 0 ? null : `none of the methods ${METHODS.join(", ")}`;
 }
 
-/** The methods that a handler or a route answers, for an `Allow` header. */
-export function allowed(handler: object): string {
-  return METHODS.filter(
-    (method) => method in handler || (method === "HEAD" && "GET" in handler),
-  ).join(", ");
+/** The methods that a handler answers. */
+function answeredBy(handler: RequestHandler): Method[] {
+  return ALL.filter((method) => handler[method] || (method === "HEAD" && handler.GET));
 }
 
 /**
@@ -40,12 +38,7 @@ export function respond(
   shared: Shared,
 ): Response | Promise<Response> {
   const method = methodFor(handler, request.method as Method);
-  if (method === null) {
-    return new Response("This method is not allowed here.\n", {
-      status: 405,
-      headers: { allow: allowed(handler) },
-    });
-  }
+  if (method === null) return unanswered(request, answeredBy(handler));
   let answer: unknown;
   try {
     answer = handler[method]?.(request, shared);
@@ -58,7 +51,7 @@ export function respond(
 }
 
 function methodFor(handler: RequestHandler, method: Method): Method | null {
-  if (METHODS.includes(method) && handler[method]) return method;
+  if (ALL.includes(method) && handler[method]) return method;
   return method === "HEAD" && handler.GET ? "GET" : null;
 }
 
