@@ -198,6 +198,8 @@ describe("[web] handler", () => {
     expect(await (await server.get("/go")).text()).toBe("gone");
     const drained = server.drain(3000);
     expect(await (await finishing).text()).toBe("finished");
+    // The relay is drained first.
+    await until(() => server.running("web").health().reason === "draining");
     server.clock.advance(2999);
     await turn();
     let done = false;
