@@ -207,8 +207,9 @@ describe("the executable alone, in an empty folder", () => {
       expect((await get(path)).status).toBe(200);
     }
     while (((await (await get("/ticks")).json()) as number) < 2) await turn();
-    expect((await call("status", "--set", `web.port=${web}`)).out).toStartWith("ok: summoner ");
-    expect((await call("top", "--set", `web.port=${web}`)).out).toContain(a.address);
+    const its = ["--port", `${relay}`, "--set", `web.port=${web}`];
+    expect((await call("status", ...its)).out).toStartWith("ok: summoner ");
+    expect((await call("top", ...its)).out).toContain(a.address);
     child.kill("SIGTERM");
     expect(await child.exited).toBe(0);
     await all;

@@ -119,6 +119,7 @@ const NAMED: Readonly<Record<string, string>> = {
   "lib/cli/kv.ts": "the client of the store",
   "lib/cli/listen.ts": "a client of the relay",
   "lib/cli/send.ts": "a client of the relay",
+  "lib/cli/probes.ts": "a client of each service",
   "lib/cli/remote.ts": "the client of the web service",
   "lib/config/table.ts": "composes the sections",
 };

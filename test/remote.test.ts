@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HandClock } from "../lib/host/clock.ts";
@@ -9,6 +9,7 @@ import {
   boot,
   type Booted,
   type BootOptions,
+  NOBODY,
   type Overrides,
   openssl,
   selfSigned,
@@ -28,11 +29,12 @@ async function served(overrides?: Overrides, options?: BootOptions): Promise<Boo
   return server;
 }
 
-/** A folder with the configuration of a server that listens on this port. */
-function configured(port: number, more = ""): string {
+/** A folder with the configuration of a server, or of one whose web service listens on a port. */
+function configured(at: Booted | number, more = ""): string {
+  const [relay, port] = typeof at === "number" ? [0, at] : [at.port("relay"), at.port("web")];
   const folder = mkdtempSync(join(tmpdir(), "summoner-remote-"));
   endings.push(() => rmSync(folder, { recursive: true }));
-  writeFileSync(join(folder, "summoner.toml"), `[web]\nport = ${port}\n${more}`);
+  writeFileSync(join(folder, "summoner.toml"), `port = ${relay}\n[web]\nport = ${port}\n${more}`);
   return folder;
 }
 
@@ -53,7 +55,7 @@ describe("status", () => {
     const server = await served({ name: "here" });
     await server.join();
     server.clock.advance(3_725_000);
-    const { out, err, code } = await call(configured(server.port("web")), ["status"]);
+    const { out, err, code } = await call(configured(server), ["status"]);
     expect([err, code]).toEqual(["", 0]);
     expect(out).toMatch(
       /^ok: here \d+\.\d+\.\d+, up 1 h 2 min; relay on 127\.0\.0\.1:\d+ with \d clients?; web on 127\.0\.0\.1:\d+\n$/,
@@ -65,7 +67,7 @@ describe("status", () => {
     const peer = await server.join();
     peer.pause();
     const drained = server.drain(60_000);
-    const { out, code } = await call(configured(server.port("web")), ["status"]);
+    const { out, code } = await call(configured(server), ["status"]);
     expect([out, code]).toEqual(["draining: drain: the server is stopping\n", 1]);
     server.clock.advance(60_000);
     await drained;
@@ -76,7 +78,7 @@ describe("status", () => {
     writeFileSync(ticker, "throw new Error('not today');");
     const server = await served({ web: { ticker } });
     await until(() => !server.running("web").health().ok);
-    const { out, code } = await call(configured(server.port("web")), ["status"]);
+    const { out, code } = await call(configured(server), ["status"]);
     expect(code).toBe(1);
     expect(out).toMatch(/^failing: web: ticker: died \([^\n]*not today[^\n]*\n$/);
   });
@@ -84,7 +86,7 @@ describe("status", () => {
   test("of one that is not there says so, and 1", async () => {
     const server = await served();
     await server.stop();
-    const { out, err, code } = await call(configured(server.port("web")), ["status"]);
+    const { out, err, code } = await call(configured(server), ["status"]);
     expect([out, err, code]).toEqual([
       `down: no server on 127.0.0.1:${server.port("web")}: nobody listens there\n`,
       "",
@@ -102,7 +104,7 @@ describe("status", () => {
 
   test("takes the token from the environment or the file", async () => {
     const server = await served({ web: { host: "0.0.0.0" } }, { token: TOKEN });
-    const folder = configured(server.port("web"), 'host = "0.0.0.0"\ntoken_file = "token"\n');
+    const folder = configured(server, 'host = "0.0.0.0"\ntoken_file = "token"\n');
     writeFileSync(join(folder, "token"), `${TOKEN}\n`);
     expect((await call(folder, ["status"])).code).toBe(0);
     const env = { SUMMONER_TOKEN: "wrong-wrong-wrong" };
@@ -117,15 +119,15 @@ describe("status", () => {
     const folder = configured(0);
     const { cert, key } = selfSigned(folder, "somewhere.example");
     const server = await served({ web: { tls: { cert, key } } });
-    const own = configured(server.port("web"), `[web.tls]\ncert = "${cert}"\nkey = "${key}"\n`);
+    const own = configured(server, `[web.tls]\ncert = "${cert}"\nkey = "${key}"\n`);
     expect((await call(own, ["status"])).out).toStartWith("ok: ");
   });
 
   test("needs to know where the server is", async () => {
     const off = configured(1);
     writeFileSync(join(off, "summoner.toml"), "web.enabled = false\n");
-    expect((await call(off, ["status"])).out).toBe(
-      "down: the web service is off in summoner.toml, so nothing can be asked of it\n",
+    expect((await call(off, ["top"])).err).toBe(
+      "error: the web service is off in summoner.toml, so nothing can be asked of it\n",
     );
     expect((await call(configured(0), ["status"])).out).toBe(
       "down: web.port is 0 in summoner.toml, so nobody knows where the server listens\n",
@@ -133,6 +135,146 @@ describe("status", () => {
     const wrong = await call(off, ["status", "--set", "web.prot=1"]);
     expect([wrong.out, wrong.code]).toEqual(["", 2]);
     expect(wrong.err).toContain("web.prot: unknown key; did you mean port?");
+  });
+});
+
+/** A folder with the configuration of a server without a web service. */
+function withoutWeb(settings: string): string {
+  const folder = configured(0);
+  writeFileSync(join(folder, "summoner.toml"), `web.enabled = false\n${settings}`);
+  return folder;
+}
+
+describe("status of another server that has the port", () => {
+  /** What status says of a server that has the web port of a configuration with these settings. */
+  async function told(server: Booted, settings: string): Promise<string> {
+    endings.push(() => server.stop());
+    const folder = configured(server.port("web"));
+    writeFileSync(join(folder, "summoner.toml"), `web.port = ${server.port("web")}\n${settings}`);
+    const { out, code } = await call(folder, ["status"]);
+    expect(code).toBe(1);
+    const is = `down: 127.0.0.1:${server.port("web")} is other, not the server of summoner.toml: `;
+    expect(out).toStartWith(is);
+    return out.slice(is.length);
+  }
+
+  test("is told by what differs, and 1", async () => {
+    const name = "other";
+    const both = await boot(["relay", "web"], { name });
+    const at = `127.0.0.1:${both.port("relay")}`;
+    expect(await told(both, "port = 1\n")).toBe(`its relay is on ${at}, not on 127.0.0.1:1\n`);
+    const host = await boot(["relay", "web"], { name, host: "127.0.0.2" });
+    const { port } = host.config;
+    expect(await told(host, `port = ${port}\n`)).toMatch(
+      /^its relay is on 127\.0\.0\.2:\d+, not on/,
+    );
+    expect(await told(await boot("web", { name }), "")).toBe("it does not run the relay\n");
+    const store = await boot(["relay", "web", "store"], { name });
+    expect(await told(store, "port = 0\n")).toBe("it runs the store\n");
+  });
+
+  test("is none whose file was changed since it started", async () => {
+    const folder = configured(0);
+    const file = join(folder, "summoner.toml");
+    const server = await served({}, { operator: { ...NOBODY, source: realpathSync(file) } });
+    writeFileSync(file, `port = 1\nweb.port = ${server.port("web")}\n`);
+    const { out, code } = await call(folder, ["status"]);
+    expect([out, code]).toEqual([
+      expect.stringContaining(`relay on 127.0.0.1:${server.port()} `),
+      0,
+    ]);
+    expect(await (await server.get("/varz")).json()).toMatchObject({
+      config_file: realpathSync(file),
+    });
+  });
+
+  test("nor is it asked for anything else, and no token is shown to it", async () => {
+    const shown: (string | null)[] = [];
+    const other = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch(request) {
+        shown.push(request.headers.get("authorization"));
+        return Response.json({ name: "other", services: {} });
+      },
+    });
+    endings.push(() => other.stop(true));
+    const folder = configured(other.port as number);
+    const env = { SUMMONER_TOKEN: TOKEN };
+    const said = `127.0.0.1:${other.port} is other, not the server of summoner.toml: it does not run the relay; it does not run the web\n`;
+    expect((await call(folder, ["status"], env)).out).toBe(`down: ${said}`);
+    expect((await call(folder, ["top"], env)).err).toBe(`error: ${said}`);
+    expect((await call(folder, ["set", "drain_ms", "7", "--reload"], env)).err).toBe(
+      `error: ${said}`,
+    );
+    expect(shown).toEqual([null, null, null]);
+  });
+});
+
+describe("status of a server without a web service", () => {
+  test("asks the relay as a client would, in either backend", async () => {
+    for (const version of ["rust", "python"]) {
+      const server = await boot("relay", { version });
+      endings.push(() => server.stop());
+      const peer = await server.join();
+      const folder = withoutWeb(`port = ${server.port()}\n`);
+      expect(await call(folder, ["status"])).toEqual({
+        out: `ok: relay on 127.0.0.1:${server.port()}\n`,
+        err: "",
+        code: 0,
+      });
+      await until(() => server.stats()["clients"] === 1);
+      expect(peer.lines).toEqual([]);
+    }
+  });
+
+  test("asks the store too", async () => {
+    const server = await boot(["relay", "store"]);
+    endings.push(() => server.stop());
+    const store = `[store]\nenabled = true\nport = ${server.port("store")}\n`;
+    const folder = withoutWeb(`port = ${server.port("relay")}\n${store}`);
+    const line = `ok: relay on 127.0.0.1:${server.port("relay")}; store on 127.0.0.1:${server.port("store")}\n`;
+    expect((await call(folder, ["status"])).out).toBe(line);
+    const other = withoutWeb(`port = ${server.port("store")}\n`);
+    const { out, code } = await call(other, ["status"]);
+    expect(code).toBe(1);
+    expect(out).toStartWith(`down: no relay on 127.0.0.1:${server.port("store")}: `);
+  });
+
+  test("tells who lets nobody in, and who is not there", async () => {
+    const server = await boot("relay", { relay: { max_clients: 1 } });
+    await server.join();
+    const folder = withoutWeb(`port = ${server.port()}\n`);
+    const at = `127.0.0.1:${server.port()}`;
+    expect((await call(folder, ["status"])).out).toBe(
+      `down: the relay on ${at} says: Warning: The server has too many clients. Please try again later.\n`,
+    );
+    await server.stop();
+    const { out, code } = await call(folder, ["status"]);
+    expect([out, code]).toEqual([`down: no relay on ${at}: nobody listens there\n`, 1]);
+    const { out: unknown } = await call(withoutWeb("port = 0\n"), ["status"]);
+    expect(unknown).toBe(
+      "down: port is 0 in summoner.toml, so nobody knows where the relay listens\n",
+    );
+  });
+
+  test.skipIf(!openssl)("speaks TLS with the certificate of the configuration", async () => {
+    const { cert, key } = selfSigned(configured(0), "somewhere.example");
+    const tls = { cert, key, ca: cert, require_client_cert: true };
+    const server = await boot("relay", { tls });
+    endings.push(() => server.stop());
+    const own = Object.entries(tls).map(
+      ([name, value]) => `tls.${name} = ${JSON.stringify(value)}`,
+    );
+    const folder = withoutWeb(`port = ${server.port()}\n${own.join("\n")}\n`);
+    expect((await call(folder, ["status"])).out).toBe(`ok: relay on 127.0.0.1:${server.port()}\n`);
+    const other = selfSigned(configured(0), "other.example");
+    const wrong = withoutWeb(
+      `port = ${server.port()}\n[tls]\ncert = "${other.cert}"\nkey = "${other.key}"\n`,
+    );
+    const { out, code } = await call(wrong, ["status"]);
+    expect(code).toBe(1);
+    expect(out).toStartWith(`down: no relay on 127.0.0.1:${server.port()}: `);
   });
 });
 
@@ -145,7 +287,7 @@ describe("top", () => {
     peer.send("x\n".repeat(1500));
     await until(() => server.stats()["lines_in"] === 1500);
     server.clock.advance(1000);
-    const { out, err, code } = await call(configured(server.port("web")), ["top"]);
+    const { out, err, code } = await call(configured(server), ["top"]);
     expect([err, code]).toEqual(["", 0]);
     // oxlint-disable-next-line no-control-regex
     expect(out).not.toMatch(/\x1b/);
@@ -162,7 +304,7 @@ describe("top", () => {
   test("of a server that is not there is one line, and 1", async () => {
     const server = await served();
     await server.stop();
-    expect(await call(configured(server.port("web")), ["top"])).toEqual({
+    expect(await call(configured(server), ["top"])).toEqual({
       out: "",
       err: `error: no server on 127.0.0.1:${server.port("web")}: nobody listens there\n`,
       code: 1,
@@ -177,7 +319,7 @@ describe("top", () => {
     let screen = "";
     const decoder = new TextDecoder();
     const child = Bun.spawn([process.execPath, program, "top"], {
-      cwd: configured(server.port("web")),
+      cwd: configured(server),
       terminal: {
         cols,
         rows,

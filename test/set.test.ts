@@ -257,9 +257,7 @@ describe("set --reload", () => {
       { operator: { ...NOBODY, reload }, token: TOKEN },
     );
     endings.push(() => server.stop());
-    const own = folderWith(
-      `version = "rust"\n[web]\nenabled = true\nport = ${server.port("web")}\n`,
-    );
+    const own = folderWith(`port = ${server.port("relay")}\n[web]\nport = ${server.port("web")}\n`);
     return { server, ...own };
   }
   const env = { SUMMONER_TOKEN: TOKEN };

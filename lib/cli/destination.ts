@@ -3,7 +3,7 @@ import type { TLSOptions } from "bun";
 import { load, problemText } from "../config/load.ts";
 import { reachedAt } from "../config/loopback.ts";
 import { hostIn } from "../config/option.ts";
-import { placeOf } from "../config/place.ts";
+import { type Place, placeOf } from "../config/place.ts";
 import { isEnabled, MAIN_SERVICE } from "../config/services.ts";
 import { cut } from "../config/shown.ts";
 import { type Config, settings } from "../config/table.ts";
@@ -73,22 +73,33 @@ export function serverOf(args: Arguments, service: string): Server | null {
     return null;
   }
   const port = Number(flags.get("port")?.[0] ?? place.port);
+  const to = destinationAt({ ...place, host, port }, where, flags.has("insecure"));
+  return { to, config };
+}
+
+/**
+ * How a service that lives at a place is reached.
+ * @param where the file that says so
+ * @param insecure whether any certificate will do
+ * @throws StartError when its port is not known
+ */
+export function destinationAt(place: Place, where: string, insecure = false): Destination {
+  const { name: service, prefix, host, port } = place;
   if (port === 0) {
     throw new StartError(
-      `${place.prefix}port is 0 in ${where}, so nobody knows where the ${service} listens`,
+      `${prefix}port is 0 in ${where}, so nobody knows where the ${service} listens`,
     );
   }
-  const trust = trustOf(place, args);
-  return { to: { service, host: reachedAt(host), port, ...trust }, config };
+  return { service, host: reachedAt(host), port, ...trustOf(place, insecure) };
 }
 
 /** How a server with these settings is spoken to, and known for the right one. */
-function trustOf(place: TlsPlace, args: Arguments): Pick<Destination, "tls" | "certificate"> {
+function trustOf(place: TlsPlace, insecure: boolean): Pick<Destination, "tls" | "certificate"> {
   const { tls } = place;
   if (tls.cert === "") return { tls: null, certificate: null };
   const own = tls.require_client_cert ? tlsOptions(place) : {};
   const trusting = { ...own, rejectUnauthorized: false };
-  if (args.flags.has("insecure")) return { tls: trusting, certificate: null };
+  if (insecure) return { tls: trusting, certificate: null };
   const { pem, certificates } = readChain(place);
   return { tls: { ...trusting, ca: pem }, certificate: certificates[0] as X509Certificate };
 }

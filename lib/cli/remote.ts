@@ -1,16 +1,16 @@
 import { TOKEN_VARIABLE } from "../config/sections/web.ts";
-import { reachedAt } from "../config/loopback.ts";
-import { load, type Loaded, problemText } from "../config/load.ts";
+import { meansLoopback, reachedAt } from "../config/loopback.ts";
+import { load, type Loaded, problemText, sourceOf } from "../config/load.ts";
 import { type Config, settings } from "../config/table.ts";
 import { parsePrintable, printable } from "../host/content.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
-import { readChain } from "../host/tls-files.ts";
+import { readChain, tlsOptions } from "../host/tls-files.ts";
 import { readToken } from "../services/web/gate.ts";
 import { type Arguments, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
 import { placeOf } from "../config/place.ts";
-import { isEnabled } from "../config/services.ts";
+import { isEnabled, SERVICES } from "../config/services.ts";
 
 /** The service that is asked. */
 const SERVICE = "web";
@@ -20,6 +20,23 @@ const PATIENCE_MS = 5000;
 
 /** A configuration, and the file it is from. */
 export type Served = Pick<Loaded<Config>, "config" | "file">;
+
+/** Whether a server of this configuration can be asked how it fares. */
+export function answers(config: Config): boolean {
+  return isEnabled(config, SERVICE);
+}
+
+/** What a server tells of itself. */
+export interface Varz {
+  readonly name: string;
+  readonly version: string;
+  /** The full path of the file that its settings are from. */
+  readonly config_file?: string | null;
+  readonly process: { readonly uptime_seconds: number };
+  readonly services: Readonly<
+    Record<string, { readonly addresses: readonly string[]; readonly stats: { clients?: number } }>
+  >;
+}
 
 /** Why a server of this configuration takes no admin actions from us, or null when it does. */
 export function whyNoActions(config: Config): string | null {
@@ -38,7 +55,8 @@ export class Remote {
   readonly address: string;
   readonly #origin: string;
   readonly #token: string | null;
-  readonly #ca: string | null;
+  readonly #tls: BunFetchRequestInitTLS | null;
+  readonly #served: Served;
 
   /** The server of the configuration that a command line names, or null when that has problems, which have been told. */
   static of(args: Arguments): Remote | null {
@@ -48,7 +66,8 @@ export class Remote {
   }
 
   /** @throws StartError when the configuration does not tell where it is */
-  constructor({ config, file }: Served) {
+  constructor(served: Served) {
+    const { config, file } = served;
     const place = placeOf(config, SERVICE);
     const { prefix, host, port, tls } = place;
     const where = file ?? "the defaults";
@@ -63,9 +82,17 @@ export class Remote {
       );
     }
     this.address = addressText(reachedAt(host), port);
-    this.#ca = tls.cert === "" ? null : readChain(place).pem;
-    this.#origin = `${this.#ca === null ? "http" : "https"}://${this.address}`;
+    // Its own certificate is the one to trust; the name in it is the public one.
+    const own = tls.require_client_cert ? tlsOptions(place) : {};
+    const trusting = () => ({
+      ...own,
+      ca: readChain(place).pem,
+      checkServerIdentity: () => undefined,
+    });
+    this.#tls = tls.cert === "" ? null : trusting();
+    this.#origin = `${this.#tls === null ? "http" : "https"}://${this.address}`;
     this.#token = tokenOf(config);
+    this.#served = served;
   }
 
   /**
@@ -76,14 +103,14 @@ export class Remote {
     path: string,
     signal = AbortSignal.timeout(PATIENCE_MS),
     method: "GET" | "POST" = "GET",
+    token = this.#token,
   ): Promise<Response> {
     try {
       return await fetch(this.#origin + path, {
         method,
-        headers: this.#token ? { authorization: `Bearer ${this.#token}` } : {},
+        headers: token ? { authorization: `Bearer ${token}` } : {},
         signal,
-        // Its own certificate is the one to trust; the name in it is the public one.
-        ...(this.#ca ? { tls: { ca: this.#ca, checkServerIdentity: () => undefined } } : {}),
+        ...(this.#tls ? { tls: this.#tls } : {}),
       });
     } catch (error) {
       const { code, name } = error as { code?: string; name?: string };
@@ -99,13 +126,43 @@ export class Remote {
    * @throws StartError in one line when there is none to have
    */
   async json<T>(path: string, method: "GET" | "POST" = "GET"): Promise<T> {
-    const answer = await this.ask(path, AbortSignal.timeout(PATIENCE_MS), method);
+    return this.#read(await this.ask(path, AbortSignal.timeout(PATIENCE_MS), method));
+  }
+
+  /**
+   * Makes sure that who answers is the server of the configuration, and not
+   * another one that holds its port. The token is shown only where it is needed for that.
+   * @returns what it tells of itself
+   * @throws StartError when it is another one
+   */
+  async confirm(): Promise<Varz> {
+    const path = "/varz";
+    const open = await this.ask(path, AbortSignal.timeout(PATIENCE_MS), "GET", null);
+    const told = open.status === 401 ? this.json<Varz>(path) : this.#read<Varz>(open);
+    const varz = await told;
+    if (typeof varz?.services !== "object") throw this.#noServer();
+    const { config, file } = this.#served;
+    const source = sourceOf(this.#served);
+    // One whose file was changed since has what it had until its restart.
+    if (source !== null && source === varz.config_file) return varz;
+    const different = differences(config, varz);
+    if (different.length === 0) return varz;
+    throw new StartError(
+      `${this.address} is ${varz.name}, not the server of ${file ?? "the defaults"}: ${different.join("; ")}`,
+    );
+  }
+
+  async #read<T>(answer: Response): Promise<T> {
     await this.refuse(answer);
     try {
       return parsePrintable(await answer.text()) as T;
     } catch {
-      throw new StartError(`${this.address} does not answer as a Summoner server`);
+      throw this.#noServer();
     }
+  }
+
+  #noServer(): StartError {
+    return new StartError(`${this.address} does not answer as a Summoner server`);
   }
 
   /**
@@ -123,4 +180,27 @@ export class Remote {
     const said = printable((await answer.text()).trim().split("\n")[0] ?? "");
     throw new StartError(`${this.address} answers ${answer.status}: ${said}${token}`);
   }
+}
+
+/** What a running server does otherwise than a configuration says, in words for each service. */
+function differences(config: Config, { services }: Varz): string[] {
+  return SERVICES.flatMap(({ name }) => {
+    const running = services[name];
+    if (!isEnabled(config, name)) return running ? [`it runs the ${name}`] : [];
+    if (!running) return [`it does not run the ${name}`];
+    const { host, port } = placeOf(config, name);
+    if (running.addresses.some((address) => isAt(address, host, port))) return [];
+    return [`its ${name} is on ${running.addresses.join(", ")}, not on ${addressText(host, port)}`];
+  });
+}
+
+/** Whether an address is what a host and port of the settings lead to. */
+function isAt(address: string, host: string, port: number): boolean {
+  const colon = address.lastIndexOf(":");
+  const found = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
+  if (port !== 0 && Number(address.slice(colon + 1)) !== port) return false;
+  // A socket that was handed over may listen everywhere.
+  const anywhere = found === "0.0.0.0" || found === "::";
+  const named = [found, host].includes("localhost") && meansLoopback(found) && meansLoopback(host);
+  return found === host || anywhere || named;
 }

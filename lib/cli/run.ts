@@ -1,4 +1,4 @@
-import { load, problemText, remarks, type Sources } from "../config/load.ts";
+import { load, problemText, remarks, sourceOf, type Sources } from "../config/load.ts";
 import { optionPaths, valueAt } from "../config/paths.ts";
 import { type Config, settings } from "../config/table.ts";
 import { masked, tomlValue } from "../config/render.ts";
@@ -48,6 +48,7 @@ async function start(
     services,
     config: loaded.config,
     clock: systemClock,
+    source: sourceOf(loaded),
     remarks: remarks(loaded),
     stop,
     signals: onSignals,

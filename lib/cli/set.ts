@@ -142,7 +142,9 @@ function planOf(
 async function reload(before: Served): Promise<number> {
   const why = whyNoActions(before.config);
   if (why === null) {
-    process.stdout.write(`${await new Remote(before).post("/admin/reload")}\n`);
+    const remote = new Remote(before);
+    await remote.confirm();
+    process.stdout.write(`${await remote.post("/admin/reload")}\n`);
     return 0;
   }
   say.error(

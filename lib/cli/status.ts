@@ -1,32 +1,36 @@
+import { load, type Loaded, problemText } from "../config/load.ts";
+import { placeOf } from "../config/place.ts";
+import { isEnabled, SERVICES } from "../config/services.ts";
+import { type Config, settings } from "../config/table.ts";
 import { StartError } from "../host/errors.ts";
-import { type Command, SOURCES } from "./command.ts";
-import { Remote } from "./remote.ts";
+import { addressText } from "../host/service.ts";
+import { type Command, SOURCES, sourcesOf } from "./command.ts";
+import { destinationAt } from "./destination.ts";
+import { probe } from "./probes.ts";
+import { answers, Remote } from "./remote.ts";
+import { say } from "./say.ts";
 import { duration } from "./words.ts";
-
-interface Varz {
-  readonly name: string;
-  readonly version: string;
-  readonly process: { readonly uptime_seconds: number };
-  readonly services: Readonly<
-    Record<string, { readonly addresses: readonly string[]; readonly stats: { clients?: number } }>
-  >;
-}
 
 export const status: Command = {
   name: "status",
   about:
     "Print in one line how the server of this configuration fares; exit code 0 when it is alive and ready, else 1.",
-  more: ["For scripts and for the health checks of containers. It asks the server's web service."],
+  more: [
+    "For scripts and for the health checks of containers. It asks the server's web service, and makes sure that it is this server's; where that is off, it asks the other services as a client would.",
+  ],
   flags: SOURCES,
   examples: [
     ["status", "Asks the server that ./summoner.toml describes."],
     ["status --config /etc/summoner.toml", "Asks another one."],
   ],
   async run(args) {
+    const loaded = load(settings, sourcesOf(args));
+    for (const problem of loaded.problems) say.error(problemText(problem));
+    if (loaded.problems.length > 0) return 2;
     try {
-      const remote = Remote.of(args);
-      if (remote === null) return 2;
-      const [line, well] = await judge(remote);
+      const [line, well] = answers(loaded.config)
+        ? await judge(new Remote(loaded))
+        : [await asked(loaded), true];
       process.stdout.write(`${line}\n`);
       return well ? 0 : 1;
     } catch (error) {
@@ -37,7 +41,17 @@ export const status: Command = {
   },
 };
 
+/** What a server fares that tells nothing of itself: that its services are there. @throws StartError when one is not */
+async function asked({ config, file }: Loaded<Config>): Promise<string> {
+  const on = SERVICES.filter(({ name }) => isEnabled(config, name));
+  const all = on.map(({ name }) => destinationAt(placeOf(config, name), file ?? "the defaults"));
+  await Promise.all(all.map(probe));
+  const parts = all.map(({ service, host, port }) => `${service} on ${addressText(host, port)}`);
+  return `ok: ${parts.join("; ")}`;
+}
+
 async function judge(remote: Remote): Promise<[line: string, well: boolean]> {
+  const { name, version, process, services } = await remote.confirm();
   const [alive, ready] = await Promise.all([
     remote.json<{ status: string; why: Record<string, string> }>("/healthz"),
     remote.json<{ ready: boolean; why: Record<string, string> }>("/readyz"),
@@ -48,7 +62,6 @@ async function judge(remote: Remote): Promise<[line: string, well: boolean]> {
     );
     return [`${alive.status === "ok" ? "not ready" : alive.status}: ${why.join("; ")}`, false];
   }
-  const { name, version, process, services } = await remote.json<Varz>("/varz");
   const parts = Object.entries(services).map(([service, { addresses, stats }]) => {
     const clients = stats.clients === undefined ? "" : ` with ${stats.clients} clients`;
     return `${service} on ${addresses.join(", ")}${clients}`;

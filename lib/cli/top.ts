@@ -91,6 +91,7 @@ export const top: Command = {
 };
 
 async function snapshot(remote: Remote, view: View): Promise<number> {
+  await remote.confirm();
   let hello: Hello | null = null;
   for await (const { event, data } of events(remote, view, SNAPSHOT_ROWS)) {
     if (event === "hello") hello = data as Hello;
@@ -153,6 +154,7 @@ class Screen {
       this.#stream = new AbortController();
       const { signal } = this.#stream;
       try {
+        await this.#remote.confirm();
         for await (const { event, data } of events(this.#remote, this.#view, this.#rows, signal)) {
           if (event === "hello") {
             this.#hello = data as Hello;

@@ -1,5 +1,5 @@
-import { lstatSync } from "node:fs";
-import { basename } from "node:path";
+import { lstatSync, realpathSync } from "node:fs";
+import { basename, resolve } from "node:path";
 import { inputText } from "./input.ts";
 import { type Layer, parseLayer, type Problem, setLayer } from "./layer.ts";
 import { nearest } from "./nearest.ts";
@@ -129,6 +129,16 @@ function readLayer(path: string): Layer | Problem {
       where: path,
       message: `cannot be read: ${reasonOf(error)}`,
     };
+  }
+}
+
+/** The full path of the file of a configuration, by which it is known; null where there is none. */
+export function sourceOf({ file }: Pick<Loaded<object>, "file">): string | null {
+  if (file === null || !isThere(file)) return null;
+  try {
+    return realpathSync(file);
+  } catch {
+    return resolve(file);
   }
 }
 

@@ -124,6 +124,8 @@ export interface ServeOptions<C extends object> {
   readonly clock: Clock;
   /** Takes whole lines for the console; standard output when not given. */
   readonly print?: ((text: string) => void) | undefined;
+  /** The full path of the file that the settings are from; null where there is none. */
+  readonly source: string | null;
   /** What the log says first, as warnings. */
   readonly remarks: readonly string[];
   /** Its promise begins the drain. */
@@ -151,7 +153,11 @@ export async function serve<C extends Pick<Config, "name" | "logger" | "drain_ms
   const { services, config, clock, stop } = options;
   const log = openLog(config.name, config.logger, clock, options.print);
   const reload = () => options.reload(program, log);
-  const program: Program<C> = new Program(clock, log, { reload, drain: stop.resolve });
+  const program: Program<C> = new Program(clock, log, {
+    reload,
+    drain: stop.resolve,
+    source: options.source,
+  });
   let ignoreSignals = () => {};
   try {
     for (const remark of options.remarks) log.warning(remark);

@@ -80,6 +80,8 @@ export interface Operator {
   reload(): { readonly ok: boolean; readonly outcome: string };
   /** Begins the drain, which ends the program. `why` is for the log. */
   drain(why: string): void;
+  /** The full path of the file that the settings are from; null where there is none. */
+  readonly source?: string | null;
 }
 
 /** What a service gets. `C` is the program's configuration. */

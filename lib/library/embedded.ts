@@ -1,4 +1,4 @@
-import { load, problemText, remarks } from "../config/load.ts";
+import { load, problemText, remarks, sourceOf } from "../config/load.ts";
 import { type Config, settings } from "../config/table.ts";
 import { type Clock, systemClock } from "../host/clock.ts";
 import { onSignals, serve, type Services } from "../host/lifecycle.ts";
@@ -86,6 +86,7 @@ export class EmbeddedServer<C> {
         config: { ...loaded.config, name: this.name ?? loaded.config.name },
         clock: this.#options.clock ?? systemClock,
         print: this.#options.print,
+        source: options.config ? null : sourceOf(loaded),
         remarks: remarks(loaded),
         stop: this.#stop,
         signals: ({ cut }) => {

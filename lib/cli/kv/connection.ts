@@ -44,15 +44,15 @@ export class StoreConnection {
   #lines: string[] = [];
 
   /**
-   * @param tokenFile the file with a token that its settings name, or ""
+   * @param tokenFile the file with a token that its settings name, or ""; null shows none at all
    * @throws StartError in one line when no store lets us in
    */
   static async open(
     to: Destination,
-    tokenFile: string,
+    tokenFile: string | null,
     clock: Clock = systemClock,
   ): Promise<StoreConnection> {
-    const token = tokenFor(tokenFile, `${to.service}.token_file`);
+    const token = tokenFile === null ? null : tokenFor(tokenFile, `${to.service}.token_file`);
     const inbox = new Inbox();
     const opened = await Connection.open(to, (bytes, socket) => inbox.hear(bytes, socket), clock);
     void opened.closed.then(() => inbox.end());

@@ -92,6 +92,7 @@ export class Views {
       name: this.#config.name,
       version,
       pid: process.pid,
+      config_file: this.#host.operator.source ?? null,
       started_at: new Date(this.#sampler.startedAt).toISOString(),
       now: new Date(clock.wall()).toISOString(),
       draining,
