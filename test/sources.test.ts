@@ -237,7 +237,7 @@ describe("--set and where values come from", () => {
   test("--port and --host are checked like any value", () => {
     const bad = load(settings, { object: {}, port: "70000", host: "" });
     expect(problems(bad)).toEqual([
-      '--host: host: found "" (text); allowed: text that is not empty',
+      '--host: host: found "" (text); allowed: an address or a name, without a port',
       "--port: port: found 70000 (a number); allowed: a whole number from 0 to 65535",
     ]);
     expect(problems(load(settings, { object: {}, port: "80a" }))[0]).toContain(
