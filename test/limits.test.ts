@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { boot, type Booted, dial, enveloped, type Peer, until } from "./kit.ts";
+import { boot, type Booted, dial, enveloped, type Peer, turn, until } from "./kit.ts";
 
 let server: Booted;
 afterEach(() => server.stop());
@@ -152,26 +152,97 @@ describe("pressure", () => {
   });
   const states = () => server.clients().map(({ state }) => state);
 
-  test.each([
-    ["throttled for 200 ms at the threshold", { throttle_threshold: 2 }, 200],
+  const RULES: [string, object, number][] = [
+    ["throttle_delay_ms, at the threshold of throttle", { throttle_threshold: 2 }, 200],
     [
-      "under flow control for 1000 ms, the stronger of two",
+      "flow_control_delay_ms, the stronger of two",
       { throttle_threshold: 1, flow_control_threshold: 2 },
       1000,
     ],
-  ])("a sender is %s; what it sends meanwhile waits and is not lost", async (_, more, ms) => {
-    await room(policy(more));
-    const [a, b] = (await peers(3)) as [Peer, Peer, Peer];
-    a.send("1\n");
+  ];
+
+  test.each(RULES)(
+    "a sender is served one line per %s; what it has sent waits, and is not lost",
+    async (_, more, ms) => {
+      await room(policy(more));
+      const [a, b] = (await peers(3)) as [Peer, Peer, Peer];
+      const lines = ["1", "2", "3", "4", "5", "6"];
+      // In one piece, but for the last.
+      a.send("1\n2\n\n3\n4\n5\n6");
+      a.send("\n");
+      for (const line of lines) {
+        expect(await b.next()).toBe(enveloped(a, line));
+        expect(states()).toEqual(["paused", "open", "open"]);
+        // The clock looks every 20 ms.
+        server.clock.advance(ms - 20);
+        await turn();
+        expect([states()[0], b.lines]).toEqual(["paused", []]);
+        server.clock.advance(20);
+      }
+      expect(states()).toEqual(["open", "open", "open"]);
+      expect(server.stats()).toMatchObject({ lines_relayed: 6, lines_blank: 1 });
+    },
+  );
+
+  test.each(RULES)(
+    "one that ends its side has all of its lines served, one per %s, and is closed then",
+    async (_, more, ms) => {
+      await room(policy(more));
+      const [a, b] = (await peers(3)) as [Peer, Peer, Peer];
+      a.send("1\n2\n3\nlast");
+      a.half();
+      for (const line of ["1", "2", "3"]) {
+        expect(await b.next()).toBe(enveloped(a, line));
+        server.clock.advance(ms - 20);
+        await turn();
+        expect([b.lines, a.isClosed]).toEqual([[], false]);
+        server.clock.advance(20);
+      }
+      expect(await b.next()).toBe(enveloped(a, "last"));
+      expect(await a.closed).toBe("end");
+      expect(server.stats()).toMatchObject({ clients: 2, closed_eof: 1 });
+    },
+  );
+
+  test("one that is gone has what was read of it relayed at once", async () => {
+    await room(policy({ throttle_threshold: 1 }));
+    const [a, b] = (await peers(2)) as [Peer, Peer];
+    a.send("1\n2\n3\n");
     expect(await b.next()).toBe(enveloped(a, "1"));
-    server.clock.advance(100);
-    expect(states()).toEqual(["paused", "open", "open"]);
-    a.send("2\n");
-    server.clock.advance(ms - 1);
-    expect(states()).toEqual(["paused", "open", "open"]);
-    server.clock.advance(21);
-    expect(states()).toEqual(["open", "open", "open"]);
+    a.reset();
+    expect([await b.next(), await b.next()]).toEqual([enveloped(a, "2"), enveloped(a, "3")]);
+  });
+
+  test("once its lines go to fewer, it waits no longer", async () => {
+    await room(policy({ throttle_threshold: 2 }));
+    const [a, b, c] = (await peers(3)) as [Peer, Peer, Peer];
+    a.send("1\n2\n3\n4\n");
+    expect(await b.next()).toBe(enveloped(a, "1"));
+    c.end();
+    await until(() => server.stats()["clients"] === 2);
+    server.clock.advance(220);
+    for (const line of ["2", "3", "4"]) expect(await b.next()).toBe(enveloped(a, line));
+  });
+
+  test("refused lines are answered without a wait, and none is told of a line that waits", async () => {
+    await room({ ...policy({ throttle_threshold: 1 }), rate_limit_msgs_per_minute: 2 });
+    const [a, b] = (await peers(2)) as [Peer, Peer];
+    a.send("1\n2\n3\n4\n");
+    expect(await b.next()).toBe(enveloped(a, "1"));
+    expect(a.lines).toEqual([]);
+    server.clock.advance(220);
     expect(await b.next()).toBe(enveloped(a, "2"));
+    server.clock.advance(220);
+    expect([await a.next(), await a.next()]).toEqual([RATE, RATE]);
+  });
+
+  test("who listens is not slowed down by it", async () => {
+    await room(policy({ throttle_threshold: 1 }));
+    const [a, b] = (await peers(2)) as [Peer, Peer];
+    a.send("1\n2\n");
+    expect(await b.next()).toBe(enveloped(a, "1"));
+    b.send("other\n");
+    expect(await a.next()).toBe(enveloped(b, "other"));
   });
 
   test("below the threshold nothing happens, nor when the rule is off", async () => {
@@ -187,17 +258,6 @@ describe("pressure", () => {
     await b.next();
     server.clock.advance(100);
     expect(states()).toEqual(["open", "open", "open"]);
-  });
-
-  test("repeated commands extend a pause to the later end and do not add up", async () => {
-    await room(policy({ throttle_threshold: 1 }));
-    const [a, b] = (await peers(2)) as [Peer, Peer];
-    a.send("1\n2\n3\n4\n");
-    for (let i = 0; i < 4; i++) await b.next();
-    server.clock.advance(100);
-    expect(server.stats()["throttles"]).toBe(4);
-    server.clock.advance(220);
-    expect(states()).toEqual(["open", "open"]);
   });
 
   test("from the highest threshold on a sender is told, closed and quarantined, the others go on", async () => {
@@ -277,6 +337,8 @@ describe("pressure", () => {
   test("each of the four queues takes its capacity and drops what is more, told once a second", async () => {
     await room({
       ...policy({ throttle_threshold: 1 }),
+      // Without a wait, many lines are reported between two ticks.
+      throttle_delay_ms: 0,
       queue_monitor_capacity: 9,
       connection_buffer_size: 7,
       command_buffer_size: 5,
@@ -306,15 +368,15 @@ describe("pressure", () => {
   });
 
   test("the command queue is shared by all clients, one report of each in turn", async () => {
-    await room({ ...policy({ throttle_threshold: 1 }), command_buffer_size: 5 });
+    await room({ ...policy({ disconnect_threshold: 2 }), command_buffer_size: 2 });
     const [a, b, c] = (await peers(3)) as [Peer, Peer, Peer];
     a.send("1\n2\n3\n4\n5\n");
     for (let i = 0; i < 5; i++) await c.next();
     b.send("6\n");
     await c.next();
     server.clock.advance(100);
-    expect(server.stats()).toMatchObject({ throttles: 5, dropped_commands: 1 });
-    expect(server.clients().map(({ state }) => state)).toEqual(["paused", "paused", "open"]);
+    expect(server.stats()).toMatchObject({ closed_pressure: 2, dropped_commands: 4 });
+    expect([await a.closed, await b.closed, c.isClosed]).toEqual(["end", "end", false]);
   });
 });
 

@@ -245,17 +245,15 @@ export class Clients<C extends Client> {
     const { clock } = this.#host;
     const began = clock.now();
     const by = began + Math.min(LAST_SERVED_MS, deadlineMs / 4);
-    const resting = () => this.#protocol.resting ?? false;
-    await quiet(clock, by, () => this.#events, resting);
+    await quiet(clock, by, () => (this.#protocol.resting ? null : this.#events));
     for (const client of this.all) this.#serveLast(client);
     // What this has made for others leaves before their notices.
     await turn();
-    const left = began + deadlineMs - clock.now();
     this.#lingering.unbound();
     for (const client of this.all) {
       if (!this.#die(client, "shutdown")) continue;
       this.#tell(client, notice);
-      this.#lingering.add(client, left);
+      this.#lingering.add(client, began + deadlineMs - clock.now());
     }
     await this.#lingering.empty();
     this.admission.close();
@@ -298,12 +296,14 @@ export class Clients<C extends Client> {
       this.#lingering.proceed(client);
       return;
     }
-    if (this.#protocol.finishes) {
-      if (client.state === "open") this.#guarded(client, () => this.#protocol.ended?.(client));
-      return;
-    }
-    this.#serveLast(client);
+    if (!this.#protocol.finishes) this.#endServed(client);
+    else if (client.state === "open") this.#guarded(client, () => this.#protocol.ended?.(client));
+  }
+
+  /** Ends a client that has sent its FIN, once all that came before has been served. */
+  #endServed(client: C): void {
     if (client.state === "open") {
+      if (client.held.length > 0 || !client.reading) return;
       this.#guarded(client, () => this.#protocol.ended?.(client));
     }
     this.close(client, "eof");
@@ -337,9 +337,10 @@ export class Clients<C extends Client> {
   serveHeld(client: C): void {
     while (client.reading) {
       const bytes = client.held.shift();
-      if (bytes === undefined) return;
+      if (bytes === undefined) break;
       if (!this.#serve(client, bytes)) return;
     }
+    if (client.peerEnded && !this.#protocol.finishes) this.#endServed(client);
   }
 
   /** Nothing that comes later will be served. */

@@ -11,23 +11,17 @@ export function turn(): Promise<void> {
 
 /**
  * Resolves when all that has reached this machine has been read, or at `end`.
- * @param events counts what has come
- * @param resting whether nothing is read at present, but will be again
+ * @param came counts what has come; null while nothing is read, but will be again
  */
-export async function quiet(
-  clock: Clock,
-  end: number,
-  events: () => number,
-  resting: () => boolean,
-): Promise<void> {
+export async function quiet(clock: Clock, end: number, came: () => number | null): Promise<void> {
   for (let turns = 0; turns < QUIET_TURNS && clock.now() < end;) {
-    const before = events();
-    if (resting()) {
+    const before = came();
+    if (before === null) {
       await new Promise<void>((resolve) => clock.after(RESTING_LOOK_MS, resolve));
       turns = 0;
     } else {
       await turn();
-      turns = events() === before ? turns + 1 : 0;
+      turns = came() === before ? turns + 1 : 0;
     }
   }
 }

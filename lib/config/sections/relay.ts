@@ -101,13 +101,13 @@ export const hyperParameters = section("The guards of the guarded backend.", {
   throttle_delay_ms: whole(
     200,
     [0, MS_MAX],
-    "How long a throttled client is not read, in milliseconds.",
+    "A throttled client is served one line per so many milliseconds; what it sends meanwhile waits.",
     live,
   ),
   flow_control_delay_ms: whole(
     1000,
     [0, MS_MAX],
-    "How long a client under flow control is not read, in milliseconds.",
+    "A client under flow control is served one line per so many milliseconds.",
     live,
   ),
   worker_threads: whole(

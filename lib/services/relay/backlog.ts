@@ -118,9 +118,11 @@ export class Backlog {
     if (this.#pinned.bytes >= this.#bounds().total_outbox_bytes / 2) return;
     this.#pausedSince = null;
     this.#cancelLook();
+    const now = this.#clock.now();
     for (const client of this.#members) {
       // Serving what was held may have filled the readers again.
       if (this.paused) break;
+      client.heldUntil = Math.max(client.heldUntil, now);
       this.#clients.resume(client, Hold.backlog);
     }
   }

@@ -23,8 +23,8 @@ export class RelayClient extends LineClient {
   notices = "";
   /** Fan-outs that the monitor has not taken yet. */
   readonly staged: number[] = [];
-  /** When throttle or flow control ends; clock milliseconds. */
-  pausedUntil = 0;
+  /** Until when it is not read, or was not, by the relay's own doing; clock milliseconds. */
+  heldUntil = 0;
   /** Unsent bytes at the last look for stalled readers. */
   bytesAtLook = 0;
   /** Called with each line of it that is relayed, for the program that embeds the relay. */

@@ -4,6 +4,7 @@ import type { Clock } from "../../host/clock.ts";
 import type { Broadcast } from "./broadcast.ts";
 import type { RelayClient } from "./client.ts";
 import { envelope, exceeds, NOTICES, oversizeNotice } from "./envelope.ts";
+import type { Pacing } from "./pacing.ts";
 import type { Monitor } from "./pressure.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -12,6 +13,12 @@ const NOTICE_BATCH = 64 * 1024;
 /** Text beyond this is encoded before more is made, and so many bytes of lines are decoded at a time. */
 const TEXT_BATCH = 64 * 1024;
 const NEWLINE = 10;
+
+/** What the guarded backend does about senders whose lines go to many. */
+export interface Guard {
+  readonly monitor: Monitor;
+  readonly pacing: Pacing;
+}
 
 /** What clients send, on its way in: refused with a notice, or put into an envelope and relayed. */
 export class Intake {
@@ -26,23 +33,23 @@ export class Intake {
   };
   readonly #members: ReadonlySet<RelayClient>;
   readonly #broadcast: Broadcast;
-  readonly #monitor: Monitor | null;
+  readonly #guard: Guard | null;
   readonly #traffic: Traffic;
   readonly #clock: Clock;
   readonly #config: () => Config;
 
-  /** @param monitor told of each fan-out; null in the plain backend, which has no rate limit either */
+  /** @param guard null in the plain backend, which has no rate limit either */
   constructor(
     members: ReadonlySet<RelayClient>,
     broadcast: Broadcast,
-    monitor: Monitor | null,
+    guard: Guard | null,
     traffic: Traffic,
     clock: Clock,
     config: () => Config,
   ) {
     this.#members = members;
     this.#broadcast = broadcast;
-    this.#monitor = monitor;
+    this.#guard = guard;
     this.#traffic = traffic;
     this.#clock = clock;
     this.#config = config;
@@ -51,12 +58,8 @@ export class Intake {
   /** Relays whole lines for as long as the client may be read. @returns how many bytes were taken */
   lines(client: RelayClient, block: Buffer): number {
     client.lastMessageAt = this.#clock.now();
-    let taken = 0;
-    while (taken < block.length && client.reading) {
-      const end = endOfPiece(block, taken);
-      const piece = taken === 0 && end === block.length ? block : block.subarray(taken, end);
-      taken += this.#relay(client, piece);
-    }
+    const delayMs = this.#guard?.pacing.delayFor(this.#members.size - 1) ?? 0;
+    const taken = delayMs > 0 ? this.#paced(client, block, delayMs) : this.#atOnce(client, block);
     this.#sendNotices(client);
     return taken;
   }
@@ -66,6 +69,27 @@ export class Intake {
     client.lastMessageAt = this.#clock.now();
     if (this.#counted(client)) this.#tooLong(client);
     this.#sendNotices(client);
+  }
+
+  #atOnce(client: RelayClient, block: Buffer): number {
+    let taken = 0;
+    while (taken < block.length && client.reading) {
+      const end = endOfPiece(block, taken);
+      const piece = taken === 0 && end === block.length ? block : block.subarray(taken, end);
+      taken += this.#relay(client, piece);
+    }
+    return taken;
+  }
+
+  /** Relays one line; those that are not relayed, as heartbeats, do not count. */
+  #paced(client: RelayClient, block: Buffer, delayMs: number): number {
+    let taken = 0;
+    while (taken < block.length && client.reading) {
+      const before = this.counts.lines_relayed;
+      taken += this.#relay(client, block.subarray(taken, block.indexOf(NEWLINE, taken) + 1));
+      if (this.counts.lines_relayed > before) this.#guard?.pacing.wait(client, delayMs);
+    }
+    return taken;
   }
 
   /** Relays lines until the client is held. @returns how many bytes of them */
@@ -111,9 +135,9 @@ export class Intake {
     if (text !== "") this.#broadcast.add(client, text);
     this.counts.lines_relayed += relayed;
     this.counts.deliveries += relayed * fanOut;
-    if (this.#monitor !== null && relayed > 0) {
+    if (this.#guard !== null && relayed > 0) {
       const capacity = this.#config().hyper_parameters.queue_monitor_capacity;
-      this.#monitor.stage(client, fanOut, relayed, capacity);
+      this.#guard.monitor.stage(client, fanOut, relayed, capacity);
     }
     return taken;
   }
@@ -122,7 +146,7 @@ export class Intake {
   #counted(client: RelayClient): boolean {
     client.messagesIn++;
     this.counts.lines_in++;
-    if (this.#monitor === null) return true;
+    if (this.#guard === null) return true;
     const limit = this.#config().hyper_parameters.rate_limit_msgs_per_minute;
     if (client.rate.allows(client.lastMessageAt, limit)) return true;
     this.counts.refused_rate++;

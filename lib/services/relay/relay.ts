@@ -21,11 +21,12 @@ import { Pinned } from "../../net/outbox.ts";
 import { Quarantine } from "../../net/quarantine.ts";
 import { Backlog } from "./backlog.ts";
 import { Broadcast } from "./broadcast.ts";
-import { Hold, RelayClient } from "./client.ts";
+import { RelayClient } from "./client.ts";
 import { DECLARED } from "./declared.ts";
 import { NOTICES, pressureNotice, quarantinedNotice } from "./envelope.ts";
 import { GreetedClient } from "./greeted-client.ts";
 import { Intake } from "./intake.ts";
+import { Pacing } from "./pacing.ts";
 import { type Command, Monitor } from "./pressure.ts";
 import { Traffic } from "./traffic.ts";
 
@@ -61,7 +62,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   readonly #pinned = new Pinned();
   readonly #quarantine = new Quarantine();
   readonly #monitor = new Monitor();
-  readonly #paused = new Set<RelayClient>();
+  readonly #pacing: Pacing;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #traffic: Traffic;
@@ -94,6 +95,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
       () => this.#config.relay,
       (client) => this.#closeSlow(client),
     );
+    this.#pacing = new Pacing(this.#clients, host.clock, () => this.#config.hyper_parameters);
     this.#broadcast = new Broadcast(
       this.#members,
       this.#pinned,
@@ -104,7 +106,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     this.#intake = new Intake(
       this.#members,
       this.#broadcast,
-      this.#guarded ? this.#monitor : null,
+      this.#guarded ? { monitor: this.#monitor, pacing: this.#pacing } : null,
       this.#traffic,
       host.clock,
       () => this.#config,
@@ -155,7 +157,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
 
   async drain(deadlineMs: number): Promise<void> {
     for (const stop of this.#jobs) stop();
-    for (const client of this.#paused) this.#clients.resume(client, Hold.pressure);
+    this.#pacing.end();
     await this.#listener.drain(deadlineMs, NOTICES.shutdown);
   }
 
@@ -201,7 +203,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     client.onClosed?.(reason);
     if (!wasOpen) return;
     this.#members.delete(client);
-    this.#paused.delete(client);
+    this.#pacing.forget(client);
     this.#monitor.forget(client);
     this.#backlog.shrank(client, true);
     this.#log.info(`${client.address} closed: ${reason}, ${CLOSE_REASONS[reason]}`);
@@ -252,7 +254,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     const { hyper_parameters: hyper, relay } = this.#config;
     const clock = this.#clock;
     this.#jobs = [
-      clock.every(RESUME_TICK_MS, () => this.#resumeDue()),
+      clock.every(RESUME_TICK_MS, () => this.#pacing.resumeDue()),
       clock.every(hyper.quarantine_cleanup_interval_secs * 1000, () =>
         this.#quarantine.sweep(clock.now()),
       ),
@@ -274,35 +276,18 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     this.#broadcast.flush();
     // What a client sends while it is not read cannot count for it.
     this.#clients.closeIdle(timeoutMs, NOTICES.idle, (client) =>
-      client.state === "open" && !client.reading ? Infinity : client.lastMessageAt,
+      client.state === "open" && !client.reading
+        ? Infinity
+        : Math.max(client.lastMessageAt, client.heldUntil),
     );
   }
 
+  /** What throttle and flow control ask for has been done by then: a line was followed by its wait. */
   #apply(client: RelayClient, command: Command): void {
-    const hyper = this.#config.hyper_parameters;
-    if (command === "disconnect") {
-      const seconds = hyper.quarantine_cooldown_secs;
-      this.close(client, "pressure", pressureNotice(seconds));
-      this.#imposeQuarantine(client);
-      return;
-    }
-    const ms = command === "throttle" ? hyper.throttle_delay_ms : hyper.flow_control_delay_ms;
-    if (!client.isHeld(Hold.pressure)) {
-      this.#log.debug(`${client.address} pauses for ${ms} ms: ${command}`);
-    }
-    client.pausedUntil = Math.max(client.pausedUntil, this.#clock.now() + ms);
-    client.hold(Hold.pressure);
-    this.#paused.add(client);
-  }
-
-  #resumeDue(): void {
-    if (this.#paused.size === 0) return;
-    const now = this.#clock.now();
-    for (const client of this.#paused) {
-      if (client.pausedUntil > now) continue;
-      this.#paused.delete(client);
-      this.#clients.resume(client, Hold.pressure);
-    }
+    if (command !== "disconnect") return;
+    const seconds = this.#config.hyper_parameters.quarantine_cooldown_secs;
+    this.close(client, "pressure", pressureNotice(seconds));
+    this.#imposeQuarantine(client);
   }
 
   #imposeQuarantine(client: RelayClient): void {

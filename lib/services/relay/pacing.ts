@@ -1,0 +1,70 @@
+import type { Config } from "../../config/table.ts";
+import type { Clock } from "../../host/clock.ts";
+import type { Clients } from "../../net/clients.ts";
+import { Hold, type RelayClient } from "./client.ts";
+import { commandFor } from "./pressure.ts";
+
+export type PacingSettings = Pick<
+  Config["hyper_parameters"],
+  "backpressure_policy" | "throttle_delay_ms" | "flow_control_delay_ms"
+>;
+
+/** Throttle and flow control: after each line of a sender that goes to many, its next one waits. */
+export class Pacing {
+  readonly #waiting = new Set<RelayClient>();
+  readonly #clients: Clients<RelayClient>;
+  readonly #clock: Clock;
+  readonly #settings: () => PacingSettings;
+  #ended = false;
+
+  constructor(clients: Clients<RelayClient>, clock: Clock, settings: () => PacingSettings) {
+    this.#clients = clients;
+    this.#clock = clock;
+    this.#settings = settings;
+  }
+
+  /** Milliseconds that lie between two lines of a sender whose lines go to `fanOut` others. */
+  delayFor(fanOut: number): number {
+    if (this.#ended) return 0;
+    const { backpressure_policy, throttle_delay_ms, flow_control_delay_ms } = this.#settings();
+    switch (commandFor(fanOut, backpressure_policy)) {
+      case "throttle":
+        return throttle_delay_ms;
+      case "flow_control":
+        return flow_control_delay_ms;
+      default:
+        return 0;
+    }
+  }
+
+  /** Whatever a client sends, or has sent, waits for `ms` milliseconds. */
+  wait(client: RelayClient, ms: number): void {
+    client.heldUntil = this.#clock.now() + ms;
+    client.hold(Hold.pressure);
+    this.#waiting.add(client);
+  }
+
+  /** Serves those who have waited long enough: a line each, where it is to be followed by another wait. */
+  resumeDue(): void {
+    if (this.#waiting.size === 0) return;
+    const now = this.#clock.now();
+    for (const client of [...this.#waiting]) {
+      if (client.heldUntil <= now) this.#resume(client);
+    }
+  }
+
+  forget(client: RelayClient): void {
+    this.#waiting.delete(client);
+  }
+
+  /** Nobody waits from now on. */
+  end(): void {
+    this.#ended = true;
+    for (const client of [...this.#waiting]) this.#resume(client);
+  }
+
+  #resume(client: RelayClient): void {
+    this.#waiting.delete(client);
+    this.#clients.resume(client, Hold.pressure);
+  }
+}
