@@ -48,7 +48,7 @@ export class Pacing {
   resumeDue(): void {
     if (this.#waiting.size === 0) return;
     const now = this.#clock.now();
-    for (const client of [...this.#waiting]) {
+    for (const client of this.#waiting) {
       if (client.heldUntil <= now) this.#resume(client);
     }
   }
@@ -60,7 +60,7 @@ export class Pacing {
   /** Nobody waits from now on. */
   end(): void {
     this.#ended = true;
-    for (const client of [...this.#waiting]) this.#resume(client);
+    for (const client of this.#waiting) this.#resume(client);
   }
 
   #resume(client: RelayClient): void {
