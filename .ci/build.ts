@@ -1,10 +1,22 @@
 // Makes the executable, for this machine or, with --all, for every system, with checksums.
-import { mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
+import { dependencies } from "../package.json";
 
 const ROOT = join(import.meta.dir, "..");
 const DIST = join(ROOT, "dist");
 const TARGETS = ["linux-x64", "linux-arm64", "linux-x64-musl", "darwin-arm64", "windows-x64"];
+
+/** Installs the packages in a fresh clone, which has none. */
+function install(): void {
+  const isHere = (name: string) => existsSync(join(ROOT, "node_modules", name));
+  if (Object.keys(dependencies).every(isHere)) return;
+  const cmd = [process.execPath, "install", "--frozen-lockfile"];
+  const { exitCode } = Bun.spawnSync({ cmd, cwd: ROOT, stdio: ["ignore", "ignore", "inherit"] });
+  if (exitCode === 0) return;
+  console.error("The packages are missing and cannot be fetched: build where there is a network.");
+  process.exit(1);
+}
 
 /** Compiles for a target, or this machine. @returns the file's path */
 function compile(target: string | null): string {
@@ -35,6 +47,6 @@ if (wanted.some((word) => word !== "--all")) {
   console.error("bun run build [--all]");
   process.exit(2);
 }
-mkdirSync(DIST, { recursive: true });
+install();
 const files = (wanted.includes("--all") ? [null, ...TARGETS] : [null]).map(compile);
 await Bun.write(join(DIST, "SHA256SUMS"), (await Promise.all(files.map(checksum))).join(""));

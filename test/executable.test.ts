@@ -1,5 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../package.json";
@@ -19,11 +27,34 @@ const running: Bun.Subprocess[] = [];
 /** Among the arguments, it starts the store too. */
 const STORE = "store.enabled=true";
 
+/** A checkout in which nothing has been installed or built. */
+const clone = join(folder, "clone");
+/** Where packages cannot be had. */
+const offline = {
+  ...process.env,
+  BUN_CONFIG_REGISTRY: "http://127.0.0.1:9/",
+  BUN_INSTALL_CACHE_DIR: join(folder, "no-packages"),
+};
+
+/** What comes of a command in that checkout without a network. */
+function refusedIn(...args: string[]) {
+  const cmd = [process.execPath, ...args];
+  const { stdout, stderr, exitCode } = Bun.spawnSync(cmd, { cwd: clone, env: offline });
+  const made = existsSync(join(clone, "dist"));
+  return { out: stdout.toString(), err: stderr.toString(), code: exitCode, made };
+}
+
+const refused: Record<string, ReturnType<typeof refusedIn>> = {};
+
 beforeAll(() => {
-  const built = Bun.spawnSync([process.execPath, "run", "build"], { cwd: ROOT });
+  const left = ["node_modules", "dist", ".git"].map((name) => join(ROOT, name));
+  cpSync(ROOT, clone, { recursive: true, filter: (path) => !left.includes(path) });
+  refused["build"] = refusedIn("run", "build");
+  refused["start"] = refusedIn("run", "index.ts");
+  const built = Bun.spawnSync([process.execPath, "run", "build"], { cwd: clone });
   if (!built.success) throw new Error(built.stderr.toString());
   mkdirSync(alone);
-  copyFileSync(join(ROOT, "dist", "summoner"), program);
+  copyFileSync(join(clone, "dist", "summoner"), program);
   // What lies around must not change what it does.
   writeFileSync(join(alone, "bunfig.toml"), "not [valid");
   writeFileSync(join(alone, ".env"), "SUMMONER_TOKEN=short");
@@ -70,6 +101,16 @@ async function serve(...args: string[]) {
   ready.promise.catch(() => {});
   return { child, ...(await ready.promise), said: () => said, all };
 }
+
+test("a fresh clone without a network says what is missing, and leaves nothing half made", () => {
+  const { build, start } = refused;
+  expect(build).toMatchObject({ code: 1, made: false });
+  expect(build?.err).toContain("cannot be fetched: build where there is a network");
+  expect(start).toMatchObject({ out: "", code: 1 });
+  expect(start?.err).toMatch(
+    /^error: [^\n]*smol-toml[^\n]*: not here, [^\n]*run bun install[^\n]*\n$/,
+  );
+});
 
 describe("the executable alone, in an empty folder", () => {
   test("tells its version and the help of every command", async () => {

@@ -248,6 +248,29 @@ describe("from a server.json", () => {
     expect((await call(["check"])).code).toBe(0);
   });
 
+  test("it is converted without --yes where nobody can be asked; --yes is for replacing", async () => {
+    writeFileSync(inFolder("server.json"), '{"port": 0, "version": null}');
+    const convert = ["init", "--from", "server.json"];
+    const { out, err, code } = await call(convert);
+    expect([err, code]).toEqual(["", 0]);
+    expect(out).toContain('version: null, so the default stands: "python"\n');
+    expect(configOf()).toMatchObject({ port: 0, version: "python" });
+    writeFileSync(inFolder("server.json"), '{"port": 7}');
+    expect(await call(convert)).toEqual({
+      out: "",
+      err: "error: summoner.toml exists already; --yes replaces it\n",
+      code: 2,
+    });
+    expect(configOf().port).toBe(0);
+    const again = await call([...convert, "--yes"]);
+    expect([again.err.replaceAll(/warning: [^\n]* at present\n/g, ""), again.code]).toEqual([
+      "",
+      0,
+    ]);
+    expect(again.out).toContain("+ port = 7\n");
+    expect(configOf().port).toBe(7);
+  });
+
   test("one that says nothing of its version stays plain, and is told so", async () => {
     writeFileSync(inFolder("server.json"), '{"port": 0}');
     const { out } = await yes("--from", "server.json");

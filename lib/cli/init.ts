@@ -43,7 +43,7 @@ export const init: Command = {
   about: "Write a summoner.toml: asks what the server is for, checks the answers, offers to start.",
   more: [
     "Nothing is written before the last question, and no file is replaced without showing what would change. --yes asks nothing and takes the defaults, the preset and what --set says.",
-    "--from converts a configuration of the reference server, and says what is not as it was.",
+    "--from converts a configuration of the reference server, and says what is not as it was. Without a terminal it asks nothing, and needs --yes only to replace a file that is there.",
   ],
   flags: [
     {
@@ -60,9 +60,9 @@ export const init: Command = {
       completes: "file",
       about: "Start from this configuration, TOML or the reference's server.json.",
     },
-    { name: "yes", short: "y", about: "Ask nothing." },
-    { name: "token", about: "With --yes: make an admin token even where none is needed." },
-    { name: "force", about: "With --yes: replace files that are there." },
+    { name: "yes", short: "y", about: "Ask nothing. With --from: replace the file that is there." },
+    { name: "token", about: "Without questions: make an admin token even where none is needed." },
+    { name: "force", about: "Without questions: replace files that are there." },
   ],
   serves: true,
   examples: [
@@ -81,7 +81,7 @@ export const init: Command = {
       say.log(NOTHING);
       return 2;
     }
-    return args.flags.has("yes") ? withoutQuestions(found, args, context) : ask(found, context);
+    return asks(args) ? ask(found, context) : withoutQuestions(found, args, context);
   },
 };
 
@@ -92,13 +92,22 @@ interface Prepared {
   readonly loaded: Loaded<Config>;
 }
 
+/** Whether there is anything to ask: a conversion goes by itself where nobody can answer. */
+function asks({ flags }: Arguments): boolean {
+  return !flags.has("yes") && (!flags.has("from") || underTerminal());
+}
+
+function underTerminal(): boolean {
+  return process.stdin.isTTY === true && process.stdout.isTTY === true;
+}
+
 /** Understands a command line, or says what is wrong with it. */
 function prepare(args: Arguments): Prepared | string {
   const { flags } = args;
-  if (!flags.has("yes")) {
+  if (asks(args)) {
     const stray = ["token", "force"].find((name) => flags.has(name));
     if (stray) return `--${stray}: only with --yes`;
-    if (!process.stdin.isTTY || !process.stdout.isTTY) {
+    if (!underTerminal()) {
       return "init needs a terminal; init --yes writes a configuration without questions";
     }
   }
@@ -129,12 +138,14 @@ function withoutQuestions(found: Prepared, { flags }: Arguments, { program }: Co
   const { target, sources, loaded } = found;
   const tell = flags.has("quiet") ? () => {} : (line: string) => process.stdout.write(`${line}\n`);
   const force = flags.has("force");
+  const { file } = sources;
   const before = contentOf(target);
-  if (before !== null && !force) {
-    say.error(`${target} exists already; --force replaces it, init without --yes asks`);
+  const replaces = force || (file !== undefined && flags.has("yes"));
+  if (before !== null && !replaces) {
+    const how = file ? "--yes replaces it" : "--force replaces it, init without --yes asks";
+    say.error(`${target} exists already; ${how}`);
     return 2;
   }
-  const { file } = sources;
   const { given, notes }: Converted = file
     ? converted(found, file)
     : { given: givenBy(loaded), notes: [] };

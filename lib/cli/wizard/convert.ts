@@ -80,7 +80,8 @@ function* respelt(
     const value = (entry as Option<unknown>).read(found);
     const shown = JSON.stringify(found);
     if (value === undefined || value === null) {
-      const stands = entry.initial === null ? "not given" : tomlValue(entry.initial);
+      const initial = entry.reference ?? entry.initial;
+      const stands = initial === null ? "not given" : tomlValue(initial);
       yield `${spelling}: ${shown}, so the default stands: ${stands}`;
       continue;
     }

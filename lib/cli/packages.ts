@@ -1,0 +1,23 @@
+// Runs before index.ts: Bun fetches what that imports, and where it cannot, this says what to do.
+import { join } from "node:path";
+import { dependencies } from "../../package.json";
+
+const root = join(import.meta.dir, "..", "..");
+
+function isHere(name: string): boolean {
+  try {
+    return Bun.resolveSync(name, root) !== "";
+  } catch {
+    return false;
+  }
+}
+
+if (Bun.main === join(root, "index.ts")) {
+  const missing = Object.keys(dependencies).filter((name) => !isHere(name));
+  if (missing.length > 0) {
+    console.error(
+      `error: ${missing.join(", ")}: not here, and not to be fetched; run bun install once with a network, or copy node_modules or dist/summoner from where that was done`,
+    );
+    process.exit(1);
+  }
+}
