@@ -33,28 +33,69 @@ describe("admin", () => {
     expect(server.program.running.size).toBe(2);
   });
 
-  test("wrong tokens at speed are slowed down for their address alone", async () => {
+  test("wrong tokens at speed are slowed down for their address alone, and the right one never", async () => {
     const server = await served({ web: { host: "0.0.0.0" } }, { token: TOKEN });
-    const wrong = { authorization: "Bearer wrong-wrong-wrong-wrong" };
-    const statuses: number[] = [];
-    for (let i = 0; i < 7; i++)
-      statuses.push((await server.post("/admin/reload", {}, wrong)).status);
-    expect(statuses).toEqual([401, 401, 401, 401, 401, 429, 429]);
-    // Not even the right one is compared: nobody learns anything in the meantime.
-    const right = await server.post("/admin/lift");
-    expect([right.status, right.headers.get("retry-after")]).toEqual([429, "5"]);
+    const tries = async (token: string) => {
+      const authorization = `Bearer ${token}`;
+      const { status, headers } = await server.post("/admin/reload", {}, { authorization });
+      return [status, headers.get("retry-after")];
+    };
+    const right = async () => (await server.post("/admin/lift")).status;
+    for (let i = 0; i < 5; i++) expect(await tries(`wrong-${i}`)).toEqual([401, null]);
+    expect(await tries("wrong")).toEqual([429, "5"]);
+    // A proxy or a NAT has other people behind it.
+    expect(await right()).toBe(400);
     const elsewhere = await raw(
       server.port("web"),
-      `POST /admin/lift HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKEN}\r\nConnection: close\r\n\r\n`,
+      "POST /admin/lift HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\nConnection: close\r\n\r\n",
       "127.0.0.1",
       "127.0.0.9",
     );
-    expect(elsewhere).toStartWith("HTTP/1.1 400 ");
-    server.clock.advance(4999);
-    expect((await server.post("/admin/lift")).status).toBe(429);
+    expect(elsewhere).toStartWith("HTTP/1.1 401 ");
     server.clock.advance(1);
-    expect((await server.post("/admin/lift")).status).toBe(400);
-    expect(server.stats("web")["unauthorised"]).toBe(9);
+    expect(await tries("wrong")).toEqual([429, "5"]);
+    server.clock.advance(1000);
+    expect(await tries("wrong")).toEqual([429, "4"]);
+    server.clock.advance(3998);
+    expect(await tries("wrong")).toEqual([429, "1"]);
+    server.clock.advance(1);
+    // Those that were not tried do not count.
+    expect(await tries("wrong")).toEqual([401, null]);
+    expect(await tries("wrong")).toEqual([429, "5"]);
+    expect(await right()).toBe(400);
+    server.clock.advance(25_000);
+    for (let i = 0; i < 5; i++) expect(await tries("wrong")).toEqual([401, null]);
+    expect(await tries("wrong")).toEqual([429, "5"]);
+  });
+
+  test("wrong tokens are logged, in a line a second for each address", async () => {
+    const server = await served({}, { token: TOKEN });
+    const wrong = (from: string) =>
+      raw(
+        server.port("web"),
+        "GET /varz HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer my-guess\r\nConnection: close\r\n\r\n",
+        "127.0.0.1",
+        from,
+      );
+    for (let i = 0; i < 9; i++) await wrong("127.0.0.2");
+    await wrong("127.0.0.3");
+    await server.post("/login", { token: "another-guess" }, PAGE);
+    const lines = () => server.printed().match(/ WARNING .*wrong token.*/g) ?? [];
+    expect(lines().map((line) => line.replace(/:\d+ showed/, ":* showed"))).toEqual([
+      " WARNING  web: 127.0.0.2:* showed a wrong token",
+      " WARNING  web: 127.0.0.3:* showed a wrong token",
+      " WARNING  web: 127.0.0.1:* showed a wrong token",
+    ]);
+    server.clock.advance(1000);
+    expect(lines().slice(3)).toEqual([" WARNING  web: 8 more wrong tokens from 127.0.0.2"]);
+    server.clock.advance(5000);
+    await wrong("127.0.0.2");
+    expect(lines()).toHaveLength(5);
+    for (let i = 20; i < 50; i++) await wrong(`127.0.0.${i}`);
+    expect(lines().length).toBeLessThan(26);
+    server.clock.advance(2000);
+    expect(lines().at(-1)).toMatch(/ web: \d+ more wrong tokens from other addresses$/);
+    expect(server.printed()).not.toContain("guess");
   });
 
   test("kick closes a client with a notice", async () => {
@@ -265,7 +306,9 @@ describe("signing in", () => {
     expect((await login(server, "wrong")).status).toBe(401);
     expect((await server.post("/login", {}, PAGE)).status).toBe(400);
     for (let i = 0; i < 4; i++) expect((await login(server, "wrong")).status).toBe(401);
-    expect((await login(server, TOKEN)).status).toBe(429);
+    const late = await login(server, "wrong");
+    expect([late.status, late.headers.get("retry-after")]).toEqual([429, "5"]);
+    expect((await login(server, TOKEN)).status).toBe(204);
   });
 
   test("ends a day after the page was last heard of, and with the token", async () => {

@@ -150,7 +150,8 @@ export class Server {
   #listen(): HttpServer {
     const { host = "127.0.0.1", port, handler, logMessage } = this.#options;
     const { maxBodyBytes = 2 ** 20, requestTimeoutMs = 30_000 } = this.#options;
-    const settings = { maxBodyBytes, requestTimeoutMs, accessLog: logMessage ?? null };
+    const bounds = { maxBodyBytes, requestTimeoutMs, trustedProxies: [] };
+    const settings = { ...bounds, accessLog: logMessage ?? null };
     try {
       return new HttpServer(
         openPlace(DOOR.name, hostIn(host) as string, port),

@@ -18,13 +18,17 @@ export class Access {
   }
 
   admits(ip: string): boolean {
-    const family = isIP(ip) === 6 ? "ipv6" : "ipv4";
-    if (this.#deny?.check(ip, family)) return false;
-    return this.#allow === null || this.#allow.check(ip, family);
+    if (this.#deny && isIn(this.#deny, ip)) return false;
+    return this.#allow === null || isIn(this.#allow, ip);
   }
 }
 
-function blockList(cidrs: readonly string[]): BlockList | null {
+export function isIn(list: BlockList, ip: string): boolean {
+  return list.check(ip, isIP(ip) === 6 ? "ipv6" : "ipv4");
+}
+
+/** A list of addresses and CIDR ranges that the configuration has checked; null for none. */
+export function blockList(cidrs: readonly string[]): BlockList | null {
   if (cidrs.length === 0) return null;
   const list = new BlockList();
   for (const cidr of cidrs) {

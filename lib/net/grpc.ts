@@ -17,12 +17,11 @@ import {
 } from "./calls.ts";
 import type { Clients } from "./clients.ts";
 import { type Connection, Connections, type ConnectionsHost } from "./connections.ts";
-import type { Origin } from "./http.ts";
 
 /** Answers a call of one message with one; it may throw a `CallError`. */
 export type AnswerCall = (
   request: Buffer,
-  from: Origin,
+  from: { readonly ip: string; readonly port: number },
   metadata: Grpc.Metadata,
 ) => Buffer | Promise<Buffer>;
 

@@ -22,6 +22,14 @@ interface Connection {
   readonly isBusy: boolean;
 }
 
+/** What the server knows of its connections. */
+interface Known {
+  /** The addresses whose connections are being answered; these are ended last. */
+  busy(): ReadonlySet<string>;
+  /** Whether an address is a proxy's, whose connections are those of many clients. */
+  isProxy(ip: string): boolean;
+}
+
 /**
  * Bounds the connections of an HTTP server, in all by its share of the files
  * and per address. Bun tells of none before a request is whole, so that idle
@@ -32,7 +40,7 @@ export class HttpConnections {
   readonly #name: string;
   readonly #admission: Admission;
   readonly #files: FileShares;
-  readonly #busy: () => ReadonlySet<string>;
+  readonly #known: Known;
   /** Calls until the next look. */
   #untilLook = CALM;
   /** Who was ended in the last sweep, and may not be gone yet. */
@@ -40,18 +48,13 @@ export class HttpConnections {
 
   /**
    * @param name of the service
-   * @param busy the addresses whose connections are being answered; these are ended last
+   * @param known what only the server can tell
    */
-  constructor(
-    name: string,
-    admission: Admission,
-    files: FileShares,
-    busy: () => ReadonlySet<string>,
-  ) {
+  constructor(name: string, admission: Admission, files: FileShares, known: Known) {
     this.#name = name;
     this.#admission = admission;
     this.#files = files;
-    this.#busy = busy;
+    this.#known = known;
   }
 
   /** Ends connections of the server at `port` that are too many; called every 20 ms or so. @returns the addresses of those that were open before */
@@ -74,7 +77,7 @@ export class HttpConnections {
 
   #find(port: number, descriptors: readonly number[]): Connection[] {
     const found: Connection[] = [];
-    const busy = this.#busy();
+    const busy = this.#known.busy();
     for (const descriptor of descriptors) {
       if (ownAddress(descriptor)?.port !== port) continue;
       const peer = peerAddress(descriptor);
@@ -93,7 +96,7 @@ export class HttpConnections {
     for (const [ip, some] of byAddress) {
       // The idle ones come last, so that they are taken first.
       some.sort((a, b) => Number(b.isBusy) - Number(a.isBusy));
-      const bound = this.#admission.mostFrom(ip);
+      const bound = this.#known.isProxy(ip) ? Infinity : this.#admission.mostFrom(ip);
       if (some.length > bound) ended.push(...some.splice(bound));
     }
     for (let left = all.length - ended.length; left > share; left--) {

@@ -6,22 +6,16 @@ import type { FileShares } from "../host/file-shares.ts";
 import type { Log } from "../host/log.ts";
 import { type Address, addressText, type Health } from "../host/service.ts";
 import { tlsOptions } from "../host/tls-files.ts";
-import { unmapped } from "./access.ts";
 import { Admission, type Refused, type TurnedAwayNotices } from "./admission.ts";
 import { HttpBody } from "./http-body.ts";
 import { HttpConnections } from "./http-connections.ts";
 import { type Answered, HttpFlights } from "./http-flights.ts";
 import { HostNames, isWhole, targetOf } from "./http-host.ts";
+import { HttpOrigins, type Origin } from "./http-origin.ts";
 import { keepAliveHttp } from "./keepalive.ts";
 import { listenError } from "./listen-error.ts";
 import { Relisten } from "./relisten.ts";
 import type { WebSockets } from "./websocket.ts";
-
-/** Where a request came from. */
-export interface Origin {
-  readonly ip: string;
-  readonly port: number;
-}
 
 /** What bounds an HTTP server besides its place. */
 export interface HttpSettings {
@@ -29,6 +23,8 @@ export interface HttpSettings {
   readonly maxBodyBytes: number;
   /** Milliseconds from a request's head to its answer; fixed for the server's life. */
   readonly requestTimeoutMs: number;
+  /** Addresses and CIDR ranges of proxies that are trusted to tell for whom they pass on a request. */
+  readonly trustedProxies: readonly string[];
   /** Takes a line for each request; null for none. */
   readonly accessLog: ((line: string) => void) | null;
 }
@@ -73,8 +69,7 @@ export class HttpServer {
   /** The addresses of requests that are not answered whole. */
   readonly #busy = new Set<string>();
   readonly #hostNames = new HostNames();
-  /** What Bun gave, by the request that stands in for it. */
-  readonly #given = new WeakMap<Request, Request>();
+  readonly #origins = new HttpOrigins(() => this.#server);
   readonly #again: Relisten;
   readonly #stopSweeping: () => void;
   #place: Place;
@@ -100,13 +95,15 @@ export class HttpServer {
     this.#settings = settings;
     this.#webSockets = webSockets;
     this.#admission = webSockets?.clients.admission ?? new Admission(place, host, TURNED_AWAY);
-    this.#connections = new HttpConnections(place.name, this.#admission, host.files, () =>
-      this.#busyAddresses(),
-    );
+    this.#connections = new HttpConnections(place.name, this.#admission, host.files, {
+      busy: () => this.#busyAddresses(),
+      isProxy: (ip) => this.#origins.isProxy(ip),
+    });
     this.#flights = new HttpFlights(place.name, settings.requestTimeoutMs, this.counts, host);
     this.#answer = answer;
     this.#clock = clock;
     this.#isLocal = meansLoopback(place.host);
+    this.#origins.trust(settings.trustedProxies);
     this.#again = new Relisten(place.name, { clock, log });
     this.#server = this.#listen(place.host, place.port);
     const port = this.#server.port as number;
@@ -144,8 +141,12 @@ export class HttpServer {
 
   /** Where a request came from. */
   originOf(request: Request): Origin {
-    const found = this.#server.requestIP(this.#asGiven(request));
-    return { ip: unmapped(found?.address ?? ""), port: found?.port ?? 0 };
+    return this.#origins.of(request);
+  }
+
+  /** Whether a request was passed on by a trusted proxy for a client that is not on this machine, as far as can be told. */
+  isFromAfar(request: Request): boolean {
+    return this.#origins.isFromAfar(request);
   }
 
   /**
@@ -162,8 +163,8 @@ export class HttpServer {
 
   /** Counts a request as a client from now on, as a stream is. @returns what ends that */
   enter(request: Request): () => void {
-    const { ip, port } = this.originOf(request);
-    const address = addressText(ip, port);
+    const { ip } = this.originOf(request);
+    const { address } = this.#origins.peerOf(request);
     let isInside = true;
     this.#admission.enter(ip);
     this.#busy.add(address);
@@ -182,13 +183,17 @@ export class HttpServer {
   upgrade(request: Request): Response | undefined {
     const webSockets = this.#webSockets as WebSockets<any>;
     const { clients } = webSockets;
-    const { ip, port } = this.originOf(request);
+    const { ip, port, address } = this.originOf(request);
     const refused = clients.refusal(ip, port);
     if (refused) {
-      clients.turnedAway(refused.reason, addressText(ip, port));
+      clients.turnedAway(refused.reason, address);
       return refusal(refused);
     }
-    if (this.#server.upgrade(this.#asGiven(request), { data: webSockets.connection(ip, port) }))
+    if (
+      this.#server.upgrade(this.#origins.asGiven(request), {
+        data: webSockets.connection(ip, port),
+      })
+    )
       return undefined;
     const headers = { upgrade: "websocket", connection: "Upgrade" };
     return new Response("This is for WebSockets.\n", { status: 426, headers });
@@ -196,7 +201,7 @@ export class HttpServer {
 
   /** Lets a connection be idle for so many seconds, at most 255; 0 is for ever. */
   setIdleTimeout(request: Request, seconds: number): void {
-    this.#server.timeout(this.#asGiven(request), seconds);
+    this.#server.timeout(this.#origins.asGiven(request), seconds);
   }
 
   /**
@@ -209,6 +214,7 @@ export class HttpServer {
     this.#place = place;
     this.#tls = tls;
     this.#settings = settings;
+    this.#origins.trust(settings.trustedProxies);
     this.#admission.configure(place);
     this.#webSockets?.clients.closeDenied();
     if (changed) this.#relisten();
@@ -282,11 +288,6 @@ export class HttpServer {
 
   // --- one request
 
-  /** A request as Bun gave it, by which Bun knows its connection. */
-  #asGiven(request: Request): Request {
-    return this.#given.get(request) ?? request;
-  }
-
   #serve(given: Request): Answered | Promise<Answered> {
     this.counts.requests++;
     // Bun makes the text anew each time it is read.
@@ -300,7 +301,8 @@ export class HttpServer {
     }
     const since = this.#clock.now();
     // Whoever reaches a loopback address is this machine; asking who costs more than all the rest of the line.
-    const from = this.#isLocal ? "local" : this.originOf(request).ip;
+    const isLocal = this.#isLocal && this.#settings.trustedProxies.length === 0;
+    const from = isLocal ? "local" : this.originOf(request).ip;
     const answer = isGood ? this.#answered(request, target) : noHost();
     if (answer instanceof Promise) {
       return answer.then((response) => this.#told(request, target, response, from, since));
@@ -314,7 +316,7 @@ export class HttpServer {
     const rest = target.startsWith("/") ? named + target : target;
     const { href } = new URL(`${this.#tls ? "https" : "http"}://${rest}`);
     const request = new Request(href, given);
-    this.#given.set(request, given);
+    this.#origins.standIn(request, given);
     return request;
   }
 
@@ -347,11 +349,11 @@ export class HttpServer {
     }
   }
 
-  #turnAway(refused: Refused, { ip, port }: Origin): Response {
+  #turnAway(refused: Refused, { address }: Origin): Response {
     this.counts[refused.reason === "denied" ? "denied" : "limited"]++;
     // Where the door makes WebSockets, their clients count who is turned away.
     const door = this.#webSockets?.clients ?? this.#admission;
-    door.turnedAway(refused.reason, addressText(ip, port));
+    door.turnedAway(refused.reason, address);
     return refusal(refused);
   }
 

@@ -1,44 +1,58 @@
 import type { Clock } from "../host/clock.ts";
+import type { Log } from "../host/log.ts";
+import { Seldom } from "../host/seldom.ts";
 
-/** Wrong tokens an address may try at once, and how many more each second. */
+/** Wrong tokens an address may try at once, and the milliseconds until it may try one more. */
 const TRIES = 5;
-const TRIES_PER_SECOND = 0.2;
+const TRY_MS = 5000;
 /** Addresses whose wrong tokens are remembered; the oldest makes room. */
 const MAX_ADDRESSES = 10_000;
 
-/** Seconds until an address that was too fast may try again. */
-export const PATIENCE_SECONDS = Math.ceil(1 / TRIES_PER_SECOND);
-
-/** How many wrong tokens each address has tried. */
+/** Counts the wrong tokens of each address, and logs them. A right one is never counted. */
 export class Tries {
-  readonly #clock: Pick<Clock, "now">;
-  readonly #known = new Map<string, { left: number; at: number }>();
+  readonly #clock: Clock;
+  readonly #name: string;
+  readonly #log: Pick<Log, "warning">;
+  readonly #told: Seldom;
+  /** When each address will have all its tries again; clock milliseconds. */
+  readonly #restedAt = new Map<string, number>();
 
-  constructor(clock: Pick<Clock, "now">) {
+  /** @param name of the service */
+  constructor(name: string, { clock, log }: { clock: Clock; log: Pick<Log, "warning"> }) {
     this.#clock = clock;
+    this.#name = name;
+    this.#log = log;
+    this.#told = new Seldom(clock, (ip, more) =>
+      log.warning(`${name}: ${more} more wrong tokens from ${ip ?? "other addresses"}`),
+    );
   }
 
-  /** Whether an address may try a token now. */
-  may(ip: string): boolean {
-    return this.#left(ip) >= 1;
+  /**
+   * An address has tried a wrong token.
+   * @param address of the client, for the log
+   * @returns seconds until it may try another; 0 when it may at once
+   */
+  failed(ip: string, address: string): number {
+    if (this.#told.isFirst(ip)) this.#log.warning(`${this.#name}: ${address} showed a wrong token`);
+    const now = this.#clock.now();
+    const restedAt = Math.max(now, this.#restedAt.get(ip) ?? 0);
+    const waitMs = Math.round(restedAt - now - (TRIES - 1) * TRY_MS);
+    if (waitMs > 0) return Math.ceil(waitMs / 1000);
+    this.#restedAt.delete(ip);
+    this.#restedAt.set(ip, restedAt + TRY_MS);
+    if (this.#restedAt.size > MAX_ADDRESSES) this.#forgetOldest();
+    return 0;
   }
 
-  /** An address has tried a wrong one. */
-  failed(ip: string): void {
-    const left = this.#left(ip) - 1;
-    this.#known.delete(ip);
-    this.#known.set(ip, { left, at: this.#clock.now() });
-    if (this.#known.size <= MAX_ADDRESSES) return;
-    for (const oldest of this.#known.keys()) {
-      this.#known.delete(oldest);
+  /** Logs what has not been logged yet. */
+  close(): void {
+    this.#told.close();
+  }
+
+  #forgetOldest(): void {
+    for (const oldest of this.#restedAt.keys()) {
+      this.#restedAt.delete(oldest);
       return;
     }
-  }
-
-  #left(ip: string): number {
-    const known = this.#known.get(ip);
-    if (!known) return TRIES;
-    const seconds = (this.#clock.now() - known.at) / 1000;
-    return Math.min(TRIES, known.left + seconds * TRIES_PER_SECOND);
   }
 }

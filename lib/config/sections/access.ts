@@ -3,9 +3,10 @@ import { list } from "../option.ts";
 import { type Entries, inherited, overriding, section } from "../section.ts";
 import { live } from "./bounds.ts";
 
-const CIDRS = 'a list of addresses or CIDR ranges, as ["10.0.0.0/8", "::1"]';
+/** What a list of addresses may hold. */
+export const CIDRS = 'a list of addresses or CIDR ranges, as ["10.0.0.0/8", "::1"]';
 
-const isCidr = (item: string) => cidrOf(item) !== null;
+export const isCidr = (item: string) => cidrOf(item) !== null;
 
 const access = {
   allow: list("Only these may connect. Empty means everybody.", CIDRS, isCidr, live),

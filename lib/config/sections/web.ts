@@ -1,7 +1,7 @@
 import { meansLoopback } from "../loopback.ts";
-import { flag, host, text, whole } from "../option.ts";
+import { flag, host, list, text, whole } from "../option.ts";
 import { section } from "../section.ts";
-import { ownAccess } from "./access.ts";
+import { CIDRS, isCidr, ownAccess } from "./access.ts";
 import { COUNT_MAX, live } from "./bounds.ts";
 import { clientLimits } from "./limits.ts";
 import { ownTls } from "./tls.ts";
@@ -39,6 +39,12 @@ export const web = section(
       "Module whose default export is a ticker, run apart from the server and started again when it dies. Empty means none.",
     ),
     static: text("", "Folder whose files are served beside the built-in routes. Empty means none."),
+    trusted_proxies: list(
+      "Proxies in front of it: a request from one of these is taken for the client's that its X-Forwarded-For or Forwarded tells of.",
+      CIDRS,
+      isCidr,
+      live,
+    ),
     access_log: flag(
       false,
       "Log each request, at level INFO. On loopback, where every client is this machine, its address reads local.",

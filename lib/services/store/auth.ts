@@ -1,7 +1,7 @@
 import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
 import { digest } from "../../net/token.ts";
-import { PATIENCE_SECONDS, Tries } from "../../net/tries.ts";
+import { Tries } from "../../net/tries.ts";
 import type { Subscribers } from "./channels/subscribers.ts";
 import type { StoreClient } from "./client.ts";
 import { Refusal } from "./refusal.ts";
@@ -11,18 +11,16 @@ import { FULL, type Role, type Roles } from "./roles.ts";
 export class Auth {
   readonly #subscribers: Subscribers;
   readonly #tries: Tries;
-  readonly #log: Log;
   #roles: Roles;
 
   constructor(
     roles: Roles,
     subscribers: Subscribers,
-    { clock, log }: { readonly clock: Clock; readonly log: Log },
+    host: { readonly clock: Clock; readonly log: Log },
   ) {
     this.#roles = roles;
     this.#subscribers = subscribers;
-    this.#tries = new Tries(clock);
-    this.#log = log;
+    this.#tries = new Tries("store", host);
   }
 
   /** The role of a client that has not shown a token. */
@@ -33,15 +31,13 @@ export class Auth {
   /** Tries a token for a client. @returns why it is refused, or null */
   authenticate(client: StoreClient, token: string): Refusal | null {
     if (this.#roles.open) return null;
-    if (!this.#tries.may(client.ip)) {
-      return new Refusal("TOO_MANY_TRIES", `wait ${PATIENCE_SECONDS} seconds`);
-    }
     const hex = digest(token).toString("hex");
     const role = this.#roles.find(hex);
     if (role === undefined) {
-      this.#tries.failed(client.ip);
-      this.#log.warning(`store: ${client.address} showed a wrong token`);
-      return new Refusal("BAD_TOKEN", "nobody has this token");
+      const waitSeconds = this.#tries.failed(client.ip, client.address);
+      return waitSeconds === 0
+        ? new Refusal("BAD_TOKEN", "nobody has this token")
+        : new Refusal("TOO_MANY_TRIES", `wait ${waitSeconds} seconds`);
     }
     client.token = hex;
     this.#grant(client, role);
@@ -59,6 +55,11 @@ export class Auth {
     if (role === undefined) return client.role === null;
     this.#grant(client, role);
     return true;
+  }
+
+  /** Logs what has not been logged yet of wrong tokens. */
+  end(): void {
+    this.#tries.close();
   }
 
   #grant(client: StoreClient, role: Role): void {

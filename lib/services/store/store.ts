@@ -159,6 +159,7 @@ export class Store implements Running, Protocol<StoreClient> {
   async drain(deadlineMs: number): Promise<void> {
     for (const stop of this.#jobs) stop();
     await this.#listener.drain(deadlineMs, this.#notices.shutdown);
+    this.#auth.end();
     await this.#journal?.close();
   }
 

@@ -2,7 +2,9 @@ import { randomBytes, timingSafeEqual } from "node:crypto";
 import { TOKEN_VARIABLE } from "../../config/sections/web.ts";
 import { meansLoopback } from "../../config/loopback.ts";
 import type { Clock } from "../../host/clock.ts";
+import type { Log } from "../../host/log.ts";
 import type { HttpServer } from "../../net/http.ts";
+import type { Origin } from "../../net/http-origin.ts";
 import { digest, longEnough, tokenIn } from "../../net/token.ts";
 import { Tries } from "../../net/tries.ts";
 
@@ -16,6 +18,12 @@ export function readToken(file: string): string | null {
   return file === "" ? null : tokenIn(file, "web: web.token_file");
 }
 
+/** A wrong token was shown. */
+export interface WrongToken {
+  /** Until its address may show another; 0 when it may at once. */
+  readonly waitSeconds: number;
+}
+
 /** What a gate says of a request. */
 export type Verdict =
   /** The bearer header holds the token. */
@@ -23,9 +31,7 @@ export type Verdict =
   /** Its cookie belongs to a session. */
   | "session"
   | "none"
-  | "wrong"
-  /** This address has tried too many wrong tokens; nothing was compared. */
-  | "slow";
+  | WrongToken;
 
 const MAX_SESSIONS = 100;
 /** A session ends so long after its last request. */
@@ -42,9 +48,9 @@ export class Gate {
   readonly #sessions = new Map<string, number>();
   #token: Buffer | null;
 
-  constructor(clock: Clock, token: string | null) {
-    this.#clock = clock;
-    this.#tries = new Tries(clock);
+  constructor(host: { readonly clock: Clock; readonly log: Log }, token: string | null) {
+    this.#clock = host.clock;
+    this.#tries = new Tries("web", host);
     this.#token = token === null ? null : digest(token);
   }
 
@@ -62,7 +68,7 @@ export class Gate {
 
   judge(request: Request, http: HttpServer): Verdict {
     const bearer = /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
-    if (bearer !== undefined) return this.try(bearer, http.originOf(request).ip) ?? "bearer";
+    if (bearer !== undefined) return this.try(bearer, http.originOf(request)) ?? "bearer";
     const id = sessionOf(request, http);
     if (id === null || !this.#sessions.has(id)) return "none";
     const now = this.#clock.now();
@@ -75,13 +81,16 @@ export class Gate {
     return "session";
   }
 
-  /** Tries a token from `ip`. @returns null when it is right */
-  try(token: string, ip: string): "wrong" | "slow" | null {
-    if (!this.#tries.may(ip)) return "slow";
+  /** Tries a token that came from `origin`. @returns null when it is right */
+  try(token: string, { ip, address }: Origin): WrongToken | null {
     // Digests have one length, so that the time of the comparison tells nothing.
     if (this.#token !== null && timingSafeEqual(digest(token), this.#token)) return null;
-    this.#tries.failed(ip);
-    return "wrong";
+    return { waitSeconds: this.#tries.failed(ip, address) };
+  }
+
+  /** Logs what has not been logged yet of wrong tokens. */
+  end(): void {
+    this.#tries.close();
   }
 
   /** Begins a session. @returns its id, 256 random bits */

@@ -1,9 +1,7 @@
 import type { Log } from "../../host/log.ts";
-import { addressText } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
-import { PATIENCE_SECONDS } from "../../net/tries.ts";
 import { objectOf, refusal, SECURE } from "./answers.ts";
-import { cookieOf, type Gate, namesLoopback, PAGE_HEADER } from "./gate.ts";
+import { cookieOf, type Gate, namesLoopback, PAGE_HEADER, type WrongToken } from "./gate.ts";
 
 /** Whom a built-in route is for. */
 export type Audience =
@@ -34,16 +32,19 @@ export class Guard {
     return this.#gate.locked;
   }
 
-  /** Whether anybody may read: the server is on loopback, and the request names this machine. */
-  #isOpen(request: Request): boolean {
-    return this.#isLocal && namesLoopback(request);
+  /** Whether anybody may read: the server is on loopback, and the request names this machine and comes from it. */
+  #isOpen(request: Request, http: HttpServer): boolean {
+    return this.#isLocal && namesLoopback(request) && !http.isFromAfar(request);
   }
 
   /** Why a request may not ask a route, as an answer; null when it may. */
   refuses(request: Request, audience: Audience, http: HttpServer): Response | null {
-    if (audience === "open" || (audience === "read" && this.#isOpen(request))) return null;
+    if (audience === "open" || (audience === "read" && this.#isOpen(request, http))) return null;
     if (!this.#gate.locked) {
-      return refusal(403, "Ask for this server by localhost or its loopback address.");
+      return refusal(
+        403,
+        "Without a token only this machine may read; ask for it by localhost or its loopback address.",
+      );
     }
     const verdict = this.#gate.judge(request, http);
     if (verdict === "bearer") return null;
@@ -54,19 +55,19 @@ export class Guard {
     return this.#unauthorisedAnswer(verdict);
   }
 
-  #unauthorisedAnswer(verdict: "none" | "wrong" | "slow"): Response {
+  #unauthorisedAnswer(verdict: "none" | WrongToken): Response {
     this.refused++;
-    if (verdict === "slow") {
-      const after = String(PATIENCE_SECONDS);
+    if (verdict !== "none" && verdict.waitSeconds > 0) {
+      const after = String(verdict.waitSeconds);
       return refusal(429, "Too many wrong tokens from your address.", { "retry-after": after });
     }
-    const said = verdict === "wrong" ? "This token is wrong." : "This needs the token.";
+    const said = verdict === "none" ? "This needs the token." : "This token is wrong.";
     return refusal(401, said, { "www-authenticate": 'Bearer realm="summoner"' });
   }
 
   /** Whether a request may read what is behind the open routes. */
   mayRead(request: Request, http: HttpServer): boolean {
-    return this.#isOpen(request) || (this.#gate.locked && this.#signedIn(request, http));
+    return this.#isOpen(request, http) || (this.#gate.locked && this.#signedIn(request, http));
   }
 
   #signedIn(request: Request, http: HttpServer): boolean {
@@ -76,9 +77,9 @@ export class Guard {
 
   /** What the page must know before it begins. */
   session(request: Request, http: HttpServer): object {
-    if (!this.#gate.locked) return { read: this.#isOpen(request), admin: "off" };
+    if (!this.#gate.locked) return { read: this.#isOpen(request, http), admin: "off" };
     const signedIn = this.#signedIn(request, http);
-    const read = signedIn || this.#isOpen(request);
+    const read = signedIn || this.#isOpen(request, http);
     return { read, admin: signedIn ? "signed-in" : "signed-out" };
   }
 
@@ -92,10 +93,10 @@ export class Guard {
     if (body instanceof Response) return body;
     const { token } = body;
     if (typeof token !== "string") return refusal(400, "token: needs a text");
-    const { ip, port } = http.originOf(request);
-    const wrong = this.#gate.try(token, ip);
+    const origin = http.originOf(request);
+    const wrong = this.#gate.try(token, origin);
     if (wrong) return this.#unauthorisedAnswer(wrong);
-    this.#log.audit(`admin: ${addressText(ip, port)} signed in`);
+    this.#log.audit(`admin: ${origin.address} signed in`);
     return new Response(null, { status: 204, headers: cookie(http, this.#gate.open(), 86_400) });
   }
 

@@ -1,5 +1,5 @@
 import type { Config } from "../../config/table.ts";
-import { addressText, type Host } from "../../host/service.ts";
+import type { Host } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
 import { isForeign, notImplemented, unanswered } from "../../net/http-methods.ts";
 import { ACTIONS, act, Unwilling } from "./admin.ts";
@@ -102,10 +102,9 @@ export class Routes {
   async #act(name: string, request: Request, http: HttpServer): Promise<Response> {
     const fields = await objectOf(request);
     if (fields instanceof Response) return fields;
-    const { ip, port } = http.originOf(request);
     const how = request.headers.get("authorization") ? "token" : "dashboard";
     try {
-      const who = `${addressText(ip, port)} (${how})`;
+      const who = `${http.originOf(request).address} (${how})`;
       const outcome = await act(name, fields, this.#host as never, who);
       return json({ ok: true, outcome });
     } catch (error) {

@@ -1,5 +1,5 @@
 import { type ClientColumns, clientPage } from "../../host/client-page.ts";
-import { addressText, type ClientPage, type ClientQuery, type Host } from "../../host/service.ts";
+import { type ClientPage, type ClientQuery, type Host } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
 import type { ConnzQuery } from "./connz.ts";
 
@@ -57,7 +57,7 @@ export class Streams {
     query: ConnzQuery | null,
     first: () => Promise<string>,
   ): ReadableStream<Uint8Array> {
-    const { ip, port } = http.originOf(request);
+    const { ip, address } = http.originOf(request);
     const id = this.#host.nextId();
     const leave = http.enter(request);
     const forget = () => {
@@ -72,7 +72,7 @@ export class Streams {
           const stream: Stream = {
             id,
             ip,
-            address: addressText(ip, port),
+            address,
             openedAt: this.#host.clock.now(),
             query,
             controller,

@@ -50,7 +50,7 @@ class Web implements Running {
   constructor(config: Config, host: Host<Config>, site: Site) {
     this.#host = host;
     this.#site = site;
-    this.#gate = new Gate(host.clock, readToken(config.web.token_file));
+    this.#gate = new Gate(host, readToken(config.web.token_file));
     this.#guard = new Guard(this.#gate, meansLoopback(config.web.host), host.log);
     this.#sampler = new Sampler(host);
     this.#views = new Views(config, host, this.#sampler, site);
@@ -114,6 +114,7 @@ class Web implements Running {
     this.#streams.closeAll();
     const cut = await this.#http.drain(deadlineMs);
     if (cut > 0) this.#host.log.warning(`web: cut ${cut} requests that were not answered in time`);
+    this.#gate.end();
     await this.#site.stop(Math.max(0, end - this.#host.clock.now()));
     this.#sampler.stop();
   }
@@ -131,6 +132,7 @@ class Web implements Running {
     return {
       maxBodyBytes: web.max_body_bytes,
       requestTimeoutMs: web.request_timeout_ms,
+      trustedProxies: web.trusted_proxies,
       accessLog: web.access_log ? (line) => this.#host.log.record(() => `web: ${line}`) : null,
     };
   }
