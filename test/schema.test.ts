@@ -179,7 +179,8 @@ describe("the schema and the reader", () => {
       allowed !== "text" &&
       (typeof initial === "string" ||
         path.endsWith("access.allow") ||
-        path.endsWith("access.deny")),
+        path.endsWith("access.deny") ||
+        path.endsWith("trusted_proxies")),
   );
   const isLax = new Set(lax.map(([path]) => path));
 
