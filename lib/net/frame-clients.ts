@@ -1,5 +1,5 @@
 import { Client } from "./client.ts";
-import type { Protocol } from "./clients.ts";
+import type { Protocol } from "./protocol.ts";
 import { framed, type FrameSink, FrameSplitter } from "./frames.ts";
 
 /** A client whose bytes are frames. */

@@ -1,5 +1,5 @@
 import { Client } from "./client.ts";
-import type { Protocol } from "./clients.ts";
+import type { Protocol } from "./protocol.ts";
 import { type LineSink, LineSplitter } from "./lines.ts";
 
 /** A client whose bytes are lines. */

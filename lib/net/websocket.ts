@@ -1,6 +1,7 @@
 import type { ServerWebSocket, WebSocketHandler } from "bun";
 import { Client, type CloseReason } from "./client.ts";
-import type { Clients, Protocol } from "./clients.ts";
+import type { Clients } from "./clients.ts";
+import type { Protocol } from "./protocol.ts";
 import type { Wire } from "./wire.ts";
 
 /** What all messages are, in both directions. */

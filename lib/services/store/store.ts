@@ -14,10 +14,11 @@ import type {
 } from "../../host/service.ts";
 import { Admission } from "../../net/admission.ts";
 import { type Accepted, CLOSE_REASONS, type CloseReason } from "../../net/client.ts";
-import { Clients, type Protocol } from "../../net/clients.ts";
+import { Clients } from "../../net/clients.ts";
 import { takeLines } from "../../net/line-clients.ts";
 import { Listener } from "../../net/listen.ts";
 import { Pinned } from "../../net/outbox.ts";
+import type { Protocol } from "../../net/protocol.ts";
 import { Auth } from "./auth.ts";
 import { Channels } from "./channels/channels.ts";
 import { Delivery } from "./channels/delivery.ts";
