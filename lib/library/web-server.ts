@@ -156,7 +156,7 @@ export class Server {
       return new HttpServer(
         openPlace(DOOR.name, hostIn(host) as string, port),
         settings,
-        (request, _, http) => http.refuses(request) ?? respond(handler, request, this.#shared),
+        (request, _, http) => respond(handler, request, this.#shared, http),
         { clock: this.#clock, log: this.#log, files: new FileShares([DOOR]) },
       );
     } catch (error) {

@@ -7,6 +7,7 @@ import type { Log } from "../host/log.ts";
 import { type Address, addressText, type Health } from "../host/service.ts";
 import { tlsOptions } from "../host/tls-files.ts";
 import { Admission, type Refused, type TurnedAwayNotices } from "./admission.ts";
+import { Compression } from "./compression/compression.ts";
 import { HttpBody } from "./http-body.ts";
 import { HttpConnections } from "./http-connections.ts";
 import { type Answered, HttpFlights } from "./http-flights.ts";
@@ -58,6 +59,7 @@ type HttpLog = Pick<Log, "info" | "warning" | "error" | "bug">;
 /** One HTTP door: limits, deadlines, errors, the access log and a graceful stop around one function that answers. */
 export class HttpServer {
   readonly address: Address;
+  readonly compression: Compression;
   readonly counts = { requests: 0, failures: 0, timeouts: 0, aborted: 0, denied: 0, limited: 0 };
   readonly #admission: Admission;
   readonly #webSockets: WebSockets<any> | null;
@@ -93,6 +95,7 @@ export class HttpServer {
     this.#place = place;
     this.#tls = tlsOptions(place);
     this.#settings = settings;
+    this.compression = new Compression(clock);
     this.#webSockets = webSockets;
     this.#admission = webSockets?.clients.admission ?? new Admission(place, host, TURNED_AWAY);
     this.#connections = new HttpConnections(place.name, this.#admission, host.files, {

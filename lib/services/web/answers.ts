@@ -1,3 +1,6 @@
+import { SMALLEST, wanted } from "../../net/compression/codings.ts";
+import { unacceptable, VARY } from "../../net/compression/compression.ts";
+import type { HttpServer } from "../../net/http.ts";
 import type { PageFile } from "./page.ts";
 
 /** The header fields of every built-in answer: no cache keeps it, no other site frames, reads or scripts it. */
@@ -12,7 +15,8 @@ export const SECURE = {
   "x-frame-options": "DENY",
 } as const;
 // Made once: a Headers object costs a fifth less in an answer than the same fields anew.
-const JSON_HEADERS = new Headers({ ...SECURE, "content-type": "application/json; charset=utf-8" });
+const JSON_FIELDS = { ...SECURE, "content-type": "application/json; charset=utf-8" };
+const JSON_HEADERS = new Headers(JSON_FIELDS);
 const TEXT_HEADERS = { ...SECURE, "content-type": "text/plain; charset=utf-8" };
 
 /** An answer in JSON. */
@@ -23,6 +27,15 @@ export function json(value: unknown, status = 200): Response {
 /** An answer whose JSON has been made already. */
 export function jsonText(text: string, status: number): Response {
   return new Response(text, { status, headers: JSON_HEADERS });
+}
+
+/** An answer in JSON that may be long, compressed as the request wants it. */
+export function longJson(
+  request: Request,
+  { compression }: HttpServer,
+  value: unknown,
+): Response | Promise<Response> {
+  return compression.answer(request, `${JSON.stringify(value)}\n`, JSON_FIELDS);
 }
 
 /** A server-sent event. */
@@ -39,16 +52,15 @@ export function refusal(
   return new Response(`${why}\n`, { status, headers: { ...TEXT_HEADERS, ...headers } });
 }
 
-/** A file of the dashboard, or 304 where the client has it. */
-export function pageFile(
-  request: Request,
-  { type, content, etag }: PageFile,
-  status = 200,
-): Response {
+/** A file of the dashboard, compressed as the request wants it, or 304 where the client has it. */
+export function pageFile(request: Request, file: PageFile, status = 200): Response {
+  const { coding, insists } = wanted(request, SMALLEST);
+  const etag = file.etag(coding);
   const headers = {
     ...SECURE,
-    "content-type": type,
+    "content-type": file.type,
     "cache-control": "no-cache",
+    vary: VARY,
     etag,
     // A browser loads the page over many connections, and tries each one that it kept before it
     // opens another: those that died meanwhile would keep the page from its stream for a minute.
@@ -57,7 +69,11 @@ export function pageFile(
   if (status === 200 && request.headers.get("if-none-match") === etag) {
     return new Response(null, { status: 304, headers });
   }
-  return new Response(content, { status, headers });
+  if (coding === null) {
+    return insists ? unacceptable(headers) : new Response(file.content, { status, headers });
+  }
+  const coded = { ...headers, "content-encoding": coding };
+  return new Response(file.compressed(coding), { status, headers: coded });
 }
 
 /** The JSON object in a request's body, {} for none; or why there is none. */

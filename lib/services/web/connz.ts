@@ -1,6 +1,7 @@
 import { clientsOfAll, type ServiceClient } from "../../host/client-page.ts";
 import type { Running } from "../../host/service.ts";
-import { json, refusal } from "./answers.ts";
+import type { HttpServer } from "../../net/http.ts";
+import { json, longJson, refusal } from "./answers.ts";
 
 /** A client as `/connz` tells of it. */
 export interface ClientRow {
@@ -85,11 +86,14 @@ function wholeNumber(text: string, min: number, max: number): number | null {
 /** Answers a request for clients. */
 export async function connz(
   request: Request,
+  http: HttpServer,
   services: ReadonlyMap<string, Running>,
 ): Promise<Response> {
   const query = readConnzQuery(request, services);
   if (typeof query === "string") return refusal(400, query);
-  return json(await connzPage(query, services));
+  const page = await connzPage(query, services);
+  // No text that others may choose is compressed together with the addresses of clients.
+  return query.address === "" ? longJson(request, http, page) : json(page);
 }
 
 /** The clients that a query asks for, of all services together. */

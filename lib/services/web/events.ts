@@ -1,6 +1,8 @@
 import { version } from "../../../package.json";
 import type { Config } from "../../config/table.ts";
 import type { Host } from "../../host/service.ts";
+import { wanted } from "../../net/compression/codings.ts";
+import { isForeign, unacceptable, VARY } from "../../net/compression/compression.ts";
 import type { HttpServer } from "../../net/http.ts";
 import { event, refusal, SECURE } from "./answers.ts";
 import { connzPage, type ConnzQuery, readConnzQuery } from "./connz.ts";
@@ -50,13 +52,21 @@ export class Events {
     const query = request.url.includes("?") ? readConnzQuery(request, services) : null;
     if (typeof query === "string") return refusal(400, query);
     // Nginx would keep events back until it has some kilobytes of them.
+    // By gzip alone, which every browser takes: it can be sent in pieces that streams share.
+    const { coding, insists } = wanted(request, ["gzip"]);
+    const gzip = coding !== null && mayCompress(request, query);
     const headers = {
       ...SECURE,
       "content-type": "text/event-stream",
       "x-accel-buffering": "no",
+      vary: VARY,
+      ...(gzip ? { "content-encoding": "gzip" } : {}),
     };
-    if (request.method === "HEAD") return new Response(null, { headers });
-    const body = this.#streams.open(request, http, query, () => this.#hello(query));
+    if (coding === null && insists) return unacceptable(headers);
+    const body =
+      request.method === "HEAD"
+        ? new ReadableStream()
+        : this.#streams.open(request, http, query, gzip, () => this.#hello(query));
     return new Response(body, { headers });
   }
 
@@ -103,4 +113,9 @@ export class Events {
   async #clientsFor(query: ConnzQuery | null): Promise<object> {
     return query ? { clients: await connzPage(query, this.#host.services) } : {};
   }
+}
+
+/** Whether nothing in a stream is chosen by whoever made a browser ask: it would be compressed together with the log. */
+function mayCompress(request: Request, query: ConnzQuery | null): boolean {
+  return !isForeign(request) && (query === null || query.address === "");
 }

@@ -1,3 +1,5 @@
+import type { Coding } from "../../net/compression/codings.ts";
+import { type Bytes, CAREFUL, compressNow } from "../../net/compression/compress.ts";
 import admin from "./dashboard/admin.js" with { type: "text" };
 import charts from "./dashboard/charts.js" with { type: "text" };
 import clientsStyle from "./dashboard/clients.css" with { type: "text" };
@@ -19,19 +21,32 @@ import status from "./dashboard/status.js" with { type: "text" };
 import tables from "./dashboard/tables.js" with { type: "text" };
 
 /** A file of the dashboard, embedded in the program. */
-export interface PageFile {
+export class PageFile {
   readonly type: string;
-  readonly content: string;
-  readonly etag: string;
-}
+  readonly content: Buffer<ArrayBuffer>;
+  readonly #hash: string;
+  readonly #compressed = new Map<Coding, Bytes>();
 
-function pageFile(type: string, content: unknown): PageFile {
-  const text = content as string;
-  return {
-    type: `${type}; charset=utf-8`,
-    content: text,
-    etag: `"${Bun.hash(text).toString(36)}"`,
-  };
+  constructor(type: string, content: unknown) {
+    this.type = `${type}; charset=utf-8`;
+    this.content = Buffer.from(content as string);
+    this.#hash = Bun.hash(this.content).toString(36);
+  }
+
+  /** What tells it from any other, and from itself compressed otherwise. */
+  etag(coding: Coding | null): string {
+    return coding === null ? `"${this.#hash}"` : `"${this.#hash}-${coding}"`;
+  }
+
+  /** It is compressed when it is first asked for. */
+  compressed(coding: Coding): Bytes {
+    let bytes = this.#compressed.get(coding);
+    if (bytes === undefined) {
+      bytes = compressNow(this.content, coding, CAREFUL);
+      this.#compressed.set(coding, bytes);
+    }
+    return bytes;
+  }
 }
 
 /** The page's style: what stands later wins. */
@@ -57,13 +72,13 @@ const MODULES = {
 /** The dashboard's page for the path that it has: what it loads is named from there, so that a proxy may put a prefix before all of it. */
 export function pageAt(path: string): PageFile {
   const up = "../".repeat(path.split("/").length - 2);
-  return pageFile("text/html", (markup as unknown as string).replaceAll("ROOT/", up || "./"));
+  return new PageFile("text/html", (markup as unknown as string).replaceAll("ROOT/", up || "./"));
 }
 
 /** What the page loads, by path: the same wherever the page is. */
 export const PAGE_FILES: ReadonlyMap<string, PageFile> = new Map([
-  ["/dashboard/page.css", pageFile("text/css", STYLE)],
+  ["/dashboard/page.css", new PageFile("text/css", STYLE)],
   ...Object.entries(MODULES).map(
-    ([name, text]) => [`/dashboard/${name}.js`, pageFile("text/javascript", text)] as const,
+    ([name, text]) => [`/dashboard/${name}.js`, new PageFile("text/javascript", text)] as const,
   ),
 ]);

@@ -1,10 +1,13 @@
 import { type ClientColumns, clientPage } from "../../host/client-page.ts";
 import { type ClientPage, type ClientQuery, type Host } from "../../host/service.ts";
+import type { Compression } from "../../net/compression/compression.ts";
+import { GzipStream } from "../../net/compression/gzip-stream.ts";
 import type { HttpServer } from "../../net/http.ts";
 import type { ConnzQuery } from "./connz.ts";
 
 /** Bytes that may wait for one stream; a reader that leaves more is closed. */
 const WAITING_MAX = 2 ** 20;
+const NOTHING = Buffer.alloc(0);
 
 interface Stream {
   readonly id: number;
@@ -12,10 +15,15 @@ interface Stream {
   readonly address: string;
   readonly openedAt: number;
   readonly query: ConnzQuery | null;
+  readonly compression: Compression;
+  /** Null for one that is not compressed. */
+  readonly gzip: GzipStream | null;
   readonly controller: ReadableStreamDefaultController<Uint8Array>;
   /** Has its connection cut soon, whatever still waits. */
   readonly cut: () => void;
   bytesOut: number;
+  /** What it was sent last, before it was compressed: streams that were sent the same share what comes next. */
+  last: Buffer;
   /** Whether it has had its greeting. */
   greeted: boolean;
 }
@@ -49,12 +57,14 @@ export class Streams {
   /**
    * Opens a stream.
    * @param query which clients it wants to be told of, or null for none
+   * @param gzip whether it is compressed
    * @param first its greeting, asked for once it is among the clients
    */
   open(
     request: Request,
     http: HttpServer,
     query: ConnzQuery | null,
+    gzip: boolean,
     first: () => Promise<string>,
   ): ReadableStream<Uint8Array> {
     const { ip, address } = http.originOf(request);
@@ -75,12 +85,15 @@ export class Streams {
             address,
             openedAt: this.#host.clock.now(),
             query,
+            compression: http.compression,
+            gzip: gzip ? new GzipStream() : null,
             controller,
             cut: () => {
               leave();
               http.setIdleTimeout(request, 1);
             },
             bytesOut: 0,
+            last: NOTHING,
             greeted: false,
           };
           this.#streams.set(id, stream);
@@ -98,7 +111,8 @@ export class Streams {
     const alike = Map.groupBy(greeted, ({ query }) => JSON.stringify(query));
     const send = async (streams: readonly Stream[]) => {
       const bytes = Buffer.from(await of((streams[0] as Stream).query));
-      for (const stream of streams) this.#write(stream, bytes);
+      const deflated = new Map<Buffer, Uint8Array>();
+      for (const stream of streams) this.#write(stream, bytes, deflated);
     };
     await Promise.all([...alike.values()].map(send));
   }
@@ -112,6 +126,7 @@ export class Streams {
     const stream = this.#streams.get(id);
     if (!stream) return null;
     this.#streams.delete(id);
+    if (stream.gzip) stream.controller.enqueue(stream.gzip.end());
     stream.controller.close();
     stream.cut();
     return stream.address;
@@ -128,7 +143,7 @@ export class Streams {
 
   async #greet(stream: Stream, first: Promise<string>): Promise<void> {
     try {
-      this.#write(stream, Buffer.from(await first));
+      this.#write(stream, Buffer.from(await first), new Map());
       stream.greeted = true;
     } catch (error) {
       this.#host.log.bug(error, `greeting the event stream of ${stream.address}`);
@@ -136,14 +151,33 @@ export class Streams {
     }
   }
 
-  #write(stream: Stream, bytes: Buffer): void {
+  /** @param deflated the bytes deflated, by what was sent before them; it is added to */
+  #write(stream: Stream, bytes: Buffer, deflated: Map<Buffer, Uint8Array>): void {
     if (!this.#streams.has(stream.id)) return;
-    if ((stream.controller.desiredSize ?? 0) < bytes.length) {
+    const sent = stream.gzip ? compressed(stream, stream.gzip, bytes, deflated) : bytes;
+    if ((stream.controller.desiredSize ?? 0) < sent.length) {
       this.slow++;
       this.close(stream.id);
       return;
     }
-    stream.controller.enqueue(bytes);
-    stream.bytesOut += bytes.length;
+    stream.controller.enqueue(sent);
+    stream.bytesOut += sent.length;
   }
+}
+
+/** What to send to a stream for bytes. */
+function compressed(
+  stream: Stream,
+  gzip: GzipStream,
+  bytes: Buffer,
+  deflated: Map<Buffer, Uint8Array>,
+): Uint8Array {
+  const { last, compression } = stream;
+  let piece = deflated.get(last);
+  if (piece === undefined) {
+    piece = compression.piece(bytes, last);
+    deflated.set(last, piece);
+  }
+  stream.last = bytes;
+  return gzip.next(bytes, piece);
 }

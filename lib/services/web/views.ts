@@ -2,6 +2,7 @@ import { version } from "../../../package.json";
 import { maskedConfig } from "../../config/render.ts";
 import { type Config, settings } from "../../config/table.ts";
 import { addressText, type Health, type Host, type Running } from "../../host/service.ts";
+import type { HttpServer } from "../../net/http.ts";
 import { json, jsonText, SECURE } from "./answers.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
 import type { Numbers, Sampler } from "./sampler.ts";
@@ -107,10 +108,10 @@ export class Views {
   }
 
   /** For Prometheus. */
-  metrics(): Response {
+  metrics(request: Request, { compression }: HttpServer): Response | Promise<Response> {
     const healthy = new Map([...this.#healths()].map(([name, { ok }]) => [name, ok] as const));
     const text = metricsText(this.#sampler.numbers(), healthy, version);
-    return new Response(text, { headers: { ...SECURE, "content-type": METRICS_TYPE } });
+    return compression.answer(request, text, { ...SECURE, "content-type": METRICS_TYPE });
   }
 
   /** What every event tells, from the numbers of this second and the log's new lines. */

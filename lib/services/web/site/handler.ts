@@ -1,3 +1,5 @@
+import { compressed } from "../../../net/compression/responses.ts";
+import type { HttpServer } from "../../../net/http.ts";
 import { METHODS, type Method, MORE_METHODS, unanswered } from "../../../net/http-methods.ts";
 import { HandlerError } from "./errors.ts";
 import type { Shared } from "../ticker/shared.ts";
@@ -29,14 +31,17 @@ function answeredBy(handler: RequestHandler): Method[] {
 }
 
 /**
- * Asks a handler for its answer.
+ * Asks a handler for its answer, within the limits of clients, and compresses it as the request wants it.
  * @throws HandlerError when it throws, rejects or returns something else than a Response
  */
 export function respond(
   handler: RequestHandler,
   request: Request,
   shared: Shared,
+  http: HttpServer,
 ): Response | Promise<Response> {
+  const refused = http.refuses(request);
+  if (refused) return refused;
   const method = methodFor(handler, request.method as Method);
   if (method === null) return unanswered(request, answeredBy(handler));
   let answer: unknown;
@@ -45,8 +50,9 @@ export function respond(
   } catch (error) {
     throw failed(method, error);
   }
-  if (answer instanceof Response) return answer;
-  if (answer instanceof Promise) return settled(method, answer);
+  const sent = (response: Response) => compressed(request, response, http.compression);
+  if (answer instanceof Response) return sent(answer);
+  if (answer instanceof Promise) return settled(method, answer).then(sent);
   throw notAResponse(method, answer);
 }
 

@@ -61,7 +61,7 @@ export class Site {
     const file = this.#files?.respond(request, path);
     if (file) return file;
     if (!this.#handler) return null;
-    return http.refuses(request) ?? respond(this.#handler, request, this.#shared);
+    return respond(this.#handler, request, this.#shared, http);
   }
 
   tickers(): TickerStatus[] {

@@ -1,0 +1,103 @@
+import { isUtf8 } from "node:buffer";
+import { type Coding, QUICKEST, wanted } from "./codings.ts";
+import type { Bytes } from "./compress.ts";
+import { type Compression, isForeign, VARY } from "./compression.ts";
+import { flushed } from "./flushed.ts";
+import { isText } from "./types.ts";
+
+/** Fields that tell of the bytes as they are, or that somebody has seen to it. */
+const FIXED = ["content-encoding", "content-range", "content-digest", "content-md5", "digest"];
+/** Statuses without a body, or with a part of one. */
+const BARE = [101, 204, 205, 206, 304];
+const GZIP = ["gzip"] as const;
+/** What Bun calls a text without a type; and, when it is asked, bytes without one too. */
+const UNTYPED = "text/plain;charset=utf-8";
+/** Steps after which a body that is all there has let go of a reader. */
+const STEPS = 4;
+
+const nothing = () => null;
+
+type Body = ReadableStream<Uint8Array>;
+
+/** A handler's answer as the request wants it: a text compressed, a stream of text piece by piece; all else as it is. */
+export function compressed(
+  request: Request,
+  response: Response,
+  compression: Compression,
+): Response | Promise<Response> {
+  if (!isOpen(response)) return response;
+  vary(response.headers);
+  const { coding } = wanted(request, QUICKEST);
+  if (coding === null || request.headers.has("range") || isForeign(request)) return response;
+  return compressedBy(coding, request, response, compression);
+}
+
+/** Whether an answer may be compressed, as far as its head tells. */
+function isOpen({ headers, status, bodyUsed }: Response): boolean {
+  if (bodyUsed || BARE.includes(status)) return false;
+  const type = headers.get("content-type");
+  if (type !== null && !isText(type)) return false;
+  if (FIXED.some((name) => headers.has(name))) return false;
+  return !/\bno-transform\b/i.test(headers.get("cache-control") ?? "");
+}
+
+function vary(headers: Headers): void {
+  const before = headers.get("vary");
+  if (before === null) headers.set("vary", VARY);
+  else if (!/(?:^|,)\s*(?:\*|accept-encoding)\s*(?:,|$)/i.test(before))
+    headers.append("vary", VARY);
+}
+
+async function compressedBy(
+  coding: Coding,
+  request: Request,
+  response: Response,
+  compression: Compression,
+): Promise<Response> {
+  const given = response.headers.get("content-type");
+  const { coding: gzip, insists } = wanted(request, GZIP);
+  if (await isStream(response)) {
+    if (given === null || gzip === null) return response;
+    return recoded(response, flushed(response.body as Body, compression), GZIP[0], given);
+  }
+  // It may be a stream that failed at once, or a file that is gone: they fail as they do otherwise.
+  const blob = await response.clone().blob().catch(nothing);
+  if (blob === null) return response;
+  const type = given ?? blob.type;
+  if (!isText(type) || !compression.pays(blob.size, insists)) return response;
+  const bytes = await blob.bytes().catch(nothing);
+  if (bytes === null || (given === null && type === UNTYPED && !isUtf8(bytes))) return response;
+  return recoded(response, await compression.once(bytes, coding), coding, type);
+}
+
+/**
+ * Whether a body is a stream, which may take its time: nothing tells so, but of
+ * a stream that is read twice, one reader alone cannot be got rid of.
+ */
+async function isStream(response: Response): Promise<boolean> {
+  const rid = response.clone().body?.cancel();
+  if (rid === undefined) return false;
+  rid.catch(nothing);
+  const isHeld = () => Bun.peek.status(rid) === "pending";
+  for (let i = 0; i < STEPS && isHeld(); i++) await Promise.resolve();
+  return isHeld();
+}
+
+/** The same answer with another body. */
+function recoded(
+  response: Response,
+  body: Bytes | ReadableStream<Uint8Array>,
+  coding: Coding,
+  type: string,
+): Response {
+  const { status, statusText } = response;
+  const headers = new Headers(response.headers);
+  headers.set("content-encoding", coding);
+  headers.set("content-type", type);
+  headers.delete("content-length");
+  headers.delete("accept-ranges");
+  const etag = headers.get("etag");
+  // Other bytes that mean the same.
+  if (etag?.startsWith('"')) headers.set("etag", `W/${etag}`);
+  return new Response(body, { status, statusText, headers });
+}

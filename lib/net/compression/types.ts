@@ -1,0 +1,31 @@
+/** Media types of text that do not begin with `text/`, after `application/`. */
+const TEXTS = new Set([
+  "ecmascript",
+  "graphql",
+  "javascript",
+  "json",
+  "json-seq",
+  "jsonl",
+  "ndjson",
+  "rtf",
+  "sql",
+  "toml",
+  "x-javascript",
+  "x-ndjson",
+  "x-sh",
+  "x-yaml",
+  "xml",
+  "xml-dtd",
+  "yaml",
+]);
+/** What the name of a type ends with when it is made of text, as `image/svg+xml`. */
+const SUFFIXES = ["+json", "+xml", "+yaml"];
+const APPLICATION = "application/";
+
+/** Whether a content type is text; other types are compressed already, or not worth it. */
+export function isText(contentType: string): boolean {
+  const end = contentType.indexOf(";");
+  const type = (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
+  if (type.startsWith("text/") || SUFFIXES.some((suffix) => type.endsWith(suffix))) return true;
+  return type.startsWith(APPLICATION) && TEXTS.has(type.slice(APPLICATION.length));
+}
