@@ -7,6 +7,7 @@ import { wanted } from "../lib/net/compression/codings.ts";
 import { isText } from "../lib/net/compression/types.ts";
 import { createLog, Server } from "../index.ts";
 import { boot, type Booted, type Overrides, until } from "./kit.ts";
+import { BROWSER, clock, STATUS, stat, Tab, TOKEN } from "./tab.ts";
 import { BUILT_IN } from "./web-suite.ts";
 
 const CODINGS = ["gzip", "br", "zstd"] as const;
@@ -53,6 +54,12 @@ async function sent(
   const bytes = await answer.bytes();
   const coding = answer.headers.get("content-encoding");
   return { answer, status: answer.status, headers: answer.headers, coding, bytes };
+}
+
+/** The fields of a head but its date and those named. */
+function fieldsOf(headers: Headers, without: readonly string[] = []): Record<string, string> {
+  const fields = Object.entries(Object.fromEntries(headers));
+  return Object.fromEntries(fields.filter(([name]) => ![...without, "date"].includes(name)));
 }
 
 function decoded(bytes: Uint8Array, coding: string | null): string {
@@ -166,11 +173,11 @@ describe("built-in answers", () => {
         const text = decoded(found.bytes, found.coding);
         if (path.includes(".")) expect(text).toBe(decoded(plain.bytes, null));
         if (type.startsWith("application/json")) JSON.parse(text);
-        const { vary, ...rest } = Object.fromEntries(found.headers);
-        for (const name of Object.keys(rest)) {
-          if (name === "content-encoding") continue;
-          expect([path, name, plain.headers.has(name)]).toEqual([path, name, true]);
-        }
+        const differing = ["content-encoding", "content-length", "etag"];
+        const [fields, plainFields] = [found, plain].map(({ headers }) => {
+          return fieldsOf(headers, differing);
+        });
+        expect({ path, ...fields }).toEqual({ path, ...plainFields });
       }
     }
   });
@@ -182,11 +189,7 @@ describe("built-in answers", () => {
         const head = await sent(server, path, accepted, { method: "HEAD" });
         const headers = { "accept-encoding": accepted };
         const got = await server.get(path, { headers, decompress: false });
-        const fields = ({ headers }: Response) => {
-          const { date, ...rest } = Object.fromEntries(headers);
-          return rest;
-        };
-        expect({ path, ...fields(head.answer) }).toEqual({ path, ...fields(got) });
+        expect({ path, ...fieldsOf(head.headers) }).toEqual({ path, ...fieldsOf(got.headers) });
         expect(head.bytes.length).toBe(0);
         await got.body?.cancel();
       }
@@ -356,15 +359,11 @@ describe("a handler's answers", () => {
       expect(found.coding).toBe(accepted);
       expect(decoded(found.bytes, accepted)).toBe(decoded(plain.bytes, null));
       expect(found.bytes.length).toBeLessThan(plain.bytes.length);
-      const fields = ({ status, statusText, headers }: Response) => {
-        const {
-          date,
-          "content-length": _length,
-          "content-encoding": _coding,
-          ...rest
-        } = Object.fromEntries(headers);
-        return { status, statusText, ...rest };
-      };
+      const fields = ({ status, statusText, headers }: Response) => ({
+        ...fieldsOf(headers, ["content-length", "content-encoding"]),
+        status,
+        statusText,
+      });
       expect(fields(found.answer)).toEqual(fields(plain.answer));
       const head = await sent(server, "/x", accepted, { method: "HEAD" });
       expect(fields(head.answer)).toEqual(fields(found.answer));
@@ -394,8 +393,7 @@ describe("a handler's answers", () => {
     const found = await sent(server, "/x", "gzip, br, zstd");
     expect(found.coding).toBeNull();
     expect(Buffer.compare(found.bytes, plain.bytes)).toBe(0);
-    const fields = (headers: Headers) => ({ ...Object.fromEntries(headers), date: "" });
-    expect(fields(found.headers)).toEqual(fields(plain.headers));
+    expect(fieldsOf(found.headers)).toEqual(fieldsOf(plain.headers));
   });
 
   test("one that is encoded already keeps its encoding", async () => {
@@ -555,4 +553,99 @@ describe("a handler's answers", () => {
     await server.stop();
     expect(await run).toBe(0);
   });
+});
+
+describe("real clients", () => {
+  /** What a program prints for an address. */
+  async function printed(cmd: string[]): Promise<string> {
+    const child = Bun.spawn({ cmd, stdin: "ignore", stdout: "pipe", stderr: "inherit" });
+    const text = await new Response(child.stdout).text();
+    expect(await child.exited).toBe(0);
+    return text;
+  }
+
+  /** Listens as a program does that prints what it hears, until it has heard some ticks. */
+  async function hears(server: Booted, cmd: string[]): Promise<void> {
+    const before = server.stats("web")["streams"] as number;
+    const child = Bun.spawn({ cmd, stdin: "ignore", stdout: "pipe", stderr: "inherit" });
+    let heard = "";
+    const read = async () => {
+      for await (const chunk of child.stdout) heard += Buffer.from(chunk).toString();
+    };
+    const reading = read();
+    for (let told = 1; told < 5; told++) {
+      await until(() => ticks(heard) === told && heard.endsWith("\n\n"));
+      if (told === 1) expect(server.stats("web")["streams"]).toBe(before + 1);
+      server.clock.advance(1000);
+    }
+    // The end of the stream is the end of the program, and nothing is missing then.
+    await server.stop();
+    await reading;
+    expect(await child.exited).toBe(0);
+  }
+
+  const script = (url: string) => `
+    const answer = await fetch(${JSON.stringify(url)});
+    const encoding = answer.headers.get("content-encoding");
+    if (!encoding) throw new Error("it is not compressed");
+    const decoder = new TextDecoder();
+    for await (const chunk of answer.body) process.stdout.write(decoder.decode(chunk, { stream: true }));`;
+
+  test.skipIf(!curl)("curl --compressed", async () => {
+    const server = await served();
+    const plain = await (await fetch(server.url("/dashboard/page.css"))).text();
+    const get = [curl as string, "-sS", "--compressed"];
+    expect(await printed([...get, server.url("/dashboard/page.css")])).toBe(plain);
+    for (const coding of CODINGS) {
+      const asked = [...get, "-H", `Accept-Encoding: ${coding}`];
+      expect(await printed([...asked, server.url("/dashboard/page.css")])).toBe(plain);
+    }
+    expect(await printed([...get, "-I", server.url("/metrics")])).toMatch(/content-encoding: /i);
+    await hears(server, [...get, "-N", server.url("/events")]);
+  });
+
+  test.skipIf(!node)("Node's fetch", async () => {
+    const server = await served();
+    const plain = await (await fetch(server.url("/dashboard/page.js"))).text();
+    const run = (path: string) => {
+      return [node as string, "--input-type=module", "-e", script(server.url(path))];
+    };
+    expect(await printed(run("/dashboard/page.js"))).toBe(plain);
+    await hears(server, run("/events"));
+  });
+
+  test("Bun's fetch", async () => {
+    const server = await served();
+    const plain = await sent(server, "/dashboard/page.js", null);
+    const run = (path: string) => [process.execPath, "-e", script(server.url(path))];
+    expect(await printed(run("/dashboard/page.js"))).toBe(decoded(plain.bytes, null));
+    await hears(server, run("/events"));
+  });
+
+  test.skipIf(!BROWSER)(
+    "Chromium",
+    async () => {
+      const server = await boot(["relay", "web"], { name: "here" }, { token: TOKEN, clock });
+      running.push(server);
+      const tab = await Tab.open(server.url("/"));
+      await tab.see(STATUS, "ok");
+      const parts = await tab.get<{ name: string; sent: number; shown: number }[]>(`
+      [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+        .filter(({ decodedBodySize }) => decodedBodySize > 1500)
+        .map(({ name, encodedBodySize: sent, decodedBodySize: shown }) => ({ name, sent, shown }))`);
+      expect(parts.length).toBeGreaterThan(8);
+      for (const { name, sent, shown } of parts) expect([name, sent < shown]).toEqual([name, true]);
+      const stream = server.clients("web")[0] as { bytesOut: number };
+      const before = stream.bytesOut;
+      const peer = await server.join();
+      await tab.see(stat("relay.clients"), 1);
+      peer.end();
+      await tab.see(stat("relay.clients"), 0);
+      // A tick takes some kilobytes when it is not compressed.
+      const { bytesOut } = server.clients("web")[0] as { bytesOut: number };
+      expect(bytesOut - before).toBeLessThan(2000);
+      tab.view.close();
+    },
+    30_000,
+  );
 });

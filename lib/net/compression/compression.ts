@@ -69,7 +69,7 @@ export class Compression {
       return insists ? unacceptable(headers) : new Response(text, { headers });
     }
     const bytes = Buffer.from(text);
-    if (isForeign(request) || !this.pays(bytes.length, insists)) {
+    if (isCrossSite(request) || !this.pays(bytes.length, insists)) {
       return new Response(bytes, { headers });
     }
     const answer = (body: Bytes) =>
@@ -94,7 +94,7 @@ export function unacceptable(headers: Readonly<Record<string, string>>): Respons
  * an answer, and see how long it is under TLS, could guess the rest of it
  * (BREACH): what is made for such a request is not compressed.
  */
-export function isForeign({ headers }: Request): boolean {
+export function isCrossSite({ headers }: Request): boolean {
   const site = headers.get("sec-fetch-site");
   return site === "cross-site" || site === "same-site";
 }

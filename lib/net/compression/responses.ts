@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { type Coding, QUICKEST, wanted } from "./codings.ts";
 import type { Bytes } from "./compress.ts";
-import { type Compression, isForeign, VARY } from "./compression.ts";
+import { type Compression, isCrossSite, VARY } from "./compression.ts";
 import { flushed } from "./flushed.ts";
 import { isText } from "./types.ts";
 
@@ -28,7 +28,7 @@ export function compressed(
   if (!isOpen(response)) return response;
   vary(response.headers);
   const { coding } = wanted(request, QUICKEST);
-  if (coding === null || request.headers.has("range") || isForeign(request)) return response;
+  if (coding === null || request.headers.has("range") || isCrossSite(request)) return response;
   return compressedBy(coding, request, response, compression);
 }
 

@@ -2,7 +2,7 @@ import { version } from "../../../package.json";
 import type { Config } from "../../config/table.ts";
 import type { Host } from "../../host/service.ts";
 import { wanted } from "../../net/compression/codings.ts";
-import { isForeign, unacceptable, VARY } from "../../net/compression/compression.ts";
+import { isCrossSite, unacceptable, VARY } from "../../net/compression/compression.ts";
 import type { HttpServer } from "../../net/http.ts";
 import { event, refusal, SECURE } from "./answers.ts";
 import { connzPage, type ConnzQuery, readConnzQuery } from "./connz.ts";
@@ -117,5 +117,5 @@ export class Events {
 
 /** Whether nothing in a stream is chosen by whoever made a browser ask: it would be compressed together with the log. */
 function mayCompress(request: Request, query: ConnzQuery | null): boolean {
-  return !isForeign(request) && (query === null || query.address === "");
+  return !isCrossSite(request) && (query === null || query.address === "");
 }
