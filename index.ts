@@ -1,7 +1,7 @@
 #!/usr/bin/env bun
 import { main } from "./lib/cli/main.ts";
 import type { Config } from "./lib/config/table.ts";
-import type { Services } from "./lib/host/lifecycle.ts";
+import type { Services } from "./lib/host/service.ts";
 import { EmbeddedServer, type EmbeddedOptions } from "./lib/library/embedded.ts";
 import type { GreetedClient } from "./lib/services/relay/greeted-client.ts";
 import { relay } from "./lib/services/relay/relay.ts";

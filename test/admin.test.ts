@@ -426,13 +426,13 @@ describe("who may read", () => {
     const file = join(temporary(), "token");
     await Bun.write(file, "fifteen-letters\n");
     expect(served({ web: { token_file: file } })).rejects.toThrow(
-      /^web: web\.token_file .*: a token has at least 16 characters$/,
+      /^web\.token_file: .*: a token has at least 16 characters$/,
     );
     expect(served({ web: { token_file: `${file}-not` } })).rejects.toThrow(
-      /^web: web\.token_file: cannot read .*: there is no such file$/,
+      /^web\.token_file: cannot read .*: there is no such file$/,
     );
     expect(served({}, { token: "fifteen-letters" })).rejects.toThrow(
-      "web: SUMMONER_TOKEN: a token has at least 16 characters",
+      "environment: SUMMONER_TOKEN: a token has at least 16 characters",
     );
     await Bun.write(file, "sixteen-letters!\r\n");
     const server = await served({ web: { token_file: file } });

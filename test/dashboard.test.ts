@@ -4,7 +4,7 @@ import { services } from "../index.ts";
 import { flag } from "../lib/config/option.ts";
 import { section } from "../lib/config/section.ts";
 import { type Config, settings } from "../lib/config/table.ts";
-import type { Services } from "../lib/host/lifecycle.ts";
+import type { Services } from "../lib/host/service.ts";
 import type { Operator, Quarantined, Running } from "../lib/host/service.ts";
 import { boot, NOBODY, type Overrides, type Peer, until } from "./kit.ts";
 import { BROWSER, clock, FAINT, STATUS, stat, Tab, text, TOKEN, WIDE } from "./tab.ts";

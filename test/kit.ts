@@ -4,7 +4,8 @@ import { load } from "../lib/config/load.ts";
 import type { Entries } from "../lib/config/section.ts";
 import { type Config, settings } from "../lib/config/table.ts";
 import { type Clock, HandClock } from "../lib/host/clock.ts";
-import { Program, type Services } from "../lib/host/lifecycle.ts";
+import { Program } from "../lib/host/lifecycle.ts";
+import type { Services } from "../lib/host/service.ts";
 import { Log } from "../lib/host/log.ts";
 import { addressText, type ClientInfo, type Operator, type Running } from "../lib/host/service.ts";
 

@@ -22,13 +22,15 @@ describe("the place of a service", () => {
   test("is the top level's where its section names none", () => {
     expect(relayed("host=::1", "port=7")).toMatchObject({
       name: "relay",
-      prefix: "",
+      hostKey: "host",
+      portKey: "port",
       host: "::1",
       port: 7,
     });
     expect(stored("host=::1", "store.port=7")).toMatchObject({
       name: "store",
-      prefix: "store.",
+      hostKey: "store.host",
+      portKey: "store.port",
       host: "127.0.0.1",
       port: 7,
     });
@@ -61,7 +63,13 @@ describe("the place of a service", () => {
     );
     const { tls, access } = config;
     const limits = { clients: 0, clientsPerAddress: 0 };
-    const where = { name: "abacus", prefix: "abacus.", host: "::1", port: 7 };
+    const where = {
+      name: "abacus",
+      hostKey: "abacus.host",
+      portKey: "abacus.port",
+      host: "::1",
+      port: 7,
+    };
     expect(placeOf(config, "abacus")).toMatchObject({ ...where, tls, access, limits });
   });
 });

@@ -361,17 +361,48 @@ describe("SIGHUP", () => {
     const said = await server.reload(
       guarded("[logger]", "enable_file_log = true", 'log_file_path = "summoner.toml/logs"'),
     );
-    expect(said).toMatch(/ERROR +cannot write \S+summoner\.log: .*; the log stays as it was\n/);
-    expect(said).toEndWith("reloaded in part\n");
+    expect(said).toMatch(
+      /ERROR +summoner\.toml:5:1: logger\.log_file_path: cannot write \S+summoner\.log: .*\n/,
+    );
+    expect(said).toMatch(/ERROR +not applied: logger.enable_file_log, logger.log_file_path\n/);
+    expect(said).toEndWith("the settings stay as they were\n");
     const peer = await server.join();
     server.signal("SIGTERM");
     expect(await peer.next()).toBe(SHUTDOWN);
     expect((await server.exit()).code).toBe(0);
   });
 
-  test("does not show a secret that changed", async () => {
+  test("with a file that will not do keeps everything, and says what stays", async () => {
+    const server = await start(rate(2));
+    const pair = '[tls]\ncert = "summoner.toml"\nkey = "gone.key"\n';
+    const said = await server.reload(`${rate(1)}\n${pair}`);
+    const lines = said.match(/(?<=ERROR +)\S.*/g);
+    expect(lines).toEqual([
+      "summoner.toml:7:1: tls.key: cannot read gone.key: there is no such file",
+      "summoner.toml:6:1: tls.cert: summoner.toml holds no PEM, no certificate",
+      "not applied: hyper_parameters.rate_limit_msgs_per_minute, tls.cert, tls.key",
+      "the settings stay as they were",
+    ]);
+    expect(said).not.toContain("2 -> 1");
+    expect(await limited(server, await server.join())).toBeFalse();
+  });
+
+  test("warns of what the next start would refuse", async () => {
     const server = await start(guarded());
-    const said = await server.reload(guarded("[tls]", 'passphrase = "open sesame"'));
+    const own = ["[store]", "enabled = true", 'path = "summoner.toml"'];
+    const said = await server.reload(guarded("drain_ms = 7", ...own));
+    expect(said).toMatch(
+      /WARNING +summoner\.toml:6:1: store\.path: cannot write summoner\.toml: it is no folder; the next start would be refused\n/,
+    );
+    expect(said).toContain("drain_ms: 5000 -> 7\n");
+    expect(said).toEndWith("reloaded\n");
+  });
+
+  test("does not show a secret that changed", async () => {
+    const pair = ["[tls]", 'cert = "a"', 'key = "b"'];
+    const plain = ["relay", "web"].map((name) => `[${name}.tls]\ncert = ""\nkey = ""`);
+    const server = await start(guarded(...plain, ...pair));
+    const said = await server.reload(guarded(...plain, ...pair, 'passphrase = "open sesame"'));
     expect(said).toContain('tls.passphrase: "" -> "********"\n');
     expect(said).not.toContain("sesame");
   });

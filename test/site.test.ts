@@ -166,7 +166,7 @@ describe("[web] handler", () => {
   });
 
   test.each([
-    ["./nowhere.ts", "web: web.handler: ./nowhere.ts cannot be loaded: "],
+    ["./nowhere.ts", "web.handler: ./nowhere.ts cannot be loaded: "],
     ["export default 3;", "its default export will not do: not an object with methods"],
     ["export default {};", "its default export will not do: none of the methods GET, HEAD, "],
     ["export default { GET: 3 };", "its default export will not do: GET is not a function"],
@@ -314,7 +314,7 @@ describe("[web] static", () => {
 
   test("a folder that is none does not start", async () => {
     expect(served({ static: "/nowhere/at/all" })).rejects.toThrow(
-      "web: web.static: cannot serve /nowhere/at/all: ",
+      "web.static: cannot serve /nowhere/at/all: ",
     );
     const file = module("");
     expect(served({ static: file })).rejects.toThrow(`cannot serve ${file}: it is not a folder`);

@@ -250,11 +250,11 @@ describe("the token of token_file", () => {
     await start({ token_file: file("x".repeat(16)) });
     const short = file("x".repeat(15));
     expect(boot("store", { store: { token_file: short } })).rejects.toThrow(
-      `store: store.token_file ${short}: a token has at least 16 characters`,
+      `store.token_file: ${short}: a token has at least 16 characters`,
     );
     const missing = join(folder, "missing");
     expect(boot("store", { store: { token_file: missing } })).rejects.toThrow(
-      `store: store.token_file: cannot read ${missing}`,
+      `store.token_file: cannot read ${missing}`,
     );
     expect(boot("store", { store: { token_file: file("") } })).rejects.toThrow(
       "at least 16 characters",
@@ -635,7 +635,7 @@ write = ["^x", "y^^z"]
   test("that is not there is refused", async () => {
     const path = join(folder, "none.toml");
     expect(boot("store", { store: { roles_file: path } })).rejects.toThrow(
-      `store: store.roles_file: cannot read ${path}`,
+      `store.roles_file: cannot read ${path}`,
     );
   });
 

@@ -153,7 +153,7 @@ while True:
     });
     const peer = await joined(server, Number(port));
 
-    await reload(server, "drain_ms = 7_000");
+    await reload(server, "drain_ms = 7_000\nname = 'other'");
     const reloading = await supervisor.next();
     expect(reloading.fields).toEqual({
       RELOADING: "1",
@@ -165,7 +165,7 @@ while True:
     expect(since).toBeLessThanOrEqual(reloading.at);
     expect((await supervisor.next()).fields).toMatchObject({
       READY: "1",
-      STATUS: "reloaded, 1 setting changed",
+      STATUS: "reloaded, 1 setting changed; name as before until a restart",
     });
 
     server.child.kill("SIGTERM");

@@ -2,7 +2,7 @@ import type { Sources } from "../config/load.ts";
 import { presets } from "../config/presets.ts";
 import { MAIN_SERVICE } from "../config/services.ts";
 import type { Config } from "../config/table.ts";
-import type { Services } from "../host/lifecycle.ts";
+import type { Services } from "../host/service.ts";
 
 /** What a shell offers for a word: files, keys of settings, the values of the key before, or `KEY=VALUE`. */
 export type Completes = "file" | "key" | "value" | "setting";

@@ -84,10 +84,10 @@ export function serverOf(args: Arguments, service: string): Server | null {
  * @throws StartError when its port is not known
  */
 export function destinationAt(place: Place, where: string, insecure = false): Destination {
-  const { name: service, prefix, host, port } = place;
+  const { name: service, portKey, host, port } = place;
   if (port === 0) {
     throw new StartError(
-      `${prefix}port is 0 in ${where}, so nobody knows where the ${service} listens`,
+      `${portKey} is 0 in ${where}, so nobody knows where the ${service} listens`,
     );
   }
   return { service, host: reachedAt(host), port, ...trustOf(place, insecure) };

@@ -2,7 +2,7 @@ import { version } from "../../package.json";
 import type { Config } from "../config/table.ts";
 import { printable } from "../host/content.ts";
 import { messageOf, StartError } from "../host/errors.ts";
-import type { Services } from "../host/lifecycle.ts";
+import type { Services } from "../host/service.ts";
 import { endStderr, endStdout, watchStdout } from "../host/stdout.ts";
 import { helpText, readArguments } from "./args.ts";
 import type { Arguments, Context } from "./command.ts";

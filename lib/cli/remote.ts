@@ -69,7 +69,7 @@ export class Remote {
   constructor(served: Served) {
     const { config, file } = served;
     const place = placeOf(config, SERVICE);
-    const { prefix, host, port, tls } = place;
+    const { portKey, host, port, tls } = place;
     const where = file ?? "the defaults";
     if (!isEnabled(config, SERVICE)) {
       throw new StartError(
@@ -77,9 +77,7 @@ export class Remote {
       );
     }
     if (port === 0) {
-      throw new StartError(
-        `${prefix}port is 0 in ${where}, so nobody knows where the server listens`,
-      );
+      throw new StartError(`${portKey} is 0 in ${where}, so nobody knows where the server listens`);
     }
     this.address = addressText(reachedAt(host), port);
     // Its own certificate is the one to trust; the name in it is the public one.

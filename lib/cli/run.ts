@@ -1,13 +1,14 @@
+import type { Problem } from "../config/layer.ts";
 import { load, problemText, remarks, sourceOf, type Sources } from "../config/load.ts";
-import { optionPaths, valueAt } from "../config/paths.ts";
 import { type Config, settings } from "../config/table.ts";
-import { masked, tomlValue } from "../config/render.ts";
 import { systemClock } from "../host/clock.ts";
-import { messageOf } from "../host/errors.ts";
-import { onSignals, type Program, serve, type Services } from "../host/lifecycle.ts";
-import type { Log } from "../host/log.ts";
+import { problemAt, problemsOf } from "../host/check.ts";
+import { StartError } from "../host/errors.ts";
+import { onSignals, serve } from "../host/lifecycle.ts";
+import type { Services } from "../host/service.ts";
 import { Supervisor } from "../host/notify.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
+import { reload } from "./reload.ts";
 import { say } from "./say.ts";
 
 export const run: Command = {
@@ -34,11 +35,7 @@ async function start(
   program: string,
 ): Promise<number> {
   const loaded = load(settings, sources);
-  if (loaded.problems.length > 0) {
-    for (const problem of loaded.problems) say.error(problemText(problem));
-    say.log("Nothing was started.");
-    return 2;
-  }
+  if (loaded.problems.length > 0) return notStarted(await problemsOf(loaded, services), 2);
   const stop = Promise.withResolvers<string>();
   /** Rejects when the start fails where nobody waits for it. */
   const failed = Promise.withResolvers<never>();
@@ -71,7 +68,7 @@ async function start(
     reload(running, log) {
       supervisor.reloading();
       log.reopen();
-      const reloaded = reload(sources, running, log);
+      const reloaded = reload({ sources, services, program: running, log });
       supervisor.ready(reloaded.outcome);
       return reloaded;
     },
@@ -86,9 +83,25 @@ async function start(
       supervisor.stopping(draining, drain_ms);
     },
   });
-  await Promise.race([served, failed.promise]);
+  try {
+    await Promise.race([served, failed.promise]);
+  } catch (error) {
+    const faults = error instanceof StartError ? error.faults : [];
+    if (faults.length === 0) throw error;
+    return notStarted(
+      faults.map((fault) => problemAt(fault, loaded)),
+      1,
+    );
+  }
   supervisor.close();
   return 0;
+}
+
+/** Says why nothing was started. @returns the exit code */
+function notStarted(problems: readonly Problem[], code: number): number {
+  for (const problem of problems) say.error(problemText(problem));
+  say.log("Nothing was started.");
+  return code;
 }
 
 /** Says that something is ready even where the console shows no such lines of the log. */
@@ -97,61 +110,4 @@ function announce(line: string, { logger }: Config): void {
   if (!enable_console_log || (log_level !== "INFO" && log_level !== "DEBUG")) {
     process.stdout.write(`${line}\n`);
   }
-}
-
-/** What is in force once `after` has been applied: what takes a restart stays. */
-function inForce(before: Config, after: Config): Config {
-  const config = structuredClone(after);
-  for (const [path, { live }] of optionPaths(settings)) {
-    if (live) continue;
-    const dot = path.lastIndexOf(".");
-    const table = dot < 0 ? config : valueAt(config, path.slice(0, dot));
-    Object.assign(table as object, {
-      [path.slice(dot + 1)]: valueAt(before, path),
-    });
-  }
-  return config;
-}
-
-interface Reloaded {
-  readonly ok: boolean;
-  /** A sentence for the operator. */
-  readonly outcome: string;
-}
-
-/** Applies the settings as they stand now. */
-function reload(sources: Sources, running: Program<Config>, log: Log): Reloaded {
-  const before = running.config;
-  const loaded = load(settings, sources);
-  if (loaded.problems.length > 0) {
-    const problems = loaded.problems.map(problemText);
-    for (const problem of problems) log.error(problem);
-    log.error("the settings stay as they were");
-    const outcome = `${problems.join("; ")}; the settings stay as they were`;
-    return { ok: false, outcome };
-  }
-  for (const remark of remarks(loaded)) log.warning(remark);
-  const after = loaded.config;
-  const changed = [...optionPaths(settings)].filter(
-    ([path]) => !Bun.deepEquals(valueAt(before, path), valueAt(after, path)),
-  );
-  for (const [path, option] of changed) {
-    const shown = (config: Config) => tomlValue(masked(option, valueAt(config, path)));
-    const change = `${path}: ${shown(before)} -> ${shown(after)}`;
-    if (option.live) log.info(change);
-    else log.warning(`${change} takes a restart`);
-  }
-  const next = inForce(before, after);
-  const failures = running.reload(next);
-  try {
-    log.configure(next.logger);
-  } catch (error) {
-    failures.push(`${messageOf(error)}; the log stays as it was`);
-  }
-  for (const failure of failures) log.error(failure);
-  const ok = failures.length === 0;
-  log.info(ok ? "reloaded" : "reloaded in part");
-  const changes = `${changed.length} setting${changed.length === 1 ? "" : "s"} changed`;
-  const outcome = ok ? `reloaded, ${changes}` : `reloaded in part: ${failures.join("; ")}`;
-  return { ok, outcome };
 }

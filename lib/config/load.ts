@@ -39,6 +39,8 @@ export interface Loaded<C> extends Reading<C> {
   readonly unsaid: readonly string[];
   /** What a file of the reference does not name, and means otherwise than a `summoner.toml` would. */
   readonly unnamed: readonly Unnamed[];
+  /** Whether every source could be read, so that nothing is missing that it would say. */
+  readonly isWhole: boolean;
   /** The file that was read, `config` for an object, or null. */
   readonly file: string | null;
 }
@@ -84,7 +86,14 @@ export function load<E extends typeof settings>(entries: E, sources: Sources): L
   const unsaid = [...sectionPaths(entries)].flatMap(
     ([, { rules }]) => rules.remarks?.(reading.origins) ?? [],
   );
-  return { ...reading, file, unsaid, unnamed, problems: [...problems, ...reading.problems] };
+  return {
+    ...reading,
+    file,
+    unsaid,
+    unnamed,
+    isWhole: problems.length === 0,
+    problems: [...problems, ...reading.problems],
+  };
 }
 
 function defaultFile(): string | null {

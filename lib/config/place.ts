@@ -5,8 +5,10 @@ import type { AccessSettings, TlsSettings } from "./table.ts";
 export interface Place {
   /** The service's name. */
   readonly name: string;
-  /** What stands before `host` and `port` in the settings: `store.`, or nothing where they are the top level's. */
-  readonly prefix: string;
+  /** The full name of the setting that gives `host`: `store.host`, or `host` where it is the top level's. */
+  readonly hostKey: string;
+  /** The same of `port`. */
+  readonly portKey: string;
   readonly host: string;
   readonly port: number;
   readonly tls: TlsSettings;
@@ -47,7 +49,8 @@ export function placeOf(config: Whole, name: string): Place {
   const own = (config as unknown as Readonly<Record<string, Own | undefined>>)[name] ?? {};
   return {
     name,
-    prefix: own.host === undefined ? "" : `${name}.`,
+    hostKey: own.host === undefined ? "host" : `${name}.host`,
+    portKey: own.port === undefined ? "port" : `${name}.port`,
     host: own.host ?? config.host,
     port: own.port ?? config.port,
     tls: own.tls ? overlay(config.tls, own.tls) : config.tls,
@@ -65,7 +68,8 @@ export function placeOf(config: Whole, name: string): Place {
 export function openPlace(name: string, host: string, port: number): Place {
   return {
     name,
-    prefix: "",
+    hostKey: "host",
+    portKey: "port",
     host,
     port,
     tls: { cert: "", key: "", passphrase: "", ca: "", require_client_cert: false },

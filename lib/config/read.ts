@@ -12,6 +12,8 @@ export interface Reading<C = Config> {
   readonly config: C;
   /** Where each value that is not a default came from, by dotted path. */
   readonly origins: ReadonlyMap<string, string>;
+  /** The settings whose values will not do, so that others stand there, by dotted path. */
+  readonly refused: ReadonlySet<string>;
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
 }
@@ -37,6 +39,7 @@ export function read<E extends typeof settings>(
   return {
     config,
     origins: reader.where,
+    refused: reader.refused,
     problems: reader.problems.all(),
     warnings: reader.warnings.all(),
   };
@@ -77,6 +80,7 @@ class Reader {
   readonly problems = new Complaints();
   readonly warnings = new Complaints();
   readonly where = new Map<string, string>();
+  readonly refused = new Set<string>();
   readonly fromReference = new Set<string>();
   readonly #given = new Map<string, unknown>();
   /** Full path by last word, for a key that stands in the wrong table; of several the one that is least deep. */
@@ -135,6 +139,7 @@ class Reader {
       }
       const value: unknown = entry.read(found);
       if (value === undefined) {
+        this.refused.add(path);
         this.problems.add(where, () => `${keyText(place)}: ${refusal(entry, found)}`);
         continue;
       }

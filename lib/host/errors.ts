@@ -25,6 +25,17 @@ export function faultText({ key, message, where }: Fault): string {
   return where === undefined ? `${key}: ${message}` : `${where}: ${message}`;
 }
 
+/** The faults that an attempt brings to light; none when it goes well. */
+export function faultsIn(attempt: () => unknown): readonly Fault[] {
+  try {
+    attempt();
+    return [];
+  } catch (error) {
+    if (error instanceof StartError && error.faults.length > 0) return error.faults;
+    throw error;
+  }
+}
+
 /** What an error says, whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

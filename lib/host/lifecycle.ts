@@ -1,34 +1,33 @@
 import { placeOf } from "../config/place.ts";
 import { isEnabled } from "../config/services.ts";
 import type { Config } from "../config/table.ts";
+import { faultsOf } from "./check.ts";
 import type { Clock } from "./clock.ts";
 import { messageOf, StartError } from "./errors.ts";
 import { type Door, FileShares } from "./file-shares.ts";
 import { Log } from "./log.ts";
-import { type Host, openedBy, type Operator, type Running, type Service } from "./service.ts";
-
-/** Services by name; a service runs when the section of its name says `enabled`. */
-export type Services<C> = Readonly<Record<string, Service<C>>>;
+import { type Host, openedBy, type Operator, type Running, type Services } from "./service.ts";
 
 /** @throws StartError when its file cannot be written */
 function openLog(...given: ConstructorParameters<typeof Log>): Log {
   try {
     return new Log(...given);
   } catch (error) {
-    const message = `${messageOf(error)} (settings: logger.log_file_path)`;
-    throw new StartError(message);
+    throw new StartError([{ key: "logger.log_file_path", message: messageOf(error) }]);
   }
 }
 
 function doorOf(config: object, name: string): Door {
-  const { limits, prefix } = placeOf(config as Config, name);
-  return { name, maxClients: limits.clients, isMain: prefix === "" };
+  const { limits, portKey } = placeOf(config as Config, name);
+  return { name, maxClients: limits.clients, isMain: portKey === "port" };
 }
 
 /** All services that run, as one: they start together or not at all. */
 export class Program<C extends object> {
   readonly running = new Map<string, Running>();
-  readonly #reloads: ((config: C) => void)[] = [];
+  readonly #reloads: { name: string; apply: (config: C) => void }[] = [];
+  /** The service that is being started. */
+  #starting = "";
   readonly #clock: Clock;
   readonly #host: Host<C>;
   #draining = false;
@@ -49,7 +48,7 @@ export class Program<C extends object> {
       get draining() {
         return isDraining();
       },
-      onReload: (apply) => this.#reloads.push(apply),
+      onReload: (apply) => this.#reloads.push({ name: this.#starting, apply }),
     };
   }
 
@@ -66,6 +65,7 @@ export class Program<C extends object> {
     this.#checkFiles();
     try {
       for (const [name, service] of wanted) {
+        this.#starting = name;
         this.running.set(name, await service(config, this.#host));
       }
     } catch (error) {
@@ -81,16 +81,17 @@ export class Program<C extends object> {
     if (trouble) this.#host.log.warning(trouble.message);
   }
 
-  /** Hands a new configuration to every service. @returns what could not be applied */
+  /** Hands a new configuration to every service. @returns why some keep the one they have, a line each */
   reload(config: C): string[] {
     this.#config = config;
     this.#files.shareOut([...this.running.keys()].map((name) => doorOf(config, name)));
     const failures: string[] = [];
-    for (const apply of this.#reloads) {
+    for (const { name, apply } of this.#reloads) {
       try {
         apply(config);
       } catch (error) {
-        failures.push(messageOf(error));
+        const why = messageOf(error).replaceAll("\n", "; ");
+        failures.push(`${why}; the settings of the ${name} stay as they were`);
       }
     }
     return failures;
@@ -145,12 +146,15 @@ export interface ServeOptions<C extends object> {
 /**
  * Runs services from the first line of the log to the last: starts them, waits
  * for `stop`, drains them.
- * @throws StartError when a service cannot start or the log cannot be written
+ * @throws StartError with every fault that shows before anything is started, or
+ * when a service cannot start or the log cannot be written
  */
 export async function serve<C extends Pick<Config, "name" | "logger" | "drain_ms">>(
   options: ServeOptions<C>,
 ): Promise<void> {
   const { services, config, clock, stop } = options;
+  const faults = await faultsOf(services, config);
+  if (faults.length > 0) throw new StartError(faults);
   const log = openLog(config.name, config.logger, clock, options.print);
   const reload = () => options.reload(program, log);
   const program: Program<C> = new Program(clock, log, {

@@ -2,6 +2,8 @@ import { join } from "node:path";
 import { compileFormat, type LineFormat } from "../config/line-format.ts";
 import type { Config, Level } from "../config/table.ts";
 import type { Clock } from "./clock.ts";
+import type { Fault } from "./errors.ts";
+import { fileTrouble, folderTrouble } from "./folder.ts";
 import { type FileCounters, RotatingFile } from "./rotate.ts";
 
 /** Stands for the message where what surrounds it is made; no message holds it. */
@@ -17,6 +19,15 @@ export function logFileName(name: string): string {
     .toWellFormed();
   // Windows takes these for devices whatever follows the dot.
   return `${/^(con|prn|aux|nul|com\d|lpt\d|)$/i.test(safe) ? "_" : ""}${safe}.log`;
+}
+
+/** What keeps the log of these settings from its file. */
+export function logFaults({ name, logger }: Pick<Config, "name" | "logger">): readonly Fault[] {
+  if (!logger.enable_file_log) return [];
+  const path = join(logger.log_file_path, logFileName(name));
+  const trouble = folderTrouble(logger.log_file_path) ?? fileTrouble(path, "write");
+  if (trouble === null) return [];
+  return [{ key: "logger.log_file_path", message: `cannot write ${path}: ${trouble}` }];
 }
 
 interface Frame {

@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.ts";
+import type { Fault } from "./errors.ts";
 import type { FileShares } from "./file-shares.ts";
 import type { Log } from "./log.ts";
 import type { Declared } from "./stats.ts";
@@ -127,7 +128,17 @@ export interface Running {
  * A service: one function from the configuration to what it owes.
  * @throws StartError when it cannot start
  */
-export type Service<C> = (config: C, host: Host<C>) => Running | Promise<Running>;
+export interface Service<C> {
+  (config: C, host: Host<C>): Running | Promise<Running>;
+  /**
+   * Every fault of what its settings name besides its place: files, folders,
+   * modules. Nothing is changed by it, and nobody's code is run.
+   */
+  readonly check?: (config: C) => readonly Fault[];
+}
+
+/** Services by name; a service runs when the section of its name says `enabled`. */
+export type Services<C> = Readonly<Record<string, Service<C>>>;
 
 /** `127.0.0.1:8888`, `[::1]:8888`. */
 export function addressText(host: string, port: number): string {

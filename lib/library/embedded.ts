@@ -1,7 +1,9 @@
 import { load, problemText, remarks, sourceOf } from "../config/load.ts";
 import { type Config, settings } from "../config/table.ts";
 import { type Clock, systemClock } from "../host/clock.ts";
-import { onSignals, serve, type Services } from "../host/lifecycle.ts";
+import { problemsOf } from "../host/check.ts";
+import { onSignals, serve } from "../host/lifecycle.ts";
+import type { Services } from "../host/service.ts";
 import type { Address } from "../host/service.ts";
 
 /** A configuration that cannot be used; `problems` has one line for each thing wrong. */
@@ -78,11 +80,12 @@ export class EmbeddedServer<C> {
       const given = Object.entries({ host, port }).filter(([, value]) => value !== undefined);
       const run = Object.fromEntries(given);
       const loaded = load(settings, { run, file, object });
+      const services = this.#services(this.#handle());
       if (loaded.problems.length > 0) {
-        throw new ConfigError(loaded.problems.map(problemText));
+        throw new ConfigError((await problemsOf(loaded, services)).map(problemText));
       }
       await serve<Config>({
-        services: this.#services(this.#handle()),
+        services,
         config: { ...loaded.config, name: this.name ?? loaded.config.name },
         clock: this.#options.clock ?? systemClock,
         print: this.#options.print,

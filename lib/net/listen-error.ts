@@ -5,13 +5,13 @@ import { addressText } from "../host/service.ts";
 
 /** Why a service cannot listen at an address, in one line for the operator that names the setting. */
 export function listenError(
-  { name, prefix, tls, tlsKey }: Place,
+  { name, hostKey, portKey, tls, tlsKey }: Place,
   { host, port }: { host: string; port: number },
   error: unknown,
 ): StartError {
   const { code = "" } = error as { code?: string };
-  let about = code === "" ? "" : `${prefix}host`;
-  if (code === "EADDRINUSE" || code === "EACCES") about = `${prefix}port`;
+  let about = code === "" ? "" : hostKey;
+  if (code === "EADDRINUSE" || code === "EACCES") about = portKey;
   else if (tls.cert !== "" && code.startsWith("ERR_")) {
     about = `${tlsKey("cert")} and ${tlsKey("key")}`;
   }

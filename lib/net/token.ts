@@ -5,6 +5,7 @@ import { StartError } from "../host/errors.ts";
 
 /** Characters a token must have at least; guessing is hopeless then. */
 export const TOKEN_LENGTH = 16;
+const TOO_SHORT = `a token has at least ${TOKEN_LENGTH} characters`;
 
 /**
  * The token on the first line of a file.
@@ -16,15 +17,17 @@ export function tokenIn(file: string, key: string): string {
   try {
     text = inputText(file);
   } catch (error) {
-    throw new StartError(`${key}: cannot read ${file}: ${reasonOf(error)}`);
+    throw new StartError([{ key, message: `cannot read ${file}: ${reasonOf(error)}` }]);
   }
-  return longEnough((text.split("\n")[0] as string).trim(), `${key} ${file}`);
+  const token = (text.split("\n")[0] as string).trim();
+  if (token.length >= TOKEN_LENGTH) return token;
+  throw new StartError([{ key, message: `${file}: ${TOO_SHORT}` }]);
 }
 
-/** @throws StartError when a token is too short; `where` it came from begins the message */
-export function longEnough(token: string, where: string): string {
+/** The token that a variable of the environment holds. @throws StartError when it is too short */
+export function tokenInVariable(name: string, token: string): string {
   if (token.length >= TOKEN_LENGTH) return token;
-  throw new StartError(`${where}: a token has at least ${TOKEN_LENGTH} characters`);
+  throw new StartError([{ key: name, where: "environment", message: `${name}: ${TOO_SHORT}` }]);
 }
 
 /** What is kept of a token, and compared: digests have one length, and tell nothing of the token. */

@@ -1,13 +1,12 @@
 import { inputText } from "../../config/input.ts";
 import { parseLayer, whereIn } from "../../config/layer.ts";
-import { problemText } from "../../config/load.ts";
 import { list, text } from "../../config/option.ts";
 import { readTable } from "../../config/read.ts";
 import { reasonOf } from "../../config/reason.ts";
 import { section } from "../../config/section.ts";
 import { keyText } from "../../config/shown.ts";
 import type { Config } from "../../config/table.ts";
-import { StartError } from "../../host/errors.ts";
+import { type Fault, faultsIn, StartError } from "../../host/errors.ts";
 import { digest, TOKEN_LENGTH, tokenIn } from "../../net/token.ts";
 import { type Path, partsOf, unfit } from "./keys/path.ts";
 
@@ -45,14 +44,19 @@ export class Roles {
 
   /**
    * @param settings of the store
-   * @throws StartError when a file cannot be used, with every problem of it
+   * @throws StartError when a file cannot be used, with every fault of both
    */
   constructor({ token_file: file, roles_file: path }: Config["store"]) {
     this.open = file === "" && path === "";
-    if (file !== "") {
-      this.#byDigest.set(hexOf(tokenIn(file, "store: store.token_file")), FULL);
-    }
-    if (path !== "") readRoles(path, this.#byDigest);
+    const faults = [
+      ...(file === "" ? [] : faultsIn(() => this.#add(tokenIn(file, "store.token_file"), FULL))),
+      ...(path === "" ? [] : readRoles(path, this.#byDigest)),
+    ];
+    if (faults.length > 0) throw new StartError(faults);
+  }
+
+  #add(token: string, role: Role): void {
+    this.#byDigest.set(hexOf(token), role);
   }
 
   /** The role of a token, by its digest in hex. */
@@ -88,20 +92,20 @@ const ROLE = section("A role: who has its token may do this.", {
   subscribe: prefixes("Channels it may subscribe to."),
 });
 
-/** Adds the roles of a file by their tokens' digests. @throws StartError with every problem of the file */
-function readRoles(path: string, byDigest: Map<string, Role>): void {
-  const fail = (problems: readonly string[]) => new StartError(problems.join("\n"));
+/** Adds the roles of a file by their tokens' digests. @returns every fault of the file */
+function readRoles(path: string, byDigest: Map<string, Role>): readonly Fault[] {
+  const key = "store.roles_file";
   let content: string;
   try {
     content = inputText(path);
   } catch (error) {
-    throw fail([`store: store.roles_file: cannot read ${path}: ${reasonOf(error)}`]);
+    return [{ key, message: `cannot read ${path}: ${reasonOf(error)}` }];
   }
   const layer = parseLayer(path, content);
-  if ("message" in layer) throw fail([problemText(layer)]);
-  const problems: string[] = [];
-  const complain = (key: readonly string[], message: string) => {
-    problems.push(`${whereIn(layer, key)}: ${keyText(key)}: ${message}`);
+  if ("message" in layer) return [{ key, ...layer }];
+  const faults: Fault[] = [];
+  const complain = (at: readonly string[], message: string) => {
+    faults.push({ key, where: whereIn(layer, at), message: `${keyText(at)}: ${message}` });
   };
   // A value that stands in no role may be a token: it is not shown.
   const tables = Object.entries(layer.values).filter(([name, found]) => {
@@ -111,7 +115,7 @@ function readRoles(path: string, byDigest: Map<string, Role>): void {
   });
   const entries = Object.fromEntries(tables.map(([name]) => [name, ROLE]));
   const read = readTable(entries, { ...layer, values: Object.fromEntries(tables) });
-  problems.push(...read.problems.map(problemText));
+  faults.push(...read.problems.map((problem) => ({ key, ...problem })));
   for (const [name, found] of tables) {
     if (!Object.hasOwn(found as object, "token")) complain([name], "a role needs a token");
     const { token, ...rights } = read.values[name] as (typeof read.values)[string];
@@ -121,5 +125,5 @@ function readRoles(path: string, byDigest: Map<string, Role>): void {
     const paths = RIGHTS.map((right) => [right, rights[right].map(partsOf)] as const);
     byDigest.set(hex, { name, ...(Object.fromEntries(paths) as Record<Right, Path[]>) });
   }
-  if (problems.length > 0) throw fail(problems);
+  return faults;
 }

@@ -2,6 +2,7 @@ import { version } from "../../../package.json";
 import { placeOf } from "../../config/place.ts";
 import type { Config } from "../../config/table.ts";
 import type { Clock } from "../../host/clock.ts";
+import { type Fault, faultsIn } from "../../host/errors.ts";
 import type { Log } from "../../host/log.ts";
 import type {
   Address,
@@ -27,7 +28,7 @@ import { KeyWatch } from "./channels/watch.ts";
 import { NO_NOTICES, type Notices, NOTICES, StoreClient } from "./client.ts";
 import { RequestCounts } from "./commands/counts.ts";
 import type { Journal } from "./journal/journal.ts";
-import { openJournal, restoreKeys } from "./journal/open.ts";
+import { journalFaults, openJournal, restoreKeys } from "./journal/open.ts";
 import { Keys } from "./keys/keys.ts";
 import { SYSTEM } from "./keys/path.ts";
 import { VisibleKeys } from "./keys/visible-keys.ts";
@@ -46,6 +47,11 @@ const NEWLINE = Buffer.from("\n");
 export function store(config: Config, host: Host<Config>): Running {
   return new Store(config, host);
 }
+
+store.check = ({ store: own }: Config): readonly Fault[] => [
+  ...faultsIn(() => new Roles(own)),
+  ...journalFaults(own),
+];
 
 /** JSON key-value with namespaces and pub/sub over TCP. */
 export class Store implements Running, Protocol<StoreClient> {

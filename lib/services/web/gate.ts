@@ -5,7 +5,7 @@ import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
 import type { HttpServer } from "../../net/http.ts";
 import type { Origin } from "../../net/http-origin.ts";
-import { digest, longEnough, tokenIn } from "../../net/token.ts";
+import { digest, tokenIn, tokenInVariable } from "../../net/token.ts";
 import { Tries } from "../../net/tries.ts";
 
 /**
@@ -14,8 +14,8 @@ import { Tries } from "../../net/tries.ts";
  */
 export function readToken(file: string): string | null {
   const variable = process.env[TOKEN_VARIABLE];
-  if (variable) return longEnough(variable, `web: ${TOKEN_VARIABLE}`);
-  return file === "" ? null : tokenIn(file, "web: web.token_file");
+  if (variable) return tokenInVariable(TOKEN_VARIABLE, variable);
+  return file === "" ? null : tokenIn(file, "web.token_file");
 }
 
 /** A wrong token was shown. */

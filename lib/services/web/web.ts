@@ -1,6 +1,7 @@
 import { meansLoopback } from "../../config/loopback.ts";
 import { placeOf } from "../../config/place.ts";
 import type { Config } from "../../config/table.ts";
+import { type Fault, faultsIn } from "../../host/errors.ts";
 import type {
   Address,
   ClientPage,
@@ -16,6 +17,8 @@ import { Gate, readToken } from "./gate.ts";
 import { Guard } from "./guard.ts";
 import { Routes } from "./routes.ts";
 import { Sampler } from "./sampler.ts";
+import { Files } from "./site/files.ts";
+import { moduleTrouble } from "./site/module.ts";
 import { Site } from "./site/site.ts";
 import { Streams } from "./streams.ts";
 import { Views } from "./views.ts";
@@ -30,6 +33,16 @@ export async function web(config: Config, host: Host<Config>): Promise<Running> 
   site.start();
   return service;
 }
+
+web.check = ({ web: own }: Config): readonly Fault[] => [
+  ...faultsIn(() => readToken(own.token_file)),
+  ...(own.static === "" ? [] : faultsIn(() => new Files(own.static))),
+  ...(["handler", "ticker"] as const).flatMap((name) => {
+    const trouble = own[name] === "" ? null : moduleTrouble(own[name]);
+    if (trouble === null) return [];
+    return { key: `web.${name}`, message: `${own[name]} cannot be loaded: ${trouble}` };
+  }),
+];
 
 /** HTTP for operators, scrapers and a user's own site. */
 class Web implements Running {

@@ -15,7 +15,7 @@ export class Files {
       if (!statSync(this.#root).isDirectory()) throw new StartError("it is not a folder");
     } catch (error) {
       const why = error instanceof StartError ? error.message : reasonOf(error);
-      throw new StartError(`web: web.static: cannot serve ${folder}: ${why}`);
+      throw new StartError([{ key: "web.static", message: `cannot serve ${folder}: ${why}` }]);
     }
   }
 

@@ -8,16 +8,16 @@ import { handlerProblem, type RequestHandler } from "./handler.ts";
  * @throws StartError naming the setting when there is none
  */
 export async function loadHandler(path: string): Promise<RequestHandler> {
-  const where = `web: web.handler: ${path}`;
+  const fault = (message: string) => new StartError([{ key: "web.handler", message }]);
   let found: unknown;
   try {
     const module = await import(Bun.pathToFileURL(resolve(path)).href);
     found = module.default;
     if (typeof found === "function") found = new (found as new () => unknown)();
   } catch (error) {
-    throw new StartError(`${where} cannot be loaded: ${messageOf(error)}`);
+    throw fault(`${path} cannot be loaded: ${messageOf(error)}`);
   }
   const problem = handlerProblem(found);
-  if (problem) throw new StartError(`${where}: its default export will not do: ${problem}`);
+  if (problem) throw fault(`${path}: its default export will not do: ${problem}`);
   return found as RequestHandler;
 }

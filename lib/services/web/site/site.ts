@@ -40,7 +40,7 @@ export class Site {
     if (module !== "") tickers.push(new IsolatedTicker(module, shared, { clock, log }));
     if (handler && "tick" in handler) {
       const problem = ticksProblem(handler);
-      if (problem) throw new StartError(`web: web.handler: ${path}: ${problem}`);
+      if (problem) throw new StartError([{ key: "web.handler", message: `${path}: ${problem}` }]);
       tickers.push(new Ticker(handler as unknown as Ticks, { clock, log }));
     }
     return new Site(files, handler, shared, tickers);

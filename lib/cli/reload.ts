@@ -1,0 +1,122 @@
+import { load, problemText, remarks, type Sources } from "../config/load.ts";
+import type { Option } from "../config/option.ts";
+import { optionPaths, valueAt } from "../config/paths.ts";
+import { masked, tomlValue } from "../config/render.ts";
+import { type Config, settings } from "../config/table.ts";
+import { fileFaults, problemAt } from "../host/check.ts";
+import { messageOf } from "../host/errors.ts";
+import type { Program } from "../host/lifecycle.ts";
+import type { Log } from "../host/log.ts";
+import type { Services } from "../host/service.ts";
+import { count } from "./words.ts";
+
+/** A reload of a program that runs. */
+interface Reload {
+  readonly sources: Sources;
+  readonly services: Services<Config>;
+  readonly program: Program<Config>;
+  readonly log: Log;
+}
+
+interface Reloaded {
+  readonly ok: boolean;
+  /** A sentence for the operator. */
+  readonly outcome: string;
+}
+
+/** A setting that is not as it was. */
+type Change = readonly [path: string, option: Option<unknown>];
+
+/**
+ * Applies the settings as they stand now: all that a reload can change, or
+ * none where something of it will not do.
+ */
+export function reload({ sources, services, program, log }: Reload): Reloaded {
+  const before = program.config;
+  const loaded = load(settings, sources);
+  if (loaded.problems.length > 0) return refused(loaded.problems.map(problemText), [], log);
+  const after = loaded.config;
+  const changes = [...optionPaths(settings)].filter(
+    ([path]) => !Bun.deepEquals(valueAt(before, path), valueAt(after, path)),
+  );
+  const next = inForce(before, after);
+  const problems = fileFaults(services, next)
+    .filter(({ key }) => isLive(key))
+    .map((fault) => problemText(problemAt(fault, loaded)));
+  if (problems.length > 0) return refused(problems, changes, log);
+  for (const remark of remarks(loaded)) log.warning(remark);
+  for (const change of changes) tell(change, before, after, log);
+  for (const fault of fileFaults(services, after)) {
+    if (isLive(fault.key)) continue;
+    log.warning(`${problemText(problemAt(fault, loaded))}; the next start would be refused`);
+  }
+  return applied(next, changes, program, log);
+}
+
+/** Nothing is changed. */
+function refused(problems: readonly string[], changes: readonly Change[], log: Log): Reloaded {
+  const unapplied = changes.length === 0 ? [] : [`not applied: ${pathsOf(changes)}`];
+  const lines = [...problems, ...unapplied, "the settings stay as they were"];
+  for (const line of lines) log.error(line);
+  return { ok: false, outcome: lines.join("; ") };
+}
+
+function tell([path, option]: Change, before: Config, after: Config, log: Log): void {
+  const shown = (config: Config) => tomlValue(masked(option, valueAt(config, path)));
+  const change = `${path}: ${shown(before)} -> ${shown(after)}`;
+  if (option.live) log.info(change);
+  else log.warning(`${change} takes a restart`);
+}
+
+function applied(
+  next: Config,
+  changes: readonly Change[],
+  program: Program<Config>,
+  log: Log,
+): Reloaded {
+  const failures = program.reload(next);
+  try {
+    log.configure(next.logger);
+  } catch (error) {
+    failures.push(`${messageOf(error)}; the log stays as it was`);
+  }
+  for (const failure of failures) log.error(failure);
+  const ok = failures.length === 0;
+  log.info(ok ? "reloaded" : "reloaded in part");
+  const live = changes.filter(([, option]) => option.live);
+  const waiting = changes.filter(([, option]) => !option.live);
+  const told = [
+    ok ? `reloaded, ${count(live.length, "setting")} changed` : "reloaded in part",
+    ...failures,
+    ...(waiting.length === 0 ? [] : [`${pathsOf(waiting)} as before until a restart`]),
+  ];
+  return { ok, outcome: told.join("; ") };
+}
+
+/** What is in force once `after` has been applied: what takes a restart stays. */
+function inForce(before: Config, after: Config): Config {
+  const config = structuredClone(after);
+  for (const [path, { live }] of optionPaths(settings)) {
+    if (live) continue;
+    const dot = path.lastIndexOf(".");
+    const table = dot < 0 ? config : valueAt(config, path.slice(0, dot));
+    Object.assign(table as object, {
+      [path.slice(dot + 1)]: valueAt(before, path),
+    });
+  }
+  return config;
+}
+
+const LIVE = new Set([...optionPaths(settings)].flatMap(([path, { live }]) => (live ? path : [])));
+
+/** Whether a reload applies a change of a setting. */
+function isLive(path: string): boolean {
+  return LIVE.has(path);
+}
+
+/** As many names as a person reads. */
+function pathsOf(changes: readonly Change[]): string {
+  const paths = changes.map(([path]) => path);
+  const shown = paths.slice(0, 5).join(", ");
+  return paths.length <= 5 ? shown : `${shown} and ${paths.length - 5} more`;
+}

@@ -1,0 +1,67 @@
+import type { Loaded } from "../config/load.ts";
+import type { Problem } from "../config/layer.ts";
+import { placeOf } from "../config/place.ts";
+import { isEnabled } from "../config/services.ts";
+import type { Config } from "../config/table.ts";
+import { type Fault, faultText } from "./errors.ts";
+import type { Services } from "./service.ts";
+import { logFaults } from "./log-file.ts";
+import { placeFaults } from "./places.ts";
+import { tlsFaults } from "./tls-files.ts";
+
+// Every check of a start that comes before listening. None of them changes anything.
+
+/** What a start looks at beside the settings of its services. */
+type Checked = Pick<Config, "name" | "logger">;
+
+/** Every fault for which these services would not start with a configuration. */
+export async function faultsOf<C extends Checked>(
+  services: Services<C>,
+  config: C,
+): Promise<readonly Fault[]> {
+  const places = enabledIn(services, config).map((name) => placeIn(config, name));
+  return [...fileFaults(services, config), ...(await placeFaults(places))];
+}
+
+/** Those of them that lie in files and folders. */
+export function fileFaults<C extends Checked>(services: Services<C>, config: C): readonly Fault[] {
+  const all = [
+    ...logFaults(config),
+    ...enabledIn(services, config).flatMap((name) => [
+      ...tlsFaults(placeIn(config, name)),
+      ...(services[name]?.check?.(config) ?? []),
+    ]),
+  ];
+  // Services share the settings of the whole server.
+  return [...new Map(all.map((fault) => [faultText(fault), fault])).values()];
+}
+
+/** All problems of a configuration: those of its settings, and every fault that does not follow from one of them. */
+export async function problemsOf<C extends Checked>(
+  loaded: Loaded<C>,
+  services: Services<C>,
+): Promise<readonly Problem[]> {
+  const { problems, config, isWhole, refused } = loaded;
+  if (!isWhole) return problems;
+  const faults = (await faultsOf(services, config)).filter(
+    ({ key, others = [] }) => ![key, ...others].some((one) => refused.has(one)),
+  );
+  return [...problems, ...faults.map((fault) => problemAt(fault, loaded))];
+}
+
+/** A fault as a problem of the configuration that it is in. */
+export function problemAt(
+  { key, message, where }: Fault,
+  { origins }: Pick<Loaded<unknown>, "origins">,
+): Problem {
+  if (where !== undefined) return { where, message };
+  return { where: origins.get(key) ?? "default", message: `${key}: ${message}` };
+}
+
+function enabledIn<C extends object>(services: Services<C>, config: C): string[] {
+  return Object.keys(services).filter((name) => isEnabled(config, name));
+}
+
+function placeIn(config: object, name: string) {
+  return placeOf(config as Config, name);
+}

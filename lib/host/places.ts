@@ -1,0 +1,108 @@
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import type { Place } from "../config/place.ts";
+import { reasonOf } from "../config/reason.ts";
+import type { Fault } from "./errors.ts";
+
+/** How long a name may take to be looked up. */
+const LOOKUP_MS = 10_000;
+/** Ports from here on are everybody's, unless the system says otherwise. */
+const OPEN_PORTS = 1024;
+
+/** A place, and the addresses that its host stands for; none where that is not known. */
+interface Known {
+  readonly place: Place;
+  readonly addresses: readonly string[];
+}
+
+/** Every fault of the hosts and ports of services that run together, short of listening: a port that is in use is none. */
+export async function placeFaults(places: readonly Place[]): Promise<readonly Fault[]> {
+  const asked = places.filter((place) => !isHandedOver(place));
+  const found = await Promise.all(asked.map(look));
+  const known = found.map(({ known }) => known);
+  return [...found.flatMap(({ faults }) => faults), ...collisions(known)];
+}
+
+/** Whether a service manager has bound a socket for this place already. */
+function isHandedOver({ portKey }: Place): boolean {
+  return portKey === "port" && process.env["LISTEN_PID"] === String(process.pid);
+}
+
+async function look(place: Place): Promise<{ known: Known; faults: readonly Fault[] }> {
+  const { host, port, hostKey, portKey } = place;
+  try {
+    const addresses = isIP(host) === 0 ? await addressesOf(host) : [host];
+    const known = { place, addresses };
+    const troubles = await Promise.all(addresses.map((address) => trouble(address, 0)));
+    if (troubles.every((one) => one !== null)) {
+      return { known, faults: [{ key: hostKey, message: `${host}: ${wordsOf(troubles[0])}` }] };
+    }
+    const denied =
+      port > 0 && port < OPEN_PORTS ? await trouble(addresses[0] as string, port) : null;
+    if ((denied as NodeJS.ErrnoException | null)?.code !== "EACCES") return { known, faults: [] };
+    return { known, faults: [{ key: portKey, message: `${port}: ${reasonOf(denied)}` }] };
+  } catch (error) {
+    return {
+      known: { place, addresses: [] },
+      faults: [{ key: hostKey, message: `${host}: ${reasonOf(error)}` }],
+    };
+  }
+}
+
+/** The addresses of a name. @throws Error when there are none, or it takes too long */
+async function addressesOf(name: string): Promise<string[]> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new Error("nobody answers what its address is")),
+    LOOKUP_MS,
+  );
+  try {
+    const found = await Promise.race([lookup(name, { all: true }), late.promise]);
+    return found.map(({ address }) => address);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Why nothing can be bound to an address, or null: tried with UDP, where nobody notices. */
+async function trouble(hostname: string, port: number): Promise<unknown> {
+  try {
+    (await Bun.udpSocket({ hostname, port })).close();
+    return null;
+  } catch (error) {
+    return error;
+  }
+}
+
+function wordsOf(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "EINVAL" ? "nobody can listen on that address" : reasonOf(error);
+}
+
+/** Services that would listen on one port of one address. */
+function collisions(all: readonly Known[]): Fault[] {
+  return all.flatMap((known, i) => {
+    const { place } = known;
+    const other = all.slice(0, i).find((one) => collide(one, known))?.place;
+    if (other === undefined) return [];
+    const key = other.portKey;
+    return {
+      key: place.portKey,
+      message: `${place.port} is the port of the ${other.name} too (${key}); one of them needs another`,
+      others: [key, place.hostKey, other.hostKey],
+    };
+  });
+}
+
+function collide(a: Known, b: Known): boolean {
+  if (a.place.port === 0 || a.place.port !== b.place.port) return false;
+  return a.addresses.some((one) => b.addresses.some((other) => overlap(one, other)));
+}
+
+/** Whether two addresses to listen on have one in common. */
+function overlap(a: string, b: string): boolean {
+  // IPv6's own takes in what comes over IPv4.
+  if (a === "::" || b === "::" || a === b) return true;
+  const [one, other] = [isIP(a), isIP(b)];
+  return one === 4 && other === 4 && (a === "0.0.0.0" || b === "0.0.0.0");
+}
