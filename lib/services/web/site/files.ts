@@ -1,12 +1,22 @@
-import { realpathSync, type Stats, statSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import { reasonOf } from "../../../config/reason.ts";
 import { StartError } from "../../../host/errors.ts";
+import { type Coding, QUICKEST, SMALLEST, wanted } from "../../../net/compression/codings.ts";
+import type { Bytes } from "../../../net/compression/compress.ts";
+import { type Compression, unacceptable, VARY } from "../../../net/compression/compression.ts";
+import { isText } from "../../../net/compression/types.ts";
 import { unanswered } from "../../../net/http-methods.ts";
+import { type Found, versionOf } from "./found.ts";
+import { KeptTexts } from "./kept-texts.ts";
+
+/** What the name of a file that lies beside another ends with, and holds the same compressed. */
+const SUFFIXES: Readonly<Record<Coding, string>> = { br: ".br", zstd: ".zst", gzip: ".gz" };
 
 /** A folder whose files are served; nothing outside of it ever is, whatever a path or a link says. */
 export class Files {
   readonly #root: string;
+  readonly #kept = new KeptTexts();
 
   /** @throws StartError when there is no such folder */
   constructor(folder: string) {
@@ -21,9 +31,14 @@ export class Files {
 
   /**
    * The file at a path of a URL, with its query; null where there is none. A
-   * folder is its `index.html`. Names that begin with a dot do not exist.
+   * folder is its `index.html`. Names that begin with a dot do not exist. It is
+   * compressed as the request wants it: by the file that lies beside it, or here.
    */
-  respond(request: Request, path: string): Response | null {
+  respond(
+    request: Request,
+    path: string,
+    compression: Compression,
+  ): Response | Promise<Response> | null {
     const names = namesOf(path);
     if (names === "bad") return new Response("This path is not valid.\n", { status: 400 });
     if (names.some((name) => name.startsWith("."))) return null;
@@ -32,7 +47,7 @@ export class Files {
     if (request.method !== "GET" && request.method !== "HEAD") {
       return unanswered(request, ["GET", "HEAD"]);
     }
-    if (found !== "folder") return answer(request, found);
+    if (found !== "folder") return this.#answer(request, found, compression);
     // Without the slash the page's relative links would lead elsewhere.
     const location = `/${names.map(encodeURIComponent).join("/")}/${new URL(request.url).search}`;
     return new Response(null, { status: 301, headers: { location } });
@@ -50,20 +65,50 @@ export class Files {
     return found?.stats.isFile() && !isFolder ? found : null;
   }
 
+  #answer(request: Request, found: Found, compression: Compression): Response | Promise<Response> {
+    const beside = this.#beside(found);
+    const isTextual = isText(Bun.file(found.path).type);
+    const isVaried = isTextual || beside.size > 0;
+    const plain = () => answer(request, found, { coding: null, from: found, isVaried });
+    // There are no ranges of what is compressed.
+    if (!isVaried || request.headers.has("range")) return plain();
+    const ready = wanted(request, [...beside.keys()]).coding;
+    const from = ready && beside.get(ready);
+    if (from) return answer(request, found, { coding: ready, from, isVaried });
+    const { coding, insists } = wanted(request, QUICKEST);
+    if (coding === null && insists) return unacceptable({ vary: VARY });
+    if (coding === null || !isTextual) return plain();
+    const made = this.#kept.of(found, coding, insists, compression);
+    const send = (body: Bytes | null) =>
+      body === null ? plain() : answer(request, found, { coding, from: found, body, isVaried });
+    return made instanceof Promise ? made.then(send) : send(made);
+  }
+
+  /** The files that hold another one compressed. */
+  #beside({ path }: Found): Map<Coding, Found> {
+    const beside = new Map<Coding, Found>();
+    for (const coding of SMALLEST) {
+      const found = this.#look(path + SUFFIXES[coding]);
+      if (found?.stats.isFile()) beside.set(coding, found);
+    }
+    return beside;
+  }
+
   #find(names: readonly string[]): Found | null {
+    return this.#look(join(this.#root, ...names));
+  }
+
+  #look(name: string): Found | null {
     try {
-      const path = realpathSync(join(this.#root, ...names));
+      // To fail is dear.
+      if (!statSync(name, { throwIfNoEntry: false })) return null;
+      const path = realpathSync(name);
       if (path !== this.#root && !path.startsWith(this.#root + sep)) return null;
       return { path, stats: statSync(path) };
     } catch {
       return null;
     }
   }
-}
-
-interface Found {
-  readonly path: string;
-  readonly stats: Stats;
 }
 
 /** The names of a path between its slashes, decoded once. */
@@ -78,16 +123,35 @@ function namesOf(path: string): string[] | "bad" {
   }
 }
 
-function answer(request: Request, { path, stats }: Found): Response {
-  const etag = `"${stats.size.toString(36)}-${Math.floor(stats.mtimeMs).toString(36)}"`;
-  const headers = {
+/** How a file is sent. */
+interface Sent {
+  readonly coding: Coding | null;
+  /** The file that is sent: itself, or the one beside it. */
+  readonly from: Found;
+  /** What is sent in place of the file's bytes. */
+  readonly body?: Bytes;
+  /** Whether another request may get it otherwise. */
+  readonly isVaried: boolean;
+}
+
+function answer(request: Request, file: Found, { coding, from, body, isVaried }: Sent): Response {
+  // Other bytes have another strong validator.
+  const etag = `"${versionOf(from)}${coding === null ? "" : `-${coding}`}"`;
+  const headers: Record<string, string> = {
     etag,
-    "last-modified": stats.mtime.toUTCString(),
+    "last-modified": file.stats.mtime.toUTCString(),
     "cache-control": "no-cache",
     "x-content-type-options": "nosniff",
   };
-  if (isFresh(request, etag, stats.mtimeMs)) return new Response(null, { status: 304, headers });
-  return new Response(Bun.file(path), { headers });
+  if (isVaried) headers["vary"] = VARY;
+  if (isFresh(request, etag, file.stats.mtimeMs)) {
+    return new Response(null, { status: 304, headers });
+  }
+  if (coding !== null) {
+    headers["content-encoding"] = coding;
+    headers["content-type"] = Bun.file(file.path).type;
+  }
+  return new Response(body ?? Bun.file(from.path), { headers });
 }
 
 function isFresh(request: Request, etag: string, mtimeMs: number): boolean {

@@ -58,7 +58,7 @@ export class Site {
 
   /** Its answer to a request, or null when it has none. */
   respond(request: Request, path: string, http: HttpServer): Response | Promise<Response> | null {
-    const file = this.#files?.respond(request, path);
+    const file = this.#files?.respond(request, path, http.compression);
     if (file) return file;
     if (!this.#handler) return null;
     return respond(this.#handler, request, this.#shared, http);
