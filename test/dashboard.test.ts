@@ -224,6 +224,23 @@ describe.skipIf(!BROWSER)(
       expect(await tab.get("document.querySelector('[data-part=relay]').kept")).toBe(true);
     }, 20_000);
 
+    test("tells who is refused lines, and how fast", async () => {
+      const [loud, quiet] = [await server.join("127.0.5.1"), await server.join("127.0.5.2")];
+      quiet.send("x\n");
+      // Longer than a line may be, with its envelope.
+      loud.send(`${"x".repeat(70_000)}\n`.repeat(3));
+      await tab.filter("127.0.5.");
+      await tab.click("[data-column=refused] .sort");
+      await tab.see(column("refused"), ["3", "0"]);
+      await tab.see(column("address"), [loud.address, quiet.address]);
+      expect(await tab.get(column("messages_in"))).toEqual(["3", "1"]);
+      const [fast] = await tab.get<string[]>(column("refused_per_second"));
+      expect(Number(fast)).toBeWithin(0.01, 3.01);
+      await tab.click("[data-column=messages_per_second] .sort");
+      await tab.see("document.querySelector('[aria-sort]').dataset.column", "messages_per_second");
+      await tab.filter("");
+    });
+
     test("no row moves away under the pointer", async () => {
       const [a, b] = [await server.join("127.0.2.1"), await server.join("127.0.2.2")];
       a.send("x\nx\n");

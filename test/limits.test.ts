@@ -56,6 +56,88 @@ describe("rate", () => {
     expect(await a.next()).toBe(RATE);
   });
 
+  /** What the log has said of refused lines, by the address. */
+  const named = () =>
+    [...server.printed().matchAll(/(\S+): a line was refused, (.*); more of this minute/g)].map(
+      ([, address, why]) => [address, why],
+    );
+
+  test("who is over it is named in the log with the reason, once a minute", async () => {
+    await room({ rate_limit_msgs_per_minute: 3 }, { max_line_bytes: 256 });
+    const [a, b, c] = (await peers(3)) as [Peer, Peer, Peer];
+    a.send("1\n2\n3\n4\n5\n");
+    await read(5);
+    expect(named()).toEqual([[a.address, "there were more than 3 in a minute"]]);
+    b.send(`${"x".repeat(300)}\n`);
+    await read(6);
+    c.send(Buffer.from([0xff, 10]));
+    await read(7);
+    expect(named().slice(1)).toEqual([
+      [b.address, "with its envelope it has more than 256 bytes"],
+      [c.address, "it is not valid UTF-8"],
+    ]);
+    server.clock.advance(59_999);
+    a.send("6\n");
+    await read(8);
+    expect(named()).toHaveLength(3);
+    server.clock.advance(1);
+    a.send("1\n2\n3\n4\n");
+    await read(12);
+    expect(named()).toHaveLength(4);
+  });
+
+  test("a crowd that is over it does not flood the log", async () => {
+    await room({ rate_limit_msgs_per_minute: 1 });
+    const all = await peers(30);
+    for (const peer of all) peer.send("1\n2\n");
+    await read(60);
+    expect(named()).toHaveLength(10);
+    server.clock.advance(1000);
+    expect(server.printed()).toContain("lines of 20 more clients were refused\n");
+    server.clock.advance(59_000);
+    all[0]?.send("1\n2\n");
+    await read(62);
+    expect(named()).toHaveLength(11);
+  });
+
+  test("each client's refused lines and rates are told", async () => {
+    await room({ rate_limit_msgs_per_minute: 3 });
+    const [a, b] = (await peers(2)) as [Peer, Peer];
+    const seconds = async (count: number, lines: number) => {
+      for (let i = 0; i < count; i++) {
+        a.send("x\n".repeat(lines));
+        const before = server.stats()["lines_in"] as number;
+        if (lines > 0) await read(before + lines);
+        server.clock.advance(1000);
+      }
+    };
+    const told = () => {
+      const found = server.clients().find(({ address }) => address === a.address);
+      return [found?.messagesPerSecond, found?.refused, found?.refusedPerSecond];
+    };
+    expect(told()).toEqual([0, 0, 0]);
+    await seconds(1, 4);
+    expect(told()).toEqual([4, 1, 1]);
+    await seconds(20, 4);
+    // What was sent five to ten seconds ago and later, by the time since then.
+    const [rate, refused, refusedRate] = told() as [number, number, number];
+    expect(rate).toBeWithin(3, 5);
+    expect([refused, refusedRate]).toEqual([81, rate]);
+    await seconds(2, 0);
+    expect(told()[0]).toBeWithin(0.5, rate);
+    await seconds(10, 0);
+    expect(told()).toEqual([0, 81, 0]);
+    const page = await server.running().clients({
+      address: "",
+      sort: "refused",
+      order: "desc",
+      limit: 1,
+      offset: 0,
+    });
+    expect(page.clients[0]?.address).toBe(a.address);
+    expect(b.isClosed).toBe(false);
+  });
+
   test("the plain backend has none", async () => {
     server = await boot("relay", {
       version: "python",

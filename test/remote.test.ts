@@ -294,10 +294,12 @@ describe("top", () => {
     expect(out).toMatch(/^here \d+\.\d+\.\d+ {3}ok {3}up 2 s {3}CPU \d+\.\d% {3}memory \d+ MB /);
     expect(out).toMatch(/\nrelay 127\.0\.0\.1:\d+ {3}clients 1 {3}lines_in 1\.5 k \(\S+( k)?\/s\)/);
     expect(out).toMatch(
-      /\n2 clients, 1 to 2\nSERVICE +ID ADDRESS +STATE +AGE +MESSAGES +IN +OUT +WAITING↓\n/,
+      /\n2 clients, 1 to 2\nSERVICE +ID ADDRESS +STATE +AGE +MESSAGES +MSGS\/S +REFUSED +REFUSED\/S +WAITING↓ +IN +OUT\n/,
     );
     expect(out).toMatch(
-      new RegExp(`\\nrelay +\\d+ ${peer.address} +open +2 s +1\\.5 k +3\\.0 kB +0 B +0 B\\nweb `),
+      new RegExp(
+        `\\nrelay +\\d+ ${peer.address} +open +2 s +1\\.5 k +750 +0 +0 +0 B +3\\.0 kB +0 B\\nweb `,
+      ),
     );
   });
 
@@ -357,7 +359,7 @@ describe("top", () => {
     expect(lines().every((line) => line.length <= 110)).toBe(true);
     expect(rows()[0]).toContain(peers[0]?.address as string);
     // To the left, from WAITING to MESSAGES.
-    for (const sort of ["OUT↓", "IN↓", "MESSAGES↓"]) {
+    for (const sort of ["REFUSED/S↓", "REFUSED↓", "MSGS/S↓", "MESSAGES↓"]) {
       press("\x1b[D");
       await until(() => lines().some((line) => line.includes(sort)));
     }

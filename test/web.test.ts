@@ -104,6 +104,9 @@ describe("/connz", () => {
         state: "open",
         age_seconds: 61,
         messages_in: 2,
+        messages_per_second: 0,
+        refused: 0,
+        refused_per_second: 0,
         bytes_in: 10,
         bytes_out: 0,
         outbox_bytes: 0,
@@ -127,7 +130,7 @@ describe("/connz", () => {
         clients: Record<string, string | number>[];
       };
     const columns = Object.keys((await ask("limit=1")).clients[0] as object);
-    expect(columns).toHaveLength(9);
+    expect(columns).toHaveLength(12);
     for (const sort of columns) {
       for (const order of ["asc", "desc"]) {
         const { clients } = await ask(`sort=${sort}&order=${order}`);

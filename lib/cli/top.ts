@@ -45,13 +45,26 @@ interface Column {
 const COLUMNS: readonly Column[] = [
   { sort: "service", head: "SERVICE", width: 9, left: true, show: (row) => row.service },
   { sort: "id", head: "ID", width: 8, show: (row) => String(row.id) },
-  { sort: "address", head: "ADDRESS", width: 24, left: true, show: (row) => row.address },
+  { sort: "address", head: "ADDRESS", width: 21, left: true, show: (row) => row.address },
   { sort: "state", head: "STATE", width: 9, left: true, show: (row) => row.state },
   { sort: "age_seconds", head: "AGE", width: 12, show: (row) => duration(row.age_seconds) },
   { sort: "messages_in", head: "MESSAGES", width: 9, show: (row) => rough(row.messages_in) },
+  {
+    sort: "messages_per_second",
+    head: "MSGS/S",
+    width: 8,
+    show: (row) => rough(row.messages_per_second),
+  },
+  { sort: "refused", head: "REFUSED", width: 8, show: (row) => rough(row.refused) },
+  {
+    sort: "refused_per_second",
+    head: "REFUSED/S",
+    width: 10,
+    show: (row) => rough(row.refused_per_second),
+  },
+  { sort: "outbox_bytes", head: "WAITING", width: 9, show: (row) => bytes(row.outbox_bytes) },
   { sort: "bytes_in", head: "IN", width: 8, show: (row) => bytes(row.bytes_in) },
   { sort: "bytes_out", head: "OUT", width: 8, show: (row) => bytes(row.bytes_out) },
-  { sort: "outbox_bytes", head: "WAITING", width: 9, show: (row) => bytes(row.outbox_bytes) },
 ];
 
 /** What a person has chosen to see. */
@@ -83,7 +96,8 @@ export const top: Command = {
   run(args) {
     const remote = Remote.of(args);
     if (remote === null) return 2;
-    const view: View = { sort: COLUMNS.length - 1, order: "desc", offset: 0 };
+    const waiting = COLUMNS.findIndex(({ sort }) => sort === "outbox_bytes");
+    const view: View = { sort: waiting, order: "desc", offset: 0 };
     const { stdin, stdout } = process;
     if (!stdin.isTTY || !stdout.isTTY) return snapshot(remote, view);
     return new Screen(remote, view).run();

@@ -12,6 +12,11 @@ export interface ClientInfo {
   /** Seconds since it connected. */
   readonly ageSeconds: number;
   readonly messagesIn: number;
+  /** Over the last five to ten seconds. */
+  readonly messagesPerSecond: number;
+  /** How many of its messages were refused. */
+  readonly refused: number;
+  readonly refusedPerSecond: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
   /** Bytes that wait for it. */

@@ -1,6 +1,7 @@
 import type { ClientColumns } from "../host/client-page.ts";
 import { addressText } from "../host/service.ts";
 import { Outbox, type Pinned, SharedBytes } from "./outbox.ts";
+import { Recent } from "./recent.ts";
 import type { Wire } from "./wire.ts";
 
 /** Why a client was closed. Every close has one of these; they are counted. */
@@ -53,6 +54,9 @@ export const CLIENT_COLUMNS: ClientColumns<Client> = {
   state: ({ state, reading }) => (state === "open" && !reading ? "paused" : state),
   ageSeconds: ({ acceptedAt }, now) => Math.floor((now - acceptedAt) / 1000),
   messagesIn: ({ messagesIn }) => messagesIn,
+  messagesPerSecond: ({ messagesIn, recent }, now) => recent.messagesPerSecond(now, messagesIn),
+  refused: ({ refused }) => refused,
+  refusedPerSecond: ({ refused, recent }, now) => recent.refusedPerSecond(now, refused),
   bytesIn: ({ bytesIn }) => bytesIn,
   bytesOut: ({ bytesOut }) => bytesOut,
   outboxBytes: ({ outbox, wire }) => outbox.bytes + (wire.waiting ?? 0),
@@ -73,6 +77,9 @@ export class Client {
   state: ClientState = "greeting";
   reason: CloseReason | null = null;
   messagesIn = 0;
+  /** How many of them were refused. */
+  refused = 0;
+  readonly recent: Recent;
   bytesIn = 0;
   bytesOut = 0;
   readonly outbox: Outbox;
@@ -100,6 +107,7 @@ export class Client {
     this.acceptedAt = now;
     this.lastMessageAt = now;
     this.tookAt = now;
+    this.recent = new Recent(now);
     this.outbox = new Outbox(wire.whole);
     this.#pinned = pinned;
   }

@@ -15,6 +15,7 @@ import {
 import { Lingering } from "./linger.ts";
 import type { Protocol } from "./protocol.ts";
 import { quiet, turn } from "./quiet.ts";
+import { LOOK_MS } from "./recent.ts";
 import type { Wire } from "./wire.ts";
 
 /** How long a drain may take to serve what had come before it. */
@@ -52,6 +53,7 @@ export class Clients<C extends Client> {
   readonly #protocol: Protocol<C>;
   readonly #host: ClientsHost;
   readonly #lingering: Lingering<C>;
+  #lookAt = 0;
   /** How often something has come, or has been served. */
   #events = 0;
   /** Bytes of the clients that are gone. */
@@ -230,9 +232,12 @@ export class Clients<C extends Client> {
     this.admission.close();
   }
 
-  /** Cuts those who have lingered long enough; the door calls this a few times a second. */
+  /** Cuts those who have lingered long enough, and looks at how fast clients send; the door calls this a few times a second. */
   sweep(now: number): void {
     this.#lingering.sweep(now);
+    if (now < this.#lookAt) return;
+    this.#lookAt = now + LOOK_MS;
+    for (const { recent, messagesIn, refused } of this.all) recent.look(now, messagesIn, refused);
   }
 
   // --- what the wire says

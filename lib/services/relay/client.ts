@@ -19,6 +19,8 @@ export class RelayClient extends LineClient {
   readonly prefix: string;
   /** The ranges of this turn's buffer that it sent itself, as start, end, start, end ... */
   readonly own: number[] = [];
+  /** When it was last named in the log for a refused line; clock milliseconds. */
+  namedAt = -Infinity;
   /** Notices for refused lines that have not been sent yet. */
   notices = "";
   /** Fan-outs that the monitor has not taken yet. */

@@ -6,6 +6,7 @@ import type { RelayClient } from "./client.ts";
 import { envelope, exceeds, NOTICES, oversizeNotice } from "./envelope.ts";
 import type { Pacing } from "./pacing.ts";
 import type { Monitor } from "./pressure.ts";
+import type { Refusals } from "./refusals.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** Notices beyond this wait for the socket before more are made. */
@@ -35,6 +36,7 @@ export class Intake {
   readonly #broadcast: Broadcast;
   readonly #guard: Guard | null;
   readonly #traffic: Traffic;
+  readonly #refusals: Refusals;
   readonly #clock: Clock;
   readonly #config: () => Config;
 
@@ -44,6 +46,7 @@ export class Intake {
     broadcast: Broadcast,
     guard: Guard | null,
     traffic: Traffic,
+    refusals: Refusals,
     clock: Clock,
     config: () => Config,
   ) {
@@ -51,6 +54,7 @@ export class Intake {
     this.#broadcast = broadcast;
     this.#guard = guard;
     this.#traffic = traffic;
+    this.#refusals = refusals;
     this.#clock = clock;
     this.#config = config;
   }
@@ -107,7 +111,7 @@ export class Intake {
       let line = lines[i] as string | null;
       if (line === null) {
         this.counts.refused_utf8++;
-        this.#refuse(client, NOTICES.utf8);
+        this.#refuse(client, NOTICES.utf8, "it is not valid UTF-8");
         continue;
       }
       if (line.endsWith("\r")) line = line.slice(0, -1);
@@ -150,17 +154,19 @@ export class Intake {
     const limit = this.#config().hyper_parameters.rate_limit_msgs_per_minute;
     if (client.rate.allows(client.lastMessageAt, limit)) return true;
     this.counts.refused_rate++;
-    this.#refuse(client, NOTICES.rate);
+    this.#refuse(client, NOTICES.rate, `there were more than ${limit} in a minute`);
     return false;
   }
 
   #tooLong(client: RelayClient): void {
     this.counts.refused_oversize++;
-    this.#refuse(client, oversizeNotice(this.#config().relay.max_line_bytes));
+    const most = this.#config().relay.max_line_bytes;
+    this.#refuse(client, oversizeNotice(most), `with its envelope it has more than ${most} bytes`);
   }
 
   /** One notice a refused line, for as long as the client reads them. */
-  #refuse(client: RelayClient, notice: string): void {
+  #refuse(client: RelayClient, notice: string, why: string): void {
+    this.#refusals.refused(client, why);
     if (client.outbox.bytes > 0) return;
     client.notices += notice;
     if (client.notices.length > NOTICE_BATCH) this.#sendNotices(client);

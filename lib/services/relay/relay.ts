@@ -28,6 +28,7 @@ import { GreetedClient } from "./greeted-client.ts";
 import { Intake } from "./intake.ts";
 import { Pacing } from "./pacing.ts";
 import { type Command, Monitor } from "./pressure.ts";
+import { Refusals } from "./refusals.ts";
 import { Traffic } from "./traffic.ts";
 
 const RESUME_TICK_MS = 20;
@@ -108,6 +109,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
       this.#broadcast,
       this.#guarded ? { monitor: this.#monitor, pacing: this.#pacing } : null,
       this.#traffic,
+      new Refusals(host),
       host.clock,
       () => this.#config,
     );

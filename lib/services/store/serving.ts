@@ -218,6 +218,7 @@ export class Serving implements LineSink<StoreClient> {
 
   #refuse(client: StoreClient, { body }: Refusal, id: string): void {
     this.#counts.refused++;
+    client.refused++;
     client.reply += `{${body}${id}}\n`;
   }
 }

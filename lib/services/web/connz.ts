@@ -11,6 +11,9 @@ export interface ClientRow {
   readonly state: string;
   readonly age_seconds: number;
   readonly messages_in: number;
+  readonly messages_per_second: number;
+  readonly refused: number;
+  readonly refused_per_second: number;
   readonly bytes_in: number;
   readonly bytes_out: number;
   readonly outbox_bytes: number;
@@ -24,6 +27,9 @@ const FIELDS = {
   state: "state",
   age_seconds: "ageSeconds",
   messages_in: "messagesIn",
+  messages_per_second: "messagesPerSecond",
+  refused: "refused",
+  refused_per_second: "refusedPerSecond",
   bytes_in: "bytesIn",
   bytes_out: "bytesOut",
   outbox_bytes: "outboxBytes",
@@ -115,6 +121,9 @@ function rowOf(client: ServiceClient): ClientRow {
     state: client.state,
     age_seconds: client.ageSeconds,
     messages_in: client.messagesIn,
+    messages_per_second: client.messagesPerSecond,
+    refused: client.refused,
+    refused_per_second: client.refusedPerSecond,
     bytes_in: client.bytesIn,
     bytes_out: client.bytesOut,
     outbox_bytes: client.outboxBytes,

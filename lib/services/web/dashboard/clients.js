@@ -18,7 +18,9 @@ const CELLS = {
   state: ({ state }) => state,
   age_seconds: ({ age_seconds: age }) => spoken(duration(age)),
   messages_in: ({ messages_in: messages }) => exact.format(messages),
-  rate: ({ rate }) => (rate === null ? "–" : scaled(rate).join("")),
+  messages_per_second: ({ messages_per_second: rate }) => scaled(rate).join(""),
+  refused: ({ refused }) => exact.format(refused),
+  refused_per_second: ({ refused_per_second: rate }) => scaled(rate).join(""),
   bytes_in: ({ bytes_in: size }) => bytes(size),
   bytes_out: ({ bytes_out: size }) => bytes(size),
   outbox_bytes: ({ outbox_bytes: size }) => bytes(size),
@@ -31,8 +33,6 @@ let connect;
 let asked = true;
 let touchedAt = 0;
 let pressedAt = 0;
-/** When the server told of the clients that are shown. */
-let toldAt = 0;
 
 function showSort() {
   const direction = query.order === "asc" ? "ascending" : "descending";
@@ -87,30 +87,19 @@ function clientRow(key, { service, id, address }) {
   });
   const action = el("td", { role: "cell", class: "action when-signed-in" }, kick);
   const node = el("tr", { role: "row", "data-key": key }, ...cells, action);
-  let before = { at: 0, messages: 0, rate: null };
   return {
     node,
     update(row) {
-      before = rateSince(before, row.messages_in);
-      const full = { ...row, rate: before.rate };
       for (const cell of cells) {
         const { column } = cell.dataset;
-        say(cell, CELLS[column](full));
-        mark(cell, "data-value", full[column] ?? "");
+        say(cell, CELLS[column](row));
+        mark(cell, "data-value", row[column]);
       }
       mark(node, "data-state", row.state);
       mark(node, "data-waiting", row.outbox_bytes > 0 ? "" : null);
+      mark(node, "data-refused", row.refused_per_second > 0 ? "" : null);
     },
   };
-}
-
-/** A client's messages per second since the tick before; a stream that opens anew ticks out of turn. */
-function rateSince(before, messages) {
-  const ms = toldAt - before.at;
-  if (ms >= 0 && ms < 500) return before;
-  const rate =
-    before.at > 0 && ms > 0 ? Math.max(0, messages - before.messages) / (ms / 1000) : null;
-  return { at: toldAt, messages, rate };
 }
 
 /** The rows as they stand, for as long as the operator points at one: none moves away under the pointer. */
@@ -124,14 +113,13 @@ function heldRows(page) {
   return held;
 }
 
-/** Shows the page of clients that was told at `at`. */
-export function showClients(at, { total, offset, clients: rows }) {
+/** Shows a page of clients. */
+export function showClients({ total, offset, clients: rows }) {
   if (Date.now() - pressedAt < PRESS_MS) return;
   if (offset > 0 && rows.length === 0) return ask({ offset: 0 });
   const page = new Map(rows.map((row) => [`${row.service}/${row.id}`, row]));
   const isHeld = !asked && Date.now() - touchedAt < HOLD_MS;
   asked = false;
-  toldAt = at;
   clients.show(isHeld ? heldRows(page) : page);
   const isFiltered = query.address !== "" || query.service !== "";
   $("no-clients").hidden = clients.rows.size > 0;

@@ -82,7 +82,7 @@ function render() {
     node.hidden = !told;
     if (told) update(told, tick.health[part]);
   }
-  showClients(tick.at, tick.clients);
+  showClients(tick.clients);
   showLog(tick.log, tick.log_level);
 }
 
