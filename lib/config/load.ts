@@ -18,6 +18,9 @@ export const DEFAULT_FILE = "summoner.toml";
 /** Where a value comes from that a file of the reference does not name. */
 const REFERENCE = "the reference";
 
+/** Characters of a line that a problem is told in. */
+const LINE_MOST = 1000;
+
 /** Where settings come from, weakest first. */
 export interface Sources {
   /** What the program that embeds the server gives `run`. */
@@ -153,7 +156,8 @@ export function sourceOf({ file }: Pick<Loaded<object>, "file">): string | null 
 
 /** Problems as lines for a person, one each. */
 export function problemText({ where, message }: Problem): string {
-  return `${where}: ${message}`;
+  const lines = `${where}: ${message}`.split("\n");
+  return lines.map((line) => cut(line, LINE_MOST)).join("\n");
 }
 
 /** What the operator of a configuration should know of it, one sentence each. */
