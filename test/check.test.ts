@@ -193,6 +193,9 @@ describe("ports that collide", () => {
     ["::", "127.0.0.1"],
     ["::1", "::"],
     ["[::1]", "::1"],
+    ["0:0:0:0:0:0:0:1", "::1"],
+    ["::ffff:127.0.0.1", "127.0.0.1"],
+    ["0:0::0", "127.0.0.1"],
   ])("%s and %s", async (one, other) => {
     expect((await hosts(one, other)).err).toContain(
       "store.port: 9999 is the port of the relay too",

@@ -26,14 +26,24 @@ export function cidrOf(text: string): Cidr | null {
   return { ip: mapped, family: "ipv4", bits: bits - MAPPED_BITS };
 }
 
+/** An address in the one spelling that it has, that of IPv4 where it stands for such a one. */
+export function spelledOnce(address: string): string {
+  if (isIP(address) !== 6 || address.includes("%")) return address;
+  return mappedIn(address) ?? canonical(address);
+}
+
 /** The IPv4 address that an IPv6 address stands for, or null. */
 function mappedIn(address: string): string | null {
   if (address.includes("%")) return null;
-  const { hostname } = new URL(`http://[${address}]/`);
-  const [, high, low] = /^\[::ffff:([0-9a-f]+):([0-9a-f]+)\]$/.exec(hostname) ?? [];
+  const [, high, low] = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(canonical(address)) ?? [];
   if (high === undefined || low === undefined) return null;
   return [high, low]
     .map((group) => Number.parseInt(group, 16))
     .flatMap((group) => [group >> 8, group & 255])
     .join(".");
+}
+
+/** An IPv6 address without a zone as it is usually written. */
+function canonical(address: string): string {
+  return new URL(`http://[${address}]/`).hostname.slice(1, -1);
 }

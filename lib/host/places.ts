@@ -1,5 +1,6 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
+import { spelledOnce } from "../config/cidr.ts";
 import type { Place } from "../config/place.ts";
 import { reasonOf } from "../config/reason.ts";
 import type { Fault } from "./errors.ts";
@@ -31,7 +32,8 @@ function isHandedOver({ portKey }: Place): boolean {
 async function look(place: Place): Promise<{ known: Known; faults: readonly Fault[] }> {
   const { host, port, hostKey, portKey } = place;
   try {
-    const addresses = isIP(host) === 0 ? await addressesOf(host) : [host];
+    const found = isIP(host) === 0 ? await addressesOf(host) : [host];
+    const addresses = found.map(spelledOnce);
     const known = { place, addresses };
     const troubles = await Promise.all(addresses.map((address) => trouble(address, 0)));
     if (troubles.every((one) => one !== null)) {
