@@ -102,6 +102,10 @@ test("where there is nothing, a method that HTTP has is 404, another 501", async
   expect(await head(server, "OPTIONS /admin/kick")).toStartWith("HTTP/1.1 404 ");
   expect(await head(server, "PROPFIND /nothing")).toStartWith("HTTP/1.1 501 ");
   expect(await head(server, "CONNECT other.example:443")).toStartWith("HTTP/1.1 501 ");
+  for (const target of ["other.example:x", "other.example:99999", "[::1:80", "a b", ":"]) {
+    expect(await head(server, `CONNECT ${target}`)).toMatch(/^HTTP\/1\.1 (400|505) /);
+  }
+  expect(server.stats("web")["failures"]).toBe(0);
 });
 
 test("files take GET and HEAD", async () => {

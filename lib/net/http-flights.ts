@@ -2,6 +2,7 @@ import type { Clock } from "../host/clock.ts";
 import type { Log } from "../host/log.ts";
 import { Seldom } from "../host/seldom.ts";
 import { type BodyFault, type HttpBody, isOfAbort } from "./http-body.ts";
+import { plain } from "./plain.ts";
 
 /** What a request is answered with; undefined when its connection has become a WebSocket. */
 export type Answered = Response | undefined;
@@ -28,9 +29,9 @@ interface Counts {
 
 /** What a request is answered with whose body its client has spoilt; 499 is seen in the access log alone. */
 const SPOILT: Readonly<Record<BodyFault, { status: number; why: string }>> = {
-  broken: { status: 499, why: "" },
-  "too long": { status: 413, why: "The body of this request is too long.\n" },
-  malformed: { status: 400, why: "The body of this request is not of the form it should have.\n" },
+  broken: { status: 499, why: "Its client has gone." },
+  "too long": { status: 413, why: "The body of this request is too long." },
+  malformed: { status: 400, why: "The body of this request is not of the form it should have." },
 };
 /** Characters of a URL that the log shows. */
 const SHOWN = 200;
@@ -112,7 +113,7 @@ export class HttpFlights {
       if (cause === undefined) this.#log.bug(error, what);
       else this.#log.bug(cause, `${what}: ${(error as Error).message}`);
     }
-    return new Response("The server failed to answer this request.\n", { status: 500 });
+    return plain(500, "The server failed to answer this request.");
   }
 
   /** Gives up those that are due; called several times a second. */
@@ -139,17 +140,17 @@ export class HttpFlights {
 
 function spoilt(fault: BodyFault): Response {
   const { status, why } = SPOILT[fault];
-  return new Response(why, { status });
+  return plain(status, why);
 }
 
 function stalled(): Response {
   const headers = { connection: "close" };
-  return new Response("The body of this request did not come in time.\n", { status: 408, headers });
+  return plain(408, "The body of this request did not come in time.", headers);
 }
 
 function late(): Response {
   const headers = { connection: "close" };
-  return new Response("The request took too long.\n", { status: 503, headers });
+  return plain(503, "The request took too long.", headers);
 }
 
 /** A request as the log shows it. */

@@ -1,3 +1,5 @@
+import type { HttpOrigins } from "./http-origin.ts";
+
 /** How many hosts are remembered as good; the same few come with every request. */
 const MAX_REMEMBERED = 64;
 /** The longest name of a host there is, with a port. */
@@ -5,12 +7,35 @@ const MAX_LENGTH = 255 + 6;
 /** A host with a port or without, as RFC 3986 writes them. */
 const HOST = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d*)?$/i;
 
-/** Judges what requests name as their host. */
+/** Judges what requests name as their host, and completes those that name none. */
 export class HostNames {
   readonly #good = new Set<string>();
+  readonly #origins: HttpOrigins;
+  readonly #own: () => { readonly scheme: string; readonly host: string };
 
-  /** Whether the Host header of a request names one host. Bun joins several of them, as `a, b`. */
-  isGood(host: string): boolean {
+  /** @param own what stands in the URL of a request that names no host */
+  constructor(origins: HttpOrigins, own: () => { readonly scheme: string; readonly host: string }) {
+    this.#origins = origins;
+    this.#own = own;
+  }
+
+  /** A request, with a whole URL where it has none; null when its Host, or what CONNECT asks for, is no host or two. @param url its own */
+  whole(given: Request, url: string): Request | null {
+    const host = given.headers.get("host") ?? "";
+    if (host !== "" && !this.#isGood(host)) return null;
+    if (isWhole(url)) return given;
+    const { scheme, host: own } = this.#own();
+    // CONNECT asks for a host and a port.
+    const rest = url.startsWith("/") ? (host || own) + url : url;
+    const whole = URL.parse(`${scheme}://${rest}`);
+    if (whole === null) return null;
+    const request = new Request(whole.href, given);
+    this.#origins.standIn(request, given);
+    return request;
+  }
+
+  /** Whether a text names one host. Bun joins several Host headers, as `a, b`. */
+  #isGood(host: string): boolean {
     if (this.#good.has(host)) return true;
     if (host.length > MAX_LENGTH || !HOST.test(host) || !URL.canParse(`http://${host}/`)) {
       return false;
@@ -22,7 +47,7 @@ export class HostNames {
 }
 
 /** Whether Bun gives a URL whole; that of a request that names no host, or of CONNECT, is the target alone. */
-export function isWhole(url: string): boolean {
+function isWhole(url: string): boolean {
   return url.startsWith("http://") || url.startsWith("https://");
 }
 

@@ -1,3 +1,5 @@
+import { plain } from "./plain.ts";
+
 /** The methods that HTTP itself has, in the order of an `Allow` header. */
 export const METHODS = [
   "GET",
@@ -57,10 +59,7 @@ export function unanswered(
   const allow = all.filter((one) => one === "OPTIONS" || methods.includes(one)).join(", ");
   return method === "OPTIONS"
     ? new Response(null, { status: 204, headers: { ...headers, allow } })
-    : new Response("This method is not allowed here.\n", {
-        status: 405,
-        headers: { ...headers, allow },
-      });
+    : plain(405, "This method is not allowed here.", { ...headers, allow });
 }
 
 /** Whether a method is not HTTP's own, so that where nobody answers it nothing is known of it. */
@@ -70,5 +69,5 @@ export function isForeign(method: string): boolean {
 
 /** Answers a method that nobody knows here. */
 export function notImplemented(headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response("This method is not known here.\n", { status: 501, headers });
+  return plain(501, "This method is not known here.", headers);
 }

@@ -8,13 +8,15 @@ import { type Address, addressText, type Health } from "../host/service.ts";
 import { tlsOptions } from "../host/tls-files.ts";
 import { Admission, type Refused, type TurnedAwayNotices } from "./admission.ts";
 import { Compression } from "./compression/compression.ts";
+import { HttpAnswers } from "./http-answers.ts";
 import { HttpBody } from "./http-body.ts";
 import { HttpConnections } from "./http-connections.ts";
 import { type Answered, HttpFlights } from "./http-flights.ts";
-import { HostNames, isWhole, targetOf } from "./http-host.ts";
+import { HostNames, targetOf } from "./http-host.ts";
 import { HttpOrigins, type Origin } from "./http-origin.ts";
 import { keepAliveHttp } from "./keepalive.ts";
 import { listenError } from "./listen-error.ts";
+import { plain } from "./plain.ts";
 import { Relisten } from "./relisten.ts";
 import type { WebSockets } from "./websocket.ts";
 
@@ -68,10 +70,14 @@ export class HttpServer {
   readonly #isLocal: boolean;
   readonly #connections: HttpConnections;
   readonly #flights: HttpFlights;
+  readonly #answers: HttpAnswers;
   /** The addresses of requests that are not answered whole. */
   readonly #busy = new Set<string>();
-  readonly #hostNames = new HostNames();
   readonly #origins = new HttpOrigins(() => this.#server);
+  readonly #hostNames = new HostNames(this.#origins, () => ({
+    scheme: this.#tls ? "https" : "http",
+    host: addressText(this.address.host, this.address.port),
+  }));
   readonly #again: Relisten;
   readonly #stopSweeping: () => void;
   #place: Place;
@@ -103,6 +109,7 @@ export class HttpServer {
       isProxy: (ip) => this.#origins.isProxy(ip),
     });
     this.#flights = new HttpFlights(place.name, settings.requestTimeoutMs, this.counts, host);
+    this.#answers = new HttpAnswers(settings.accessLog, host.clock);
     this.#answer = answer;
     this.#clock = clock;
     this.#isLocal = meansLoopback(place.host);
@@ -199,7 +206,7 @@ export class HttpServer {
     )
       return undefined;
     const headers = { upgrade: "websocket", connection: "Upgrade" };
-    return new Response("This is for WebSockets.\n", { status: 426, headers });
+    return plain(426, "This is for WebSockets.", headers);
   }
 
   /** Lets a connection be idle for so many seconds, at most 255; 0 is for ever. */
@@ -217,6 +224,7 @@ export class HttpServer {
     this.#place = place;
     this.#tls = tls;
     this.#settings = settings;
+    this.#answers.log = settings.accessLog;
     this.#origins.trust(settings.trustedProxies);
     this.#admission.configure(place);
     this.#webSockets?.clients.closeDenied();
@@ -295,44 +303,19 @@ export class HttpServer {
     this.counts.requests++;
     // Bun makes the text anew each time it is read.
     const { url } = given;
-    const host = given.headers.get("host") ?? "";
-    const isGood = host === "" || this.#hostNames.isGood(host);
-    const request = isGood && !isWhole(url) ? this.#completed(given, url, host) : given;
+    const whole = this.#hostNames.whole(given, url);
+    const request = whole ?? given;
     const target = targetOf(url.startsWith("/") ? request.url : url);
-    if (this.#settings.accessLog === null) {
-      return isGood ? this.#answered(request, target) : noHost();
-    }
     const since = this.#clock.now();
-    // Whoever reaches a loopback address is this machine; asking who costs more than all the rest of the line.
+    const from = this.#answers.log === null ? "" : this.#from(request);
+    const answer = whole === null ? noHost() : this.#answered(request, target);
+    return this.#answers.pass(request, target, answer, since, from);
+  }
+
+  /** Whom the access log names. Whoever reaches a loopback address is this machine; asking who costs more than all the rest of the line. */
+  #from(request: Request): string {
     const isLocal = this.#isLocal && this.#settings.trustedProxies.length === 0;
-    const from = isLocal ? "local" : this.originOf(request).ip;
-    const answer = isGood ? this.#answered(request, target) : noHost();
-    if (answer instanceof Promise) {
-      return answer.then((response) => this.#told(request, target, response, from, since));
-    }
-    return this.#told(request, target, answer, from, since);
-  }
-
-  /** The same request with a whole URL, made of the target that it has. */
-  #completed(given: Request, target: string, host: string): Request {
-    const named = host || addressText(this.address.host, this.address.port);
-    const rest = target.startsWith("/") ? named + target : target;
-    const { href } = new URL(`${this.#tls ? "https" : "http"}://${rest}`);
-    const request = new Request(href, given);
-    this.#origins.standIn(request, given);
-    return request;
-  }
-
-  #told(
-    { method }: Request,
-    target: string,
-    response: Answered,
-    from: string,
-    since: number,
-  ): Answered {
-    const ms = Math.round((this.#clock.now() - since) * 10) / 10;
-    this.#settings.accessLog?.(`${from} ${method} ${target} ${response?.status ?? 101} ${ms} ms`);
-    return response;
+    return isLocal ? "local" : this.originOf(request).ip;
   }
 
   #answered(request: Request, target: string): Answered | Promise<Answered> {
@@ -385,10 +368,10 @@ function bodyOf(request: Request): HttpBody | null {
 }
 
 function noHost(): Response {
-  return new Response("A request names one host.\n", { status: 400 });
+  return plain(400, "A request names one host.");
 }
 
 /** Says why a client is turned away. */
 function refusal({ reason, notice }: Refused): Response {
-  return new Response(notice, { status: reason === "limit" ? 503 : 403 });
+  return plain(reason === "limit" ? 503 : 403, notice.trimEnd());
 }

@@ -1,6 +1,8 @@
 import { SMALLEST, wanted } from "../../net/compression/codings.ts";
 import { unacceptable, VARY } from "../../net/compression/compression.ts";
 import type { HttpServer } from "../../net/http.ts";
+import { unmet } from "../../net/conditions.ts";
+import { plain } from "../../net/plain.ts";
 import type { PageFile } from "./page.ts";
 
 /** The header fields of every built-in answer: no cache keeps it, no other site frames, reads or scripts it. */
@@ -66,9 +68,9 @@ export function pageFile(request: Request, file: PageFile, status = 200): Respon
     // opens another: those that died meanwhile would keep the page from its stream for a minute.
     connection: "close",
   };
-  if (status === 200 && request.headers.get("if-none-match") === etag) {
-    return new Response(null, { status: 304, headers });
-  }
+  const wrong = status === 200 ? unmet(request, { etag, modifiedMs: null }) : null;
+  if (wrong === 304) return new Response(null, { status: wrong, headers });
+  if (wrong === 412) return plain(wrong, "The page is not as the request expects it.", headers);
   if (coding === null) {
     return insists ? unacceptable(headers) : new Response(file.content, { status, headers });
   }

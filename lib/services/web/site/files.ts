@@ -7,11 +7,20 @@ import type { Bytes } from "../../../net/compression/compress.ts";
 import { type Compression, unacceptable, VARY } from "../../../net/compression/compression.ts";
 import { isText } from "../../../net/compression/types.ts";
 import { unanswered } from "../../../net/http-methods.ts";
-import { type Found, versionOf } from "./found.ts";
+import { plain } from "../../../net/plain.ts";
+import { fileAnswer, type Sent } from "./file-answer.ts";
+import type { Found } from "./found.ts";
 import { KeptTexts } from "./kept-texts.ts";
 
 /** What the name of a file that lies beside another ends with, and holds the same compressed. */
 const SUFFIXES: Readonly<Record<Coding, string>> = { br: ".br", zstd: ".zst", gzip: ".gz" };
+
+/** What files are answered with. */
+interface Means {
+  readonly compression: Compression;
+  /** Milliseconds since 1970. */
+  readonly wall: number;
+}
 
 /** A folder whose files are served; nothing outside of it ever is, whatever a path or a link says. */
 export class Files {
@@ -34,20 +43,16 @@ export class Files {
    * folder is its `index.html`. Names that begin with a dot do not exist. It is
    * compressed as the request wants it: by the file that lies beside it, or here.
    */
-  respond(
-    request: Request,
-    path: string,
-    compression: Compression,
-  ): Response | Promise<Response> | null {
+  respond(request: Request, path: string, means: Means): Response | Promise<Response> | null {
     const names = namesOf(path);
-    if (names === "bad") return new Response("This path is not valid.\n", { status: 400 });
+    if (names === "bad") return plain(400, "This path is not valid.");
     if (names.some((name) => name.startsWith("."))) return null;
     const found = this.#at(names, path.endsWith("/"));
     if (!found) return null;
     if (request.method !== "GET" && request.method !== "HEAD") {
       return unanswered(request, ["GET", "HEAD"]);
     }
-    if (found !== "folder") return this.#answer(request, found, compression);
+    if (found !== "folder") return this.#answer(request, found, means);
     // Without the slash the page's relative links would lead elsewhere.
     const location = `/${names.map(encodeURIComponent).join("/")}/${new URL(request.url).search}`;
     return new Response(null, { status: 301, headers: { location } });
@@ -65,23 +70,29 @@ export class Files {
     return found?.stats.isFile() && !isFolder ? found : null;
   }
 
-  #answer(request: Request, found: Found, compression: Compression): Response | Promise<Response> {
+  #answer(
+    request: Request,
+    found: Found,
+    { compression, wall }: Means,
+  ): Response | Promise<Response> {
     const beside = this.#beside(found);
     const isTextual = isText(Bun.file(found.path).type);
     const isVaried = isTextual || beside.size > 0;
-    const plain = () => answer(request, found, { coding: null, from: found, isVaried });
+    const send = (sent: Omit<Sent, "isVaried">) =>
+      fileAnswer(request, found, { ...sent, isVaried }, wall);
+    const asItIs = () => send({ coding: null, from: found });
     // There are no ranges of what is compressed.
-    if (!isVaried || request.headers.has("range")) return plain();
+    if (!isVaried || (request.method === "GET" && request.headers.has("range"))) return asItIs();
     const ready = wanted(request, [...beside.keys()]).coding;
     const from = ready && beside.get(ready);
-    if (from) return answer(request, found, { coding: ready, from, isVaried });
+    if (from) return send({ coding: ready, from });
     const { coding, insists } = wanted(request, QUICKEST);
     if (coding === null && insists) return unacceptable({ vary: VARY });
-    if (coding === null || !isTextual) return plain();
+    if (coding === null || !isTextual) return asItIs();
     const made = this.#kept.of(found, coding, insists, compression);
-    const send = (body: Bytes | null) =>
-      body === null ? plain() : answer(request, found, { coding, from: found, body, isVaried });
-    return made instanceof Promise ? made.then(send) : send(made);
+    const kept = (body: Bytes | null) =>
+      body === null ? asItIs() : send({ coding, from: found, body });
+    return made instanceof Promise ? made.then(kept) : kept(made);
   }
 
   /** The files that hold another one compressed. */
@@ -121,42 +132,4 @@ function namesOf(path: string): string[] | "bad" {
   } catch {
     return "bad";
   }
-}
-
-/** How a file is sent. */
-interface Sent {
-  readonly coding: Coding | null;
-  /** The file that is sent: itself, or the one beside it. */
-  readonly from: Found;
-  /** What is sent in place of the file's bytes. */
-  readonly body?: Bytes;
-  /** Whether another request may get it otherwise. */
-  readonly isVaried: boolean;
-}
-
-function answer(request: Request, file: Found, { coding, from, body, isVaried }: Sent): Response {
-  // Other bytes have another strong validator.
-  const etag = `"${versionOf(from)}${coding === null ? "" : `-${coding}`}"`;
-  const headers: Record<string, string> = {
-    etag,
-    "last-modified": file.stats.mtime.toUTCString(),
-    "cache-control": "no-cache",
-    "x-content-type-options": "nosniff",
-  };
-  if (isVaried) headers["vary"] = VARY;
-  if (isFresh(request, etag, file.stats.mtimeMs)) {
-    return new Response(null, { status: 304, headers });
-  }
-  if (coding !== null) {
-    headers["content-encoding"] = coding;
-    headers["content-type"] = Bun.file(file.path).type;
-  }
-  return new Response(body ?? Bun.file(from.path), { headers });
-}
-
-function isFresh(request: Request, etag: string, mtimeMs: number): boolean {
-  const match = request.headers.get("if-none-match");
-  if (match !== null) return match.split(",").some((one) => [etag, "*"].includes(one.trim()));
-  const since = Date.parse(request.headers.get("if-modified-since") ?? "");
-  return Math.floor(mtimeMs / 1000) * 1000 <= since;
 }

@@ -8,5 +8,5 @@ export interface Found {
 
 /** What tells a file from an older one of the same name. */
 export function versionOf({ stats: { size, mtimeMs } }: Found): string {
-  return `${size.toString(36)}-${Math.floor(mtimeMs).toString(36)}`;
+  return `${size.toString(36)}-${Math.round(mtimeMs * 1000).toString(36)}`;
 }

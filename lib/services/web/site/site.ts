@@ -1,5 +1,6 @@
 import type { Config } from "../../../config/table.ts";
 import { StartError } from "../../../host/errors.ts";
+import type { Clock } from "../../../host/clock.ts";
 import type { Health, Host } from "../../../host/service.ts";
 import type { HttpServer } from "../../../net/http.ts";
 import { Files } from "./files.ts";
@@ -11,17 +12,20 @@ import { Ticker, type TickerStatus, type Ticks, ticksProblem } from "../ticker/t
 
 /** What a user has put beside the built-in routes: files, a handler, and tickers that share a state with it. */
 export class Site {
+  readonly #clock: Clock;
   readonly #files: Files | null;
   readonly #handler: RequestHandler | null;
   readonly #shared: OwnedShared;
   readonly #tickers: readonly (Ticker | IsolatedTicker)[];
 
   private constructor(
+    clock: Clock,
     files: Files | null,
     handler: RequestHandler | null,
     shared: OwnedShared,
     tickers: readonly (Ticker | IsolatedTicker)[],
   ) {
+    this.#clock = clock;
     this.#files = files;
     this.#handler = handler;
     this.#shared = shared;
@@ -43,7 +47,7 @@ export class Site {
       if (problem) throw new StartError([{ key: "web.handler", message: `${path}: ${problem}` }]);
       tickers.push(new Ticker(handler as unknown as Ticks, { clock, log }));
     }
-    return new Site(files, handler, shared, tickers);
+    return new Site(clock, files, handler, shared, tickers);
   }
 
   /** Starts the tickers. */
@@ -58,7 +62,10 @@ export class Site {
 
   /** Its answer to a request, or null when it has none. */
   respond(request: Request, path: string, http: HttpServer): Response | Promise<Response> | null {
-    const file = this.#files?.respond(request, path, http.compression);
+    const file = this.#files?.respond(request, path, {
+      compression: http.compression,
+      wall: this.#clock.wall(),
+    });
     if (file) return file;
     if (!this.#handler) return null;
     return respond(this.#handler, request, this.#shared, http);
