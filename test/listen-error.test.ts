@@ -20,6 +20,8 @@ async function refusal(name: string, settings: Record<string, unknown>): Promise
 }
 
 describe.each(["relay", "web", "store"])("a %s that cannot listen", (name) => {
+  const token = join(folder, "token");
+  writeFileSync(token, "sixteen-letters!\n");
   const garbage = join(folder, "garbage.pem");
   writeFileSync(garbage, "no certificate\n");
   const gone = join(folder, "gone.pem");
@@ -42,6 +44,18 @@ describe.each(["relay", "web", "store"])("a %s that cannot listen", (name) => {
     expect(await refusal(name, { tls })).toBe(`tls.cert: ${missing}\ntls.key: ${noKey}`);
     expect(await refusal(name, { tls, [name]: { tls: { cert: garbage } } })).toBe(
       `${name}.tls.cert: ${noCertificate}\ntls.key: ${noKey}`,
+    );
+  });
+
+  test("names the host that nothing is known by", async () => {
+    const host = "nowhere.invalid";
+    const open = { store: { allow_open: true }, web: { token_file: token } };
+    const [settings, key] =
+      name === "relay"
+        ? [{ host }, "host"]
+        : [{ [name]: { host, ...open[name as "store" | "web"] } }, `${name}.host`];
+    expect(await refusal(name, settings)).toBe(
+      `${name}: cannot listen on ${host}:0: nothing is known by that name (settings: ${key})`,
     );
   });
 
