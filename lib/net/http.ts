@@ -325,6 +325,8 @@ export class HttpServer {
       if (denied) return this.#turnAway(denied, origin);
     }
     const asked = { request, body: bodyOf(request) };
+    if (asked.body && !isMet(request))
+      return plain(417, "Nothing but 100-continue can be expected.");
     try {
       const query = target.indexOf("?");
       const answer = this.#answer(request, query < 0 ? target : target.slice(0, query), this);
@@ -365,6 +367,12 @@ export class HttpServer {
 /** What watches over the body of a request; null where Bun gives none, whatever the request carries. */
 function bodyOf(request: Request): HttpBody | null {
   return request.method === "GET" || request.method === "HEAD" ? null : new HttpBody(request);
+}
+
+/** Whether what a request expects is what Bun does. */
+function isMet({ headers }: Request): boolean {
+  const expected = headers.get("expect");
+  return expected === null || expected.toLowerCase() === "100-continue";
 }
 
 function noHost(): Response {
