@@ -64,12 +64,7 @@ log_file_path = ${JSON.stringify(logs)}
 `;
 
 /** This project's relay, run from the source of a checkout; null where there is no index.ts. */
-export function relay(
-  folder: string,
-  name = "relay",
-  more = QUIET,
-  checkout = ROOT,
-): Kind | null {
+export function relay(folder: string, name = "relay", more = QUIET, checkout = ROOT): Kind | null {
   const index = join(checkout, "index.ts");
   if (!existsSync(index)) return null;
   return {
