@@ -72,8 +72,6 @@ async function prompt<T>(answer: Promise<T>): Promise<T> {
 }
 
 describe("the store", () => {
-  const most = 2.5 * MEGABYTE;
-  const room = most - 100;
   const PLACES: Readonly<Record<string, (text: string) => string>> = {
     "for itself": (text) => text,
     "as a value beside a number that a double alters": (text) =>
@@ -89,9 +87,9 @@ describe("the store", () => {
   test.each(ALL)(
     "answers %s, wherever it stands, and a bystander meanwhile",
     async (shape) => {
-      server = await boot("store", { store: { max_line_bytes: most, outbox_bytes: 4 * most } });
+      server = await boot("store");
       const [peer, bystander] = [await server.join(), await server.join()];
-      const text = make(shape, room);
+      const text = make(shape, MEGABYTE - 100);
       for (const place of Object.values(PLACES)) {
         const answer = prompt(ask(peer, place(text)));
         await prompt(ask(bystander, { action: "PING" }));
@@ -103,10 +101,11 @@ describe("the store", () => {
   );
 
   test("tells an altered number from others behind a text of any length", async () => {
+    const most = 2.5 * MEGABYTE;
     server = await boot("store", { store: { max_line_bytes: most, outbox_bytes: 4 * most } });
     const peer = await server.join();
     for (const inner of ["x", "7", '\\"', "\\\\", "\\u0041"]) {
-      const text = `"${inner.repeat(room / inner.length - 1)}"`;
+      const text = `"${inner.repeat((most - 100) / inner.length - 1)}"`;
       const echo = (number: string) => `{"action":"ECHO","value":[${text},${number}]}`;
       expect((await ask(peer, echo("9007199254740993")))["error"].code).toBe("NUMBER_RANGE");
       expect((await ask(peer, echo("9007199254740994")))["error"]).toBeUndefined();

@@ -193,7 +193,21 @@ describe("formats", () => {
     ["%(levelname)-8s|%(levelname)8s|%(levelname).2s|%(levelname)2s", "INFO    |    INFO|IN|INFO"],
     ["100%% %(name)s", "100% n"],
     ["\x1b[32m%(asctime)s\x1b[0m %(message)s", "\x1b[32m04:05\x1b[0m m %(name)s %%"],
-    ["%(thread)s %d", "%(thread)s %d"],
+    ["%(foo)s %d", "%(foo)s %d"],
+    ["%(levelname)-8s|%(name)5s|%(message).3s", "INFO    |    n|m %"],
+    [
+      "%(levelno)d %(levelno)05d %(levelno)+d %(levelno)#x %(levelno)-4d|",
+      "20 00020 +20 0x14 20  |",
+    ],
+    ["%(process)d %(process)s %(thread)d", `${process.pid} ${process.pid} ${process.pid}`],
+    ["%(asctime)s,%(msecs)03d %(msecs)s", "04:05,678 678.0"],
+    [
+      "%(created)f %(created).1f %(created)d %(created)g",
+      "1767323045.678000 1767323045.7 1767323045 1.76732e+09",
+    ],
+    ["%(processName)s %(threadName)s %(taskName)s", "MainProcess MainThread None"],
+    ["%(filename)s:%(lineno)d %(funcName)s %(module)s %(pathname)s", "-:0 - - -"],
+    ["%(levelname)r %(levelname)10.2s", "'INFO'         IN"],
     ["", ""],
   ])("%j", async (log_format, expected) => {
     const { log, path } = open({ log_format, date_format: "%M:%S", enable_file_log: true }, "n");
@@ -205,11 +219,17 @@ describe("formats", () => {
   test.each([
     ["%(asctime)s %(name)-10s %(levelname)8s %(message).80s %%", null],
     ["", null],
+    ["%(process)d %(filename)s %(threadName)s %(levelno)03d %(created)+.3f %(msecs)#x", null],
     [
-      "%(thread)s",
-      "unknown field %(thread)s (there are %(asctime)s, %(name)s, %(levelname)s, %(message)s)",
+      "%(foo)s",
+      "unknown field %(foo)s (there are %(asctime)s, %(name)s, %(levelname)s, %(message)s, %(levelno)s, %(created)s, %(msecs)s, %(process)s and Python's others)",
     ],
-    ["at %(message)d", 'not understood from "%(message)d" on (a plain % is %%)'],
+    [
+      "%(toString)s",
+      `unknown field %(toString)s (there are %(asctime)s, %(name)s, %(levelname)s, %(message)s, %(levelno)s, %(created)s, %(msecs)s, %(process)s and Python's others)`,
+    ],
+    ["at %(message)d", "%(message)d is for a number, and message is a text: %(message)s"],
+    ["%(levelname)*s", 'not understood from "%(levelname)*s" on (a plain % is %%)'],
     ["100%", 'not understood from "%" on (a plain % is %%)'],
   ])("check of %j", (format, complaint) => {
     expect(checkFormat(format)).toBe(complaint);

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dial, ended, enveloped, type Peer, until } from "./kit.ts";
@@ -175,6 +175,43 @@ describe.skipIf(process.platform === "win32")("a pause of the whole process", ()
     expect(peers.filter(({ isClosed }) => isClosed).map(({ address }) => address)).toEqual([]);
     expect(peers.flatMap(({ lines }) => lines)).toEqual([]);
   }, 30_000);
+});
+
+test("a server.json with all that the reference takes starts", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "summoner-process-"));
+  endings.push(() => rmSync(folder, { recursive: true }));
+  const logger = {
+    log_level: "info",
+    console_log_format: "%(levelname)-8s|%(process)d|%(threadName)s|%(filename)s|%(message)s",
+    enable_file_log: true,
+    log_file_path: join(folder, "logs"),
+    max_file_size: 0,
+    date_format: "%c",
+  };
+  const hyper_parameters = { rate_limit_msgs_per_minute: "300" };
+  const file = join(folder, "server.json");
+  writeFileSync(
+    file,
+    JSON.stringify({ version: "rust", host: "127.0.0.1", port: "0", logger, hyper_parameters }),
+  );
+  const child = Bun.spawn([process.execPath, program, "--config", file], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const path = join(folder, "logs", "summoner.log");
+  await until(
+    () => child.exitCode !== null || (existsSync(path) && READY.test(readFileSync(path, "utf8"))),
+  );
+  child.kill("SIGTERM");
+  const { out, err, code } = await ended(child);
+  expect([err, code]).toEqual(["", 0]);
+  const line = (level: string) => new RegExp(`^${level}\\|${child.pid}\\|MainThread\\|-\\|`, "m");
+  expect(out).toMatch(line("INFO    "));
+  expect(out).toMatch(line("WARNING "));
+  expect(out).toContain(
+    "logger.console_log_format: %(filename)s tells of the reference's own code",
+  );
 });
 
 describe("a stop", () => {

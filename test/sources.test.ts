@@ -112,9 +112,84 @@ describe("the reference's server.json", () => {
     expect(remarks(read)).toHaveLength(3);
   });
 
+  test("whatever its log level is written as", () => {
+    const level = (log_level: unknown) => {
+      const found = json({ logger: { log_level } });
+      return problems(found).length > 0 ? problems(found)[0] : found.config.logger.log_level;
+    };
+    for (const [found, expected] of [
+      ["info", "INFO"],
+      ["Warning", "WARNING"],
+      ["warn", "WARNING"],
+      ["fatal", "CRITICAL"],
+      ["NOTSET", "DEBUG"],
+      [20, "INFO"],
+      [25, "WARNING"],
+    ]) {
+      expect(level(found)).toBe(expected as string);
+    }
+    expect(level("verbose")).toStartWith('server.json:1:12: logger.log_level: found "verbose"');
+    expect(level(60)).toStartWith("server.json:1:12: logger.log_level: found 60");
+    expect(problems(toml('[logger]\nlog_level = "info"'))[0]).toEndWith('did you mean "INFO"?');
+  });
+
+  test("numbers in quotes are numbers, within the same bounds", () => {
+    const found = json({
+      port: "8888",
+      logger: { backup_count: " 7 ", max_file_size: "100" },
+      hyper_parameters: { client_timeout: "60", rate_limit: "+5" },
+    });
+    expect([problems(found), found.warnings]).toEqual([[], []]);
+    const { port, logger, hyper_parameters: hyper } = found.config;
+    expect([port, logger.backup_count, logger.max_file_size]).toEqual([8888, 7, 100]);
+    expect([hyper.client_timeout_secs, hyper.rate_limit_msgs_per_minute]).toEqual([60, 5]);
+    for (const port of ["70000", "-1", "1e3", "", "8888x", "0x10"]) {
+      expect(problems(json({ port }))).toHaveLength(1);
+    }
+    expect(problems(toml('port = "8888"'))).toHaveLength(1);
+  });
+
+  test("flags may be 0 and 1", () => {
+    const { config } = json({ logger: { enable_file_log: 1, enable_console_log: 0 } });
+    expect([config.logger.enable_file_log, config.logger.enable_console_log]).toEqual([
+      true,
+      false,
+    ]);
+    expect(problems(json({ logger: { enable_file_log: 2 } }))).toHaveLength(1);
+  });
+
+  test("a log file of no size is never rotated; one of which none is kept is told to differ", () => {
+    const never = json({ logger: { max_file_size: 0 } });
+    expect([problems(never), never.warnings]).toEqual([[], []]);
+    expect(never.config.logger.max_file_size).toBe(2 ** 40);
+    const none = json({ logger: { backup_count: 0 } });
+    expect(none.warnings.map(({ message }) => message)).toEqual([
+      "logger.backup_count: 0, so the log file begins anew at max_file_size; the reference's grows for ever, as with max_file_size 0",
+    ]);
+    expect(toml("[logger]\nbackup_count = 0").warnings).toEqual([]);
+  });
+
+  test("formats may hold whatever Python's logging has; what differs is told", () => {
+    const formats = {
+      log_format: "%(process)d %(levelname)-8s %(threadName)s %(message)s",
+      console_log_format: "%(filename)s:%(lineno)4d %(thread)d %(message)s",
+      date_format: "%c %x",
+    };
+    const found = json({ logger: formats });
+    expect(problems(found)).toEqual([]);
+    expect(found.warnings.map(({ message }) => message)).toEqual([
+      "logger.console_log_format: %(filename)s tells of the reference's own code; here it is -; %(lineno)4d tells of the reference's own code; here it is 0; %(thread)d is the number of the process here",
+    ]);
+    expect(found.config.logger).toMatchObject(formats);
+    const written = Object.entries(formats).map(
+      ([key, text]) => `${key} = ${JSON.stringify(text)}`,
+    );
+    expect(problems(toml(`[logger]\n${written.join("\n")}`))).toEqual([]);
+  });
+
   test("a wrong type is a problem all the same", () => {
-    expect(problems(json({ port: "8888" }))).toEqual([
-      'server.json:1:2: port: found "8888" (text); allowed: a whole number from 0 to 65535',
+    expect(problems(json({ port: "eight" }))).toEqual([
+      'server.json:1:2: port: found "eight" (text); allowed: a whole number from 0 to 65535',
     ]);
     expect(problems(json({ version: "rusty" }))[0]).toEndWith('; did you mean "rust"?');
   });

@@ -1,45 +1,135 @@
-/** Log lines in the style of Python's logging: `%(asctime)s - %(message)s`, with widths. */
+import { type Level, LEVEL_NUMBERS } from "./levels.ts";
+import { type Conversion, convert, TEXT_KINDS } from "./printf.ts";
 
-const FIELDS = ["asctime", "name", "levelname", "message"] as const;
-const FIELD = /%(?:(%)|\((\w+)\)(-?)(\d{0,3})(?:\.(\d{1,3}))?s)?/g;
+/** Log lines in the style of Python's logging: `%(asctime)s - %(message)s`, with flags, widths and precisions. */
+
+/** A moment as a line tells of it. */
+export interface Stamp {
+  /** Milliseconds since 1970. */
+  readonly wall: number;
+  readonly asctime: string;
+}
+
+/** Makes a line of its parts. */
+export type LineFormat = (stamp: Stamp, level: Level, message: string) => string;
+
+interface Parts {
+  readonly stamp: Stamp;
+  readonly level: Level;
+  readonly message: string;
+  readonly name: string;
+}
+
+/** A field that a format may name. */
+interface Field {
+  /** Whether it is a number, and whether one with a fraction. */
+  readonly number?: "whole" | "float";
+  /** How it differs from what the reference servers write. */
+  readonly differs?: string;
+  of(parts: Parts): string | number;
+}
+
+const CODE = "tells of the reference's own code";
+const noText: Field = { differs: `${CODE}; here it is -`, of: () => "-" };
+const none: Field = { of: () => "None" };
+
+const FIELDS: Readonly<Record<string, Field>> = {
+  asctime: { of: ({ stamp }) => stamp.asctime },
+  name: { of: ({ name }) => name },
+  levelname: { of: ({ level }) => level },
+  message: { of: ({ message }) => message },
+  msg: { of: ({ message }) => message },
+  levelno: { number: "whole", of: ({ level }) => LEVEL_NUMBERS[level] },
+  created: { number: "float", of: ({ stamp }) => stamp.wall / 1000 },
+  msecs: { number: "float", of: ({ stamp }) => Math.floor(stamp.wall % 1000) },
+  relativeCreated: { number: "float", of: ({ stamp }) => stamp.wall - performance.timeOrigin },
+  process: { number: "whole", of: () => process.pid },
+  processName: { of: () => "MainProcess" },
+  thread: { number: "whole", differs: "is the number of the process here", of: () => process.pid },
+  threadName: { of: () => "MainThread" },
+  taskName: none,
+  exc_info: none,
+  exc_text: none,
+  stack_info: none,
+  args: { of: () => "()" },
+  filename: noText,
+  pathname: noText,
+  module: noText,
+  funcName: noText,
+  lineno: { number: "whole", differs: `${CODE}; here it is 0`, of: () => 0 },
+};
+
+/** Those that say something here. */
+const TOLD = ["asctime", "name", "levelname", "message", "levelno", "created", "msecs", "process"];
+
+const FIELD = /%(?:(%)|\((\w+)\)([#0 +-]*)(\d{0,3})(?:\.(\d{1,3}))?[hlL]?([diouxXeEfFgGcrsa]))?/g;
+
+interface Found {
+  readonly text: string;
+  readonly index: number;
+  /** Null for a percent sign, undefined where nothing is understood. */
+  readonly name: string | null | undefined;
+  readonly field: Field | undefined;
+  readonly conversion: Conversion;
+}
+
+function* fieldsOf(format: string): Generator<Found> {
+  for (const found of format.matchAll(FIELD)) {
+    const [text, percent, name, flags = "", width = "", precision, kind = "s"] = found;
+    yield {
+      text,
+      index: found.index,
+      name: percent === undefined ? name : null,
+      field: name !== undefined && Object.hasOwn(FIELDS, name) ? FIELDS[name] : undefined,
+      conversion: {
+        flags,
+        width: Number(width),
+        precision: precision === undefined ? undefined : Number(precision),
+        kind,
+      },
+    };
+  }
+}
 
 /** Why a line format will not do, in words, or null. */
 export function checkFormat(format: string): string | null {
-  for (const found of format.matchAll(FIELD)) {
-    const [text, percent, field] = found;
-    if (percent !== undefined) continue;
-    if (field === undefined)
-      return `not understood from ${JSON.stringify(format.slice(found.index, found.index + 16))} on (a plain % is %%)`;
-    if (!FIELDS.some((known) => known === field)) {
-      return `unknown field ${text} (there are ${FIELDS.map((known) => `%(${known})s`).join(", ")})`;
+  for (const { text, index, name, field, conversion } of fieldsOf(format)) {
+    if (name === null) continue;
+    if (name === undefined) {
+      return `not understood from ${JSON.stringify(format.slice(index, index + 16))} on (a plain % is %%)`;
+    }
+    if (field === undefined) {
+      return `unknown field ${text} (there are ${TOLD.map((known) => `%(${known})s`).join(", ")} and Python's others)`;
+    }
+    if (field.number === undefined && !TEXT_KINDS.includes(conversion.kind)) {
+      return `${text} is for a number, and ${name} is a text: %(${name})s`;
     }
   }
   return null;
 }
 
-/** Makes a line of its parts. */
-export type LineFormat = (asctime: string, levelname: string, message: string) => string;
+/** How lines in a format differ from those of the reference servers, or null. */
+export function differsIn(format: string): string | null {
+  const found = [...fieldsOf(format)].flatMap(({ text, field }) =>
+    field?.differs === undefined ? [] : [`${text} ${field.differs}`],
+  );
+  return found.length === 0 ? null : [...new Set(found)].join("; ");
+}
 
 /** Compiles a line format; what `checkFormat` complains of stays as written. */
 export function compileFormat(format: string, name: string): LineFormat {
-  const parts: (string | ((values: Record<string, string>) => string))[] = [];
+  const parts: (string | ((values: Parts) => string))[] = [];
   let end = 0;
-  for (const found of format.matchAll(FIELD)) {
-    const [text, percent, field, left, width, most] = found;
-    parts.push(format.slice(end, found.index));
-    end = found.index + text.length;
-    if (percent !== undefined) parts.push("%");
-    else if (field === undefined || !FIELDS.some((known) => known === field)) parts.push(text);
-    else {
-      parts.push((values) => {
-        const value = most === undefined ? values[field]! : values[field]!.slice(0, Number(most));
-        return left === "-" ? value.padEnd(Number(width)) : value.padStart(Number(width));
-      });
-    }
+  for (const { text, index, name: of, field, conversion } of fieldsOf(format)) {
+    parts.push(format.slice(end, index));
+    end = index + text.length;
+    if (of === null) parts.push("%");
+    else if (field === undefined) parts.push(text);
+    else parts.push((values) => convert(conversion, field.of(values), field.number === "float"));
   }
   parts.push(format.slice(end));
-  return (asctime, levelname, message) => {
-    const values = { asctime, name, levelname, message };
+  return (stamp, level, message) => {
+    const values = { stamp, name, level, message };
     let line = "";
     for (const part of parts) line += typeof part === "string" ? part : part(values);
     return line;

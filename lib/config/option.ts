@@ -51,10 +51,23 @@ export interface Option<T> {
   readonly schema: Schema;
   /** The value for a found one, or undefined when that is not allowed. */
   read(found: unknown): T | undefined;
+  /** The value for what only the reference servers take, in their own files. */
+  readReference?(found: unknown): T | undefined;
+  /** How a value differs from what the reference servers make of it, or null. */
+  differs?(value: T, isReference: boolean): string | null;
+}
+
+/** The value of an option for what stands in a file, or undefined when that is not allowed there. */
+export function readAs<T>(option: Option<T>, found: unknown, isReference: boolean): T | undefined {
+  const value = option.read(found);
+  return value === undefined && isReference ? option.readReference?.(found) : value;
 }
 
 type Extra<T> = Partial<
-  Pick<Option<T>, "live" | "secret" | "token" | "aliases" | "reference" | "allowed">
+  Pick<
+    Option<T>,
+    "live" | "secret" | "token" | "aliases" | "reference" | "allowed" | "readReference" | "differs"
+  >
 >;
 
 function option<T>(
@@ -103,6 +116,8 @@ export function hostIn(text: string): string | undefined {
   return isIP(text) !== 0 || /^[^\s:/?#@*[\]]+$/.test(text) ? text : undefined;
 }
 
+const QUOTED = /^\s*[+-]?\d+\s*$/;
+
 /** A whole number from `min` to `max`, both included. */
 export function whole(
   initial: number,
@@ -115,7 +130,11 @@ export function whole(
       ? found
       : undefined;
   const schema: Schema = { type: "integer", minimum: min, maximum: max };
-  return option(initial, `a whole number from ${min} to ${max}`, about, schema, read, extra);
+  // The reference servers take a number in quotes.
+  const readReference = (found: unknown) =>
+    typeof found === "string" && QUOTED.test(found) ? read(Number(found)) : undefined;
+  const allowed = `a whole number from ${min} to ${max}`;
+  return option(initial, allowed, about, schema, read, { readReference, ...extra });
 }
 
 /** A whole number of at least 1, or 0, `false` or JSON's null for never (which reads as 0). */
@@ -136,7 +155,9 @@ export function wholeOrNever(
 
 export function flag(initial: boolean, about: string, extra: Extra<boolean> = {}): Option<boolean> {
   const read = (found: unknown) => (typeof found === "boolean" ? found : undefined);
-  return option(initial, "true or false", about, { type: "boolean" }, read, extra);
+  const readReference = (found: unknown) => (found === 0 || found === 1 ? found === 1 : undefined);
+  const schema: Schema = { type: "boolean" };
+  return option(initial, "true or false", about, schema, read, { readReference, ...extra });
 }
 
 /** One of a few words. */

@@ -1,7 +1,7 @@
 import { contradictions } from "./contradictions.ts";
 import { isTable, type Layer, type Problem, whereIn } from "./layer.ts";
 import { nearest } from "./nearest.ts";
-import type { Option } from "./option.ts";
+import { type Option, readAs } from "./option.ts";
 import { optionPaths } from "./paths.ts";
 import type { Entries, Section, Values } from "./section.ts";
 import { describe, keyText } from "./shown.ts";
@@ -137,12 +137,15 @@ class Reader {
         }
         continue;
       }
-      const value: unknown = entry.read(found);
+      const isReference = layer.reference === true;
+      const value: unknown = readAs(entry, found, isReference);
       if (value === undefined) {
         this.refused.add(path);
         this.problems.add(where, () => `${keyText(place)}: ${refusal(entry, found)}`);
         continue;
       }
+      const differs = entry.differs?.(value, isReference);
+      if (differs) this.warnings.add(where, () => `${keyText(place)}: ${differs}`);
       this.#given.set(path, value);
       this.where.set(path, where);
       if (layer.reference) this.fromReference.add(path);

@@ -25,6 +25,16 @@ function dayOfYear(date: Date): number {
   return (midnight - Date.UTC(date.getFullYear(), 0, 1)) / 86_400_000 + 1;
 }
 
+/** The weeks of a year are counted from the first day that is this one of the week. */
+function weekOfYear(date: Date, first: number): number {
+  return Math.floor((dayOfYear(date) + 6 - ((date.getDay() - first + 7) % 7)) / 7);
+}
+
+/** The Thursday of a date's week, which begins on Monday: the ISO week belongs to its year. */
+function thursday(date: Date): Date {
+  return new Date(date.getFullYear(), date.getMonth(), date.getDate() + 4 - (date.getDay() || 7));
+}
+
 function offset(date: Date): string {
   const minutes = Math.abs(date.getTimezoneOffset());
   const sign = date.getTimezoneOffset() > 0 ? "-" : "+";
@@ -63,7 +73,35 @@ const DIRECTIVES: Readonly<Record<string, Piece>> = {
   z: offset,
   Z: zone,
   s: (date) => String(Math.floor(date.getTime() / 1000)),
+  h: (date) => month(date).slice(0, 3),
+  C: (date) => pad(Math.floor(date.getFullYear() / 100)),
+  k: (date) => String(date.getHours()).padStart(2),
+  l: (date) => String(date.getHours() % 12 || 12).padStart(2),
+  P: (date) => (date.getHours() < 12 ? "am" : "pm"),
+  u: (date) => String(date.getDay() || 7),
+  w: (date) => String(date.getDay()),
+  U: (date) => pad(weekOfYear(date, 0)),
+  W: (date) => pad(weekOfYear(date, 1)),
+  V: (date) => pad(weekOfYear(thursday(date), 4)),
+  G: (date) => pad(thursday(date).getFullYear(), 4),
+  g: (date) => pad(thursday(date).getFullYear() % 100),
+  ...Object.fromEntries(
+    Object.entries({
+      c: "%a %b %e %H:%M:%S %Y",
+      D: "%m/%d/%y",
+      R: "%H:%M",
+      r: "%I:%M:%S %p",
+      x: "%m/%d/%y",
+      X: "%H:%M:%S",
+    }).map(([letter, format]) => [letter, compound(format)]),
+  ),
 };
+
+/** A directive that stands for several others. */
+function compound(format: string): Piece {
+  return (date) =>
+    format.replace(/%(.)/g, (_, letter: string) => (DIRECTIVES[letter] as Piece)(date));
+}
 
 const DIRECTIVE = /%(?:([36]?)f|(.?))/gsu;
 

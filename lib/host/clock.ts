@@ -127,6 +127,21 @@ export const systemClock: Clock = new SystemClock();
 /** Turns of the event loop after a leap, before anything runs. */
 const LEAP_TURNS = 32;
 
+/** What a promise resolves to, or null when it takes longer than `ms` milliseconds. */
+export async function within<T>(
+  clock: Pick<Clock, "after">,
+  ms: number,
+  promise: Promise<T>,
+): Promise<T | null> {
+  const late = Promise.withResolvers<null>();
+  const cancel = clock.after(ms, () => late.resolve(null));
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    cancel();
+  }
+}
+
 /** A clock that moves only when told to. */
 export class HandClock implements Clock {
   #now = 0;

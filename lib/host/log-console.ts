@@ -1,5 +1,5 @@
 import { type ConsolaInstance, createConsola } from "consola/core";
-import { compileFormat, type LineFormat } from "../config/line-format.ts";
+import { compileFormat, type LineFormat, type Stamp } from "../config/line-format.ts";
 import type { Config, Level } from "../config/table.ts";
 import { writeStdout } from "./stdout.ts";
 
@@ -35,7 +35,7 @@ const SHOWN_CHARACTERS = 500;
 /** The log's console: every event, and a few records a second. */
 export class LogConsole {
   readonly #name: string;
-  readonly #now: () => string;
+  readonly #now: () => Stamp;
   readonly #print: (text: string) => void;
   readonly #colours: boolean;
   readonly #consola: ConsolaInstance;
@@ -48,7 +48,7 @@ export class LogConsole {
    * @param now the time as it stands in a line
    * @param print takes whole lines; standard output when not given
    */
-  constructor(name: string, now: () => string, print: ((text: string) => void) | undefined) {
+  constructor(name: string, now: () => Stamp, print: ((text: string) => void) | undefined) {
     this.#name = name;
     this.#now = now;
     this.#print = print ?? writeStdout;
@@ -108,7 +108,7 @@ export class LogConsole {
 
 /** The built-in format: `2026-01-02 03:04:05.678 INFO     message`. */
 function prettyFormat(colours: boolean): LineFormat {
-  if (!colours) return (asctime, level, message) => `${asctime} ${level.padEnd(8)} ${message}`;
-  return (asctime, level, message) =>
+  if (!colours) return ({ asctime }, level, message) => `${asctime} ${level.padEnd(8)} ${message}`;
+  return ({ asctime }, level, message) =>
     `\x1b[2m${asctime}\x1b[0m \x1b[${COLOUR[level]}m${level.padEnd(8)}\x1b[0m ${message}`;
 }

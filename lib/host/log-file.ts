@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { compileFormat, type LineFormat } from "../config/line-format.ts";
+import { compileFormat, type LineFormat, type Stamp } from "../config/line-format.ts";
 import type { Config, Level } from "../config/table.ts";
 import type { Clock } from "./clock.ts";
 import type { Fault } from "./errors.ts";
@@ -31,7 +31,7 @@ export function logFaults({ name, logger }: Pick<Config, "name" | "logger">): re
 }
 
 interface Frame {
-  readonly asctime: string;
+  readonly stamp: Stamp;
   readonly before: string;
   readonly after: string;
 }
@@ -41,7 +41,7 @@ export class LogFile {
   readonly counters: FileCounters = { bytes: 0, linesLost: 0, rotations: 0 };
   readonly #name: string;
   readonly #clock: Clock;
-  readonly #now: () => string;
+  readonly #now: () => Stamp;
   readonly #onTrouble: (message: string) => void;
   readonly #onReopened: (message: string) => void;
   /** Files of earlier settings that are being closed. */
@@ -60,7 +60,7 @@ export class LogFile {
   constructor(
     name: string,
     clock: Clock,
-    now: () => string,
+    now: () => Stamp,
     onTrouble: (message: string) => void,
     onReopened: (message: string) => void,
   ) {
@@ -117,11 +117,11 @@ export class LogFile {
   gather(text: () => string, json: () => string): void {
     if (this.#file === null) return;
     const message = this.#json ? json() : text();
-    const asctime = this.#now();
+    const stamp = this.#now();
     if (this.#plain) {
-      if (this.#frame?.asctime !== asctime) this.#frame = this.#frameAt(asctime);
+      if (this.#frame?.stamp !== stamp) this.#frame = this.#frameAt(stamp);
       this.#gathered += this.#frame.before + message + this.#frame.after;
-    } else this.#gathered += `${this.#format(asctime, "INFO", message)}\n`;
+    } else this.#gathered += `${this.#format(stamp, "INFO", message)}\n`;
     if (this.#gathered.length >= GATHERED_MAX) this.#pour();
   }
 
@@ -173,9 +173,9 @@ export class LogFile {
     });
   }
 
-  #frameAt(asctime: string): Frame {
-    const [before = "", after = ""] = this.#format(asctime, "INFO", MESSAGE).split(MESSAGE);
-    return { asctime, before, after: `${after}\n` };
+  #frameAt(stamp: Stamp): Frame {
+    const [before = "", after = ""] = this.#format(stamp, "INFO", MESSAGE).split(MESSAGE);
+    return { stamp, before, after: `${after}\n` };
   }
 
   #pour(): void {
@@ -187,13 +187,15 @@ export class LogFile {
 
 function jsonFormat(name: string): LineFormat {
   const called = JSON.stringify(name);
-  return (asctime, level, message) =>
+  return ({ asctime }, level, message) =>
     `{"timestamp":${JSON.stringify(asctime)},"name":${called},"level":"${level}","message":${message}}`;
 }
 
+const NEVER: Stamp = { wall: 0, asctime: "" };
+
 /** Whether a format writes a message of any length as it is, and once. */
 function writesAsIs(format: LineFormat): boolean {
-  const around = format("", "INFO", MESSAGE).split(MESSAGE);
+  const around = format(NEVER, "INFO", MESSAGE).split(MESSAGE);
   const long = "x".repeat(1000);
-  return around.length === 2 && around.join(long) === format("", "INFO", long);
+  return around.length === 2 && around.join(long) === format(NEVER, "INFO", long);
 }

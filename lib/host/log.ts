@@ -1,3 +1,5 @@
+import { LEVEL_NUMBERS } from "../config/levels.ts";
+import type { Stamp } from "../config/line-format.ts";
 import type { Config, Level } from "../config/table.ts";
 import { compileDateFormat } from "../config/strftime.ts";
 import type { Clock } from "./clock.ts";
@@ -15,14 +17,6 @@ export interface LogStats {
   /** Why the file cannot be written at present, or null. */
   failing: string | null;
 }
-
-const RANK: Readonly<Record<Level, number>> = {
-  DEBUG: 10,
-  INFO: 20,
-  WARNING: 30,
-  ERROR: 40,
-  CRITICAL: 50,
-};
 
 const FLUSH_MS = 50;
 const TAIL_LINES = 200;
@@ -42,7 +36,7 @@ export class Log {
   #level: Level = "INFO";
   #stamp!: (ms: number) => string;
   /** The time as it stands in a line, made once a millisecond. */
-  #time = { wall: -1, asctime: "" };
+  #time: Stamp = { wall: -1, asctime: "" };
 
   /**
    * @param name the server's name, which also names the file
@@ -200,7 +194,7 @@ export class Log {
     );
     this.#console.event(level, text);
     this.#events++;
-    this.#tail.push(`${this.#now()} ${level} ${text}`);
+    this.#tail.push(`${this.#now().asctime} ${level} ${text}`);
     if (this.#tail.length > TAIL_LINES) this.#tail.shift();
   }
 
@@ -212,12 +206,12 @@ export class Log {
   }
 
   #logs(level: Level): boolean {
-    return RANK[level] >= RANK[this.#level];
+    return LEVEL_NUMBERS[level] >= LEVEL_NUMBERS[this.#level];
   }
 
-  #now(): string {
+  #now(): Stamp {
     const wall = this.#clock.wall();
     if (wall !== this.#time.wall) this.#time = { wall, asctime: this.#stamp(wall) };
-    return this.#time.asctime;
+    return this.#time;
   }
 }

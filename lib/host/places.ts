@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { spelledOnce } from "../config/cidr.ts";
 import type { Place } from "../config/place.ts";
 import { reasonOf } from "../config/reason.ts";
+import { systemClock, within } from "./clock.ts";
 import type { Fault } from "./errors.ts";
 
 /** How long a name may take to be looked up. */
@@ -53,17 +54,9 @@ async function look(place: Place): Promise<{ known: Known; faults: readonly Faul
 
 /** The addresses of a name. @throws Error when there are none, or it takes too long */
 async function addressesOf(name: string): Promise<string[]> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => late.reject(new Error("nobody answers what its address is")),
-    LOOKUP_MS,
-  );
-  try {
-    const found = await Promise.race([lookup(name, { all: true }), late.promise]);
-    return found.map(({ address }) => address);
-  } finally {
-    clearTimeout(timer);
-  }
+  const found = await within(systemClock, LOOKUP_MS, lookup(name, { all: true }));
+  if (found === null) throw new Error("nobody answers what its address is");
+  return found.map(({ address }) => address);
 }
 
 /** Why nothing can be bound to an address, or null: tried with UDP, where nobody notices. */

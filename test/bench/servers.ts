@@ -40,7 +40,6 @@ const UNLIMITED = `
 host = "127.0.0.1"
 port = 0
 version = "rust"
-web.enabled = false
 name = "bench"
 drain_ms = 100
 [hyper_parameters]
@@ -65,12 +64,7 @@ log_file_path = ${JSON.stringify(logs)}
 `;
 
 /** This project's relay, run from the source of a checkout; null where there is no index.ts. */
-export function relay(
-  folder: string,
-  name = "relay",
-  logger = QUIET,
-  checkout = ROOT,
-): Kind | null {
+export function relay(folder: string, name = "relay", more = QUIET, checkout = ROOT): Kind | null {
   const index = join(checkout, "index.ts");
   if (!existsSync(index)) return null;
   return {
@@ -80,7 +74,8 @@ export function relay(
     ours: checkout === ROOT,
     start: async () => {
       const config = join(folder, `${Bun.randomUUIDv7()}.toml`);
-      await Bun.write(config, UNLIMITED + logger);
+      const web = /^\[web\]$/m.test(more) ? "" : "[web]\nenabled = false\n";
+      await Bun.write(config, UNLIMITED + more + web);
       const cmd = [process.execPath, index, "--config", config];
       return readyLine(start(cmd, folder, checkout), name);
     },

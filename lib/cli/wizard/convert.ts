@@ -1,6 +1,6 @@
 import { contradictions } from "../../config/contradictions.ts";
 import { type Loaded, problemText } from "../../config/load.ts";
-import type { Option } from "../../config/option.ts";
+import { type Option, readAs } from "../../config/option.ts";
 import { valueAt } from "../../config/paths.ts";
 import { tomlValue } from "../../config/render.ts";
 import { type Config, settings } from "../../config/table.ts";
@@ -77,7 +77,7 @@ function* respelt(
       }
       continue;
     }
-    const value = (entry as Option<unknown>).read(found);
+    const value = readAs(entry as Option<unknown>, found, true);
     const shown = JSON.stringify(found);
     if (value === undefined || value === null) {
       const initial = entry.reference ?? entry.initial;

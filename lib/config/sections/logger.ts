@@ -1,4 +1,5 @@
-import { checkFormat } from "../line-format.ts";
+import { LEVELS, levelOfReference } from "../levels.ts";
+import { checkFormat, differsIn } from "../line-format.ts";
 import { choice, flag, listOrNull, text, whole } from "../option.ts";
 import { section } from "../section.ts";
 import { checkDateFormat } from "../strftime.ts";
@@ -7,7 +8,9 @@ import { BYTES_MAX, live } from "./bounds.ts";
 const lineFormat = {
   ...live,
   check: checkFormat,
-  allowed: "text with %(asctime)s, %(name)s, %(levelname)s and %(message)s; %% is a percent sign",
+  differs: differsIn,
+  allowed:
+    "text with %(asctime)s, %(name)s, %(levelname)s, %(message)s and Python's other fields; %% is a percent sign",
 };
 
 export const logger = section(
@@ -15,9 +18,9 @@ export const logger = section(
   {
     log_level: choice(
       "INFO",
-      ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+      LEVELS,
       "Least severe level that is logged. Relayed lines are INFO.",
-      live,
+      { ...live, readReference: levelOfReference },
     ),
     enable_console_log: flag(
       true,
@@ -45,13 +48,13 @@ export const logger = section(
       1_000_000,
       [1, BYTES_MAX],
       "Size at which the log file is rotated, in bytes.",
-      live,
+      { ...live, readReference: sizeOfReference },
     ),
     backup_count: whole(
       3,
       [0, 10_000],
       "How many rotated files are kept: NAME.log.1 is the newest.",
-      live,
+      { ...live, differs: keepsNone },
     ),
     date_format: text(
       "%Y-%m-%d %H:%M:%S.%3f",
@@ -73,3 +76,18 @@ export const logger = section(
       enable_file_log ? [{ key: "log_file_path", holds: "logs" }] : [],
   },
 );
+
+/** In Python's logging, no size at all is never reached; here it is the largest. */
+function sizeOfReference(found: unknown): number | undefined {
+  const isNumber = typeof found === "number" || (typeof found === "string" && found.trim() !== "");
+  const size = isNumber ? Number(found) : NaN;
+  if (!Number.isInteger(size) || size > BYTES_MAX) return undefined;
+  return size <= 0 ? BYTES_MAX : size;
+}
+
+/** Python's logging does not rotate at all where it is to keep none. */
+function keepsNone(count: number, isReference: boolean): string | null {
+  return count === 0 && isReference
+    ? "0, so the log file begins anew at max_file_size; the reference's grows for ever, as with max_file_size 0"
+    : null;
+}

@@ -1,5 +1,8 @@
 import { constants, deflateRawSync } from "node:zlib";
 
+/** As far as a piece may look back. */
+export const WINDOW = 2 ** 15;
+
 /** The head of RFC 1952: deflate, no name, no time, any system. */
 const HEAD = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
 /** An empty last block; the sum and the length follow. */

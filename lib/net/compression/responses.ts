@@ -5,10 +5,10 @@ import { type Compression, isCrossSite, VARY } from "./compression.ts";
 import { flushed } from "./flushed.ts";
 import { isText } from "./types.ts";
 
-/** Fields that tell of the bytes as they are, or that somebody has seen to it. */
-const FIXED = ["content-encoding", "content-range", "content-digest", "content-md5", "digest"];
+/** Fields that hold for the bytes as they are. */
+const DIGESTS = ["content-digest", "content-md5", "digest"];
 /** Statuses without a body, or with a part of one. */
-const BARE = [101, 204, 205, 206, 304];
+const BARE = [101, 204, 205, 206];
 const GZIP = ["gzip"] as const;
 /** What Bun calls a text without a type; and, when it is asked, bytes without one too. */
 const UNTYPED = "text/plain;charset=utf-8";
@@ -29,16 +29,17 @@ export function compressed(
   vary(response.headers);
   const { coding } = wanted(request, QUICKEST);
   if (coding === null || request.headers.has("range") || isCrossSite(request)) return response;
+  if (response.bodyUsed || DIGESTS.some((name) => response.headers.has(name))) return response;
   return compressedBy(coding, request, response, compression);
 }
 
-/** Whether an answer may be compressed, as far as its head tells. */
-function isOpen({ headers, status, bodyUsed }: Response): boolean {
-  if (bodyUsed || BARE.includes(status)) return false;
+/** Whether an answer may depend on the codings that a request takes, as far as its head tells. */
+function isOpen({ headers, status }: Response): boolean {
+  if (BARE.includes(status) || (status >= 300 && status < 400)) return false;
   const type = headers.get("content-type");
-  if (type !== null && !isText(type)) return false;
-  if (FIXED.some((name) => headers.has(name))) return false;
-  return !/\bno-transform\b/i.test(headers.get("cache-control") ?? "");
+  if ((type !== null && !isText(type)) || headers.has("content-encoding")) return false;
+  const cached = headers.get("cache-control");
+  return cached === null || !/\bno-transform\b/i.test(cached);
 }
 
 function vary(headers: Headers): void {

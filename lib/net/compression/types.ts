@@ -21,9 +21,12 @@ const TEXTS = new Set([
 /** What the name of a type ends with when it is made of text, as `image/svg+xml`. */
 const SUFFIXES = ["+json", "+xml", "+yaml"];
 const APPLICATION = "application/";
+/** What a handler sends by `Response.json`. */
+const JSON_TYPE = "application/json;charset=utf-8";
 
 /** Whether a content type is text; other types are compressed already, or not worth it. */
 export function isText(contentType: string): boolean {
+  if (contentType === JSON_TYPE || contentType.startsWith("text/")) return true;
   const end = contentType.indexOf(";");
   const type = (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
   if (type.startsWith("text/") || SUFFIXES.some((suffix) => type.endsWith(suffix))) return true;

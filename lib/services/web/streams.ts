@@ -1,7 +1,7 @@
 import { type ClientColumns, clientPage } from "../../host/client-page.ts";
 import { type ClientPage, type ClientQuery, type Host } from "../../host/service.ts";
 import type { Compression } from "../../net/compression/compression.ts";
-import { GzipStream } from "../../net/compression/gzip-stream.ts";
+import { GzipStream, WINDOW } from "../../net/compression/gzip-stream.ts";
 import type { HttpServer } from "../../net/http.ts";
 import type { ConnzQuery } from "./connz.ts";
 
@@ -22,8 +22,8 @@ interface Stream {
   /** Has its connection cut soon, whatever still waits. */
   readonly cut: () => void;
   bytesOut: number;
-  /** What it was sent last, before it was compressed: streams that were sent the same share what comes next. */
-  last: Buffer;
+  /** How what it was sent last ends: streams that were sent the same share what comes next. */
+  lastEnd: Buffer;
   /** Whether it has had its greeting. */
   greeted: boolean;
 }
@@ -96,7 +96,7 @@ export class Streams {
               http.setIdleTimeout(request, 1);
             },
             bytesOut: 0,
-            last: NOTHING,
+            lastEnd: NOTHING,
             greeted: false,
           };
           this.#streams.set(id, stream);
@@ -113,9 +113,8 @@ export class Streams {
     const greeted = [...this.#streams.values()].filter((stream) => stream.greeted);
     const alike = Map.groupBy(greeted, ({ query }) => JSON.stringify(query));
     const send = async (streams: readonly Stream[]) => {
-      const bytes = Buffer.from(await of((streams[0] as Stream).query));
-      const deflated = new Map<Buffer, Uint8Array>();
-      for (const stream of streams) this.#write(stream, bytes, deflated);
+      const told = new Told(await of((streams[0] as Stream).query));
+      for (const stream of streams) this.#write(stream, told);
     };
     await Promise.all([...alike.values()].map(send));
   }
@@ -146,7 +145,7 @@ export class Streams {
 
   async #greet(stream: Stream, first: Promise<string>): Promise<void> {
     try {
-      this.#write(stream, Buffer.from(await first), new Map());
+      this.#write(stream, new Told(await first));
       stream.greeted = true;
     } catch (error) {
       this.#host.log.bug(error, `greeting the event stream of ${stream.address}`);
@@ -154,10 +153,9 @@ export class Streams {
     }
   }
 
-  /** @param deflated the bytes deflated, by what was sent before them; it is added to */
-  #write(stream: Stream, bytes: Buffer, deflated: Map<Buffer, Uint8Array>): void {
+  #write(stream: Stream, told: Told): void {
     if (!this.#streams.has(stream.id)) return;
-    const sent = stream.gzip ? compressed(stream, stream.gzip, bytes, deflated) : bytes;
+    const sent = told.for(stream);
     if ((stream.controller.desiredSize ?? 0) < sent.length) {
       this.slow++;
       this.close(stream.id);
@@ -168,19 +166,29 @@ export class Streams {
   }
 }
 
-/** What to send to a stream for bytes. */
-function compressed(
-  stream: Stream,
-  gzip: GzipStream,
-  bytes: Buffer,
-  deflated: Map<Buffer, Uint8Array>,
-): Uint8Array {
-  const { last, compression } = stream;
-  let piece = deflated.get(last);
-  if (piece === undefined) {
-    piece = compression.piece(bytes, last);
-    deflated.set(last, piece);
+/** What streams are told, compressed once for all that were told the same before. */
+class Told {
+  readonly #bytes: Buffer;
+  readonly #end: Buffer;
+  /** The bytes deflated, by the end of what was sent before them. */
+  readonly #deflated = new Map<Buffer, Uint8Array>();
+
+  constructor(text: string) {
+    this.#bytes = Buffer.from(text);
+    const isShort = this.#bytes.length <= WINDOW;
+    this.#end = isShort ? this.#bytes : Buffer.from(this.#bytes.subarray(-WINDOW));
   }
-  stream.last = bytes;
-  return gzip.next(bytes, piece);
+
+  /** What to send to a stream. */
+  for(stream: Stream): Uint8Array {
+    const { gzip, lastEnd, compression } = stream;
+    if (gzip === null) return this.#bytes;
+    let deflated = this.#deflated.get(lastEnd);
+    if (deflated === undefined) {
+      deflated = compression.piece(this.#bytes, lastEnd);
+      this.#deflated.set(lastEnd, deflated);
+    }
+    stream.lastEnd = this.#end;
+    return gzip.next(this.#bytes, deflated);
+  }
 }

@@ -1,6 +1,7 @@
 import { meansLoopback } from "../../config/loopback.ts";
 import { placeOf } from "../../config/place.ts";
 import type { Config } from "../../config/table.ts";
+import { within } from "../../host/clock.ts";
 import { type Fault, faultsIn } from "../../host/errors.ts";
 import type {
   Address,
@@ -22,6 +23,9 @@ import { moduleTrouble } from "./site/module.ts";
 import { Site } from "./site/site.ts";
 import { Streams } from "./streams.ts";
 import { Views } from "./views.ts";
+
+/** How long a stop waits for the last event, in milliseconds. */
+const LAST_TICK_MS = 500;
 
 /**
  * Starts the web service.
@@ -123,7 +127,8 @@ class Web implements Running {
   async drain(deadlineMs: number): Promise<void> {
     const end = this.#host.clock.now() + deadlineMs;
     this.#stopTicking();
-    await this.#events.tick();
+    // A service that does not tell of its clients must not hold up the stop.
+    await within(this.#host.clock, LAST_TICK_MS, this.#events.tick());
     this.#streams.closeAll();
     const cut = await this.#http.drain(deadlineMs);
     if (cut > 0) this.#host.log.warning(`web: cut ${cut} requests that were not answered in time`);

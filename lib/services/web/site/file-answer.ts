@@ -4,10 +4,7 @@ import { VARY } from "../../../net/compression/compression.ts";
 import { isPartOfSame, unmet, type Validators } from "../../../net/conditions.ts";
 import { plain } from "../../../net/plain.ts";
 import { type ByteRange, rangesIn } from "../../../net/ranges.ts";
-import { type Found, versionOf } from "./found.ts";
-
-/** A file that was changed so short a time ago may change again without any sign of it. */
-const YOUNG_MS = 1000;
+import { type Found, isYoung, versionOf } from "./found.ts";
 
 /** How a file is sent. */
 export interface Sent {
@@ -52,7 +49,7 @@ export function fileAnswer(request: Request, file: Found, sent: Sent, wall: numb
 /** Other bytes have another tag. */
 function etagOf({ coding, from }: Sent, wall: number): string {
   const tag = `"${versionOf(from)}${coding === null ? "" : `-${coding}`}"`;
-  return Math.abs(wall - from.stats.mtimeMs) < YOUNG_MS ? `W/${tag}` : tag;
+  return isYoung(from, wall) ? `W/${tag}` : tag;
 }
 
 /** Answers with parts of a file, or with all of it where there is nothing to be made of what was asked for. */

@@ -4,23 +4,16 @@ import { reasonOf } from "../../../config/reason.ts";
 import { StartError } from "../../../host/errors.ts";
 import { type Coding, QUICKEST, SMALLEST, wanted } from "../../../net/compression/codings.ts";
 import type { Bytes } from "../../../net/compression/compress.ts";
-import { type Compression, unacceptable, VARY } from "../../../net/compression/compression.ts";
+import { unacceptable, VARY } from "../../../net/compression/compression.ts";
 import { isText } from "../../../net/compression/types.ts";
 import { unanswered } from "../../../net/http-methods.ts";
 import { plain } from "../../../net/plain.ts";
 import { fileAnswer, type Sent } from "./file-answer.ts";
 import type { Found } from "./found.ts";
-import { KeptTexts } from "./kept-texts.ts";
+import { KeptTexts, type Means } from "./kept-texts.ts";
 
 /** What the name of a file that lies beside another ends with, and holds the same compressed. */
 const SUFFIXES: Readonly<Record<Coding, string>> = { br: ".br", zstd: ".zst", gzip: ".gz" };
-
-/** What files are answered with. */
-interface Means {
-  readonly compression: Compression;
-  /** Milliseconds since 1970. */
-  readonly wall: number;
-}
 
 /** A folder whose files are served; nothing outside of it ever is, whatever a path or a link says. */
 export class Files {
@@ -70,16 +63,12 @@ export class Files {
     return found?.stats.isFile() && !isFolder ? found : null;
   }
 
-  #answer(
-    request: Request,
-    found: Found,
-    { compression, wall }: Means,
-  ): Response | Promise<Response> {
+  #answer(request: Request, found: Found, means: Means): Response | Promise<Response> {
     const beside = this.#beside(found);
     const isTextual = isText(Bun.file(found.path).type);
     const isVaried = isTextual || beside.size > 0;
     const send = (sent: Omit<Sent, "isVaried">) =>
-      fileAnswer(request, found, { ...sent, isVaried }, wall);
+      fileAnswer(request, found, { ...sent, isVaried }, means.wall);
     const asItIs = () => send({ coding: null, from: found });
     // There are no ranges of what is compressed.
     if (!isVaried || (request.method === "GET" && request.headers.has("range"))) return asItIs();
@@ -89,7 +78,7 @@ export class Files {
     const { coding, insists } = wanted(request, QUICKEST);
     if (coding === null && insists) return unacceptable({ vary: VARY });
     if (coding === null || !isTextual) return asItIs();
-    const made = this.#kept.of(found, coding, insists, compression);
+    const made = this.#kept.of(found, coding, insists, means);
     const kept = (body: Bytes | null) =>
       body === null ? asItIs() : send({ coding, from: found, body });
     return made instanceof Promise ? made.then(kept) : kept(made);

@@ -2,10 +2,17 @@ import { statSync } from "node:fs";
 import type { Coding } from "../../../net/compression/codings.ts";
 import type { Bytes } from "../../../net/compression/compress.ts";
 import type { Compression } from "../../../net/compression/compression.ts";
-import { type Found, versionOf } from "./found.ts";
+import { type Found, isYoung, versionOf } from "./found.ts";
 
 /** Bytes of compressed files that are kept; those that were asked for last stay. */
 const KEPT_MAX = 2 ** 24;
+
+/** What files are answered with. */
+export interface Means {
+  readonly compression: Compression;
+  /** Milliseconds since 1970. */
+  readonly wall: number;
+}
 
 interface Kept {
   /** Of the file as it was then. */
@@ -28,42 +35,42 @@ export class KeptTexts {
     file: Found,
     coding: Coding,
     insists: boolean,
-    compression: Compression,
+    { compression, wall }: Means,
   ): Bytes | Promise<Bytes | null> | null {
     const key = `${coding} ${file.path}`;
     const kept = this.#kept.get(key);
-    if (kept) this.#forget(key, kept);
     const version = versionOf(file);
     if (kept?.version === version) return this.#keep(key, kept);
     const job = `${version} ${key}`;
     let making = this.#making.get(job);
     if (making === undefined) {
       if (!compression.pays(file.stats.size, insists)) return null;
-      making = this.#make(key, file, coding, compression).finally(() => this.#making.delete(job));
+      making = this.#make(file, coding, compression).finally(() => this.#making.delete(job));
       this.#making.set(job, making);
+      if (!isYoung(file, wall)) {
+        making = making.then((bytes) => bytes && this.#keep(key, { version, bytes }));
+      }
     }
     return making;
   }
 
-  async #make(
-    key: string,
-    file: Found,
-    coding: Coding,
-    compression: Compression,
-  ): Promise<Bytes | null> {
+  async #make(file: Found, coding: Coding, compression: Compression): Promise<Bytes | null> {
     const { path } = file;
     const version = versionOf(file);
     try {
       const plain = await Bun.file(path).bytes();
       // Nobody is told of one file and sent another.
       if (versionOf({ path, stats: statSync(path) }) !== version) return null;
-      return this.#keep(key, { version, bytes: await compression.once(plain, coding) });
+      return await compression.once(plain, coding);
     } catch {
       return null;
     }
   }
 
+  /** Keeps it, as what was asked for last. */
   #keep(key: string, kept: Kept): Bytes {
+    const before = this.#kept.get(key);
+    if (before) this.#forget(key, before);
     this.#kept.set(key, kept);
     this.#bytes += kept.bytes.length;
     for (const [oldest, one] of this.#kept) {
