@@ -348,8 +348,8 @@ export const DIAGNOSTICS = {
   schema_wrong: {
     code: "N407",
     severity: "error",
-    text: "The schema of {action} is wrong at {path}: {why}; the action cannot be chosen.",
-    cure: "Check it with any validator of JSON Schema.",
+    text: "{keyword} at {path} in the schema of {action} is {found}, and is not heeded.",
+    cure: "Make it {wanted}; any validator of JSON Schema tells more.",
   },
   schema_unmet: {
     code: "N408",
@@ -368,6 +368,12 @@ export const DIAGNOSTICS = {
     severity: "warning",
     text: "The pattern at {path} in the schema of {action} is not checked: {why}.",
     cure: "Use a simple pattern, and check the data in your game.",
+  },
+  schema_untyped: {
+    code: "N411",
+    severity: "warning",
+    text: "The schema of {action} has no type at its root; it was taken as that of an object.",
+    cure: 'Give the schema the type "object".',
   },
 
   brain_failed: {
