@@ -460,3 +460,8 @@ export function shown(text: string): string {
 export function quoted(text: string): string {
   return `"${shown(text)}"`;
 }
+
+/** Milliseconds as seconds with a digit, for a diagnostic. */
+export function secondsOf(ms: number): number {
+  return Math.round(ms / 100) / 10;
+}

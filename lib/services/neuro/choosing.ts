@@ -1,0 +1,118 @@
+import type { Clock } from "../../host/clock.ts";
+import { messageOf } from "../../host/errors.ts";
+import type { Choice, ForceRequest } from "./brains/brain.ts";
+import { type Diagnostic, diagnose, secondsOf, shown } from "./diagnostics.ts";
+import { checkedChoice, type Chosen } from "./fit.ts";
+import type { CancelReason, Force } from "./force.ts";
+import type { Action } from "./protocol.ts";
+import { rulesOf } from "./schema/rules.ts";
+
+/** Choices in a row that cannot be sent. */
+const MOST_BAD_CHOICES = 5;
+
+/** Whom a choice is made for, and by whom. */
+export interface Chooser {
+  /** What diagnostics call whoever chooses. */
+  readonly brain: string;
+  /** How long a choice may take; 0 is for ever. */
+  readonly limitMs: number;
+  readonly clock: Clock;
+  ask(request: ForceRequest): Choice | Promise<Choice>;
+  /** An action that is registered at present. */
+  actionOf(name: string): Action | null;
+  tell(diagnostic: Diagnostic): void;
+  chosen(chosen: Chosen): void;
+  gaveUp(why: CancelReason): void;
+}
+
+/** One choice for a force, from the question to the first answer that can be sent. */
+export class Choosing {
+  readonly #force: Force;
+  readonly #chooser: Chooser;
+  readonly #abort = new AbortController();
+  #cancelLimit = () => {};
+
+  constructor(force: Force, chooser: Chooser) {
+    this.#force = force;
+    this.#chooser = chooser;
+  }
+
+  /** Asks. Nothing is thrown: `chosen` or `gaveUp` is called once, unless it is stopped. */
+  async start(): Promise<void> {
+    const { clock, limitMs, brain } = this.#chooser;
+    const actions = this.#usable();
+    if (actions.length === 0) {
+      this.#giveUp("schemas");
+      return;
+    }
+    if (limitMs > 0) {
+      this.#cancelLimit = clock.after(limitMs, () => {
+        const seconds = secondsOf(limitMs);
+        this.#chooser.tell(diagnose("brain_late", { brain, seconds }));
+        this.#giveUp("choice timeout");
+      });
+    }
+    const chosen = await this.#chosen(actions);
+    if (this.#abort.signal.aborted) return;
+    this.#cancelLimit();
+    if (chosen === null) this.#giveUp("brain");
+    else this.#chooser.chosen(chosen);
+  }
+
+  /** The choice is not wanted any more. */
+  stop(): void {
+    this.#cancelLimit();
+    this.#abort.abort();
+  }
+
+  #giveUp(why: CancelReason): void {
+    this.stop();
+    this.#chooser.gaveUp(why);
+  }
+
+  /** The actions that may be chosen. */
+  #usable(): readonly Action[] {
+    return this.#force.names.flatMap((name) => {
+      const action = this.#chooser.actionOf(name);
+      const rules = action === null ? null : rulesOf(action);
+      if (rules === null || !("code" in rules)) return action ?? [];
+      this.#chooser.tell(rules);
+      return [];
+    });
+  }
+
+  /** Asks until an answer can be sent; null when the brain fails, or after too many that cannot. */
+  async #chosen(actions: readonly Action[]): Promise<Chosen | null> {
+    const { brain, tell } = this.#chooser;
+    const { signal } = this.#abort;
+    const names = new Set(actions.map(({ name }) => name));
+    const actionOf = (name: string) => (names.has(name) ? this.#chooser.actionOf(name) : null);
+    for (let bad = 0; bad < MOST_BAD_CHOICES; bad++) {
+      let answer: unknown;
+      try {
+        answer = await this.#chooser.ask(
+          this.#request([...names].flatMap((n) => actionOf(n) ?? [])),
+        );
+      } catch (error) {
+        const why = shown(messageOf(error));
+        if (!signal.aborted) tell(diagnose("brain_failed", { brain, why }));
+        return null;
+      }
+      const chosen = signal.aborted ? null : await checkedChoice(answer, actionOf);
+      if (chosen === null || signal.aborted) return null;
+      if (!("problem" in chosen)) return chosen;
+      const { name, data, problem } = chosen;
+      tell(diagnose("bad_choice", { brain, action: shown(name), why: problem }));
+      this.#force.failures.push({ name, data, message: problem });
+    }
+    tell(diagnose("choices_used", { count: MOST_BAD_CHOICES, brain }));
+    return null;
+  }
+
+  #request(actions: readonly Action[]): ForceRequest {
+    const { data, failures } = this.#force;
+    const { state, query, ephemeral: ephemeralContext, priority } = data;
+    const { signal } = this.#abort;
+    return { state, query, ephemeralContext, actions, priority, failures, signal };
+  }
+}
