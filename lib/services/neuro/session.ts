@@ -1,3 +1,4 @@
+// Long because the rules of a session belong together: what one command does decides what the next may do.
 import { type Clock, systemClock } from "../../host/clock.ts";
 import { messageOf } from "../../host/errors.ts";
 import {
