@@ -2,7 +2,7 @@ import type { Clock } from "./clock.ts";
 import type { Fault } from "./errors.ts";
 import type { FileShares } from "./file-shares.ts";
 import type { Log } from "./log.ts";
-import type { Declared } from "./stats.ts";
+import type { Declared, Distribution } from "./stats.ts";
 
 /** A client as an operator sees it. */
 export interface ClientInfo {
@@ -113,6 +113,8 @@ export interface Running {
   /** Every key of `stats()`, declared. */
   readonly declared: Declared;
   stats(): Readonly<Record<string, number>>;
+  /** Its numbers of which more is told than their sum. */
+  readonly distributions?: readonly Distribution[];
   health(): Health;
   clients(query: ClientQuery): ClientPage | Promise<ClientPage>;
   /** Closes a client with the reason `kicked`. @returns its address, or null when there is none of that id */

@@ -46,6 +46,40 @@ export function labelled(
   return { ...declared, series: { name, label, value } };
 }
 
+/** How many values there were up to each of some bounds. */
+export class Histogram {
+  readonly bounds: readonly number[];
+  /** By bound, each value in the first that it is not above; the last are above all. */
+  readonly counts: number[];
+  sum = 0;
+
+  /** @param bounds the smallest first */
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds;
+    this.counts = [...bounds, Infinity].map(() => 0);
+  }
+
+  add(value: number): void {
+    let at = 0;
+    while (at < this.bounds.length && value > (this.bounds[at] as number)) at++;
+    this.counts[at] = (this.counts[at] as number) + 1;
+    this.sum += value;
+  }
+}
+
+/** Values of which more is told than their sum. */
+export interface Distribution {
+  readonly name: string;
+  /** `seconds`, ... */
+  readonly unit: string;
+  /** One sentence for the operator. */
+  readonly about: string;
+  /** What tells the histograms apart; null where there is one. */
+  readonly label: string | null;
+  /** By the value of the label, of which there are few. */
+  readonly histograms: ReadonlyMap<string, Histogram>;
+}
+
 /** Declares what `Closes` counts. `reasons` says of each reason why the client was closed: "Clients closed because ...". */
 export function closes(reasons: Readonly<Record<string, string>>): Declared {
   return Object.fromEntries(

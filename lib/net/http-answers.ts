@@ -1,15 +1,44 @@
 import type { Clock } from "../host/clock.ts";
+import { counter, type Declared, Histogram, labelled } from "../host/stats.ts";
 import type { Answered } from "./http-flights.ts";
 
-/** Sees every answer off: gives it its date and the access log its line. */
+const CLASSES = ["2xx", "3xx", "4xx", "5xx"] as const;
+
+/** What each number of an HTTP server's `answers.stats()` is. */
+export const ANSWER_STATS: Declared = Object.fromEntries(
+  CLASSES.map((name) => [
+    `answers_${name}`,
+    labelled(counter("answers", `Answers with a status of ${name}.`), "answers", "class", name),
+  ]),
+);
+
+/** Seconds, from what is there at once to the longest that a request may take. */
+const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** Takes a line of the access log. */
+export type TakeLine = (line: string) => void;
+
+/** Sees every answer off: gives it its date, counts it, and gives the access log its line. */
 export class HttpAnswers {
-  /** Takes a line for each request; null for none. */
-  log: ((line: string) => void) | null;
+  /** Null for no access log. */
+  log: TakeLine | null;
+  /** How many seconds answers took, by route. */
+  readonly times = new Map<string, Histogram>();
+  readonly #counts = [0, 0, 0, 0, 0, 0];
+  readonly #routeOf: ((path: string) => string) | null;
   readonly #clock: Clock;
 
-  constructor(log: ((line: string) => void) | null, clock: Clock) {
+  /** @param routeOf one of few names for a path, by which the times are kept; null where none are */
+  constructor(log: TakeLine | null, routeOf: ((path: string) => string) | null, clock: Clock) {
     this.log = log;
+    this.#routeOf = routeOf;
     this.#clock = clock;
+  }
+
+  stats(): Record<string, number> {
+    return Object.fromEntries(
+      CLASSES.map((name) => [`answers_${name}`, this.#counts[Number(name[0])] as number]),
+    );
   }
 
   /**
@@ -37,15 +66,34 @@ export class HttpAnswers {
   ): Answered {
     // Bun gives a date to all answers but those to HEAD.
     if (method === "HEAD" && answer) this.#date(answer.headers);
-    if (this.log !== null) {
-      const ms = Math.round((this.#clock.now() - since) * 10) / 10;
-      this.log(`${from} ${method} ${target} ${answer?.status ?? 101} ${ms} ms`);
-    }
+    const status = answer?.status ?? 101;
+    const ms = this.#clock.now() - since;
+    this.#count(status, target, ms);
+    this.log?.(`${from} ${method} ${target} ${status} ${Math.round(ms * 10) / 10} ms`);
     return answer;
+  }
+
+  #count(status: number, target: string, ms: number): void {
+    const first = Math.floor(status / 100);
+    this.#counts[first] = (this.#counts[first] ?? 0) + 1;
+    if (this.#routeOf === null) return;
+    const route = this.#routeOf(pathOf(target));
+    let times = this.times.get(route);
+    if (times === undefined) {
+      times = new Histogram(BOUNDS);
+      this.times.set(route, times);
+    }
+    times.add(ms / 1000);
   }
 
   #date(headers: Headers): void {
     if (headers.has("date")) return;
     headers.set("date", new Date(this.#clock.wall()).toUTCString());
   }
+}
+
+/** A target without its query. */
+export function pathOf(target: string): string {
+  const query = target.indexOf("?");
+  return query < 0 ? target : target.slice(0, query);
 }

@@ -8,7 +8,7 @@ import { type Address, addressText, type Health } from "../host/service.ts";
 import { tlsOptions } from "../host/tls-files.ts";
 import { Admission, type Refused, type TurnedAwayNotices } from "./admission.ts";
 import { Compression } from "./compression/compression.ts";
-import { HttpAnswers } from "./http-answers.ts";
+import { HttpAnswers, pathOf, type TakeLine } from "./http-answers.ts";
 import { HttpBody } from "./http-body.ts";
 import { HttpConnections } from "./http-connections.ts";
 import { type Answered, HttpFlights } from "./http-flights.ts";
@@ -29,7 +29,9 @@ export interface HttpSettings {
   /** Addresses and CIDR ranges of proxies that are trusted to tell for whom they pass on a request. */
   readonly trustedProxies: readonly string[];
   /** Takes a line for each request; null for none. */
-  readonly accessLog: ((line: string) => void) | null;
+  readonly accessLog: TakeLine | null;
+  /** One of few names for a path, by which the times of answers are kept; none are where it is missing. */
+  readonly routeOf?: (path: string) => string;
 }
 
 /** Answers a request for a path, or for the host and port that CONNECT asks for; it may throw or reject. */
@@ -63,6 +65,7 @@ export class HttpServer {
   readonly address: Address;
   readonly compression: Compression;
   readonly counts = { requests: 0, failures: 0, timeouts: 0, aborted: 0, denied: 0, limited: 0 };
+  readonly answers: HttpAnswers;
   readonly #admission: Admission;
   readonly #webSockets: WebSockets<any> | null;
   readonly #answer: Answer;
@@ -70,7 +73,6 @@ export class HttpServer {
   readonly #isLocal: boolean;
   readonly #connections: HttpConnections;
   readonly #flights: HttpFlights;
-  readonly #answers: HttpAnswers;
   /** The addresses of requests that are not answered whole. */
   readonly #busy = new Set<string>();
   readonly #origins = new HttpOrigins(() => this.#server);
@@ -109,7 +111,7 @@ export class HttpServer {
       isProxy: (ip) => this.#origins.isProxy(ip),
     });
     this.#flights = new HttpFlights(place.name, settings.requestTimeoutMs, this.counts, host);
-    this.#answers = new HttpAnswers(settings.accessLog, host.clock);
+    this.answers = new HttpAnswers(settings.accessLog, settings.routeOf ?? null, clock);
     this.#answer = answer;
     this.#clock = clock;
     this.#isLocal = meansLoopback(place.host);
@@ -224,7 +226,7 @@ export class HttpServer {
     this.#place = place;
     this.#tls = tls;
     this.#settings = settings;
-    this.#answers.log = settings.accessLog;
+    this.answers.log = settings.accessLog;
     this.#origins.trust(settings.trustedProxies);
     this.#admission.configure(place);
     this.#webSockets?.clients.closeDenied();
@@ -307,9 +309,9 @@ export class HttpServer {
     const request = whole ?? given;
     const target = targetOf(url.startsWith("/") ? request.url : url);
     const since = this.#clock.now();
-    const from = this.#answers.log === null ? "" : this.#from(request);
+    const from = this.answers.log === null ? "" : this.#from(request);
     const answer = whole === null ? noHost() : this.#answered(request, target);
-    return this.#answers.pass(request, target, answer, since, from);
+    return this.answers.pass(request, target, answer, since, from);
   }
 
   /** Whom the access log names. Whoever reaches a loopback address is this machine; asking who costs more than all the rest of the line. */
@@ -328,8 +330,7 @@ export class HttpServer {
     if (asked.body && !isMet(request))
       return plain(417, "Nothing but 100-continue can be expected.");
     try {
-      const query = target.indexOf("?");
-      const answer = this.#answer(request, query < 0 ? target : target.slice(0, query), this);
+      const answer = this.#answer(request, pathOf(target), this);
       if (!(answer instanceof Promise)) return answer;
       return this.#flights.await(asked, answer, this.enter(request));
     } catch (error) {
