@@ -32,6 +32,8 @@ export interface HttpSettings {
   readonly accessLog: TakeLine | null;
   /** One of few names for a path, by which the times of answers are kept; none are where it is missing. */
   readonly routeOf?: (path: string) => string;
+  /** Paths that are asked often, and whose answers hold for any host. */
+  readonly probes?: readonly string[];
 }
 
 /** Answers a request for a path, or for the host and port that CONNECT asks for; it may throw or reject. */
@@ -76,6 +78,7 @@ export class HttpServer {
   /** The addresses of requests that are not answered whole. */
   readonly #busy = new Set<string>();
   readonly #origins = new HttpOrigins(() => this.#server);
+  readonly #probes: ReadonlySet<string>;
   readonly #hostNames = new HostNames(this.#origins, () => ({
     scheme: this.#tls ? "https" : "http",
     host: addressText(this.address.host, this.address.port),
@@ -112,6 +115,7 @@ export class HttpServer {
     });
     this.#flights = new HttpFlights(place.name, settings.requestTimeoutMs, this.counts, host);
     this.answers = new HttpAnswers(settings.accessLog, settings.routeOf ?? null, clock);
+    this.#probes = new Set(settings.probes);
     this.#answer = answer;
     this.#clock = clock;
     this.#isLocal = meansLoopback(place.host);
@@ -305,9 +309,11 @@ export class HttpServer {
     this.counts.requests++;
     // Bun makes the text anew each time it is read.
     const { url } = given;
-    const whole = this.#hostNames.whole(given, url);
+    const bare = targetOf(url);
+    const whole = this.#hostNames.whole(given, url, this.#probes.has(bare));
     const request = whole ?? given;
-    const target = targetOf(url.startsWith("/") ? request.url : url);
+    // A path as it came may have dots in it.
+    const target = bare === url && url.startsWith("/") ? targetOf(request.url) : bare;
     const since = this.#clock.now();
     const from = this.answers.log === null ? "" : this.#from(request);
     const answer = whole === null ? noHost() : this.#answered(request, target);

@@ -87,7 +87,11 @@ class Web implements Running {
     });
     this.#http = new HttpServer(
       placeOf(config, "web"),
-      { ...this.#settings(config), routeOf: (path) => routes.nameOf(path) },
+      {
+        ...this.#settings(config),
+        routeOf: (path) => routes.nameOf(path),
+        probes: ["/healthz", "/readyz"],
+      },
       (request, path, http) => routes.answer(request, path, http),
       host,
     );
