@@ -1,7 +1,7 @@
 import { counter, type Declared, gauge, grouped, headline } from "../../host/stats.ts";
 import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
 
-/** What each number of the relay's `stats()` is. */
+/** The numbers of the relay's `stats()`, declared. */
 export const DECLARED: Declared = {
   clients: CLIENT_STATS.clients,
   accepted: CLIENT_STATS.accepted,
