@@ -4,7 +4,7 @@ import type { Answered } from "./http-flights.ts";
 
 const CLASSES = ["2xx", "3xx", "4xx", "5xx"] as const;
 
-/** What each number of an HTTP server's `answers.stats()` is. */
+/** The numbers of an HTTP server's `answers.stats()`. */
 export const ANSWER_STATS: Declared = Object.fromEntries(
   CLASSES.map((name) => [
     `answers_${name}`,
@@ -12,23 +12,23 @@ export const ANSWER_STATS: Declared = Object.fromEntries(
   ]),
 );
 
-/** Seconds, from what is there at once to the longest that a request may take. */
+/** The bounds of the histogram, in seconds: from an answer at once to the longest that a request may take. */
 const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 /** Takes a line of the access log. */
 export type TakeLine = (line: string) => void;
 
-/** Sees every answer off: gives it its date, counts it, and gives the access log its line. */
+/** The last step of every answer: sets its date, counts it, and writes its line of the access log. */
 export class HttpAnswers {
   /** Null for no access log. */
   log: TakeLine | null;
-  /** How many seconds answers took, by route. */
+  /** The seconds that answers took, by route. */
   readonly times = new Map<string, Histogram>();
   readonly #counts = [0, 0, 0, 0, 0, 0];
   readonly #routeOf: ((path: string) => string) | null;
   readonly #clock: Clock;
 
-  /** @param routeOf one of few names for a path, by which the times are kept; null where none are */
+  /** @param routeOf gives a path one of few names, by which times are kept; null keeps none */
   constructor(log: TakeLine | null, routeOf: ((path: string) => string) | null, clock: Clock) {
     this.log = log;
     this.#routeOf = routeOf;
@@ -43,8 +43,8 @@ export class HttpAnswers {
 
   /**
    * Passes an answer on.
-   * @param since when its request came; clock milliseconds
-   * @param from who asked, for the log
+   * @param since the time at which its request came; clock milliseconds
+   * @param from the client, for the log
    */
   pass(
     request: Request,
@@ -64,7 +64,7 @@ export class HttpAnswers {
     since: number,
     from: string,
   ): Answered {
-    // Bun gives a date to all answers but those to HEAD.
+    // Bun gives a date to every answer except those to HEAD.
     if (method === "HEAD" && answer) this.#date(answer.headers);
     const status = answer?.status ?? 101;
     const ms = this.#clock.now() - since;

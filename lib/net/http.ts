@@ -20,30 +20,30 @@ import { plain } from "./plain.ts";
 import { Relisten } from "./relisten.ts";
 import type { WebSockets } from "./websocket.ts";
 
-/** What bounds an HTTP server besides its place. */
+/** The settings of an HTTP server besides its place. */
 export interface HttpSettings {
-  /** Bytes; fixed for the server's life. */
+  /** The longest body of a request in bytes; fixed for the server's life. */
   readonly maxBodyBytes: number;
   /** Milliseconds from a request's head to its answer; fixed for the server's life. */
   readonly requestTimeoutMs: number;
-  /** Addresses and CIDR ranges of proxies that are trusted to tell for whom they pass on a request. */
+  /** Addresses and CIDR ranges of proxies that are trusted to name the client of a request. */
   readonly trustedProxies: readonly string[];
   /** Takes a line for each request; null for none. */
   readonly accessLog: TakeLine | null;
-  /** One of few names for a path, by which the times of answers are kept; none are where it is missing. */
+  /** Gives a path one of few names, by which the times of answers are kept; without it none are. */
   readonly routeOf?: (path: string) => string;
   /** Paths that are asked often, and whose answers hold for any host. */
   readonly probes?: readonly string[];
 }
 
-/** Answers a request for a path, or for the host and port that CONNECT asks for; it may throw or reject. */
+/** Answers a request for a path, or for the host and port of CONNECT; it may throw or reject. */
 export type Answer = (
   request: Request,
   path: string,
   http: HttpServer,
 ) => Answered | Promise<Answered>;
 
-/** What clients are told that are turned away. */
+/** The notices for clients that are turned away. */
 const TURNED_AWAY: TurnedAwayNotices = {
   limit: "The server has too many clients. Please try again later.\n",
   perAddress: "There are too many clients from your address.\n",
@@ -51,18 +51,18 @@ const TURNED_AWAY: TurnedAwayNotices = {
 };
 
 const SWEEP_MS = 250;
-/** Milliseconds between two looks, during a drain, whether every request has been answered. */
+/** Milliseconds between two looks at the requests in flight during a drain. */
 const ANSWERED_MS = 20;
 const QUIET_LOOKS = 4;
-/** So soon connections that are too many are ended: before that they may take files from others. */
+/** Milliseconds between two sweeps for connections that are too many: until then they may take files from others. */
 const CONNECTIONS_MS = 20;
-/** Seconds that Bun leaves a connection idle beyond a request's own deadline, so that ours speaks first. */
+/** Seconds beyond a request's deadline that Bun leaves a connection idle, so that our deadline comes first. */
 const IDLE_SLACK_SECONDS = 10;
 
-/** Where an HTTP server logs. */
+/** The log of an HTTP server. */
 type HttpLog = Pick<Log, "info" | "warning" | "error" | "bug">;
 
-/** One HTTP door: limits, deadlines, errors, the access log and a graceful stop around one function that answers. */
+/** An HTTP door: limits, deadlines, errors, the access log and a drain around one function that answers. */
 export class HttpServer {
   readonly address: Address;
   readonly compression: Compression;
@@ -75,7 +75,7 @@ export class HttpServer {
   readonly #isLocal: boolean;
   readonly #connections: HttpConnections;
   readonly #flights: HttpFlights;
-  /** The addresses of requests that are not answered whole. */
+  /** The peers of requests that have not been answered whole. */
   readonly #busy = new Set<string>();
   readonly #origins = new HttpOrigins(() => this.#server);
   readonly #probes: ReadonlySet<string>;
@@ -92,7 +92,7 @@ export class HttpServer {
   #draining = false;
 
   /**
-   * @param webSockets what `upgrade` makes of a connection
+   * @param webSockets for `upgrade`; null for a door without WebSockets
    * @throws StartError when it cannot listen
    */
   constructor(
@@ -150,25 +150,25 @@ export class HttpServer {
     return { ok: trouble === null, reason: trouble ?? "listening" };
   }
 
-  /** Whether nobody from an address may come in. */
+  /** True if the access lists deny this address. */
   denies(ip: string): boolean {
     return this.#admission.denied(ip) !== null;
   }
 
-  /** Where a request came from. */
+  /** The origin of a request. */
   originOf(request: Request): Origin {
     return this.#origins.of(request);
   }
 
-  /** Whether a request was passed on by a trusted proxy for a client that is not on this machine, as far as can be told. */
+  /** True if a trusted proxy passed the request on for a client that is, or may be, on another machine. */
   isFromAfar(request: Request): boolean {
     return this.#origins.isFromAfar(request);
   }
 
   /**
-   * Why there are too many clients for a request, as an answer; null when there
-   * are not. Asked before what answers later, or streams: such requests count as
-   * clients, and those that are answered at once do not.
+   * The answer if there are too many clients, else null. To be asked before a
+   * request that is answered later, or by a stream: such requests count as
+   * clients, those that are answered at once do not.
    */
   refuses(request: Request): Response | null {
     if (!this.#admission.crowded) return null;
@@ -177,7 +177,7 @@ export class HttpServer {
     return refused && this.#turnAway(refused, origin);
   }
 
-  /** Counts a request as a client from now on, as a stream is. @returns what ends that */
+  /** Counts a request as a client from now on. @returns ends that; it may be called twice */
   enter(request: Request): () => void {
     const { ip } = this.originOf(request);
     const { address } = this.#origins.peerOf(request);
@@ -194,7 +194,7 @@ export class HttpServer {
 
   /**
    * Makes the connection of a request a WebSocket, and a client.
-   * @returns undefined when that is done, else what to answer
+   * @returns undefined if that is done, else the answer that says why not
    */
   upgrade(request: Request): Response | undefined {
     const webSockets = this.#webSockets as WebSockets<any>;
@@ -215,13 +215,13 @@ export class HttpServer {
     return plain(426, "This is for WebSockets.", headers);
   }
 
-  /** Lets a connection be idle for so many seconds, at most 255; 0 is for ever. */
+  /** Lets the request's connection be idle for this many seconds, 255 at most; 0 is for ever. */
   setIdleTimeout(request: Request, seconds: number): void {
     this.#server.timeout(this.#origins.asGiven(request), seconds);
   }
 
   /**
-   * Takes another place and settings; it stays where it listens.
+   * Takes another place and settings, except the host and port.
    * @throws Error when TLS does not work; everything stays as it was
    */
   configure(place: Place, settings: HttpSettings): void {
@@ -239,16 +239,16 @@ export class HttpServer {
   }
 
   /**
-   * Lets no connection in any more and waits for the requests in flight; what
-   * is left at the deadline is cut. @returns how many were cut
+   * Lets no connection in any more and waits for the requests in flight; those
+   * left at the deadline are cut. @returns the number of those that were cut
    */
   async drain(deadlineMs: number): Promise<number> {
     this.#draining = true;
     this.#again.end();
     const { promise: due, resolve } = Promise.withResolvers<void>();
     let quiet = 0;
-    // Bun waits for connections that have sent half a request too, and nothing is owed to them:
-    // once there was nothing to answer for some looks, what had reached this machine is answered.
+    // Bun also waits for connections that have sent half a request, which are owed nothing. After
+    // some looks without a request in flight, all that had reached this machine are answered.
     const look = () => {
       quiet = this.inFlight === 0 ? quiet + 1 : 0;
       if (quiet === QUIET_LOOKS) resolve();
@@ -274,7 +274,7 @@ export class HttpServer {
         maxRequestBodySize: maxBodyBytes,
         idleTimeout: Math.min(255, idle),
         development: false,
-        // Out of development Bun shares the port with whoever listens there already, unless told not to.
+        // Otherwise Bun, unless in development, shares the port with another process that listens there.
         reusePort: false,
         fetch: (request) => this.#serve(request),
         error: (error) => this.#flights.bug(error),
@@ -287,7 +287,7 @@ export class HttpServer {
     }
   }
 
-  /** Certificates cannot be changed in a running server: a new one takes its place, and requests in flight finish. */
+  /** Bun cannot change the certificates of a server: a new server takes its place, and requests in flight finish. */
   #relisten(): void {
     const { host, port } = this.address;
     void this.#server.stop(false);
@@ -299,7 +299,7 @@ export class HttpServer {
   }
 
   #keepAlive(): void {
-    // Whoever is on this machine cannot vanish from it.
+    // A client on this machine cannot vanish without its connection being closed.
     if (!this.#isLocal) keepAliveHttp(this.address.port, this.#place.keepaliveSecs);
   }
 
@@ -307,7 +307,7 @@ export class HttpServer {
 
   #serve(given: Request): Answered | Promise<Answered> {
     this.counts.requests++;
-    // Bun makes the text anew each time it is read.
+    // Bun makes a new string at each read.
     const { url } = given;
     const bare = targetOf(url);
     const whole = this.#hostNames.whole(given, url, this.#probes.has(bare));
@@ -320,7 +320,7 @@ export class HttpServer {
     return this.answers.pass(request, target, answer, since, from);
   }
 
-  /** Whom the access log names. Whoever reaches a loopback address is this machine; asking who costs more than all the rest of the line. */
+  /** The client as the access log names it: `local` at a loopback address without proxies, since asking for its IP costs more than the rest of the line. */
   #from(request: Request): string {
     const isLocal = this.#isLocal && this.#settings.trustedProxies.length === 0;
     return isLocal ? "local" : this.originOf(request).ip;
@@ -346,7 +346,7 @@ export class HttpServer {
 
   #turnAway(refused: Refused, { address }: Origin): Response {
     this.counts[refused.reason === "denied" ? "denied" : "limited"]++;
-    // Where the door makes WebSockets, their clients count who is turned away.
+    // A door with WebSockets counts those turned away among its closes.
     const door = this.#webSockets?.clients ?? this.#admission;
     door.turnedAway(refused.reason, address);
     return refusal(refused);
@@ -371,12 +371,12 @@ export class HttpServer {
   }
 }
 
-/** What watches over the body of a request; null where Bun gives none, whatever the request carries. */
+/** Watches the body of a request; null for GET and HEAD, of which Bun gives none even if there is one. */
 function bodyOf(request: Request): HttpBody | null {
   return request.method === "GET" || request.method === "HEAD" ? null : new HttpBody(request);
 }
 
-/** Whether what a request expects is what Bun does. */
+/** True if Bun meets the request's `Expect`. */
 function isMet({ headers }: Request): boolean {
   const expected = headers.get("expect");
   return expected === null || expected.toLowerCase() === "100-continue";
@@ -386,7 +386,7 @@ function noHost(): Response {
   return plain(400, "A request names one host.");
 }
 
-/** Says why a client is turned away. */
+/** The answer to a client that is turned away. */
 function refusal({ reason, notice }: Refused): Response {
   return plain(reason === "limit" ? 503 : 403, notice.trimEnd());
 }
