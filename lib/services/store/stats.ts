@@ -63,7 +63,7 @@ const CHANNELS = {
   ],
 };
 
-/** The parts whose numbers are told. */
+/** The parts that the numbers come from. */
 export interface Counted {
   readonly clients: Clients<StoreClient>;
   readonly requests: RequestCounts;
