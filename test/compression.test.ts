@@ -596,7 +596,9 @@ describe("real clients", () => {
     const plain = await (await fetch(server.url("/dashboard/page.css"))).text();
     const get = [curl as string, "-sS", "--compressed"];
     expect(await printed([...get, server.url("/dashboard/page.css")])).toBe(plain);
-    for (const coding of CODINGS) {
+    const can = await printed([curl as string, "--version"]);
+    const names = { gzip: "libz", br: "brotli", zstd: "zstd" };
+    for (const coding of CODINGS.filter((one) => can.includes(names[one]))) {
       const asked = [...get, "-H", `Accept-Encoding: ${coding}`];
       expect(await printed([...asked, server.url("/dashboard/page.css")])).toBe(plain);
     }

@@ -8,9 +8,7 @@ import { load } from "../lib/config/load.ts";
 import { optionPaths } from "../lib/config/paths.ts";
 import { tomlValue } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
-import { DECLARED as RELAY } from "../lib/services/relay/declared.ts";
-import { DECLARED as STORE } from "../lib/services/store/stats.ts";
-import { metricsText } from "../lib/services/web/metrics.ts";
+import { boot } from "./kit.ts";
 import { everyPage, pages } from "./pages.ts";
 
 const ROOT = join(import.meta.dir, "..");
@@ -112,13 +110,12 @@ test("every command line in a page is understood", () => {
   }
 });
 
-test("every number of /metrics that a page names is there", () => {
-  const declared = { relay: RELAY, store: STORE };
-  const numbers = Object.entries(declared).map(([name, one]) => {
-    const stats = Object.fromEntries(Object.keys(one).map((stat) => [stat, 0]));
-    return [name, { declared: one, stats }] as const;
-  });
-  const text = metricsText(new Map(numbers), new Map(), "");
+test("every number of /metrics that a page names is there", async () => {
+  const server = await boot(["relay", "web", "store"]);
+  await server.get("/healthz");
+  server.clock.advance(1000);
+  const text = await (await server.get("/metrics")).text();
+  await server.stop();
   const names = [...everyPage.matchAll(/`(summoner_\w+)`/g)].map(([, name]) => name as string);
   expect(names.length).toBeGreaterThan(3);
   for (const name of names) expect(text).toContain(`\n# TYPE ${name} `);

@@ -176,57 +176,6 @@ describe("/connz", () => {
   });
 });
 
-describe("/metrics", () => {
-  const promtool = Bun.which("promtool");
-
-  test.skipIf(promtool === null)(
-    `passes promtool${promtool === null ? " (promtool is not installed)" : ""}`,
-    async () => {
-      const server = await served();
-      const text = await (await server.get("/metrics")).text();
-      const check = Bun.spawnSync([promtool as string, "check", "metrics"], {
-        stdin: Buffer.from(text),
-      });
-      expect(check.stdout.toString() + check.stderr.toString()).toBe("");
-      expect(check.exitCode).toBe(0);
-    },
-  );
-
-  test("has every number of every service, with its unit", async () => {
-    const server = await served();
-    const peer = await server.join();
-    peer.send("one\n\n");
-    await until(() => server.stats()["lines_in"] === 2);
-    const text = await (await server.get("/metrics")).text();
-    const values = new Map(
-      text
-        .split("\n")
-        .filter((line) => line !== "" && !line.startsWith("#"))
-        .map((line) => line.split(" ") as [string, string]),
-    );
-    expect(values.get("summoner_relay_clients")).toBe("1");
-    expect(values.get("summoner_relay_in_lines_total")).toBe("2");
-    expect(values.get("summoner_relay_blank_lines_total")).toBe("1");
-    expect(values.get("summoner_relay_in_bytes_total")).toBe("5");
-    expect(values.get('summoner_relay_closed_clients_total{reason="eof"}')).toBe("0");
-    expect(values.get('summoner_service_healthy{service="relay"}')).toBe("1");
-    let declared = 0;
-    for (const service of server.program.running.values()) {
-      const stats = service.stats();
-      expect(Object.keys(service.declared).toSorted()).toEqual(Object.keys(stats).toSorted());
-      for (const { unit, kind } of Object.values(service.declared)) {
-        declared++;
-        const ending = kind === "counter" ? `_${unit}_total` : `_${unit}`;
-        expect([...values.keys()].some((key) => key.replace(/\{.*/, "").endsWith(ending))).toBe(
-          true,
-        );
-      }
-    }
-    // Besides: 4 of the process, 4 of the log, the build and the health of three parts.
-    expect(values.size).toBe(declared + 12);
-  });
-});
-
 describe("health", () => {
   test.skipIf(!openssl)(
     "a listener that cannot listen again is told of, and its recovery",

@@ -9,9 +9,9 @@ import { logFaults } from "./log-file.ts";
 import { placeFaults } from "./places.ts";
 import { tlsFaults } from "./tls-files.ts";
 
-// Every check of a start that comes before listening. None of them changes anything.
+// All checks that a start makes before it listens. None of them changes anything.
 
-/** What a start looks at beside the settings of its services. */
+/** The settings that a start checks besides those of its services. */
 type Checked = Pick<Config, "name" | "logger">;
 
 /** Every fault for which these services would not start with a configuration. */
@@ -23,7 +23,7 @@ export async function faultsOf<C extends Checked>(
   return [...fileFaults(services, config), ...(await placeFaults(places))];
 }
 
-/** Those of them that lie in files and folders. */
+/** The faults among them that lie in files and folders. */
 export function fileFaults<C extends Checked>(services: Services<C>, config: C): readonly Fault[] {
   const all = [
     ...logFaults(config),
@@ -32,7 +32,7 @@ export function fileFaults<C extends Checked>(services: Services<C>, config: C):
       ...(services[name]?.check?.(config) ?? []),
     ]),
   ];
-  // Services share the settings of the whole server.
+  // Services share the settings of the whole server: each would report the same fault.
   return [...new Map(all.map((fault) => [faultText(fault), fault])).values()];
 }
 
@@ -49,7 +49,7 @@ export async function problemsOf<C extends Checked>(
   return [...problems, ...faults.map((fault) => problemAt(fault, loaded))];
 }
 
-/** A fault as a problem of the configuration that it is in. */
+/** A fault as a problem, placed where its setting stands. */
 export function problemAt(
   { key, message, where }: Fault,
   { origins }: Pick<Loaded<unknown>, "origins">,

@@ -1,6 +1,6 @@
 import type { ClientInfo, ClientPage, ClientQuery, Running } from "./service.ts";
 
-/** How each field of a `ClientInfo` is read from a client. */
+/** A reader of each field of a `ClientInfo`. */
 export type ClientColumns<C> = {
   readonly [K in keyof ClientInfo]: (client: C, now: number) => ClientInfo[K];
 };
@@ -10,13 +10,13 @@ export interface ServiceClient extends ClientInfo {
   readonly service: string;
 }
 
-/** Which clients of all services together are wanted. */
+/** A question for one page of the clients of all services together. */
 export interface ServiceClientQuery extends Omit<ClientQuery, "sort"> {
   readonly sort: keyof ServiceClient;
 }
 
 export interface ServiceClientPage {
-  /** How many match in all. */
+  /** Clients that match, on this page or not. */
   readonly total: number;
   readonly clients: readonly ServiceClient[];
 }
@@ -42,8 +42,8 @@ export function clientPage<C>(
 
 /**
  * Answers a query from the clients of several services, in one order. With an
- * offset, each is asked for its total first: the rows of a service that come
- * before the page, whatever the other services have, are not asked for.
+ * offset, each service is asked for its total first: rows that come before the
+ * page in any case are not asked for.
  */
 export async function clientsOfAll(
   services: ReadonlyMap<string, Running>,
@@ -104,7 +104,7 @@ class Leading<T> {
   readonly #most: number;
   readonly #order: "asc" | "desc";
   #kept: Ranked<T>[] = [];
-  /** Whatever comes after it is not among the first. */
+  /** Items that come after it are not among the first; null until enough items are known. */
   #last: Ranked<T> | null = null;
 
   constructor(most: number, order: "asc" | "desc") {

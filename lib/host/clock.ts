@@ -1,6 +1,6 @@
 /**
- * Where time comes from. Logic asks `now()` and leaves its periodic work here;
- * it never asks the system and owns no timer, so a test can move time by hand.
+ * The source of time. Logic asks `now()` and leaves its periodic work here; it
+ * never asks the system and owns no timer, so a test can move time by hand.
  */
 export interface Clock {
   /** Milliseconds that only ever grow; for ages, deadlines and windows. */
@@ -23,7 +23,7 @@ interface Job {
   run: () => void;
 }
 
-/** Jobs and when they are due, for both clocks. There are tens of them, so they are scanned. */
+/** Jobs by due time, for both clocks. There are only tens of them, so each look scans them all. */
 class Jobs {
   readonly #jobs = new Set<Job>();
   readonly #onEmpty: () => void;
@@ -47,7 +47,7 @@ class Jobs {
     return due;
   }
 
-  /** Runs all that is due at `now`, each once. */
+  /** Runs every job that is due at `now`, once. */
   run(now: number): void {
     for (const job of this.#jobs) {
       if (job.due > now) continue;
@@ -61,22 +61,22 @@ class Jobs {
 
 /** Resolution of the system clock in milliseconds: 20 ms costs about 0.3% of a core. */
 const TICK_MS = 20;
-/** A tick so late means that the process did not run, or was kept busy, and that clients may have been heard by nobody. */
+/** A tick that is this late, in milliseconds, means that the process was stopped or busy, and that bytes of clients may be unread. */
 const PAUSE_MS = 250;
-/** So many ticks in a row that are on time let the event loop read whatever has come meanwhile. */
+/** Punctual ticks in a row after which the event loop has read what came during a pause. */
 const CALM_TICKS = 5;
-/** Jobs wait for that no longer than this, however busy the loop is. */
+/** Longest that jobs wait for those ticks, in milliseconds, however busy the loop is. */
 const WAITED_MS = 2000;
 
 /**
  * Real time. It holds the one `setInterval` of the whole program, which runs
- * while there are jobs. After a pause of the whole process jobs wait until the
- * sockets have been read: else those who did their part would be judged by it.
+ * while there are jobs. After a pause of the whole process, jobs wait until the
+ * sockets have been read: a client that sent in time must not be closed as idle.
  */
 class SystemClock implements Clock {
   #timer: Timer | undefined;
   #tickedAt = 0;
-  /** When a pause was noticed, and how many ticks have been on time since; null when there was none. */
+  /** The pause that jobs wait after: the time it was noticed, and the punctual ticks in a row since; null without one. */
   #pause: { readonly since: number; calm: number } | null = null;
   readonly #jobs = new Jobs(() => {
     clearInterval(this.#timer);
@@ -124,10 +124,10 @@ class SystemClock implements Clock {
 /** The program's clock, shared by everything in this process. */
 export const systemClock: Clock = new SystemClock();
 
-/** Turns of the event loop after a leap, before anything runs. */
+/** Turns of the event loop between a leap and the jobs that are due. */
 const LEAP_TURNS = 32;
 
-/** What a promise resolves to, or null when it takes longer than `ms` milliseconds. */
+/** The value of a promise, or null when it takes longer than `ms` milliseconds. */
 export async function within<T>(
   clock: Pick<Clock, "after">,
   ms: number,
@@ -148,7 +148,7 @@ export class HandClock implements Clock {
   readonly #jobs = new Jobs();
   readonly #epoch: number;
 
-  /** @param epoch what `wall()` answers before the first `advance`, in milliseconds since 1970 */
+  /** @param epoch the first answer of `wall()`, in milliseconds since 1970 */
   constructor(epoch = Date.UTC(2026, 0, 2, 3, 4, 5, 678)) {
     this.#epoch = epoch;
   }
@@ -180,8 +180,8 @@ export class HandClock implements Clock {
   }
 
   /**
-   * Moves time by `ms` milliseconds at once, as when the machine slept: what is
-   * due runs once, after the sockets have been read. Resolves when it has.
+   * Moves time by `ms` milliseconds at once, as when the machine slept: each due
+   * job runs once, after the sockets have been read. Resolves after that.
    */
   async leap(ms: number): Promise<void> {
     this.#now += ms;

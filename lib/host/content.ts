@@ -1,18 +1,19 @@
 /** Text of clients, made safe for a log and a terminal. */
 
 /**
- * What neither a terminal nor a log may get raw, besides the controls below
- * U+0020: DEL and C1 command terminals, U+2028 and U+2029 end a line for some
- * readers, and the rest changes the order in which the text around it is shown.
+ * Characters that neither a terminal nor a log may get raw, besides the controls
+ * below U+0020: DEL and C1 command terminals, U+2028 and U+2029 end a line for
+ * some readers, and the rest change the order in which the text around them is
+ * shown.
  */
 const UNSAFE = "\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069";
 const IN_TEXT = new RegExp(`[\\x00-\\x08\\x0a-\\x1f${UNSAFE}]`, "g");
 const IN_JSON = new RegExp(`[\\r\\n${UNSAFE}]`, "g");
 
-/** What stands for each of them. */
+/** The escapes made so far, by character. */
 const ESCAPED = new Map<string, string>();
 
-/** Text on one line, as a log and a terminal may show it: controls are escaped, as `\x1b`, and what turns text around. */
+/** Text on one line, safe for a log and a terminal: controls and characters that reorder text are escaped, as `\x1b`. */
 export function printable(text: string): string {
   return text.replace(IN_TEXT, (character) => {
     if (character === "\n") return "\\n";
@@ -20,7 +21,7 @@ export function printable(text: string): string {
   });
 }
 
-/** JSON text on one line, with the same escaped as JSON does it. */
+/** JSON text on one line: line breaks between its tokens become spaces, unsafe characters JSON's escapes. */
 export function oneLine(json: string): string {
   return json.replace(IN_JSON, (character) => (character < " " ? " " : unicode(character)));
 }
@@ -35,7 +36,7 @@ function unicode(character: string): string {
   return escaped;
 }
 
-/** Text of a client as JSON: itself when it is JSON, so that integers of any size survive. */
+/** Text of a client as JSON: itself when it is JSON, so that integers of any size survive; otherwise a JSON string. */
 export function contentAsJson(content: string): string {
   try {
     JSON.parse(content);
@@ -48,9 +49,9 @@ export function contentAsJson(content: string): string {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** Where a string of JSON that begins at a quote ends: after its closing quote, or at the end of a text that has none. */
+/** The end of a JSON string that begins at `quote`: after its closing quote, or the end of the text when it has none. */
 export function endOfString(text: string, quote: number): number {
-  // A pattern would recurse once a character, and find nothing in a long one.
+  // A regular expression would recurse for each character, and fail on a long string.
   let at = quote + 1;
   while (at < text.length) {
     const code = text.charCodeAt(at);

@@ -26,7 +26,7 @@ export interface Disk {
   readdirSync(path: string): string[];
 }
 
-/** Windows opens no folders, and keeps names by itself. */
+/** Windows cannot open a folder, and makes its names durable by itself. */
 const FOLDERS_OPEN = process.platform !== "win32";
 
 /** Makes the names in a folder durable: a file that was synced can still lose its name. @throws the system's error */
@@ -62,7 +62,7 @@ function done(call: (then: (error: Error | null) => void) => void): Promise<void
   });
 }
 
-/** Removes a file if it can. One that stays is ignored by the next start, which tries again. */
+/** Removes a file if it can. The next start ignores a file that stays, and tries again. */
 export function removeSync(disk: Disk, path: string): void {
   try {
     disk.unlinkSync(path);
@@ -99,7 +99,7 @@ export async function writeAll(
   }
 }
 
-/** How many bytes were taken. @throws when none were: trying again might never end */
+/** Bytes that were taken. @throws Error when there were none: retries might never end */
 export function some(written: number): number {
   if (written === 0) throw failure("nothing was written");
   return written;
@@ -110,7 +110,7 @@ export function failure(message: string): Error {
   return Object.assign(new Error(message), { code: "EIO" });
 }
 
-/** Whether an error came from the disk, and not from a bug. */
+/** True if an error came from the disk, not from a bug. */
 export function isFailure(error: unknown): boolean {
   return error instanceof Error && typeof (error as NodeJS.ErrnoException).code === "string";
 }

@@ -1,17 +1,17 @@
-/** A setting that will not do on this machine. */
+/** A setting that cannot be used on this machine. */
 export interface Fault {
   /** Its full key. */
   readonly key: string;
   readonly message: string;
-  /** Where the trouble stands, when that is in a file which the setting names. */
+  /** The place of the trouble, when it is in a file that the setting names. */
   readonly where?: string;
-  /** The other settings that the fault rests on. */
+  /** Other settings that the fault depends on. */
   readonly others?: readonly string[];
 }
 
-/** Why the program cannot start, a line for the operator each; exit code 1. */
+/** The program cannot start. The message has one line for each reason; exit code 1. */
 export class StartError extends Error {
-  /** The settings that it lies at, where it lies at any. */
+  /** The faults of settings; empty when the reason is another. */
   readonly faults: readonly Fault[];
 
   constructor(why: string | readonly Fault[]) {
@@ -20,12 +20,12 @@ export class StartError extends Error {
   }
 }
 
-/** A fault as a line, for whoever does not know where its setting stands. */
+/** A fault as one line, with its place or the key of its setting. */
 export function faultText({ key, message, where }: Fault): string {
   return where === undefined ? `${key}: ${message}` : `${where}: ${message}`;
 }
 
-/** The faults that an attempt brings to light; none when it goes well. */
+/** The faults of the StartError that an attempt throws; none when it succeeds. @throws every other error */
 export function faultsIn(attempt: () => unknown): readonly Fault[] {
   try {
     attempt();
@@ -36,7 +36,7 @@ export function faultsIn(attempt: () => unknown): readonly Fault[] {
   }
 }
 
-/** What an error says, whatever was thrown. */
+/** The message of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

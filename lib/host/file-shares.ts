@@ -1,16 +1,16 @@
-/** What is taken where the system does not tell: Windows has no such limit. */
+/** The limit assumed where the system does not tell: Windows has none. */
 const UNTOLD = process.platform === "win32" ? 16_384 : 1024;
 const UNLIMITED = 1_048_576;
 /** Files that the program needs besides its connections, where there are enough of them. */
 const RESERVED = 64;
-/** With fewer files than this not even the program itself could work. */
+/** With fewer files than this the program itself cannot work. */
 const LEAST = 24;
-/** The share of the main service for each one of another service. */
+/** Files for the main service for each one that another service gets. */
 const MAIN_WEIGHT = 3;
 
 let known = 0;
 
-/** How many files this process may have open; Bun has raised it as far as the system lets it. */
+/** Files this process may have open at once; Bun has raised the limit as far as the system lets it. */
 export function fileLimit(): number {
   known ||= readFileLimit();
   return known;
@@ -27,16 +27,16 @@ function readFileLimit(): number {
 /** A service whose connections take files. */
 export interface Door {
   readonly name: string;
-  /** How many clients it is set to have; 0 when that is left to the limit of files. */
+  /** The limit of clients in its settings; 0 when only the limit of files bounds them. */
   readonly maxClients: number;
-  /** Whether it is the main service, which gets more. */
+  /** True for the main service, which gets more. */
   readonly isMain: boolean;
 }
 
 /** The files that connections may take, shared out between the services, so that none can starve another. */
 export class FileShares {
   readonly limit: number;
-  /** Connections that are open and known of; those of HTTP are not. */
+  /** Open connections of all services; those of HTTP are not counted. */
   connections = 0;
   #shares: ReadonlyMap<string, number> = new Map();
 
@@ -45,17 +45,17 @@ export class FileShares {
     this.shareOut(doors);
   }
 
-  /** Shares all files out anew, as when a reload changes how many clients a service is set to have. */
+  /** Shares all files out again, as when a reload changes a service's limit of clients. */
   shareOut(doors: readonly Door[]): void {
     this.#shares = sharesOf(this.limit - Math.min(RESERVED, this.limit >> 1), doors);
   }
 
-  /** How many connections a service may have open, those included that are only owed their last bytes. */
+  /** Connections a service may have open, including closed clients that still get their last bytes. */
   share(name: string): number {
     return this.#shares.get(name) ?? 0;
   }
 
-  /** What an operator should know of the limit, or null; `fatal` when nothing can be served. */
+  /** A warning for the operator about the limit, or null; `fatal` when nothing can be served. */
   get trouble(): { readonly fatal: boolean; readonly message: string } | null {
     const { limit } = this;
     if (limit >= RESERVED) return null;
@@ -68,7 +68,7 @@ export class FileShares {
   }
 }
 
-/** Shares files out by weight; what a service is set not to need goes to the others. */
+/** Shares files out by weight; a service gets no more than it needs, and the rest goes to the others. */
 function sharesOf(files: number, doors: readonly Door[]): Map<string, number> {
   const shares = new Map<string, number>();
   let left = files;
@@ -92,7 +92,7 @@ function weightOf({ isMain }: Door): number {
   return isMain ? MAIN_WEIGHT : 1;
 }
 
-/** Files for as many clients, and for those that have been closed and linger: of few clients some can, too. */
+/** Files for all its clients, and for closed ones that linger: one for every seven clients, and 16 more. */
 function neededBy({ maxClients }: Door): number {
   return maxClients === 0 ? Infinity : Math.ceil((maxClients * 8) / 7) + 16;
 }

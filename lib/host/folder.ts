@@ -4,10 +4,10 @@ import { reasonOf } from "../config/reason.ts";
 
 /** The longest name in a folder, in bytes, that file systems take. */
 const NAME_BYTES = 255;
-/** Types of file systems in which the kernel shows itself and nobody makes anything: procfs, sysfs. */
+/** Types of file systems in which nobody can make files, by statfs(2): procfs, sysfs. */
 const KERNELS = [0x9fa0, 0x62656572];
 
-/** Why nothing could be made in a folder, which is itself made when it is missing; or null. Nothing is changed. */
+/** The reason why files cannot be made in a folder, or null. A missing folder is one that will be made. Changes nothing. */
 export function folderTrouble(folder: string): string | null {
   try {
     const path = resolve(folder);
@@ -28,7 +28,7 @@ export function folderTrouble(folder: string): string | null {
   }
 }
 
-/** Why a file could not be read and written, or only read; null when it could, or is not there. Nothing is changed. */
+/** The reason why a file cannot be read, or for `write` be read and written; null when it can, or is not there. Changes nothing. */
 export function fileTrouble(path: string, mode: "read" | "write"): string | null {
   try {
     const stats = found(path);
@@ -41,7 +41,7 @@ export function fileTrouble(path: string, mode: "read" | "write"): string | null
   }
 }
 
-/** What stands at a path; null for nothing. @throws Error when it cannot be told, or is a link that leads nowhere */
+/** The stats of a path; null when nothing is there. @throws Error when the system does not tell, or for a link that leads nowhere */
 function found(path: string): Stats | null {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats) return stats;

@@ -1,9 +1,9 @@
 import { printable } from "./content.ts";
 import type { Table } from "./service.ts";
 
-/** Rows of a table. */
+/** Most rows of a table. */
 const ROWS = 20;
-/** How many items are looked at to find the largest; bounds the work. */
+/** Most items looked at to find the largest; bounds the work. */
 const LOOKED_AT = 1000;
 /** Characters of a name that are shown. */
 const NAME_LENGTH = 256;

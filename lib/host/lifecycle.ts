@@ -81,7 +81,7 @@ export class Program<C extends object> {
     if (trouble) this.#host.log.warning(trouble.message);
   }
 
-  /** Hands a new configuration to every service. @returns why some keep the one they have, a line each */
+  /** Hands a new configuration to every service. @returns one line for each service that keeps its old settings, with the reason */
   reload(config: C): string[] {
     this.#config = config;
     this.#files.shareOut([...this.running.keys()].map((name) => doorOf(config, name)));
@@ -118,28 +118,28 @@ function readyLines(running: ReadonlyMap<string, Running>): string[] {
   );
 }
 
-/** What differs between the program itself and a program that embeds it. */
+/** The differences between the program itself and a program that embeds it. */
 export interface ServeOptions<C extends object> {
   readonly services: Services<C>;
   readonly config: C;
   readonly clock: Clock;
   /** Takes whole lines for the console; standard output when not given. */
   readonly print?: ((text: string) => void) | undefined;
-  /** The full path of the file that the settings are from; null where there is none. */
+  /** Full path of the file that the settings come from; null where there is none. */
   readonly source: string | null;
-  /** What the log says first, as warnings. */
+  /** Warnings that the log begins with. */
   readonly remarks: readonly string[];
-  /** Its promise begins the drain. */
+  /** The drain begins when its promise resolves, with the reason. */
   readonly stop: PromiseWithResolvers<string>;
   /** Listens to signals while the services run. @returns a function that ends it */
   signals(actions: SignalActions): () => void;
-  /** Reads the settings again and applies them. @returns how that went, in a sentence */
+  /** Reads the settings again and applies them. @returns the outcome, in a sentence */
   reload(program: Program<C>, log: Log): { readonly ok: boolean; readonly outcome: string };
-  /** The log is open; no service has been started. */
+  /** Called when the log is open, before any service is started. */
   opened?(log: Log): void;
-  /** All services run; `lines` says where. */
+  /** Called when all services run; `lines` has their addresses. */
   ready(lines: readonly string[], program: Program<C>): void;
-  /** The drain begins, for this reason. */
+  /** Called when the drain begins, with its reason. */
   draining?(why: string, program: Program<C>, log: Log): void;
 }
 
@@ -176,7 +176,7 @@ export async function serve<C extends Pick<Config, "name" | "logger" | "drain_ms
       },
       reload,
     });
-    // Whoever is told that it is ready may send a signal at once.
+    // Only now, since a supervisor may send a signal as soon as it reads that the server is ready.
     const lines = readyLines(program.running);
     for (const line of lines) log.info(line);
     options.ready(lines, program);
@@ -190,13 +190,13 @@ export async function serve<C extends Pick<Config, "name" | "logger" | "drain_ms
   }
 }
 
-/** What the process does on signals. */
+/** The answers of the process to signals. */
 export interface SignalActions {
   /** SIGINT, SIGTERM, and SIGHUP when the terminal has gone. Called once. */
   stop(signal: NodeJS.Signals): void;
   /** A second signal to stop. */
   cut(): void;
-  /** SIGHUP without a terminal; where it is not given, SIGHUP is left alone. */
+  /** SIGHUP without a terminal; when not given, nobody listens to SIGHUP. */
   reload?(): void;
 }
 

@@ -45,7 +45,7 @@ export class LogConsole {
   #records = 0;
 
   /**
-   * @param now the time as it stands in a line
+   * @param now the time as a log line shows it
    * @param print takes whole lines; standard output when not given
    */
   constructor(name: string, now: () => Stamp, print: ((text: string) => void) | undefined) {
@@ -78,7 +78,7 @@ export class LogConsole {
     if (this.#enabled) this.#consola[CONSOLA_TYPE[level]](text);
   }
 
-  /** Counts one record. @returns whether it is to be shown */
+  /** Counts one record. @returns true if the console shows it */
   takesRecord(): boolean {
     return this.#enabled && ++this.#records <= SHOWN_PER_SECOND;
   }

@@ -6,9 +6,9 @@ import type { Fault } from "./errors.ts";
 import { fileTrouble, folderTrouble } from "./folder.ts";
 import { type FileCounters, RotatingFile } from "./rotate.ts";
 
-/** Stands for the message where what surrounds it is made; no message holds it. */
+/** Stands for the message while the text around it is made; no message contains it. */
 const MESSAGE = "\0";
-/** Characters of records that are gathered before they go to the file, at the next flush at the latest. */
+/** Characters of records that are gathered before they go to the file; a flush sends fewer. */
 const GATHERED_MAX = 16 * 1024;
 
 /** Name of the log file for a server's name: `summoner:server` is `summoner_server.log`. */
@@ -21,7 +21,7 @@ export function logFileName(name: string): string {
   return `${/^(con|prn|aux|nul|com\d|lpt\d|)$/i.test(safe) ? "_" : ""}${safe}.log`;
 }
 
-/** What keeps the log of these settings from its file. */
+/** Every fault that keeps a log with these settings from its file. */
 export function logFaults({ name, logger }: Pick<Config, "name" | "logger">): readonly Fault[] {
   if (!logger.enable_file_log) return [];
   const path = join(logger.log_file_path, logFileName(name));
@@ -49,14 +49,14 @@ export class LogFile {
   #file: RotatingFile | null = null;
   #json = false;
   #format!: LineFormat;
-  /** Whether the format writes a message as it is, without width or precision. */
+  /** True if the format writes a message as it is, without width or precision. */
   #plain = false;
   /** Records that have not gone to the file yet. */
   #gathered = "";
-  /** What stands before and after the message of a record at a time. */
+  /** The text before and after the message of a record, kept for as long as the time stays the same. */
   #frame: Frame | null = null;
 
-  /** @param now the time as it stands in a line */
+  /** @param now the time as a log line shows it */
   constructor(
     name: string,
     clock: Clock,
@@ -71,12 +71,12 @@ export class LogFile {
     this.#onReopened = onReopened;
   }
 
-  /** Whether there is a file to write to. */
+  /** True if there is a file to write to. */
   get isOpen(): boolean {
     return this.#file !== null;
   }
 
-  /** Why it cannot be written at present, or null. */
+  /** The reason why it cannot be written at present, or null. */
   get failing(): string | null {
     return this.#file?.failing ?? null;
   }
@@ -113,7 +113,7 @@ export class LogFile {
     this.#file.write(`${this.#format(this.#now(), level, message)}\n`);
   }
 
-  /** Writes one of many lines, at level INFO: these go to the file together. */
+  /** Takes one record at level INFO; many go to the file together. */
   gather(text: () => string, json: () => string): void {
     if (this.#file === null) return;
     const message = this.#json ? json() : text();
@@ -131,12 +131,12 @@ export class LogFile {
     void this.#file?.flush();
   }
 
-  /** Begins the file anew at once if it was moved or removed. */
+  /** Starts a new file at once if the old one was moved or removed. */
   reopen(): void {
     this.#file?.reopen();
   }
 
-  /** Writes what is owed and closes the file. */
+  /** Writes what waits and closes the file. */
   async close(): Promise<void> {
     await Promise.all([this.#end()?.close(), ...this.#closing]);
   }
@@ -193,7 +193,7 @@ function jsonFormat(name: string): LineFormat {
 
 const NEVER: Stamp = { wall: 0, asctime: "" };
 
-/** Whether a format writes a message of any length as it is, and once. */
+/** True if a format writes a message of any length as it is, and once. */
 function writesAsIs(format: LineFormat): boolean {
   const around = format(NEVER, "INFO", MESSAGE).split(MESSAGE);
   const long = "x".repeat(1000);

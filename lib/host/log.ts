@@ -7,14 +7,14 @@ import { oneLine, printable } from "./content.ts";
 import { LogConsole } from "./log-console.ts";
 import { LogFile } from "./log-file.ts";
 
-/** What the log has done so far. */
+/** The log's counts since it was opened, and its state. */
 export interface LogStats {
   /** Bytes written to files. */
   bytes_written: number;
   /** Lines that never reached the file. */
   lines_lost: number;
   rotations: number;
-  /** Why the file cannot be written at present, or null. */
+  /** The reason why the file cannot be written at present, or null. */
   failing: string | null;
 }
 
@@ -22,9 +22,9 @@ const FLUSH_MS = 50;
 const TAIL_LINES = 200;
 
 /**
- * The log of the process: events, and records of which there may be many a
- * second, to the console and to a rotating file. Nothing here waits for the
- * console or the disk.
+ * The log of the process: events, and records, which may be many a second, to
+ * the console and to a rotating file. Nothing here waits for the console or the
+ * disk.
  */
 export class Log {
   readonly #clock: Clock;
@@ -35,7 +35,7 @@ export class Log {
   readonly #jobs: (() => void)[];
   #level: Level = "INFO";
   #stamp!: (ms: number) => string;
-  /** The time as it stands in a line, made once a millisecond. */
+  /** The time as a log line shows it, made at most once a millisecond. */
   #time: Stamp = { wall: -1, asctime: "" };
 
   /**
@@ -91,22 +91,22 @@ export class Log {
     this.#event("WARNING", message, [], true);
   }
 
-  /** Logs an error of our own making, with its stack, at level ERROR. */
+  /** Logs a fault of our own code, with its stack, at level ERROR. */
   bug(error: unknown, context: string): void {
     const text = error instanceof Error ? (error.stack ?? String(error)) : Bun.inspect(error);
     const [first, ...stack] = text.split("\n");
     this.#event("ERROR", `${context}: ${first}`, stack);
   }
 
-  /** Whether records are logged at present; otherwise there is no need to make them. */
+  /** True while records are logged; otherwise there is no need to make them. */
   get takesRecords(): boolean {
     return this.#logs("INFO") && (this.#file.isOpen || this.#console.enabled);
   }
 
   /**
-   * Logs one of many lines a second, at level INFO. It is no event, and the
-   * console shows only a few of them a second. Each text is made only if it is needed.
-   * @param json JSON text, which a file of JSON lines gets; the text as JSON when not given
+   * Logs a record at level INFO. It does not count as an event, and the console
+   * shows only a few a second. Each text is made only if it is needed.
+   * @param json JSON for a file of JSON lines; the text as JSON when not given
    */
   record(text: () => string, json = () => JSON.stringify(text())): void {
     if (!this.takesRecords) return;
@@ -127,7 +127,7 @@ export class Log {
     this.#time = { wall: -1, asctime: "" };
   }
 
-  /** Begins the file anew at once if somebody has moved or removed it; within a second that happens by itself. */
+  /** Starts a new file at once if the old one was moved or removed; without this call it takes up to a second. */
   reopen(): void {
     this.#file.reopen();
   }
@@ -146,12 +146,12 @@ export class Log {
     return this.#tail;
   }
 
-  /** How many events there have been; the last of them are in `tail()`. */
+  /** Events so far; the last of them are in `tail()`. */
   get events(): number {
     return this.#events;
   }
 
-  /** Why the file cannot be written at present, or null. */
+  /** The reason why the file cannot be written at present, or null. */
   get failing(): string | null {
     return this.#file.failing;
   }
@@ -162,8 +162,8 @@ export class Log {
   }
 
   /**
-   * Writes what is owed and closes the file; what is logged later goes to the
-   * console alone. `lastWords` is the last line, at level INFO.
+   * Writes what waits and closes the file; later lines go to the console alone.
+   * `lastWords` is the last line, at level INFO.
    */
   async close(lastWords?: string): Promise<void> {
     this.#console.endSecond();
@@ -198,7 +198,7 @@ export class Log {
     if (this.#tail.length > TAIL_LINES) this.#tail.shift();
   }
 
-  /** A file that cannot be written is told of on the console even where that is switched off. */
+  /** Logs trouble with the file, on the console even where that is switched off. */
   #trouble(message: string): void {
     this.#event("ERROR", message);
     if (!this.#console.enabled || !this.#logs("ERROR"))

@@ -2,7 +2,7 @@ import type { Clock } from "./clock.ts";
 import { libc } from "./libc.ts";
 import type { Log } from "./log.ts";
 
-/** How long a send waits for a supervisor that does not read, in microseconds. */
+/** Microseconds that a send waits for a supervisor that does not read. */
 const PATIENCE_US = 100_000;
 
 // Linux's values, the same on every processor that Bun runs on.
@@ -50,7 +50,7 @@ export class Supervisor {
     this.#tell("STOPPING=1", `STATUS=${status}`, `EXTEND_TIMEOUT_USEC=${(forMs + 5000) * 1000}`);
   }
 
-  /** Tells nothing more. */
+  /** Ends the pings and closes the socket. */
   close(): void {
     this.#stopPings?.();
     if (this.#socket >= 0) libc().close(this.#socket);

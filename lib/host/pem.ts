@@ -9,10 +9,10 @@ interface Block {
 
 const BEGIN = "\n-----BEGIN ";
 const DASHES = "-----";
-/** The first byte of what PEM wraps. */
+/** The first byte of DER, the binary form that PEM wraps. */
 const DER = 0x30;
 
-/** All certificates of a PEM file; or what is wrong with it, in words that follow its name. */
+/** All certificates of a PEM file; or its fault, in words that follow its name. */
 export function certificatesIn(bytes: Buffer): X509Certificate[] | string {
   const blocks = blocksIn(bytes).filter(({ label }) =>
     /^(TRUSTED |X509 )?CERTIFICATE$/.test(label),
@@ -36,9 +36,9 @@ export function certificatesIn(bytes: Buffer): X509Certificate[] | string {
 /** The private key of a PEM file. */
 export type FoundKey =
   | { readonly key: KeyObject }
-  /** It is encrypted, and the passphrase does not open it; "" for none. */
+  /** It is encrypted, and the passphrase ("" for none) does not open it. */
   | { readonly locked: true }
-  /** What is wrong with the file, in words that follow its name. */
+  /** The fault of the file, in words that follow its name. */
   | { readonly trouble: string };
 
 export function keyIn(bytes: Buffer, passphrase: string): FoundKey {
@@ -53,7 +53,7 @@ export function keyIn(bytes: Buffer, passphrase: string): FoundKey {
   }
 }
 
-/** Whether a PEM file holds a private key that asks for a passphrase. */
+/** True if a PEM file holds a private key that asks for a passphrase. */
 export function asksPassphrase(bytes: Buffer): boolean {
   return blocksIn(bytes).some(isLocked);
 }
@@ -62,7 +62,7 @@ function isLocked({ label, text }: Block): boolean {
   return label === "ENCRYPTED PRIVATE KEY" || /^Proc-Type: 4,ENCRYPTED\r?$/m.test(text);
 }
 
-/** What a file holds that should hold something else. */
+/** The contents of a file, in words, when the block it should hold is not there. */
 function whatIn(bytes: Buffer): string {
   const kinds = new Set(blocksIn(bytes).map(({ label }) => kindOf(label)));
   if (kinds.size > 0) return [...kinds].slice(0, 3).join(" and ");

@@ -6,18 +6,18 @@ import { reasonOf } from "../config/reason.ts";
 import { systemClock, within } from "./clock.ts";
 import type { Fault } from "./errors.ts";
 
-/** How long a name may take to be looked up. */
+/** Milliseconds that the look-up of a name may take. */
 const LOOKUP_MS = 10_000;
-/** Ports from here on are everybody's, unless the system says otherwise. */
+/** The first port that needs no privilege, unless the system is set otherwise. */
 const OPEN_PORTS = 1024;
 
-/** A place, and the addresses that its host stands for; none where that is not known. */
+/** A place and the addresses that its host stands for; none when the look-up failed. */
 interface Known {
   readonly place: Place;
   readonly addresses: readonly string[];
 }
 
-/** Every fault of the hosts and ports of services that run together, short of listening: a port that is in use is none. */
+/** Every fault of the hosts and ports of services that run together. Nothing listens for it, so a port in use is no fault. */
 export async function placeFaults(places: readonly Place[]): Promise<readonly Fault[]> {
   const asked = places.filter((place) => !isHandedOver(place));
   const found = await Promise.all(asked.map(look));
@@ -25,7 +25,7 @@ export async function placeFaults(places: readonly Place[]): Promise<readonly Fa
   return [...found.flatMap(({ faults }) => faults), ...collisions(known)];
 }
 
-/** Whether a service manager has bound a socket for this place already. */
+/** True if a service manager has bound a socket for this place already; see sd_listen_fds(3). */
 function isHandedOver({ portKey }: Place): boolean {
   return portKey === "port" && process.env["LISTEN_PID"] === String(process.pid);
 }
@@ -59,7 +59,7 @@ async function addressesOf(name: string): Promise<string[]> {
   return found.map(({ address }) => address);
 }
 
-/** Why nothing can be bound to an address, or null: tried with UDP, where nobody notices. */
+/** The error of binding to an address, or null. Tried with UDP, so that no client sees an open port. */
 async function trouble(hostname: string, port: number): Promise<unknown> {
   try {
     (await Bun.udpSocket({ hostname, port })).close();
@@ -94,9 +94,9 @@ function collide(a: Known, b: Known): boolean {
   return a.addresses.some((one) => b.addresses.some((other) => overlap(one, other)));
 }
 
-/** Whether two addresses to listen on have one in common. */
+/** True if two sockets on these addresses would get the same connections. */
 function overlap(a: string, b: string): boolean {
-  // IPv6's own takes in what comes over IPv4.
+  // A socket on :: takes IPv4 connections too.
   if (a === "::" || b === "::" || a === b) return true;
   const [one, other] = [isIP(a), isIP(b)];
   return one === 4 && other === 4 && (a === "0.0.0.0" || b === "0.0.0.0");

@@ -10,15 +10,15 @@ const writeSome = promisify(fs.write);
 const sync = promisify(fs.fdatasync);
 
 const NEWLINE = 10;
-/** Characters encoded and written at a time. When so many wait, a write starts before the next flush. */
+/** Characters encoded and written at a time. When that many wait, a write starts before the next flush. */
 const BATCH = 256 * 1024;
 const RETRY_MS = 1000;
-/** How often it is looked whether the file is still the one at its path. */
+/** Milliseconds between two looks at the path: the open file may have been moved or removed. */
 const LOOK_MS = 1000;
-/** How long `closeSync` waits for a write that is under way. */
+/** Milliseconds that `closeSync` waits for a write under way. */
 const SETTLE_MS = 200;
 
-/** When a file is rotated and what is kept. */
+/** The size at which a file is rotated, and the number of files kept. */
 export interface Rotation {
   /** Bytes a file may hold, unless a single line is longer. */
   maxFileSize: number;
@@ -26,7 +26,7 @@ export interface Rotation {
   backupCount: number;
 }
 
-/** What a rotating file has done. Several files may share one count. */
+/** Counts of a rotating file. Several files may share them. */
 export interface FileCounters {
   bytes: number;
   linesLost: number;
@@ -37,14 +37,14 @@ export interface RotatingFileOptions extends Rotation {
   clock: Pick<Clock, "now">;
   /** Told once when writing or rotating begins to fail, and once when it works again. */
   onTrouble: (message: string) => void;
-  /** Told when the file was begun anew because somebody had moved or removed it. */
+  /** Told when a new file was started because somebody had moved or removed the old one. */
   onReopened?: () => void;
   /** Characters that may wait for the disk; beyond that the newest lines are dropped and counted. Default 16 Mi. */
   maxWaiting?: number;
   counters?: FileCounters;
 }
 
-/** What tells a file from another that came to its path. */
+/** Device and inode, which tell a file from another one at the same path. */
 function identityOf({ dev, ino }: fs.Stats): string {
   return `${dev}:${ino}`;
 }
@@ -59,8 +59,9 @@ function countLines(text: string): number {
  * Appends whole lines to PATH; when it is full it becomes PATH.1, which becomes
  * PATH.2 and so on up to `backupCount`. Lines are written on the thread pool,
  * one write at a time, in order; a line is never cut in two by a rotation or by
- * a full disk, which is tried again once a second. A file that somebody moved or
- * removed, with its folder or without, is begun anew within a second.
+ * a full disk, which is tried again once a second. When somebody moves or
+ * removes the file, alone or with its folder, a new one is started within a
+ * second.
  */
 export class RotatingFile {
   readonly path: string;
@@ -73,7 +74,7 @@ export class RotatingFile {
   /** -1 once closed. */
   #fd = -1;
   #size = 0;
-  /** What tells the open file from another at its path. */
+  /** The open file's `identityOf`. */
   #identity = "";
   #lookAt = 0;
   #waiting: string[] = [];
@@ -114,7 +115,7 @@ export class RotatingFile {
       throw new StartError(`cannot write ${path}: ${reasonOf(error)}`);
     }
     this.#lookAt = this.#clock.now() + LOOK_MS;
-    // A crash cut the last line short: it is ended, so that the next one is not joined to it.
+    // A crash may have cut the last line short: a newline keeps the next one from joining it.
     const last = Buffer.alloc(1);
     if (
       this.#size > 0 &&
@@ -126,7 +127,7 @@ export class RotatingFile {
     }
   }
 
-  /** Opens the file at the path, in place of the one that is open. @throws the system's error; that one stays */
+  /** Opens the file at the path in place of the open one. @throws the system's error; the open one stays */
   #open(): void {
     fs.mkdirSync(dirname(this.path), { recursive: true });
     const fd = fs.openSync(this.path, "a+");
@@ -137,7 +138,7 @@ export class RotatingFile {
     this.#identity = identityOf(opened);
   }
 
-  /** Why lines do not reach the disk at present, in words, or null. */
+  /** The reason why lines do not reach the disk at present, in words, or null. */
   get failing(): string | null {
     return this.#failing;
   }
@@ -171,20 +172,20 @@ export class RotatingFile {
     return this.#pumping;
   }
 
-  /** Looks at once whether the file is still the one at its path, and tries again what the disk refused. */
+  /** Looks at the path at once, and tries again what the disk refused. */
   reopen(): void {
     this.#lookAt = this.#retryAt = 0;
     void this.flush();
   }
 
-  /** Writes what is owed, syncs and closes. There is one attempt: what the disk refuses is counted as lost. */
+  /** Writes what waits, syncs and closes. There is one attempt: what the disk refuses is counted as lost. */
   close(): Promise<void> {
     this.#ended = true;
     this.#closing ??= this.#finish();
     return this.#closing;
   }
 
-  /** For a crash exit: writes what is owed at once, without rotating, and closes. */
+  /** For a crash exit: writes what waits at once, without rotating, and closes. */
   closeSync(): void {
     if (this.#fd < 0) return;
     this.#ended = true;
@@ -260,7 +261,7 @@ export class RotatingFile {
     }
   }
 
-  /** Where the lines end that still fit the current file: `#from` when it has to be rotated first. */
+  /** The end of the lines in the batch that fit into the current file; `#from` when it must be rotated first. */
   #fitting(): number {
     const room = this.#rotation.maxFileSize - this.#size;
     if (this.#batch.length - this.#from <= room) return this.#batch.length;
@@ -278,7 +279,10 @@ export class RotatingFile {
     this.counters.bytes += bytes;
   }
 
-  /** Begins the file anew when another or none is at its path; one that was emptied in place has room again. */
+  /**
+   * Starts a new file when the path holds another one or none; a file that was
+   * emptied in place has room again. @returns true if a new file was started
+   */
   async #follow(): Promise<boolean> {
     this.#lookAt = this.#clock.now() + LOOK_MS;
     const found = await stat(this.path).catch(({ code }: NodeJS.ErrnoException) =>
@@ -290,7 +294,7 @@ export class RotatingFile {
       return false;
     }
     try {
-      // A line that was begun in the other file goes whole into this one.
+      // A line that was written in part to the old file goes whole into the new one.
       const begun = this.#begun();
       if (begun > 0) fs.ftruncateSync(this.#fd, this.#size - begun);
       this.#open();
@@ -323,7 +327,7 @@ export class RotatingFile {
   async #moveAside(): Promise<void> {
     const keep = this.#rotation.backupCount;
     const newest = `${this.path}.1`;
-    // Only up to the first gap: a rotation that fails half way must not remove the oldest file at each attempt.
+    // Only up to the first gap: a rotation that fails half way must not remove one more old file at each attempt.
     let gap = 1;
     while (gap < keep && (await stat(`${this.path}.${gap}`).catch(() => null)) !== null) gap++;
     for (let at = gap; at > 1; at--) await rename(`${this.path}.${at - 1}`, `${this.path}.${at}`);
@@ -357,7 +361,7 @@ export class RotatingFile {
     );
   }
 
-  /** Finds out how much of the write under way reached the file: only we append to it. */
+  /** Counts the bytes of the write under way that reached the file, by its growth: nobody else appends to it. */
   #settle(): void {
     if (this.#underWay === 0) return;
     let landed = 0;
@@ -373,7 +377,7 @@ export class RotatingFile {
     return this.#from > 0 ? this.#from - 1 - this.#batch.lastIndexOf(NEWLINE, this.#from - 1) : 0;
   }
 
-  /** Counts what was not written as lost, and removes a line that was written in part. */
+  /** Counts unwritten lines as lost, and removes a line that was written in part. */
   #giveUp(): void {
     if (!this.#owes()) return;
     const begun = this.#begun();

@@ -1,29 +1,29 @@
 import type { Clock } from "./clock.ts";
 
 const SECOND_MS = 1000;
-/** Kinds that are told apart at once; what is beyond them is counted together. */
+/** Kinds counted apart at one time; further kinds are counted together. */
 const MAX_KINDS = 20;
 
 /**
- * For what may happen often, as whatever a client can cause: the first of a kind
- * is told of at once, and how many more there were at most once a second.
+ * Reports events that may be frequent, such as all that clients can cause: the
+ * first of a kind at once, the number of further ones at most once a second.
  */
 export class Seldom {
   readonly #clock: Clock;
   readonly #tellMore: (kind: string | null, more: number) => void;
-  /** How many of each kind have not been told of, and when it was told of last. */
+  /** For each kind: the events that are not reported yet, and the time of its last report. */
   readonly #kinds = new Map<string, { more: number; toldAt: number }>();
-  /** How many of further kinds have not been told of. */
+  /** Events of further kinds that are not reported yet. */
   #others = 0;
   #stop: (() => void) | null = null;
 
-  /** @param tellMore says how many more there were of a kind; null stands for all kinds that were too many */
+  /** @param tellMore reports the number of further events of a kind; null stands for all further kinds */
   constructor(clock: Clock, tellMore: (kind: string | null, more: number) => void) {
     this.#clock = clock;
     this.#tellMore = tellMore;
   }
 
-  /** Counts one more of a kind. @returns whether to tell of it now */
+  /** Counts one event of a kind. @returns true if the caller reports it now */
   isFirst(kind: string): boolean {
     const known = this.#kinds.get(kind);
     if (known) known.more++;
@@ -36,7 +36,7 @@ export class Seldom {
     return false;
   }
 
-  /** Tells what has not been told of yet. */
+  /** Reports all that is not reported yet. */
   close(): void {
     this.#tell(Infinity);
   }

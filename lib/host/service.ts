@@ -2,7 +2,7 @@ import type { Clock } from "./clock.ts";
 import type { Fault } from "./errors.ts";
 import type { FileShares } from "./file-shares.ts";
 import type { Log } from "./log.ts";
-import type { Declared } from "./stats.ts";
+import type { Declared, Distribution } from "./stats.ts";
 
 /** A client as an operator sees it. */
 export interface ClientInfo {
@@ -14,7 +14,7 @@ export interface ClientInfo {
   readonly messagesIn: number;
   /** Over the last five to ten seconds. */
   readonly messagesPerSecond: number;
-  /** How many of its messages were refused. */
+  /** Its messages that were refused. */
   readonly refused: number;
   readonly refusedPerSecond: number;
   readonly bytesIn: number;
@@ -23,11 +23,11 @@ export interface ClientInfo {
   readonly outboxBytes: number;
 }
 
-/** Which clients of a service are wanted. */
+/** A question for one page of a service's clients. */
 export interface ClientQuery {
-  /** Only those whose address contains this; "" for all. */
+  /** Only clients whose address contains this; "" for all. */
   readonly address: string;
-  /** Those with equal values come by their ids, the oldest first. */
+  /** Clients with equal values come by id, the oldest first. */
   readonly sort: keyof ClientInfo;
   readonly order: "asc" | "desc";
   readonly limit: number;
@@ -35,14 +35,14 @@ export interface ClientQuery {
 }
 
 export interface ClientPage {
-  /** How many match in all. */
+  /** Clients that match, on this page or not. */
   readonly total: number;
   readonly clients: readonly ClientInfo[];
 }
 
 export interface Health {
   readonly ok: boolean;
-  /** Why not, or what it does. */
+  /** The trouble; without any, the present state, as `listening`. */
   readonly reason: string;
 }
 
@@ -52,13 +52,13 @@ export interface Table {
   readonly name: string;
   /** One sentence for the operator. */
   readonly about: string;
-  /** What the numbers of a row are. */
+  /** The numbers of a row, in order. */
   readonly columns: readonly { readonly name: string; readonly unit: string }[];
-  /** The largest first: a name, which a client may have chosen, and a number for each column. */
+  /** The largest first: a name (perhaps one that a client has chosen) and a number for each column. */
   readonly rows: readonly (readonly [name: string, ...values: number[]])[];
-  /** How many there are besides. */
+  /** Items that have no row. */
   readonly more: number;
-  /** Not all were looked at: there are more than `more`, and some of them may be larger. */
+  /** True when not all items were looked at: there are more than `more`, and some of them may be larger. */
   readonly partial: boolean;
 }
 
@@ -66,31 +66,31 @@ export interface Table {
 export interface Address {
   readonly host: string;
   readonly port: number;
-  /** What a person opens it with, where that is more than host and port. */
+  /** The URL that a person opens, where host and port are not enough. */
   readonly url?: string;
 }
 
 /** The clients that may not come back for a while. */
 export interface Quarantined {
-  /** What is barred, as a key of the service's own, with the milliseconds left. */
+  /** Each quarantine: its key, in the service's own form, and the milliseconds left. */
   entries(): Iterable<[key: string, leftMs: number]>;
-  /** Bars an address for so many seconds, and closes whoever is connected from there. @returns what is barred */
+  /** Bars an address for `seconds` seconds and closes its clients. @returns the key of the quarantine */
   impose(ip: string, seconds: number): string;
-  /** Ends a quarantine by its key; false when there is none. */
+  /** Ends a quarantine. @returns false when none has this key */
   lift(key: string): boolean;
 }
 
-/** What an operator may ask of the whole program. */
+/** The orders that an operator can give to the whole program. */
 export interface Operator {
-  /** Reads the settings again and applies them. @returns how that went, in a sentence */
+  /** Reads the settings again and applies them. @returns the outcome, in a sentence */
   reload(): { readonly ok: boolean; readonly outcome: string };
   /** Begins the drain, which ends the program. `why` is for the log. */
   drain(why: string): void;
-  /** The full path of the file that the settings are from; null where there is none. */
+  /** Full path of the file that the settings come from; null where there is none. */
   readonly source?: string | null;
 }
 
-/** What a service gets. `C` is the program's configuration. */
+/** The program's side of a service. `C` is the program's configuration. */
 export interface Host<C> {
   readonly clock: Clock;
   readonly log: Log;
@@ -100,44 +100,46 @@ export interface Host<C> {
   nextId(): number;
   /** Every running service, by its name. */
   readonly services: ReadonlyMap<string, Running>;
-  /** Whether the drain has begun. */
+  /** True once the drain has begun. */
   readonly draining: boolean;
   readonly operator: Operator;
   /** `apply` gets each new configuration that a reload brings; when it throws, the service keeps the old one. */
   onReload(apply: (config: C) => void): void;
 }
 
-/** What a service owes while it runs. */
+/** A running service, as the program and its operator see it. */
 export interface Running {
   readonly addresses: readonly Address[];
   /** Every key of `stats()`, declared. */
   readonly declared: Declared;
   stats(): Readonly<Record<string, number>>;
+  /** Its numbers that are shown as histograms. */
+  readonly distributions?: readonly Distribution[];
   health(): Health;
   clients(query: ClientQuery): ClientPage | Promise<ClientPage>;
   /** Closes a client with the reason `kicked`. @returns its address, or null when there is none of that id */
   kick(id: number): string | null | Promise<string | null>;
   readonly quarantine?: Quarantined;
-  /** What it holds, at a cost that is bounded however much that is; asked for while somebody looks. */
+  /** The largest of the things it holds, at a bounded cost; asked for only while an operator looks. */
   tables?(): readonly Table[];
-  /** It is drained after the others, so that it can tell how they fare meanwhile. */
+  /** True for a service that is drained after the others, so that it can show their drain. */
   readonly drainsLast?: boolean;
   /**
-   * Lets nobody in any more, sends every client its notice, flushes what waits
-   * for it for at most `deadlineMs` milliseconds, and closes everything.
+   * Refuses new connections, sends every client its notice, flushes the
+   * outboxes for at most `deadlineMs` milliseconds, and closes everything.
    */
   drain(deadlineMs: number): Promise<void>;
 }
 
 /**
- * A service: one function from the configuration to what it owes.
+ * A service: a function that starts it.
  * @throws StartError when it cannot start
  */
 export interface Service<C> {
   (config: C, host: Host<C>): Running | Promise<Running>;
   /**
-   * Every fault of what its settings name besides its place: files, folders,
-   * modules. Nothing is changed by it, and nobody's code is run.
+   * Finds every fault in the files, folders and modules that its settings name;
+   * its place is checked elsewhere. Changes nothing and runs no module.
    */
   readonly check?: (config: C) => readonly Fault[];
 }
@@ -150,7 +152,7 @@ export function addressText(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** What a person opens an address with: its URL, or host and port. */
+/** The text that a person opens an address with: its URL, or host and port. */
 export function openedBy({ host, port, url }: Address): string {
   return url ?? addressText(host, port);
 }

@@ -1,4 +1,4 @@
-/** How one number of `stats()` is to be read. */
+/** The meaning of one number of `stats()`. */
 export interface StatDeclaration {
   /** A counter only grows; a gauge goes up and down. */
   readonly kind: "counter" | "gauge";
@@ -10,7 +10,7 @@ export interface StatDeclaration {
   readonly headline?: boolean;
   /** Numbers that are one series told apart by a label: `closed_eof` is `closed` by the reason `eof`. */
   readonly series?: { readonly name: string; readonly label: string; readonly value: string };
-  /** Title of the table that a dashboard shows it in, together with others of this title. */
+  /** Title of the dashboard's table for it and for the other numbers with this title. */
   readonly group?: string;
 }
 
@@ -29,14 +29,14 @@ export function headline(declared: StatDeclaration): StatDeclaration {
   return { ...declared, headline: true };
 }
 
-/** The same numbers in a table of this title. */
+/** The same declarations, in a table with this title. */
 export function grouped(title: string, declared: Declared): Declared {
   return Object.fromEntries(
     Object.entries(declared).map(([name, one]) => [name, { ...one, group: title }]),
   );
 }
 
-/** The same number as one of a series: `name` by `label`. */
+/** The same declaration, as one of the series `name`, told apart by `label`. */
 export function labelled(
   declared: StatDeclaration,
   name: string,
@@ -46,7 +46,41 @@ export function labelled(
   return { ...declared, series: { name, label, value } };
 }
 
-/** Declares what `Closes` counts. `reasons` says of each reason why the client was closed: "Clients closed because ...". */
+/** Values counted by size, in ranges between fixed bounds. */
+export class Histogram {
+  readonly bounds: readonly number[];
+  /** A count for each bound, of the values above the bound before and not above this one; the last is of values above all. */
+  readonly counts: number[];
+  sum = 0;
+
+  /** @param bounds the smallest first */
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds;
+    this.counts = [...bounds, Infinity].map(() => 0);
+  }
+
+  add(value: number): void {
+    let at = 0;
+    while (at < this.bounds.length && value > (this.bounds[at] as number)) at++;
+    this.counts[at] = (this.counts[at] as number) + 1;
+    this.sum += value;
+  }
+}
+
+/** Values that are shown as histograms. */
+export interface Distribution {
+  readonly name: string;
+  /** `seconds`, ... */
+  readonly unit: string;
+  /** One sentence for the operator. */
+  readonly about: string;
+  /** The label that tells the histograms apart; null where there is only one. */
+  readonly label: string | null;
+  /** By the value of the label; there are few. */
+  readonly histograms: ReadonlyMap<string, Histogram>;
+}
+
+/** Declares the numbers of `Closes`. For each reason, `reasons` completes the sentence "Clients closed because ...". */
 export function closes(reasons: Readonly<Record<string, string>>): Declared {
   return Object.fromEntries(
     Object.entries(reasons).map(([reason, why]) => [

@@ -38,8 +38,8 @@ export function writeStdout(text: string): void {
 /**
  * Ends standard output once all that was printed has been delivered: an exit
  * before that would drop it.
- * @param withinMs how long to wait for a reader that does not read
- * @returns why some of it could not be written, or ""
+ * @param withinMs milliseconds to wait for a reader that does not read
+ * @returns the reason why some of it could not be written, or ""
  */
 export function endStdout(withinMs: number): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();

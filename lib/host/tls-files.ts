@@ -12,7 +12,7 @@ export type TlsPlace = Pick<Place, "tls" | "tlsKey">;
 
 type FileKey = "cert" | "key" | "ca";
 
-/** What Bun needs for the TLS of a place; undefined where it has none. @throws StartError with every fault of its files */
+/** Bun's options for the TLS of a place; undefined where it has none. @throws StartError with every fault of its files */
 export function tlsOptions(place: TlsPlace): TLSOptions | undefined {
   const { options, faults } = readTls(place);
   if (faults.length > 0) throw new StartError(faults);
@@ -24,7 +24,7 @@ export function tlsFaults(place: TlsPlace): readonly Fault[] {
   return readTls(place).faults;
 }
 
-/** The certificates that the TLS of a place shows, and their text. @throws StartError naming the key whose file will not do */
+/** The certificates that the TLS of a place shows, and their text. @throws StartError naming the key whose file cannot be used */
 export function readChain(place: TlsPlace): { pem: string; certificates: X509Certificate[] } {
   const faults: Fault[] = [];
   const file = readFile(place, "cert", faults);
@@ -106,7 +106,7 @@ function checkKey(
   }
 }
 
-/** What only an attempt to use the files brings to light. */
+/** The fault that only an attempt to use the files shows. */
 function lastFault({ tls, tlsKey }: TlsPlace, options: object): Fault[] {
   try {
     createSecureContext(options);

@@ -6,7 +6,7 @@ import { onSignals, serve } from "../host/lifecycle.ts";
 import type { Services } from "../host/service.ts";
 import type { Address } from "../host/service.ts";
 
-/** A configuration that cannot be used; `problems` has one line for each thing wrong. */
+/** The configuration cannot be used; `problems` has one line for each fault. */
 export class ConfigError extends Error {
   readonly problems: readonly string[];
 
@@ -32,9 +32,9 @@ export type HandleClient<C> = (client: C) => void | Promise<void>;
 
 export interface EmbeddedOptions<C> {
   handleClient?: HandleClient<C>;
-  /** Where time comes from; the system's clock when not given. */
+  /** The source of time; the system's clock when not given. */
   clock?: Clock;
-  /** Takes what would go to the console, whole lines at a time. */
+  /** Takes the lines for the console, one or more whole ones at a time; standard output when not given. */
   print?: (text: string) => void;
 }
 
@@ -47,12 +47,12 @@ export class EmbeddedServer<C> {
   readonly #options: EmbeddedOptions<C>;
   readonly #listening = Promise.withResolvers<readonly Address[]>();
   readonly #stop = Promise.withResolvers<string>();
-  /** What a second signal does. */
+  /** Runs on a second signal. */
   #cut: () => void = () => process.exit(1);
   #ignoreSignals: (() => void) | null = null;
 
   /**
-   * @param services gives every service there is; `handle` is null when nobody wants to handle clients
+   * @param services gives every service there is; `handle` is null when the program does not handle clients
    * @param name the server's name in its log; the configuration's when not given
    */
   constructor(
@@ -120,7 +120,7 @@ export class EmbeddedServer<C> {
     this.#stop.resolve("shutdown");
   }
 
-  /** SIGINT and SIGTERM drain the server from now on, a second one cuts it. `run` calls this. */
+  /** From now on SIGINT and SIGTERM drain the server, and a second one cuts it. `run` calls this. */
   setTerminationSignals(): void {
     this.#ignoreSignals ??= onSignals({
       stop: () => this.shutdown(),

@@ -20,7 +20,7 @@ import {
   ticksProblem,
 } from "../services/web/ticker/ticker.ts";
 
-/** What a `Server` serves and how. */
+/** Options of a `Server`. */
 export interface WebServerOptions {
   /** `127.0.0.1` when not given. */
   host?: string;
@@ -34,7 +34,7 @@ export interface WebServerOptions {
    * object itself, run in this process.
    */
   ticker?: string | URL | Ticks;
-  /** Whether the ticker runs in a Worker; true when not given. */
+  /** True to run the ticker in a Worker, as when not given. */
   isolate?: boolean;
   /** Takes a line for each request. */
   logMessage?: (line: string) => void;
@@ -44,11 +44,11 @@ export interface WebServerOptions {
   requestTimeoutMs?: number;
   /** Largest body of a request in bytes; 1 MiB when not given. */
   maxBodyBytes?: number;
-  /** Where time comes from; the system's clock when not given. */
+  /** The source of time; the system's clock when not given. */
   clock?: Clock;
 }
 
-/** What the messages call it; no other door shares the files with it. */
+/** Its name in messages. It shares the files that may be open with no other door. */
 const DOOR = { name: "server", maxClients: 0, isMain: true };
 
 const OPTIONS = [
@@ -70,7 +70,7 @@ export function createLog(name: string, level: Level = "INFO"): Log {
   return new Log(name, { ...config.logger, log_level: level }, systemClock);
 }
 
-/** An HTTP server of a program's own, with work that is done beside the requests. */
+/** An HTTP server for a program of one's own, with work beside the requests. */
 export class Server {
   /** Resolves with the address once clients can connect; rejects when `run` does. */
   readonly listening: Promise<Address>;
@@ -84,7 +84,7 @@ export class Server {
   readonly #ended = Promise.withResolvers<void>();
   #begun = false;
 
-  /** @throws ServerStartupError naming the argument that will not do */
+  /** @throws ServerStartupError naming the argument that is wrong */
   constructor(log: Logger, options: WebServerOptions) {
     const problem = problemOf(log, options);
     if (problem) throw new ServerStartupError(problem);
@@ -98,12 +98,12 @@ export class Server {
     this.#ended.promise.catch(() => {});
   }
 
-  /** What the handler and the ticker share. */
+  /** State that the handler and the ticker share. */
   get shared(): OwnedShared {
     return this.#shared;
   }
 
-  /** How the ticker fares, or null without one. */
+  /** The state of the ticker, or null without one. */
   status(): TickerStatus | null {
     return this.#ticker?.status() ?? null;
   }
@@ -192,7 +192,7 @@ export class Server {
   }
 }
 
-/** The first of the arguments that will not do, and why; null when all will. */
+/** The first argument that is wrong, with the reason; null when none is. */
 function problemOf(log: Logger, options: WebServerOptions): string | null {
   if (typeof log?.info !== "function") return "log: not a log; createLog makes one";
   if (typeof options !== "object" || options === null) return "options: not an object";

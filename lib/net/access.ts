@@ -6,7 +6,7 @@ export function unmapped(ip: string): string {
   return ip.startsWith("::ffff:") && ip.includes(".") ? ip.slice(7) : ip;
 }
 
-/** Who may connect: deny wins, and an empty allow means everybody. */
+/** Access by address: deny wins, and an empty allow list admits everybody. */
 export class Access {
   readonly #allow: BlockList | null;
   readonly #deny: BlockList | null;

@@ -6,14 +6,14 @@ import type { Log } from "../host/log.ts";
 import { Access } from "./access.ts";
 import { CLOSE_REASONS, type CloseReason } from "./client.ts";
 
-/** What clients are told that are turned away: one line each, with its newline, or nothing. */
+/** The notices for clients that are turned away: one line each, with its newline, or nothing. */
 export interface TurnedAwayNotices {
   readonly limit: string;
   readonly perAddress: string;
   readonly denied: string;
 }
 
-/** Why a client is turned away. */
+/** The reason that a client is turned away, and its notice. */
 export interface Refused {
   readonly reason: CloseReason;
   /** One line for the client, with its newline, or nothing. */
@@ -27,10 +27,10 @@ export const TURNED_AWAY: TurnedAwayNotices = {
   denied: "Warning: Your address may not connect to this server.\n",
 };
 
-/** A flood of clients that are turned away gets one log line in this time, not one each. */
+/** Milliseconds that one log line stands for: a flood of clients that are turned away gets no line each. */
 const TELL_MS = 1000;
 
-/** What admission needs of the host. */
+/** The parts of the host that admission needs. */
 export interface AdmissionHost {
   readonly clock: Clock;
   readonly log: Pick<Log, "warning">;
@@ -42,7 +42,7 @@ export interface AdmissionHost {
  * per address; and logs those who may not.
  */
 export class Admission {
-  /** Connections that are not clients yet, as during a TLS handshake; they count towards the limit of all. */
+  /** Connections that are not clients yet, as during a TLS handshake; they count towards the limit in all. */
   pending = 0;
   readonly #notices: TurnedAwayNotices;
   readonly #clock: Clock;
@@ -55,7 +55,7 @@ export class Admission {
   #inside = 0;
   #cancelTelling: (() => void) | null = null;
 
-  /** @param notices what those are told that are turned away */
+  /** @param notices for clients that are turned away */
   constructor(
     place: Place,
     { clock, log, files }: AdmissionHost,
@@ -70,7 +70,7 @@ export class Admission {
     this.#checkFileLimit();
   }
 
-  /** Takes other access lists and limits. Whoever is inside stays until the door asks `denied` of it. */
+  /** Takes other access lists and limits. Clients that are inside stay until the door asks `denied` about them. */
   configure(place: Place): void {
     this.#place = place;
     this.#access = new Access(place.access);
@@ -82,43 +82,43 @@ export class Admission {
     return this.#files.share(this.#place.name);
   }
 
-  /** How many closed clients may linger over their notice at once; beyond that they are cut. */
+  /** The most closed clients that may linger over their notice at once; beyond that they are cut. */
   get maxLingering(): number {
     const share = this.#share;
     return Math.max(1, Math.min(512, Math.max(share >> 3, Math.min(8, share >> 2))));
   }
 
-  /** How many clients there may be in all. */
+  /** The most clients in all. */
   get maxClients(): number {
     // Bun reports no accept that fails for want of a file, and spins: stay clear of it.
     const byFiles = Math.max(1, this.#share - this.maxLingering);
     return Math.min(this.#place.limits.clients || byFiles, byFiles);
   }
 
-  /** Whether the lists of the place may deny anybody. */
+  /** True when the lists of the place may deny somebody. */
   get selective(): boolean {
     const { allow, deny } = this.#place.access;
     return allow.length + deny.length > 0;
   }
 
-  /** Whether so many are inside that one more may be too many; for a door where it costs something to ask for an address. */
+  /** True when one more client may be too many from some address: only then a door has to ask for the address, which costs something. */
   get crowded(): boolean {
     const most = Math.min(this.maxClients, this.perAddress);
     return this.#inside + this.pending >= most;
   }
 
-  /** Why nobody from an address may come in, or null. */
+  /** The refusal for an address that the lists deny, or null. */
   denied(ip: string): Refused | null {
     return this.#access.admits(ip) ? null : { reason: "denied", notice: this.#notices.denied };
   }
 
-  /** Why one more client is too many, wherever it comes from; or null. */
+  /** The refusal when one more client from anywhere is too many, or null. */
   full(): Refused | null {
     if (this.#inside + this.pending < this.maxClients) return null;
     return { reason: "limit", notice: this.#notices.limit };
   }
 
-  /** Why one more client from an address is too many, or null. */
+  /** The refusal when one more client from this address is too many, or null. */
   limited(ip: string): Refused | null {
     const full = this.full();
     if (full) return full;
@@ -127,12 +127,12 @@ export class Admission {
       : null;
   }
 
-  /** How many clients an address may have, unless it is this machine's. */
+  /** The most clients from one address that is not this machine's. */
   get perAddress(): number {
     return this.#place.limits.clientsPerAddress || Math.max(1, Math.floor(this.maxClients / 4));
   }
 
-  /** How many clients may come from an address; where nothing is set, this machine has no bound of its own. */
+  /** The most clients from this address. Unless a limit is set, this machine's own addresses have none. */
   mostFrom(ip: string): number {
     const unbounded = this.#place.limits.clientsPerAddress === 0 && isLoopback(ip);
     return unbounded ? Infinity : this.perAddress;

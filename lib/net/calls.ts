@@ -4,7 +4,7 @@ import { type Accepted, Client, CLOSE_REASONS, type CloseReason } from "./client
 import type { Pinned } from "./outbox.ts";
 import type { Wire } from "./wire.ts";
 
-/** What a call ends with: those of gRPC's codes that are used here. */
+/** The status codes of gRPC that a call ends with here. */
 export const Status = {
   ok: 0,
   cancelled: 1,
@@ -18,7 +18,7 @@ export const Status = {
 
 export type StatusCode = (typeof Status)[keyof typeof Status];
 
-/** What a call ends with whose client is closed, by the reason. */
+/** The status of a call whose client is closed, by the reason. */
 export const STATUS_OF: Readonly<Record<CloseReason, StatusCode>> = {
   eof: Status.ok,
   reset: Status.cancelled,
@@ -51,13 +51,13 @@ export class CallError extends Error {
 /** A streaming call, of which each message is bytes. */
 export type StreamingCall = ServerDuplexStream<Buffer, Buffer>;
 
-/** Bytes beyond which a call takes no more before its connection has taken some. */
+/** A call in which this many bytes wait takes no more until its connection has taken some. */
 const FULL = 64 * 1024;
-/** What stands before each message. */
+/** Bytes that gRPC puts before each message: a flag and the length. */
 const PREFIX_BYTES = 5;
-/** The status of a call whose own deadline has passed. */
+/** gRPC's status for a call whose own deadline has passed. */
 const DEADLINE_EXCEEDED = 4;
-/** HTTP/2's code for a stream that nobody wants any more. */
+/** HTTP/2's error code for a stream that is no longer wanted (RFC 9113, 7). */
 const CANCEL = 8;
 
 /** A streaming call as a client. A notice is the text of the status that it ends with. */
@@ -67,7 +67,7 @@ export class CallClient extends Client {
   readonly metadata: Metadata;
   notice = "";
 
-  /** @param accepted what a gRPC server has accepted */
+  /** @param accepted by a gRPC server: its wire is a `CallWire` */
   constructor(accepted: Accepted, pinned: Pinned) {
     super(accepted, pinned);
     const wire = accepted.wire as CallWire;
@@ -92,7 +92,7 @@ export class CallWire implements Wire {
   #isFull = false;
   #hasEnded = false;
 
-  /** @param drained called when it takes messages again, and when nothing waits any more */
+  /** @param drained called when the call takes messages again, and when nothing waits any more */
   constructor(call: StreamingCall, path: string, drained: () => void) {
     this.path = path;
     this.#call = call;
@@ -148,24 +148,24 @@ export class CallWire implements Wire {
   }
 }
 
-/** Whether a call was given up by its client: Bun says of such a one that it has ended, too. */
+/** True when the client gave the call up. Bun emits `end` for such a call, too. */
 export function isAborted(call: StreamingCall): boolean {
   return streamOf(call).aborted;
 }
 
-/** Why a call is over whose client was not closed: it was given up, or what came was no message. */
+/** The reason for the end of a call whose client was not closed: it was given up, or its bytes were no message. */
 export function endOf(call: StreamingCall): CloseReason {
   const { sentTrailers, sentHeaders } = streamOf(call);
   const status = (sentTrailers ?? sentHeaders)?.["grpc-status"];
   return status === undefined || Number(status) === DEADLINE_EXCEEDED ? "reset" : "malformed";
 }
 
-/** The library keeps this to itself, and offers no way to cut a call whose client takes nothing. */
+/** The stream below a call. It is private to the library, which has no other way to cut a call whose client takes nothing. */
 function streamOf(call: StreamingCall): ServerHttp2Stream {
   return (call as unknown as { call: { stream: ServerHttp2Stream } }).call.stream;
 }
 
-/** Ends a streaming call with a status, after what it was sent. */
+/** Ends a streaming call with a status, after all messages that were written to it. */
 export function endCall(call: StreamingCall, status: CallError): void {
   call.emit("error", status);
 }

@@ -4,7 +4,7 @@ import { Outbox, type Pinned, SharedBytes } from "./outbox.ts";
 import { Recent } from "./recent.ts";
 import type { Wire } from "./wire.ts";
 
-/** Why a client was closed. Every close has one of these; they are counted. */
+/** The reasons for closing a client. Every close has one of these; they are counted. */
 export const CLOSE_REASONS = {
   eof: "the client ended the connection",
   reset: "the connection broke",
@@ -26,17 +26,17 @@ export type CloseReason = keyof typeof CLOSE_REASONS;
 
 /**
  * The life of a client: `greeting` (accepted, not served yet), `open`,
- * `closing` (dead to the service; what is owed still leaves), `closed`.
+ * `closing` (dead to the service; the bytes owed to it still leave), `closed`.
  */
 export type ClientState = "greeting" | "open" | "closing" | "closed";
 
 /**
- * Why a client is not read before it is served: its greeting has not finished.
- * Every reason is a bit of its own; those of a service begin at 2.
+ * The reason to hold a client (not to read from it) until its greeting has
+ * finished. Every reason is a bit of its own; those of a service begin at 2.
  */
 export const GREETING = 1;
 
-/** A connection that a door has accepted, with the number it has from now on. */
+/** A connection that a door has accepted, with the id that it has from now on. */
 export interface Accepted {
   /** Unique over all services. */
   readonly id: number;
@@ -47,7 +47,7 @@ export interface Accepted {
   readonly now: number;
 }
 
-/** A client as an operator sees it. */
+/** The columns of a client that an operator sees. */
 export const CLIENT_COLUMNS: ClientColumns<Client> = {
   id: ({ id }) => id,
   address: ({ address }) => address,
@@ -72,28 +72,28 @@ export class Client {
   readonly address: string;
   /** Clock milliseconds. */
   readonly acceptedAt: number;
-  /** When its last message came; clock milliseconds. */
+  /** The time of its last message; clock milliseconds. */
   lastMessageAt: number;
   state: ClientState = "greeting";
   reason: CloseReason | null = null;
   messagesIn = 0;
-  /** How many of them were refused. */
+  /** Its messages that were refused. */
   refused = 0;
   readonly recent: Recent;
   bytesIn = 0;
   bytesOut = 0;
   readonly outbox: Outbox;
-  /** Bytes that came and were not taken, since the client was not read. */
+  /** Bytes that have come and were not taken, since the client was held. */
   readonly held: Buffer[] = [];
   /** The client has sent its FIN: it may still read, but nothing more comes. */
   peerEnded = false;
   /** Our FIN has been sent. */
   shutDown = false;
-  /** Nothing that comes later will be served: what is here is served now, whatever holds the client. */
+  /** Only the bytes that are here already are served, at once and in spite of every hold; later ones are not. */
   finishing = false;
-  /** When a closing client is cut, whatever it is owed; clock milliseconds. */
+  /** The time at which a closing client is cut, whatever it is owed; clock milliseconds. */
   closeBy = Infinity;
-  /** When its wire last took bytes; clock milliseconds. */
+  /** The time at which its wire last took bytes; clock milliseconds. */
   tookAt: number;
   #holds = 0;
   readonly #pinned: Pinned;
@@ -112,7 +112,7 @@ export class Client {
     this.#pinned = pinned;
   }
 
-  /** Whether what it sends is served as it comes. */
+  /** True while its bytes are served as they come. */
   get reading(): boolean {
     return this.state === "open" && (this.#holds === 0 || this.finishing);
   }
@@ -127,7 +127,7 @@ export class Client {
     this.#holds |= why;
   }
 
-  /** Takes one reason away. @returns whether the client is read again because of this */
+  /** Takes one reason away. @returns true if the client is read again because of this */
   release(why: number): boolean {
     if (!this.isHeld(why)) return false;
     this.#holds &= ~why;
@@ -136,13 +136,13 @@ export class Client {
     return true;
   }
 
-  /** Takes all reasons away: what a closing client still sends is read and thrown away. */
+  /** Takes all reasons away: the bytes that a closing client still sends are read and thrown away. */
   releaseAll(): void {
     if (this.#holds !== 0 && this.state !== "closed") this.wire.resume();
     this.#holds = 0;
   }
 
-  /** Sends this client text of its own, or bytes that nobody changes any more, after what already waits. */
+  /** Sends this client text, or bytes that nobody changes any more, after those that already wait. */
   send(message: string | Buffer): void {
     if (this.state === "closed" || this.shutDown) return;
     const bytes = typeof message === "string" ? Buffer.from(message) : message;
@@ -152,17 +152,17 @@ export class Client {
     this.flush();
   }
 
-  /** Tells this client, as the last thing it is sent, why it is closed. */
+  /** Sends this client its last message: the reason that it is closed. */
   tell(notice: string): void {
     if (notice !== "") this.send(notice);
   }
 
-  /** Forgets what waits, but for the rest of a message that was sent in part. */
+  /** Forgets the bytes that wait, except the rest of a message that was sent in part. */
   keepBegun(): void {
     this.outbox.keepLine();
   }
 
-  /** Writes what waits, unless the wire is known to be full. @returns whether nothing waits any more */
+  /** Writes the bytes that wait, unless the wire is known to be full. @returns true if nothing waits any more */
   flush(): boolean {
     const { outbox } = this;
     if (outbox.bytes === 0) return true;

@@ -18,10 +18,10 @@ import { quiet, turn } from "./quiet.ts";
 import { LOOK_MS } from "./recent.ts";
 import type { Wire } from "./wire.ts";
 
-/** How long a drain may take to serve what had come before it. */
+/** Milliseconds that a drain may take at most to serve the bytes that had come before it. */
 const LAST_SERVED_MS = 1000;
 
-/** What the numbers of `Clients.stats()` are, but for the closes. */
+/** The numbers of `Clients.stats()`, except the closes. */
 export const CLIENT_STATS = {
   clients: headline(gauge("clients", "Clients that are connected.")),
   accepted: counter("connections", "Connections that were accepted, served or not."),
@@ -29,10 +29,10 @@ export const CLIENT_STATS = {
   bytes_out: counter("bytes", "Bytes that the sockets of clients took."),
 } satisfies Declared;
 
-/** What its closes are, by reason. */
+/** The closes in `Clients.stats()`, by reason. */
 export const CLOSE_STATS: Declared = closes(CLOSE_REASONS);
 
-/** What clients need of the host. */
+/** The parts of the host that clients need. */
 export interface ClientsHost {
   readonly clock: Clock;
   readonly log: Log;
@@ -54,7 +54,7 @@ export class Clients<C extends Client> {
   readonly #host: ClientsHost;
   readonly #lingering: Lingering<C>;
   #lookAt = 0;
-  /** How often something has come, or has been served. */
+  /** Counts each time that bytes came or were served: while it stands still, all is quiet. */
   #events = 0;
   /** Bytes of the clients that are gone. */
   readonly #gone = { in: 0, out: 0 };
@@ -72,7 +72,7 @@ export class Clients<C extends Client> {
 
   // --- accepting
 
-  /** Why a connection from an address cannot become a client, or null. */
+  /** The refusal for a connection that may not become a client, or null. */
   refusal(ip: string, port: number): Refused | null {
     const { admission } = this;
     return (
@@ -82,7 +82,7 @@ export class Clients<C extends Client> {
 
   /**
    * Makes a connection a client, which is served once it has been greeted, or
-   * turns it away with a notice. @returns the client; it is closing where it was turned away
+   * turns it away with a notice. @returns the client; it is closing if it was turned away
    */
   accept(wire: Wire, ip: string, port: number): C {
     const refused = this.refusal(ip, port);
@@ -138,7 +138,7 @@ export class Clients<C extends Client> {
     return clientPage(this.all, CLIENT_COLUMNS, query, this.#host.clock.now());
   }
 
-  /** Closes a client by its id, as `kicked`. @returns its address, or null when there is none */
+  /** Closes the client with this id, as `kicked`. @returns its address, or null if there is none */
   kick(id: number, notice: string): string | null {
     for (const client of this.all) {
       if (client.id !== id) continue;
@@ -166,20 +166,20 @@ export class Clients<C extends Client> {
 
   // --- closing
 
-  /** Ends a client: it dies at once, then its notice and what else it is owed leave within a second. */
+  /** Ends a client: it dies at once; the bytes owed to it and its notice may take a second to leave. */
   close(client: C, reason: CloseReason, notice = ""): void {
     if (!this.#die(client, reason)) return;
     this.#tell(client, notice);
     this.#lingering.add(client);
   }
 
-  /** Ends a client at once; what it has not taken is lost to it. */
+  /** Ends a client at once; the bytes that it has not taken are lost. */
   cut(client: C, reason: CloseReason): void {
     if (!this.#die(client, reason)) return;
     this.#lingering.end(client, "terminate");
   }
 
-  /** Ends a client that does not take what it is sent: its notice leaves only if its wire takes it at once. */
+  /** Ends a client that does not take its bytes: its notice leaves only if its wire takes it at once. */
   closeSlow(client: C, notice: string): void {
     if (!this.#die(client, "slow")) return;
     client.keepBegun();
@@ -190,8 +190,8 @@ export class Clients<C extends Client> {
   }
 
   /**
-   * Ends every client that has done nothing for `timeoutMs` milliseconds; 0 is for ever.
-   * @param lastActive when a client did something last, in clock milliseconds; Infinity spares it
+   * Ends every client that has done nothing for `timeoutMs` milliseconds; 0 ends none.
+   * @param lastActive the time at which a client last did something, in clock milliseconds; Infinity spares it
    */
   closeIdle(timeoutMs: number, notice: string, lastActive: (client: C) => number): void {
     if (timeoutMs === 0) return;
@@ -201,7 +201,7 @@ export class Clients<C extends Client> {
     }
   }
 
-  /** Ends every client whose address may not come in any more. */
+  /** Ends every client whose address is denied now. */
   closeDenied(): void {
     for (const client of this.all) {
       const denied = this.admission.denied(client.ip);
@@ -210,9 +210,9 @@ export class Clients<C extends Client> {
   }
 
   /**
-   * Serves what has reached this machine, for a quarter of the time at most and
-   * no longer than a second; then closes everybody with `notice` and waits for
-   * the last byte or the deadline.
+   * Serves the bytes that have reached this machine, for a quarter of the time
+   * and for a second at most; then closes every client with `notice` and waits
+   * for the last byte or the deadline.
    */
   async drain(deadlineMs: number, notice: string): Promise<void> {
     const { clock } = this.#host;
@@ -220,7 +220,7 @@ export class Clients<C extends Client> {
     const by = began + Math.min(LAST_SERVED_MS, deadlineMs / 4);
     await quiet(clock, by, () => (this.#protocol.resting ? null : this.#events));
     for (const client of this.all) this.#serveLast(client);
-    // What this has made for others leaves before their notices.
+    // The messages that this has made for other clients leave before their notices.
     await turn();
     this.#lingering.unbound();
     for (const client of this.all) {
@@ -232,7 +232,7 @@ export class Clients<C extends Client> {
     this.admission.close();
   }
 
-  /** Cuts those who have lingered long enough, and looks at how fast clients send; the door calls this a few times a second. */
+  /** Cuts clients that have lingered long enough, and notes how fast clients send; the door calls this a few times a second. */
   sweep(now: number): void {
     this.#lingering.sweep(now);
     if (now < this.#lookAt) return;
@@ -252,7 +252,7 @@ export class Clients<C extends Client> {
     } else this.#serve(client, bytes);
   }
 
-  /** Its wire takes bytes again. */
+  /** The client's wire takes bytes again. */
   drained(client: C): void {
     client.outbox.blocked = false;
     const before = client.bytesOut;
@@ -285,7 +285,7 @@ export class Clients<C extends Client> {
     this.close(client, "eof");
   }
 
-  /** Its connection is gone, by its own doing. */
+  /** The client's connection is gone. */
   disconnected(client: C, reason: CloseReason): void {
     if (client.state === "closed") return;
     if (client.state !== "closing") {
@@ -295,7 +295,7 @@ export class Clients<C extends Client> {
     this.#lingering.forget(client);
   }
 
-  /** A fault of ours while serving one client: it is closed, everybody else goes on. */
+  /** Our own code failed while serving one client: it is closed, all others go on. */
   failed(client: C, error: unknown): void {
     this.#host.log.bug(error, `serving ${client.address}`);
     this.cut(client, "bug");
@@ -303,13 +303,13 @@ export class Clients<C extends Client> {
 
   // --- serving
 
-  /** Takes one reason to hold a client away and serves what came meanwhile, in order, as far as it stays readable. */
+  /** Takes away one reason to hold a client, and serves the bytes that came meanwhile, in order, until it is held again. */
   resume(client: C, why: number): void {
     client.release(why);
     this.serveHeld(client);
   }
 
-  /** Serves what a client has sent and nobody has taken, in order, as far as it stays readable. */
+  /** Serves the bytes of a client that were not taken, in order, until it is held again. */
   serveHeld(client: C): void {
     while (client.reading) {
       const bytes = client.held.shift();
@@ -319,13 +319,13 @@ export class Clients<C extends Client> {
     if (client.peerEnded && !this.#protocol.finishes) this.#endServed(client);
   }
 
-  /** Nothing that comes later will be served. */
+  /** Serves the bytes that have come, in spite of every hold; later ones are not served. */
   #serveLast(client: C): void {
     client.finishing = true;
     this.serveHeld(client);
   }
 
-  /** @returns whether all of it was taken; the rest is the first to be served next time */
+  /** @returns true if all bytes were taken; the rest is served first next time */
   #serve(client: C, bytes: Buffer): boolean {
     this.#events++;
     let taken: number;

@@ -1,14 +1,14 @@
-/** What tells one state of a resource from all others. */
+/** The marks of one state of a resource, by which it is told from all others (RFC 9110, 8.8). */
 export interface Validators {
-  /** With its quotes, and `W/` before them where it is weak. */
+  /** With its quotes, and `W/` before them if it is weak. */
   readonly etag: string;
-  /** Milliseconds since 1970; null where that is not known. */
+  /** Milliseconds since 1970; null if that is not known. */
   readonly modifiedMs: number | null;
 }
 
 /**
- * Judges what a request makes its condition (RFC 9110, 13.2.2).
- * @returns 304 where the client has what it asks for, 412 where the resource is not what it expects, else null
+ * Judges the conditions of a request (RFC 9110, 13.2.2).
+ * @returns 304 if the client already has this state, 412 if it expects another state, null if the request is to be served
  */
 export function unmet({ method, headers }: Request, now: Validators): 304 | 412 | null {
   const match = headers.get("if-match");
@@ -27,17 +27,17 @@ export function unmet({ method, headers }: Request, now: Validators): 304 | 412 
   return since !== null && now.modifiedMs !== null && !isLater(now.modifiedMs, since) ? 304 : null;
 }
 
-/** Whether a part that a request asks for fits what it has already, by its `If-Range`. */
+/** True if a part of this state fits the parts that the client has already, by its `If-Range` (RFC 9110, 13.1.5). */
 export function isPartOfSame({ headers }: Request, { etag, modifiedMs }: Validators): boolean {
   const known = headers.get("if-range");
   if (known === null) return true;
   if (known.includes('"')) return isSameStrongly(known, etag);
-  // A weak tag says that the date is no better.
+  // If the tag is weak, the date does not prove that the bytes are the same either.
   const date = isWeak(etag) ? null : httpDate(known);
   return date !== null && modifiedMs !== null && date === inSeconds(modifiedMs);
 }
 
-/** A date as HTTP writes it, in any of its three forms; null for anything else. */
+/** A date in any of HTTP's three forms (RFC 9110, 5.6.7), as milliseconds since 1970; null for anything else. */
 export function httpDate(text: string): number | null {
   const found = FORMS.map((form) => form.exec(text)?.groups).find((groups) => groups);
   if (!found) return null;
@@ -45,7 +45,7 @@ export function httpDate(text: string): number | null {
   const [hours = 0, minutes = 0, seconds = 0] = time.split(":").map(Number);
   const whole = year.length === 2 ? Number(year) + (Number(year) < 70 ? 2000 : 1900) : Number(year);
   const date = Date.UTC(whole, MONTHS.indexOf(month), Number(day), hours, minutes, seconds);
-  // The 31st of February is no day.
+  // `Date.UTC` makes the 31st of February a day of March.
   const isReal = new Date(date).getUTCDate() === Number(day) && hours < 24 && minutes < 60;
   return isReal && seconds <= 60 ? date : null;
 }
@@ -64,7 +64,7 @@ const FORMS = [
 /** An entity tag and what separates it from the next. */
 const TAG = /[\t ,]*((?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")[\t ]*(?=,|$)/y;
 
-/** Whether a list of tags has this one; `*` stands for any. What cannot be read, and all after it, names none. */
+/** True if a list of tags has this one; `*` stands for any. From the first tag that cannot be read on, the list is ignored. */
 function namesTag(list: string, etag: string, isSame: (a: string, b: string) => boolean): boolean {
   if (list.trim() === "*") return true;
   TAG.lastIndex = 0;
@@ -93,12 +93,12 @@ function bare(etag: string): string {
   return isWeak(etag) ? etag.slice(2) : etag;
 }
 
-/** Whether something was changed after a date; false where either is not known. */
+/** True if the change is later than the date; false if either is not known. */
 function isLater(modifiedMs: number | null, date: number | null): boolean {
   return modifiedMs !== null && date !== null && inSeconds(modifiedMs) > date;
 }
 
-/** HTTP's dates have no more than whole seconds. */
+/** Cut to whole seconds, as HTTP's dates are. */
 function inSeconds(ms: number): number {
   return Math.floor(ms / 1000) * 1000;
 }

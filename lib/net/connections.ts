@@ -13,40 +13,40 @@ import type { Clients } from "./clients.ts";
 import { listenError } from "./listen-error.ts";
 import { Relisten } from "./relisten.ts";
 
-/** One connection, which any number of calls share. */
+/** One connection, which several calls may share. */
 export interface Connection {
   /** Encrypted or not. */
   socket: Socket;
   readonly ip: string;
   readonly port: number;
-  /** Why its calls are refused, or null. */
+  /** The refusal that its calls get, or null. */
   readonly refused: Refused | null;
   /** Calls that are not over. */
   calls: number;
   /** Its TLS handshake is not complete. */
   isSecuring: boolean;
   isGone: boolean;
-  /** When it is cut; clock milliseconds. */
+  /** The time at which it is cut; clock milliseconds. */
   cutBy: number;
 }
 
-/** What connections need of the host. */
+/** The parts of the host that connections need. */
 export interface ConnectionsHost {
   readonly clock: Clock;
   readonly log: Log;
   readonly files: FileShares;
 }
 
-/** How long a TLS handshake may take. */
+/** Milliseconds that a TLS handshake may take. */
 const HANDSHAKE_MS = 10_000;
-/** How long a connection may take to hear why it is turned away, or that it is to end. */
+/** Milliseconds that a connection has left once it is turned away or has to end. */
 const LINGER_MS = 1000;
 const SWEEP_MS = 250;
 
 /**
- * The TCP part of a door whose protocol a library speaks, on sockets of Node's
- * making. A connection takes one place among the clients, or as many as it has
- * calls, where these are more.
+ * The TCP part of a door whose protocol a library speaks, on sockets of
+ * `node:net`. A connection takes one place among the clients, or one for each
+ * of its calls if there are several.
  */
 export class Connections {
   readonly #clients: Clients<any>;
@@ -66,7 +66,7 @@ export class Connections {
   #address: Address;
   #closed = false;
 
-  /** @param serve takes a connection that has been admitted and secured, or is to be told why it is turned away */
+  /** @param serve takes a socket after its handshake, also that of a connection whose calls will be refused */
   constructor(
     place: Place,
     clients: Clients<any>,
@@ -140,30 +140,30 @@ export class Connections {
     }
   }
 
-  /** The connection of a peer: `ip:port`. */
+  /** The connection of a peer, by `ip:port` as Node spells it. */
   of(peer: string): Connection | undefined {
     return this.#all.get(peer);
   }
 
-  /** A call begins: the first of a connection takes over its place. */
+  /** A call begins: the first one takes over the place of its connection. */
   begin(connection: Connection): void {
     if (connection.calls++ === 0) this.#clients.admission.leave(connection.ip);
   }
 
-  /** A call is over; one that was admitted has given its place back. */
+  /** A call is over, and has given its place back if it was admitted. */
   end(connection: Connection): void {
     if (--connection.calls > 0 || connection.isGone) return;
     this.#clients.admission.enter(connection.ip);
     if (this.#closed) this.#endSoon(connection);
   }
 
-  /** A connection that is turned away has been told why. */
+  /** A connection that is turned away has been told the reason: it ends. */
   dismiss({ socket }: Connection): void {
-    // What the library has written in this turn leaves first.
+    // The bytes that the library has written in this turn leave first.
     setImmediate(() => socket.end());
   }
 
-  /** Lets nobody in any more. */
+  /** Lets nobody in any more, and ends the connections without calls. */
   close(): void {
     this.#closed = true;
     this.#again.end();
@@ -191,7 +191,7 @@ export class Connections {
     const { remoteAddress = "", remotePort: port = 0 } = socket;
     this.#files.connections++;
     socket.on("close", () => this.#files.connections--);
-    // What follows an error is a close.
+    // A close follows every error.
     socket.on("error", () => {});
     // A peer that reset before we looked has no address any more.
     if (remoteAddress === "" || this.#closed) return void socket.destroy();
@@ -203,7 +203,7 @@ export class Connections {
     const refused = clients.refusal(ip, port);
     if (refused) {
       clients.turnedAway(refused.reason, addressText(ip, port));
-      // A handshake costs too much to tell somebody that he is denied.
+      // For a client that is denied, a handshake costs too much just to tell it so.
       const isCut = this.#tlsServer && refused.reason === "denied";
       if (isCut || this.#lingering >= clients.admission.maxLingering) return void socket.destroy();
       this.#lingering++;
@@ -227,7 +227,7 @@ export class Connections {
     else this.#serve(socket);
   }
 
-  /** Node's own server for handshakes, which listens nowhere: connections are given to it. */
+  /** Node's TLS server, for its handshakes only: it listens nowhere, connections are handed to it. */
   #securing(options: TLSOptions | undefined): TlsServer | null {
     if (!options) return null;
     const server = tls.createServer({ ...(options as tls.TlsOptions), ALPNProtocols: ["h2"] });

@@ -11,7 +11,7 @@ export class FrameClient extends Client {
     this.send(framed(bytes, start, end));
   }
 
-  /** A notice is a frame as others are; a service whose clients know of none says nothing. */
+  /** A notice is a frame like any other; a service whose protocol has no notices passes "". */
   override tell(notice: string): void {
     if (notice !== "") this.sendFrame(Buffer.from(notice.trimEnd()));
   }
@@ -22,15 +22,15 @@ export class FrameClient extends Client {
 }
 
 /**
- * What a service does with clients that send frames; it takes them by
+ * The protocol of a service whose clients send frames. It takes them by
  * `takeFrames`, and closes a client whose frame is too long.
  */
 export interface FrameProtocol<C extends FrameClient> extends Protocol<C>, FrameSink<C> {
-  /** Longest frame, its length not counted. */
+  /** The longest frame in bytes, not counting the length that stands before it. */
   readonly maxFrameBytes: number;
 }
 
-/** Gives a service the frames in what a client sent. @returns how many bytes were taken */
+/** Gives a service the frames in a client's bytes. @returns the number of bytes that were taken */
 export function takeFrames<C extends FrameClient>(
   service: FrameProtocol<C>,
   client: C,

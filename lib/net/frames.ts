@@ -1,14 +1,14 @@
-/** Whose bytes are cut into frames. */
+/** The client whose bytes are cut into frames. */
 export interface FrameSource {
-  /** Asked after each frame; while it is false no more are taken. */
+  /** Read after each frame: while it is false, no more are taken. */
   readonly reading: boolean;
 }
 
-/** Who takes the frames that a splitter finds in what `C` sent. */
+/** Takes the frames that a splitter finds in the bytes of a `C`. */
 export interface FrameSink<C> {
   /** One frame, `bytes` from `start` to `end`. The bytes are only valid during the call. */
   frame(from: C, bytes: Buffer, start: number, end: number): void;
-  /** A frame of this length was announced, which is past the bound. Nothing more is found in this stream. */
+  /** A frame was announced whose length is past the bound. All later bytes of this stream are ignored. */
   oversize(from: C, length: number): void;
 }
 
@@ -24,11 +24,12 @@ export function framed(bytes: Uint8Array, start = 0, end = bytes.length): Buffer
 }
 
 /**
- * Cuts a stream of bytes into frames, however it was chunked. What it holds of
- * a frame that is not whole grows with what came of it, whatever was announced.
+ * Cuts a stream of bytes into frames, however it was chunked. For a frame that
+ * is not whole it holds about twice the bytes that have come at most, whatever
+ * length was announced.
  */
 export class FrameSplitter {
-  /** The length of the frame that is coming, and how many of its bytes have come. */
+  /** The length of the frame that is coming, and the number of the length's own bytes that have come. */
   #length = 0;
   #lengthCame = 0;
   /** The first bytes of the frame that is coming. */
@@ -41,7 +42,7 @@ export class FrameSplitter {
     return this.#part?.length ?? 0;
   }
 
-  /** @returns how many bytes of the chunk were taken: fewer than all when `from` is not read any more; the rest is to be fed again */
+  /** @returns the number of bytes taken: fewer than the chunk has once `from` is no longer read; the rest has to be fed again */
   feed<C extends FrameSource>(
     from: C,
     chunk: Buffer,
@@ -80,7 +81,7 @@ export class FrameSplitter {
     return at;
   }
 
-  /** @returns where the bytes after the length begin */
+  /** @returns the index of the first byte after the length */
   #readLength(chunk: Buffer, start: number): number {
     if (this.#lengthCame === 0 && chunk.length - start >= LENGTH_BYTES) {
       this.#length = chunk.readUInt32BE(start);
@@ -98,14 +99,14 @@ export class FrameSplitter {
   #keep(chunk: Buffer, start: number): void {
     const length = this.#partLength + chunk.length - start;
     if (this.#part === null || this.#part.length < length) {
-      // Doubling, so that a frame that arrives byte by byte is not copied once a byte.
+      // The room doubles, so that a frame that arrives byte by byte is not copied at each byte.
       this.#part = this.#grown(Math.min(this.#length, Math.max(64, 2 * length)));
     }
     chunk.copy(this.#part, this.#partLength, start);
     this.#partLength = length;
   }
 
-  /** The first bytes of the frame, in a buffer that has room for so many. */
+  /** A buffer of at least `room` bytes that begins with the bytes held so far. */
   #grown(room: number): Buffer {
     if (this.#part !== null && this.#part.length >= room) return this.#part;
     const grown = Buffer.allocUnsafeSlow(room);

@@ -25,18 +25,18 @@ export type AnswerCall = (
   metadata: Grpc.Metadata,
 ) => Buffer | Promise<Buffer>;
 
-/** What a service does with calls. Messages are bytes: what is in them is the service's to know. */
+/** The calls that a service takes. Messages are bytes: their encoding is the service's own. */
 export interface Calls<C extends CallClient> {
   /** Calls of one message, by their paths: `/package.Service/Method`. */
   readonly unary: Readonly<Record<string, AnswerCall>>;
   /** The paths of streaming calls, each of which is a client. */
   readonly streaming: readonly string[];
   readonly clients: Clients<C>;
-  /** Longest message; fixed for the server's life. */
+  /** The longest message in bytes; fixed for the server's life. */
   readonly maxMessageBytes: number;
 }
 
-/** How many calls one connection may have at once. */
+/** The most calls of one connection at once. */
 const MAX_CALLS = 100;
 
 const DRAINING: Refused = { reason: "shutdown", notice: "Warning: Server is shutting down.\n" };
@@ -55,7 +55,7 @@ export class GrpcServer<C extends CallClient> {
   #draining = false;
 
   /**
-   * Loads the library, which a program without gRPC does without, and listens.
+   * Loads the library, which a program without gRPC never loads, and listens.
    * @throws StartError when it cannot listen
    */
   static async open<C extends CallClient>(
@@ -115,11 +115,11 @@ export class GrpcServer<C extends CallClient> {
     this.#connections.configure(place);
   }
 
-  /** Lets no call in any more, closes all streaming ones with `notice`, and waits until the deadline for the others. */
+  /** Lets no call in any more, closes the streaming ones with `notice`, and waits for the others until the deadline. */
   async drain(deadlineMs: number, notice: string): Promise<void> {
     this.#draining = true;
     this.#connections.close();
-    // It tells all connections to make no more calls; they end after those that they have made.
+    // Tells all connections to make no more calls; they end after the calls that they have.
     this.#server.tryShutdown(() => {});
     const late = Promise.withResolvers<void>();
     const cancel = this.#clock.after(deadlineMs, late.resolve);

@@ -1,28 +1,28 @@
-/** The ways to read a body at once. */
+/** The methods that read a whole body. */
 const READS = ["text", "json", "arrayBuffer", "bytes", "blob", "formData"] as const;
 const OWN_BODY = Object.getOwnPropertyDescriptor(Request.prototype, "body")?.get as (
   this: Request,
 ) => ReadableStream<Uint8Array> | null;
-/** What Bun says when a body is over the bound; it has answered 413 itself then. */
+/** Bun's message when a body is over the bound; it has answered 413 itself then. */
 const TOO_LONG = "Request body exceeded maxRequestBodySize";
-/** The code of Bun's error for a form that is none. */
+/** The code of Bun's error for a body that is no form. */
 const NO_FORM = "ERR_FORMDATA_PARSE_ERROR";
 
-/** Why a body could not be read, where that was its client's doing. */
+/** The fault of the client because of which a body could not be read. */
 export type BodyFault =
-  /** The client has gone, or what it sent is no HTTP. */
+  /** The client has gone, or its bytes are no HTTP. */
   | "broken"
   | "too long"
-  /** It came whole, and is not of the form that it was read as. */
+  /** It came whole, but cannot be read as the handler reads it, say as JSON. */
   | "malformed";
 
-/** How reading the body of a request fares. */
+/** Watches the body of a request being read. */
 export class HttpBody {
   #fault: BodyFault | null = null;
   #error: unknown = null;
   #waiting = 0;
 
-  /** Watches whoever reads the body of a request from now on. */
+  /** Watches every read of the request's body from now on. */
   constructor(request: Request) {
     for (const name of READS) {
       const read = Request.prototype[name] as (this: Request) => Promise<unknown>;
@@ -34,21 +34,21 @@ export class HttpBody {
     Object.defineProperty(request, "body", { get, configurable: true });
   }
 
-  /** Whether somebody waits for what the client has not sent yet. */
+  /** True while a read waits for bytes that the client has not sent yet. */
   get isAwaited(): boolean {
     return this.#waiting > 0;
   }
 
-  /** Why reading it failed, or null. */
+  /** The fault for which reading it failed, or null. */
   get fault(): BodyFault | null {
     return this.#fault;
   }
 
-  /** What of the client's doing is behind an error that came of answering its request, or null. */
+  /** The fault of the client that led to this error in answering its request, or null. */
   behind(error: unknown): BodyFault | null {
-    // A body that came whole explains no error but the one that reading it made.
+    // A body that came whole explains only the error that reading it threw.
     if (this.#fault === "malformed") return chain(error).includes(this.#error) ? "malformed" : null;
-    // A copy of the request was read where nobody watched.
+    // The handler may have read a clone of the request, which is not watched.
     return this.#fault ?? (faultOf(error) === "too long" ? "too long" : null);
   }
 
@@ -79,7 +79,7 @@ export class HttpBody {
   }
 }
 
-/** Whether an error comes of its client having gone: what is done for a request is given up then. */
+/** True if the error comes from the request's own abort: its client has gone. */
 export function isOfAbort(error: unknown, { signal }: Request): boolean {
   if (!signal.aborted) return false;
   return chain(error).some((one) => one === signal.reason || nameOf(one) === "AbortError");
@@ -99,7 +99,7 @@ function nameOf(error: unknown): unknown {
   return error instanceof Error ? error.name : null;
 }
 
-/** An error, and those that it names as its causes. */
+/** An error and its causes, ten at most. */
 function chain(error: unknown): unknown[] {
   const errors: unknown[] = [];
   for (let one = error; one instanceof Error && errors.length < 10; one = one.cause) {

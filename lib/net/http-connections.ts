@@ -8,11 +8,11 @@ import { ownAddress, peerAddress } from "./sockaddr.ts";
 
 /** SHUT_RDWR, from <sys/socket.h>. */
 const BOTH_WAYS = 2;
-/** While there are files left, so many calls pass between two looks at the descriptors, and more where they are many. */
+/** Calls between two looks at the descriptors while files are left; more if there are many descriptors. */
 const CALM = 12;
-/** Descriptors for which one more call passes: a look costs about a microsecond for each. */
+/** One more call passes between looks for each this many descriptors: a look costs about a microsecond for each. */
 const WORK = 100;
-/** With fewer files left than this there is no time to lose. */
+/** With fewer files left than this, every call looks. */
 const MARGIN = 16;
 
 interface Connection {
@@ -22,18 +22,18 @@ interface Connection {
   readonly isBusy: boolean;
 }
 
-/** What the server knows of its connections. */
+/** The facts about connections that only the server knows. */
 interface Known {
   /** The addresses whose connections are being answered; these are ended last. */
   busy(): ReadonlySet<string>;
-  /** Whether an address is a proxy's, whose connections are those of many clients. */
+  /** True for the address of a proxy, whose connections serve many clients. */
   isProxy(ip: string): boolean;
 }
 
 /**
  * Bounds the connections of an HTTP server, in all by its share of the files
- * and per address. Bun tells of none before a request is whole, so that idle
- * and half requests could take every file: they are found among the
+ * and per address. Bun shows no connection before its request is whole, so idle
+ * ones and half requests could take every file: they are found among the
  * descriptors of the process. Linux only.
  */
 export class HttpConnections {
@@ -43,12 +43,12 @@ export class HttpConnections {
   readonly #known: Known;
   /** Calls until the next look. */
   #untilLook = CALM;
-  /** Who was ended in the last sweep, and may not be gone yet. */
+  /** The addresses of connections that the last sweep ended; they may not be gone yet. */
   #ended = new Set<string>();
 
   /**
    * @param name of the service
-   * @param known what only the server can tell
+   * @param known facts that only the server has
    */
   constructor(name: string, admission: Admission, files: FileShares, known: Known) {
     this.#name = name;
@@ -57,7 +57,7 @@ export class HttpConnections {
     this.#known = known;
   }
 
-  /** Ends connections of the server at `port` that are too many; called every 20 ms or so. @returns the addresses of those that were open before */
+  /** Ends connections of the server at `port` that are too many; called every 20 ms or so. @returns the addresses of those that the last sweep had not ended already */
   sweep(port: number): string[] {
     if (process.platform !== "linux") return [];
     const { limit, connections } = this.#files;
@@ -89,7 +89,7 @@ export class HttpConnections {
     return found;
   }
 
-  /** Those that an address has beyond its bound, and then those that all have: from whoever has most, idle ones first. */
+  /** The connections beyond an address's bound, then those beyond the share of all: from the address that has most, idle ones first. */
   #tooMany(all: readonly Connection[], share: number): Connection[] {
     const byAddress = Map.groupBy(all, ({ ip }) => ip);
     const ended: Connection[] = [];
@@ -107,7 +107,7 @@ export class HttpConnections {
   }
 }
 
-/** Whether there is hardly a file left: the system gives out the lowest descriptor that is free. */
+/** True when hardly a file is left, by the lowest free descriptor, which is the one that the system gives out. */
 function isShort(limit: number): boolean {
   try {
     const lowest = openSync("/dev/null", "r");
@@ -118,7 +118,7 @@ function isShort(limit: number): boolean {
   }
 }
 
-/** The descriptors of this process; null when there is none left to look with. */
+/** The open descriptors of this process; null if none is free to read the list with. */
 function openDescriptors(): number[] | null {
   try {
     return readdirSync("/proc/self/fd").map(Number);

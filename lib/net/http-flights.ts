@@ -4,10 +4,10 @@ import { Seldom } from "../host/seldom.ts";
 import { type BodyFault, type HttpBody, isOfAbort } from "./http-body.ts";
 import { plain } from "./plain.ts";
 
-/** What a request is answered with; undefined when its connection has become a WebSocket. */
+/** The answer to a request; undefined if its connection has become a WebSocket. */
 export type Answered = Response | undefined;
 
-/** A request and its body; null where it has none. */
+/** A request and its body, which is null if it has none. */
 export interface Asked {
   readonly request: Request;
   readonly body: HttpBody | null;
@@ -15,19 +15,19 @@ export interface Asked {
 
 /** A request whose answer is awaited. */
 interface Flight extends Asked {
-  /** When it is given up; clock milliseconds. */
+  /** The time at which it is given up; clock milliseconds. */
   readonly by: number;
   readonly settle: (response: Answered) => void;
 }
 
-/** What is counted of requests that were not answered as they should be. */
+/** The counts of requests that failed, took too long, or lost their client. */
 interface Counts {
   failures: number;
   timeouts: number;
   aborted: number;
 }
 
-/** What a request is answered with whose body its client has spoilt; 499 is seen in the access log alone. */
+/** The answers for faults of the body; 499 is only seen in the access log. */
 const SPOILT: Readonly<Record<BodyFault, { status: number; why: string }>> = {
   broken: { status: 499, why: "Its client has gone." },
   "too long": { status: 413, why: "The body of this request is too long." },
@@ -36,7 +36,7 @@ const SPOILT: Readonly<Record<BodyFault, { status: number; why: string }>> = {
 /** Characters of a URL that the log shows. */
 const SHOWN = 200;
 
-/** The requests whose answers are awaited, each until its deadline; and what is answered when one fails. */
+/** The requests whose answers are awaited, each until its deadline, and the answers to those that fail. */
 export class HttpFlights {
   readonly #name: string;
   readonly #timeoutMs: number;
@@ -44,14 +44,14 @@ export class HttpFlights {
   readonly #clock: Clock;
   readonly #log: Pick<Log, "warning" | "error" | "bug">;
   readonly #flights = new Set<Flight>();
-  /** Failures by the place in the code that they come from, and the request that was told of. */
+  /** Failures by the place in the code that they come from, and the first request of each that the log names. */
   readonly #failures: Seldom;
   readonly #failedFirst = new Map<string, string>();
   readonly #givenUp: Seldom;
 
   /**
    * @param name of the service
-   * @param timeoutMs milliseconds from a request's head to its answer
+   * @param timeoutMs from a request's head to its answer
    */
   constructor(
     name: string,
@@ -73,7 +73,7 @@ export class HttpFlights {
     );
   }
 
-  /** Waits for the answer to a request, at most until its deadline; then, or before, calls `leave`. */
+  /** Waits for the answer to a request until its deadline; calls `leave` once it is settled. */
   await(asked: Asked, answer: Promise<Answered>, leave: () => void): Promise<Answered> {
     return new Promise((resolve) => {
       const flight: Flight = {
@@ -87,14 +87,14 @@ export class HttpFlights {
       };
       this.#flights.add(flight);
       answer.then(
-        // Whatever was made of a body that is too long, Bun has answered by itself.
+        // Bun has answered a body that is too long by itself, whatever the handler says.
         (found) => flight.settle(asked.body?.fault === "too long" ? spoilt("too long") : found),
         (error) => flight.settle(this.failed(error, asked)),
       );
     });
   }
 
-  /** What to answer when answering failed: what the client did wrong, or 500 without detail, and the error is logged. */
+  /** The answer when answering failed: the client's fault if there is one; else 500 without detail, and the error is logged. */
   failed(error: unknown, asked: Asked): Response {
     const { request, body } = asked;
     const fault = isOfAbort(error, request) ? "broken" : (body?.behind(error) ?? null);
@@ -103,7 +103,7 @@ export class HttpFlights {
     return this.bug(error, shown(request));
   }
 
-  /** Logs an error, of which there may be many. Where it has a cause, the stack is that of the cause. */
+  /** Logs an error, of which there may be many, and answers 500. If it has a cause, the stack is that of the cause. */
   bug(error: unknown, what = this.#name): Response {
     this.#counts.failures++;
     const cause = error instanceof Error ? error.cause : undefined;
@@ -116,13 +116,13 @@ export class HttpFlights {
     return plain(500, "The server failed to answer this request.");
   }
 
-  /** Gives up those that are due; called several times a second. */
+  /** Gives up the requests whose deadline has passed; called several times a second. */
   sweep(now: number): void {
     for (const { by, request, body, settle } of this.#flights) {
       if (by > now) continue;
       this.#counts.timeouts++;
       const isStalled = body?.isAwaited === true;
-      // A client can let its body stall at will.
+      // A client can stall its body at will, so that is not logged.
       if (!isStalled && this.#givenUp.isFirst("")) {
         this.#log.warning(`${shown(request)} was given up after ${this.#timeoutMs} ms`);
       }
@@ -130,7 +130,7 @@ export class HttpFlights {
     }
   }
 
-  /** Forgets them all: their connections are cut. */
+  /** Forgets all requests: their connections are cut. */
   close(): void {
     this.#flights.clear();
     this.#failures.close();
@@ -158,7 +158,7 @@ function shown({ method, url }: Request): string {
   return `${method} ${url.length > SHOWN ? `${url.slice(0, SHOWN)}...` : url}`;
 }
 
-/** Where in the code an error was made. */
+/** The first line of the stack that names a place in the code, or "". */
 function placeOf(error: unknown): string {
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   return stack.split("\n").find((line) => line.trimStart().startsWith("at ")) ?? "";

@@ -1,6 +1,6 @@
 import { plain } from "./plain.ts";
 
-/** The methods that HTTP itself has, in the order of an `Allow` header. */
+/** HTTP's own methods, in the order of an `Allow` header. */
 export const METHODS = [
   "GET",
   "HEAD",
@@ -12,7 +12,7 @@ export const METHODS = [
   "TRACE",
 ] as const;
 
-/** The others that Bun takes, those of WebDAV and the like; it ends the connection of any that is not among them. */
+/** The other methods that Bun takes, those of WebDAV and the like; for any further one it ends the connection itself. */
 export const MORE_METHODS = [
   "CONNECT",
   "ACL",
@@ -46,8 +46,8 @@ export const MORE_METHODS = [
 export type Method = (typeof METHODS)[number] | (typeof MORE_METHODS)[number];
 
 /**
- * Answers a request whose method nobody answers there: 204 for OPTIONS, 405
- * for the others that HTTP has, 501 for the rest. `Allow` names `methods` and OPTIONS.
+ * Answers a request whose method its path does not have: 204 for OPTIONS, 405
+ * for HTTP's other methods, 501 for the rest. `Allow` names `methods` and OPTIONS.
  */
 export function unanswered(
   { method }: Request,
@@ -62,12 +62,12 @@ export function unanswered(
     : plain(405, "This method is not allowed here.", { ...headers, allow });
 }
 
-/** Whether a method is not HTTP's own, so that where nobody answers it nothing is known of it. */
+/** True for a method that is not HTTP's own. */
 export function isForeign(method: string): boolean {
   return !(METHODS as readonly string[]).includes(method);
 }
 
-/** Answers a method that nobody knows here. */
+/** Answers a method that is not known here. */
 export function notImplemented(headers: Readonly<Record<string, string>> = {}): Response {
   return plain(501, "This method is not known here.", headers);
 }

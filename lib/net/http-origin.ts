@@ -4,16 +4,16 @@ import { addressText } from "../host/service.ts";
 import { unmapped } from "./access.ts";
 import { type Hop, Proxies } from "./proxies.ts";
 
-/** Where a request came from: the client that a trusted proxy tells of, else whoever is connected. */
+/** The origin of a request: the client that a trusted proxy names, else the peer. */
 export interface Origin extends Hop {
-  /** As an operator reads it; without a port where a proxy tells none. */
+  /** As an operator reads it; without a port if the proxy names none. */
   readonly address: string;
 }
 
-/** Finds where requests come from. */
+/** Finds the origin of requests. */
 export class HttpOrigins {
   readonly #server: () => Server<unknown>;
-  /** What Bun gave, by the request that stands in for it. */
+  /** The request that Bun gave, by the one that stands in for it. */
   readonly #given = new WeakMap<Request, Request>();
   #proxies = new Proxies([]);
 
@@ -22,7 +22,7 @@ export class HttpOrigins {
     this.#server = server;
   }
 
-  /** Takes other proxies. */
+  /** Takes other proxies: addresses and CIDR ranges. */
   trust(cidrs: readonly string[]): void {
     this.#proxies = new Proxies(cidrs);
   }
@@ -45,7 +45,7 @@ export class HttpOrigins {
     return { ip, port, address: port === 0 ? ip : addressText(ip, port) };
   }
 
-  /** Whoever is connected: the client itself, or a proxy. */
+  /** The peer of the connection: the client itself, or a proxy. */
   peerOf(request: Request): Origin {
     const found = this.#server().requestIP(this.asGiven(request));
     const ip = unmapped(found?.address ?? "");
@@ -53,17 +53,17 @@ export class HttpOrigins {
     return { ip, port, address: addressText(ip, port) };
   }
 
-  /** Whether an address is a proxy's, which holds the connections of many clients. */
+  /** True for the address of a trusted proxy, whose connections serve many clients. */
   isProxy(ip: string): boolean {
     return this.#proxies.trusts(ip);
   }
 
-  /** Whether a request was passed on by a trusted proxy for a client that is not on this machine, as far as can be told. */
+  /** True if a trusted proxy passed the request on for a client that is, or may be, on another machine. */
   isFromAfar(request: Request): boolean {
     if (!this.#proxies.any) return false;
     const peer = this.peerOf(request);
     const client = this.#proxies.clientOf(peer, request.headers);
-    // A proxy that does not know for whom it asks may ask for anybody.
+    // A proxy that does not say for whom it asks may ask for anybody.
     return client !== null && (client === peer || !isLoopback(client.ip));
   }
 }

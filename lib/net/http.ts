@@ -8,7 +8,7 @@ import { type Address, addressText, type Health } from "../host/service.ts";
 import { tlsOptions } from "../host/tls-files.ts";
 import { Admission, type Refused, type TurnedAwayNotices } from "./admission.ts";
 import { Compression } from "./compression/compression.ts";
-import { HttpAnswers } from "./http-answers.ts";
+import { HttpAnswers, pathOf, type TakeLine } from "./http-answers.ts";
 import { HttpBody } from "./http-body.ts";
 import { HttpConnections } from "./http-connections.ts";
 import { type Answered, HttpFlights } from "./http-flights.ts";
@@ -20,26 +20,30 @@ import { plain } from "./plain.ts";
 import { Relisten } from "./relisten.ts";
 import type { WebSockets } from "./websocket.ts";
 
-/** What bounds an HTTP server besides its place. */
+/** The settings of an HTTP server besides its place. */
 export interface HttpSettings {
-  /** Bytes; fixed for the server's life. */
+  /** The longest body of a request in bytes; fixed for the server's life. */
   readonly maxBodyBytes: number;
   /** Milliseconds from a request's head to its answer; fixed for the server's life. */
   readonly requestTimeoutMs: number;
-  /** Addresses and CIDR ranges of proxies that are trusted to tell for whom they pass on a request. */
+  /** Addresses and CIDR ranges of proxies that are trusted to name the client of a request. */
   readonly trustedProxies: readonly string[];
   /** Takes a line for each request; null for none. */
-  readonly accessLog: ((line: string) => void) | null;
+  readonly accessLog: TakeLine | null;
+  /** Gives a path one of few names, by which the times of answers are kept; without it none are. */
+  readonly routeOf?: (path: string) => string;
+  /** Paths that are asked often, and whose answers hold for any host. */
+  readonly probes?: readonly string[];
 }
 
-/** Answers a request for a path, or for the host and port that CONNECT asks for; it may throw or reject. */
+/** Answers a request for a path, or for the host and port of CONNECT; it may throw or reject. */
 export type Answer = (
   request: Request,
   path: string,
   http: HttpServer,
 ) => Answered | Promise<Answered>;
 
-/** What clients are told that are turned away. */
+/** The notices for clients that are turned away. */
 const TURNED_AWAY: TurnedAwayNotices = {
   limit: "The server has too many clients. Please try again later.\n",
   perAddress: "There are too many clients from your address.\n",
@@ -47,22 +51,23 @@ const TURNED_AWAY: TurnedAwayNotices = {
 };
 
 const SWEEP_MS = 250;
-/** Milliseconds between two looks, during a drain, whether every request has been answered. */
+/** Milliseconds between two looks at the requests in flight during a drain. */
 const ANSWERED_MS = 20;
 const QUIET_LOOKS = 4;
-/** So soon connections that are too many are ended: before that they may take files from others. */
+/** Milliseconds between two sweeps for connections that are too many: until then they may take files from others. */
 const CONNECTIONS_MS = 20;
-/** Seconds that Bun leaves a connection idle beyond a request's own deadline, so that ours speaks first. */
+/** Seconds beyond a request's deadline that Bun leaves a connection idle, so that our deadline comes first. */
 const IDLE_SLACK_SECONDS = 10;
 
-/** Where an HTTP server logs. */
+/** The log of an HTTP server. */
 type HttpLog = Pick<Log, "info" | "warning" | "error" | "bug">;
 
-/** One HTTP door: limits, deadlines, errors, the access log and a graceful stop around one function that answers. */
+/** An HTTP door: limits, deadlines, errors, the access log and a drain around one function that answers. */
 export class HttpServer {
   readonly address: Address;
   readonly compression: Compression;
   readonly counts = { requests: 0, failures: 0, timeouts: 0, aborted: 0, denied: 0, limited: 0 };
+  readonly answers: HttpAnswers;
   readonly #admission: Admission;
   readonly #webSockets: WebSockets<any> | null;
   readonly #answer: Answer;
@@ -70,10 +75,10 @@ export class HttpServer {
   readonly #isLocal: boolean;
   readonly #connections: HttpConnections;
   readonly #flights: HttpFlights;
-  readonly #answers: HttpAnswers;
-  /** The addresses of requests that are not answered whole. */
+  /** The peers of requests that have not been answered whole. */
   readonly #busy = new Set<string>();
   readonly #origins = new HttpOrigins(() => this.#server);
+  readonly #probes: ReadonlySet<string>;
   readonly #hostNames = new HostNames(this.#origins, () => ({
     scheme: this.#tls ? "https" : "http",
     host: addressText(this.address.host, this.address.port),
@@ -87,7 +92,7 @@ export class HttpServer {
   #draining = false;
 
   /**
-   * @param webSockets what `upgrade` makes of a connection
+   * @param webSockets for `upgrade`; null for a door without WebSockets
    * @throws StartError when it cannot listen
    */
   constructor(
@@ -109,7 +114,8 @@ export class HttpServer {
       isProxy: (ip) => this.#origins.isProxy(ip),
     });
     this.#flights = new HttpFlights(place.name, settings.requestTimeoutMs, this.counts, host);
-    this.#answers = new HttpAnswers(settings.accessLog, host.clock);
+    this.answers = new HttpAnswers(settings.accessLog, settings.routeOf ?? null, clock);
+    this.#probes = new Set(settings.probes);
     this.#answer = answer;
     this.#clock = clock;
     this.#isLocal = meansLoopback(place.host);
@@ -144,25 +150,25 @@ export class HttpServer {
     return { ok: trouble === null, reason: trouble ?? "listening" };
   }
 
-  /** Whether nobody from an address may come in. */
+  /** True if the access lists deny this address. */
   denies(ip: string): boolean {
     return this.#admission.denied(ip) !== null;
   }
 
-  /** Where a request came from. */
+  /** The origin of a request. */
   originOf(request: Request): Origin {
     return this.#origins.of(request);
   }
 
-  /** Whether a request was passed on by a trusted proxy for a client that is not on this machine, as far as can be told. */
+  /** True if a trusted proxy passed the request on for a client that is, or may be, on another machine. */
   isFromAfar(request: Request): boolean {
     return this.#origins.isFromAfar(request);
   }
 
   /**
-   * Why there are too many clients for a request, as an answer; null when there
-   * are not. Asked before what answers later, or streams: such requests count as
-   * clients, and those that are answered at once do not.
+   * The answer if there are too many clients, else null. To be asked before a
+   * request that is answered later, or by a stream: such requests count as
+   * clients, those that are answered at once do not.
    */
   refuses(request: Request): Response | null {
     if (!this.#admission.crowded) return null;
@@ -171,7 +177,7 @@ export class HttpServer {
     return refused && this.#turnAway(refused, origin);
   }
 
-  /** Counts a request as a client from now on, as a stream is. @returns what ends that */
+  /** Counts a request as a client from now on. @returns ends that; it may be called twice */
   enter(request: Request): () => void {
     const { ip } = this.originOf(request);
     const { address } = this.#origins.peerOf(request);
@@ -188,7 +194,7 @@ export class HttpServer {
 
   /**
    * Makes the connection of a request a WebSocket, and a client.
-   * @returns undefined when that is done, else what to answer
+   * @returns undefined if that is done, else the answer that says why not
    */
   upgrade(request: Request): Response | undefined {
     const webSockets = this.#webSockets as WebSockets<any>;
@@ -209,13 +215,13 @@ export class HttpServer {
     return plain(426, "This is for WebSockets.", headers);
   }
 
-  /** Lets a connection be idle for so many seconds, at most 255; 0 is for ever. */
+  /** Lets the request's connection be idle for this many seconds, 255 at most; 0 is for ever. */
   setIdleTimeout(request: Request, seconds: number): void {
     this.#server.timeout(this.#origins.asGiven(request), seconds);
   }
 
   /**
-   * Takes another place and settings; it stays where it listens.
+   * Takes another place and settings, except the host and port.
    * @throws Error when TLS does not work; everything stays as it was
    */
   configure(place: Place, settings: HttpSettings): void {
@@ -224,7 +230,7 @@ export class HttpServer {
     this.#place = place;
     this.#tls = tls;
     this.#settings = settings;
-    this.#answers.log = settings.accessLog;
+    this.answers.log = settings.accessLog;
     this.#origins.trust(settings.trustedProxies);
     this.#admission.configure(place);
     this.#webSockets?.clients.closeDenied();
@@ -233,16 +239,16 @@ export class HttpServer {
   }
 
   /**
-   * Lets no connection in any more and waits for the requests in flight; what
-   * is left at the deadline is cut. @returns how many were cut
+   * Lets no connection in any more and waits for the requests in flight; those
+   * left at the deadline are cut. @returns the number of those that were cut
    */
   async drain(deadlineMs: number): Promise<number> {
     this.#draining = true;
     this.#again.end();
     const { promise: due, resolve } = Promise.withResolvers<void>();
     let quiet = 0;
-    // Bun waits for connections that have sent half a request too, and nothing is owed to them:
-    // once there was nothing to answer for some looks, what had reached this machine is answered.
+    // Bun also waits for connections that have sent half a request, which are owed nothing. After
+    // some looks without a request in flight, all that had reached this machine are answered.
     const look = () => {
       quiet = this.inFlight === 0 ? quiet + 1 : 0;
       if (quiet === QUIET_LOOKS) resolve();
@@ -268,7 +274,7 @@ export class HttpServer {
         maxRequestBodySize: maxBodyBytes,
         idleTimeout: Math.min(255, idle),
         development: false,
-        // Out of development Bun shares the port with whoever listens there already, unless told not to.
+        // Otherwise Bun, unless in development, shares the port with another process that listens there.
         reusePort: false,
         fetch: (request) => this.#serve(request),
         error: (error) => this.#flights.bug(error),
@@ -281,7 +287,7 @@ export class HttpServer {
     }
   }
 
-  /** Certificates cannot be changed in a running server: a new one takes its place, and requests in flight finish. */
+  /** Bun cannot change the certificates of a server: a new server takes its place, and requests in flight finish. */
   #relisten(): void {
     const { host, port } = this.address;
     void this.#server.stop(false);
@@ -293,7 +299,7 @@ export class HttpServer {
   }
 
   #keepAlive(): void {
-    // Whoever is on this machine cannot vanish from it.
+    // A client on this machine cannot vanish without its connection being closed.
     if (!this.#isLocal) keepAliveHttp(this.address.port, this.#place.keepaliveSecs);
   }
 
@@ -301,18 +307,20 @@ export class HttpServer {
 
   #serve(given: Request): Answered | Promise<Answered> {
     this.counts.requests++;
-    // Bun makes the text anew each time it is read.
+    // Bun makes a new string at each read.
     const { url } = given;
-    const whole = this.#hostNames.whole(given, url);
+    const bare = targetOf(url);
+    const whole = this.#hostNames.whole(given, url, this.#probes.has(bare));
     const request = whole ?? given;
-    const target = targetOf(url.startsWith("/") ? request.url : url);
+    // A path as it came may have dots in it.
+    const target = bare === url && url.startsWith("/") ? targetOf(request.url) : bare;
     const since = this.#clock.now();
-    const from = this.#answers.log === null ? "" : this.#from(request);
+    const from = this.answers.log === null ? "" : this.#from(request);
     const answer = whole === null ? noHost() : this.#answered(request, target);
-    return this.#answers.pass(request, target, answer, since, from);
+    return this.answers.pass(request, target, answer, since, from);
   }
 
-  /** Whom the access log names. Whoever reaches a loopback address is this machine; asking who costs more than all the rest of the line. */
+  /** The client as the access log names it: `local` at a loopback address without proxies, since asking for its IP costs more than the rest of the line. */
   #from(request: Request): string {
     const isLocal = this.#isLocal && this.#settings.trustedProxies.length === 0;
     return isLocal ? "local" : this.originOf(request).ip;
@@ -328,8 +336,7 @@ export class HttpServer {
     if (asked.body && !isMet(request))
       return plain(417, "Nothing but 100-continue can be expected.");
     try {
-      const query = target.indexOf("?");
-      const answer = this.#answer(request, query < 0 ? target : target.slice(0, query), this);
+      const answer = this.#answer(request, pathOf(target), this);
       if (!(answer instanceof Promise)) return answer;
       return this.#flights.await(asked, answer, this.enter(request));
     } catch (error) {
@@ -339,7 +346,7 @@ export class HttpServer {
 
   #turnAway(refused: Refused, { address }: Origin): Response {
     this.counts[refused.reason === "denied" ? "denied" : "limited"]++;
-    // Where the door makes WebSockets, their clients count who is turned away.
+    // A door with WebSockets counts those turned away among its closes.
     const door = this.#webSockets?.clients ?? this.#admission;
     door.turnedAway(refused.reason, address);
     return refusal(refused);
@@ -364,12 +371,12 @@ export class HttpServer {
   }
 }
 
-/** What watches over the body of a request; null where Bun gives none, whatever the request carries. */
+/** Watches the body of a request; null for GET and HEAD, of which Bun gives none even if there is one. */
 function bodyOf(request: Request): HttpBody | null {
   return request.method === "GET" || request.method === "HEAD" ? null : new HttpBody(request);
 }
 
-/** Whether what a request expects is what Bun does. */
+/** True if Bun meets the request's `Expect`. */
 function isMet({ headers }: Request): boolean {
   const expected = headers.get("expect");
   return expected === null || expected.toLowerCase() === "100-continue";
@@ -379,7 +386,7 @@ function noHost(): Response {
   return plain(400, "A request names one host.");
 }
 
-/** Says why a client is turned away. */
+/** The answer to a client that is turned away. */
 function refusal({ reason, notice }: Refused): Response {
   return plain(reason === "limit" ? 503 : 403, notice.trimEnd());
 }

@@ -4,21 +4,21 @@ import type { Address } from "../host/service.ts";
 import { isListening } from "./keepalive.ts";
 import { ownAddress } from "./sockaddr.ts";
 
-/** The first descriptor that is handed over; see sd_listen_fds(3). */
+/** The first descriptor that a service manager hands over; see sd_listen_fds(3). */
 const DESCRIPTOR = 3;
 
-/** A listening socket that whoever started this process has bound. */
+/** A listening socket that the service manager has bound and handed over. */
 export interface Inherited {
   readonly address: Address;
-  /** Another descriptor of it. Bun closes what it listens on, and this one must last. */
+  /** Another descriptor of the socket. Bun closes the one that it listens on, and this one has to last. */
   duplicate(): number;
 }
 
 /**
- * The socket that was handed over to the one service that takes one, or null.
- * It is there once: the environment tells of it no more afterwards.
- * @param service its name, which the socket has too where it has one
- * @throws StartError when what was handed over cannot be used
+ * The socket that was handed over for a service, or null. It is found once: the
+ * variables that announce it are deleted, so that no child takes it for its own.
+ * @param service its name; a socket that has a name must have the same
+ * @throws StartError when the socket cannot be used, or there are several
  */
 export function inheritedSocket(service: string): Inherited | null {
   if (process.platform !== "linux") return null;

@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { libc } from "../host/libc.ts";
 import { ownAddress } from "./sockaddr.ts";
 
-// What Linux calls them on every processor that Bun runs on.
+// Linux's numbers, the same on every processor that Bun runs on.
 const SOL_SOCKET = 1;
 const SO_KEEPALIVE = 9;
 const SO_ACCEPTCONN = 30;
@@ -10,14 +10,14 @@ const IPPROTO_TCP = 6;
 const TCP_KEEPIDLE = 4;
 const TCP_KEEPINTVL = 5;
 const TCP_KEEPCNT = 6;
-/** As Bun has it for the sockets that it shows: so many questions, a second apart. */
+/** Probes without an answer, a second apart, until a client counts as gone; the same as `setKeepAlive` of Bun. */
 const QUESTIONS = 10;
 
 /**
- * Has the system ask whether clients of an HTTP server are still there: Bun
- * does not show their sockets, but those that are accepted have what the
- * listening one has. Linux only.
- * @param seconds of silence before it asks; 0 is for ever
+ * Turns on TCP keepalive for the clients of an HTTP server. Bun does not show
+ * their sockets, but accepted sockets inherit the options of the listening one.
+ * Linux only.
+ * @param seconds of silence before the first probe; 0 turns it off
  */
 export function keepAliveHttp(port: number, seconds: number): void {
   if (process.platform !== "linux") return;
@@ -32,7 +32,7 @@ export function keepAliveHttp(port: number, seconds: number): void {
   }
 }
 
-/** Whether a descriptor is a listening socket. Linux only. */
+/** True if a descriptor is a listening socket. Linux only. */
 export function isListening(descriptor: number): boolean {
   const value = new Int32Array(1);
   libc().getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, value, new Uint32Array([4]));

@@ -9,14 +9,14 @@ export class LineClient extends Client {
 
 /** Serves the lines that clients send. */
 export interface LineServing<C extends LineClient> extends LineSink<C> {
-  /** Longest line, its newline not counted; a longer one that does not end in its own chunk is discarded. */
+  /** The longest line in bytes, not counting its newline; a longer one that is not whole in one chunk is discarded. */
   readonly maxLineBytes: number;
 }
 
-/** What a service does with clients that send lines; it takes them by `takeLines` and `takeLastLine`. */
+/** The protocol of a service whose clients send lines; it takes them by `takeLines` and `takeLastLine`. */
 export interface LineProtocol<C extends LineClient> extends Protocol<C>, LineServing<C> {}
 
-/** Gives the lines in what a client sent to who serves them. @returns how many bytes were taken */
+/** Gives `serving` the lines in a client's bytes. @returns the number of bytes that were taken */
 export function takeLines<C extends LineClient>(
   serving: LineServing<C>,
   client: C,
@@ -25,7 +25,7 @@ export function takeLines<C extends LineClient>(
   return client.splitter.feed(client, bytes, serving.maxLineBytes, serving);
 }
 
-/** The client has ended its side: what stands after its last newline is a line too. */
+/** The client has ended its side: the bytes after its last newline are a line too. */
 export function takeLastLine<C extends LineClient>(service: LineProtocol<C>, client: C): void {
   client.splitter.end(client, service);
 }

@@ -1,9 +1,9 @@
-/** Who takes the lines that a splitter finds in what `C` sent. */
+/** Takes the lines that a splitter finds in the bytes of a `C`. */
 export interface LineSink<C = void> {
   /**
    * One or more whole lines; the last byte is a newline. The bytes are only
    * valid during the call.
-   * @returns how many bytes were taken, which are whole lines: fewer than all where the sink takes no more for now
+   * @returns the number of bytes taken, in whole lines: fewer than all if the sink takes no more for now
    */
   lines(from: C, block: Buffer): number;
   /** A line passed the bound and is being discarded; called once per such line. */
@@ -27,7 +27,7 @@ export class LineSplitter {
     return this.#tail?.length ?? 0;
   }
 
-  /** @returns how many bytes of the chunk were taken: fewer than all where the sink took fewer; the rest is to be fed again */
+  /** @returns the number of bytes taken: fewer than the chunk has if the sink took fewer; the rest has to be fed again */
   feed<C>(from: C, chunk: Buffer, maxBytes: number, sink: LineSink<C>): number {
     let start = 0;
     if (this.#discarding) {
@@ -86,7 +86,7 @@ export class LineSplitter {
       return;
     }
     if (this.#tail === null || this.#tail.length < length) {
-      // Doubling, so that a line that arrives byte by byte is not copied once a byte.
+      // The room doubles, so that a line that arrives byte by byte is not copied at each byte.
       const grown = Buffer.allocUnsafeSlow(Math.min(maxBytes, Math.max(64, 2 * length)));
       this.#tail?.copy(grown, 0, 0, this.#tailLength);
       this.#tail = grown;

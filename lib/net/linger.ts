@@ -2,10 +2,10 @@ import type { Clock } from "../host/clock.ts";
 import type { Admission } from "./admission.ts";
 import type { Client } from "./client.ts";
 
-/** How long a closed client may take to read its notice and close its side. */
+/** Milliseconds that a closed client may take to read its notice and close its side. */
 const LINGER_MS = 1000;
 
-/** Closed clients that are still owed something: they get it, if they take it in time, and their connections end. */
+/** Closed clients that are still owed bytes: they get them if they take them in time, then their connections end. */
 export class Lingering<C extends Client> {
   readonly #clock: Pick<Clock, "now">;
   readonly #admission: Pick<Admission, "maxLingering">;
@@ -18,7 +18,7 @@ export class Lingering<C extends Client> {
     this.#admission = admission;
   }
 
-  /** Sends a closing client what it is owed within `ms` milliseconds, and ends its connection. */
+  /** Gives a closing client `ms` milliseconds to take the bytes it is owed, and ends its connection. */
   add(client: C, ms = LINGER_MS): void {
     if (this.#bounded && this.#clients.size >= this.#admission.maxLingering) {
       this.end(client, "terminate");
@@ -26,8 +26,8 @@ export class Lingering<C extends Client> {
     }
     client.closeBy = this.#clock.now() + ms;
     this.#clients.add(client);
-    // Reading goes on, unheard, so that the client's own close is noticed and
-    // unread bytes do not turn our close into a reset that eats the notice.
+    // Reading goes on, and the bytes are ignored: so the client's own close is noticed,
+    // and no unread bytes turn our close into a reset that eats the notice.
     client.releaseAll();
     this.proceed(client);
   }
@@ -60,19 +60,19 @@ export class Lingering<C extends Client> {
     if (this.#clients.size === 0) this.#emptied?.();
   }
 
-  /** Ends those who have lingered long enough. */
+  /** Ends clients that have lingered long enough. */
   sweep(now: number): void {
     for (const client of this.#clients) {
       if (now >= client.closeBy) this.end(client, client.shutDown ? "end" : "terminate");
     }
   }
 
-  /** From now on any number may linger: a drain cuts nobody for being one of many. */
+  /** Lets any number of clients linger from now on: in a drain all get their notice. */
   unbound(): void {
     this.#bounded = false;
   }
 
-  /** Resolves when nobody lingers any more. */
+  /** Resolves when no client lingers any more. */
   async empty(): Promise<void> {
     if (this.#clients.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();

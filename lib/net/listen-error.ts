@@ -4,7 +4,7 @@ import { reasonOf } from "../config/reason.ts";
 import { StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
 
-/** Why a service cannot listen at an address, in one line for the operator that names the setting. */
+/** The error of a service that cannot listen, in one line for the operator that names the setting. */
 export function listenError(
   place: Place,
   { host, port }: { host: string; port: number },
@@ -24,7 +24,7 @@ function settingsOf({ hostKey, portKey, tls, tlsKey }: Place, code = ""): string
   return `${tlsKey("cert")} and ${tlsKey("key")}`;
 }
 
-/** Whether a host is a name that stands for no address: of that Bun tells a code of something else, or none. */
+/** True for a name without an address. Bun's own error may carry a wrong code for that; on port 0 it has none. */
 function isUnknown(hostname: string): boolean {
   if (isIP(hostname) !== 0) return false;
   try {

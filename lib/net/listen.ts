@@ -19,22 +19,22 @@ import { listenError } from "./listen-error.ts";
 import { turn } from "./quiet.ts";
 import { Relisten } from "./relisten.ts";
 
-/** How a listener differs from others. */
+/** Options of a listener. */
 export interface ListenerOptions {
-  /** Whether it listens on a socket that a service manager has bound, where there is one of its name. */
+  /** True if it listens on a socket that the service manager hands over, if there is one. */
   readonly inherits?: boolean;
   /** Milliseconds between two attempts to listen again. */
   readonly relistenMs?: () => number;
 }
 
-/** How long a TLS handshake may take. */
+/** Milliseconds that a TLS handshake may take. */
 const HANDSHAKE_MS = 10_000;
 const SWEEP_MS = 250;
 
 interface Connection<C extends Client> {
   /** Null until the TLS handshake is complete. */
   client: C | null;
-  /** When its TLS handshake is given up; clock milliseconds. */
+  /** The time at which its TLS handshake is given up; clock milliseconds. */
   handshakeBy: number;
 }
 
@@ -96,11 +96,11 @@ export class Listener<C extends Client> {
     return { ok: trouble === null, reason: trouble ?? "listening" };
   }
 
-  /** Lets nobody in any more, closes everybody with `notice` and waits for the last byte or the deadline. */
+  /** Lets nobody in any more, closes every client with `notice` and waits for the last byte or the deadline. */
   async drain(deadlineMs: number, notice: string): Promise<void> {
     this.#draining = true;
     this.#again.end();
-    // Whoever has connected by now gets in.
+    // Clients that have connected by now still get in.
     await turn();
     this.#socket.stop();
     for (const socket of this.#handshakes) socket.terminate();
@@ -119,7 +119,7 @@ export class Listener<C extends Client> {
         allowHalfOpen: true,
         socket: this.#handlers(),
         ...(tls ? { tls } : {}),
-        // Bun's types do not tell of `fd`.
+        // Bun's types lack `fd`.
       } as TCPSocketListenOptions<Connection<C>>);
       this.#tls = tls;
       return socket;
@@ -128,7 +128,7 @@ export class Listener<C extends Client> {
     }
   }
 
-  /** Bun cannot change the certificates of a listener: a new one takes its place, and clients stay. */
+  /** Bun cannot change the certificates of a listener: a new listener takes its place, and clients stay. */
   #relisten(): void {
     const { host, port } = this.address;
     this.#socket.stop();

@@ -1,15 +1,15 @@
 /**
  * Bytes that wait for clients. They are encoded once and shared: an outbox
- * holds references into buffers that other outboxes may hold too, so what
- * costs memory is the buffers that are pinned, not the sum of the outboxes.
+ * holds references into buffers that other outboxes may hold too, so memory is
+ * measured by the buffers that are pinned, not by the sum of the outboxes.
  */
 
-/** Takes bytes and says how many: fewer than given when it is full, -1 when it is closed. */
+/** Takes bytes. `write` returns their number: fewer than given if it is full, -1 if it is closed. */
 export interface Sink {
   write(bytes: Uint8Array, offset: number, length: number): number;
 }
 
-/** How many bytes all buffers that some outbox refers to hold together. */
+/** The sum of the bytes of all buffers that some outbox refers to. */
 export class Pinned {
   bytes = 0;
 }
@@ -17,7 +17,7 @@ export class Pinned {
 /** A buffer that any number of outboxes refer to. */
 export class SharedBytes {
   bytes: Buffer;
-  /** How much of `bytes` is in use, and counted while pinned. */
+  /** The bytes of the buffer that are in use; these are counted while it is pinned. */
   size: number;
   refs = 0;
   #counted = false;
@@ -29,13 +29,13 @@ export class SharedBytes {
     this.#pinned = pinned;
   }
 
-  /** Counts the buffer from now on until nobody refers to it any more. */
+  /** Counts the buffer from now on until no outbox refers to it any more. */
   pin(): void {
     this.#counted = true;
     this.#pinned.bytes += this.size;
   }
 
-  /** A buffer of its own with a copy of a few of these bytes, referred to once. */
+  /** A new buffer with a copy of some of these bytes, referred to once. */
   copy(start: number, end: number): SharedBytes {
     const size = end - start;
     const copy = new SharedBytes(Buffer.allocUnsafeSlow(size), size, this.#pinned);
@@ -60,34 +60,34 @@ interface Piece {
   end: number;
 }
 
-/** A piece at most this long is copied out of a buffer at least eight times its size, so as not to pin that. */
+/** The longest piece that is copied out of a buffer of eight times its size or more, so as not to pin that. */
 const SMALL = 2048;
 /** Pieces shorter than this are gathered into one write: below it, copying costs less than a system call. */
 const GATHER = 16 * 1024;
 
-/** What a message of its own counts besides its bytes, so that empty ones count too. */
+/** Bytes that each piece counts beyond its own where pieces are messages, so that empty ones count too. */
 const MESSAGE_BYTES = 2;
 
 const NEWLINE = 10;
 
 const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** What waits for one client, in order. */
+/** The bytes that wait for one client, in order. */
 export class Outbox {
   /** Unsent bytes. */
   bytes = 0;
-  /** How many of them, at the end, may not leave yet. */
+  /** Bytes at the end that may not leave yet. */
   held = 0;
   /** The sink took less than it was given; nothing is written until it drains. */
   blocked = false;
   #pieces: Piece[] = [];
   #head = 0;
-  /** Whether the last byte that was taken stood within a line, or within a piece. */
+  /** The last byte that was taken stood within a line, or within a piece. */
   #midLine = false;
   #midPiece = false;
   readonly #whole: boolean;
 
-  /** @param whole whether each piece is written alone and whole, as a message of its own */
+  /** @param whole true if each piece is a message, which is written alone and whole */
   constructor(whole = false) {
     this.#whole = whole;
   }
@@ -100,7 +100,7 @@ export class Outbox {
     this.#pieces.push({ source, start, end });
   }
 
-  /** Writes until all that may leave is sent or the sink is full. @returns whether nothing waits any more */
+  /** Writes until all that may leave is sent or the sink is full. @returns true if nothing waits any more */
   flush(sink: Sink): boolean {
     while (this.bytes > this.held) {
       const first = this.#pieces[this.#head] as Piece;
@@ -126,7 +126,7 @@ export class Outbox {
     return this.bytes === 0;
   }
 
-  /** Copies small pieces out of large buffers; called once they have to wait. */
+  /** Copies small pieces out of large buffers; for pieces that have to wait. */
   unpin(): void {
     for (let i = this.#head; i < this.#pieces.length; i++) {
       unpin(this.#pieces[i] as Piece);
@@ -164,7 +164,7 @@ export class Outbox {
     this.#trim();
   }
 
-  /** @returns whether the sink took the message; it takes all of one or nothing */
+  /** @returns true if the sink took the message; it takes all of it or nothing */
   #flushMessage({ source, start, end }: Piece, sink: Sink): boolean {
     if (sink.write(source.bytes, start, end - start) < end - start) return false;
     source.release();
@@ -174,7 +174,7 @@ export class Outbox {
     return true;
   }
 
-  /** Drops the places of pieces that have been sent. */
+  /** Drops pieces that have been sent from the list. */
   #trim(): void {
     if (this.#head === this.#pieces.length) {
       this.#pieces.length = 0;
@@ -185,7 +185,7 @@ export class Outbox {
     }
   }
 
-  /** Forgets everything but the rest of a line that was sent in part, so that a last word can follow it. */
+  /** Forgets everything except the rest of a line that was sent in part, so that a notice can follow it. */
   keepLine(): void {
     this.#keep(this.#midLine, ({ source, start, end }) => {
       const newline = source.bytes.indexOf(NEWLINE, start);
@@ -193,12 +193,12 @@ export class Outbox {
     });
   }
 
-  /** The same for a piece that was sent in part. */
+  /** Forgets everything except the rest of a piece that was sent in part, so that a notice can follow it. */
   keepPiece(): void {
     this.#keep(this.#midPiece, ({ end }) => end);
   }
 
-  /** @param endIn where that ends of which the sink has taken a part; -1 when it does not end in a piece */
+  /** @param endIn the end, in a piece, of the line or piece that the sink has taken in part; -1 if it does not end in this one */
   #keep(begun: boolean, endIn: (piece: Piece) => number): void {
     const kept: Piece[] = [];
     let bytes = 0;

@@ -2,16 +2,16 @@ import { type BlockList, isIP } from "node:net";
 import { cidrOf } from "../config/cidr.ts";
 import { blockList, isIn } from "./access.ts";
 
-/** Proxies that one request may have passed. */
+/** The most proxies of one request that are looked at. */
 const MAX_HOPS = 50;
 
-/** An address that a proxy tells of; the port is 0 where it tells none. */
+/** An address that a proxy names; the port is 0 if it names none. */
 export interface Hop {
   readonly ip: string;
   readonly port: number;
 }
 
-/** The proxies that are trusted to tell for whom they pass on a request. */
+/** The proxies that are trusted to name the client of a request. */
 export class Proxies {
   readonly #trusted: BlockList | null;
 
@@ -20,7 +20,7 @@ export class Proxies {
     this.#trusted = blockList(cidrs);
   }
 
-  /** Whether there are any. */
+  /** True if there is at least one. */
   get any(): boolean {
     return this.#trusted !== null;
   }
@@ -30,10 +30,11 @@ export class Proxies {
   }
 
   /**
-   * The client of a request that came from `peer`; null where no trusted proxy
-   * has passed it on. What cannot be read ends the way back to the client, for
-   * what stands before it the client may have written itself; so does a client
-   * that the two headers do not agree about, for the proxy may set only one.
+   * The client of a request that came from `peer`; null if no trusted proxy has
+   * passed it on. The headers are read backwards, up to the first hop that is not
+   * trusted or cannot be read: the client may have written all before that itself.
+   * If the two headers name different clients, the peer counts as the client: the
+   * proxy may set only one of them.
    */
   clientOf(peer: Hop, headers: Headers): Hop | null {
     if (!this.trusts(peer.ip)) return null;
@@ -46,7 +47,7 @@ export class Proxies {
     return this.#walk(peer, plain.split(",")).ip === client.ip ? client : peer;
   }
 
-  /** From the last hop backwards to the first that is not trusted. */
+  /** Goes from the last hop backwards to the first that is not trusted. */
   #walk(peer: Hop, hops: readonly (string | null)[]): Hop {
     let client = peer;
     for (const text of hops.slice(-MAX_HOPS).toReversed()) {
@@ -59,7 +60,7 @@ export class Proxies {
   }
 }
 
-/** The elements of a `Forwarded` header. They are told apart from the end: what a client began may be no header at all. */
+/** The elements of a `Forwarded` header (RFC 7239), split from the end: its beginning may be a client's, with a quote that never closes. */
 function elements(header: string): string[] {
   const found: string[] = [];
   let isQuoted = false;
@@ -75,7 +76,7 @@ function elements(header: string): string[] {
   return found.toReversed();
 }
 
-/** The client that an element tells of, without its quotes; null for none. */
+/** The value of `for` in an element, without its quotes; null if there is none. */
 function forOf(element: string): string | null {
   for (const pair of element.split(";")) {
     const equals = pair.indexOf("=");
@@ -97,7 +98,7 @@ function hopIn(text: string): Hop | null {
 function hop(address: string, port: string, version = 6): Hop | null {
   if (isIP(address) !== version || address.includes("%") || Number(port) > 65_535) return null;
   const { ip, family } = cidrOf(address) as { ip: string; family: string };
-  // An IPv6 address has many spellings, and is to be one client.
+  // An IPv6 address has many spellings, but has to count as one client.
   const one = family === "ipv6" ? new URL(`http://[${ip}]/`).hostname.slice(1, -1) : ip;
   return { ip: one, port: Number(port) };
 }

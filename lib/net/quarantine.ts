@@ -2,7 +2,7 @@ import { isLoopback } from "../config/loopback.ts";
 
 export type QuarantineBy = "auto" | "address" | "address_and_port";
 
-/** Bounds the memory of a flood from many addresses; the entry that ends first makes room. */
+/** Bounds the memory that a flood from many addresses takes; the oldest entry makes room. */
 const MAX_ENTRIES = 100_000;
 
 /** Clients that were closed by force and may not come back for a while. */
@@ -13,12 +13,12 @@ export class Quarantine {
     return this.#until.size;
   }
 
-  /** Bars a client until `until` (clock milliseconds). @returns what is barred */
+  /** Bars a client until `until` (clock milliseconds). @returns the key under which it is barred */
   impose(ip: string, port: number, by: QuarantineBy, until: number): string {
     return this.bar(keyOf(ip, port, by), until);
   }
 
-  /** Bars a whole address, or what else `key` names, until `until`. @returns what is barred */
+  /** Bars a key, as a whole address, until `until` (clock milliseconds). @returns the key */
   bar(key: string, until: number): string {
     this.#until.delete(key);
     if (this.#until.size >= MAX_ENTRIES) {
@@ -31,26 +31,26 @@ export class Quarantine {
     return key;
   }
 
-  /** Milliseconds for which a client is still barred at `now`, 0 when it is not. */
+  /** Milliseconds for which a client is still barred at `now`; 0 if it is not. */
   left(ip: string, port: number, by: QuarantineBy, now: number): number {
     if (this.#until.size === 0) return 0;
     const until = Math.max(this.#until.get(keyOf(ip, port, by)) ?? 0, this.#until.get(ip) ?? 0);
     return Math.max(0, until - now);
   }
 
-  /** Forgets what has ended. @returns how many */
+  /** Forgets the entries that have ended. @returns their number */
   sweep(now: number): number {
     const before = this.#until.size;
     for (const [key, until] of this.#until) if (until <= now) this.#until.delete(key);
     return before - this.#until.size;
   }
 
-  /** What is barred, with the milliseconds left. */
+  /** The keys that are barred, with the milliseconds left. */
   *entries(now: number): Generator<[key: string, left: number]> {
     for (const [key, until] of this.#until) if (until > now) yield [key, until - now];
   }
 
-  /** Ends a quarantine by the key that `impose` gave. */
+  /** Ends a quarantine by the key that `impose` returned. @returns true if there was one */
   lift(key: string): boolean {
     return this.#until.delete(key);
   }

@@ -1,6 +1,6 @@
 import type { Clock } from "../host/clock.ts";
 
-/** After so many turns of the event loop in which nothing came, all that was here has been read. */
+/** Turns of the event loop without new bytes after which all that had reached this machine has been read. */
 const QUIET_TURNS = 3;
 const RESTING_LOOK_MS = 10;
 
@@ -11,7 +11,7 @@ export function turn(): Promise<void> {
 
 /**
  * Resolves when all that has reached this machine has been read, or at `end`.
- * @param came counts what has come; null while nothing is read, but will be again
+ * @param came counts the bytes or messages so far; null while nothing is read, but will be again
  */
 export async function quiet(clock: Clock, end: number, came: () => number | null): Promise<void> {
   for (let turns = 0; turns < QUIET_TURNS && clock.now() < end;) {

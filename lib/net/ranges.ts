@@ -4,12 +4,13 @@ export interface ByteRange {
   readonly to: number;
 }
 
-/** So many parts may be asked for at once; who asks for more gets the whole. */
+/** The most parts of one request; one that asks for more gets the whole. */
 const MAX_RANGES = 16;
 
 /**
- * The parts that a `Range` header asks for of so many bytes, in its order.
- * @returns null where it is to be ignored: it cannot be read, or asks for more than there is; [] where nothing of it is there
+ * The parts that a `Range` header asks for (RFC 9110, 14.2), in its order.
+ * @param size of the whole, in bytes
+ * @returns null if the header is to be ignored: it cannot be read, or asks for more bytes than there are; [] if none of its parts exist
  */
 export function rangesIn(header: string, size: number): ByteRange[] | null {
   const [, list] = /^bytes=(.*)$/i.exec(header) ?? [];
@@ -26,6 +27,6 @@ export function rangesIn(header: string, size: number): ByteRange[] | null {
     if (from <= to) ranges.push({ from, to });
   }
   const bytes = ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0);
-  // Parts that overlap could ask for any number of bytes.
+  // Overlapping parts could ask for many times the whole.
   return bytes > size ? null : ranges;
 }

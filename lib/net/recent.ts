@@ -1,7 +1,7 @@
-/** Milliseconds between two looks at how much clients have sent. */
+/** Milliseconds between two looks at the counts of clients. */
 export const LOOK_MS = 5000;
 
-/** How fast a client's messages, and those of them that are refused, have come lately: over one to two looks. */
+/** The rates of a client's messages, and of those refused, over the last 5 to 10 seconds: since the look before the last. */
 export class Recent {
   #before: Seen;
   #last: Seen;
@@ -12,7 +12,7 @@ export class Recent {
     this.#last = { at: now, messages: 0, refused: 0 };
   }
 
-  /** Called every `LOOK_MS` with the counts of then. */
+  /** Notes the counts at `now` (clock milliseconds); called every `LOOK_MS`. */
   look(now: number, messages: number, refused: number): void {
     const seen = this.#before;
     seen.at = now;
@@ -31,7 +31,7 @@ export class Recent {
   }
 
   #perSecond(now: number, count: number): number {
-    // Of a client that has only just come, little is known.
+    // One message of a client that has just come would be a high rate.
     const seconds = Math.max(1, (now - this.#before.at) / 1000);
     return Math.round((100 * count) / seconds) / 100;
   }

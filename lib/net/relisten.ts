@@ -2,12 +2,12 @@ import type { Clock } from "../host/clock.ts";
 import { messageOf } from "../host/errors.ts";
 import type { Log } from "../host/log.ts";
 
-/** Milliseconds between two attempts, where a service has no setting for it. */
+/** Milliseconds between two attempts, for a service without a setting for it. */
 const RELISTEN_MS = 100;
 
-/** Has a door listen again until that works: one attempt at a time, whatever asked for it. */
+/** Makes a door listen again, trying until it works. Only one round of attempts runs at a time. */
 export class Relisten {
-  /** Why nobody can get in at present, or null. */
+  /** The error for which nobody can get in at present, or null. */
   trouble: string | null = null;
   readonly #service: string;
   readonly #clock: Clock;
@@ -20,7 +20,7 @@ export class Relisten {
     this.#log = log;
   }
 
-  /** Calls `listen`, which fails when it cannot, now and every `waitMs()` milliseconds until it does not. */
+  /** Calls `listen` now, and every `waitMs()` milliseconds for as long as it throws or rejects. */
   begin(listen: () => void | Promise<void>, waitMs: () => number = () => RELISTEN_MS): void {
     this.#cancel();
     const listening = () => {
@@ -41,7 +41,7 @@ export class Relisten {
     }
   }
 
-  /** Tries no more. */
+  /** Stops trying. */
   end(): void {
     this.#cancel();
   }

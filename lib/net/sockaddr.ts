@@ -1,7 +1,7 @@
 import { libc } from "../host/libc.ts";
 import type { Address } from "../host/service.ts";
 
-// What Linux calls them on every processor that Bun runs on.
+// Linux's numbers, the same on every processor that Bun runs on.
 const AF_INET = 2;
 const AF_INET6 = 10;
 
@@ -10,21 +10,21 @@ const view = new DataView(found.buffer);
 const families = new Uint16Array(found.buffer);
 const length = new Uint32Array(1);
 
-/** The address that a descriptor's socket has on this machine, or null where it is no TCP or UDP socket. Linux only. */
+/** The local address of a descriptor's socket, or null if it is no TCP or UDP socket. Linux only. */
 export function ownAddress(descriptor: number): Address | null {
   length[0] = found.length;
   return libc().getsockname(descriptor, found, length) === 0 ? parsed() : null;
 }
 
-/** The address of the other end, or null where there is none. Linux only. */
+/** The address of the other end, or null if there is none. Linux only. */
 export function peerAddress(descriptor: number): Address | null {
   length[0] = found.length;
   return libc().getpeername(descriptor, found, length) === 0 ? parsed() : null;
 }
 
-/** A `sockaddr_in` or `sockaddr_in6`. */
+/** Reads `found`, a `sockaddr_in` or `sockaddr_in6`; null for any other family. */
 function parsed(): Address | null {
-  // The family stands in the machine's order, the rest in the network's.
+  // The family is in the machine's byte order, the rest in the network's.
   const family = families[0];
   const port = view.getUint16(2);
   if (family === AF_INET) return { host: found.subarray(4, 8).join("."), port };

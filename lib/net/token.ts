@@ -3,13 +3,13 @@ import { inputText } from "../config/input.ts";
 import { reasonOf } from "../config/reason.ts";
 import { StartError } from "../host/errors.ts";
 
-/** Characters a token must have at least; guessing is hopeless then. */
+/** The fewest characters of a token, so that guessing is hopeless. */
 export const TOKEN_LENGTH = 16;
 const TOO_SHORT = `a token has at least ${TOKEN_LENGTH} characters`;
 
 /**
  * The token on the first line of a file.
- * @param key the setting that names the file, `web.token_file`
+ * @param key the setting that names the file, as `web.token_file`
  * @throws StartError when the file cannot be read or the token is too short
  */
 export function tokenIn(file: string, key: string): string {
@@ -24,13 +24,13 @@ export function tokenIn(file: string, key: string): string {
   throw new StartError([{ key, message: `${file}: ${TOO_SHORT}` }]);
 }
 
-/** The token that a variable of the environment holds. @throws StartError when it is too short */
+/** The token of a variable of the environment. @throws StartError when it is too short */
 export function tokenInVariable(name: string, token: string): string {
   if (token.length >= TOKEN_LENGTH) return token;
   throw new StartError([{ key: name, where: "environment", message: `${name}: ${TOO_SHORT}` }]);
 }
 
-/** What is kept of a token, and compared: digests have one length, and tell nothing of the token. */
+/** The digest by which a token is kept and compared: all have one length, and tell nothing about the token. */
 export function digest(token: string): Buffer {
   return createHash("sha256").update(token).digest();
 }

@@ -2,10 +2,10 @@ import type { Clock } from "../host/clock.ts";
 import type { Log } from "../host/log.ts";
 import { Seldom } from "../host/seldom.ts";
 
-/** Wrong tokens an address may try at once, and the milliseconds until it may try one more. */
+/** The wrong tokens that an address may try at once, and the milliseconds until it may try one more. */
 const TRIES = 5;
 const TRY_MS = 5000;
-/** Addresses whose wrong tokens are remembered; the oldest makes room. */
+/** The most addresses whose wrong tokens are remembered; the oldest makes room. */
 const MAX_ADDRESSES = 10_000;
 
 /** Counts the wrong tokens of each address, and logs them. A right one is never counted. */
@@ -14,7 +14,7 @@ export class Tries {
   readonly #name: string;
   readonly #log: Pick<Log, "warning">;
   readonly #told: Seldom;
-  /** When each address will have all its tries again; clock milliseconds. */
+  /** The time at which each address has all its tries again; clock milliseconds. */
   readonly #restedAt = new Map<string, number>();
 
   /** @param name of the service */
@@ -30,7 +30,7 @@ export class Tries {
   /**
    * An address has tried a wrong token.
    * @param address of the client, for the log
-   * @returns seconds until it may try another; 0 when it may at once
+   * @returns seconds until it may try another; 0 if it may at once
    */
   failed(ip: string, address: string): number {
     if (this.#told.isFirst(ip)) this.#log.warning(`${this.#name}: ${address} showed a wrong token`);

@@ -4,10 +4,10 @@ import type { Clients } from "./clients.ts";
 import type { Protocol } from "./protocol.ts";
 import type { Wire } from "./wire.ts";
 
-/** What all messages are, in both directions. */
+/** The kind of all messages, in both directions. */
 export type MessageKind = "text" | "binary";
 
-/** The code that a WebSocket is closed with, by the reason; 1009 is for a message that is too long. */
+/** The codes that a WebSocket is closed with (RFC 6455, 7.4.1), by the reason; for a message that is too long Bun sends 1009 itself. */
 const CLOSE_CODES: Readonly<Record<CloseReason, number>> = {
   eof: 1000,
   reset: 1000,
@@ -24,12 +24,12 @@ const CLOSE_CODES: Readonly<Record<CloseReason, number>> = {
   bug: 1011,
   limit: 1013,
 };
-/** What Bun says when it has closed a connection for a message that is too long. */
+/** Bun's reason when it has closed a connection for a message that is too long. */
 const TOO_LONG = "Received too big message";
-/** The code that stands for a connection that ended without one. */
+/** The code of a connection that ended without a close frame. */
 const NO_CODE = 1006;
 
-/** A client on a WebSocket: whatever it is sent is a message of its own. */
+/** A client on a WebSocket: each `send` is one message. */
 export class WebSocketClient extends Client {
   override tell(notice: string): void {
     if (notice !== "") this.send(notice.trimEnd());
@@ -40,10 +40,10 @@ export class WebSocketClient extends Client {
   }
 }
 
-/** What a service does with clients on WebSockets; `received` gets one message each time. */
+/** The protocol of a service whose clients are on WebSockets; `received` gets one message each time. */
 export type WebSocketProtocol<C extends WebSocketClient> = Protocol<C>;
 
-/** What the door knows of a connection. */
+/** The door's data of a connection. */
 interface Connection<C extends WebSocketClient> {
   readonly ip: string;
   readonly port: number;
@@ -60,7 +60,7 @@ class WebSocketWire<C extends WebSocketClient> implements Wire {
   readonly #socket: Socket<C>;
   readonly #kind: MessageKind;
   #isFull = false;
-  /** Our side is to end once nothing waits. */
+  /** The connection is to be closed once nothing waits. */
   #isEnding = false;
 
   constructor(socket: Socket<C>, kind: MessageKind) {
@@ -73,7 +73,7 @@ class WebSocketWire<C extends WebSocketClient> implements Wire {
   }
 
   write(message: Uint8Array | string, offset = 0, length?: number): number {
-    // Bun would take more, and keep it in memory.
+    // Bun would take more without bound, and keep it in memory.
     if (this.#isFull) return -1;
     const socket = this.#socket;
     const bytes = typeof message === "string" ? Buffer.from(message) : message;
@@ -105,18 +105,18 @@ class WebSocketWire<C extends WebSocketClient> implements Wire {
     this.#socket.terminate();
   }
 
-  /** The connection has become a client, which knows the reason that a close has to give. */
+  /** The connection has become a client, so a close can name its reason. */
   accepted(): void {
     if (this.#isEnding) this.#endOnceEmpty();
   }
 
-  /** It has passed on all that it had taken. */
+  /** Bun has passed on all bytes that it had taken. */
   drained(): void {
     this.#isFull = false;
     if (this.#isEnding) this.#endOnceEmpty();
   }
 
-  /** Bun gives a closed connection seconds to take what waits; a client has as long as it lingers. */
+  /** Closes only once nothing waits: after a close Bun allows some seconds of its own, but a client has the time that it may linger. */
   #endOnceEmpty(): void {
     if (this.waiting === 0 && this.#socket.data.client) this.#close();
   }
@@ -130,17 +130,17 @@ class WebSocketWire<C extends WebSocketClient> implements Wire {
 /** The WebSockets of an HTTP server: makes connections the clients of a service. */
 export class WebSockets<C extends WebSocketClient> {
   readonly clients: Clients<C>;
-  /** What Bun calls. */
+  /** The callbacks for Bun. */
   readonly handler: WebSocketHandler<Connection<C>>;
   readonly #kind: MessageKind;
 
-  /** @param maxMessageBytes the longest message; a longer one closes its connection */
+  /** @param maxMessageBytes the longest message; Bun closes the connection of a longer one */
   constructor(clients: Clients<C>, kind: MessageKind, maxMessageBytes: number) {
     this.clients = clients;
     this.#kind = kind;
     this.handler = {
       maxPayloadLength: maxMessageBytes,
-      // How long a client may be silent, and how much may wait for it, is the service's to say.
+      // The service has its own bounds for silence, and for the bytes that wait.
       idleTimeout: 0,
       backpressureLimit: 0,
       open: (socket) => this.#opened(socket),
@@ -155,7 +155,7 @@ export class WebSockets<C extends WebSocketClient> {
     };
   }
 
-  /** What a connection from an address carries when it becomes a WebSocket. */
+  /** The data of a connection that becomes a WebSocket. */
   connection(ip: string, port: number): Connection<C> {
     return { ip, port, wire: null, client: null };
   }

@@ -1,27 +1,27 @@
 /**
- * What a client is written to: a TCP socket, with or without TLS, or a
- * WebSocket. Bun's `Socket` is one as it is.
+ * The connection below a client: a TCP socket, with or without TLS, a WebSocket
+ * or a gRPC call. Bun's `Socket` fits as it is.
  */
 export interface Wire {
   /**
-   * Whether each piece that is written is a message of its own, which nothing
-   * may be joined to. Such a wire takes all of one, or none of it and says -1.
+   * True if each piece that is written is a message, which must not be joined
+   * with others. Such a wire takes a piece whole, or refuses it with -1.
    */
   readonly whole?: boolean;
-  /** Bytes that it has taken and not passed on yet; a TCP socket keeps none. */
+  /** Bytes that the wire has taken and not passed on yet; a TCP socket keeps none. */
   readonly waiting?: number;
   /**
-   * Takes a range of bytes, or a text whole, and says how many bytes: fewer
-   * than given when it is full, after which nothing is written until it
-   * drains; -1 when it is closed.
+   * Takes a range of bytes, or a whole text. @returns the number of bytes taken:
+   * fewer than given if the wire is full, after which nothing is written until
+   * it drains; -1 if it is closed
    */
   write(bytes: Uint8Array | string, offset?: number, length?: number): number;
-  /** Stops reading: what the client sends waits on its side. */
+  /** Stops reading: the client's bytes wait on its side. */
   pause(): void;
   resume(): void;
-  /** Ends our side of the connection. What was taken still leaves; what the client sends is still read. */
+  /** Ends our side of the connection. Bytes that were taken still leave; the client's bytes are still read. */
   shutdown(): void;
-  /** Closes the connection. What was taken still leaves. */
+  /** Closes the connection. Bytes that were taken still leave. */
   end(): void;
   /** Closes the connection at once. */
   terminate(): void;

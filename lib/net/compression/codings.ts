@@ -1,27 +1,27 @@
 /** A way to send fewer bytes, by its name in HTTP. */
 export type Coding = "zstd" | "br" | "gzip";
 
-/** In the order in which they are taken where a request does not mind: the quickest first. */
+/** The codings for answers that are compressed at each request, the quickest first. */
 export const QUICKEST: readonly Coding[] = ["zstd", "br", "gzip"];
-/** The same for what is compressed once and kept: the smallest first. */
+/** The codings for answers that are compressed once and kept, the smallest first. */
 export const SMALLEST: readonly Coding[] = ["br", "zstd", "gzip"];
 
-/** How a request wants an answer. */
+/** The coding that a request wants. */
 export interface Wanted {
-  /** Null for as it is. */
+  /** Null for the answer as it is. */
   readonly coding: Coding | null;
-  /** Whether it takes nothing as it is (`identity;q=0`). */
+  /** True if the request does not take the answer as it is (`identity;q=0`). */
   readonly insists: boolean;
 }
 
 const AS_IT_IS: Wanted = { coding: null, insists: false };
-/** No client names more; what comes after them is not looked at. */
+/** The most codings that are read of one header; no real client names more. */
 const NAMES_MAX = 32;
-/** Less than anything that a request can say: what it does not name it takes, but likes least. */
+/** The weight of an answer as it is, if the request does not name `identity`: it is taken, but liked least. */
 const UNSAID = 0.0001;
 const WEIGHT = /^q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/;
 
-/** What a request wants of these codings, by its `Accept-Encoding`; where it likes several as much, the first. */
+/** The offered coding that a request likes best, by its `Accept-Encoding` (RFC 9110, 12.5.3); of equals the first. */
 export function wanted({ headers }: Request, offered: readonly Coding[]): Wanted {
   const header = headers.get("accept-encoding");
   if (header === null) return AS_IT_IS;
@@ -39,14 +39,14 @@ export function wanted({ headers }: Request, offered: readonly Coding[]): Wanted
   return { coding: most >= plain ? coding : null, insists: plain === 0 };
 }
 
-/** How much each coding is liked, by its name. What cannot be read is left out. */
+/** The weight of each coding, by its name. Elements that cannot be read are left out. */
 function weightsOf(header: string): Map<string, number> {
   const weights = new Map<string, number>();
   for (const one of header.toLowerCase().split(",", NAMES_MAX)) {
     const end = one.indexOf(";");
     const name = (end < 0 ? one : one.slice(0, end)).trim();
     const weight = end < 0 ? 1 : Number(WEIGHT.exec(one.slice(end + 1).trim())?.[1] ?? NaN);
-    // `x-gzip` is an old name of the same.
+    // `x-gzip` is an old name of gzip (RFC 9110, 8.4.1.3).
     if (!Number.isNaN(weight)) weights.set(name === "x-gzip" ? "gzip" : name, weight);
   }
   return weights;

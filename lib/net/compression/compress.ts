@@ -4,21 +4,21 @@ import type { Coding } from "./codings.ts";
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
-/** How much work a text is worth. */
+/** The level of each coding: more work for fewer bytes. */
 export interface Levels {
   readonly zstd: number;
   readonly br: number;
   readonly gzip: 4 | 9;
 }
 
-/** For what is sent once: some 10 ns a byte. */
+/** For answers that are sent once: some 10 ns a byte. */
 export const QUICK: Levels = { zstd: 3, br: 4, gzip: 4 };
-/** For what is kept: as small as it gets in some 50 ns a byte. */
+/** For answers that are kept: as small as possible in some 50 ns a byte. */
 export const CAREFUL: Levels = { zstd: 12, br: 9, gzip: 9 };
 
 const brotli = (level: number) => ({ params: { [constants.BROTLI_PARAM_QUALITY]: level } });
 
-/** Compresses at once, which holds up everything else meanwhile. */
+/** Compresses at once; everything else waits meanwhile. */
 export function compressNow(bytes: Bytes, coding: Coding, levels: Levels): Bytes {
   if (coding === "zstd") return Bun.zstdCompressSync(bytes, { level: levels.zstd }) as Bytes;
   if (coding === "br") return brotliCompressSync(bytes, brotli(levels.br)) as Bytes;
@@ -28,7 +28,7 @@ export function compressNow(bytes: Bytes, coding: Coding, levels: Levels): Bytes
 const gzipAside = promisify(gzip);
 const brotliAside = promisify(brotliCompress);
 
-/** Compresses in a thread of its own. */
+/** Compresses in another thread. */
 export async function compressAside(bytes: Bytes, coding: Coding, levels: Levels): Promise<Bytes> {
   if (coding === "zstd") return (await Bun.zstdCompress(bytes, { level: levels.zstd })) as Bytes;
   if (coding === "br") return (await brotliAside(bytes, brotli(levels.br))) as Bytes;

@@ -3,20 +3,20 @@ import { type Coding, QUICKEST, wanted } from "./codings.ts";
 import { type Bytes, compressAside, compressNow, QUICK } from "./compress.ts";
 import { deflated } from "./gzip-stream.ts";
 
-/** Up to so many bytes it does not pay. */
+/** Bytes up to which compressing does not pay. */
 const SMALL = 1000;
-/** More than this is sent as it is. */
+/** Bytes beyond which a text is sent as it is. */
 const LARGE = 2 ** 20;
-/** More than this is compressed in a thread of its own. */
+/** Bytes beyond which a text is compressed in another thread. */
 const AT_ONCE_MAX = 2 ** 16;
-/** So many bytes are compressed in a second, for all clients together: a tenth of a core or so. */
+/** Bytes that are compressed in a second at most, for all clients together: a tenth of a core or so. */
 const BYTES_PER_SECOND = 2 ** 23;
-/** A text counts as so many bytes at least: to begin costs something too. */
+/** Bytes that a text counts at least, since beginning costs something too. */
 const LEAST = 2 ** 12;
-/** Of a stream: as small as with higher levels where little is new, and the quickest of them. */
+/** The level for streams: where little is new in a piece, higher ones only cost more. */
 const STREAM_LEVEL = 4;
 
-/** Compresses what one server sends, within bounds: whatever clients ask for, what is over them goes as it is. */
+/** Compresses the answers of one server within bounds; beyond these, answers go as they are, whatever clients ask for. */
 export class Compression {
   readonly #clock: Clock;
   #second = 0;
@@ -26,7 +26,7 @@ export class Compression {
     this.#clock = clock;
   }
 
-  /** Whether so many bytes may be compressed now; they are counted then. */
+  /** True if this many bytes may be compressed in this second; they are counted then. */
   #may(bytes: number): boolean {
     const second = Math.floor(this.#clock.now() / 1000);
     if (second !== this.#second) {
@@ -40,19 +40,19 @@ export class Compression {
   }
 
   /**
-   * Whether a text of so many bytes is to be compressed; it is counted then.
-   * @param insists whether the request takes nothing as it is
+   * True if a text of this many bytes is to be compressed; it is counted then.
+   * @param insists true if the request does not take the text as it is
    */
   pays(bytes: number, insists: boolean): boolean {
     return bytes <= LARGE && bytes > (insists ? 0 : SMALL) && this.#may(bytes);
   }
 
-  /** Compresses what `pays` and is sent once. */
+  /** Compresses a text that `pays` and is sent once. */
   once(bytes: Bytes, coding: Coding): Bytes | Promise<Bytes> {
     return (bytes.length > AT_ONCE_MAX ? compressAside : compressNow)(bytes, coding, QUICK);
   }
 
-  /** The next piece of a stream, deflated, given what its readers were sent before. */
+  /** The next piece of a stream, deflated. @param before the last bytes that its readers were sent */
   piece(bytes: Uint8Array, before: Uint8Array, windowBits = 15): Uint8Array {
     return deflated(bytes, before, this.#may(bytes.length) ? STREAM_LEVEL : 0, windowBits);
   }
@@ -79,10 +79,10 @@ export class Compression {
   }
 }
 
-/** What caches must know of every answer that depends on the codings that a request takes. */
+/** The `Vary` of every answer that depends on the codings that a request takes, for caches. */
 export const VARY = "Accept-Encoding";
 
-/** Answers a request that takes nothing that there is. */
+/** Answers a request that takes none of the codings there are. */
 export function unacceptable(headers: Readonly<Record<string, string>>): Response {
   const text = "This can be had as it is, or by gzip, br or zstd.\n";
   const plain = { ...headers, "content-type": "text/plain; charset=utf-8" };
@@ -90,9 +90,9 @@ export function unacceptable(headers: Readonly<Record<string, string>>): Respons
 }
 
 /**
- * Whether the page of another site made a browser ask. Who can choose a part of
- * an answer, and see how long it is under TLS, could guess the rest of it
- * (BREACH): what is made for such a request is not compressed.
+ * True if the page of another site made the browser ask. An attacker who can
+ * choose a part of an answer, and sees its length under TLS, could guess the
+ * rest of it if it were compressed (BREACH): such answers are not.
  */
 export function isCrossSite({ headers }: Request): boolean {
   const site = headers.get("sec-fetch-site");

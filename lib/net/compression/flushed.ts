@@ -1,13 +1,13 @@
 import type { Compression } from "./compression.ts";
 import { GzipStream } from "./gzip-stream.ts";
 
-/** How far back a stream's compression looks, and what it holds of each: 8 kB. */
+/** The window of a stream's compression: it looks back 8 kB, and holds these of each stream. */
 const WINDOW_BITS = 13;
 const WINDOW = 2 ** WINDOW_BITS;
-/** No more is compressed in one turn of the event loop. */
+/** The most bytes that are compressed in one turn of the event loop. */
 const SLICE = 2 ** 16;
 
-/** A body as gzip: each chunk goes on as soon as it comes, and can be read when it arrives. */
+/** A body as gzip: each chunk is sent as soon as it comes, and can be read as soon as it arrives. */
 export function flushed(
   body: ReadableStream<Uint8Array | string>,
   compression: Compression,

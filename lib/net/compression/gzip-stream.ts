@@ -1,18 +1,18 @@
 import { constants, deflateRawSync } from "node:zlib";
 
-/** As far as a piece may look back. */
+/** Bytes that a piece may look back at most. */
 export const WINDOW = 2 ** 15;
 
-/** The head of RFC 1952: deflate, no name, no time, any system. */
+/** The header of RFC 1952, 2.3: deflate, no name, no time, unknown system. */
 const HEAD = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
-/** An empty last block; the sum and the length follow. */
+/** An empty last block (RFC 1951); the checksum and the length follow it. */
 const LAST = [3, 0];
 
 /**
- * Bytes deflated up to their end, so that whoever gets this can read them all.
- * @param before what the reader was sent just before; what repeats it takes next to nothing
- * @param level 0 is the bytes as they are
- * @param windowBits how far back it looks: 15 is 32 kB
+ * Bytes deflated and flushed, so that a reader can read all of them at once.
+ * @param before the last bytes that the reader was sent; repeating them takes next to nothing
+ * @param level 0 stores the bytes as they are
+ * @param windowBits it looks back 2 to the power of this many bytes: 15 is 32 kB
  */
 export function deflated(
   bytes: Uint8Array,
@@ -30,14 +30,14 @@ export function deflated(
 }
 
 /**
- * A gzip file that is sent piece by piece. It holds no compressor: what was
- * deflated for one stream fits all that were sent the same before.
+ * A gzip file that is sent piece by piece. It holds no compressor: a deflated
+ * piece fits every stream that was sent the same bytes before it.
  */
 export class GzipStream {
   #sum = 0;
   #length = 0;
 
-  /** What to send for bytes, given them deflated. */
+  /** The bytes to send for the next piece. @param deflated the piece, deflated */
   next(bytes: Uint8Array, deflated: Uint8Array): Uint8Array {
     const isFirst = this.#length === 0;
     this.#sum = Bun.hash.crc32(bytes, this.#sum);
@@ -45,7 +45,7 @@ export class GzipStream {
     return isFirst ? Buffer.concat([HEAD, deflated]) : deflated;
   }
 
-  /** What to send last. */
+  /** The last bytes to send. */
   end(): Uint8Array {
     const end = Buffer.alloc(LAST.length + 8);
     end.set(LAST);

@@ -5,21 +5,21 @@ import { type Compression, isCrossSite, VARY } from "./compression.ts";
 import { flushed } from "./flushed.ts";
 import { isText } from "./types.ts";
 
-/** Fields that hold for the bytes as they are. */
+/** Header fields that are only true of the bytes as they are. */
 const DIGESTS = ["content-digest", "content-md5", "digest"];
-/** Statuses without a body, or with a part of one. */
+/** Statuses without a body, or with only a part of one. */
 const BARE = [101, 204, 205, 206];
 const GZIP = ["gzip"] as const;
-/** What Bun calls a text without a type; and, when it is asked, bytes without one too. */
+/** The type that Bun gives a text without a type, and the blob of bytes without one. */
 const UNTYPED = "text/plain;charset=utf-8";
-/** Steps after which a body that is all there has let go of a reader. */
+/** Microtasks within which a body that is no stream has let go of a reader. */
 const STEPS = 4;
 
 const nothing = () => null;
 
 type Body = ReadableStream<Uint8Array>;
 
-/** A handler's answer as the request wants it: a text compressed, a stream of text piece by piece; all else as it is. */
+/** A handler's answer in the coding that the request wants: text as a whole, a stream of text piece by piece, all else as it is. */
 export function compressed(
   request: Request,
   response: Response,
@@ -33,7 +33,7 @@ export function compressed(
   return compressedBy(coding, request, response, compression);
 }
 
-/** Whether an answer may depend on the codings that a request takes, as far as its head tells. */
+/** True if an answer may be compressed, as far as its head tells. */
 function isOpen({ headers, status }: Response): boolean {
   if (BARE.includes(status) || (status >= 300 && status < 400)) return false;
   const type = headers.get("content-type");
@@ -61,7 +61,7 @@ async function compressedBy(
     if (given === null || gzip === null) return response;
     return recoded(response, flushed(response.body as Body, compression), GZIP[0], given);
   }
-  // It may be a stream that failed at once, or a file that is gone: they fail as they do otherwise.
+  // A stream that failed at once, or a file that is gone: the answer fails as it would without this.
   const blob = await response.clone().blob().catch(nothing);
   if (blob === null) return response;
   const type = given ?? blob.type;
@@ -72,8 +72,8 @@ async function compressedBy(
 }
 
 /**
- * Whether a body is a stream, which may take its time: nothing tells so, but of
- * a stream that is read twice, one reader alone cannot be got rid of.
+ * True if a body is a stream, which may take its time. Bun does not tell, but
+ * when a response is cloned, one reader of a stream cannot be cancelled alone.
  */
 async function isStream(response: Response): Promise<boolean> {
   const rid = response.clone().body?.cancel();
@@ -98,7 +98,7 @@ function recoded(
   headers.delete("content-length");
   headers.delete("accept-ranges");
   const etag = headers.get("etag");
-  // Other bytes that mean the same.
+  // A weak tag: other bytes that mean the same.
   if (etag?.startsWith('"')) headers.set("etag", `W/${etag}`);
   return new Response(body, { status, statusText, headers });
 }

@@ -1,4 +1,4 @@
-/** Media types of text that do not begin with `text/`, after `application/`. */
+/** Media types of text that begin with `application/`, without that. */
 const TEXTS = new Set([
   "ecmascript",
   "graphql",
@@ -18,13 +18,13 @@ const TEXTS = new Set([
   "xml-dtd",
   "yaml",
 ]);
-/** What the name of a type ends with when it is made of text, as `image/svg+xml`. */
+/** The suffixes of media types that are text, as `image/svg+xml`. */
 const SUFFIXES = ["+json", "+xml", "+yaml"];
 const APPLICATION = "application/";
-/** What a handler sends by `Response.json`. */
+/** The type that `Response.json` sets. */
 const JSON_TYPE = "application/json;charset=utf-8";
 
-/** Whether a content type is text; other types are compressed already, or not worth it. */
+/** True if a content type is text; others are compressed already, or not worth it. */
 export function isText(contentType: string): boolean {
   if (contentType === JSON_TYPE || contentType.startsWith("text/")) return true;
   const end = contentType.indexOf(";");

@@ -10,18 +10,19 @@ export interface BacklogBounds {
 }
 
 /**
- * Bounds what waits for all members together. When too much does, every sender
- * pauses until readers have caught up, so that a flood loses nothing; readers
- * that do not catch up are closed one after the other.
+ * Bounds the bytes that wait for all members together. Above the bound every
+ * sender pauses until readers have caught up, so that a flood loses nothing;
+ * readers that do not catch up are closed one after the other.
  *
  * Senders pause when the pinned buffers pass `total_outbox_bytes`, or when a
- * member that is still reading has a quarter of its own outbox filled: buffers
- * are shared, so a room that lags evenly would otherwise reach the bound of
- * each member long before the bound of all. A quarter leaves room for what is
- * on its way at that moment, an eighth gathered and a line of half an outbox.
+ * member that is still reading has a quarter of its own outbox filled. Without
+ * the second rule, members that lag evenly would each reach their own bound long
+ * before the total does, since they share the buffers. A quarter leaves room for
+ * what is on its way at that moment: an eighth gathered and a line of half an
+ * outbox.
  */
 export class Backlog {
-  /** How often senders have been paused. */
+  /** Times that senders have been paused. */
   pauses = 0;
   #pausedSince: number | null = null;
   #cancelLook: () => void = () => {};
@@ -59,13 +60,13 @@ export class Backlog {
     if (client.outbox.bytes > outbox_bytes) {
       this.#closeSlow(client);
     } else if (client.outbox.bytes > outbox_bytes / 4) {
-      // One that takes nothing at all gets no consideration: its own bound ends it.
+      // Nobody pauses for a member that takes nothing at all: it is closed at its own bound.
       const reads = this.#clock.now() - client.tookAt < stall_ms;
       if (reads) this.#crowded.add(client);
     }
   }
 
-  /** Fewer bytes wait for a member, or it is gone. */
+  /** Fewer bytes wait for a member, or (`gone`) it is closed. */
   shrank(client: RelayClient, gone: boolean): void {
     if (this.#crowded.size > 0) {
       const low = client.outbox.bytes <= this.#bounds().outbox_bytes / 8;
@@ -87,7 +88,7 @@ export class Backlog {
     this.#lookLater();
   }
 
-  /** A member that joins while senders are paused waits with them. */
+  /** Pauses a member that joins while senders are paused. */
   joined(client: RelayClient): void {
     if (this.paused) client.hold(Hold.backlog);
   }
@@ -120,7 +121,7 @@ export class Backlog {
     this.#cancelLook();
     const now = this.#clock.now();
     for (const client of this.#members) {
-      // Serving what was held may have filled the readers again.
+      // Lines that were held may have filled the readers again, and paused everybody.
       if (this.paused) break;
       client.heldUntil = Math.max(client.heldUntil, now);
       this.#clients.resume(client, Hold.backlog);

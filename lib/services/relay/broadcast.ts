@@ -3,14 +3,14 @@ import { type Pinned, SharedBytes } from "../../net/outbox.ts";
 import type { Backlog } from "./backlog.ts";
 import type { RelayClient } from "./client.ts";
 
-/** Where a turn's bytes are gathered. */
+/** Size of the buffer in which a turn's bytes are gathered. */
 const ARENA_BYTES = 1024 * 1024;
 
 /**
  * Sends lines to all members but their sender. What arrives in one turn of the
  * event loop is encoded once into one buffer, in the order of arrival, and
  * leaves with one write per member, so that all members see the same order. A
- * member that sent lines itself gets the ranges around its own.
+ * member that sent lines itself gets the bytes around its own.
  */
 export class Broadcast {
   readonly #members: ReadonlySet<RelayClient>;
@@ -19,9 +19,9 @@ export class Broadcast {
   readonly #clock: Clock;
   readonly #turnBytes: () => number;
   readonly #senders: RelayClient[] = [];
-  /** Members for whom bytes of this turn have to wait. */
+  /** Members that have not taken all bytes of this turn. */
   readonly #waiting: RelayClient[] = [];
-  /** What came in while a turn was being sent. */
+  /** Envelopes that came in while a turn was being sent. */
   #late: [sender: RelayClient, envelopes: string][] = [];
   #flushing = false;
   #arena = Buffer.allocUnsafeSlow(ARENA_BYTES);
@@ -30,8 +30,8 @@ export class Broadcast {
   #scheduled = false;
 
   /**
-   * @param backlog told after each turn of the members that have to wait for bytes of it
-   * @param turnBytes how much may be gathered before it is sent before its time
+   * @param backlog told after each turn of the members that have not taken all of it
+   * @param turnBytes bytes after which a turn is sent before its end
    */
   constructor(
     members: ReadonlySet<RelayClient>,
@@ -73,7 +73,7 @@ export class Broadcast {
     }
   }
 
-  /** Sends what has been gathered. */
+  /** Sends the bytes gathered so far. */
   flush(): void {
     const used = this.#used;
     if (used === 0 || this.#flushing) return;
@@ -129,7 +129,7 @@ export class Broadcast {
     outbox.push(turn, from, turn.size);
   }
 
-  /** Somebody has to wait: what waits moves into a buffer of just its size, and the arena is free again. */
+  /** Moves a turn that somebody still waits for into a buffer of its own size, so that the arena is free again. */
   #keep(turn: SharedBytes): void {
     turn.bytes = Buffer.allocUnsafeSlow(turn.size);
     this.#arena.copy(turn.bytes, 0, 0, turn.size);

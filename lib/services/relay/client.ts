@@ -4,32 +4,32 @@ import type { Pinned } from "../../net/outbox.ts";
 import { Rate } from "../../net/rate.ts";
 import { envelopePrefix } from "./envelope.ts";
 
-/** Why a client of the relay is not read, besides its greeting. */
+/** Reasons not to read a client of the relay, besides its greeting. */
 export const Hold = {
   /** Throttle or flow control. */
   pressure: 2,
-  /** Too much waits for everybody's readers. */
+  /** Too many bytes wait for all readers together. */
   backlog: 4,
 } as const;
 
 /** A client of the relay. */
 export class RelayClient extends LineClient {
   readonly rate = new Rate();
-  /** What each of its envelopes starts with. */
+  /** The beginning of each of its envelopes. */
   readonly prefix: string;
   /** The ranges of this turn's buffer that it sent itself, as start, end, start, end ... */
   readonly own: number[] = [];
-  /** When it was last named in the log for a refused line; clock milliseconds. */
+  /** The time when the log last named it for a refused line; clock milliseconds. */
   namedAt = -Infinity;
   /** Notices for refused lines that have not been sent yet. */
   notices = "";
   /** Fan-outs that the monitor has not taken yet. */
   readonly staged: number[] = [];
-  /** Until when it is not read, or was not, by the relay's own doing; clock milliseconds. */
+  /** The end of its last hold by the relay, which may be still to come; clock milliseconds. */
   heldUntil = 0;
   /** Unsent bytes at the last look for stalled readers. */
   bytesAtLook = 0;
-  /** Called with each line of it that is relayed, for the program that embeds the relay. */
+  /** Called with each relayed line of it, for the program that embeds the relay. */
   onLine: ((line: string) => void) | null = null;
   /** Called once with the reason when it is closed. */
   onClosed: ((reason: CloseReason) => void) | null = null;

@@ -1,7 +1,7 @@
 import { counter, type Declared, gauge, grouped, headline } from "../../host/stats.ts";
 import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
 
-/** What each number of the relay's `stats()` is. */
+/** The numbers of the relay's `stats()`, declared. */
 export const DECLARED: Declared = {
   clients: CLIENT_STATS.clients,
   accepted: CLIENT_STATS.accepted,
@@ -9,7 +9,7 @@ export const DECLARED: Declared = {
   lines_blank: counter("lines", "Empty lines: heartbeats."),
   lines_relayed: counter("lines", "Lines that were relayed."),
   deliveries: headline(
-    counter("lines", "Lines that were sent or queued, once for each recipient."),
+    counter("deliveries", "Lines that were sent or queued, once for each recipient."),
   ),
   bytes_in: CLIENT_STATS.bytes_in,
   bytes_out: headline(CLIENT_STATS.bytes_out),
@@ -17,9 +17,9 @@ export const DECLARED: Declared = {
   quarantined: headline(gauge("addresses", "Addresses in quarantine.")),
   ...grouped("pressure", {
     backlog_pauses: counter("pauses", "Times that all senders paused for their readers."),
-    throttles: counter("commands", "Throttle commands applied."),
-    flow_controls: counter("commands", "Flow control commands applied."),
-    pressure_disconnects: counter("commands", "Disconnect commands applied."),
+    throttles: counter("throttles", "Throttle commands applied."),
+    flow_controls: counter("controls", "Flow control commands applied."),
+    pressure_disconnects: counter("disconnects", "Disconnect commands applied."),
     dropped_reports: counter("reports", "Fan-out reports dropped because a queue was full."),
     dropped_commands: counter("commands", "Commands dropped because a queue was full."),
   }),

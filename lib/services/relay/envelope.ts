@@ -1,10 +1,10 @@
 /**
  * The relay's wire format. A line is opaque text: it is escaped as a JSON
  * string into the envelope, never parsed, so numbers, spacing and text that is
- * not JSON at all reach every agent as they were sent.
+ * not JSON reach every agent as they were sent.
  */
 
-/** What every envelope of one sender starts with. `address` is `ip:port`. */
+/** The beginning of every envelope of one sender. `address` is `ip:port`. */
 export function envelopePrefix(address: string): string {
   return `{"remote_addr":${JSON.stringify(address)},"content":`;
 }
@@ -14,7 +14,7 @@ export function envelope(prefix: string, line: string): string {
   return `${prefix}${JSON.stringify(line)}}\n`;
 }
 
-/** Whether `text` takes more than `maxBytes` in UTF-8. */
+/** True if `text` takes more than `maxBytes` in UTF-8. */
 export function exceeds(text: string, maxBytes: number): boolean {
   // A UTF-16 unit takes at most three bytes, so short texts need no counting.
   return text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes;

@@ -9,19 +9,19 @@ import type { Monitor } from "./pressure.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Traffic } from "./traffic.ts";
 
-/** Notices beyond this wait for the socket before more are made. */
+/** Characters of notices that are gathered before they are sent. */
 const NOTICE_BATCH = 64 * 1024;
-/** Text beyond this is encoded before more is made, and so many bytes of lines are decoded at a time. */
+/** Characters of envelopes that are gathered before they are encoded, and bytes of lines that are decoded at a time. */
 const TEXT_BATCH = 64 * 1024;
 const NEWLINE = 10;
 
-/** What the guarded backend does about senders whose lines go to many. */
+/** The guarded backend's measures against senders whose lines go to many clients. */
 export interface Guard {
   readonly monitor: Monitor;
   readonly pacing: Pacing;
 }
 
-/** What clients send, on its way in: refused with a notice, or put into an envelope and relayed. */
+/** Takes the lines of clients: each is refused with a notice, or put into an envelope and relayed. */
 export class Intake {
   readonly counts = {
     lines_in: 0,
@@ -59,7 +59,7 @@ export class Intake {
     this.#config = config;
   }
 
-  /** Relays whole lines for as long as the client may be read. @returns how many bytes were taken */
+  /** Relays whole lines for as long as the client may be read. @returns the bytes taken */
   lines(client: RelayClient, block: Buffer): number {
     client.lastMessageAt = this.#clock.now();
     const delayMs = this.#guard?.pacing.delayFor(this.#members.size - 1) ?? 0;
@@ -68,7 +68,7 @@ export class Intake {
     return taken;
   }
 
-  /** Refuses a line that is so long that it was not kept. */
+  /** Refuses a line that was too long to be kept. */
   oversize(client: RelayClient): void {
     client.lastMessageAt = this.#clock.now();
     if (this.#counted(client)) this.#tooLong(client);
@@ -85,7 +85,7 @@ export class Intake {
     return taken;
   }
 
-  /** Relays one line; those that are not relayed, as heartbeats, do not count. */
+  /** Relays lines one by one, with a wait after each; lines that are not relayed, such as heartbeats, cause no wait. */
   #paced(client: RelayClient, block: Buffer, delayMs: number): number {
     let taken = 0;
     while (taken < block.length && client.reading) {
@@ -96,7 +96,7 @@ export class Intake {
     return taken;
   }
 
-  /** Relays lines until the client is held. @returns how many bytes of them */
+  /** Relays lines until the client is held. @returns their bytes */
   #relay(client: RelayClient, block: Buffer): number {
     const lines = decoded(block);
     const { max_line_bytes: maxBytes, outbox_bytes } = this.#config().relay;
@@ -146,7 +146,7 @@ export class Intake {
     return taken;
   }
 
-  /** Counts one line. @returns whether it is within the rate; if not, it has been refused */
+  /** Counts one line. @returns false if it is beyond the rate, and has been refused */
   #counted(client: RelayClient): boolean {
     client.messagesIn++;
     this.counts.lines_in++;
@@ -164,7 +164,7 @@ export class Intake {
     this.#refuse(client, oversizeNotice(most), `with its envelope it has more than ${most} bytes`);
   }
 
-  /** One notice a refused line, for as long as the client reads them. */
+  /** Counts a refused line. Its notice is sent only if nothing waits for the client, so that notices cannot pile up. */
   #refuse(client: RelayClient, notice: string, why: string): void {
     this.#refusals.refused(client, why);
     if (client.outbox.bytes > 0) return;
@@ -180,14 +180,14 @@ export class Intake {
   }
 }
 
-/** Where a piece of a block ends that begins at `start`: whole lines, few enough to be decoded at a time. */
+/** The end of a piece of a block that begins at `start`: whole lines, within `TEXT_BATCH` unless one line is longer. */
 function endOfPiece(block: Buffer, start: number): number {
   if (block.length - start <= TEXT_BATCH) return block.length;
   const last = block.lastIndexOf(NEWLINE, start + TEXT_BATCH - 1);
   return (last >= start ? last : block.indexOf(NEWLINE, start)) + 1;
 }
 
-/** Bytes that the first `count` lines of a block take. */
+/** Bytes of the first `count` lines of a block. */
 function lengthOfLines(block: Buffer, count: number): number {
   let end = 0;
   for (let i = 0; i < count; i++) end = block.indexOf(NEWLINE, end) + 1;

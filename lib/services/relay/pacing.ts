@@ -9,7 +9,7 @@ export type PacingSettings = Pick<
   "backpressure_policy" | "throttle_delay_ms" | "flow_control_delay_ms"
 >;
 
-/** Throttle and flow control: after each line of a sender that goes to many, its next one waits. */
+/** Throttle and flow control: after each line that goes to many clients, the sender's next one waits. */
 export class Pacing {
   readonly #waiting = new Set<RelayClient>();
   readonly #clients: Clients<RelayClient>;
@@ -23,7 +23,7 @@ export class Pacing {
     this.#settings = settings;
   }
 
-  /** Milliseconds that lie between two lines of a sender whose lines go to `fanOut` others. */
+  /** Milliseconds between two lines of a sender whose lines go to `fanOut` others. */
   delayFor(fanOut: number): number {
     if (this.#ended) return 0;
     const { backpressure_policy, throttle_delay_ms, flow_control_delay_ms } = this.#settings();
@@ -37,14 +37,14 @@ export class Pacing {
     }
   }
 
-  /** Whatever a client sends, or has sent, waits for `ms` milliseconds. */
+  /** Holds a client for `ms` milliseconds, with what it has already sent. */
   wait(client: RelayClient, ms: number): void {
     client.heldUntil = this.#clock.now() + ms;
     client.hold(Hold.pressure);
     this.#waiting.add(client);
   }
 
-  /** Serves those who have waited long enough: a line each, where it is to be followed by another wait. */
+  /** Serves the clients that have waited long enough; each line may start the next wait. */
   resumeDue(): void {
     if (this.#waiting.size === 0) return;
     const now = this.#clock.now();
@@ -57,7 +57,7 @@ export class Pacing {
     this.#waiting.delete(client);
   }
 
-  /** Nobody waits from now on. */
+  /** Ends all waits, for good. */
   end(): void {
     this.#ended = true;
     for (const client of this.#waiting) this.#resume(client);

@@ -23,7 +23,7 @@ export interface Drops {
   commands: number;
 }
 
-/** The strongest command that a fan-out calls for. Thresholds are reached at equality, as in the reference. */
+/** The strongest command that a fan-out calls for, or null. A fan-out equal to a threshold reaches it, as in the reference. */
 export function commandFor(
   fanOut: number,
   policy: PressureSettings["backpressure_policy"],
@@ -39,7 +39,7 @@ export function commandFor(
 /**
  * The backpressure monitor. Reports pass four bounded queues: each client's
  * own, the monitor's, the commands', each client's control queue. A full queue
- * drops what comes and counts it.
+ * drops new entries and counts them.
  */
 export class Monitor {
   readonly dropped: Drops = { reports: 0, commands: 0 };
@@ -90,7 +90,7 @@ export class Monitor {
     }
   }
 
-  /** One report of each client in turn, so that a busy client cannot crowd out the others'. */
+  /** Takes one report of each client in turn, so that a busy client cannot crowd out the others. */
   #collect(capacity: number): [RelayClient, number][] {
     const reports: [RelayClient, number][] = [];
     for (let round = 0; this.#reporters.size > 0; round++) {

@@ -2,16 +2,16 @@ import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
 import type { RelayClient } from "./client.ts";
 
-/** A client whose lines are refused is named in the log once in this time. */
+/** Milliseconds in which the log names a client with refused lines once. */
 const AGAIN_MS = 60_000;
-/** So many clients are named in one second; others are counted. */
+/** Most clients named in one second; the others are counted. */
 const NAMED_PER_SECOND = 10;
 
 /** Names in the log the clients whose lines are refused, and why. */
 export class Refusals {
   readonly #clock: Clock;
   readonly #log: Log;
-  /** Clients of this second. */
+  /** Clients with refused lines in this second. */
   #count = 0;
 
   constructor({ clock, log }: { clock: Clock; log: Log }) {
@@ -19,7 +19,7 @@ export class Refusals {
     this.#log = log;
   }
 
-  /** A line of a client was refused. */
+  /** Counts a refused line of a client, and logs it if the limits allow. */
   refused(client: RelayClient, why: string): void {
     client.refused++;
     const now = this.#clock.now();

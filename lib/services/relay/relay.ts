@@ -33,7 +33,7 @@ import { Traffic } from "./traffic.ts";
 
 const RESUME_TICK_MS = 20;
 
-/** Awaited for each client before it is served; it may refuse it by closing it. */
+/** Awaited for each client before it is served; it may refuse the client by closing it. */
 export type Greeting = (client: RelayClient) => Promise<void> | undefined;
 
 /** The relay as a service. `greet` is awaited for each client before it is served. */
@@ -58,7 +58,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     impose: (ip, seconds) => this.#bar(ip, seconds),
     lift: (key) => this.#quarantine.lift(key),
   };
-  /** The clients that are served: greeted, and not closed. */
+  /** The clients that take part: greeted, and not closed. */
   readonly #members = new Set<RelayClient>();
   readonly #pinned = new Pinned();
   readonly #quarantine = new Quarantine();
@@ -181,7 +181,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   }
 
   opened(client: RelayClient): void {
-    // What was sent before it joined is not for it.
+    // Lines sent before it joined must not reach it.
     this.#broadcast.flush();
     this.#members.add(client);
     this.#backlog.joined(client);
@@ -225,7 +225,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     if (this.#guarded) this.#imposeQuarantine(client);
   }
 
-  /** Senders wait for their readers. */
+  /** True while senders wait for their readers. */
   get resting(): boolean {
     return this.#backlog.paused;
   }
@@ -276,7 +276,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   #sweepIdle(): void {
     const timeoutMs = this.#config.hyper_parameters.client_timeout_secs * 1000;
     this.#broadcast.flush();
-    // What a client sends while it is not read cannot count for it.
+    // A client that is not read cannot show that it is active.
     this.#clients.closeIdle(timeoutMs, NOTICES.idle, (client) =>
       client.state === "open" && !client.reading
         ? Infinity
@@ -284,7 +284,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     );
   }
 
-  /** What throttle and flow control ask for has been done by then: a line was followed by its wait. */
+  /** Carries out a command of the monitor. Throttle and flow control need nothing more: `Pacing` has delayed the line. */
   #apply(client: RelayClient, command: Command): void {
     if (command !== "disconnect") return;
     const seconds = this.#config.hyper_parameters.quarantine_cooldown_secs;
@@ -301,7 +301,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     this.#log.warning(`${barred} is in quarantine for ${seconds} s`);
   }
 
-  /** An operator bars an address, whoever is connected from there included. */
+  /** Bars an address for an operator and closes its clients. */
   #bar(ip: string, seconds: number): string {
     const barred = this.#quarantine.bar(ip, this.#clock.now() + seconds * 1000);
     for (const client of this.#clients.all) {

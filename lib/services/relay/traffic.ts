@@ -1,12 +1,12 @@
 import { contentAsJson, endOfString } from "../../host/content.ts";
 import type { Log } from "../../host/log.ts";
 
-/** What of the relayed lines is logged. */
+/** Logs relayed lines, or the fields of them that may be logged. */
 export class Traffic {
   readonly #log: Log;
   #keys: readonly string[] | null;
 
-  /** @param keys fields of a line that are logged: null for the line whole, [] for no content at all */
+  /** @param keys fields of a line that are logged: null for the whole line, [] for no content at all */
   constructor(log: Log, keys: readonly string[] | null) {
     this.#log = log;
     this.#keys = keys;
@@ -16,7 +16,7 @@ export class Traffic {
     this.#keys = keys;
   }
 
-  /** Whether relayed lines are logged at present. */
+  /** True while relayed lines are logged. */
   get wanted(): boolean {
     return this.#log.takesRecords;
   }
@@ -55,7 +55,7 @@ function parseKeepingNumbers(text: string): unknown {
 const QUOTE = 0x22;
 const BARE = /-?\bInfinity\b|\bNaN\b/g;
 
-/** Python writes these bare, which is not JSON: as strings they hide nothing else. */
+/** Puts quotes around Python's bare NaN and Infinity, which are not JSON, so that the other fields can still be read. */
 function quoteBareNumbers(text: string): string {
   let quoted = "";
   for (let at = 0; at < text.length;) {

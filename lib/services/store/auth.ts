@@ -7,7 +7,7 @@ import type { StoreClient } from "./client.ts";
 import { Refusal } from "./refusal.ts";
 import { FULL, type Role, type Roles } from "./roles.ts";
 
-/** Gives clients their roles, by the tokens that they show. */
+/** Gives clients the roles of the tokens that they show. */
 export class Auth {
   readonly #subscribers: Subscribers;
   readonly #tries: Tries;
@@ -28,7 +28,7 @@ export class Auth {
     return this.#roles.open ? FULL : null;
   }
 
-  /** Tries a token for a client. @returns why it is refused, or null */
+  /** Tries a token for a client. @returns the refusal, or null */
   authenticate(client: StoreClient, token: string): Refusal | null {
     if (this.#roles.open) return null;
     const hex = digest(token).toString("hex");
@@ -44,12 +44,12 @@ export class Auth {
     return null;
   }
 
-  /** Other roles are valid from now on. */
+  /** Replaces the roles; `renew` applies them to a client. */
   configure(roles: Roles): void {
     this.#roles = roles;
   }
 
-  /** Gives a client the role that its token has now. @returns false when it has lost the one it had */
+  /** Gives a client the role that its token has now. @returns false when the token of a client with a role is no longer valid */
   renew(client: StoreClient): boolean {
     const role = this.initialRole ?? this.#roles.find(client.token ?? "");
     if (role === undefined) return client.role === null;
@@ -57,7 +57,7 @@ export class Auth {
     return true;
   }
 
-  /** Logs what has not been logged yet of wrong tokens. */
+  /** Logs the wrong tokens that are counted but not logged yet. */
   end(): void {
     this.#tries.close();
   }

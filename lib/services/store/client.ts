@@ -7,7 +7,7 @@ import type { Role } from "./roles.ts";
 const line = (reason: CloseReason, message: string) =>
   `${JSON.stringify({ event: "closed", reason, message })}\n`;
 
-/** The last line that a client gets when it is turned away or closed, by why. */
+/** The last line of a client that is turned away or closed, by the reason. */
 export const NOTICES = {
   limit: line("limit", "the server has too many clients; try again later"),
   perAddress: line("limit", "there are too many clients from your address"),
@@ -21,7 +21,7 @@ export const NOTICES = {
 
 export type Notices = Readonly<Record<keyof typeof NOTICES, string>>;
 
-/** Where everything is sent back, no line is the server's own. */
+/** No notices: in mode `echo` the server sends nothing of its own. */
 export const NO_NOTICES: Notices = {
   limit: "",
   perAddress: "",
@@ -33,20 +33,20 @@ export const NO_NOTICES: Notices = {
   shutdown: "",
 };
 
-/** Why a client of the store is not read. */
+/** Reasons not to read a client of the store. */
 export const Hold = {
   /** It has had its share of this turn. */
   turn: 2,
-  /** Too much waits for it. */
+  /** Too many bytes wait for it. */
   outbox: 4,
 } as const;
 
-/** The turn, which at its end sends clients what they are owed. */
+/** The turn; at its end it sends a client all that it is owed. */
 export interface Owing {
   owes(client: StoreClient): void;
 }
 
-/** Bytes that may leave once a batch of the journal is kept. */
+/** Bytes in the outbox that wait for a batch of the journal. */
 interface Mark {
   readonly batch: number;
   readonly bytes: number;
@@ -75,17 +75,17 @@ export class StoreClient extends LineClient {
   token: string | null = null;
   /** Its subscriptions, by `nameOf`. */
   readonly subscriptions = new Map<string, Subscription>();
-  /** How many of them are patterns. */
+  /** The number of patterns among them. */
   patterns = 0;
-  /** Its cost in this turn: one for a request, and more where many keys are looked at. */
+  /** Its cost in this turn: one for each request, and more for one that looks at many names or clients. */
   work = 0;
-  /** It has ended its side: it is closed once it has been served and has taken what it is owed. */
+  /** True once it has ended its side: it is closed when all its requests are served and all answers taken. */
   ending = false;
-  /** A range of the turn's answers that it is owed, after all that is in its outbox. */
+  /** A buffer of the turn's answers; the client is owed the range below of it, after all that is in its outbox. */
   #range: Buffer | null = null;
   #rangeStart = 0;
   #rangeEnd = 0;
-  /** Bytes that were put into its outbox in this turn. */
+  /** Bytes put into its outbox in this turn. */
   #fresh = 0;
   readonly #marks: Mark[] = [];
   readonly #turn: Owing;
@@ -98,12 +98,12 @@ export class StoreClient extends LineClient {
     this.#pins = pinned;
   }
 
-  /** Bytes that wait for it, roughly: of what is not encoded yet, the characters. */
+  /** Bytes that wait for it, roughly: text that is not encoded yet counts by its characters. */
   get owed(): number {
     return this.outbox.bytes + this.#rangeEnd - this.#rangeStart + this.reply.length;
   }
 
-  /** Answers it with a range of bytes that stay as they are until the end of the turn. */
+  /** Answers it with a range of bytes, which must not change until the end of the turn. */
   answer(bytes: Buffer, start: number, end: number): void {
     const follows = this.reply === "" && this.#range === bytes && this.#rangeEnd === start;
     if (!follows) {
@@ -121,7 +121,7 @@ export class StoreClient extends LineClient {
     this.#turn.owes(this);
   }
 
-  /** Puts its answers of this turn into its outbox. */
+  /** Moves its answers of this turn into its outbox. */
   stage(): void {
     if (this.#range !== null) {
       this.#share(Buffer.from(this.#range.subarray(this.#rangeStart, this.#rangeEnd)));
@@ -135,7 +135,7 @@ export class StoreClient extends LineClient {
     this.#share(bytes);
   }
 
-  /** Sends a notice after what it is owed, or instead of it where it is closed for not taking that. */
+  /** Sends a notice after what it is owed; a client closed as `slow` gets it instead of its answers. */
   override send(text: string): void {
     if (this.reason === "slow") {
       this.#clearAnswers();
@@ -149,7 +149,7 @@ export class StoreClient extends LineClient {
     this.#turn.owes(this);
   }
 
-  /** Ends the turn: what it is owed leaves now, or with a batch, once `letGo` has come to that. */
+  /** Ends the turn: what it is owed leaves now, or, with a batch, when `letGo` is called for that batch. */
   settle(batch: number | null): void {
     this.work = 0;
     if (batch === null && this.outbox.bytes === 0 && this.#write()) return;
@@ -161,7 +161,7 @@ export class StoreClient extends LineClient {
     this.flush();
   }
 
-  /** Lets all leave that waits for batches up to this one. @returns whether nothing waits for a batch any more */
+  /** Lets bytes leave that wait for batches up to this one; the caller flushes. @returns true once nothing waits for a batch */
   letGo(batch: number): boolean {
     const marks = this.#marks;
     let count = 0;
@@ -192,10 +192,10 @@ export class StoreClient extends LineClient {
   }
 
   /**
-   * Writes the answers of this turn without a buffer of their own, which can be
-   * done where nothing waits before them and they are only text or only a
-   * range; what the wire does not take goes into the outbox.
-   * @returns whether it could be done
+   * Writes the answers of this turn without a buffer of their own. This works
+   * when nothing waits before them and they are only text or only a range; what
+   * the wire does not take goes into the outbox.
+   * @returns false when it does not work: nothing was written
    */
   #write(): boolean {
     const { reply, wire } = this;

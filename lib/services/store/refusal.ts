@@ -1,4 +1,4 @@
-/** Every code that an answer of the store may carry, and when. */
+/** Every code that an answer of the store may carry, with its cause. */
 export const CODES = {
   MALFORMED: "The line is not JSON in valid UTF-8.",
   BAD_REQUEST: "The line is JSON, but no object with a text as its action.",
@@ -28,7 +28,7 @@ export const CODES = {
 
 export type Code = keyof typeof CODES;
 
-/** Why a request is not carried out. It is answered, and the connection lives on. */
+/** The reason why a request is not carried out. It is the answer, and the connection stays open. */
 export class Refusal {
   readonly code: Code;
   /** The answer without its braces. */

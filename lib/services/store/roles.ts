@@ -21,7 +21,7 @@ export interface Role extends Readonly<Record<Right, readonly Path[]>> {
 
 const EVERYWHERE: readonly Path[] = [[]];
 
-/** May do everything: the token of `token_file`, and everybody where there are no tokens. */
+/** All rights: for the token of `token_file`, and for everybody where there are no tokens. */
 export const FULL: Role = {
   name: "all",
   read: EVERYWHERE,
@@ -30,7 +30,7 @@ export const FULL: Role = {
   subscribe: EVERYWHERE,
 };
 
-/** Whether a role has a right at a path, and so below it. */
+/** True if a role has a right at a path, and so below it. */
 export function mayAt(role: Role, right: Right, path: Path): boolean {
   if (role === FULL) return true;
   return role[right].some((prefix) => prefix.every((part, i) => path[i] === part));
@@ -38,13 +38,13 @@ export function mayAt(role: Role, right: Right, path: Path): boolean {
 
 /** Every role by its token. */
 export class Roles {
-  /** Whether no tokens are asked for, so that everybody may do everything. */
+  /** True if there are no tokens, so that everybody may do everything. */
   readonly open: boolean;
   readonly #byDigest = new Map<string, Role>();
 
   /**
    * @param settings of the store
-   * @throws StartError when a file cannot be used, with every fault of both
+   * @throws StartError with every fault of both files
    */
   constructor({ token_file: file, roles_file: path }: Config["store"]) {
     this.open = file === "" && path === "";
@@ -61,7 +61,7 @@ export class Roles {
 
   /** The role of a token, by its digest in hex. */
   find(hex: string): Role | undefined {
-    // The time of a look-up tells something of digests at most, and those tell nothing of tokens.
+    // The time of a look-up can leak a digest at most, and a digest tells nothing of its token.
     return this.#byDigest.get(hex);
   }
 }
@@ -107,7 +107,7 @@ function readRoles(path: string, byDigest: Map<string, Role>): readonly Fault[] 
   const complain = (at: readonly string[], message: string) => {
     faults.push({ key, where: whereIn(layer, at), message: `${keyText(at)}: ${message}` });
   };
-  // A value that stands in no role may be a token: it is not shown.
+  // A value outside of a role's table may be a token: it is not shown.
   const tables = Object.entries(layer.values).filter(([name, found]) => {
     const isTable = typeof found === "object" && found !== null && !Array.isArray(found);
     if (!isTable) complain([name], "stands in no role; allowed: a table for each role");

@@ -25,7 +25,7 @@ const NEWLINE = 10;
 
 type Raw = Readonly<Record<string, unknown>>;
 
-/** Answers what clients send, in order, each client within its share of the turn. */
+/** Answers the requests of clients, in order, each client within its share of the turn. */
 export class Serving implements LineSink<StoreClient> {
   readonly #parts: Parts;
   readonly #keys: Keys | null;
@@ -33,10 +33,10 @@ export class Serving implements LineSink<StoreClient> {
   readonly #counts: RequestCounts;
   readonly #pinned: Pinned;
   readonly #clock: Clock;
-  /** Whether lines are only sent back. */
+  /** True in mode `json`, in which lines are only sent back. */
   readonly #json: boolean;
 
-  /** @param keys where plain requests are answered from; null where there are none */
+  /** @param keys the keys that plain requests ask for; null when every request is parsed */
   constructor(
     parts: Parts,
     keys: Keys | null,
@@ -58,13 +58,13 @@ export class Serving implements LineSink<StoreClient> {
     return this.#parts.settings.store.max_line_bytes;
   }
 
-  /** @returns how many bytes were taken: fewer than all where the client has had its share, or is owed too much */
+  /** @returns the bytes taken: fewer than all when the client has had its share, or is owed too much */
   lines(client: StoreClient, block: Buffer): number {
     const most = this.maxLineBytes;
     if (!this.#turn.mayBegin(client)) return 0;
     client.lastMessageAt = this.#clock.now();
     if (block.length - 1 <= most) return this.#serve(client, block);
-    // Some line of it may be too long, or it is only many lines.
+    // The block is long: it may have a line that is too long, or only many lines.
     let start = 0;
     while (start < block.length && this.#turn.mayBegin(client)) {
       const end = block.indexOf(NEWLINE, start) + 1;
@@ -84,7 +84,7 @@ export class Serving implements LineSink<StoreClient> {
     this.#turn.owes(client);
   }
 
-  /** Sends bytes back as they are. @returns how many were taken: all */
+  /** Sends bytes back as they are. @returns the bytes taken: all */
   echo(client: StoreClient, chunk: Buffer): number {
     client.lastMessageAt = this.#clock.now();
     const bytes = Buffer.from(chunk);
@@ -95,7 +95,7 @@ export class Serving implements LineSink<StoreClient> {
     return chunk.length;
   }
 
-  /** @returns how many bytes of whole lines were served, at least one line */
+  /** @returns the bytes of the lines that were served, at least one line */
   #serve(client: StoreClient, block: Buffer): number {
     const turn = this.#turn;
     turn.owes(client);
@@ -117,14 +117,14 @@ export class Serving implements LineSink<StoreClient> {
       client.work++;
       if (this.#json) this.#answerJson(client, request, lines, i);
       else this.#answer(client, request as Raw, lines, i);
-      // Its own request may have closed it: by a message to itself that it has no room for.
+      // Its own request may have closed it, by publishing a message to itself that its outbox has no room for.
       if (client.state !== "open") break;
       if (!turn.mayGoOn(client)) return start + lines.startOf(i + 1);
     }
     return block.length;
   }
 
-  /** Answers the first lines of a block that are plain. @returns where the first line begins that is still to be served */
+  /** Answers plain lines at the beginning of a block. @returns the position of the first line that is not served yet */
   #servePlain(client: StoreClient, block: Buffer): number {
     const keys = this.#keys;
     if (keys === null || client.role !== FULL) return 0;
@@ -206,7 +206,7 @@ export class Serving implements LineSink<StoreClient> {
     return 3 * answer.length > most && Buffer.byteLength(answer) > most;
   }
 
-  /** The request's id as its answer has it, or why it cannot be sent back. */
+  /** The request's id in the form of its answer, or the refusal of an id that cannot be sent back. */
   #idOf(id: unknown, lines: Lines, index: number): string | Refusal {
     if (id === undefined) return "";
     if (typeof id === "string") return `,"id":${JSON.stringify(id)}`;

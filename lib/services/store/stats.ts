@@ -27,7 +27,7 @@ export const DECLARED: Declared = {
   expired: counter("keys", "Keys that have expired."),
   published: counter("messages", "Messages that were published."),
   deliveries: counter(
-    "messages",
+    "deliveries",
     "Messages and events that were sent or queued, once for each recipient.",
   ),
   channels: gauge("channels", "Channels that keep messages."),
@@ -41,7 +41,7 @@ export const DECLARED: Declared = {
   ...Object.fromEntries(
     Object.keys(COMMANDS).map((action) => [
       `requests_${action.toLowerCase()}`,
-      labelled(counter("requests", `Requests for ${action}.`), "commands", "action", action),
+      labelled(counter("commands", `Requests for ${action}.`), "commands", "action", action),
     ]),
   ),
   ...CLOSE_STATS,
@@ -63,7 +63,7 @@ const CHANNELS = {
   ],
 };
 
-/** The parts whose numbers are told. */
+/** The parts that the numbers come from. */
 export interface Counted {
   readonly clients: Clients<StoreClient>;
   readonly requests: RequestCounts;

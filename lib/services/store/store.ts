@@ -37,13 +37,13 @@ import { Serving } from "./serving.ts";
 import { DECLARED, Stats } from "./stats.ts";
 import { Turn } from "./turn.ts";
 
-/** How often expired keys are looked for, in milliseconds. */
+/** Milliseconds between two sweeps of expired keys. */
 const SWEEP_MS = 20;
 
 /** Ends the last line of a client that has ended its side. */
 const NEWLINE = Buffer.from("\n");
 
-/** Starts the store. @throws StartError when it cannot listen, or its folder or a token file will not do */
+/** Starts the store. @throws StartError when it cannot listen, or its folder or a token file cannot be used */
 export function store(config: Config, host: Host<Config>): Running {
   return new Store(config, host);
 }
@@ -60,7 +60,7 @@ export class Store implements Running, Protocol<StoreClient> {
   readonly finishes = true;
   /** Tells this run of the server from others. */
   readonly epoch: string;
-  /** As they are now: a reload changes them for all parts. */
+  /** The settings in force. All parts share this object, and a reload changes it. */
   readonly #settings: Pick<Config, "name" | "store">;
   readonly #mode: Config["store"]["mode"];
   readonly #notices: Notices;
@@ -80,7 +80,7 @@ export class Store implements Running, Protocol<StoreClient> {
   readonly #log: Log;
   readonly #jobs: (() => void)[] = [];
 
-  /** @throws StartError when it cannot listen, or its folder or a token file will not do */
+  /** @throws StartError when it cannot listen, or its folder or a token file cannot be used */
   constructor(config: Config, host: Host<Config>) {
     const { clock, log } = host;
     this.#clock = clock;
@@ -246,7 +246,7 @@ export class Store implements Running, Protocol<StoreClient> {
     });
   }
 
-  /** @throws StartError when a token file or a certificate will not do; everything stays as it was */
+  /** @throws StartError when a token file or a certificate cannot be used; everything then stays as it was */
   #reload(next: Config): void {
     const roles = new Roles(next.store);
     this.#listener.configure(placeOf(next, "store"));

@@ -5,16 +5,16 @@ import { Hold, type StoreClient } from "./client.ts";
 import { Answers } from "./commands/answers.ts";
 import type { Journal } from "./journal/journal.ts";
 
-/** Most that one client may cost in one turn, give or take a request: one for each, and more where many keys are looked at. */
+/** Most `work` of one client in one turn; its last request may exceed it. */
 const SHARE = 10_000;
-/** A client that is owed so many bytes is not read; it is read again once it has taken most of them. */
+/** A client that is owed more bytes than this is not read; it is read again once it is owed less than half. */
 const OWED = 256 * 1024;
 
 /**
- * One turn of the event loop. In it each client is served within its share; at
- * its end what was changed is written as one batch, and what clients are owed
- * leaves with one write each: at once, or where a reply means that a change is
- * on disk, once that is so.
+ * One turn of the event loop. In it each client is served within its share. At
+ * its end all changes are written as one batch, and each client gets what it is
+ * owed with one write: at once, or, when a reply promises that a change is on
+ * disk, once it is.
  */
 export class Turn {
   /** Answers of this turn, in bytes. */
@@ -24,7 +24,7 @@ export class Turn {
   readonly #delivery: Delivery;
   readonly #settings: Pick<Config, "store">;
   readonly #untilSynced: boolean;
-  /** Clients that are owed something at the end of this turn. */
+  /** Clients to be sent something at the end of this turn. */
   readonly #owed = new Set<StoreClient>();
   /** Clients with bytes that wait for a batch. */
   readonly #waiting = new Set<StoreClient>();
@@ -32,7 +32,7 @@ export class Turn {
   readonly #served = new Set<StoreClient>();
   #scheduled = false;
 
-  /** @param settings where `durability` is `always`, replies wait for the disk; otherwise for the write alone */
+  /** @param settings with `always` as the `durability`, replies wait for the disk; otherwise only for the write */
   constructor(
     clients: Clients<StoreClient>,
     journal: Journal | null,
@@ -49,7 +49,7 @@ export class Turn {
 
   // --- within the turn
 
-  /** The end of the turn has to send a client what it is owed, and write what it has changed. */
+  /** Makes the end of the turn write all changes and send this client what it is owed. */
   owes(client: StoreClient): void {
     this.#owed.add(client);
     if (this.#scheduled) return;
@@ -65,13 +65,13 @@ export class Turn {
     return Math.min(OWED, this.#settings.store.outbox_bytes / 4);
   }
 
-  /** Whether a client may be served at all. */
+  /** True if a client may be served at all. */
   mayBegin(client: StoreClient): boolean {
     if (client.finishing) return client.owed <= this.#settings.store.outbox_bytes;
     return client.reading;
   }
 
-  /** Whether a client may be served on. If not, it is held, unless nothing of it will be served later. */
+  /** True if a client may be served on. If not, it is held, unless it is finishing: then nothing of it is served later. */
   mayGoOn(client: StoreClient): boolean {
     const owedMuch = client.owed > this.mostOwed;
     const hadShare = client.work > SHARE;
@@ -85,7 +85,7 @@ export class Turn {
     return false;
   }
 
-  /** Some of what a client is owed has left: it is read again, or is done. */
+  /** Some of what a client is owed has left: reads it again when it is owed little enough, or closes it when it is done. */
   sent(client: StoreClient): void {
     if (client.state === "closing") this.#clients.drained(client);
     if (client.state !== "open") return;
@@ -96,7 +96,7 @@ export class Turn {
     if (done) this.#clients.close(client, "eof");
   }
 
-  /** A client is closed; what it is owed still leaves. */
+  /** Forgets a closed client; what it is owed still leaves. */
   closed(client: StoreClient): void {
     this.#served.delete(client);
     client.stage();
@@ -108,11 +108,11 @@ export class Turn {
   #end(): void {
     const journal = this.#journal;
     journal?.write();
-    // Each reply may tell of a change that is not kept yet, whoever made it.
+    // Any reply may show a change that is not kept yet, also one that another client made.
     const needed = journal === null ? 0 : journal.written + (journal.pending ? 1 : 0);
     const batch = needed > this.#kept ? needed : null;
     const owed = [...this.#owed].filter(({ state }) => state !== "closed");
-    // A client that is served from here on belongs to the next turn: its changes are not in this batch.
+    // Clients that are served from here on belong to the next turn: their changes are not in this batch.
     this.#owed.clear();
     for (const client of owed) {
       client.settle(batch);
@@ -127,7 +127,7 @@ export class Turn {
   /** Begins the next turn with the clients that have had their share of this one. */
   #serveOn(): void {
     const served = [...this.#served];
-    // Who has its share of that turn too is served on in the one after it.
+    // A client that uses up its share of that turn too waits for the one after it.
     this.#served.clear();
     for (const client of served) {
       this.#clients.resume(client, Hold.turn);
@@ -135,13 +135,13 @@ export class Turn {
     }
   }
 
-  /** Batches of which replies may tell. */
+  /** Batches whose changes replies may show. */
   get #kept(): number {
     const { synced = 0, written = 0 } = this.#journal ?? {};
     return this.#untilSynced ? synced : written;
   }
 
-  /** Sends what waited for batches that are kept by now. */
+  /** Sends what waits for batches that are kept by now. */
   #sendKept(): void {
     const upTo = this.#kept;
     for (const client of this.#waiting) {

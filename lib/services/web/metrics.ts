@@ -1,11 +1,11 @@
-import type { StatDeclaration } from "../../host/stats.ts";
+import type { Distribution, StatDeclaration } from "../../host/stats.ts";
 import type { Numbers } from "./sampler.ts";
 
 /** Media type of Prometheus's text format. */
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 interface Family {
-  readonly kind: "counter" | "gauge";
+  readonly kind: "counter" | "gauge" | "histogram";
   readonly about: string;
   readonly samples: string[];
 }
@@ -45,11 +45,37 @@ export function metricsText(
       add(name, kind, about, labels, stats[stat] as number);
     }
   }
+  for (const [part, { distributions = [] }] of numbers) {
+    for (const distribution of distributions) {
+      const name = `summoner_${part}_${distribution.name}_${distribution.unit}`;
+      const samples = samplesOf(name, distribution);
+      if (samples.length > 0) {
+        families.set(name, { kind: "histogram", about: distribution.about, samples });
+      }
+    }
+  }
   const lines: string[] = [];
   for (const [name, { kind, about, samples }] of families) {
     lines.push(`# HELP ${name} ${escaped(about)}`, `# TYPE ${name} ${kind}`, ...samples);
   }
   return `${lines.join("\n")}\n`;
+}
+
+/** The cumulative buckets, the sum and the count of each histogram. */
+function samplesOf(name: string, { label: by, histograms }: Distribution): string[] {
+  const samples: string[] = [];
+  for (const [value, { bounds, counts, sum }] of histograms) {
+    const own = by === null ? [] : [pair(by, value)];
+    const all = own.length > 0 ? `{${own.join()}}` : "";
+    let below = 0;
+    for (const [i, count] of counts.entries()) {
+      below += count;
+      const bound = i < bounds.length ? String(bounds[i]) : "+Inf";
+      samples.push(`${name}_bucket{${[...own, pair("le", bound)].join()}} ${below}`);
+    }
+    samples.push(`${name}_sum${all} ${sum}`, `${name}_count${all} ${below}`);
+  }
+  return samples;
 }
 
 function seriesName(part: string, stat: string, { unit, kind }: StatDeclaration): string {
@@ -59,7 +85,11 @@ function seriesName(part: string, stat: string, { unit, kind }: StatDeclaration)
 }
 
 function label(name: string, value: string): string {
-  return `{${name}="${escaped(value).replaceAll('"', '\\"')}"}`;
+  return `{${pair(name, value)}}`;
+}
+
+function pair(name: string, value: string): string {
+  return `${name}="${escaped(value).replaceAll('"', '\\"')}"`;
 }
 
 function escaped(text: string): string {

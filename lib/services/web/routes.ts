@@ -32,6 +32,8 @@ export class Routes {
   readonly #guard: Guard;
   readonly #site: Site;
   readonly #routes = new Map<string, Route>();
+  /** What a built-in route is called, by its path. */
+  readonly #names: ReadonlyMap<string, string>;
 
   /** @param dashboard the path of the page */
   constructor(
@@ -76,6 +78,14 @@ export class Routes {
     for (const name of Object.keys(ACTIONS)) {
       post(`/admin/${name}`, "act", (request, http) => this.#act(name, request, http));
     }
+    this.#names = new Map(
+      [...this.#routes.keys()].map((path) => [path, PAGE_FILES.has(path) ? "/dashboard/*" : path]),
+    );
+  }
+
+  /** The name of a path's route, of which there are few. */
+  nameOf(path: string): string {
+    return this.#names.get(path) ?? "site";
   }
 
   answer(request: Request, path: string, http: HttpServer): Response | Promise<Response> {

@@ -1,11 +1,20 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { openFiles } from "../../host/open-files.ts";
 import type { Host } from "../../host/service.ts";
-import { counter, type Declared, gauge, headline } from "../../host/stats.ts";
+import {
+  counter,
+  type Declared,
+  type Distribution,
+  gauge,
+  headline,
+  Histogram,
+} from "../../host/stats.ts";
 
 /** The numbers of one part of the program, and how each is to be read. */
 export interface Numbers {
   readonly declared: Declared;
   readonly stats: Readonly<Record<string, number>>;
+  readonly distributions?: readonly Distribution[] | undefined;
 }
 
 const PROCESS: Declared = {
@@ -15,14 +24,19 @@ const PROCESS: Declared = {
   event_loop_delay_seconds: headline(
     gauge("seconds", "Longest delay of the event loop in the last second."),
   ),
+  open_files: gauge("files", "Files that are open, connections included."),
+  max_files: gauge("files", "Files that may be open."),
 };
 
 const LOG: Declared = {
   written_bytes: counter("bytes", "Bytes written to log files."),
   lost_lines: counter("lines", "Lines that never reached the log file."),
-  rotations: counter("files", "Log files rotated."),
+  rotations: counter("rotations", "Log files rotated."),
   failing: gauge("files", "Whether the log file cannot be written at present: 1 or 0."),
 };
+
+/** Seconds. */
+const STALL_BOUNDS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Seconds of history that a newly opened dashboard is given. */
 const HISTORY_SECONDS = 300;
@@ -34,17 +48,29 @@ export interface Sample {
   readonly values: Readonly<Record<string, number>>;
 }
 
+type SampledHost = Pick<Host<never>, "clock" | "files" | "log" | "services">;
+
 /** Looks at the whole program once a second: its process, its log and every service. */
 export class Sampler {
   readonly history: Sample[] = [];
-  readonly #host: Pick<Host<never>, "clock" | "log" | "services">;
+  readonly #host: SampledHost;
   readonly #startedAt: number;
   readonly #startedWall: number;
   readonly #delays = monitorEventLoopDelay({ resolution: 20 });
+  readonly #stalls = new Histogram(STALL_BOUNDS);
+  readonly #distributions: readonly Distribution[] = [
+    {
+      name: "event_loop_stall",
+      unit: "seconds",
+      about: "Longest delay of the event loop in each second.",
+      label: null,
+      histograms: new Map([["", this.#stalls]]),
+    },
+  ];
   #delaySeconds = 0;
   #memoryBytes = 0;
 
-  constructor(host: Pick<Host<never>, "clock" | "log" | "services">) {
+  constructor(host: SampledHost) {
     this.#host = host;
     this.#startedAt = host.clock.now();
     this.#startedWall = host.clock.wall();
@@ -63,13 +89,16 @@ export class Sampler {
   /** The numbers of every part, by its name: `process`, `log` and the services. */
   numbers(): Map<string, Numbers> {
     const { services } = this.#host;
-    return new Map([
-      ["process", { declared: PROCESS, stats: this.#process() }],
+    return new Map<string, Numbers>([
+      [
+        "process",
+        { declared: PROCESS, stats: this.#process(), distributions: this.#distributions },
+      ],
       ["log", { declared: LOG, stats: this.#log() }],
-      ...[...services].map(
-        ([name, service]) =>
-          [name, { declared: service.declared, stats: service.stats() }] as const,
-      ),
+      ...[...services].map(([name, service]) => {
+        const { declared, distributions } = service;
+        return [name, { declared, stats: service.stats(), distributions }] as const;
+      }),
     ]);
   }
 
@@ -77,6 +106,7 @@ export class Sampler {
   sample(): Map<string, Numbers> {
     this.#delaySeconds = this.#delays.max / 1e9;
     this.#delays.reset();
+    this.#stalls.add(this.#delaySeconds);
     const numbers = this.numbers();
     const values: Record<string, number> = {};
     for (const [part, { declared, stats }] of numbers) {
@@ -96,6 +126,8 @@ export class Sampler {
       cpu_seconds: (user + system) / 1e6,
       memory_bytes: this.#memory(),
       event_loop_delay_seconds: this.#delaySeconds,
+      open_files: openFiles(),
+      max_files: this.#host.files.limit,
     };
   }
 

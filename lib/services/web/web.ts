@@ -11,6 +11,7 @@ import type {
   Host,
   Running,
 } from "../../host/service.ts";
+import type { Distribution } from "../../host/stats.ts";
 import { HttpServer, type HttpSettings } from "../../net/http.ts";
 import { DECLARED } from "./declared.ts";
 import { Events } from "./events.ts";
@@ -53,6 +54,7 @@ class Web implements Running {
   readonly drainsLast = true;
   readonly declared = DECLARED;
   readonly addresses: readonly Address[];
+  readonly distributions: readonly Distribution[];
   readonly #host: Host<Config>;
   readonly #site: Site;
   readonly #gate: Gate;
@@ -85,11 +87,24 @@ class Web implements Running {
     });
     this.#http = new HttpServer(
       placeOf(config, "web"),
-      this.#settings(config),
+      {
+        ...this.#settings(config),
+        routeOf: (path) => routes.nameOf(path),
+        probes: ["/healthz", "/readyz"],
+      },
       (request, path, http) => routes.answer(request, path, http),
       host,
     );
     this.addresses = [this.#http.address];
+    this.distributions = [
+      {
+        name: "answer",
+        unit: "seconds",
+        about: "Time from a request's head to its answer.",
+        label: "route",
+        histograms: this.#http.answers.times,
+      },
+    ];
     this.#stopTicking = host.clock.every(1000, () => void this.#events.tick());
     host.onReload((next) => this.#reload(next));
   }
@@ -100,6 +115,7 @@ class Web implements Running {
       tickers.reduce((total, status) => total + status[of], 0);
     return {
       ...this.#http.counts,
+      ...this.#http.answers.stats(),
       unauthorised: this.#guard.refused,
       in_flight: this.#http.inFlight,
       streams: this.#streams.size,

@@ -6,18 +6,18 @@ import { type Page, type Paging, scanBelow } from "../keys/scan.ts";
 import { memoryOf } from "../keys/tree.ts";
 import { type SubscriptionNode, Subscriptions } from "./subscriptions.ts";
 
-/** A message that a channel still has. */
+/** A message that a channel keeps. */
 export interface Kept {
   readonly seq: number;
   /** The event as it is sent, a line. */
   readonly line: string;
 }
 
-/** Messages that a subscriber which comes back has missed. */
+/** The messages that a subscriber has missed while it was away. */
 export interface Missed {
   readonly seq: number;
   readonly replayed: readonly Kept[];
-  /** Messages that are gone; null when that cannot be known. */
+  /** Number of missed messages that are no longer kept; null when that cannot be known. */
   readonly lost: number | null;
 }
 
@@ -30,9 +30,9 @@ export interface Deliverer<S> {
 const KEPT_BYTES = 64;
 const CHANNEL_BYTES = 500;
 
-/** Messages by channel: numbered, sent to whoever subscribes, and kept for a while. */
+/** Messages by channel: numbered, sent to the subscribers, and kept for a while. */
 export class Channels<S> {
-  /** Tells this run of the server from others: in each the numbers begin anew. */
+  /** Tells this run of the server from others: in each run the numbers of messages begin again. */
   readonly epoch = randomBytes(6).toString("hex");
   /** Messages published. */
   published = 0;
@@ -41,7 +41,7 @@ export class Channels<S> {
   readonly #subscriptions = new Subscriptions<S>();
   readonly #delivery: Deliverer<S>;
   readonly #settings: Pick<Config, "store">;
-  /** Channels that keep messages, the one that was silent longest first. */
+  /** Channels that keep messages, the longest silent first. */
   readonly #known = new Set<SubscriptionNode<S>>();
   /** The highest number of a channel that has been forgotten: new channels begin above it, so that no name gets a number twice. */
   #floor = 0;
@@ -60,7 +60,7 @@ export class Channels<S> {
     return this.#subscriptions.size;
   }
 
-  /** @returns how many subscribers it goes to */
+  /** @returns the number of subscribers it goes to */
   publish(path: Path, value: string): number {
     const node = this.#subscriptions.tree.make(path);
     this.published++;
@@ -80,12 +80,12 @@ export class Channels<S> {
     return size;
   }
 
-  /** @returns whether it is new */
+  /** @returns true if it is new */
   subscribe(subscriber: S, pattern: Pattern): boolean {
     return this.#subscriptions.add(subscriber, pattern);
   }
 
-  /** @returns whether there was one */
+  /** @returns true if there was one */
   unsubscribe(subscriber: S, pattern: Pattern): boolean {
     const removed = this.#subscriptions.remove(subscriber, pattern);
     const node = this.#subscriptions.tree.find(pattern.path);
@@ -106,7 +106,7 @@ export class Channels<S> {
     return { seq, replayed, lost: seq - since - replayed.length };
   }
 
-  /** How many subscribe to just this channel, and the number of its last message. */
+  /** The number of subscribers to just this channel, and the number of its last message. */
   known(path: Path): { subscribers: number; seq: number } {
     const node = this.#subscriptions.tree.find(path);
     return { subscribers: node?.exact?.size ?? 0, seq: node?.channel?.seq ?? this.#floor };
@@ -118,12 +118,12 @@ export class Channels<S> {
     return scanBelow(this.#subscriptions.tree, namespace, prefix, paging, counts);
   }
 
-  /** Channels and patterns in order, with their subscribers and the messages since they are known; nothing may change meanwhile. */
+  /** Channels and patterns in order, with their numbers of subscribers and of messages since the channel is known; nothing may change meanwhile. */
   counts(): Generator<Sized> {
     return countsFrom(this.#subscriptions.tree.root);
   }
 
-  /** Forgets what is more than may be kept. */
+  /** Drops the oldest messages beyond `replay_messages`, and all messages of the longest silent channels beyond `replay_bytes`. */
   #forget({ channel }: SubscriptionNode<S>): void {
     const { replay_messages: messages, replay_bytes: bytes } = this.#settings.store;
     const kept = channel?.kept ?? [];
@@ -144,7 +144,7 @@ export class Channels<S> {
     kept.length = 0;
     this.keptBytes -= costOf(node.path());
     this.#known.delete(node);
-    // While somebody subscribes, its numbers go on.
+    // While somebody subscribes, the channel stays, so that its numbers go on.
     if (node.exact === null) this.#end(node);
   }
 

@@ -4,7 +4,7 @@ import type { Clients } from "../../../net/clients.ts";
 import { type Pinned, SharedBytes } from "../../../net/outbox.ts";
 import type { Notices, StoreClient } from "../client.ts";
 
-/** Sends lines to subscribers, each encoded once, and bounds what waits for clients: for one, and for all together. */
+/** Sends lines to subscribers, each encoded once, and bounds the bytes that wait for one client and for all together. */
 export class Delivery {
   /** Lines delivered, once for each recipient. */
   count = 0;
@@ -28,11 +28,11 @@ export class Delivery {
     this.#log = log;
   }
 
-  /** Sends a line to each subscriber; a client with too much waiting is closed instead. */
+  /** Sends a line to each subscriber; one for which more than `outbox_bytes` would wait is closed instead. */
   deliver(subscribers: ReadonlySet<StoreClient>, line: string): void {
     const bytes = Buffer.from(line);
     const shared = new SharedBytes(bytes, bytes.length, this.#pinned);
-    // Referred to here too, so that it is not released before the last one has it.
+    // A reference of its own keeps the line until every subscriber has it.
     shared.refs++;
     shared.pin();
     const { outbox_bytes: most } = this.#settings.store;
@@ -48,7 +48,7 @@ export class Delivery {
     this.bound();
   }
 
-  /** Closes the clients that are owed most for as long as all together are owed too much. */
+  /** Closes the client that is owed most, one after the other, while more than `total_outbox_bytes` wait in all. */
   bound(): void {
     const { total_outbox_bytes: total } = this.#settings.store;
     while (this.#pinned.bytes > total) {

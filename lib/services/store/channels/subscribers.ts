@@ -7,7 +7,7 @@ import type { Channels, Kept } from "./channels.ts";
 import type { Delivery } from "./delivery.ts";
 import type { KeyWatch } from "./watch.ts";
 
-/** Subscriptions of clients, each known to the client and to the channels or the watch over keys. */
+/** Subscriptions of clients: each is recorded at its client, and at the channels or the watch over keys. */
 export class Subscribers {
   readonly #channels: Channels<StoreClient>;
   readonly #watch: KeyWatch<StoreClient>;
@@ -26,7 +26,7 @@ export class Subscribers {
     this.#settings = settings;
   }
 
-  /** Subscribes a client, unless it has this subscription already. @returns why it may not have one more, or null */
+  /** Subscribes a client, unless it has this subscription already. @returns the refusal of one more subscription, or null */
   subscribe(client: StoreClient, subscription: Subscription): Refusal | null {
     const { kind, pattern } = subscription;
     const name = nameOf(subscription);
@@ -45,7 +45,7 @@ export class Subscribers {
     return null;
   }
 
-  /** @returns whether there was such a subscription */
+  /** @returns true if there was such a subscription */
   unsubscribe(client: StoreClient, subscription: Subscription): boolean {
     if (!client.subscriptions.delete(nameOf(subscription))) return false;
     const { kind, pattern } = subscription;
@@ -55,7 +55,7 @@ export class Subscribers {
     return true;
   }
 
-  /** @returns how many subscriptions were ended */
+  /** @returns the number of subscriptions that were ended */
   unsubscribeAll(client: StoreClient): number {
     const { size } = client.subscriptions;
     for (const one of client.subscriptions.values()) this.unsubscribe(client, one);
@@ -70,7 +70,7 @@ export class Subscribers {
     }
   }
 
-  /** Sends a client what a channel still has after message `since`; it follows the answer. */
+  /** Sends a client the kept messages of a channel after message `since`, as lines that follow the answer. */
   replay(
     client: StoreClient,
     channel: Path,
@@ -78,7 +78,7 @@ export class Subscribers {
     epoch: string | undefined,
   ): { replayed: number; lost: number | null } {
     const { replayed, lost } = this.#channels.missed(channel, since, epoch);
-    // With more than its outbox may hold, a client that comes back would be closed, again and again.
+    // With more than its outbox may hold, the client would be closed each time it comes back.
     let room = this.#settings.store.outbox_bytes / 2;
     let first = replayed.length;
     while (first > 0) {

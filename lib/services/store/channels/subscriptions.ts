@@ -1,13 +1,13 @@
 import type { Path, Pattern } from "../keys/path.ts";
 import { Tree, TreeNode } from "../keys/tree.ts";
 
-/** A name that somebody subscribes to, or that leads to one. */
+/** A name that somebody subscribes to, or a part of the way to one. */
 export class SubscriptionNode<S> extends TreeNode<SubscriptionNode<S>> {
   /** Subscribers to just this name. */
   exact: Set<S> | null = null;
   /** Subscribers to everything below it. */
   patterns: Set<S> | null = null;
-  /** The channel of this name, where one is known. */
+  /** The channel of this name; null when none is known. */
   channel: Channel | null = null;
 
   get idle(): boolean {
@@ -18,7 +18,7 @@ export class SubscriptionNode<S> extends TreeNode<SubscriptionNode<S>> {
 /** The messages of a channel. */
 export interface Channel {
   seq: number;
-  /** The number before that of its first message. */
+  /** The number before the one of its first message. */
   readonly base: number;
   /** The newest messages, oldest first. */
   readonly kept: { readonly seq: number; readonly line: string }[];
@@ -31,7 +31,7 @@ export class Subscriptions<S> {
   );
   size = 0;
 
-  /** @returns whether it is new */
+  /** @returns true if it is new */
   add(subscriber: S, { path, below }: Pattern): boolean {
     const node = this.tree.make(path);
     const set = below ? (node.patterns ??= new Set()) : (node.exact ??= new Set());
@@ -41,7 +41,7 @@ export class Subscriptions<S> {
     return true;
   }
 
-  /** @returns whether there was one */
+  /** @returns true if there was one */
   remove(subscriber: S, { path, below }: Pattern): boolean {
     const node = this.tree.find(path);
     const set = below ? node?.patterns : node?.exact;
@@ -54,12 +54,12 @@ export class Subscriptions<S> {
     return true;
   }
 
-  /** Removes a node that nobody needs any more. */
+  /** Removes a node, and those above it, if nobody needs them. */
   prune(node: SubscriptionNode<S>): void {
     this.tree.prune(node, ({ idle }) => idle);
   }
 
-  /** Those who get what happens at a name, each once; valid until somebody subscribes or unsubscribes. */
+  /** The subscribers to a name, by itself or by a pattern, each once; valid until a subscription begins or ends. */
   of(path: Path): ReadonlySet<S> {
     let node: SubscriptionNode<S> = this.tree.root;
     let found: ReadonlySet<S> | null = null;
@@ -73,7 +73,7 @@ export class Subscriptions<S> {
     return found ?? NOBODY;
   }
 
-  /** Those who get what happens at a name or at anything below it. */
+  /** The subscribers to a name or to anything below it. */
   within(path: Path): ReadonlySet<S> {
     const found = new Set(this.of(path));
     const collect = (node: SubscriptionNode<S>): boolean => {

@@ -1,6 +1,6 @@
-/** Room for the answers of a turn; clients are owed ranges of it. */
+/** Bytes of a buffer for the answers of a turn; clients are owed ranges of it. */
 const ROOM = 256 * 1024;
-/** With less room than this, a new buffer is begun. */
+/** With fewer free bytes than this, a new buffer is begun. */
 const LITTLE = 32 * 1024;
 
 /** Bytes of the answers that clients are owed in this turn. */
@@ -8,7 +8,7 @@ export class Answers {
   bytes = Buffer.allocUnsafeSlow(ROOM);
   used = 0;
 
-  /** Makes some room; ranges of a buffer that is full stay as they are. */
+  /** Makes some room; ranges of a full buffer stay as they are. */
   makeRoom(): void {
     if (this.used + LITTLE <= this.bytes.length) return;
     this.bytes = Buffer.allocUnsafeSlow(ROOM);

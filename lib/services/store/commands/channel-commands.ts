@@ -13,7 +13,7 @@ const keys = field.optional(field.text("Keys to watch: one, or with ^* at the en
 
 const STAR = new Refusal("BAD_KEY", "a channel has no part that is *");
 
-/** Actions on channels, and the subscriptions to what becomes of keys. */
+/** Actions on channels, and subscriptions to changes of keys. */
 export const CHANNEL_COMMANDS: Readonly<Record<string, Command>> = {
   SUBSCRIBE: command({
     about:

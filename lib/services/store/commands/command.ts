@@ -22,7 +22,7 @@ export interface Parts {
   readonly settings: Pick<Config, "store">;
 }
 
-/** An answer without its braces, as `"result":1`, or why there is none. */
+/** An answer without its braces, as `"result":1`, or a refusal. */
 export type Answer = string | Refusal;
 
 /** A row of the command table: validation, HELP and the page of the store are made from it. */
@@ -36,12 +36,12 @@ export interface Command {
   readonly errors: readonly Code[];
   /** The right that a role needs for it; null when it needs none. */
   readonly right: Right | null;
-  /** Whether it needs no token even where others do. */
+  /** True if it needs no token even where others do. */
   readonly open?: boolean;
   run(request: Readonly<Record<string, unknown>>, client: StoreClient, parts: Parts): Answer;
 }
 
-/** A row whose `run` gets a request of the types of its fields. */
+/** Types a row: its `run` gets a request with the types of its fields. */
 export function command<const F extends Fields>(
   row: Omit<Command, "fields" | "run"> & {
     readonly fields: F;
@@ -51,12 +51,12 @@ export function command<const F extends Fields>(
   return row as unknown as Command;
 }
 
-/** A result that is JSON already. */
+/** The answer with a result that is JSON already. */
 export function result(json: string | number | boolean): string {
   return `"result":${json}`;
 }
 
-/** Why a value cannot be kept or published, or null: a longer one could not be sent to anybody. */
+/** The refusal of a value that is longer than half of `outbox_bytes`, since it could not be sent to anybody; or null. */
 export function tooLarge(text: string, { settings }: Parts): Refusal | null {
   const most = settings.store.outbox_bytes / 2;
   return 3 * text.length > most && Buffer.byteLength(text) > most ? TOO_LARGE : null;
@@ -64,7 +64,7 @@ export function tooLarge(text: string, { settings }: Parts): Refusal | null {
 
 export const OK = result('"OK"');
 
-/** Why a client may not do something at a path, or null. */
+/** The refusal of an action that a client may not do at a path, or null. */
 export function forbidden(client: StoreClient, right: Right, path: Path): Refusal | null {
   if (path[0] === SYSTEM && (right === "write" || right === "publish")) {
     return new Refusal("RESERVED", `^${SYSTEM} is the server's own; clients can only read it`);
@@ -73,7 +73,7 @@ export function forbidden(client: StoreClient, right: Right, path: Path): Refusa
   return new Refusal("FORBIDDEN", `the role ${client.role?.name} may not ${right} there`);
 }
 
-/** A command with what is needed to check its requests. */
+/** A command, prepared for checking its requests. */
 export class Plan {
   readonly command: Command;
   readonly fields: Readonly<Record<string, Field>>;
@@ -83,14 +83,14 @@ export class Plan {
 
   constructor(command: Command) {
     this.command = command;
-    // Without a prototype, no request can name what it has not declared.
+    // Without a prototype, no request can name a field such as `toString`.
     this.fields = Object.assign(Object.create(null), command.fields);
     this.needed = Object.values(command.fields).filter(({ optional }) => !optional).length;
     const names = Object.keys(command.fields);
     this.#open = names.filter((name) => command.fields[name]?.any);
   }
 
-  /** Why a request does not fit, or null. */
+  /** The refusal of a request that does not fit the fields, or null. */
   check(request: Readonly<Record<string, unknown>>): Refusal | null {
     let needed = 0;
     for (const name in request) {
@@ -107,7 +107,7 @@ export class Plan {
     return needed === this.needed ? null : this.#missing(request);
   }
 
-  /** Why what a request holds needs a closer look, or null. */
+  /** The doubt about the values in a request, or null. */
   doubt(request: Readonly<Record<string, unknown>>): Doubt {
     let found: Doubt = null;
     for (const name of this.#open) {

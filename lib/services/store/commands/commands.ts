@@ -71,7 +71,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   }),
 };
 
-/** How each action's requests are checked, by action. */
+/** The plan of every command, by its action. */
 export const PLANS: ReadonlyMap<string, Plan> = new Map(
   Object.entries(COMMANDS).map(([action, row]) => [action, new Plan(row)]),
 );

@@ -15,7 +15,7 @@ export class RequestCounts {
     this.#byPlan.set(plan, (this.#byPlan.get(plan) as number) + 1);
   }
 
-  /** How often each action was asked for. */
+  /** Requests for each action, by the name of their number in `stats()`. */
   byAction(): Record<string, number> {
     const plain: Record<string, number> = { GET: this.plainGets, SET: this.plainSets };
     const named = Object.keys(COMMANDS).map((action) => [

@@ -4,9 +4,9 @@ export interface Field<T = unknown> {
   readonly allowed: string;
   readonly about: string;
   readonly optional: boolean;
-  /** The meaning of leaving it out, in words. */
+  /** The effect of leaving it out, in words. */
   readonly otherwise?: string;
-  /** Whether it holds any JSON; numbers in it may be altered by becoming doubles. */
+  /** True if it holds any JSON; a double may alter numbers in it. */
   readonly any?: boolean;
   fits(found: unknown): boolean;
   /** Only carries the type. */
@@ -95,7 +95,7 @@ export function values(about: string): Needed<Readonly<Record<string, unknown>>>
   };
 }
 
-/** The same field, which need not be given. @param otherwise the meaning of leaving it out, in words */
+/** The same field, but optional. @param otherwise the effect of leaving it out, in words */
 export function optional<T>(needed: Needed<T>, otherwise = ""): Optional<T> {
   return { ...needed, optional: true, otherwise };
 }

@@ -3,10 +3,10 @@ import { endOfString } from "../../../host/content.ts";
 /** Deepest nesting of a value. */
 export const MAX_NESTING = 128;
 
-/** Why a value needs a closer look: it may hold a number that was altered by becoming a double, or it is nested too deep. */
+/** A doubt about a value: a double may have altered a number in it, or it is nested too deep. */
 export type Doubt = "number" | "depth" | null;
 
-/** Looks for nesting beyond `MAX_NESTING`, and otherwise for numbers that may have been altered by becoming doubles. */
+/** Looks for nesting beyond `MAX_NESTING`, and otherwise for numbers that a double may have altered. */
 export function doubt(value: unknown, depth = 1): Doubt {
   if (typeof value === "number") {
     const exact =
@@ -36,9 +36,9 @@ const LARGE_E = 69;
 const INTEGER = /^-?\d+$/;
 
 /**
- * Whether a text of JSON holds a number that is infinite as a double, or an
- * integer that a double alters. It is read by hand: a regular expression for
- * texts and numbers gives up within a long text.
+ * True if a text of JSON holds a number that is infinite as a double, or an
+ * integer that a double alters. The text is read by hand: a regular expression
+ * for strings and numbers gives up within a long string.
  */
 export function altersNumber(json: string): boolean {
   for (let at = 0; at < json.length;) {
@@ -65,7 +65,7 @@ function isDigit(code: number): boolean {
   return code >= ZERO && code <= NINE;
 }
 
-/** Where a number ends that begins here. */
+/** The end of the number that begins at `start`. */
 function numberEnd(json: string, start: number): number {
   for (let at = start + 1; at < json.length; at++) {
     const code = json.charCodeAt(at);

@@ -20,12 +20,12 @@ export function paging(request: { cursor?: string; limit?: number }): Paging {
   return { after: request.cursor ?? null, limit: request.limit ?? DEFAULT_LIMIT };
 }
 
-/** Why a path cannot be a namespace, or null; the root can. */
+/** The refusal of a path that cannot be a namespace, or null; the root can be one. */
 export function misplaced(path: Path): Refusal | null {
   return path.length === 0 ? null : unfit(path);
 }
 
-/** A name without a leading separator, which stands for the root; within a namespace it stays, and is refused as an empty part. */
+/** A name without a leading separator, which means the root. Within a namespace it keeps it, and is refused for an empty part. */
 export function relative(namespace: string | undefined, name: string): string {
   const isRoot = namespace === undefined || namespace === "";
   return isRoot && name.startsWith(SEPARATOR) ? name.slice(1) : name;

@@ -2,7 +2,7 @@ import { markdownTable } from "../../../config/markdown.ts";
 import { CODES } from "../refusal.ts";
 import { COMMANDS } from "./commands.ts";
 
-/** The actions, their fields and the codes of refusals as Markdown, as the page of the store has them. */
+/** The actions, their fields and the codes of refusals as Markdown, for the page of the store. */
 export function storeReference(): string {
   const codes = Object.entries(CODES).map(([code, about]) => [`\`${code}\``, about]);
   return [

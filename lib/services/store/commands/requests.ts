@@ -17,8 +17,8 @@ const NOT_UTF8 = new Refusal("MALFORMED", "the line is not valid UTF-8");
  */
 export function parseLines(block: Buffer): unknown[] {
   // parseChunk is fastest, but it skips empty lines and a byte order mark, replaces
-  // bytes that are not UTF-8, and stops at what is not JSON: none of that happened
-  // where these conditions hold.
+  // bytes that are not UTF-8, and stops at text that is not JSON. These conditions
+  // show that it did none of that.
   if (block[0] !== MARK) {
     const { values, error } = Bun.JSONL.parseChunk(block);
     if (error === null && values.length === countLines(block) && isUtf8(block)) return values;
@@ -42,7 +42,7 @@ function parseLine(line: Buffer): unknown {
   }
 }
 
-/** The lines of a block by their numbers from 0, asked for in that order: none is looked for twice. */
+/** The lines of a block by their numbers from 0. They must be asked for in order, so that no line is searched for twice. */
 export class Lines {
   readonly #block: Buffer;
   #index = 0;
@@ -52,7 +52,7 @@ export class Lines {
     this.#block = block;
   }
 
-  /** Where a line begins; the one after the last begins at the end of the block. */
+  /** The position of a line; for the one after the last, the end of the block. */
   startOf(index: number): number {
     for (; this.#index < index; this.#index++) {
       this.#start = this.#block.indexOf(NEWLINE, this.#start) + 1;

@@ -2,10 +2,10 @@ import type { Keys } from "../keys/keys.ts";
 import type { Answers } from "./answers.ts";
 
 /**
- * Answers the two most frequent requests byte by byte, without parsing them:
- * GET of a key, and SET of a plain value of a key that has one, both with an id
- * or without. A line of any other form is left to be parsed; the answers are
- * the same either way.
+ * Answers the two most frequent requests byte by byte, without parsing them: GET
+ * of a key, and SET of a plain value for a key that has one, both with an id or
+ * without. A line of any other form is left to the parser, which gives the same
+ * answers.
  */
 
 const NEWLINE = 10;
@@ -28,10 +28,10 @@ const VALUE = Buffer.from('"value":');
 const ID = Buffer.from('"id":');
 const RESULT = Buffer.from('{"result":');
 const OK = Buffer.from('{"result":"OK"');
-/** Digits that a double always keeps. */
+/** Most digits of an integer; a double always keeps that many. */
 const MAX_DIGITS = 15;
 
-/** How many lines were answered, and where the first one that was not begins. */
+/** The lines answered, and (`end`) the position of the first line that was not. */
 export interface Taken {
   gets: number;
   sets: number;
@@ -42,10 +42,10 @@ const taken: Taken = { gets: 0, sets: 0, end: 0 };
 
 /**
  * Answers lines of a block for as long as they are plain and there is room.
- * @param start where a line begins
+ * @param start the position of a line
  * @param most bytes of answers after which it stops
- * @param longest bytes of an answer; a longer one is left to be refused
- * @returns how far it got; valid until the next call
+ * @param longest most bytes of an answer; a longer one is left to the parser, and refused there
+ * @returns the lines answered; valid until the next call
  */
 export function takePlain(
   keys: Keys,
@@ -67,7 +67,7 @@ export function takePlain(
   return taken;
 }
 
-/** @returns where the next line begins, or -1 when this one is not plain */
+/** @returns the position of the next line, or -1 when this one is not plain */
 function takeLine(
   keys: Keys,
   block: Buffer,
@@ -110,12 +110,12 @@ function takeLine(
   return lineEnd;
 }
 
-// Set by `ends`: where the id is, if there is one, and where the next line begins.
+// Set by `ends`: the range of the id (0 to 0 without one) and the position of the next line.
 let idStart = 0;
 let idEnd = 0;
 let lineEnd = 0;
 
-/** Whether the line ends here, or after an id that is a plain text or integer. */
+/** True if the line ends here, or after an id that is a plain text or integer. */
 function ends(block: Buffer, start: number): boolean {
   let at = start;
   idStart = 0;
@@ -158,12 +158,12 @@ function matches(block: Buffer, at: number, word: Buffer): boolean {
   return true;
 }
 
-/** Past the space that many encoders put after a colon or a comma, if it is there. */
+/** The position after the space that many encoders put after a colon or a comma, if it is there. */
 function skip(block: Buffer, at: number): number {
   return block[at] === SPACE ? at + 1 : at;
 }
 
-/** Past a byte and the space after it, or -1 where another byte stands. */
+/** The position after the byte `mark` and a space after it, or -1 for another byte. */
 function after(block: Buffer, at: number, mark: number): number {
   return block[at] === mark ? skip(block, at + 1) : -1;
 }
@@ -178,14 +178,14 @@ function textEnd(block: Buffer, at: number): number {
   }
 }
 
-/** The end of an integer in the form in which JSON writes it, or -1 for anything else, or when a double might alter it. */
+/** The end of an integer in JSON's own form, or -1 for anything else and for an integer that a double might alter. */
 function integerEnd(block: Buffer, at: number): number {
   const first = block[at] === MINUS ? at + 1 : at;
   let i = first;
   while ((block[i] as number) >= ZERO && (block[i] as number) <= NINE) i++;
   const digits = i - first;
   if (digits === 0 || digits > MAX_DIGITS) return -1;
-  // 0 alone may begin with 0, and -0 is written as 0.
+  // JSON allows no leading zeros, and -0 would be answered as 0.
   return block[first] === ZERO && (digits > 1 || first > at) ? -1 : i;
 }
 

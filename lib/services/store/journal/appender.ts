@@ -3,18 +3,18 @@ import type { Clock } from "../../../host/clock.ts";
 import { Batch, HEADER } from "./batch.ts";
 import { type JournalFile, STEP } from "./journal-file.ts";
 
-/** How often a disk that refused is tried again. */
+/** Milliseconds between two attempts on a disk that refuses. */
 const RETRY_MS = 250;
 
 export interface AppenderOptions {
   clock: Pick<Clock, "now" | "every">;
-  /** Told once when writes begin to be refused, and once when they are taken again. */
+  /** Called once when writes begin to be refused, and once when they are taken again. */
   onTrouble: (message: string) => void;
 }
 
 /**
- * Writes records to the file of the journal that is current, a batch at a time,
- * and syncs it: one sync at a time, while the next batches gather.
+ * Writes records to the current file of the journal, a batch at a time, and
+ * syncs it, with one sync at a time while the next batches gather.
  */
 export class Appender {
   /** Batches written. */
@@ -24,9 +24,9 @@ export class Appender {
   syncs = 0;
   /** Bytes of batches written, with their headers. */
   bytes = 0;
-  /** Why writes are refused, in words, or null. */
+  /** The reason why writes are refused, in words, or null. */
   trouble: string | null = null;
-  /** Whether a sync has failed: what reached the disk is unknown until a snapshot covers it. */
+  /** True after a failed sync: what reached the disk is unknown until a snapshot covers it. */
   needsSnapshot = false;
   /** Called when more batches are known to be on disk: `synced` has grown. */
   onSynced = (): void => {};
@@ -36,13 +36,13 @@ export class Appender {
   /** Bytes of records that were reserved since the last write, appended or not. */
   #reserved = 0;
   #syncing: Promise<void> | null = null;
-  /** Whether no sync may begin. */
+  /** True while no sync may begin. */
   #held = false;
   #ended = false;
-  /** Whether the batch waits for another attempt to write it. */
+  /** True while the batch waits for another attempt to write it. */
   #writeFailing = false;
   #endRetries = (): void => {};
-  /** Called once when a sync has ended, or something has failed. */
+  /** Each is called once, when a sync has ended or something has failed. */
   #onProgress: (() => void)[] = [];
 
   constructor(file: JournalFile, options: AppenderOptions) {
@@ -54,17 +54,17 @@ export class Appender {
     return this.#file.generation;
   }
 
-  /** Whether something was appended that is not written yet. */
+  /** True if something was appended that is not written yet. */
   get pending(): boolean {
     return this.#batch.length > 0;
   }
 
-  /** Whether nothing has been written to the current file. */
+  /** True if nothing has been written to the current file. */
   get fresh(): boolean {
     return this.#file.position === 0;
   }
 
-  /** Reserves room for so many more bytes of records, until the next write. @returns whether they can surely be written */
+  /** Reserves room for `bytes` more bytes of records, until the next write. @returns true if they can surely be written */
   reserve(bytes: number): boolean {
     if (this.trouble !== null) return false;
     const reserved = Math.max(this.#reserved, this.#batch.length) + bytes;
@@ -74,7 +74,7 @@ export class Appender {
     return true;
   }
 
-  /** Adds a record to the batch. @throws Error when it is not a line of so many bytes, or after the end */
+  /** Adds a record to the batch. @throws Error when it is not a line of `bytes` bytes, or after `close` */
   append(text: string, bytes: number): void {
     if (this.#ended) throw new Error("the journal is closed");
     this.#batch.append(text, bytes);
@@ -82,7 +82,7 @@ export class Appender {
 
   /** Writes the batch and begins a sync if none is under way. */
   write(): void {
-    // A batch that could not be written waits for the next attempt, and grows meanwhile.
+    // A batch that the disk refused waits for the next attempt, and grows meanwhile.
     if (!this.#writeFailing && !this.#ended) this.#writeBatch();
   }
 
@@ -98,8 +98,8 @@ export class Appender {
   }
 
   /**
-   * Resolves once all that has been appended so far is on disk: true. False
-   * when that cannot be said, since writing or syncing fails or has ended.
+   * Resolves with true once everything appended so far is on disk, with false
+   * when that is not sure, since writing or syncing fails or has ended.
    */
   async caughtUp(): Promise<boolean> {
     const batches = this.written + (this.pending ? 1 : 0);
@@ -110,7 +110,7 @@ export class Appender {
     return true;
   }
 
-  /** Goes on in another file, once all that came before is on disk: a later record must not outlive an earlier one. Only while held. */
+  /** Goes on in another file, after syncing this one: a later record must not outlive an earlier one. Only while held. */
   switchTo(fresh: JournalFile): void {
     const old = this.#file;
     this.write();
@@ -130,7 +130,7 @@ export class Appender {
     this.onSynced();
   }
 
-  /** A snapshot holds all up to this batch: it does not matter any more which of them reached the disk. */
+  /** A snapshot holds all up to this batch: it no longer matters which batches reached the disk. */
   coveredUpTo(batches: number): void {
     this.needsSnapshot = false;
     this.synced = batches;
@@ -139,7 +139,7 @@ export class Appender {
     this.onSynced();
   }
 
-  /** Writes, syncs, gives back the room that was not used and closes the file. @returns bytes of records that could not be written */
+  /** Writes, syncs, gives back unused room and closes the file. @returns bytes of records that could not be written */
   async close(): Promise<number> {
     this.#ended = true;
     this.#progressed();
@@ -154,12 +154,12 @@ export class Appender {
   #makeRoom(end: number): boolean {
     const error = this.#file.extend(end, Math.max(end, this.#file.room + STEP));
     if (error === null) return true;
-    // Where only records longer than a step do not fit, others are still taken.
+    // When only records longer than a step do not fit, shorter ones are still taken.
     if (end <= this.#file.position + STEP || !this.#hasStep()) this.#fail("write", error);
     return false;
   }
 
-  /** Whether there is room for a step after the last batch, once it is made. */
+  /** Makes room for a step after the last batch. @returns false when the disk refuses */
   #hasStep(): boolean {
     const end = this.#file.position + STEP;
     return this.#file.extend(end, end) === null;
@@ -208,7 +208,7 @@ export class Appender {
     for (const resolve of this.#onProgress.splice(0)) resolve();
   }
 
-  /** The kernel may have dropped what it could not write, and report success the next time: this file is not asked again. */
+  /** Waits for a snapshot: the kernel may have dropped what it could not write, and report success for this file the next time. */
   #syncFailed(error: unknown): void {
     this.needsSnapshot = true;
     this.#fail("sync", error);
@@ -224,7 +224,7 @@ export class Appender {
     if (!this.#ended) this.#endRetries = this.#options.clock.every(RETRY_MS, () => this.#retry());
   }
 
-  /** Ends the trouble once there is room for a step: with less it would soon begin again. */
+  /** Tries again, and ends the trouble once there is room for a step: with less it would soon return. */
   #retry(): void {
     if (this.trouble === null || this.needsSnapshot) return;
     this.#writeBatch();

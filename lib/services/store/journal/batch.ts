@@ -1,14 +1,14 @@
 /**
- * The form in which records are on disk. A batch is a header of 18 characters,
- * `LENGTH CRC32\n` with 8 hexadecimal digits each, and then so many bytes of
- * records, each a line. A batch holds as a whole or not at all.
+ * Length of a batch's header. On disk a batch is this header, `LENGTH CRC32\n`
+ * with 8 hexadecimal digits each, and then LENGTH bytes of records, each a line.
+ * A batch counts as a whole or not at all.
  */
 export const HEADER = 18;
 
 const NEWLINE = 10;
-/** Bytes that the buffer of a batch has at first. */
+/** First size of a batch's buffer, in bytes. */
 const SMALL = 64 * 1024;
-/** A buffer that has become larger than this is released afterwards. */
+/** A buffer that has grown beyond this, in bytes, is released after its batch. */
 const LARGE = 4 * 1024 * 1024;
 
 const hex = (value: number): string => value.toString(16).padStart(8, "0");
@@ -36,7 +36,7 @@ export class Batch {
   /**
    * Adds a record.
    * @param bytes its length in UTF-8
-   * @throws Error when it is not a line of that length: it could not be read back
+   * @throws Error when it is not a line of that length, since it could not be read back
    */
   append(text: string, bytes: number): void {
     const from = HEADER + this.length;
@@ -48,7 +48,7 @@ export class Batch {
     this.length += bytes;
   }
 
-  /** The whole batch as it goes to disk, good until the next call. */
+  /** The whole batch in its form on disk, valid until the next call. */
   sealed(): Buffer {
     return seal(this.#bytes.subarray(0, HEADER + this.length));
   }

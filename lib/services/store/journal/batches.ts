@@ -6,7 +6,7 @@ const HEADER_FORM = /^[0-9a-f]{8} [0-9a-f]{8}\n$/;
 const PIECE = 4 * 1024 * 1024;
 const NEWLINE = 10;
 
-/** The records of a batch. @throws Error when one is not a JSON array: they were whole when they were written */
+/** The records of a batch. @throws Error when one is not a JSON array: the batch is whole, so it was written like that */
 export function parse(payload: Buffer): unknown[][] {
   const { values, error } = Bun.JSONL.parseChunk(payload);
   const fast = error === null && values.length === countLines(payload);
@@ -28,7 +28,7 @@ function countLines(bytes: Buffer): number {
 
 /** Reads the batches of a file one after the other. */
 export class Batches {
-  /** Where the next batch should begin: the end of the last whole one. */
+  /** The position of the next batch: the end of the last whole one. */
   at = 0;
   /** Bytes in the file. */
   readonly size: number;
@@ -46,7 +46,7 @@ export class Batches {
     this.#piece = Buffer.allocUnsafeSlow(Math.min(PIECE, this.size));
   }
 
-  /** The records of the next batch, good until the next call, or null when what stands there is not a whole one. */
+  /** The records of the next batch, valid until the next call; null when there is no whole batch here. */
   next(): Buffer | null {
     const header = this.#read(this.at, HEADER)?.toString("latin1");
     if (header === undefined || !HEADER_FORM.test(header)) return null;
@@ -58,7 +58,7 @@ export class Batches {
     return payload;
   }
 
-  /** Moves on to the nearest whole batch behind this place, if there is one. @returns whether there is */
+  /** Moves on to the next whole batch behind this place. @returns false when there is none; nothing has moved then */
   skip(): boolean {
     const before = this.at;
     for (let from = before + 1; from < this.size; from += PIECE - HEADER) {
@@ -75,7 +75,7 @@ export class Batches {
     return false;
   }
 
-  /** Whether nothing but zeros stands from here to the end: room that was not used. */
+  /** True if the rest of the file is zeros: room that was not used. */
   endsInZeros(): boolean {
     const zeros = Buffer.alloc(Math.min(PIECE, this.size - this.at));
     for (let from = this.at; from < this.size; from += zeros.length) {
@@ -86,7 +86,7 @@ export class Batches {
     return true;
   }
 
-  /** Some bytes of the file, or null when it ends before. */
+  /** Some bytes of the file, or null when it ends before them. */
   #read(from: number, length: number): Buffer | null {
     if (from + length > this.size) return null;
     if (from < this.#start || from + length > this.#start + this.#length) this.#load(from, length);

@@ -1,28 +1,27 @@
 import { type Disk, some, synced, writeAllSync } from "../../../host/disk.ts";
 
-/** Zeros are written so many bytes at a time. */
+/** Bytes of zeros that are written at a time. */
 export const STEP = 1024 * 1024;
 
 const ZEROS = Buffer.alloc(STEP);
 
 /**
- * A file that batches are written to one after the other, over zeros that were
- * written before: so a full disk is met before a record is accepted, and not
- * after.
+ * A file of batches, which are written over zeros that are already there: so a
+ * full disk shows before a record is accepted, not after.
  */
 export class JournalFile {
   readonly path: string;
   readonly generation: number;
-  /** Where the next batch goes. */
+  /** The position of the next batch. */
   position: number;
-  /** Bytes that the file has on disk, batches and zeros. */
+  /** Size of the file in bytes, batches and zeros. */
   room: number;
   readonly #disk: Disk;
   readonly #fd: number;
 
   /**
-   * Goes on in a file, or makes it.
-   * @param position where the next batch goes; null when there is no such file yet
+   * Opens a file to go on in it, or makes it.
+   * @param position the position of the next batch; null when there is no such file yet
    * @throws the system's error
    */
   constructor(disk: Disk, path: string, generation: number, position: number | null) {
@@ -41,7 +40,7 @@ export class JournalFile {
     }
   }
 
-  /** Grows to `wanted`, or as far as the disk goes if that is at least `needed`. @returns null, or why not; then nothing has changed */
+  /** Grows to `wanted`, or as far as the disk allows if that is at least `needed`. @returns null, or the error; nothing has changed then */
   extend(needed: number, wanted: number): unknown {
     const before = this.room;
     try {
@@ -60,11 +59,11 @@ export class JournalFile {
       this.#disk.ftruncateSync(this.#fd, end);
       this.room = end;
     } catch {
-      // Then they stay: zeros at the end are recognised when the file is loaded.
+      // Zeros that stay are recognised when the file is loaded.
     }
   }
 
-  /** Writes the next batch; what a failed attempt has left is written over by the next one. @throws the system's error */
+  /** Writes the next batch; the next attempt writes over the remains of a failed one. @throws the system's error */
   write(batch: Buffer): void {
     writeAllSync(this.#disk, this.#fd, batch, this.position);
     this.position += batch.length;
@@ -85,7 +84,7 @@ export class JournalFile {
     try {
       this.#disk.closeSync(this.#fd);
     } catch {
-      // It is closed all the same, and the syncs have told what is on disk.
+      // It is closed all the same, and only the syncs tell what is on disk.
     }
   }
 }

@@ -9,13 +9,13 @@ import { JournalFile, STEP } from "./journal-file.ts";
 import { journalName, recover } from "./recover.ts";
 import { writeSnapshot } from "./snapshot.ts";
 
-/** For how long a snapshot that failed is not due again. */
+/** Milliseconds after a failed snapshot in which none is due. */
 const SNAPSHOT_RETRY_MS = 10_000;
 
 export interface JournalOptions extends AppenderOptions {
   /** Bytes of batches after which a snapshot is due, unless the last one is larger than that. */
   snapshotBytes: number;
-  /** Told what an operator should know besides: what a crash left, a snapshot that failed. */
+  /** Told other news for the operator: the remains of a crash, a failed snapshot. */
   onNote: (message: string) => void;
   /** Default: `node:fs`. */
   disk?: Disk;
@@ -26,15 +26,15 @@ export interface JournalCounters {
   batches: number;
   syncs: number;
   snapshots: number;
-  /** Written to journals: batches, with their headers. */
+  /** Bytes of batches written, with their headers. */
   bytes: number;
 }
 
 /**
  * An append-only journal of records, each a JSON array on a line, in a folder:
- * `snapshot` and after it `journal.N`, `journal.N+1` and so on. What is
- * appended before a write is one batch, which is on disk as a whole or not at
- * all.
+ * `snapshot` and after it `journal.N`, `journal.N+1` and so on. The records
+ * appended between two writes are one batch, which is on disk as a whole or not
+ * at all.
  */
 export class Journal {
   readonly folder: string;
@@ -47,7 +47,7 @@ export class Journal {
   #appender: Appender | null = null;
   /** Generations before the current one that no snapshot covers yet. */
   #older: number[] = [];
-  /** `size` without the batches written since the folder was opened; below 0 once a snapshot covers some of those. */
+  /** `size` without the batches written since the folder was opened; below 0 once a snapshot covers some of them. */
   #sizeBefore = 0;
   #snapshotSize = 0;
   #snapshots = 0;
@@ -69,9 +69,9 @@ export class Journal {
 
   /**
    * Reads every record, those of the snapshot first, in order, and repairs
-   * what a crash left. Called once, before anything is appended. When it
+   * the damage of a crash. Called once, before anything is appended. When it
    * throws, the journal is closed.
-   * @throws StartError when a file cannot be read or made; Error when what was written whole is no record
+   * @throws StartError when a file cannot be read or made; Error when a whole batch holds no records
    */
   load(apply: (record: unknown[]) => void): void {
     try {
@@ -95,22 +95,22 @@ export class Journal {
     return this.#appender?.written ?? 0;
   }
 
-  /** How many of them are known to be on disk. */
+  /** Batches of `written` that are known to be on disk. */
   get synced(): number {
     return this.#appender?.synced ?? 0;
   }
 
-  /** Whether something was appended that is not written yet: it will be the next batch. */
+  /** True if something was appended that is not written yet: it will be the next batch. */
   get pending(): boolean {
     return this.#appender?.pending ?? false;
   }
 
-  /** Why writes are refused, in words, or null. */
+  /** The reason why writes are refused, in words, or null. */
   get trouble(): string | null {
     return this.#appender?.trouble ?? null;
   }
 
-  /** Whether a sync has failed: what reached the disk is unknown until a snapshot covers it. */
+  /** True after a failed sync: what reached the disk is unknown until a snapshot covers it. */
   get needsSnapshot(): boolean {
     return this.#appender?.needsSnapshot ?? false;
   }
@@ -125,7 +125,7 @@ export class Journal {
     return { batches: written, syncs, snapshots: this.#snapshots, bytes };
   }
 
-  /** Whether `snapshot` should be called. */
+  /** True when it is time to call `snapshot`. */
   get snapshotDue(): boolean {
     if (this.#busy || this.#options.clock.now() < this.#snapshotAt) return false;
     const enough = Math.max(this.#options.snapshotBytes, this.#snapshotSize);
@@ -133,17 +133,17 @@ export class Journal {
   }
 
   /**
-   * Reserves room for so many more bytes of records (in UTF-8), until the next
+   * Reserves room for `bytes` more bytes of records (in UTF-8), until the next
    * write.
-   * @returns whether they can surely be written; if not, the disk is full or failing, and the change is to be refused
+   * @returns true if they can surely be written; if not, the disk is full or failing, and the caller must refuse the change
    */
   reserve(bytes: number): boolean {
     return this.#closing === null && this.#appender !== null && this.#appender.reserve(bytes);
   }
 
   /**
-   * Adds a record to the next batch. One that was not reserved is taken too,
-   * even in trouble: it waits in memory until the disk takes it.
+   * Adds a record to the next batch, reserved or not, even in trouble: it waits
+   * in memory until the disk takes it.
    * @param text a JSON array and a newline
    * @param bytes its length in UTF-8
    * @throws Error when it is not a line of that length, or before `load` or after the end of `close`
@@ -153,17 +153,17 @@ export class Journal {
     this.#appender.append(text, bytes);
   }
 
-  /** Writes what was appended as one batch and sees to it that it is synced. */
+  /** Writes the appended records as one batch; a sync follows. */
   write(): void {
     this.#appender?.write();
   }
 
   /**
-   * Writes all that the owner has, in slices, while records go on being
-   * appended to the next file of the journal; what they change is applied over
-   * the snapshot when both are loaded. Then the older files are removed.
+   * Writes all that the owner has, in slices. Records are meanwhile appended to
+   * the next file of the journal, which is loaded after the snapshot. When the
+   * snapshot is done, the older files are removed.
    * @param next the next slice, whole lines (64 kB are a good size), or null at the end
-   * @returns whether it is done; if not, nothing is lost, and it is due again some time later
+   * @returns true if it is done; if not, nothing is lost, and it is due again later
    */
   snapshot(next: () => string | null): Promise<boolean> {
     if (this.#appender === null || this.#busy) return Promise.resolve(false);
@@ -173,13 +173,13 @@ export class Journal {
     return this.#snapshotting;
   }
 
-  /** Writes, syncs, gives back the room that was not used and unlocks the folder. A snapshot under way is abandoned. */
+  /** Writes, syncs, gives back unused room and unlocks the folder. A snapshot under way is abandoned. */
   close(): Promise<void> {
     this.#closing ??= this.#finish();
     return this.#closing;
   }
 
-  /** No snapshot can begin. */
+  /** True while no snapshot can begin. */
   get #busy(): boolean {
     return this.#appender === null || this.#snapshotting !== null || this.#closing !== null;
   }
@@ -191,12 +191,12 @@ export class Journal {
 
   async #takeSnapshot(appender: Appender, next: () => string | null): Promise<boolean> {
     try {
-      // A file without a batch is left from an attempt that failed: it is used again, so that a full disk is not filled with them.
+      // A file without a batch is left from a failed attempt and is used again: a full disk must not fill with such files.
       if (!appender.fresh && !(await this.#advance(appender))) return false;
       const { size } = this;
       const { generation, written, needsSnapshot } = appender;
       const abandoned = () => this.#closing !== null;
-      // Where syncs have failed, changes are refused, and the snapshot needs nothing of the journal.
+      // After a failed sync changes are refused, so the snapshot needs nothing of the journal.
       const caughtUp = async () => needsSnapshot || (await appender.caughtUp());
       const length = await writeSnapshot(
         this.#disk,
@@ -207,7 +207,7 @@ export class Journal {
         caughtUp,
       );
       if (length === null) {
-        // Where a sync has failed meanwhile, writes are refused until there is one.
+        // No delay after a failed sync: writes are refused until there is a snapshot.
         if (!appender.needsSnapshot) this.#delaySnapshot();
         return false;
       }
@@ -237,7 +237,7 @@ export class Journal {
     this.#snapshotAt = this.#options.clock.now() + SNAPSHOT_RETRY_MS;
   }
 
-  /** Goes on in the next file, which is made while the current one is still in use. @returns false when the journal is closing */
+  /** Makes the next file while the current one is in use, and goes on in it. @returns false when the journal is closing */
   async #advance(appender: Appender): Promise<boolean> {
     const next = this.#open(appender.generation + 1, null);
     let ready = false;

@@ -14,7 +14,7 @@ import { SNAPSHOT } from "./snapshot.ts";
 const KEY = "store.path";
 
 /**
- * Opens the journal of the settings; null where nothing is kept.
+ * Opens the journal that the settings ask for; null when nothing is kept.
  * @throws StartError when its folder cannot be used
  */
 export function openJournal(
@@ -28,7 +28,7 @@ export function openJournal(
 }
 
 /**
- * Reads the keys back from a journal that was just opened and records their
+ * Reads the keys back from a journal that was just opened, and records their
  * changes in it from then on.
  * @throws StartError when its files cannot be used
  */
@@ -39,7 +39,7 @@ export function restoreKeys(keys: Keys, journal: Journal, log: Log): void {
   log.info(`store: ${keys.size} keys read from ${journal.folder}`);
 }
 
-/** Why a journal could not be kept where the settings say. That somebody keeps one there now is no fault. */
+/** The faults of the folder that the settings name. A journal in use there is no fault. */
 export function journalFaults(settings: Config["store"]): readonly Fault[] {
   const { path: folder } = settings;
   if (!isKept(settings)) return [];
@@ -60,13 +60,13 @@ function isKept({ mode, durability }: Config["store"]): boolean {
   return mode === "store" && durability !== "none";
 }
 
-/** The files that a journal consists of; none where its folder is still to be made. */
+/** Names of the files of a journal; none when its folder does not exist yet. */
 function namesIn(folder: string): string[] {
   const names = existsSync(folder) ? readdirSync(folder) : [];
   return names.filter((name) => [SNAPSHOT, "lock"].includes(name) || /^journal\.\d+$/.test(name));
 }
 
-/** @throws StartError with the setting, where the attempt throws one without */
+/** Runs an attempt. @throws StartError with the setting's name, when the attempt throws one without it */
 function naming<T>(attempt: () => T): T {
   try {
     return attempt();

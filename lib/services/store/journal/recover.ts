@@ -4,11 +4,11 @@ import { type Disk, removeSync } from "../../../host/disk.ts";
 import { Batches, parse } from "./batches.ts";
 import { generationOf, SNAPSHOT, UNFINISHED } from "./snapshot.ts";
 
-/** The state of a folder. */
+/** The state of a journal's folder. */
 export interface Recovered {
   /** Generation of the journal to go on with. */
   generation: number;
-  /** Where its next batch goes; null when there is no such file yet. */
+  /** The position of its next batch; null when there is no such file yet. */
   position: number | null;
   /** Generations before it that the snapshot does not cover. */
   older: number[];
@@ -23,9 +23,9 @@ export function journalName(generation: number): string {
 }
 
 /**
- * Reads the records of a folder in order and repairs what a crash left. What is
- * damaged is reported, copied aside and passed over; it does not keep the store
- * from starting.
+ * Reads the records of a folder in order and repairs the damage of a crash.
+ * Damaged parts are reported, copied aside and skipped; the store starts
+ * without them.
  * @throws the system's error when a file cannot be read or repaired
  */
 export function recover(
@@ -73,7 +73,7 @@ function generations(names: string[]): number[] {
     .sort((a, b) => a - b);
 }
 
-/** Reads every whole batch of a snapshot, also behind damaged ones: they do not depend on each other. */
+/** Reads every whole batch of a snapshot, also behind damaged ones: no batch depends on another. */
 function readSnapshot(
   disk: Disk,
   path: string,
@@ -108,7 +108,7 @@ function readSnapshot(
   }
 }
 
-/** @returns where the next batch goes, or null when nothing may be written to this file */
+/** @returns the position of the next batch, or null when nothing may be written to this file */
 function readJournal(
   disk: Disk,
   path: string,
@@ -136,7 +136,7 @@ function readJournal(
       } else note(cut);
     }
     disk.ftruncateSync(fd, end);
-    // What was cut off must not come back behind the batches that are written next.
+    // After another crash, the bytes cut off must not come back behind the batches that are written next.
     if (!clean) disk.fdatasyncSync(fd);
     return end;
   } finally {

@@ -2,11 +2,11 @@ import { join } from "node:path";
 import { type Disk, remove, synced, syncFolder, writeAll } from "../../../host/disk.ts";
 import { batchOf } from "./batch.ts";
 
-/** The name of the snapshot in its folder, and of one that is not whole yet. */
+/** Names of the snapshot in its folder, and of one that is not whole yet. */
 export const SNAPSHOT = "snapshot";
 export const UNFINISHED = "snapshot.tmp";
 
-/** The first record of a snapshot says which generation of the journal comes after it. */
+/** The first record of a snapshot: the generation of the journal that comes after it. */
 export function snapshotHeader(generation: number): string {
   return `${JSON.stringify([SNAPSHOT, generation])}\n`;
 }
@@ -18,14 +18,14 @@ export function generationOf(record: unknown[]): number | null {
 }
 
 /**
- * Writes a snapshot beside the old one and puts it in its place once all of it
- * is on disk. The event loop gets its turns between two slices.
+ * Writes a snapshot beside the old one, and replaces that once all of it is on
+ * disk. The event loop runs between two slices.
  * @param generation of the journal that comes after it
  * @param next the next slice of records, or null at the end
  * @param abandoned asked between slices
- * @param caughtUp asked at the end: whether the journal after it is on disk up to its last slice, without
- * which the slices tell of different moments
- * @returns its length in bytes, or null when it was abandoned; what was written is removed then, and when it fails
+ * @param caughtUp asked at the end; false when the journal after it is not on disk up to the last slice.
+ * The slices are from different moments, and only that journal makes them consistent
+ * @returns its length in bytes, or null when it was abandoned; an unfinished file is removed
  */
 export async function writeSnapshot(
   disk: Disk,

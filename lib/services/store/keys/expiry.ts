@@ -1,17 +1,17 @@
-/** Values that expire within the same so many milliseconds share a slot. */
+/** Milliseconds that a slot covers: values that expire within them share it. */
 const SLOT_MS = 100;
 
 const slotOf = (at: number): number => Math.floor(at / SLOT_MS);
 
-/** The numbers of values that expire, by when they do (clock milliseconds). */
+/** The numbers of values that expire, by the time at which they do (clock milliseconds). */
 export class Expiry {
   size = 0;
   readonly #expiresAt: (id: number) => number;
   readonly #slots = new Map<number, Set<number>>();
-  /** The numbers of the slots as a heap, the first one first; some may be of slots that are gone. */
+  /** The numbers of the slots as a heap, the earliest first; some may be of slots that are gone. */
   #order: number[] = [];
 
-  /** @param expiresAt when a value expires */
+  /** @param expiresAt gives the time at which a value expires */
   constructor(expiresAt: (id: number) => number) {
     this.#expiresAt = expiresAt;
   }
@@ -26,12 +26,12 @@ export class Expiry {
     }
     this.#slots.set(number, new Set([id]));
     push(this.#order, number);
-    // Numbers of slots that are gone are dropped now and then.
+    // Drops the numbers of slots that are gone, so that they cannot pile up.
     if (this.#order.length <= 2 * this.#slots.size + 1024) return;
     this.#order = [...this.#slots.keys()].sort((a, b) => a - b);
   }
 
-  /** @param expiresAt what it was added with */
+  /** @param expiresAt the same as in `add` */
   remove(id: number, expiresAt: number): void {
     const number = slotOf(expiresAt);
     const slot = this.#slots.get(number);
@@ -42,14 +42,14 @@ export class Expiry {
 
   /**
    * Shows all values that have expired by now, up to `most` of them; `expire` must remove each.
-   * @returns how many were looked at, or -1 when there are more
+   * @returns the number of values looked at, or -1 when more have expired
    */
   settle(now: number, most: number, expire: (id: number) => void): number {
     const current = slotOf(now);
     if (this.#first() > current) return 0;
     let looked = this.sweep(now, most, expire);
     if (this.#first() < current) return -1;
-    // Some of this slot have time left: the clock's sweep leaves it alone.
+    // The slot of now is mixed: some of its values have time left, so `sweep` leaves it alone.
     for (const id of this.#slots.get(current) ?? []) {
       looked++;
       if (this.#expiresAt(id) > now) continue;
@@ -61,12 +61,12 @@ export class Expiry {
 
   /**
    * Shows up to `most` values whose time and slot have passed; `expire` must remove each.
-   * @returns how many
+   * @returns their number
    */
   sweep(now: number, most: number, expire: (id: number) => void): number {
     const current = slotOf(now);
     let left = most;
-    // The slot of now waits until all of it has expired, so that nothing is looked at in vain.
+    // The slot of now waits until all of it has expired, so that no value is looked at in vain.
     for (let number = this.#first(); number < current; number = this.#first()) {
       for (const id of this.#slots.get(number) as Set<number>) {
         if (left === 0) return most;

@@ -1,8 +1,7 @@
 /**
  * An open hash table of numbers: slots of two words each, a value's number plus
- * one (0 for an empty slot, `GONE` for one that is not used any more) and the
- * hash of its name. What does not fit into the slot of its hash goes into the
- * next free one.
+ * one (0 for an empty slot, `GONE` for one out of use) and the hash of its name.
+ * A value whose slot is taken goes into the next free one.
  */
 export interface HashTable {
   readonly slots: Int32Array;
@@ -11,16 +10,16 @@ export interface HashTable {
   used: number;
 }
 
-/** A slot whose value was moved to the larger table, or removed since that was begun. */
+/** A slot of the old table whose value was moved to the larger one, or removed meanwhile. */
 export const GONE = -1;
 
-/** A table of at least so many slots. */
+/** A table of at least `least` slots. */
 export function tableOf(least: number): HashTable {
   const size = 2 ** Math.ceil(Math.log2(least));
   return { slots: new Int32Array(2 * size), mask: size - 1, used: 0 };
 }
 
-/** Puts a value into the first free slot from where its hash belongs. */
+/** Puts a value into the first free slot from the one of its hash on. */
 export function place(table: HashTable, id: number, hash: number): void {
   const { slots, mask } = table;
   let slot = hash & mask;
@@ -39,13 +38,13 @@ function slotOf({ slots, mask }: HashTable, id: number, hash: number): number {
   }
 }
 
-/** Takes a value out of a table that is being moved, so that what comes after it is still found. */
+/** Takes a value out of a table that is being moved, leaving `GONE` so that values after it are still found. */
 export function mark(table: HashTable, id: number, hash: number): void {
   const slot = slotOf(table, id, hash);
   if (slot >= 0) table.slots[2 * slot] = GONE;
 }
 
-/** Takes a value out and moves up those after it that would be nearer to where they belong. */
+/** Takes a value out, and moves values after it up when that brings them nearer to the slot of their hash. */
 export function erase(table: HashTable, id: number, hash: number): boolean {
   const { slots, mask } = table;
   let hole = slotOf(table, id, hash);

@@ -3,7 +3,7 @@ import { MAX_DEPTH, MAX_PART_BYTES, type Path, textOf } from "./path.ts";
 import { Tree, TreeNode } from "./tree.ts";
 import { VALUE_BYTES, Values } from "./values.ts";
 
-/** The number of no value. */
+/** Stands for a value's number where there is no value. */
 export const NONE = -1;
 
 /** A node of the tree; it may hold a value, nodes below it, or both. */
@@ -14,25 +14,25 @@ export class KeyNode extends TreeNode<KeyNode> {
 
 /** Bytes of memory that an expiry takes. */
 const EXPIRY_BYTES = 64;
-/** Longest name there can be, in bytes. */
+/** Longest possible name, in bytes. */
 const MAX_NAME = MAX_DEPTH * (MAX_PART_BYTES + 1);
 
 // The name that was encoded last, by `encode`.
 const scratch = Buffer.allocUnsafeSlow(MAX_NAME);
 let scratchEnd = 0;
 
-/** Values by their names, an ordered tree of the names, and when values expire; without any rules. */
+/** Values by name, an ordered tree of the names, and the times at which values expire; `Keys` adds the rules. */
 export class KeySpace {
   readonly tree = new Tree<KeyNode>((name, parent) => new KeyNode(name, parent));
   readonly values = new Values();
   readonly expiry = new Expiry((id) => this.values.expiresAt(id));
-  /** The highest version of the values that were removed: a new value's is above it. */
+  /** The highest version of the values that were removed: a new value gets a higher one. */
   floor = 0;
   /** The highest version of any value. */
   highest = 0;
   /** The node of each value, by its number. */
   readonly #nodes: (KeyNode | null)[] = [];
-  /** Pieces of subtrees that are off the tree, whose values are still to be freed. */
+  /** Pieces of deleted subtrees whose values are not freed yet. */
   readonly #unlinked: (readonly KeyNode[])[] = [];
 
   /** Values held. */
@@ -45,7 +45,7 @@ export class KeySpace {
     return this.tree.root.below?.bytes ?? 0;
   }
 
-  /** Whether values of deleted subtrees are still to be freed: they are found by their names until then. */
+  /** True while values of deleted subtrees are not freed yet: `values` still finds them by name. */
   get hasUnlinked(): boolean {
     return this.#unlinked.length > 0;
   }
@@ -60,7 +60,7 @@ export class KeySpace {
     for (const node of this.#nodes) if (node !== null) yield node;
   }
 
-  /** Sets the value of a path: a new one where its number is `NONE`. */
+  /** Sets the value of a path; with `NONE` for `id`, adds one. */
   write(path: Path, id: number, text: string, version: number, expiresAt: number): void {
     const bytes = Buffer.from(text);
     if (version > this.highest) this.highest = version;
@@ -83,7 +83,7 @@ export class KeySpace {
     this.expireAt(id, expiresAt);
   }
 
-  /** Sets when a value expires. */
+  /** Sets the time at which a value expires. */
   expireAt(id: number, expiresAt: number): void {
     const before = this.values.expiresAt(id);
     if (before === expiresAt) return;
@@ -94,7 +94,7 @@ export class KeySpace {
     this.tree.charge(this.node(id), 0, this.#costOf(id) - cost);
   }
 
-  /** Removes a node's value, and the nodes that nothing needs without it. */
+  /** Removes a node's value, and the nodes that are then needless. */
   clear(node: KeyNode): void {
     this.floor = Math.max(this.floor, this.values.version(node.value));
     this.tree.charge(node, -1, -this.#costOf(node.value));
@@ -112,7 +112,7 @@ export class KeySpace {
     node.value = NONE;
   }
 
-  /** Takes a node off the tree with everything below it; the values are freed some at a time. */
+  /** Takes a node off the tree with everything below it; `freeUnlinked` frees the values later. */
   unlink(node: KeyNode): void {
     if (node.value !== NONE) this.tree.charge(node, -1, -this.#costOf(node.value));
     const parent = node.parent as KeyNode;
@@ -122,7 +122,7 @@ export class KeySpace {
     this.#free(node);
   }
 
-  /** Frees about so many values of deleted subtrees. */
+  /** Frees about `most` values of deleted subtrees. */
   freeUnlinked(most: number): void {
     for (let left = most; left > 0 && this.#unlinked.length > 0;) {
       const nodes = this.#unlinked.pop() as readonly KeyNode[];
@@ -136,14 +136,14 @@ export class KeySpace {
     for (const chunk of node.below?.all.chunks ?? []) this.#unlinked.push(chunk);
   }
 
-  /** Whether a node is still in the tree. */
+  /** True if a node is still in the tree. */
   isAttached(node: KeyNode): boolean {
     let top = node;
     while (top.parent !== null) top = top.parent;
     return top === this.tree.root;
   }
 
-  /** The number of the value at a path, expired or not. */
+  /** The number of the value at a path, expired or not; `NONE` without one. */
   lookup(path: Path): number {
     if (!encode(textOf(path))) return NONE;
     const id = this.values.find(scratch, 0, scratchEnd);
@@ -155,7 +155,7 @@ export class KeySpace {
     return NONE;
   }
 
-  /** Bytes of memory that a value of so many bytes would need on top of what it replaces. */
+  /** Bytes of memory that a value of `length` bytes would need beyond the value it replaces. */
   growth(path: Path, id: number, length: number, expiresAt: number, counted?: Set<string>): number {
     const expiry = expiresAt === Infinity ? 0 : EXPIRY_BYTES;
     if (id !== NONE) return VALUE_BYTES + nameLength(path) + length + expiry - this.#costOf(id);
@@ -172,9 +172,9 @@ function nameLength(path: Path): number {
   return Buffer.byteLength(textOf(path));
 }
 
-/** Puts a name into `scratch`. @returns false for a name that no key can have */
+/** Encodes a name into `scratch`. @returns false for a name that no key can have */
 function encode(name: string): boolean {
-  // In UTF-8 half a surrogate pair would look like another name.
+  // In UTF-8 half a surrogate pair would become U+FFFD, which may be part of another name.
   if (!name.isWellFormed()) return false;
   if (
     name.length > MAX_NAME ||

@@ -7,14 +7,14 @@ import { applyRecord, delRecord, expireRecord, setRecord, snapshotOf, wallOf } f
 import type { Page, Paging } from "./scan.ts";
 import type { Level } from "./tree.ts";
 
-/** Where changes are recorded before they are answered; each record is a line of JSON. */
+/** The record of changes, which are recorded before they are answered; each record is a line of JSON. */
 export interface Recorder {
-  /** Whether a record of so many bytes is sure to be kept; without that nothing is changed. */
+  /** True if a record of `bytes` bytes is sure to be kept; otherwise nothing may be changed. */
   reserve(bytes: number): boolean;
   append(record: string, bytes: number): void;
 }
 
-/** A value with what is known of it. */
+/** A value with its version and its end. */
 export interface Stored {
   /** JSON. */
   readonly text: string;
@@ -25,11 +25,11 @@ export interface Stored {
 }
 
 export interface SetTerms {
-  /** Milliseconds until it expires; without, never. */
+  /** Milliseconds until it expires; it never does when not given. */
   readonly ttlMs?: number | undefined;
-  /** Only where there is no value. */
+  /** True to set it only where there is no value. */
   readonly ifAbsent?: boolean | undefined;
-  /** Only where the value has this version; 0 is that of an absent one. */
+  /** Sets it only where the value has this version; 0 is that of an absent one. */
   readonly ifVersion?: number | undefined;
 }
 
@@ -60,7 +60,7 @@ export class Keys {
     return this.#space.size;
   }
 
-  /** Memory that keys and values take, as it is bounded. */
+  /** Bytes of memory that keys and values take; `maxBytes` bounds them. */
   get bytes(): number {
     return this.#space.bytes;
   }
@@ -108,12 +108,12 @@ export class Keys {
     return this.#live.next(namespace, name, back);
   }
 
-  /** How many names were looked at since the last call, in questions about many of them. */
+  /** Names looked at since the last call, in questions about many of them. */
   takeVisits(): number {
     return this.#live.takeVisits();
   }
 
-  /** The namespaces at the top, with how many keys they hold. */
+  /** The namespaces at the top, each with the number of its keys. */
   *counts(): Generator<[name: string, keys: number]> {
     for (const chunk of this.#space.tree.root.below?.branches?.chunks ?? []) {
       for (const node of chunk) yield [node.name, (node.below as Level<KeyNode>).keys];
@@ -122,7 +122,7 @@ export class Keys {
 
   // --- changing
 
-  /** @returns the new version, or why not */
+  /** @returns the new version, or the refusal */
   set(path: Path, text: string, { ttlMs, ifAbsent, ifVersion }: SetTerms): number | Refusal {
     const id = this.#live.find(path);
     if (ifAbsent && id !== NONE) {
@@ -165,7 +165,7 @@ export class Keys {
     return null;
   }
 
-  /** @param tree with everything below @returns how many keys were removed, or why none */
+  /** @param tree true to remove everything below too @returns the number of keys removed, or the refusal */
   del(path: Path, tree: boolean, ifVersion: number | undefined): number | Refusal {
     const id = this.#live.find(path);
     if (ifVersion !== undefined) {
@@ -180,7 +180,7 @@ export class Keys {
     return 1;
   }
 
-  /** Adds to an integer; an absent one counts as 0. @returns the new number, or why not */
+  /** Adds to an integer; an absent one counts as 0. @returns the new number, or the refusal */
   increase(path: Path, by: number): number | Refusal {
     const id = this.#live.find(path);
     const before = id === NONE ? 0 : Number(this.#space.values.text(id));
@@ -207,7 +207,7 @@ export class Keys {
     return null;
   }
 
-  /** Sets a value that is neither recorded nor bounded. The same one again is no change. */
+  /** Sets a value without recording it or bounding memory. Setting the same text again changes nothing. */
   tell(path: Path, text: string): void {
     const id = this.#live.find(path);
     if (id !== NONE && this.#space.values.text(id) === text) return;
@@ -226,7 +226,7 @@ export class Keys {
     applyRecord(this.#space, this.#clock, record);
   }
 
-  /** All records have been applied: removes what has expired; before, a later record might have put it off. */
+  /** Called when all records have been applied. Removes expired values: a later record might have put their end off. */
   restored(): void {
     this.#space.freeUnlinked(Infinity);
     const now = this.#clock.now();
@@ -242,7 +242,7 @@ export class Keys {
 
   // --- by bytes, for requests that are answered without being parsed
 
-  /** The number of the value whose name is `bytes` from `start` to `end` and that never expires, or -1 when there is none. */
+  /** The number of the value that never expires and whose name is `bytes` from `start` to `end`; -1 when there is none. */
   lookup(bytes: Buffer, start: number, end: number): number {
     if (this.#space.hasUnlinked) return NONE;
     const id = this.#space.values.find(bytes, start, end);
@@ -261,8 +261,8 @@ export class Keys {
 
   /**
    * Replaces a value that `lookup` has found by JSON in ASCII: `block` from `start` to `end`.
-   * @param name where its name begins in `block`, quotes included; `nameEnd` where that ends
-   * @returns false when `set` has to do it: it may refuse, or somebody watches keys
+   * @param name start of its name in `block`, quotes included; `nameEnd` is the end
+   * @returns false when `set` must do it, since it may refuse, or somebody watches keys
    */
   overwrite(
     id: number,
@@ -321,7 +321,7 @@ export class Keys {
     if (this.#watchers.any) this.#watchers.set(path, text, version);
   }
 
-  /** Records a change, where changes are recorded. @returns false when the disk is full */
+  /** Records a change, if there is a recorder. @returns false when the disk is full */
   #recorded(make: () => string): boolean {
     if (this.#recorder === null) return true;
     const record = make();

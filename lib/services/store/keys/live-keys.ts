@@ -3,24 +3,24 @@ import { type KeyNode, KeySpace, NONE } from "./key-space.ts";
 import type { Path } from "./path.ts";
 import { namespacesBelow, type Page, type Paging, scanBelow } from "./scan.ts";
 
-/** Hears of changes to keys. */
+/** Gets the changes of keys. */
 export interface Watchers {
-  /** Whether there are any; otherwise nothing needs to be told. */
+  /** True if somebody watches; otherwise no change needs to be reported. */
   readonly any: boolean;
   set(path: Path, text: string, version: number): void;
   gone(path: Path, why: "del" | "expired", tree: boolean): void;
 }
 
-/** How many expired keys a sweep removes: about two milliseconds' work. */
+/** Most expired keys that a sweep removes: about two milliseconds' work. */
 const SWEPT = 2000;
-/** How many expired keys are removed before a question about whole subtrees is answered. */
+/** Most expired keys that are removed before a question about whole subtrees is answered. */
 const SETTLED = 10_000;
-/** How many keys of deleted subtrees a sweep frees. */
+/** Keys of deleted subtrees that a sweep frees, give or take a piece. */
 const FREED = 10_000;
 
 /**
  * The keys that have not expired, one by one and in lists. Expired ones are
- * removed when they are met, and otherwise by the sweep.
+ * removed when a look-up meets them, or by the sweep.
  */
 export class LiveKeys {
   /** Values that have expired. */
@@ -36,7 +36,7 @@ export class LiveKeys {
     this.#watchers = watchers;
   }
 
-  /** The number of the value at a path that has not expired; one that has is removed. */
+  /** The number of the value at a path; an expired one is removed, and there is `NONE`. */
   find(path: Path): number {
     const id = this.space.lookup(path);
     if (id === NONE) return NONE;
@@ -53,7 +53,7 @@ export class LiveKeys {
     this.space.values.tidy();
   }
 
-  /** How many names were looked at since the last call, in questions about many of them. */
+  /** Names looked at since the last call, in questions about many of them. */
   takeVisits(): number {
     const visits = this.#visits;
     this.#visits = 0;
@@ -97,7 +97,7 @@ export class LiveKeys {
     return found;
   }
 
-  /** The node at a path, and how many values it and those below it hold; null when there are none. */
+  /** The node at a path, and the number of values that it and those below it hold; null when there are none. */
   subtree(path: Path): { node: KeyNode; count: number } | null {
     const exact = this.#settleExpiries();
     const node = this.space.tree.find(path);
@@ -105,14 +105,14 @@ export class LiveKeys {
     return node === null || count === 0 ? null : { node, count };
   }
 
-  /** Whether a node holds a value that has not expired. Nothing is removed, since lists that are visited must not change. */
+  /** True if a node holds a value that has not expired. Removes nothing, since lists must not change during a visit. */
   #isLive({ value }: KeyNode): boolean {
     if (value === NONE) return false;
     const expiresAt = this.space.values.expiresAt(value);
     return expiresAt === Infinity || expiresAt > this.#clock.now();
   }
 
-  /** @param exact whether no expired value is held, so that the tree's own counts are right */
+  /** @param exact true if no expired value is held, so that the tree's own counts are right */
   #holdsBelow({ below }: KeyNode, exact: boolean): boolean {
     if (below === null || below.keys === 0) return false;
     if (exact) return true;
@@ -122,7 +122,7 @@ export class LiveKeys {
     });
   }
 
-  /** How many values a node and those below it hold. @param exact as for `#holdsBelow` */
+  /** The number of values that a node and those below it hold. @param exact as for `#holdsBelow` */
   #count(node: KeyNode, exact: boolean): number {
     const own = this.#isLive(node) ? 1 : 0;
     if (node.below === null) return own;
@@ -138,7 +138,7 @@ export class LiveKeys {
 
   // --- expiring
 
-  /** Removes what has expired by now, up to a bound. @returns whether that was all of it */
+  /** Removes expired values, up to a bound. @returns true if none is left */
   #settleExpiries(): boolean {
     const looked = this.space.expiry.settle(this.#clock.now(), SETTLED, (id) => this.#expire(id));
     this.#visits += looked < 0 ? SETTLED : looked;

@@ -5,7 +5,7 @@ export interface Ranked {
   readonly rank: number;
 }
 
-/** As many digits as a double keeps apart. */
+/** Most digits that a double always keeps exactly. */
 const MAX_DIGITS = 15;
 const CANONICAL = /^(?:0|-?(?:[1-9]\d*(?:\.\d*[1-9])?|\.\d*[1-9]))$/;
 
@@ -15,15 +15,15 @@ const CANONICAL = /^(?:0|-?(?:[1-9]\d*(?:\.\d*[1-9])?|\.\d*[1-9]))$/;
  */
 export function rankOf(name: string): number {
   const first = name.charCodeAt(0);
-  // Most names begin with a letter: those are told apart without a pattern.
+  // Most names begin with a letter: they are sorted out without a regular expression.
   if (first > 57 || first < 45) return NaN;
   if (!CANONICAL.test(name)) return NaN;
   return name.replace(/\D/g, "").length > MAX_DIGITS ? NaN : Number(name);
 }
 
-/** Numbers first, by value, then texts by code point; below 0 when `a` comes first. */
+/** Orders numbers first, by value, then texts, by code point. @returns less than 0 when `a` comes first */
 export function compare(aName: string, aRank: number, bName: string, bRank: number): number {
-  // A NaN is the one number that is not itself.
+  // Only NaN differs from itself.
   const aIsText = aRank !== aRank;
   const bIsText = bRank !== bRank;
   if (!aIsText || !bIsText) {
@@ -40,20 +40,20 @@ export function compare(aName: string, aRank: number, bName: string, bRank: numb
   return aName.length - bName.length;
 }
 
-/** Half of a surrogate pair stands for a code point above all that fit into one unit. */
+/** Ranks halves of surrogate pairs above all other units, since they stand for code points above U+FFFF. */
 function codePointOrder(unit: number): number {
   if (unit < 0xd800) return unit;
   return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }
 
-/** Names beyond this in one piece split it: so much is moved at most when one comes or goes. */
+/** Most names in one piece, before it is split: adding or removing a name moves no more than these. */
 const CHUNK = 512;
 
 /** A list that is always in order, at a cost that grows with the logarithm of its length. */
 export class Ordered<N extends Ranked> {
   size = 0;
   #chunks: N[][] = [];
-  // The name that was searched for last, and the place that was found.
+  // The name that was searched for last, and its place.
   #sought: string | null = null;
   #chunk = 0;
   #index = 0;
@@ -100,8 +100,8 @@ export class Ordered<N extends Ranked> {
   /**
    * Shows nodes in order for as long as `see` answers true; the list must not change meanwhile.
    * @param from the name to begin at, in the list or not; null for the beginning
-   * @param inclusive whether a node of just that name is shown too
-   * @returns whether `see` never answered false
+   * @param inclusive true to show a node of just that name too
+   * @returns false if `see` answered false
    */
   visit(from: string | null, inclusive: boolean, see: (node: N) => boolean): boolean {
     let c = 0;
@@ -121,7 +121,7 @@ export class Ordered<N extends Ranked> {
     return true;
   }
 
-  /** As `visit`, from `from` (never shown itself) back to the beginning; null begins at the end. */
+  /** Like `visit`, but backwards from `from` (never shown itself) to the beginning; null begins at the end. */
   visitBack(from: string | null, see: (node: N) => boolean): boolean {
     let c = this.#chunks.length - 1;
     let i = Infinity;

@@ -28,7 +28,7 @@ export function partsOf(text: string): Path {
 /** The parts of a key in a namespace, unchecked. */
 export function pathOf(namespace: string | undefined, key: string): Path {
   if (namespace === undefined || namespace === "") return partsOf(key);
-  // `^a` within a namespace could mean two keys: it is left with its empty part, and refused.
+  // `^a` within a namespace could mean two keys: it keeps an empty part, for which it is refused.
   return [...partsOf(namespace), ...(key.startsWith(SEPARATOR) ? ["", key] : partsOf(key))];
 }
 
@@ -36,7 +36,7 @@ export function textOf(path: Path): string {
   return path.length === 1 ? (path[0] as string) : path.join(SEPARATOR);
 }
 
-/** Why a path cannot name a key, or null. The bounds are `MAX_PART_BYTES` and `MAX_DEPTH`. */
+/** The refusal of a path that cannot name a key, or null. The bounds are `MAX_PART_BYTES` and `MAX_DEPTH`. */
 export function unfit(path: Path): Refusal | null {
   if (path.length === 0) return new Refusal("BAD_KEY", "empty");
   if (path.length > MAX_DEPTH) {

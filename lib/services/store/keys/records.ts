@@ -4,9 +4,9 @@ import { type Path, SEPARATOR, textOf } from "./path.ts";
 import { scanBelow } from "./scan.ts";
 
 /**
- * The form in which changes of keys are recorded and read back: each record is
- * a line of JSON. Times in it are milliseconds since 1970, which outlive a
- * restart; 0 is never.
+ * The form of recorded changes of keys: each record is a line of JSON. Times in
+ * it are milliseconds since 1970, which are valid after a restart too; 0 is
+ * never.
  *
  *     ["set",KEY,VERSION,EXPIRES,VALUE]   ["expire",KEY,EXPIRES]
  *     ["del",KEY]   ["deltree",KEY]       ["floor",VERSION]
@@ -14,10 +14,10 @@ import { scanBelow } from "./scan.ts";
 
 type Time = Pick<Clock, "now" | "wall">;
 
-/** How much a slice of a snapshot holds at least, unless it is the last, in characters. */
+/** Characters after which a slice of a snapshot ends. */
 const SLICE = 64 * 1024;
 
-/** @param wall when it expires, by `wallOf` */
+/** @param wall the time at which it expires, by `wallOf` */
 export function setRecord(path: Path, version: number, wall: number, text: string): string {
   return `["set",${JSON.stringify(textOf(path))},${version},${wall},${text}]\n`;
 }
@@ -26,12 +26,12 @@ export function delRecord(path: Path, tree: boolean): string {
   return `${JSON.stringify([tree ? "deltree" : "del", textOf(path)])}\n`;
 }
 
-/** @param wall when it expires, by `wallOf` */
+/** @param wall the time at which it expires, by `wallOf` */
 export function expireRecord(path: Path, wall: number): string {
   return `${JSON.stringify(["expire", textOf(path), wall])}\n`;
 }
 
-/** The time of a record for one of the clock. */
+/** The time of a record for a time of the clock. */
 export function wallOf(clock: Time, expiresAt: number): number {
   if (expiresAt === Infinity) return 0;
   return Math.round(clock.wall() + expiresAt - clock.now());
@@ -66,16 +66,16 @@ export function applyRecord(space: KeySpace, clock: Time, record: readonly unkno
 
 /**
  * Everything as records, a slice with each call, null at the end. Keys may
- * change between two calls, and are then as they were at one moment or the other.
+ * change between two calls: each slice shows its keys at the moment of its call.
  */
 export function snapshotOf(space: KeySpace, clock: Time): () => string | null {
   let after: string | null = null;
   let ended = false;
-  // Expired values are included until they are swept: their versions are taken until then.
+  // Expired values are included until they are swept: until then the floor does not cover their versions.
   const isHeld = ({ value }: KeyNode) => value !== NONE;
   return () => {
     if (ended) return null;
-    // In each slice, since it may have grown: no version may come twice.
+    // The floor stands in each slice, since it may have grown: no version may be used twice.
     let text = `${JSON.stringify(["floor", space.floor])}\n`;
     const page = scanBelow(space.tree, [], "", { after, limit: 500 }, isHeld);
     for (const name of page.names) {

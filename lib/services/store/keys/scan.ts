@@ -1,18 +1,18 @@
 import { type Path, SEPARATOR } from "./path.ts";
 import type { Tree, TreeNode } from "./tree.ts";
 
-/** Names in order, a page of them. */
+/** A page of names, in order. */
 export interface Page {
   /** Names relative to the namespace that was asked. */
   readonly names: readonly string[];
-  /** Where the next page begins; null when there is none. */
+  /** `after` of the next page; null when there is none. */
   readonly cursor: string | null;
-  /** How many names were looked at. */
+  /** Names looked at. */
   readonly visited: number;
 }
 
 export interface Paging {
-  /** Where the page before ended. */
+  /** `cursor` of the page before; null for the first page. */
   readonly after: string | null;
   readonly limit: number;
 }
@@ -52,9 +52,9 @@ const EMPTY: Page = { names: [], cursor: null, visited: 1 };
 
 /**
  * A page of the keys below a namespace, in order: a node comes before those
- * below it. A page may be short, or empty, and yet not the last.
- * @param prefix what the names begin with; up to its last separator it names nodes
- * @param holds whether a node holds a value
+ * below it. A page may be short, or empty, without being the last.
+ * @param prefix the beginning of all names; up to its last separator it names nodes
+ * @param holds true for a node that holds a value
  */
 export function scanBelow<N extends TreeNode<N>>(
   tree: Tree<N>,
@@ -82,11 +82,11 @@ export function scanBelow<N extends TreeNode<N>>(
       if (!walk(resumed, before + resumed.name + SEPARATOR, deeper, "")) return false;
     }
     let from = first ?? null;
-    // Texts that begin with the prefix stand together; numbers that do may be anywhere among the numbers.
+    // Texts with the prefix stand together; numbers with it may be anywhere among the numbers.
     const jumps = start !== "" && !/^[-.\d]/.test(start);
     if (from === null && jumps) from = start;
     return level.all.visit(from, first === undefined, (one) => {
-      // Looked at before the page was known to be full: it belongs to the next one.
+      // The page is full: this node belongs to the next one.
       if (filling.full) return false;
       filling.visited++;
       if (!one.name.startsWith(start)) {

@@ -1,12 +1,12 @@
 import { Ordered, type Ranked, rankOf } from "./ordered.ts";
 import { type Path, SEPARATOR } from "./path.ts";
 
-/** Bytes of memory that a node takes besides its texts, its places among the others included; measured with a million. */
+/** Bytes of memory that a node takes besides its name, with its places in the lists; measured with a million nodes. */
 const NODE_BYTES = 200;
 /** Bytes of memory that a level takes besides its nodes. */
 const LEVEL_BYTES = 300;
 
-/** Bytes of memory that a text takes: two a character as soon as one does not fit into one. */
+/** Bytes of memory that a text takes: two a character as soon as one character does not fit into one byte. */
 export function memoryOf(text: string): number {
   const bytes = Buffer.byteLength(text);
   return bytes === text.length ? bytes : Math.max(bytes, 2 * text.length);
@@ -15,15 +15,15 @@ export function memoryOf(text: string): number {
 /** The nodes right below one node, in order. */
 export class Level<N extends TreeNode<N>> {
   readonly all = new Ordered<N>();
-  /** Those that have nodes below them in turn; null when there are none. */
+  /** The nodes that have nodes below them in turn; null when there are none. */
   branches: Ordered<N> | null = null;
   /** Values below, at any depth; the owner of the tree counts them by `charge`. */
   keys = 0;
-  /** Bytes of memory that all below takes, this list included. */
+  /** Bytes of memory that everything below takes, this list included. */
   bytes = 0;
 }
 
-/** A name with its place in a tree; subclasses add what it stands for. */
+/** A name with its place in a tree; subclasses add its contents. */
 export class TreeNode<N extends TreeNode<N>> implements Ranked {
   readonly name: string;
   readonly rank: number;
@@ -36,7 +36,7 @@ export class TreeNode<N extends TreeNode<N>> implements Ranked {
     this.parent = parent;
   }
 
-  /** Its parts from the root's children on. */
+  /** The names from below the root to this node. */
   path(): Path {
     if (this.parent?.parent === null) return [this.name];
     const path = [this.name];
@@ -45,7 +45,7 @@ export class TreeNode<N extends TreeNode<N>> implements Ranked {
   }
 }
 
-/** Nodes by their paths. A node stays for as long as it, or one below it, is needed. */
+/** Nodes by their paths. A node stays for as long as it or a node below it is needed. */
 export class Tree<N extends TreeNode<N>> {
   readonly root: N;
   readonly #make: (name: string, parent: N | null) => N;
@@ -65,7 +65,7 @@ export class Tree<N extends TreeNode<N>> {
     return node;
   }
 
-  /** The node of a path, made with all that lead to it where they are missing. */
+  /** The node of a path; it and the nodes above it are made when they are missing. */
   make(path: Path): N {
     let node = this.root;
     for (const part of path) {
@@ -77,7 +77,7 @@ export class Tree<N extends TreeNode<N>> {
 
   /**
    * Bytes of memory that `make` would need for a path.
-   * @param counted paths that are to be made too; those on the way are added
+   * @param counted paths that will be made before this one; its own are added
    */
   growth(path: Path, counted?: Set<string>): number {
     let node: N | undefined = this.root;
@@ -105,7 +105,7 @@ export class Tree<N extends TreeNode<N>> {
     }
   }
 
-  /** Removes a node with nothing below it, and then those above it, as far as they are `idle`. */
+  /** Removes a node if nothing is below it and it is `idle`, and then the same for each node above it. */
   prune(node: N, idle: (node: N) => boolean): void {
     for (let at = node; at.parent !== null && at.below === null && idle(at);) {
       const { parent } = at;
@@ -114,7 +114,7 @@ export class Tree<N extends TreeNode<N>> {
     }
   }
 
-  /** Takes a node off the tree, with everything below it; what was charged at the node itself is to be taken off before. */
+  /** Takes a node off the tree, with everything below it. The caller has taken off what was charged at the node itself. */
   detach(node: N): void {
     const parent = node.parent as N;
     const level = parent.below as Level<N>;

@@ -1,19 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { erase, GONE, mark, place, type HashTable, tableOf } from "./hash-table.ts";
 
-/** Bytes are appended to segments of this size; what is longer than a quarter of it has one of its own. */
+/** Bytes of a segment. An entry of more than a quarter of it gets a segment of its own. */
 const SEGMENT = 256 * 1024;
 const LARGE = SEGMENT / 4;
-/** Before the bytes of an entry: the number of its value, and its length. */
+/** Bytes before those of an entry: the number of its value, and its room. */
 const HEADER = 8;
-/** Words of 32 bits that tell of one value; the last four are two doubles. */
+/** Words of 32 bits that describe one value; the last four are two doubles. */
 const WORDS = 10;
-/** Values in one page of such words. */
+/** Values that one page of such words describes. */
 const PAGE = 4096;
 const [HASH, PLACE, OFFSET, NAME, LENGTH, ROOM] = [0, 1, 2, 3, 4, 5];
-/** Where the doubles are, counted in doubles. */
+/** Positions of the two doubles, counted in doubles. */
 const [DOUBLES, VERSION, EXPIRES] = [WORDS / 2, 3, 4];
-/** Slots that are moved to a larger table with each value that is added. */
+/** Slots that are moved to the larger table with each value that is added. */
 const MOVED = 16;
 /** Segments that are emptied at a time: about two milliseconds' work. */
 const EMPTIED = 4;
@@ -31,18 +31,18 @@ interface Segment {
 /**
  * Names and values (JSON) of keys as bytes outside of the collected heap, found
  * by the bytes of the name. A lookup touches three places of memory (a slot, the
- * words that tell of the value, the bytes) where a map of strings and objects
- * touches seven: with many keys, that is what a lookup costs.
+ * words that describe the value, the bytes), a map of strings and objects seven;
+ * with many keys, these are the cost of a lookup.
  */
 export class Values {
-  /** How many there are. */
+  /** Number of values. */
   size = 0;
   readonly #words: Int32Array[] = [];
   readonly #doubles: Float64Array[] = [];
   readonly #free: number[] = [];
   #next = 0;
   #table = tableOf(1024);
-  /** The table before it grew, and how far it has been moved. */
+  /** The table before it grew, while its slots are moved; null otherwise. */
   #old: HashTable | null = null;
   #moved = 0;
   readonly #segments: (Segment | null)[] = [];
@@ -52,7 +52,7 @@ export class Values {
   #allocated = 0;
   #live = 0;
   #compacting = false;
-  // Without knowing these, nobody can choose names that share a hash.
+  // Random, so that nobody can choose names that share a hash.
   readonly #seed = randomBytes(4).readInt32LE();
   readonly #factor = randomBytes(4).readInt32LE() | 1;
 
@@ -104,12 +104,12 @@ export class Values {
       return;
     }
     this.#discard(place, room);
-    // Until the new entry is written, none is this value's: `#evacuate` would move the old one.
+    // Without room, the old entry is garbage to `#evacuate`, which may run before the new one is written.
     words[at + ROOM] = 0;
     this.#put(id, segment.bytes, offset + HEADER, bytes, start, end);
   }
 
-  /** Removes a value; its number may be another's from now on. */
+  /** Removes a value; its number may be used again. */
   remove(id: number): void {
     const words = this.#words[(id / PAGE) | 0] as Int32Array;
     const at = (id % PAGE) * WORDS;
@@ -173,7 +173,7 @@ export class Values {
     doubles[(id % PAGE) * DOUBLES + EXPIRES] = expiresAt;
   }
 
-  /** Bytes of all segments, of the entries in them that are not garbage, and slots of the table that are taken. */
+  /** Bytes of all segments, bytes of the entries in them that are not garbage, and slots taken in the tables. */
   get memory(): { readonly allocated: number; readonly live: number; readonly slots: number } {
     return {
       allocated: this.#allocated,
@@ -218,13 +218,13 @@ export class Values {
 
   #insert(id: number, hash: number): void {
     if (this.#old !== null) this.#move(MOVED);
-    // With those that are still in the old table: without an empty slot a search would not end.
+    // Counts values of the old table too, which will move here: without an empty slot a search would not end.
     const used = this.#table.used + (this.#old === null ? 0 : this.size);
     if (4 * (used + 1) > 3 * (this.#table.mask + 1)) this.#grow();
     place(this.#table, id, hash);
   }
 
-  /** A new table is filled little by little, so that nobody waits for all of it. */
+  /** Begins a new table, which is filled little by little, so that nobody waits for the whole move. */
   #grow(): void {
     if (this.#old !== null) this.#move(Infinity);
     this.#old = this.#table;
@@ -238,7 +238,7 @@ export class Values {
     for (; this.#moved < end; this.#moved++) {
       const number = slots[2 * this.#moved] as number;
       if (number <= 0) continue;
-      // Not emptied, since values after it would not be found any more.
+      // Marked, not emptied: a search must still pass to the values after it.
       slots[2 * this.#moved] = GONE;
       place(this.#table, number - 1, slots[2 * this.#moved + 1] as number);
     }
@@ -247,7 +247,7 @@ export class Values {
 
   // --- the bytes
 
-  /** Appends an entry. `name` may be the entry's own from before. */
+  /** Appends an entry. `name` may be the bytes of the value's old entry. */
   #put(
     id: number,
     name: Buffer,
@@ -276,7 +276,7 @@ export class Values {
     words[at + ROOM] = room;
   }
 
-  /** A segment with so much room at its end. */
+  /** A segment with `room` bytes left at its end. */
   #placeFor(room: number): number {
     if (room > LARGE) return this.#open(room);
     const before = this.#head;
@@ -285,7 +285,7 @@ export class Values {
     this.#head = this.#open(SEGMENT);
     if (head?.live === 0) this.#close(before);
     if (!this.#compacting) this.tidy();
-    // That may have filled it.
+    // `tidy` may have filled the new segment.
     return this.#placeFor(room);
   }
 
@@ -309,7 +309,7 @@ export class Values {
     if (segment.live === 0 && place !== this.#head) this.#close(place);
   }
 
-  /** Moves what is left in the emptiest segments together while more than a third is garbage, some at a time. */
+  /** Empties the emptiest segments, a few at a time, while more than a third of all bytes is garbage. */
   tidy(): void {
     this.#compacting = true;
     for (let left = EMPTIED; left > 0 && this.#isWasteful; left--) {
@@ -324,7 +324,7 @@ export class Values {
     return this.#allocated - this.#live > this.#allocated / 3 + 2 * SEGMENT;
   }
 
-  /** The segment with the least in it, but not the one that is filled, or -1. */
+  /** The segment with the fewest live bytes, except the one that is being filled; -1 when there is none. */
   #emptiest(): number {
     let emptiest = -1;
     let least = SEGMENT;
@@ -360,7 +360,7 @@ export class Values {
   }
 }
 
-/** Short ranges are faster without a call. */
+/** Copies a range; short ones by hand, since that is faster than a call. */
 function copy(from: Buffer, start: number, end: number, to: Buffer, at: number): void {
   if (end - start > 64) from.copy(to, at, start, end);
   else for (let i = start, o = at; i < end; i++, o++) to[o] = from[i] as number;

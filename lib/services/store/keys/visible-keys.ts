@@ -4,9 +4,9 @@ import { type Path, SEPARATOR, SYSTEM } from "./path.ts";
 import type { Page, Paging } from "./scan.ts";
 
 /**
- * The keys that clients see: their own, and beside them those below `^sys`,
- * which are the server's: a list of all keys does not show them, one of `sys`
- * does. Each method is as that of `Keys`.
+ * The keys that clients see: their own, and the server's below `^sys`. A list of
+ * all keys does not show the latter; a list of `sys` does. Each method does the
+ * same as in `Keys`.
  */
 export class VisibleKeys {
   readonly #keys: Keys;
@@ -25,7 +25,7 @@ export class VisibleKeys {
     return this.#keys.left(stored);
   }
 
-  // A change below ^sys is refused before it gets here.
+  // A change below ^sys is refused earlier, by `forbidden`.
 
   set(path: Path, text: string, terms: SetTerms): number | Refusal {
     return this.#keys.set(path, text, terms);
