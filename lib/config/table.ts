@@ -1,6 +1,7 @@
 import type { Values } from "./section.ts";
 import { accessOf } from "./sections/access.ts";
 import { logger } from "./sections/logger.ts";
+import { neuro } from "./sections/neuro.ts";
 import { program } from "./sections/program.ts";
 import { hyperParameters, relay, topLevel } from "./sections/relay.ts";
 import { store } from "./sections/store.ts";
@@ -8,7 +9,7 @@ import { tlsOf } from "./sections/tls.ts";
 import { web } from "./sections/web.ts";
 
 /** The section of each service. */
-const services = { relay, web, store };
+const services = { relay, web, store, neuro };
 
 /** Every setting, once. The order is that of the commented file and the pages. */
 export const settings = {

@@ -193,10 +193,10 @@ export class HttpServer {
   }
 
   /**
-   * Makes the connection of a request a WebSocket, and a client.
+   * Makes the connection of a request for a path a WebSocket, and a client.
    * @returns undefined if that is done, else the answer that says why not
    */
-  upgrade(request: Request): Response | undefined {
+  upgrade(request: Request, path: string): Response | undefined {
     const webSockets = this.#webSockets as WebSockets<any>;
     const { clients } = webSockets;
     const { ip, port, address } = this.originOf(request);
@@ -207,7 +207,7 @@ export class HttpServer {
     }
     if (
       this.#server.upgrade(this.#origins.asGiven(request), {
-        data: webSockets.connection(ip, port),
+        data: webSockets.connection(ip, port, path),
       })
     )
       return undefined;

@@ -31,6 +31,9 @@ const NO_CODE = 1006;
 
 /** A client on a WebSocket: each `send` is one message. */
 export class WebSocketClient extends Client {
+  /** Messages that were not of the kind that it is sent. */
+  otherKind = 0;
+
   override tell(notice: string): void {
     if (notice !== "") this.send(notice.trimEnd());
   }
@@ -47,6 +50,8 @@ export type WebSocketProtocol<C extends WebSocketClient> = Protocol<C>;
 interface Connection<C extends WebSocketClient> {
   readonly ip: string;
   readonly port: number;
+  /** What was asked for. */
+  readonly path: string;
   /** Both null until it is open. */
   wire: WebSocketWire<C> | null;
   client: C | null;
@@ -57,6 +62,7 @@ type Socket<C extends WebSocketClient> = ServerWebSocket<Connection<C>>;
 /** A WebSocket as a client's wire. */
 class WebSocketWire<C extends WebSocketClient> implements Wire {
   readonly whole = true;
+  readonly path: string;
   readonly #socket: Socket<C>;
   readonly #kind: MessageKind;
   #isFull = false;
@@ -66,6 +72,7 @@ class WebSocketWire<C extends WebSocketClient> implements Wire {
   constructor(socket: Socket<C>, kind: MessageKind) {
     this.#socket = socket;
     this.#kind = kind;
+    this.path = socket.data.path;
   }
 
   get waiting(): number {
@@ -133,11 +140,16 @@ export class WebSockets<C extends WebSocketClient> {
   /** The callbacks for Bun. */
   readonly handler: WebSocketHandler<Connection<C>>;
   readonly #kind: MessageKind;
+  readonly #takesBoth: boolean;
 
-  /** @param maxMessageBytes the longest message; Bun closes the connection of a longer one */
-  constructor(clients: Clients<C>, kind: MessageKind, maxMessageBytes: number) {
+  /**
+   * @param maxMessageBytes the longest message; Bun closes the connection of a longer one
+   * @param takesBoth true if messages of the other kind are taken too, and counted by their client
+   */
+  constructor(clients: Clients<C>, kind: MessageKind, maxMessageBytes: number, takesBoth = false) {
     this.clients = clients;
     this.#kind = kind;
+    this.#takesBoth = takesBoth;
     this.handler = {
       maxPayloadLength: maxMessageBytes,
       // The service has its own bounds for silence, and for the bytes that wait.
@@ -156,8 +168,8 @@ export class WebSockets<C extends WebSocketClient> {
   }
 
   /** The data of a connection that becomes a WebSocket. */
-  connection(ip: string, port: number): Connection<C> {
-    return { ip, port, wire: null, client: null };
+  connection(ip: string, port: number, path: string): Connection<C> {
+    return { ip, port, path, wire: null, client: null };
   }
 
   #opened(socket: Socket<C>): void {
@@ -171,7 +183,8 @@ export class WebSockets<C extends WebSocketClient> {
   #received({ data: { client } }: Socket<C>, message: string | Buffer): void {
     if (!client) return;
     const isText = typeof message === "string";
-    if (isText !== (this.#kind === "text")) this.clients.close(client, "malformed");
+    if (isText !== (this.#kind === "text")) client.otherKind++;
+    if (client.otherKind > 0 && !this.#takesBoth) this.clients.close(client, "malformed");
     else this.clients.received(client, isText ? Buffer.from(message) : message);
   }
 

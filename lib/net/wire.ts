@@ -8,6 +8,8 @@ export interface Wire {
    * with others. Such a wire takes a piece whole, or refuses it with -1.
    */
   readonly whole?: boolean;
+  /** The path that a WebSocket was asked for with. */
+  readonly path?: string;
   /** Bytes that the wire has taken and not passed on yet; a TCP socket keeps none. */
   readonly waiting?: number;
   /**

@@ -1,6 +1,6 @@
 import type { Clock } from "../../host/clock.ts";
 import { messageOf } from "../../host/errors.ts";
-import type { Choice, ForceRequest } from "./brains/brain.ts";
+import { CannotChoose, type Choice, type ForceRequest } from "./brains/brain.ts";
 import { type Diagnostic, diagnose, secondsOf, shown } from "./diagnostics.ts";
 import { checkedChoice, type Chosen } from "./fit.ts";
 import type { CancelReason, Force } from "./force.ts";
@@ -94,8 +94,10 @@ export class Choosing {
           this.#request([...names].flatMap((n) => actionOf(n) ?? [])),
         );
       } catch (error) {
+        if (signal.aborted) return null;
         const why = shown(messageOf(error));
-        if (!signal.aborted) tell(diagnose("brain_failed", { brain, why }));
+        const isGames = error instanceof CannotChoose;
+        tell(isGames ? error.diagnostic : diagnose("brain_failed", { brain, why }));
         return null;
       }
       const chosen = signal.aborted ? null : await checkedChoice(answer, actionOf);

@@ -1,4 +1,4 @@
-import type { ActionOutcome } from "./brains/brain.ts";
+import type { ActionOutcome } from "./protocol.ts";
 import type { ContextEntry } from "./context.ts";
 import type { Diagnostic } from "./diagnostics.ts";
 import type { Force, ForceState } from "./force.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../host/clock.ts";
-import type { ActionOutcome } from "./brains/brain.ts";
+import type { ActionOutcome } from "./protocol.ts";
 import { type Diagnostic, diagnose, quoted, secondsOf, shown } from "./diagnostics.ts";
 import type { Force } from "./force.ts";
 

@@ -50,3 +50,10 @@ export interface Character {
   readonly id: string;
   readonly displayName: string;
 }
+
+/** What became of an action. */
+export interface ActionOutcome {
+  readonly success: boolean;
+  /** What the game says of it; "" where it says nothing. */
+  readonly message: string;
+}

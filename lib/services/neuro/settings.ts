@@ -1,4 +1,5 @@
 import type { Clock } from "../../host/clock.ts";
+import type { Character } from "./protocol.ts";
 import type { Turns } from "./turns.ts";
 
 export interface SessionSettings {
@@ -29,3 +30,29 @@ export interface SessionOptions {
   /** What diagnostics call whoever chooses. */
   readonly brain?: string;
 }
+
+/** Settings of the whole server. */
+export interface NeuroSettings extends SessionSettings {
+  readonly character: Character;
+  readonly acknowledges: boolean;
+  readonly reregister: "auto" | "always" | "never";
+  /** All games share one space of names of actions. */
+  readonly sharesNames: boolean;
+  /** Bytes that may wait for a game; while there are more, it is not read. */
+  readonly outboxBytes: number;
+  /** 0: nothing is spoken. */
+  readonly wordsPerMinute: number;
+  /** Send speech_finished. */
+  readonly announces: boolean;
+}
+
+export const NEURO_SETTINGS: NeuroSettings = {
+  ...SESSION_SETTINGS,
+  character: { id: "neuro", displayName: "Neuro-sama" },
+  acknowledges: true,
+  reregister: "auto",
+  sharesNames: false,
+  outboxBytes: 16 * 2 ** 20,
+  wordsPerMinute: 0,
+  announces: true,
+};

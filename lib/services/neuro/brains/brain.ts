@@ -1,5 +1,7 @@
-import type { Failure } from "../force.ts";
-import type { Action, Priority } from "../protocol.ts";
+import type { Failure, Force } from "../force.ts";
+import type { Pending } from "../pending.ts";
+import type { Action, ActionOutcome, Priority } from "../protocol.ts";
+import type { Diagnostic } from "../diagnostics.ts";
 
 /** What a brain is asked. */
 export interface ForceRequest {
@@ -27,22 +29,42 @@ export interface Choice {
   readonly say?: string;
 }
 
-/** What a brain may do with a game besides answering its forces. */
+/** A game that is here, as a brain and an operator may deal with it. */
 export interface Playing {
-  readonly game: string;
-  /** Number of the connection. */
-  readonly client: number;
+  /** Unique over all games of the server's life. */
+  readonly id: number;
+  /** The game's name. */
+  readonly name: string;
+  /** Number and address of its connection. */
+  readonly clientId: number;
+  readonly address: string;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  readonly brain: Brain;
   readonly actions: readonly Action[];
+  readonly force: Force | null;
+  /** The actions that are unanswered. */
+  readonly pending: readonly Pending[];
+  /** The forces that have ended, the newest last. */
+  readonly ended: readonly Force[];
   /**
-   * Sends an action that nobody forced, and waits for its result.
+   * Sends an action that nobody forced, checked against its schema, and waits for its result.
    * @throws ActionRefused when it is not to be sent
    */
   submitAction(name: string, data?: object | string): Promise<ActionOutcome>;
-}
-
-export interface ActionOutcome {
-  readonly success: boolean;
-  readonly message: string;
+  /**
+   * Sends an action as it stands. It becomes pending, and is not tried again.
+   * @param data JSON text @returns its id
+   * @throws ActionRefused when too many are unanswered
+   */
+  sendAction(name: string, data?: string): string;
+  /** Any frame: what is sent so is on the conscience of whoever does. */
+  sendFrame(frame: string): void;
+  sendReregisterAll(): void;
+  sendShutdownGraceful(wantsShutdown: boolean): void;
+  sendShutdownImmediate(): void;
+  /** Ends its connection. */
+  disconnect(): void;
 }
 
 /**
@@ -69,9 +91,21 @@ export interface Brain {
   chooseForceAction(game: string, force: ForceRequest, playing: Playing): Choice | Promise<Choice>;
   /** A game has come, its actions have changed, or it has gone. */
   gameChanged?(playing: Playing, what: "here" | "actions" | "gone"): void;
+  /** Why it cannot play at present, for the health of the service; null while it can. */
+  readonly trouble?: string | null;
   /** The server stops. */
   stop?(): void | Promise<void>;
 }
 
 /** Why an action is not sent. */
 export class ActionRefused extends Error {}
+
+/** Why a brain cannot choose, where that lies with the game. */
+export class CannotChoose extends Error {
+  readonly diagnostic: Diagnostic;
+
+  constructor(diagnostic: Diagnostic) {
+    super(diagnostic.text);
+    this.diagnostic = diagnostic;
+  }
+}

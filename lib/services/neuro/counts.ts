@@ -1,0 +1,50 @@
+import type { SessionEvent } from "./events.ts";
+import type { Force } from "./force.ts";
+
+/** So many latencies are kept. */
+const KEPT = 20;
+
+/** What has happened in all games, in numbers. */
+export class Counts {
+  messages = 0;
+  readonly #numbers = {
+    forces: 0,
+    actions_sent: 0,
+    retries: 0,
+    forces_succeeded: 0,
+    forces_failed: 0,
+    forces_timed_out: 0,
+    forces_replaced: 0,
+    forces_cancelled: 0,
+  };
+  /** From a force to its action, the newest last; milliseconds. */
+  readonly #latencies: number[] = [];
+
+  happened(event: SessionEvent): void {
+    if (event.kind === "action") this.#numbers.actions_sent++;
+    if (event.kind === "force") this.#moved(event.force);
+  }
+
+  #moved(force: Force): void {
+    const { state, steps } = force;
+    const before = steps.at(-2)?.state;
+    if (state === "queued") this.#numbers.forces++;
+    else if (state === "choosing") this.#numbers.retries += before === "sent" ? 1 : 0;
+    else if (state === "sent") this.#chosen(force);
+    else this.#numbers[`forces_${state}`]++;
+  }
+
+  #chosen({ steps, retries }: Force): void {
+    const [first] = steps;
+    const last = steps.at(-1);
+    if (first === undefined || last === undefined || retries > 0) return;
+    this.#latencies.push(last.at - first.at);
+    if (this.#latencies.length > KEPT) this.#latencies.shift();
+  }
+
+  stats() {
+    const sorted = this.#latencies.toSorted((a, b) => a - b);
+    const slow = sorted[Math.max(0, sorted.length - 2)] ?? 0;
+    return { ...this.#numbers, messages_in: this.messages, choice_ms: Math.round(slow * 10) / 10 };
+  }
+}

@@ -1,0 +1,73 @@
+import type { Clock } from "../../host/clock.ts";
+import type { Log } from "../../host/log.ts";
+import { Seldom } from "../../host/seldom.ts";
+import { type Diagnostic, type Severity, shown } from "./diagnostics.ts";
+
+/** Something that the developer of a game is told, with how often it happened. */
+export interface Report {
+  /** As it was last. */
+  readonly diagnostic: Diagnostic;
+  readonly times: number;
+  /** Milliseconds since 1970. */
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
+/** Games of which reports are kept; the one that was silent longest is forgotten first. */
+const MOST_GAMES = 1000;
+/** Different ones of one game. */
+const MOST_REPORTS = 100;
+
+/** What the developers of games are told: kept by game, and logged, each kind once a second at most. */
+export class Reports {
+  readonly counts: Record<Severity, number> = { error: 0, warning: 0, info: 0 };
+  readonly #clock: Clock;
+  readonly #log: Pick<Log, "info" | "warning">;
+  readonly #seldom: Seldom;
+  readonly #games = new Map<string, Map<string, Report>>();
+
+  constructor(clock: Clock, log: Pick<Log, "info" | "warning">) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#seldom = new Seldom(clock, (kind, more) => {
+      log.info(`neuro: ${more} more of ${kind ?? "other diagnostics"}`);
+    });
+  }
+
+  /** What a game was told, the last first. */
+  of(game: string): readonly Report[] {
+    return [...(this.#games.get(game)?.values() ?? [])].toReversed();
+  }
+
+  /** @param game its name; null for a connection that has not named one */
+  add(game: string | null, diagnostic: Diagnostic): void {
+    this.counts[diagnostic.severity]++;
+    const name = game ?? "";
+    const reports = this.#games.get(name) ?? new Map<string, Report>();
+    this.#games.delete(name);
+    this.#games.set(name, reports);
+    this.#trim(this.#games, MOST_GAMES);
+    const { code, severity, text, cure } = diagnostic;
+    const before = reports.get(text);
+    const at = this.#clock.wall();
+    reports.delete(text);
+    const times = (before?.times ?? 0) + 1;
+    reports.set(text, { diagnostic, times, firstAt: before?.firstAt ?? at, lastAt: at });
+    this.#trim(reports, MOST_REPORTS);
+    const who = game === null ? "a connection" : shown(game) || "a game without a name";
+    if (!this.#seldom.isFirst(`${code} of ${who}`)) return;
+    const line = `neuro: ${who}: ${code} ${text} ${cure}`;
+    if (severity === "info") this.#log.info(line);
+    else this.#log.warning(line);
+  }
+
+  close(): void {
+    this.#seldom.close();
+  }
+
+  #trim(map: Map<string, unknown>, most: number): void {
+    if (map.size <= most) return;
+    const [oldest] = map.keys();
+    map.delete(oldest as string);
+  }
+}

@@ -1,0 +1,376 @@
+import type { Place } from "../../config/place.ts";
+import type { Clock } from "../../host/clock.ts";
+import type { FileShares } from "../../host/file-shares.ts";
+import type { Log } from "../../host/log.ts";
+import type { Address, ClientPage, ClientQuery, Health, Running } from "../../host/service.ts";
+import { Admission } from "../../net/admission.ts";
+import { Clients } from "../../net/clients.ts";
+import { HttpServer } from "../../net/http.ts";
+import type { Answered } from "../../net/http-flights.ts";
+import { Pinned } from "../../net/outbox.ts";
+import { type WebSocketProtocol, WebSockets } from "../../net/websocket.ts";
+import type { Brain, Playing } from "./brains/brain.ts";
+import { FULL, NeuroClient } from "./client.ts";
+import { idMaker } from "./client-session.ts";
+import { decode } from "./codec/decode.ts";
+import { reregisterAllCommand, startupCommand, voiceUnavailableCommand } from "./codec/encode.ts";
+import { Memory } from "./context.ts";
+import { Counts } from "./counts.ts";
+import { DECLARED } from "./declared.ts";
+import { type Diagnostic, diagnose, secondsOf, shown } from "./diagnostics.ts";
+import type { SessionEvent } from "./events.ts";
+import { Game } from "./game.ts";
+import type { Command } from "./protocol.ts";
+import { Reports } from "./reports.ts";
+import type { NeuroSettings } from "./settings.ts";
+import { Speech } from "./speech.ts";
+import type { Stage, Watcher } from "./stage.ts";
+import { Queue } from "./turns.ts";
+
+/** What the server needs besides its place and settings. */
+export interface NeuroParts {
+  readonly host: {
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly files: FileShares;
+    nextId(): number;
+  };
+  readonly maxMessageBytes: number;
+  /** Who plays a game of this name: one brain for all games of the same name. */
+  brainFor(game: string): Brain;
+  /** Answers what is no WebSocket; null when it does not. */
+  readonly route?: (request: Request, path: string) => Answered | Promise<Answered> | null;
+}
+
+/** How long a connection may say nothing before it is asked for its actions. */
+const SILENT_MS = 1500;
+const LOOK_MS = 250;
+const MOST_GAMES = 32;
+
+/** The server of the Neuro API: games on WebSockets, each played by its brain. */
+export class NeuroServing implements Stage, Running {
+  readonly addresses: readonly Address[];
+  readonly declared = DECLARED;
+  readonly memory = new Memory();
+  readonly reports: Reports;
+  readonly #games = new Set<Game>();
+  readonly #parts: NeuroParts;
+  readonly #clients: Clients<NeuroClient>;
+  readonly #http: HttpServer;
+  readonly #counts = new Counts();
+  readonly #speech: Speech;
+  readonly #nextId = idMaker();
+  readonly #queues = new Map<Brain, Queue>();
+  readonly #watchers = new Set<Watcher>();
+  /** The game that each unanswered action was sent to. */
+  readonly #owners = new Map<string, Game>();
+  /** Connections that have said nothing yet. */
+  readonly #silent = new Set<NeuroClient>();
+  readonly #stopLooking: () => void;
+  #settings: NeuroSettings;
+  #lastGame = 0;
+
+  /** @throws StartError when it cannot listen */
+  constructor(place: Place, settings: NeuroSettings, parts: NeuroParts) {
+    const { host } = parts;
+    this.#settings = settings;
+    this.#parts = parts;
+    this.reports = new Reports(host.clock, host.log);
+    this.#speech = new Speech(
+      host.clock,
+      () => this.#settings,
+      () => this.#proceed(),
+    );
+    const pinned = new Pinned();
+    const protocol: WebSocketProtocol<NeuroClient> = {
+      create: (accepted) => new NeuroClient(accepted, pinned),
+      opened: (client) => this.#opened(client),
+      received: (client, bytes) => this.#received(client, bytes),
+      drained: (client) => {
+        if (client.waiting <= this.#settings.outboxBytes) this.#clients.resume(client, FULL);
+      },
+      closed: (client) => this.#closed(client),
+    };
+    this.#clients = new Clients(protocol, new Admission(place, host), host);
+    this.#http = new HttpServer(
+      place,
+      HTTP,
+      (request, path, http) => this.#answer(request, path, http),
+      host,
+      new WebSockets(this.#clients, "text", parts.maxMessageBytes, true),
+    );
+    this.addresses = [this.#http.address];
+    this.#stopLooking = host.clock.every(LOOK_MS, () => this.#look());
+  }
+
+  // --- what others see
+
+  get games(): ReadonlySet<Game> {
+    return this.#games;
+  }
+
+  watch(watcher: Watcher): () => void {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  }
+
+  stats(): Record<string, number> {
+    let [actions, unanswered, choosing] = [0, 0, 0];
+    for (const game of this.#games) {
+      actions += game.actionNames.length;
+      unanswered += game.pending.length;
+      if (game.force !== null && game.force.state !== "sent") choosing++;
+    }
+    const { error, warning, info } = this.reports.counts;
+    return {
+      ...this.#clients.stats(),
+      ...this.#counts.stats(),
+      games: this.#games.size,
+      actions,
+      unanswered,
+      choosing,
+      diagnostics_error: error,
+      diagnostics_warning: warning,
+      diagnostics_info: info,
+    };
+  }
+
+  health(): Health {
+    const listening = this.#http.health();
+    if (!listening.ok) return listening;
+    for (const { name, trouble } of this.#queues.keys()) {
+      if (trouble) return { ok: false, reason: `brain ${name}: ${trouble}` };
+    }
+    return listening;
+  }
+
+  clients(query: ClientQuery): ClientPage {
+    return this.#clients.page(query);
+  }
+
+  kick(id: number): string | null {
+    return this.#clients.kick(id, "");
+  }
+
+  /** Takes another place and settings. @throws Error when TLS does not work; everything stays as it was */
+  configure(place: Place, settings: NeuroSettings): void {
+    this.#http.configure(place, HTTP);
+    this.#settings = settings;
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    this.#stopLooking();
+    const cut = this.#http.drain(deadlineMs);
+    await this.#clients.drain(deadlineMs, "");
+    await cut;
+    this.#speech.stop();
+    this.reports.close();
+    // A brain that does not stop holds nobody up: what has to be saved it saves as it goes.
+    for (const brain of this.#queues.keys()) {
+      try {
+        void Promise.resolve(brain.stop?.()).catch(() => {});
+      } catch {}
+    }
+  }
+
+  // --- connections
+
+  #answer(request: Request, path: string, http: HttpServer): Answered | Promise<Answered> {
+    const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
+    const other = isUpgrade ? null : (this.#parts.route?.(request, path) ?? null);
+    return other ?? http.upgrade(request, path);
+  }
+
+  #opened(client: NeuroClient): void {
+    if (client.isVoice) return;
+    if (this.#settings.reregister === "always") this.#send(client, reregisterAllCommand());
+    else this.#silent.add(client);
+  }
+
+  /** Asks those for their actions that have been silent long enough. */
+  #look(): void {
+    if (this.#silent.size === 0) return;
+    const latest = this.#parts.host.clock.now() - SILENT_MS;
+    for (const client of this.#silent) {
+      // They are in the order of their coming.
+      if (client.acceptedAt > latest) return;
+      this.#silent.delete(client);
+      if (this.#settings.reregister !== "auto") continue;
+      this.#tell(null, diagnose("reregister", { seconds: secondsOf(SILENT_MS) }));
+      this.#send(client, reregisterAllCommand());
+    }
+  }
+
+  #closed(client: NeuroClient): void {
+    this.#silent.delete(client);
+    for (const game of client.games.values()) {
+      this.#games.delete(game);
+      game.disconnected();
+      game.changed("gone");
+      for (const watcher of this.#watchers) watcher.game?.(game, false);
+    }
+    client.games.clear();
+  }
+
+  #received(client: NeuroClient, bytes: Buffer): number {
+    client.messagesIn++;
+    client.lastMessageAt = this.#parts.host.clock.now();
+    this.#counts.messages++;
+    const { commands, diagnostics } = decode(bytes);
+    this.#framed(client, "in", () => bytes.toString());
+    if (client.isVoice) this.#voice(client, commands);
+    else {
+      this.#silent.delete(client);
+      const game = this.#gameOf(client, commands);
+      if (client.otherKind > client.binaryTold) {
+        client.binaryTold = client.otherKind;
+        this.#tell(game, diagnose("binary_frame", {}));
+      }
+      for (const diagnostic of diagnostics) this.#tell(game, diagnostic);
+      for (const command of commands) this.#take(client, command);
+    }
+    if (client.waiting > this.#settings.outboxBytes) client.hold(FULL);
+    return bytes.length;
+  }
+
+  /** The game that a frame is of, as far as that can be told. */
+  #gameOf(client: NeuroClient, [first]: readonly Command[]): Game | string | null {
+    if (first !== undefined) return client.games.get(first.game) ?? first.game;
+    const [only, ...others] = client.games.values();
+    return only !== undefined && others.length === 0 ? only : null;
+  }
+
+  #voice(client: NeuroClient, commands: readonly Command[]): void {
+    const start = commands.find((one) => one.command === "other" && one.name === "voice/start");
+    if (start === undefined) return;
+    this.#tell(start.game, diagnose("voice", {}));
+    this.#send(client, voiceUnavailableCommand());
+    this.#clients.close(client, "eof");
+  }
+
+  #take(client: NeuroClient, command: Command): void {
+    let game = client.games.get(command.game);
+    if (game === undefined) {
+      // What a vendor has of its own opens no session.
+      if (command.command === "other") return;
+      if (client.games.size >= MOST_GAMES) {
+        const what = { most: MOST_GAMES, game: shown(command.game) };
+        this.#tell(null, diagnose("too_many_games", what));
+        return;
+      }
+      game = this.#begin(client, command);
+    }
+    game.take(command);
+  }
+
+  #begin(client: NeuroClient, { game: name, command }: Command): Game {
+    const { host, brainFor } = this.#parts;
+    const brain = brainFor(name);
+    const id = ++this.#lastGame;
+    const game = new Game(name, brain, {
+      id,
+      clientId: client.id,
+      address: client.address,
+      sessionId: `${client.id}-${id}`,
+      nextId: this.#nextId,
+      clock: host.clock,
+      settings: () => this.#settings,
+      turns: this.#queueOf(brain),
+      acknowledgement: (sessionId) =>
+        this.#settings.acknowledges ? startupCommand(sessionId, this.#settings.character) : null,
+      send: (frame) => this.#send(client, frame),
+      happened: (one, event) => this.#happened(one, event),
+      ownerOf: (action) => this.#owners.get(action)?.name ?? null,
+      say: (one, text) => {
+        if (this.#speech.say(text, one)) this.#happened(one, { kind: "said", text });
+      },
+      close: () => this.#clients.close(client, "eof"),
+    });
+    const isTwice = [...this.#games].some((one) => one.name === name);
+    client.games.set(name, game);
+    this.#games.add(game);
+    for (const watcher of this.#watchers) watcher.game?.(game, true);
+    game.changed("here");
+    if (command !== "startup") {
+      game.tell(diagnose("no_startup", { game: shown(name), command }));
+    }
+    if (isTwice) game.tell(diagnose("game_twice", { game: shown(name) }));
+    return game;
+  }
+
+  #queueOf(brain: Brain): Queue {
+    let queue = this.#queues.get(brain);
+    if (queue === undefined) {
+      queue = new Queue(brain.atOnce ?? Infinity, ({ data }) => {
+        this.#speech.hasten(data.priority);
+        return this.#speech.isSpeaking;
+      });
+      this.#queues.set(brain, queue);
+    }
+    return queue;
+  }
+
+  #proceed(): void {
+    for (const queue of this.#queues.values()) queue.proceed();
+  }
+
+  #send(client: NeuroClient, frame: string): void {
+    client.send(frame);
+    this.#framed(client, "out", () => frame);
+  }
+
+  #framed({ id }: NeuroClient, direction: "in" | "out", text: () => string): void {
+    if (this.#watchers.size === 0) return;
+    const frame = { clientId: id, direction, text: text() };
+    for (const watcher of this.#watchers) watcher.frame?.(frame);
+  }
+
+  // --- what happens
+
+  /** Tells the developer of a game something, or of a connection whose game is not known. */
+  #tell(game: Game | string | null, diagnostic: Diagnostic): void {
+    if (game instanceof Game) game.tell(diagnostic);
+    else this.reports.add(game, diagnostic);
+  }
+
+  #happened(game: Game, event: SessionEvent): void {
+    this.#counts.happened(event);
+    switch (event.kind) {
+      case "diagnostic":
+        this.reports.add(game.name, event.diagnostic);
+        break;
+      case "context":
+        this.memory.add(game.name, event.entry);
+        break;
+      case "action":
+        this.#owners.set(event.action.id, game);
+        break;
+      case "result":
+        this.#owners.delete(event.action.id);
+        break;
+      case "registered":
+        if (this.#settings.sharesNames) this.#compareNames(game, event.names);
+        game.changed("actions");
+        break;
+      case "unregistered":
+      case "startup":
+        game.changed("actions");
+        break;
+    }
+    for (const watcher of this.#watchers) watcher.event?.(game as Playing, event);
+  }
+
+  /** Tells games of names that another one has too. */
+  #compareNames(game: Game, names: readonly string[]): void {
+    for (const other of this.#games) {
+      for (const name of game.sharedWith(other, names)) {
+        const action = shown(name);
+        game.tell(diagnose("name_shared", { action, other: shown(other.name) }));
+        other.tell(diagnose("name_shared", { action, other: shown(game.name) }));
+      }
+    }
+  }
+}
+
+/** Nothing is posted to this door, and what is asked is answered at once. */
+const HTTP = { maxBodyBytes: 0, requestTimeoutMs: 30_000, accessLog: null, trustedProxies: [] };

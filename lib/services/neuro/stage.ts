@@ -1,0 +1,30 @@
+import type { Playing } from "./brains/brain.ts";
+import type { Memory } from "./context.ts";
+import type { SessionEvent } from "./events.ts";
+import type { Reports } from "./reports.ts";
+
+/** A frame of a connection, as it came or went. */
+export interface Frame {
+  readonly clientId: number;
+  readonly direction: "in" | "out";
+  readonly text: string;
+}
+
+/** What whoever watches is told, as it happens. */
+export interface Watcher {
+  /** A game is here from now on, or has gone. */
+  game?(playing: Playing, isHere: boolean): void;
+  event?(playing: Playing, event: SessionEvent): void;
+  frame?(frame: Frame): void;
+}
+
+/** All that plays, for brains that look around, the console, recordings and pages. */
+export interface Stage {
+  readonly games: Iterable<Playing>;
+  /** The context of each game. */
+  readonly memory: Memory;
+  /** What the developers of each game are told. */
+  readonly reports: Reports;
+  /** @returns what ends it */
+  watch(watcher: Watcher): () => void;
+}
