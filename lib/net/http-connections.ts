@@ -10,7 +10,7 @@ import { ownAddress, peerAddress } from "./sockaddr.ts";
 const BOTH_WAYS = 2;
 /** Calls between two looks at the descriptors while files are left; more if there are many descriptors. */
 const CALM = 12;
-/** One more call passes between looks for each this many descriptors: a look costs about a microsecond for each. */
+/** With more than `CALM` times this many descriptors, looks are rarer: each costs about a microsecond a descriptor. */
 const WORK = 100;
 /** With fewer files left than this, every call looks. */
 const MARGIN = 16;
