@@ -32,7 +32,7 @@ export interface HttpSettings {
   readonly accessLog: TakeLine | null;
   /** Gives a path one of few names, by which the times of answers are kept; without it none are. */
   readonly routeOf?: (path: string) => string;
-  /** Paths that are asked often, and whose answers hold for any host. */
+  /** Paths that are asked often and whose answers are the same for any host, so that a second Host header may go unseen. */
   readonly probes?: readonly string[];
 }
 
@@ -312,7 +312,7 @@ export class HttpServer {
     const bare = targetOf(url);
     const whole = this.#hostNames.whole(given, url, this.#probes.has(bare));
     const request = whole ?? given;
-    // A path as it came may have dots in it.
+    // The path as it came may hold `..`, which the URL has resolved.
     const target = bare === url && url.startsWith("/") ? targetOf(request.url) : bare;
     const since = this.#clock.now();
     const from = this.answers.log === null ? "" : this.#from(request);
