@@ -5,7 +5,7 @@ const OWN_BODY = Object.getOwnPropertyDescriptor(Request.prototype, "body")?.get
 ) => ReadableStream<Uint8Array> | null;
 /** Bun's message when a body is over the bound; it has answered 413 itself then. */
 const TOO_LONG = "Request body exceeded maxRequestBodySize";
-/** Those of READS that throw, with errors of many kinds, where the body is not of their form. */
+/** The methods that parse a body, and throw many kinds of errors if it is malformed. */
 const PARSES: readonly string[] = ["json", "formData"];
 /** The code of Bun's error for a body that is read twice: the handler's fault. */
 const USED = "ERR_BODY_ALREADY_USED";

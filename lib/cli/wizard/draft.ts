@@ -65,7 +65,7 @@ export function givenBy({ config, origins }: Reading): Given {
 export interface TlsAnswer {
   /** The section that gets it (`tls` is for every service), or null for no TLS. */
   readonly section: string | null;
-  /** True if a pair is to be made for it. */
+  /** True if a new pair will be made for it. */
   readonly made: boolean;
   readonly cert: string;
   readonly key: string;
