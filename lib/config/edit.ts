@@ -10,7 +10,7 @@ import { nest, optionPaths } from "./paths.ts";
 import { read } from "./read.ts";
 import { tomlValue } from "./render.ts";
 import type { settings } from "./table.ts";
-import { type TomlPair, type TomlTable, tomlTables } from "./toml-positions.ts";
+import { type TomlPair, type TomlTable, tomlTables } from "./positions/toml.ts";
 
 /** The options that a key on the command line means. */
 export interface Target {

@@ -1,11 +1,11 @@
 import { basename } from "node:path";
 import { parse, TomlDate, TomlError } from "smol-toml";
-import { JsonSyntaxError, jsonPositions } from "./json-positions.ts";
+import { JsonSyntaxError, jsonPositions } from "./positions/json.ts";
 import { nest } from "./paths.ts";
-import type { Positions } from "./positions.ts";
-import { MAX_DEPTH, type Position, TooDeep } from "./scanner.ts";
+import type { Positions } from "./positions/positions.ts";
+import { MAX_DEPTH, type Position, TooDeep } from "./positions/scanner.ts";
 import { cut, describe } from "./shown.ts";
-import { tomlPositions } from "./toml-positions.ts";
+import { tomlPositions } from "./positions/toml.ts";
 
 /** The most columns of an excerpt's line. */
 const EXCERPT_WIDTH = 160;

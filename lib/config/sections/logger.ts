@@ -1,8 +1,8 @@
-import { LEVELS, levelOfReference } from "../levels.ts";
-import { checkFormat, differsIn } from "../line-format.ts";
+import { LEVELS, levelOfReference } from "../formats/levels.ts";
+import { checkFormat, differsIn } from "../formats/line-format.ts";
 import { choice, flag, listOrNull, text, whole } from "../option.ts";
 import { section } from "../section.ts";
-import { checkDateFormat } from "../strftime.ts";
+import { checkDateFormat } from "../formats/strftime.ts";
 import { BYTES_MAX, live } from "./bounds.ts";
 
 const lineFormat = {

@@ -1,8 +1,8 @@
-import { SMALLEST, wanted } from "../../net/compression/codings.ts";
-import { unacceptable, VARY } from "../../net/compression/compression.ts";
+import { SMALLEST, wanted } from "../../net/http/compression/codings.ts";
+import { unacceptable, VARY } from "../../net/http/compression/compression.ts";
 import type { HttpServer } from "../../net/http.ts";
-import { unmet } from "../../net/conditions.ts";
-import { plain } from "../../net/plain.ts";
+import { unmet } from "../../net/http/conditions.ts";
+import { plain } from "../../net/http/plain.ts";
 import type { PageFile } from "./page.ts";
 
 /** The header fields of every built-in answer: no cache keeps it, no other site frames, reads or scripts it. */

@@ -1,5 +1,5 @@
 import { counter, type Declared, gauge, grouped, headline } from "../../host/stats.ts";
-import { ANSWER_STATS } from "../../net/http-answers.ts";
+import { ANSWER_STATS } from "../../net/http/answers.ts";
 
 /** What each number of the web service's `stats()` is. */
 export const DECLARED: Declared = {

@@ -1,8 +1,8 @@
 import { version } from "../../../package.json";
 import type { Config } from "../../config/table.ts";
 import type { Host } from "../../host/service.ts";
-import { wanted } from "../../net/compression/codings.ts";
-import { isCrossSite, unacceptable, VARY } from "../../net/compression/compression.ts";
+import { wanted } from "../../net/http/compression/codings.ts";
+import { isCrossSite, unacceptable, VARY } from "../../net/http/compression/compression.ts";
 import type { HttpServer } from "../../net/http.ts";
 import { event, refusal, SECURE } from "./answers.ts";
 import { connzPage, type ConnzQuery, readConnzQuery } from "./connz.ts";

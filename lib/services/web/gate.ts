@@ -4,7 +4,7 @@ import { meansLoopback } from "../../config/loopback.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
 import type { HttpServer } from "../../net/http.ts";
-import type { Origin } from "../../net/http-origin.ts";
+import type { Origin } from "../../net/http/origin.ts";
 import { digest, tokenIn, tokenInVariable } from "../../net/token.ts";
 import { Tries } from "../../net/tries.ts";
 

@@ -1,5 +1,5 @@
-import type { Coding } from "../../net/compression/codings.ts";
-import { type Bytes, CAREFUL, compressNow } from "../../net/compression/compress.ts";
+import type { Coding } from "../../net/http/compression/codings.ts";
+import { type Bytes, CAREFUL, compressNow } from "../../net/http/compression/compress.ts";
 import admin from "./dashboard/admin.js" with { type: "text" };
 import charts from "./dashboard/charts.js" with { type: "text" };
 import clientsStyle from "./dashboard/clients.css" with { type: "text" };

@@ -1,7 +1,7 @@
 import type { Config } from "../../config/table.ts";
 import type { Host } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
-import { isForeign, notImplemented, unanswered } from "../../net/http-methods.ts";
+import { isForeign, notImplemented, unanswered } from "../../net/http/methods.ts";
 import { ACTIONS, act, Unwilling } from "./admin.ts";
 import { json, longJson, objectOf, pageFile, refusal, SECURE } from "./answers.ts";
 import { connz } from "./connz.ts";

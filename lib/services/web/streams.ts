@@ -1,7 +1,7 @@
 import { type ClientColumns, clientPage } from "../../host/client-page.ts";
 import { type ClientPage, type ClientQuery, type Host } from "../../host/service.ts";
-import type { Compression } from "../../net/compression/compression.ts";
-import { GzipStream, WINDOW } from "../../net/compression/gzip-stream.ts";
+import type { Compression } from "../../net/http/compression/compression.ts";
+import { GzipStream, WINDOW } from "../../net/http/compression/gzip-stream.ts";
 import type { HttpServer } from "../../net/http.ts";
 import type { ConnzQuery } from "./connz.ts";
 

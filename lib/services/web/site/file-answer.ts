@@ -1,9 +1,9 @@
-import type { Coding } from "../../../net/compression/codings.ts";
-import type { Bytes } from "../../../net/compression/compress.ts";
-import { VARY } from "../../../net/compression/compression.ts";
-import { isPartOfSame, unmet, type Validators } from "../../../net/conditions.ts";
-import { plain } from "../../../net/plain.ts";
-import { type ByteRange, rangesIn } from "../../../net/ranges.ts";
+import type { Coding } from "../../../net/http/compression/codings.ts";
+import type { Bytes } from "../../../net/http/compression/compress.ts";
+import { VARY } from "../../../net/http/compression/compression.ts";
+import { isPartOfSame, unmet, type Validators } from "../../../net/http/conditions.ts";
+import { plain } from "../../../net/http/plain.ts";
+import { type ByteRange, rangesIn } from "../../../net/http/ranges.ts";
 import { type Found, isYoung, versionOf } from "./found.ts";
 
 /** How a file is sent. */

@@ -1,6 +1,6 @@
-import { compressed } from "../../../net/compression/responses.ts";
+import { compressed } from "../../../net/http/compression/responses.ts";
 import type { HttpServer } from "../../../net/http.ts";
-import { METHODS, type Method, MORE_METHODS, unanswered } from "../../../net/http-methods.ts";
+import { METHODS, type Method, MORE_METHODS, unanswered } from "../../../net/http/methods.ts";
 import { HandlerError } from "./errors.ts";
 import type { Shared } from "../ticker/shared.ts";
 

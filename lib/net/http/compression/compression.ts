@@ -1,4 +1,4 @@
-import type { Clock } from "../../host/clock.ts";
+import type { Clock } from "../../../host/clock.ts";
 import { type Coding, QUICKEST, wanted } from "./codings.ts";
 import { type Bytes, compressAside, compressNow, QUICK } from "./compress.ts";
 import { deflated } from "./gzip-stream.ts";

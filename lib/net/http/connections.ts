@@ -1,10 +1,10 @@
 import { closeSync, openSync, readdirSync } from "node:fs";
-import type { FileShares } from "../host/file-shares.ts";
-import { libc } from "../host/libc.ts";
-import { addressText } from "../host/service.ts";
-import { unmapped } from "./access.ts";
-import type { Admission } from "./admission.ts";
-import { ownAddress, peerAddress } from "./sockaddr.ts";
+import type { FileShares } from "../../host/file-shares.ts";
+import { libc } from "../../host/libc.ts";
+import { addressText } from "../../host/service.ts";
+import { unmapped } from "../access.ts";
+import type { Admission } from "../admission.ts";
+import { ownAddress, peerAddress } from "../tcp/sockaddr.ts";
 
 /** SHUT_RDWR, from <sys/socket.h>. */
 const BOTH_WAYS = 2;
