@@ -13,6 +13,7 @@ export { type Preset, presets } from "./lib/config/presets.ts";
 export { StartError } from "./lib/host/errors.ts";
 export { ConfigError, type RunOptions } from "./lib/library/embedded.ts";
 export { createLog, Server, type WebServerOptions } from "./lib/library/web-server.ts";
+export type { GreetedClient } from "./lib/services/relay/greeted-client.ts";
 export {
   HandlerError,
   ServerError,
@@ -26,12 +27,10 @@ export { Ticker, type TickerStatus, type Ticks } from "./lib/services/web/ticker
 /** Every service, by the name of its section. */
 export const services: Services<Config> = { relay: relay(), web, store, neuro };
 
-/** A client as `handleClient` gets it. */
-export type Guest = GreetedClient;
-export type ServerOptions = EmbeddedOptions<Guest>;
+export type ServerOptions = EmbeddedOptions<GreetedClient>;
 
 /** The server as a library: every service that its configuration enables, in the program that embeds it. */
-export class SummonerServer extends EmbeddedServer<Guest> {
+export class SummonerServer extends EmbeddedServer<GreetedClient> {
   /** @param name the server's name in its log; the configuration's when not given */
   constructor(name?: string, options: ServerOptions = {}) {
     super((handle) => ({ ...services, relay: relay(handle) }), name, options);

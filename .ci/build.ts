@@ -23,7 +23,7 @@ function compile(target: string | null): string {
   const ending = (target ?? process.platform).startsWith("win") ? ".exe" : "";
   const file = join(DIST, target === null ? `summoner${ending}` : `summoner-${target}${ending}`);
   const cmd = [process.execPath, "build", "--compile", "--minify", "--bytecode", "--format=esm"];
-  // What lies around where the executable is run must not change what it does.
+  // Files in the folder where the executable is started must not change what it does.
   for (const kind of ["bunfig", "dotenv", "tsconfig", "package-json"]) {
     cmd.push(`--no-compile-autoload-${kind}`);
   }

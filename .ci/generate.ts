@@ -1,5 +1,5 @@
-// Writes what is made from tables of the code: summoner.toml, and in the pages what stands between
-// two marks. With --check it writes nothing and fails when something is out of date.
+// Writes the files that are made from tables of the code: summoner.toml, and the parts of the pages
+// between two marks. With --check it writes nothing, and fails if a file is out of date.
 import { join } from "node:path";
 import { COMMANDS } from "../lib/cli/commands.ts";
 import { markdownTable } from "../lib/config/markdown.ts";
@@ -11,7 +11,7 @@ import { settings } from "../lib/config/table.ts";
 import { storeReference } from "../lib/services/store/commands/reference.ts";
 import { ACTIONS } from "../lib/services/web/admin.ts";
 
-/** What stands between `<!-- name: words -->` and `<!-- /name -->`, by name. */
+/** The text between `<!-- name: words -->` and `<!-- /name -->`, by name. */
 const BLOCKS: Readonly<Record<string, (entries: Entries, words: readonly string[]) => string>> = {
   settings: (entries, names) => renderReference(entries, names.length > 0 ? names : undefined),
   services: (entries) =>
@@ -54,7 +54,7 @@ function table(head: string[], rows: readonly (readonly string[])[]): string {
 /** The files that are generated or have generated parts, as they should be. */
 export interface Generated {
   readonly files: ReadonlyMap<string, string>;
-  /** What keeps a file from being so, one line each. */
+  /** The faults for which a file cannot be made, one line each. */
   readonly problems: readonly string[];
 }
 
@@ -87,7 +87,7 @@ function titleOf(name: string): string {
   return name.slice(0, 1).toUpperCase() + name.slice(1);
 }
 
-/** What a service's page begins as. */
+/** The first version of a service's page. */
 function firstPage(name: string, about: string): string {
   return `# ${titleOf(name)}\n\n${about}\n\n## Settings\n\n<!-- settings: ${name} -->\n<!-- /settings -->\n`;
 }
@@ -100,7 +100,7 @@ function settingsIn(text: string): string[] {
   return marks.flatMap(([, , words = ""]) => words.split(" "));
 }
 
-/** A page with what stands between its marks made anew. */
+/** A page with the text between its marks made anew. */
 function filled(text: string, entries: Entries, problem: (what: string) => void): string {
   let [done, rest] = ["", text];
   for (const [mark, name = "", words = ""] of text.matchAll(MARK)) {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { httpDate } from "../lib/net/conditions.ts";
-import { rangesIn } from "../lib/net/ranges.ts";
+import { httpDate } from "../lib/net/http/conditions.ts";
+import { rangesIn } from "../lib/net/http/ranges.ts";
 import { type Booted, raw } from "./kit.ts";
 import { served, temporary } from "./web-suite.ts";
 

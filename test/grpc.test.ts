@@ -7,7 +7,7 @@ import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import { settings } from "../lib/config/table.ts";
 import type { Address } from "../lib/host/service.ts";
-import { Status } from "../lib/net/calls.ts";
+import { Status } from "../lib/net/grpc/calls.ts";
 import { calls, callsSection } from "./fixtures/services/calls.ts";
 import { boot, type Booted, dial, openssl, selfSigned, turn, until } from "./kit.ts";
 

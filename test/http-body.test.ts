@@ -163,6 +163,12 @@ describe("a body that is not what the handler reads", () => {
     ["json, empty", "await request.json()", "", ""],
     ["a form", "await request.formData()", "Content-Type: text/plain\r\n", "a=b"],
     [
+      "a form without an end",
+      "await request.formData()",
+      "Content-Type: multipart/form-data; boundary=x\r\n",
+      "--x",
+    ],
+    [
       "json, told of in an error",
       "try { await request.json(); } catch (cause) { throw new Error('no', { cause }); }",
       "",
@@ -176,6 +182,20 @@ describe("a body that is not what the handler reads", () => {
     expect(answer).toContain("\r\n\r\nThe body of this request");
     expectNoFault(server);
   });
+});
+
+test("a form that comes late, or never ends, is 400 too", async () => {
+  const server = await servedWith("await request.formData()");
+  const form = "Content-Type: multipart/form-data; boundary=x\r\n";
+  const peer = await dial(server.port("web"));
+  peer.send(post("Content-Length: 3\r\n\r\n--", "/x", form));
+  await until(() => server.stats("web")["in_flight"] === 1);
+  peer.send("x");
+  expect(await peer.next()).toStartWith("HTTP/1.1 400 ");
+  expectNoFault(server);
+  const twice = await servedWith("await request.json().catch(() => {}); await request.formData()");
+  const answer = await raw(twice.port("web"), post("Content-Length: 2\r\n\r\n{}"));
+  expect(answer).toStartWith("HTTP/1.1 500 ");
 });
 
 describe("a body that stalls", () => {

@@ -2,7 +2,7 @@ import { METHODS as TAKEN } from "node:http";
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { METHODS, MORE_METHODS } from "../lib/net/http-methods.ts";
+import { METHODS, MORE_METHODS } from "../lib/net/http/methods.ts";
 import { raw } from "./kit.ts";
 import { BUILT_IN, head, served, temporary, TOKEN } from "./web-suite.ts";
 

@@ -12,7 +12,7 @@ import { addressText, type ClientInfo, type Operator, type Running } from "../li
 /** Settings as `server.json` holds them. */
 export type Overrides = Readonly<Record<string, unknown>>;
 
-/** A table of services with the settings that they have. */
+/** A table of services, and the table of their settings. */
 export interface Table {
   readonly services: Services<any>;
   readonly settings: Entries;
@@ -21,10 +21,10 @@ export interface Table {
 /** The services of the program. */
 const SUMMONER: Table = { services, settings };
 
-/** What a service has in tests, unless said otherwise. */
+/** Settings of services in tests, unless a test gives others. */
 const USUAL: Readonly<Record<string, object>> = { store: { durability: "none" } };
 
-/** A configuration from settings as `server.json` would hold them; a free port on loopback unless said otherwise. */
+/** A configuration from settings as `server.json` would hold them; on a free port of loopback unless they name another. */
 export function configOf(object: Overrides = {}): Config {
   return configured(SUMMONER, object);
 }
@@ -52,7 +52,7 @@ function enabling(table: Table, names: readonly string[], overrides: Overrides):
   return object;
 }
 
-/** For programs that no operator asks anything. */
+/** For programs whose operator does nothing. */
 export const NOBODY: Operator = {
   reload: () => ({ ok: false, outcome: "not here" }),
   drain: () => {},
@@ -62,15 +62,15 @@ export interface BootOptions {
   readonly operator?: Operator;
   /** The token of the web service, as the environment would hold it. */
   readonly token?: string;
-  /** The program's time; a clock that moves by hand when not given. */
+  /** The program's clock; if not given, one that moves by hand. */
   readonly clock?: Clock;
-  /** The services there are; those of the program when not given. */
+  /** The services that exist; if not given, those of the program. */
   readonly table?: Table;
 }
 
 /**
  * Services on free ports of loopback, in this process, with a clock that moves by hand.
- * @param given their names; what is asked of a service without a name is asked of the first
+ * @param given their names; methods that are not given a name mean the first
  * @param overrides settings as `server.json` holds them
  */
 export async function boot(
@@ -103,7 +103,7 @@ export async function boot(
   let down: Promise<void> | null = null;
   const drain = (deadlineMs = 1000) => (down ??= program.drain(deadlineMs));
   return {
-    /** It moves by hand, unless another was given. */
+    /** Moves by hand, unless another clock was given. */
     clock: clock as HandClock,
     config,
     log,
@@ -112,14 +112,14 @@ export async function boot(
     port,
     stats,
     clients: (name?: string) => clientsOf(running(name)),
-    /** What the console has shown so far. */
+    /** The output of the console so far. */
     printed: () => printed.join(""),
     /** The address of a path of the web service. */
     url,
     /** Asks the web service for a path, on a connection of its own. */
     get: (path: string, init: BunFetchRequestInit = {}) =>
       fetch(url(path), { redirect: "manual", keepalive: false, ...init }),
-    /** Posts a JSON object to the web service, with the token where there is one. */
+    /** Posts a JSON object to the web service, with the token if there is one. */
     post: (path: string, body: object = {}, headers: Record<string, string> = {}) =>
       fetch(url(path), {
         method: "POST",
@@ -138,12 +138,12 @@ export async function boot(
       await until(() => (stats()["accepted"] as number) > before);
       return peer;
     },
-    /** Hands it other settings, in place of those it was booted with. @returns what could not be applied */
+    /** Gives it other settings, in place of those it was booted with. @returns the failures */
     reload: (overrides: Overrides = {}) =>
       program.reload(configured(table, enabling(table, names, overrides))),
     /** Begins to drain. */
     drain,
-    /** Drains with the clock pushed on, so that clients that never close do not hold it up. */
+    /** Drains while the clock moves on, so that clients that never close do not hold it up. */
     async stop(deadlineMs?: number): Promise<void> {
       await pushed(clock, drain(deadlineMs));
       await log.close();
@@ -158,7 +158,7 @@ function setToken(token: string | undefined): void {
 
 export type Booted = Awaited<ReturnType<typeof boot>>;
 
-/** Waits for a promise, with the clock pushed on where it moves by hand. */
+/** Waits for a promise, while a clock that moves by hand moves on. */
 async function pushed(clock: Clock, promise: Promise<unknown>): Promise<void> {
   if (!(clock instanceof HandClock)) return void (await promise);
   let done = false;
@@ -182,7 +182,7 @@ export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await turn();
 }
 
-/** All clients of a service that can tell of them at once, the oldest first. */
+/** All clients of a service that can list them without a promise, the oldest first. */
 export function clientsOf(service: Running): readonly ClientInfo[] {
   const page = service.clients({
     address: "",
@@ -295,7 +295,7 @@ export async function dial(port: number, from?: string, host = "127.0.0.1"): Pro
   };
 }
 
-/** What another client gets for a line. */
+/** The envelope in which other clients get a line. */
 export function enveloped(sender: Peer, content: string): string {
   return JSON.stringify({ remote_addr: sender.address, content });
 }
@@ -322,10 +322,10 @@ export async function raw(
   return got;
 }
 
-/** The openssl program, or null where it is not installed. */
+/** The path of the openssl program, or null if it is not installed. */
 export const openssl = Bun.which("openssl");
 
-/** Writes a key and a certificate for a name, signed by itself, to a folder. */
+/** Writes a key and a self-signed certificate for a name to a folder. */
 export function selfSigned(folder: string, name = "localhost"): { cert: string; key: string } {
   const [cert, key] = [`${folder}/${name}.crt`, `${folder}/${name}.key`];
   const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
@@ -340,7 +340,7 @@ export function selfSigned(folder: string, name = "localhost"): { cert: string; 
   return { cert, key };
 }
 
-/** All that a program says and its exit code. */
+/** The whole output of a program, and its exit code. */
 export async function ended(
   child: Bun.Subprocess<"ignore" | undefined, "pipe", "pipe">,
 ): Promise<{ out: string; err: string; code: number }> {
@@ -351,10 +351,10 @@ export async function ended(
   return { out, err, code: await child.exited };
 }
 
-/** An answer of the store, or a line of its own. */
+/** An answer or an event of the store. */
 export type Answer = Record<string, any>;
 
-/** The next line as the object it holds. */
+/** The JSON object in the next line. */
 export async function heard(peer: Peer): Promise<Answer> {
   return JSON.parse(await peer.next()) as Answer;
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   ConfigError,
-  type Guest,
+  type GreetedClient,
   presets,
   type RunOptions,
   type ServerOptions,
@@ -313,7 +313,7 @@ describe("handleClient", () => {
   test("as an override greets too, and has its own ids", async () => {
     const ids: number[] = [];
     class Greeter extends SummonerServer {
-      override handleClient(client: Guest): void {
+      override handleClient(client: GreetedClient): void {
         ids.push(client.id);
         client.send("from the subclass");
       }
@@ -488,9 +488,9 @@ describe("handleClient", () => {
   });
 
   test("closed tells the reason of every end", async () => {
-    const guests: Guest[] = [];
+    const greeted: GreetedClient[] = [];
     const { join, clock, end } = await serve(
-      { handleClient: (client) => void guests.push(client) },
+      { handleClient: (client) => void greeted.push(client) },
       {
         config: {
           port: 0,
@@ -504,33 +504,33 @@ describe("handleClient", () => {
     );
     const leaving = await join();
     leaving.half();
-    expect(await guests[0]?.closed).toBe("eof");
+    expect(await greeted[0]?.closed).toBe("eof");
     const idle = await join();
     clock.advance(60_000);
-    expect(await guests[1]?.closed).toBe("idle");
+    expect(await greeted[1]?.closed).toBe("idle");
     expect(await idle.next()).toContain("inactivity");
     const told = await join();
-    guests[2]?.send("a word later");
+    greeted[2]?.send("a word later");
     expect(await told.next()).toBe("a word later");
-    guests[2]?.close();
-    expect(await guests[2]?.closed).toBe("refused");
+    greeted[2]?.close();
+    expect(await greeted[2]?.closed).toBe("refused");
     await told.closed;
     await join();
     await end();
-    expect(await guests[3]?.closed).toBe("shutdown");
+    expect(await greeted[3]?.closed).toBe("shutdown");
   });
 
-  test("a guest kept after its end does no harm", async () => {
-    const guests: Guest[] = [];
+  test("a client kept after its end does no harm", async () => {
+    const greeted: GreetedClient[] = [];
     const { join } = await serve({
-      handleClient: (client) => void guests.push(client),
+      handleClient: (client) => void greeted.push(client),
     });
     const a = await join();
     a.end();
-    await guests[0]?.closed;
-    guests[0]?.send("to nobody");
-    guests[0]?.close("to nobody");
-    guests[0]?.onLine(() => {});
+    await greeted[0]?.closed;
+    greeted[0]?.send("to nobody");
+    greeted[0]?.close("to nobody");
+    greeted[0]?.onLine(() => {});
     expect((await join()).isClosed).toBeFalse();
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { checkFormat } from "../lib/config/line-format.ts";
+import { checkFormat } from "../lib/config/formats/line-format.ts";
 import { logFileName } from "../lib/host/log-file.ts";
 import { folder, fresh, open, read } from "./log-suite.ts";
 

@@ -20,14 +20,14 @@ import type { Caller, CallOptions, Row, Why } from "./row.ts";
 import { keepalives } from "./sockets.ts";
 
 const folderOfRows = join(import.meta.dir, "rows");
-/** How each service is spoken to: those of the program, and test services that bring their table. */
+/** The row of each service, by which this suite speaks to it: those of the program, and test services with their tables. */
 const rows = new Map<string, Row>();
 for (const file of [...new Bun.Glob("*.ts").scanSync(folderOfRows)].toSorted()) {
   const { row } = (await import(join(folderOfRows, file))) as { row: Row };
   rows.set(basename(file, ".ts"), row);
 }
 
-/** The program, with the services that the rows bring. */
+/** The tables of the program and of the test services. */
 const tables = [{ services, settings }, ...[...rows.values()].flatMap((row) => row.table ?? [])];
 const table: Table = {
   services: Object.assign({}, ...tables.map((one) => one.services)),
@@ -59,7 +59,7 @@ async function call(name: string, options: CallOptions = {}): Promise<Caller> {
   return caller;
 }
 
-/** Whether a service counts a caller among its clients. */
+/** True if a service counts a caller among its clients. */
 const isIn = (name: string, caller: Caller) =>
   server.clients(name).some(({ address }) => address === caller.address);
 
@@ -80,7 +80,7 @@ describe.each(names)("%s", (name) => {
     return caller;
   }
 
-  /** Calls and expects to be told why not. */
+  /** Calls and expects to be turned away with a notice. */
   async function isRefused(why: keyof Row["notices"], options?: CallOptions): Promise<Caller> {
     const before = counted(why);
     const caller = await call(name, options);
@@ -92,12 +92,12 @@ describe.each(names)("%s", (name) => {
 
   const counted = (why: Why) => server.stats()[row.counts[why] ?? ""] ?? 0;
 
-  /** Expects that so many were turned away or closed, where the service counts them. */
+  /** Expects this number of callers turned away or closed, if the service counts them. */
   function expectCounted(why: Why, count: number): void {
     if (row.counts[why]) expect([why, counted(why)]).toEqual([why, count]);
   }
 
-  /** Lets a second of the clock go by, and answers what the log has said of those who were turned away. */
+  /** Moves the clock by a second. @returns the log's notices about callers that were turned away */
   function toldOf(): string[] {
     server.clock.advance(1000);
     const found = server.printed().matchAll(new RegExp(`${name}: turned away (.*)\\n`, "g"));
@@ -245,7 +245,7 @@ describe.each(names)("%s", (name) => {
   });
 
   describe.skipIf(process.platform !== "linux")("has the system ask", () => {
-    /** Starts it where clients come from other machines too: an HTTP server does not ask those of its own. */
+    /** Starts it on all addresses: on loopback an HTTP server asks no client. */
     const open = async (whole: object = {}, section: object = {}) => {
       const entry = table.settings[name];
       const token = join(folder, "token");
@@ -260,7 +260,7 @@ describe.each(names)("%s", (name) => {
       server = await boot(name, overrides(whole), { table });
       return (more: object) => server.reload(overrides(more));
     };
-    /** Connects once more. @returns after how many seconds it asks about each connection, in order */
+    /** Connects once more. @returns the seconds after which the system asks, for each connection, sorted */
     const connected = async () => {
       const before = keepalives(server.port()).length;
       peers.push(await dial(server.port()));

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { checkDateFormat, compileDateFormat } from "../lib/config/strftime.ts";
+import { checkDateFormat, compileDateFormat } from "../lib/config/formats/strftime.ts";
 
 const zone = process.env["TZ"];
 beforeAll(() => {

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
-import { inheritedSocket } from "../lib/net/inherited.ts";
+import { inheritedSocket } from "../lib/net/tcp/inherited.ts";
 import { boot, dial, enveloped, openssl, type Peer, selfSigned } from "./kit.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { nearest } from "../config/nearest.ts";
 import { type Arguments, type Command, EVERYWHERE } from "./command.ts";
 
-/** Reads a command line; every problem is in the answer. The first command is the one that needs no name. */
+/** Reads a command line. Every problem is in the result. The first of the commands needs no name. */
 export function readArguments(
   argv: readonly string[],
   commands: readonly [Command, ...Command[]],
@@ -24,7 +24,7 @@ export function readArguments(
     ),
   });
   const problems: string[] = [];
-  // What follows an unknown option is most likely its value: one slip, one problem.
+  // The word after an unknown option is most likely its value: one slip, one problem.
   const strays = tokens.filter(
     (token) => token.kind === "option" && !flags.some(({ name }) => name === token.name),
   );
@@ -96,7 +96,7 @@ function operandProblems(
   return problems;
 }
 
-/** Columns of a help text before a line is broken. */
+/** The most columns of a line of help. */
 const WIDTH = 80;
 
 /** The help of the program, or of one command. */

@@ -4,16 +4,16 @@ import { MAIN_SERVICE } from "../config/services.ts";
 import type { Config } from "../config/table.ts";
 import type { Services } from "../host/service.ts";
 
-/** What a shell offers for a word: files, keys of settings, the values of the key before, or `KEY=VALUE`. */
+/** The words that a shell offers: files, keys of settings, the values of the key before, or `KEY=VALUE`. */
 export type Completes = "file" | "key" | "value" | "setting";
 
 /** An option of a command. */
 export interface Flag {
   readonly name: string;
   readonly short?: string;
-  /** What the value is called in the help; a flag without one takes none. */
+  /** The name of its value in the help; a flag without one takes no value. */
   readonly value?: string;
-  /** The only values there are. */
+  /** The only allowed values. */
   readonly choices?: readonly string[];
   readonly completes?: Completes;
   readonly repeats?: boolean;
@@ -22,38 +22,38 @@ export interface Flag {
 
 /** A word that follows a command. */
 export interface Operand {
-  /** What it is called in the help, as `KEY`. */
+  /** Its name in the help, as `KEY`. */
   readonly name: string;
-  /** The only words there are. */
+  /** The only allowed words. */
   readonly choices?: readonly string[];
   readonly completes?: Completes;
   readonly optional?: boolean;
-  /** Whether more such words may follow; only for the last one. */
+  /** True if more such words may follow; only for the last one. */
   readonly repeats?: boolean;
   readonly about: string;
 }
 
-/** A command: parsing, help and completion are read off this. */
+/** A command; parsing, help and completion are read from this. */
 export interface Command {
   readonly name: string;
   /** One sentence. */
   readonly about: string;
-  /** What a person should know besides, a paragraph each. */
+  /** Further paragraphs of its help. */
   readonly more?: readonly string[];
   readonly operands?: readonly Operand[];
   readonly flags: readonly Flag[];
-  /** What may follow the program's name, with what it does. */
+  /** Words after the program's name, and their effect. */
   readonly examples: readonly (readonly [line: string, about: string])[];
-  /** Whether it may serve: once that ends, a console that does not read is not waited for. */
+  /** True if it may run the server: once that has stopped, output that nobody reads holds up the exit for a second at most. */
   readonly serves?: boolean;
-  /** @returns the exit code: 0, 1 when it fails, 2 on bad usage or settings */
+  /** @returns the exit code: 0, 1 if it fails, 2 for bad usage or settings */
   run(args: Arguments, context: Context): number | Promise<number>;
 }
 
-/** A command line as understood; with problems it must not be acted on. */
+/** A command line as understood; if there are problems, it must not be carried out. */
 export interface Arguments {
   readonly command: Command;
-  /** Whether the command was named. */
+  /** True if the command was named. */
   readonly named: boolean;
   /** Values of the flags given, in order; a flag without value has "". */
   readonly flags: ReadonlyMap<string, readonly string[]>;
@@ -61,15 +61,15 @@ export interface Arguments {
   readonly problems: readonly string[];
 }
 
-/** What a command finds around it. */
+/** The program around a command. */
 export interface Context {
-  /** What a person calls to get here, for the help. */
+  /** The words that start the program, for the help. */
   readonly program: string;
   readonly services: Services<Config>;
   readonly commands: readonly [Command, ...Command[]];
 }
 
-/** Where settings come from; every command that reads them takes these. */
+/** The flags for the sources of settings; every command that reads settings takes these. */
 export const SOURCES: readonly Flag[] = [
   {
     name: "config",
@@ -103,7 +103,7 @@ export const EVERYWHERE: readonly Flag[] = [
   { name: "version", about: "Print the version." },
 ];
 
-/** The sources that a command line names. */
+/** The sources of settings that a command line names. */
 export function sourcesOf({ flags }: Arguments): Sources {
   const level = flags.has("verbose") ? "DEBUG" : flags.has("quiet") ? "WARNING" : null;
   return {

@@ -30,7 +30,7 @@ export const config: Command = {
   },
 };
 
-/** What is to be printed, or null when the settings have problems, which have been told. */
+/** The text to print, or null if the settings have problems, which have been told. */
 function textFor(args: Arguments): string | null {
   if (args.flags.has("defaults")) return renderToml(settings);
   if (args.flags.has("schema")) return renderSchema(settings);

@@ -4,23 +4,23 @@ import { messageOf, StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
 import type { Destination } from "./destination.ts";
 
-/** How long a server may take to let us in, or to show what it is. */
+/** Milliseconds that a server may take to accept a client, or to answer its first question. */
 const PATIENCE_MS = 5000;
-/** How often a client that says nothing shows that it is there. */
+/** Milliseconds between two heartbeats. */
 const HEARTBEAT_MS = 60_000;
 const NEWLINE = 10;
 
-/** What the socket says and the connection hears. */
+/** The state that the socket's callbacks share with the connection. */
 interface State {
   ended: boolean;
   drained: (() => void) | null;
 }
 
-/** A client of a server that speaks in lines. It sends a heartbeat every minute, so that silence does not end it. */
+/** A client of a line service. It sends an empty line every minute, so that it is not closed as idle. */
 export class Connection {
   /** `127.0.0.1:8888`. */
   readonly address: string;
-  /** Resolves when it has ended; true when that was not in good order. */
+  /** Resolves when the connection has ended; true if it broke. */
   readonly closed: Promise<boolean>;
   readonly #socket: Socket;
   readonly #state: State;
@@ -29,9 +29,9 @@ export class Connection {
   #betweenLines = true;
 
   /**
-   * Connects; `hear` gets all that comes, as it was chunked, valid only during
-   * the call, and the socket, to pause it.
-   * @throws StartError in one line when nobody lets us in
+   * Connects. `hear` gets all bytes as they come, valid only during the call, and
+   * the socket, to pause it.
+   * @throws StartError of one line when that fails
    */
   static async open(
     to: Destination,
@@ -88,12 +88,12 @@ export class Connection {
     });
   }
 
-  /** Whether the last byte written ended a line. */
+  /** True if the last byte written ended a line. */
   get betweenLines(): boolean {
     return this.#betweenLines;
   }
 
-  /** Resolves when the system has taken all of it; false when the connection ended first. */
+  /** Resolves with true when the system has taken all bytes, with false if the connection ended first. */
   async write(bytes: Uint8Array): Promise<boolean> {
     let rest = bytes;
     this.#writing = true;
@@ -108,7 +108,7 @@ export class Connection {
     return rest.length === 0;
   }
 
-  /** Says that nothing more will be sent; what comes is still heard. */
+  /** Ends this side of the connection; `hear` still gets bytes. */
   finish(): void {
     this.#stopHeartbeat();
     this.#socket.shutdown();
@@ -120,12 +120,12 @@ export class Connection {
   }
 }
 
-/** That there is no such service. */
+/** The error that there is no such service. */
 export function notThere({ service, host, port }: Destination, why: string): StartError {
   return new StartError(`no ${service} on ${addressText(host, port)}: ${why}`);
 }
 
-/** What a server answers. @throws StartError when that takes too long */
+/** The answer of a server. @throws StartError if it takes longer than `PATIENCE_MS` */
 export async function inTime<T>(answer: Promise<T>, to: Destination, clock: Clock): Promise<T> {
   const late = Promise.withResolvers<never>();
   const cancel = clock.after(PATIENCE_MS, () =>
@@ -138,7 +138,7 @@ export async function inTime<T>(answer: Promise<T>, to: Destination, clock: Cloc
   }
 }
 
-/** Why a server is not the one it should be, or null. Its name does not matter: the one in its certificate is the public one. */
+/** The reason to take a server for the wrong one, or null. The name in its certificate is not checked: it is the public one. */
 function doubtOf(
   { certificate }: Destination,
   socket: Socket,

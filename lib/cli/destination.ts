@@ -12,18 +12,18 @@ import { readChain, tlsOptions, type TlsPlace } from "../host/tls-files.ts";
 import { type Arguments, type Flag, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
 
-/** Where a server is, and how it is spoken to. */
+/** The address of a service, and the TLS to reach it with. */
 export interface Destination {
-  /** The service that should be there. */
+  /** The name of the service that should be there. */
   readonly service: string;
   readonly host: string;
   readonly port: number;
   readonly tls: TLSOptions | null;
-  /** What proves that it is the right one; null takes any. */
+  /** The certificate that proves it to be the right one; null takes any. */
   readonly certificate: X509Certificate | null;
 }
 
-/** What a client of a service takes on its command line. */
+/** The flags of a command that is a client of this service. */
 export function clientFlags(service: string): readonly Flag[] {
   const insecure: Flag = { name: "insecure", about: "With TLS, take any certificate." };
   if (service === MAIN_SERVICE.name) return [...SOURCES, insecure];
@@ -36,18 +36,18 @@ export function clientFlags(service: string): readonly Flag[] {
   ];
 }
 
-/** A server, and the configuration that tells where it is. */
+/** A service of a server, and the server's configuration. */
 export interface Server {
   readonly to: Destination;
   readonly config: Config;
 }
 
 /**
- * The server with this service that a command line names, or null when its
- * configuration has problems, which have been told. Of the main service `--host`
- * and `--port` are settings; any other may be off in the configuration when
- * they tell where it is.
- * @throws StartError when nothing tells where it is
+ * The service of the server that a command line names, or null if there are
+ * problems, which have been told. For the main service, `--host` and `--port`
+ * are settings. Another service may be off in the configuration if these flags
+ * say where it is.
+ * @throws StartError when its address is not known
  */
 export function serverOf(args: Arguments, service: string): Server | null {
   const { flags } = args;
@@ -78,9 +78,9 @@ export function serverOf(args: Arguments, service: string): Server | null {
 }
 
 /**
- * How a service that lives at a place is reached.
- * @param where the file that says so
- * @param insecure whether any certificate will do
+ * The way to reach the service of this place.
+ * @param where the file that the place is from
+ * @param insecure true to take any certificate
  * @throws StartError when its port is not known
  */
 export function destinationAt(place: Place, where: string, insecure = false): Destination {
@@ -93,7 +93,7 @@ export function destinationAt(place: Place, where: string, insecure = false): De
   return { service, host: reachedAt(host), port, ...trustOf(place, insecure) };
 }
 
-/** How a server with these settings is spoken to, and known for the right one. */
+/** The TLS to reach a server of these settings with, and the certificate that it has to show. */
 function trustOf(place: TlsPlace, insecure: boolean): Pick<Destination, "tls" | "certificate"> {
   const { tls } = place;
   if (tls.cert === "") return { tls: null, certificate: null };

@@ -6,7 +6,7 @@ import type { Page } from "./help/pages.ts";
 import { say } from "./say.ts";
 import { typeset } from "./help/typeset.ts";
 
-/** Columns of a line where there is no terminal, and at most where there is one. */
+/** Columns of a line without a terminal, and the most columns in one. */
 const WIDTH = 80;
 const WIDEST = 100;
 
@@ -48,7 +48,7 @@ export const help: Command = {
   },
 };
 
-/** Commands of which this one knows all the words that may follow it, for a completion. */
+/** The commands, with all topics as the choices of `help`, for a completion. */
 export async function withTopics(commands: readonly Command[]): Promise<readonly Command[]> {
   const { PAGES } = await import("./help/pages.ts");
   const choices = [...PAGES.map(({ topic }) => topic), ...commands.map(({ name }) => name)];
@@ -56,13 +56,13 @@ export async function withTopics(commands: readonly Command[]): Promise<readonly
   return commands.map((one) => (one === help ? { ...help, operands } : one));
 }
 
-/** Every page by its topic. */
+/** The list of all topics. */
 function contents(pages: readonly Page[], { program }: Context): string {
   const list = columns(pages.map(({ topic, about }) => [topic, about]));
   return ["Topics:", ...list, "", `${program} help TOPIC prints one.`, ""].join("\n");
 }
 
-/** A page as standard output takes it: wrapped, and with a little style in a terminal. */
+/** A page for standard output: wrapped, and with a little style in a terminal. */
 function printed(text: string, { program }: Context, shown: (target: string) => string): string {
   const { columns: wide } = process.stdout;
   const styled = styleText("bold", "it") !== "it";

@@ -85,14 +85,14 @@ export const init: Command = {
   },
 };
 
-/** What a command line asks for. */
+/** A command line as understood: the file to write, and the configuration to start from. */
 interface Prepared {
   readonly target: string;
   readonly sources: Sources;
   readonly loaded: Loaded<Config>;
 }
 
-/** Whether there is anything to ask: a conversion goes by itself where nobody can answer. */
+/** True if there are questions to ask. A conversion needs none where nobody can answer. */
 function asks({ flags }: Arguments): boolean {
   return !flags.has("yes") && (!flags.has("from") || underTerminal());
 }
@@ -101,7 +101,7 @@ function underTerminal(): boolean {
   return process.stdin.isTTY === true && process.stdout.isTTY === true;
 }
 
-/** Understands a command line, or says what is wrong with it. */
+/** Understands a command line. @returns its first error as a string, if there is one */
 function prepare(args: Arguments): Prepared | string {
   const { flags } = args;
   if (asks(args)) {
@@ -124,7 +124,7 @@ function prepare(args: Arguments): Prepared | string {
   return { target, sources, loaded: begin(sources) };
 }
 
-/** What a file that was named says in this server's words. */
+/** The settings of the file that `--from` names, as this server's. */
 function converted({ loaded }: Prepared, file: string): Converted {
   const content = contentOf(file);
   if (content === null || !file.toLowerCase().endsWith(".json")) {
@@ -177,7 +177,7 @@ function withoutQuestions(found: Prepared, { flags }: Arguments, { program }: Co
   return 0;
 }
 
-/** The draft with tokens where they are needed or wanted, or why there can be none. */
+/** The draft with the tokens that are needed or wanted, or the error that there can be none. */
 function tokensWithoutQuestions(
   draft: Draft,
   target: string,
@@ -197,7 +197,7 @@ function tokensWithoutQuestions(
   return next;
 }
 
-/** The draft with this token; one that is there is kept. */
+/** The draft with this token; one that exists is kept. */
 function tokenWithoutQuestions(
   draft: Draft,
   token: TokenFile,
@@ -215,7 +215,7 @@ function tokenWithoutQuestions(
   return withNewToken(next, path, true);
 }
 
-/** Asks, writes and offers to start. */
+/** Asks, writes, and offers to start the server. */
 async function ask(found: Prepared, context: Context): Promise<number> {
   const { target } = found;
   try {
@@ -273,8 +273,8 @@ interface NewToken extends Token {
 }
 
 /**
- * Writes a draft with all that belongs to it: everything or nothing.
- * @param before what the file held when the person was asked
+ * Writes a draft with all files that belong to it, or none of them.
+ * @param before the content of the file when the person was asked
  * @throws StartError
  */
 function write(target: string, text: string, before: string | null, draft: Draft): Written {

@@ -10,14 +10,14 @@ import { say } from "./say.ts";
 /** The service that it speaks to. */
 const SERVICE = "store";
 
-/** Something that `kv` does. */
+/** An action of `kv`. */
 interface Action {
-  /** What follows it, in order. */
+  /** The words that must follow it, in order. */
   readonly needs: readonly string[];
   readonly may?: readonly string[];
-  /** Whether more words may follow. */
+  /** True if more words may follow. */
   readonly repeats?: boolean;
-  /** Whether VALUE is the last word it may have, or else standard input. */
+  /** True if it takes a VALUE, as its last word or from standard input. */
   readonly takesValue?: boolean;
   /** Its options. */
   readonly flags: readonly string[];
@@ -87,7 +87,7 @@ const OWN_FLAGS: readonly Flag[] = [
 
 const MAX = Number.MAX_SAFE_INTEGER;
 
-/** Options that are numbers: the least, the greatest, and what they are. */
+/** Options that are numbers: the least, the greatest, and their kind in words. */
 const NUMBERS: readonly (readonly [name: string, least: number, most: number, what: string])[] = [
   ["port", 1, 65535, "a whole number"],
   ["ttl", 0.001, 10 ** 10, "a number of seconds"],
@@ -169,7 +169,7 @@ function flagProblems(name: string, action: Action, flags: Arguments["flags"]): 
   return [...astray, ...wrong];
 }
 
-/** A value as JSON: what was given, or else what standard input holds. */
+/** A value as JSON: the word that was given, or else all of standard input. */
 async function valueOf(given: string | undefined, asText: boolean): Promise<string> {
   const text = given ?? (await standardInput());
   if (!asText) {

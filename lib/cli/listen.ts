@@ -8,7 +8,7 @@ import { say } from "./say.ts";
 
 /** The service that it speaks to. */
 const SERVICE = "relay";
-/** No relay can be set to send longer lines. */
+/** The longest line in bytes that the settings of a relay allow. */
 const LINE_BYTES = 16 * 2 ** 20;
 
 export const listen: Command = {
@@ -56,7 +56,7 @@ export const listen: Command = {
   },
 };
 
-/** Prints lines of a relay: those of its clients to standard output, its own to standard error. */
+/** Prints the lines of a relay: those of clients to standard output, its notices to standard error. */
 class Printer implements LineSink {
   done = false;
   readonly #json: boolean;
@@ -65,14 +65,14 @@ class Printer implements LineSink {
   #left: number;
   #text = "";
 
-  /** @param count how many lines to print before it is done */
+  /** @param count the lines to print before it is done */
   constructor(json: boolean, count: number, onDone: () => void) {
     this.#json = json;
     this.#left = count;
     this.#onDone = onDone;
   }
 
-  /** @returns false when standard output takes no more until it has drained */
+  /** @returns false if standard output takes no more until it has drained */
   hear(bytes: Buffer): boolean {
     if (this.done) return true;
     this.#splitter.feed(undefined, bytes, LINE_BYTES, this);

@@ -9,13 +9,13 @@ import type { Arguments, Context } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { hush, say } from "./say.ts";
 
-/** What a person calls to get here, for the help. */
+/** The words that start the program, for the help. */
 const PROGRAM = Bun.main.endsWith(".ts") ? "bun run index.ts" : "summoner";
 
-/** How long a server that has stopped waits for a console that does not read. */
+/** Milliseconds that a server that has stopped waits for a console to read its output. */
 const LAST_LINES_MS = 1000;
 
-/** Does what a command line says and ends standard output. @returns the exit code: 0, 1 or 2 */
+/** Carries out a command line and ends standard output. @returns the exit code: 0, 1 or 2 */
 export async function main(argv: readonly string[], services: Services<Config>): Promise<number> {
   watchStdout();
   const args = readArguments(argv, COMMANDS);
@@ -52,7 +52,7 @@ async function perform(args: Arguments, context: Context): Promise<number> {
   }
 }
 
-/** What went wrong that nobody foresaw, in one line. */
+/** An unexpected error in one line. */
 function bugLine(error: unknown): string {
   return `${error instanceof Error ? `${error.name}: ` : ""}${messageOf(error)}`;
 }

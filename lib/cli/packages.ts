@@ -1,4 +1,4 @@
-// Runs before index.ts: Bun fetches what that imports, and where it cannot, this says what to do.
+// Runs before index.ts: Bun fetches the packages that it imports; if it cannot, this says what to do.
 import { join } from "node:path";
 import { dependencies } from "../../package.json";
 

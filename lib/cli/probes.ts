@@ -8,10 +8,10 @@ import { Connection, inTime, notThere } from "./connection.ts";
 import type { Destination } from "./destination.ts";
 import { StoreConnection } from "./kv/connection.ts";
 
-/** Asks a service as a client of it would. @throws StartError in one line when it is not there, or lets nobody in */
+/** Asks a service as a client would. @throws StartError of one line when it is not there, or accepts nobody */
 type Probe = (to: Destination) => Promise<void>;
 
-/** How services that have a protocol of their own show what they are; of others it is enough that they let us in. */
+/** Probes for services with a protocol of their own; for others it is enough that they accept a connection. */
 const PROBES: Readonly<Record<string, Probe>> = { relay, store };
 
 export async function probe(to: Destination): Promise<void> {
@@ -23,7 +23,7 @@ async function connected(to: Destination): Promise<void> {
   (await Connection.open(to, () => {})).close();
 }
 
-/** No line that a relay refuses reaches other clients, and its notice says that it is one. */
+/** Sends a line that a relay refuses: no other client gets it, and the notice shows that this is a relay. */
 async function relay(to: Destination): Promise<void> {
   const first = new FirstNotice(() => notThere(to, "it does not answer as one"));
   const connection = await Connection.open(to, (bytes) => first.hear(bytes));
@@ -64,7 +64,7 @@ class FirstNotice implements LineSink {
   lines(_from: void, block: Buffer): number {
     for (const line of block.toString().split("\n")) {
       if (line.startsWith("Warning:")) this.#heard.resolve(line);
-      // Objects of JSON are other clients' lines, unless this is another service.
+      // The lines of a relay's clients come in envelopes; any other JSON object shows another service.
       else if (/^\{(?!"remote_addr":)/.test(line)) this.fail(this.#noRelay());
     }
     return block.length;

@@ -10,7 +10,7 @@ import type { Log } from "../host/log.ts";
 import type { Services } from "../host/service.ts";
 import { count } from "./words.ts";
 
-/** A reload of a program that runs. */
+/** The parts of a running program that a reload needs. */
 interface Reload {
   readonly sources: Sources;
   readonly services: Services<Config>;
@@ -24,12 +24,12 @@ interface Reloaded {
   readonly outcome: string;
 }
 
-/** A setting that is not as it was. */
+/** A setting whose value has changed. */
 type Change = readonly [path: string, option: Option<unknown>];
 
 /**
- * Applies the settings as they stand now: all that a reload can change, or
- * none where something of it will not do.
+ * Reads the settings again and applies all that a reload can change, or none of
+ * them if there is a problem.
  */
 export function reload({ sources, services, program, log }: Reload): Reloaded {
   const before = program.config;
@@ -53,7 +53,7 @@ export function reload({ sources, services, program, log }: Reload): Reloaded {
   return applied(next, changes, program, log);
 }
 
-/** Nothing is changed. */
+/** Says that nothing is changed. */
 function refused(problems: readonly string[], changes: readonly Change[], log: Log): Reloaded {
   const unapplied = changes.length === 0 ? [] : [`not applied: ${pathsOf(changes)}`];
   const lines = [...problems, ...unapplied, "the settings stay as they were"];
@@ -93,7 +93,7 @@ function applied(
   return { ok, outcome: told.join("; ") };
 }
 
-/** What is in force once `after` has been applied: what takes a restart stays. */
+/** The configuration in force once `after` is applied: settings that take a restart stay as before. */
 function inForce(before: Config, after: Config): Config {
   const config = structuredClone(after);
   for (const [path, { live }] of optionPaths(settings)) {
@@ -109,12 +109,12 @@ function inForce(before: Config, after: Config): Config {
 
 const LIVE = new Set([...optionPaths(settings)].flatMap(([path, { live }]) => (live ? path : [])));
 
-/** Whether a reload applies a change of a setting. */
+/** True if a reload applies a change of this setting. */
 function isLive(path: string): boolean {
   return LIVE.has(path);
 }
 
-/** As many names as a person reads. */
+/** The names of changed settings, five at most. */
 function pathsOf(changes: readonly Change[]): string {
   const paths = changes.map(([path]) => path);
   const shown = paths.slice(0, 5).join(", ");

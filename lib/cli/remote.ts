@@ -12,21 +12,21 @@ import { say } from "./say.ts";
 import { placeOf } from "../config/place.ts";
 import { isEnabled, SERVICES } from "../config/services.ts";
 
-/** The service that is asked. */
+/** The service that answers questions about a server. */
 const SERVICE = "web";
 
-/** How long a running server may take to answer. */
+/** Milliseconds that a running server may take to answer. */
 const PATIENCE_MS = 5000;
 
 /** A configuration, and the file it is from. */
 export type Served = Pick<Loaded<Config>, "config" | "file">;
 
-/** Whether a server of this configuration can be asked how it fares. */
+/** True if a server of this configuration can be asked for its state. */
 export function answers(config: Config): boolean {
   return isEnabled(config, SERVICE);
 }
 
-/** What a server tells of itself. */
+/** The answer of `/varz`: facts about a server and its services. */
 export interface Varz {
   readonly name: string;
   readonly version: string;
@@ -38,18 +38,18 @@ export interface Varz {
   >;
 }
 
-/** Why a server of this configuration takes no admin actions from us, or null when it does. */
+/** The reason that a server of this configuration would take no admin actions from here, or null. */
 export function whyNoActions(config: Config): string | null {
   if (!isEnabled(config, SERVICE)) return `the ${SERVICE} service is off`;
   return tokenOf(config) === null ? `there is no token for the ${SERVICE} service` : null;
 }
 
-/** @throws StartError when there is one that cannot be read */
+/** @throws StartError when there is a token that cannot be read */
 function tokenOf(config: Config): string | null {
   return readToken(config[SERVICE].token_file);
 }
 
-/** A server that runs somewhere, found by its own configuration, and spoken to through its web service. */
+/** A running server, found by its own configuration and reached through its web service. */
 export class Remote {
   /** `127.0.0.1:8889`. */
   readonly address: string;
@@ -58,14 +58,14 @@ export class Remote {
   readonly #tls: BunFetchRequestInitTLS | null;
   readonly #served: Served;
 
-  /** The server of the configuration that a command line names, or null when that has problems, which have been told. */
+  /** The server of the configuration that a command line names, or null if that has problems, which have been told. */
   static of(args: Arguments): Remote | null {
     const loaded = load(settings, sourcesOf(args));
     for (const problem of loaded.problems) say.error(problemText(problem));
     return loaded.problems.length > 0 ? null : new Remote(loaded);
   }
 
-  /** @throws StartError when the configuration does not tell where it is */
+  /** @throws StartError when the configuration does not say where the server is */
   constructor(served: Served) {
     const { config, file } = served;
     const place = placeOf(config, SERVICE);
@@ -80,7 +80,7 @@ export class Remote {
       throw new StartError(`${portKey} is 0 in ${where}, so nobody knows where the server listens`);
     }
     this.address = addressText(reachedAt(host), port);
-    // Its own certificate is the one to trust; the name in it is the public one.
+    // The server's own certificate is trusted; the name in it is the public one, so it is not checked.
     const own = tls.require_client_cert ? tlsOptions(place) : {};
     const trusting = () => ({
       ...own,
@@ -95,7 +95,7 @@ export class Remote {
 
   /**
    * Asks for a path.
-   * @throws StartError in one line when nobody answers
+   * @throws StartError of one line when nobody answers
    */
   async ask(
     path: string,
@@ -121,16 +121,16 @@ export class Remote {
 
   /**
    * Asks for JSON.
-   * @throws StartError in one line when there is none to have
+   * @throws StartError of one line when the answer is not JSON
    */
   async json<T>(path: string, method: "GET" | "POST" = "GET"): Promise<T> {
     return this.#read(await this.ask(path, AbortSignal.timeout(PATIENCE_MS), method));
   }
 
   /**
-   * Makes sure that who answers is the server of the configuration, and not
-   * another one that holds its port. The token is shown only where it is needed for that.
-   * @returns what it tells of itself
+   * Makes sure that the server of the configuration answers, and not another one
+   * on its port. The token is shown only if that is needed to find out.
+   * @returns the facts about the server
    * @throws StartError when it is another one
    */
   async confirm(): Promise<Varz> {
@@ -141,7 +141,7 @@ export class Remote {
     if (typeof varz?.services !== "object") throw this.#noServer();
     const { config, file } = this.#served;
     const source = sourceOf(this.#served);
-    // One whose file was changed since has what it had until its restart.
+    // The same file is enough: after a change of it, a server keeps some old settings until its restart.
     if (source !== null && source === varz.config_file) return varz;
     const different = differences(config, varz);
     if (different.length === 0) return varz;
@@ -164,14 +164,14 @@ export class Remote {
   }
 
   /**
-   * Has an action carried out. @returns what was done, in a sentence
+   * Has an action carried out. @returns the outcome, in a sentence
    * @throws StartError with the reason when it was not
    */
   async post(path: string): Promise<string> {
     return (await this.json<{ outcome: string }>(path, "POST")).outcome;
   }
 
-  /** @throws StartError when an answer is a refusal */
+  /** @throws StartError when the answer is an error that is not JSON */
   async refuse(answer: Response): Promise<void> {
     if (answer.ok || answer.headers.get("content-type")?.startsWith("application/json")) return;
     const token = answer.status === 401 ? `; set ${TOKEN_VARIABLE} or ${SERVICE}.token_file` : "";
@@ -180,7 +180,7 @@ export class Remote {
   }
 }
 
-/** What a running server does otherwise than a configuration says, in words for each service. */
+/** The differences between a running server and a configuration, in words for each service. */
 function differences(config: Config, { services }: Varz): string[] {
   return SERVICES.flatMap(({ name }) => {
     const running = services[name];
@@ -192,12 +192,12 @@ function differences(config: Config, { services }: Varz): string[] {
   });
 }
 
-/** Whether an address is what a host and port of the settings lead to. */
+/** True if an address can come from this host and port of the settings. */
 function isAt(address: string, host: string, port: number): boolean {
   const colon = address.lastIndexOf(":");
   const found = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
   if (port !== 0 && Number(address.slice(colon + 1)) !== port) return false;
-  // A socket that was handed over may listen everywhere.
+  // A socket that the service manager handed over may listen on all addresses.
   const anywhere = found === "0.0.0.0" || found === "::";
   const named = [found, host].includes("localhost") && meansLoopback(found) && meansLoopback(host);
   return found === host || anywhere || named;

@@ -28,7 +28,7 @@ export const run: Command = {
   run: (args, { services, program }) => start(sourcesOf(args), services, program),
 };
 
-/** Starts what the settings say and serves until a signal. @returns the exit code */
+/** Starts the services of the settings and serves until a signal. @returns the exit code */
 async function start(
   sources: Sources,
   services: Services<Config>,
@@ -37,7 +37,7 @@ async function start(
   const loaded = load(settings, sources);
   if (loaded.problems.length > 0) return notStarted(await problemsOf(loaded, services), 2);
   const stop = Promise.withResolvers<string>();
-  /** Rejects when the start fails where nobody waits for it. */
+  /** Rejects if the start fails outside of the promise that is awaited. */
   const failed = Promise.withResolvers<never>();
   let isReady = false;
   let supervisor!: Supervisor;
@@ -97,14 +97,14 @@ async function start(
   return 0;
 }
 
-/** Says why nothing was started. @returns the exit code */
+/** Tells the problems for which nothing was started. @returns the exit code */
 function notStarted(problems: readonly Problem[], code: number): number {
   for (const problem of problems) say.error(problemText(problem));
   say.log("Nothing was started.");
   return code;
 }
 
-/** Says that something is ready even where the console shows no such lines of the log. */
+/** Prints a line about being ready, if the console shows no INFO lines of the log. */
 function announce(line: string, { logger }: Config): void {
   const { enable_console_log, log_level } = logger;
   if (!enable_console_log || (log_level !== "INFO" && log_level !== "DEBUG")) {

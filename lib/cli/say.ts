@@ -1,7 +1,7 @@
 import { createConsola } from "consola/core";
 import { printable } from "../host/content.ts";
 
-/** Says something to a person, on standard error; out of the way of what a command prints. */
+/** Messages for a person. They go to standard error, so they never mix with a command's output. */
 export const say = createConsola({
   level: 3,
   throttle: 0,
@@ -16,7 +16,7 @@ export const say = createConsola({
   ],
 });
 
-/** Says nothing any more but warnings and errors. */
+/** Lets only warnings and errors through from now on. */
 export function hush(): void {
   say.level = 1;
 }

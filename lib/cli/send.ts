@@ -10,7 +10,7 @@ import { say } from "./say.ts";
 /** The service that it speaks to. */
 const SERVICE = "relay";
 const TIMEOUT_SECONDS = 5;
-/** No notice is longer; longer lines are other people's. */
+/** The longest notice in bytes; longer lines are those of other clients. */
 const NOTICE_BYTES = 4096;
 
 export const send: Command = {
@@ -63,7 +63,7 @@ function timeoutOf({ flags }: Arguments): number | null {
   return null;
 }
 
-/** Sends everything and waits for the relay to read it. @returns whether it did; if not, that has been told */
+/** Sends everything and waits for the relay to read it. @returns true if it did; if not, that has been told */
 async function deliver(
   connection: Connection,
   texts: readonly string[],
@@ -88,10 +88,10 @@ async function deliver(
   return false;
 }
 
-/** Sends a stream, as fast as the relay takes it; a last line needs no newline. @returns whether all of it was taken */
+/** Sends a stream as fast as the relay takes it; the last line needs no newline. @returns true if all of it was taken */
 async function pour(input: ReadableStream<Uint8Array>, connection: Connection): Promise<boolean> {
   const reader = input.getReader();
-  // Otherwise the end would show only when another line is typed.
+  // Without this, the relay's close would be noticed only after the next line of input.
   let over = false;
   void connection.closed.then(() => {
     over = true;
@@ -106,7 +106,7 @@ async function pour(input: ReadableStream<Uint8Array>, connection: Connection): 
   return connection.betweenLines || connection.write(Buffer.from("\n"));
 }
 
-/** Shows the relay's notices among what other clients say. */
+/** Prints the relay's notices and ignores the lines of other clients. */
 class Notices implements LineSink {
   refused = false;
   readonly #splitter = new LineSplitter();
@@ -119,7 +119,7 @@ class Notices implements LineSink {
     for (const line of block.toString().split("\n")) {
       if (!line.startsWith("Warning:")) continue;
       process.stderr.write(`${printable(line)}\n`);
-      // The plain backend says good-bye to whoever leaves.
+      // The plain backend says good-bye to every client that leaves.
       if (`${line}\n` !== NOTICES.disconnected) this.refused = true;
     }
     return block.length;

@@ -154,13 +154,13 @@ function workingDirectory(file: string | null): string[] {
   return ["# Where the relative paths of the configuration lead.", `WorkingDirectory=${folder}`];
 }
 
-/** Lets it write a folder, and where that is relative moves it to where services have theirs. */
+/** The lines that let the service write a folder, and the flags that move a relative one to where systemd keeps such folders. */
 interface Permission {
   readonly lines: readonly string[];
   readonly override: readonly string[];
 }
 
-/** Lets it write every folder that a section says it does. */
+/** The permissions for all folders that the sections name. */
 function permissions(config: Config): Permission[] {
   return [...sectionPaths(settings)].flatMap(([section, { rules }]) =>
     (rules.folders?.(valueAt(config, section)) ?? []).map(({ key, holds }) => {
@@ -176,7 +176,7 @@ function permission(
   holds: Folder["holds"],
   section: string,
 ): Permission {
-  // There is one log; state is each service's own.
+  // The program has one log; each service has its own state.
   const [kind, root, own] =
     holds === "logs"
       ? ["LogsDirectory", LOGS, "summoner"]
@@ -205,13 +205,13 @@ function unit(...lines: readonly string[]): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** A word as a unit file writes it. */
+/** A word of a unit file, quoted if need be; see systemd.syntax(7). */
 function word(text: string): string {
   const escaped = text.replaceAll("%", "%%");
   return /^[^\s"'\\;]+$/.test(escaped) ? escaped : `"${escaped.replace(/["\\]/g, "\\$&")}"`;
 }
 
-/** A word of a command. */
+/** A word of a command line in a unit file, in which a dollar sign is written twice. */
 function argument(text: string): string {
   return word(text.replaceAll("$", "$$$$"));
 }

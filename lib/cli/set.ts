@@ -66,7 +66,7 @@ export const set: Command = {
   },
 };
 
-/** The text of a TOML file, or why there is none to edit. */
+/** The text of a TOML file, or the problem that there is none to edit. */
 function textOf(file: string, program: string): string | Problem {
   if (file.toLowerCase().endsWith(".json")) {
     const message = `only TOML is edited; ${program} init --from ${file} converts it`;
@@ -83,16 +83,16 @@ function textOf(file: string, program: string): string | Problem {
   }
 }
 
-/** A change of a file that may be written. */
+/** A change of a file, checked and ready to be written. */
 interface Plan {
-  /** What the file has said so far, which is what a running server knows. */
+  /** The configuration so far, which a running server has. */
   readonly before: Served;
   readonly edited: string;
-  /** What changes, a line for each key. */
+  /** The changes, a line for each key. */
   readonly told: readonly string[];
 }
 
-/** What setting a key comes to, or all problems of the file as it would be; without a value the key goes. */
+/** The change that sets a key, or without a value removes it; or all problems of the file as it would be. */
 function planOf(
   file: string,
   text: string,
@@ -108,7 +108,7 @@ function planOf(
   const given =
     value === undefined ? null : { ...(setLayer(`${key}=${value}`) as Layer), name: "set" };
   const told: string[] = [];
-  // A second reading, for taking the old values out: one that is wrong may be put right.
+  // Parsed once more, to be read without the old values: a wrong one may be put right by this change.
   const others = parseLayer(file, edited) as Layer;
   for (const [path, option] of target.options) {
     const was = foundAt(layer.values, path, option);

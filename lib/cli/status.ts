@@ -41,7 +41,7 @@ export const status: Command = {
   },
 };
 
-/** What a server fares that tells nothing of itself: that its services are there. @throws StartError when one is not */
+/** The state of a server without a web service: all its services are there. @throws StartError when one is not */
 async function asked({ config, file }: Loaded<Config>): Promise<string> {
   const on = SERVICES.filter(({ name }) => isEnabled(config, name));
   const all = on.map(({ name }) => destinationAt(placeOf(config, name), file ?? "the defaults"));

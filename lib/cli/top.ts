@@ -9,7 +9,7 @@ import { bytes, count, duration, measured, rough } from "./words.ts";
 
 type Stats = Readonly<Record<string, number>>;
 
-/** Numbers of a while ago, by `part.stat`, for rates. */
+/** Earlier numbers, by `part.stat`, for rates. */
 interface Sample {
   readonly at: number;
   readonly values: Stats;
@@ -37,7 +37,7 @@ interface Column {
   readonly sort: keyof ClientRow;
   readonly head: string;
   readonly width: number;
-  /** Whether it is flush left. */
+  /** True if it is flush left. */
   readonly left?: boolean;
   show(row: ClientRow): string;
 }
@@ -67,19 +67,19 @@ const COLUMNS: readonly Column[] = [
   { sort: "bytes_out", head: "OUT", width: 8, show: (row) => bytes(row.bytes_out) },
 ];
 
-/** What a person has chosen to see. */
+/** The sort and page of clients that a person has chosen. */
 interface View {
   sort: number;
   order: "asc" | "desc";
   offset: number;
 }
 
-/** Rows of a table that no terminal bounds. */
+/** The rows of clients without a terminal. */
 const SNAPSHOT_ROWS = 100;
 const RETRY_MS = 1000;
 // oxlint-disable-next-line no-control-regex -- keys other than letters come as such sequences.
 const KEY = /\x1b\[[\d;]*[A-Za-z~]|[^]/g;
-/** Numbers that are closer than this, as after another sort, make no rate. */
+/** The fewest milliseconds between two ticks that make a rate; after a change of the view they come closer together. */
 const RATE_MS = 500;
 
 export const top: Command = {
@@ -118,7 +118,7 @@ async function snapshot(remote: Remote, view: View): Promise<number> {
   throw new StartError(`${remote.address} ended the stream at once`);
 }
 
-/** The terminal while `top` has it. */
+/** The terminal while `top` runs. */
 class Screen {
   readonly #remote: Remote;
   readonly #view: View;
@@ -126,7 +126,7 @@ class Screen {
   #hello: Hello | null = null;
   #tick: Tick | null = null;
   #before: Sample | null = null;
-  /** Why nothing new comes, or null. */
+  /** The reason that no new numbers come, or null. */
   #trouble: string | null = "connecting";
   #stream = new AbortController();
   #done = false;
@@ -162,7 +162,7 @@ class Screen {
     return 0;
   }
 
-  /** Follows the server's events for as long as this lasts, through restarts of the server and of the view. */
+  /** Follows the server's events until the end; connects again after a restart of the server or a change of the view. */
   async #follow(): Promise<void> {
     while (!this.#done) {
       this.#stream = new AbortController();
@@ -246,7 +246,7 @@ class Screen {
   }
 }
 
-/** The whole page as lines. The second is blank, for trouble. */
+/** The whole page as lines. The second line is blank, with room for trouble. */
 function page(
   hello: Hello,
   tick: Tick,
@@ -306,7 +306,7 @@ function page(
   return lines;
 }
 
-/** Items on as few lines as they fit on. */
+/** Items on as few lines as possible. */
 function wrapped(items: readonly string[], columns: number): string[] {
   const lines: string[] = [];
   for (const item of items) {
@@ -317,7 +317,7 @@ function wrapped(items: readonly string[], columns: number): string[] {
   return lines;
 }
 
-/** What a tick tells, for the rates of the next one. */
+/** The numbers of a tick, for the rates of the next one. */
 function sampleOf({ at, process, services }: Tick): Sample {
   const values: Record<string, number> = {};
   const add = (part: string, stats: Stats) => {
@@ -328,7 +328,7 @@ function sampleOf({ at, process, services }: Tick): Sample {
   return { at, values };
 }
 
-/** A line as far as a terminal's width goes; styles take no width and are ended. */
+/** A line cut at a terminal's width; styles take no width, and are kept to be ended. */
 function clipped(line: string, columns: number): string {
   let width = 0;
   let text = "";
@@ -351,8 +351,8 @@ interface ServerEvent {
 }
 
 /**
- * The events of a server, for as long as its stream lasts.
- * @throws StartError when there is none to have
+ * The events of a server until its stream ends.
+ * @throws StartError when it gives none
  */
 async function* events(
   remote: Remote,

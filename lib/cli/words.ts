@@ -40,7 +40,7 @@ export function bytes(value: number): string {
   return `${text}${text.includes(" ") ? "" : " "}B`;
 }
 
-/** A number in its unit, for a person: bytes and seconds are scaled, what is counted is not named again. */
+/** A number for a person: bytes and seconds are scaled and have a unit, counts do not. */
 export function measured(value: number, unit: string): string {
   if (unit === "bytes") return bytes(value);
   if (unit === "seconds") return value < 1 ? `${(value * 1000).toFixed(1)} ms` : duration(value);

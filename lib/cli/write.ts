@@ -21,15 +21,15 @@ import { inputBytes } from "../config/input.ts";
 import { reasonOf } from "../config/reason.ts";
 import { StartError } from "../host/errors.ts";
 
-/** A file that is to be there. */
+/** A file to write. */
 export interface NewFile {
   readonly path: string;
   readonly content: string;
-  /** Whether nobody but the owner may read it. */
+  /** True if only the owner may read it. */
   readonly secret: boolean;
 }
 
-/** What a file holds, or null when there is none. @throws StartError when it cannot be read */
+/** The content of a file, or null if there is none. @throws StartError when it cannot be read */
 export function contentOf(path: string): string | null {
   try {
     return inputBytes(path).toString();
@@ -40,9 +40,9 @@ export function contentOf(path: string): string | null {
 }
 
 /**
- * Writes files: all of them or none, and each whole at any moment.
- * @param known what one of them held when a person agreed to replace it
- * @throws StartError when that cannot be done; then everything is as it was
+ * Writes all of these files or none of them. Each is replaced in one step.
+ * @param known the content that one of them had when a person agreed to replace it
+ * @throws StartError when that fails; then all files are as before
  */
 export function writeFiles(
   files: readonly NewFile[],
@@ -57,9 +57,9 @@ export function writeFiles(
   try {
     const moves = files.map((file) => {
       at = file.path;
-      // A link stays a link to the file that is replaced.
+      // A link stays a link; the file that it leads to is replaced.
       const target = existsSync(file.path) ? realpathSync(file.path) : file.path;
-      // A rename does not need the right to write the file; one that is read-only stays as it is.
+      // A rename would replace even a read-only file, which must stay as it is.
       if (existsSync(target)) accessSync(target, constants.W_OK);
       const draft = join(
         dirname(target),

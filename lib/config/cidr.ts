@@ -7,10 +7,10 @@ export interface Cidr {
   readonly bits: number;
 }
 
-/** Bits of an IPv6 address before the IPv4 address that it stands for (`::ffff:10.0.0.1`). */
+/** Bits before the IPv4 address in an IPv6 address that stands for one, as `::ffff:10.0.0.1` (RFC 4291, 2.5.5.2). */
 const MAPPED_BITS = 96;
 
-/** An address, or an address with a prefix length, IPv4 or IPv6; null when a text is neither. */
+/** Reads an address, IPv4 or IPv6, with a prefix length or without; null for any other text. */
 export function cidrOf(text: string): Cidr | null {
   const [address = "", given, ...rest] = text.split("/");
   const version = isIP(address);
@@ -21,12 +21,12 @@ export function cidrOf(text: string): Cidr | null {
   if (bits > most) return null;
   if (version === 4) return { ip: address, family: "ipv4", bits };
   const mapped = mappedIn(address);
-  // Clients that come in over IPv6 with such an address are known by their IPv4 one.
+  // A client that comes in over IPv6 with such an address is known by its IPv4 address.
   if (mapped === null || bits < MAPPED_BITS) return { ip: address, family: "ipv6", bits };
   return { ip: mapped, family: "ipv4", bits: bits - MAPPED_BITS };
 }
 
-/** An address in the one spelling that it has, that of IPv4 where it stands for such a one. */
+/** The one spelling of an address; that of the IPv4 address if it stands for one. */
 export function spelledOnce(address: string): string {
   if (isIP(address) !== 6 || address.includes("%")) return address;
   return mappedIn(address) ?? canonical(address);
@@ -43,7 +43,7 @@ function mappedIn(address: string): string | null {
     .join(".");
 }
 
-/** An IPv6 address without a zone as it is usually written. */
+/** The canonical spelling of an IPv6 address without a zone (RFC 5952). */
 function canonical(address: string): string {
   return new URL(`http://[${address}]/`).hostname.slice(1, -1);
 }

@@ -1,7 +1,7 @@
 import { sectionPaths, valueAt } from "./paths.ts";
 import type { Contradiction, Entries } from "./section.ts";
 
-/** All contradictions of a configuration whose single values are allowed, with the full paths of their keys. */
+/** All contradictions of a configuration, with the full paths of their keys. Each single value must be allowed. */
 export function contradictions(entries: Entries, config: object): Contradiction[] {
   return [...sectionPaths(entries)].flatMap(([path, { rules }]) =>
     (rules.contradictions?.(valueAt(config, path), config) ?? []).map((found) => ({

@@ -1,6 +1,6 @@
 /**
- * Changes of single keys in a TOML text that keep everything else byte for
- * byte: comments, order, blank lines, line endings. The text must parse.
+ * Changes single keys of a TOML text and keeps everything else byte for byte:
+ * comments, order, blank lines, line endings. The text must parse.
  */
 
 import { parse } from "smol-toml";
@@ -10,16 +10,16 @@ import { nest, optionPaths } from "./paths.ts";
 import { read } from "./read.ts";
 import { tomlValue } from "./render.ts";
 import type { settings } from "./table.ts";
-import { type TomlPair, type TomlTable, tomlTables } from "./toml-positions.ts";
+import { type TomlPair, type TomlTable, tomlTables } from "./positions/toml.ts";
 
-/** What a key on the command line means. */
+/** The options that a key on the command line means. */
 export interface Target {
   /** One option, or all of a section, each with its dotted path. */
   readonly options: readonly (readonly [path: string, option: Option<unknown>])[];
   readonly isSection: boolean;
 }
 
-/** A pair with what it stands in. */
+/** A pair with the tables it is in. */
 interface Standing {
   readonly pair: TomlPair;
   readonly table: TomlTable;
@@ -27,7 +27,7 @@ interface Standing {
   readonly holder: TomlPair | null;
 }
 
-/** The options that a key names, by an alias too; or the problem that there are none, in the words of any reading. */
+/** The options that a key names, also by an alias; or the problem that there are none, as `read` words it. */
 export function targetOf(entries: typeof settings, key: string, where: string): Target | Problem {
   const all = [...optionPaths(entries)];
   const one = all.find(([path, option]) => spellings(path, option).includes(key));
@@ -38,19 +38,19 @@ export function targetOf(entries: typeof settings, key: string, where: string): 
   return read(entries, [layer]).problems[0] as Problem;
 }
 
-/** What the values of a file hold for an option, as written, or undefined. */
+/** The value of an option in a file, as written, or undefined. */
 export function foundAt(values: object, path: string, option: Option<unknown>): unknown {
   const table = tableOf(values, path);
   const name = Object.keys(table).findLast((key) => namesOf(path, option).includes(key));
   return name === undefined ? undefined : table[name];
 }
 
-/** Takes an option out of the values of a file, by whatever names it stands there. */
+/** Deletes an option from the values of a file, under all its names. */
 export function forget(values: object, path: string, option: Option<unknown>): void {
   for (const name of namesOf(path, option)) delete tableOf(values, path)[name];
 }
 
-/** The table that an option stands in; where there is none, an empty one. */
+/** The table of an option among the values of a file, or an empty one. */
 function tableOf(values: object, path: string): Record<string, unknown> {
   let table: unknown = values;
   for (const word of path.split(".").slice(0, -1)) {
@@ -59,7 +59,7 @@ function tableOf(values: object, path: string): Record<string, unknown> {
   return typeof table === "object" ? (table as Record<string, unknown>) : {};
 }
 
-/** The text with the key at this dotted path set: where it stands, where its default is commented out, or on a line of its own. */
+/** The text with the key at this dotted path set: in its place, or in that of its commented default, or on a new line. */
 export function setKey(
   text: string,
   path: string,
@@ -73,7 +73,7 @@ export function setKey(
   const words = path.split(".");
   const table = words.slice(0, -1);
   const pair = (above: readonly string[]) => `${words.slice(above.length).join(".")} = ${written}`;
-  // No header and no dotted key may add to an inline table.
+  // TOML: neither a header nor a dotted key may add to an inline table.
   const holder = everyPair(tables).findLast(
     (one) => one.pair.inline && isWithin(table, one.pair.path),
   )?.pair;
@@ -83,7 +83,7 @@ export function setKey(
     const shown = uncommented(text, tables, header, namesOf(path, option), written);
     return shown ?? addToTable(text, tables, header, pair(table));
   }
-  // Nor may a header name a table that dotted keys have made.
+  // TOML: a header must not name a table that dotted keys have made.
   const dotted = everyPair(tables).findLast(
     (one) => one.table.path.length < table.length && isWithin(one.pair.path, table),
   );
@@ -93,14 +93,14 @@ export function setKey(
   return `${text}${gap}[${table.join(".")}]${eol}${pair(table)}${eol}`;
 }
 
-/** The text in which the key at this dotted path does not stand any more; a line of its own becomes a comment that shows the default. */
+/** The text without the key at this dotted path; a line of its own becomes a comment that shows the default. */
 export function unsetKey(text: string, path: string, option: Option<unknown>): string {
   const standing = standingPair(tomlTables(text), path, option);
   if (!standing) return text;
   return unsetKey(without(text, standing, option.initial), path, option);
 }
 
-/** The text in which the key at this dotted path stands by one name alone: the one that counted, the last. */
+/** The text with only the last of the spellings of the key at this dotted path, which is the one that counts. */
 export function keepOne(text: string, path: string, option: Option<unknown>): string {
   const tables = tomlTables(text);
   const other = standingPairs(tables, path, option).at(-2);
@@ -118,7 +118,7 @@ function without(text: string, { pair, table, holder }: Standing, initial: unkno
   return splice(text, start, end, `# ${path.at(-1)} =${shown}`);
 }
 
-/** All pairs, those in inline tables after the one that holds them. */
+/** All pairs; those in inline tables follow the pair that holds them. */
 function everyPair(tables: readonly TomlTable[]): Standing[] {
   const all: Standing[] = [];
   const add = (table: TomlTable, pairs: readonly TomlPair[], holder: TomlPair | null) => {
@@ -131,7 +131,7 @@ function everyPair(tables: readonly TomlTable[]): Standing[] {
   return all;
 }
 
-/** The pair that gives a key its value: of several spellings the last one counts. */
+/** The pair that gives a key its value: the last, if it has several spellings in the text. */
 function standingPair(
   tables: readonly TomlTable[],
   path: string,
@@ -140,7 +140,7 @@ function standingPair(
   return standingPairs(tables, path, option).at(-1);
 }
 
-/** All pairs of a key, one for each of its spellings that stands in the text. */
+/** All pairs of a key, one for each of its spellings in the text. */
 function standingPairs(
   tables: readonly TomlTable[],
   path: string,
@@ -161,7 +161,7 @@ function spellings(path: string, option: Option<unknown>): string[] {
   return namesOf(path, option).map((name) => table + name);
 }
 
-/** The text with the line `# key = value` of a table made to set the key, or null when there is none. */
+/** The text with the line `# key = value` of a table turned into one that sets the key, or null if there is none. */
 function uncommented(
   text: string,
   tables: readonly TomlTable[],
@@ -183,7 +183,7 @@ function uncommented(
   return null;
 }
 
-/** What follows the value, or none, on a line after `key =`; null when that is no TOML. */
+/** The rest of a line after `key =`, without the value if there is one; null if the line is not TOML. */
 function afterValue(rest: string): string | null {
   if (/^\s*(?:#|$)/.test(rest)) return rest.trimEnd();
   try {
@@ -217,7 +217,7 @@ function cutInline(text: string, { inner }: TomlPair, pair: TomlPair): string {
   return splice(cut, comma, comma + 1, "");
 }
 
-/** Where the comma stands that follows here, behind blanks and comments, or null. */
+/** The offset of the comma that follows `at`, after blanks and comments, or null. */
 function commaAfter(text: string, at: number): number | null {
   while (/[\s#]/.test(text[at] ?? "")) at = text[at] === "#" ? lineEnd(text, at) : at + 1;
   return text[at] === "," ? at : null;
@@ -236,20 +236,20 @@ function addToTable(
   const next = tables[1];
   if (!next) return `${text}${text === "" || text.endsWith("\n") ? "" : eol}${pair}${eol}`;
   const header = next.start - indentAt(text, next.start).length;
-  // Comments right above a header speak of it, unless the text begins with them.
+  // Comments right above a header belong to it, unless the text begins with them.
   const above = commentsAbove(text, header);
   const at = above === 0 ? header : above;
   return splice(text, at, at, pair + eol + eol);
 }
 
-/** The text with a line more, below a pair or a header and as far to the right. */
+/** The text with one more line, below a pair or a header and indented like it. */
 function addBelow(text: string, above: { start: number; end: number }, pair: string): string {
   const at = lineEnd(text, above.end);
   return splice(text, at, at, eolOf(text) + indentAt(text, above.start) + pair);
 }
 
 function writtenValue(value: unknown): string {
-  // The one character that JSON writes as it is and TOML does not.
+  // The one control character that JSON leaves as it is and TOML does not allow.
   return tomlValue(value).replaceAll("\x7f", "\\u007f");
 }
 
@@ -257,7 +257,7 @@ function isSame(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && isWithin(a, b);
 }
 
-/** Whether a path begins with another one. */
+/** True if a path begins with another one. */
 function isWithin(path: readonly string[], outer: readonly string[]): boolean {
   return outer.every((word, i) => path[i] === word);
 }
@@ -270,26 +270,26 @@ function eolOf(text: string): string {
   return eolAt(text, lineEnd(text, 0)) || "\n";
 }
 
-/** The line ending that stands here, or nothing at the end of the text. */
+/** The line ending at this offset, or "" at the end of the text. */
 function eolAt(text: string, at: number): string {
   return text[at] === "\r" ? "\r\n" : text.slice(at, at + 1);
 }
 
-/** Where the line that goes through here ends. */
+/** The offset of the end of the line around `at`. */
 function lineEnd(text: string, at: number): number {
   const newline = text.indexOf("\n", at);
   if (newline < 0) return text.length;
   return text[newline - 1] === "\r" ? newline - 1 : newline;
 }
 
-/** The spaces and tabs that stand right before here. */
+/** The spaces and tabs right before this offset. */
 function indentAt(text: string, at: number): string {
   let start = at;
   while (isSpace(text, start - 1)) start--;
   return text.slice(start, at);
 }
 
-/** Where the comments begin that stand on the lines right above this one; here where there are none. */
+/** The offset of the first of the comment lines right above a line; the line's own if there are none. */
 function commentsAbove(text: string, start: number): number {
   let above = start;
   while (above > 0) {

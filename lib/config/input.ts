@@ -1,20 +1,20 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 
-/** How large a file of settings may be. */
+/** The largest file of settings in bytes. */
 const MOST_BYTES = 2 ** 20;
 const CHUNK = 64 * 1024;
-/** How long a pipe may be silent that somebody writes to, and one that nobody has written to. */
+/** Milliseconds that a pipe may be silent: one that somebody writes to, and one that nobody has written to. */
 const PATIENCE_MS = 10_000;
 const NOBODY_MS = 500;
 const STEP_MS = 10;
 
 /**
- * What a file holds that settings name: never more than they may hold, and
- * never waited for without end, whatever the path leads to.
+ * The bytes of a file that settings name. Whatever the path leads to, it reads
+ * no more than `most` bytes and does not wait for ever.
  * @throws Error with the system's code, or with the reason in words
  */
 export function inputBytes(path: string, most = MOST_BYTES): Buffer {
-  // Windows has no such flag, and no pipes among files.
+  // Windows has neither this flag nor pipes among files.
   const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const chunks: Buffer[] = [];
@@ -32,7 +32,7 @@ export function inputBytes(path: string, most = MOST_BYTES): Buffer {
   }
 }
 
-/** The same as text. @throws Error as well when it is not UTF-8 */
+/** The text of a file that settings name. @throws Error as `inputBytes` does, and if it is not UTF-8 */
 export function inputText(path: string, most = MOST_BYTES): string {
   const bytes = inputBytes(path, most);
   if (bytes.includes(0)) throw new Error("it is not text");
@@ -43,7 +43,7 @@ export function inputText(path: string, most = MOST_BYTES): string {
   }
 }
 
-/** @param begun whether something has come before @returns how many bytes were read, 0 at the end */
+/** @param begun true if bytes have come before @returns the number of bytes read; 0 at the end */
 function readSome(fd: number, bytes: Buffer, begun: boolean): number {
   for (let waited = 0; ; waited += STEP_MS) {
     try {

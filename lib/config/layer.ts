@@ -1,41 +1,41 @@
 import { basename } from "node:path";
 import { parse, TomlDate, TomlError } from "smol-toml";
-import { JsonSyntaxError, jsonPositions } from "./json-positions.ts";
+import { JsonSyntaxError, jsonPositions } from "./positions/json.ts";
 import { nest } from "./paths.ts";
-import type { Positions } from "./positions.ts";
-import { MAX_DEPTH, type Position, TooDeep } from "./scanner.ts";
+import type { Positions } from "./positions/positions.ts";
+import { MAX_DEPTH, type Position, TooDeep } from "./positions/scanner.ts";
 import { cut, describe } from "./shown.ts";
-import { tomlPositions } from "./toml-positions.ts";
+import { tomlPositions } from "./positions/toml.ts";
 
-/** Columns of a line of an excerpt. */
+/** The most columns of an excerpt's line. */
 const EXCERPT_WIDTH = 160;
 
-/** Something wrong with a configuration: where it stands, and what to do about it. */
+/** Something wrong with a configuration: its place, and what to do about it. */
 export interface Problem {
-  /** `summoner.toml:12:1`, or the argument that brought it, as `--set`. */
+  /** `summoner.toml:12:1`, or the argument that it came from, as `--set`. */
   readonly where: string;
   readonly message: string;
-  /** How many it stands for, where that is more than one. */
+  /** The number of problems that it stands for, if that is more than one. */
   readonly count?: number;
 }
 
 /** One source of settings. Later layers win over earlier ones. */
 export interface Layer {
-  /** What a person calls it: a file's name, `--set`, `--port`. */
+  /** Its name for a person: a file's name, `--set`, `--port`. */
   readonly name: string;
   readonly values: Readonly<Record<string, unknown>>;
   readonly positions?: Positions;
-  /** The reference's own format, in which unknown keys are ignored (with a warning) and null means the default. */
+  /** True for the reference's own format, in which unknown keys are ignored (with a warning) and null means the default. */
   readonly reference?: boolean;
 }
 
-/** Where a key of a layer stands. */
+/** The place of a key of a layer: with line and column if they are known, else the layer's name. */
 export function whereIn({ name, positions }: Layer, path: readonly string[]): string {
   const at = positions?.at(path)?.own;
   return at ? `${name}:${at.line}:${at.column}` : name;
 }
 
-/** The settings of a text in TOML or, by the name's ending, the reference's JSON; or why it cannot be parsed. */
+/** The settings of a text in TOML or, if the path ends in `.json`, the reference's JSON; or the problem that it cannot be parsed. */
 export function parseLayer(path: string, content: string): Layer | Problem {
   const name = basename(path);
   return path.toLowerCase().endsWith(".json") ? parseJson(name, content) : parseToml(name, content);
@@ -73,13 +73,13 @@ function problemAt(name: string, { line, column }: Position, message: string): P
   return { where: `${name}:${line}:${column}`, message };
 }
 
-/** The lines around an error, each on a line of its own; nothing where they are too long to be read. */
+/** The lines around an error, after a newline; "" if they are too long to be read. */
 function excerpt({ codeblock }: TomlError): string {
   const lines = codeblock.trimEnd().split("\n");
   return lines.some((line) => line.length > EXCERPT_WIDTH) ? "" : `\n${lines.join("\n")}`;
 }
 
-/** A layer from one `--set key.path=value`; the value is TOML, a bare word being a string. */
+/** The layer of one `--set key.path=value`. The value is TOML; if it is none, as a bare word, it is a string. */
 export function setLayer(argument: string): Layer | Problem {
   const split = argument.indexOf("=");
   if (split < 1) {
@@ -98,7 +98,7 @@ export function setLayer(argument: string): Layer | Problem {
   return { name: "--set", values: nest(path, value) };
 }
 
-/** Whether a value is a table of settings. */
+/** True if a value is a table of settings. */
 export function isTable(value: unknown): value is Record<string, unknown> {
   return (
     typeof value === "object" &&

@@ -12,50 +12,50 @@ import { tomlValue } from "./render.ts";
 import { cut } from "./shown.ts";
 import type { settings } from "./table.ts";
 
-/** The file that is read when none is named. */
+/** The file that is read if none is named. */
 export const DEFAULT_FILE = "summoner.toml";
 
-/** Where a value comes from that a file of the reference does not name. */
+/** The origin of values that a file of the reference does not give. */
 const REFERENCE = "the reference";
 
-/** Characters of a line that a problem is told in. */
+/** The most characters of a problem's line. */
 const LINE_MOST = 1000;
 
-/** Where settings come from, weakest first. */
+/** The sources of settings, weakest first. */
 export interface Sources {
-  /** What the program that embeds the server gives `run`. */
+  /** The settings that an embedding program passes to `run`. */
   readonly run?: Readonly<Record<string, unknown>>;
   /** A preset to start from. */
   readonly preset?: string | undefined;
-  /** A file that must exist, or null for none; when not given, `summoner.toml` in the working folder if there is one. */
+  /** A file that must exist, or null for none; if not given, `summoner.toml` in the working folder if there is one. */
   readonly file?: string | null | undefined;
   /** A configuration as an object, in the form of the reference's `server.json`; no file is read then. */
   readonly object?: Readonly<Record<string, unknown>> | undefined;
-  /** `key.path=value` each. */
+  /** Each a `key.path=value`. */
   readonly sets?: readonly string[];
   readonly host?: string | undefined;
   readonly port?: string | undefined;
 }
 
 export interface Loaded<C> extends Reading<C> {
-  /** What its operator should know of it besides, one sentence each. */
+  /** Remarks for the operator besides problems and warnings, one sentence each. */
   readonly unsaid: readonly string[];
-  /** What a file of the reference does not name, and means otherwise than a `summoner.toml` would. */
+  /** Keys that a file of the reference does not give, and whose defaults differ from those of a `summoner.toml`. */
   readonly unnamed: readonly Unnamed[];
-  /** Whether every source could be read, so that nothing is missing that it would say. */
+  /** True if every source could be read, so no setting is missing. */
   readonly isWhole: boolean;
   /** The file that was read, `config` for an object, or null. */
   readonly file: string | null;
 }
 
-/** A key with the value that it has unless it is named: in the reference, and in a `summoner.toml`. */
+/** A key with its default values: in the reference, and in a `summoner.toml`. */
 export interface Unnamed {
   readonly path: string;
   readonly reference: unknown;
   readonly initial: unknown;
 }
 
-/** Reads all sources; every problem is in the answer, none is thrown. */
+/** Reads all sources. Every problem is in the result, none is thrown. */
 export function load<E extends typeof settings>(entries: E, sources: Sources): Loaded<Values<E>> {
   const layers: Layer[] = [];
   const problems: Problem[] = [];
@@ -103,7 +103,7 @@ function defaultFile(): string | null {
   return isThere(DEFAULT_FILE) ? DEFAULT_FILE : null;
 }
 
-/** What the reference has where its own file says nothing, below all else. */
+/** The reference's own defaults, as the weakest layer. */
 function referenceLayer(entries: Entries): Layer {
   const values = [...optionPaths(entries)].flatMap(([path, { reference }]) =>
     reference === undefined ? [] : [[path, reference] as const],
@@ -127,14 +127,14 @@ function presetLayer(name: string): Layer | Problem {
   };
 }
 
-/** Whether a name is there, be it a link that leads nowhere. */
+/** True if a path exists, even if it is a link to nothing. */
 function isThere(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 function readLayer(path: string): Layer | Problem {
   try {
-    // Some editors of Windows begin a file with a mark.
+    // Some editors on Windows begin a file with a byte order mark.
     return parseLayer(path, inputText(path).replace(/^\uFEFF/, ""));
   } catch (error) {
     return {
@@ -144,7 +144,7 @@ function readLayer(path: string): Layer | Problem {
   }
 }
 
-/** The full path of the file of a configuration, by which it is known; null where there is none. */
+/** The full path of a configuration's file, without links, by which it is known; null if there is none. */
 export function sourceOf({ file }: Pick<Loaded<object>, "file">): string | null {
   if (file === null || !isThere(file)) return null;
   try {
@@ -154,13 +154,13 @@ export function sourceOf({ file }: Pick<Loaded<object>, "file">): string | null 
   }
 }
 
-/** Problems as lines for a person, one each. */
+/** A problem as text for a person. */
 export function problemText({ where, message }: Problem): string {
   const lines = `${where}: ${message}`.split("\n");
   return lines.map((line) => cut(line, LINE_MOST)).join("\n");
 }
 
-/** What the operator of a configuration should know of it, one sentence each. */
+/** Everything about a configuration that its operator should know besides its problems, one sentence each. */
 export function remarks(loaded: Loaded<object>): string[] {
   const { warnings, unsaid, file, unnamed } = loaded;
   const told = [...warnings.map(problemText), ...unsaid];

@@ -1,7 +1,7 @@
-/** Columns of a line; a table that would be wider is not padded. It is the print width of `bun fmt`. */
+/** The print width of `bun fmt` in columns, which does not pad a table that would be wider. */
 const WIDTH = 100;
 
-/** A table as `bun fmt` leaves it: its columns padded to one width where that fits into a line. */
+/** A table in the form of `bun fmt`: its columns are padded to one width if that fits into a line. */
 export function markdownTable(rows: readonly string[][]): string[] {
   const cells = rows.map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
   const [head, ...body] = cells as [string[], ...string[][]];

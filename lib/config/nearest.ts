@@ -1,4 +1,4 @@
-/** How many single-character edits (insert, delete, replace, swap of neighbours) turn one word into the other. */
+/** The number of single-character edits (insert, delete, replace, swap of neighbours) that turn one word into the other. */
 function edits(a: string, b: string): number {
   let before: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);
@@ -22,12 +22,12 @@ function edits(a: string, b: string): number {
   return last[b.length] as number;
 }
 
-/** The word a person most likely meant, or undefined when none is near: more than a third of the letters differ. */
+/** The word that a person most likely meant; undefined if even the nearest differs in more than a third of its letters. */
 export function nearest(found: string, words: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Infinity;
   for (const word of words) {
-    // So many edits are too many: a word of any length is compared with a few.
+    // Each letter of the difference in length is an edit. A very long word is compared with none.
     if (Math.abs(word.length - found.length) > farthest(found, word)) continue;
     const distance = edits(found.toLowerCase(), word.toLowerCase());
     if (distance < least) [best, least] = [word, distance];
@@ -35,7 +35,7 @@ export function nearest(found: string, words: Iterable<string>): string | undefi
   return best !== undefined && least <= farthest(found, best) ? best : undefined;
 }
 
-/** How many edits may lie between two words of which one is meant by the other. */
+/** The most edits between a word and a misspelling of it. */
 function farthest(a: string, b: string): number {
   return Math.max(a.length, b.length) / 3;
 }

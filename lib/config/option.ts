@@ -1,12 +1,12 @@
 /**
- * What a setting is: its type, its default, its bounds and its words. The
- * table is written with these, and everything that speaks of settings (types,
- * validation, the commented file, the pages) is read off the table.
+ * The kinds of settings: type, default, bounds and words. The table is written
+ * with these, and everything about settings (types, validation, the commented
+ * file, the pages) is read from the table.
  */
 
 import { isIP } from "node:net";
 
-/** As much of JSON Schema as the types of settings need. */
+/** The part of JSON Schema that the types of settings need. */
 export interface Schema {
   readonly type?: "string" | "integer" | "boolean" | "array";
   readonly enum?: readonly unknown[];
@@ -16,48 +16,48 @@ export interface Schema {
   readonly anyOf?: readonly Schema[];
 }
 
-/** A token that opens something, and can be made when a configuration is written. */
+/** A token that gives access to something, and can be made when a configuration is written. */
 export interface Token {
-  /** What it is called, and what it opens: the `admin` token opens the admin actions. */
+  /** Its name, and the actions it is for: the `admin` token allows the admin actions. */
   readonly name: string;
   /** The variable of the environment that may hold it instead of a file. */
   readonly variable: string;
-  /** Who asks a person for it. */
+  /** The part that asks a person for it, as the first words of a sentence. */
   readonly askedBy: string;
 }
 
 /** One key of the configuration. */
 export interface Option<T> {
   readonly kind: "option";
-  /** The value when the key is not given. */
+  /** The value if the key is not given. */
   readonly initial: T;
-  /** The value that a reference `server.json` means when it does not give the key, where that is not `initial`. */
+  /** The reference's own default, if it is not `initial`: the value if a `server.json` does not give the key. */
   readonly reference?: T;
-  /** What may stand here, in words that complete "allowed: ...". */
+  /** The allowed values, in words that complete "allowed: ...". */
   readonly allowed: string;
   /** One or two sentences for the person who decides on the value. */
   readonly about: string;
-  /** Whether SIGHUP applies a change; otherwise it takes a restart. */
+  /** True if SIGHUP applies a change; otherwise it takes a restart. */
   readonly live: boolean;
   /** Masked wherever the configuration is shown. */
   readonly secret?: boolean;
-  /** The token that is on the first line of the file it names. */
+  /** The token on the first line of the file that this option names. */
   readonly token?: Token;
   /** Other names of the same key, as the reference servers spell it. */
   readonly aliases?: readonly string[];
-  /** The allowed words, where there are only a few. */
+  /** The allowed words, if there are only a few. */
   readonly words?: readonly string[];
-  /** What `read` accepts; where texts are looked into, only `allowed` tells how. */
+  /** The values that `read` accepts, except for checks of a text's content, which only `allowed` describes. */
   readonly schema: Schema;
-  /** The value for a found one, or undefined when that is not allowed. */
+  /** The value for one found in a source, or undefined if that is not allowed. */
   read(found: unknown): T | undefined;
-  /** The value for what only the reference servers take, in their own files. */
+  /** The value for one that only the reference servers take, in their own files. */
   readReference?(found: unknown): T | undefined;
-  /** How a value differs from what the reference servers make of it, or null. */
+  /** The difference between this value here and in the reference servers, in words, or null. */
   differs?(value: T, isReference: boolean): string | null;
 }
 
-/** The value of an option for what stands in a file, or undefined when that is not allowed there. */
+/** The value of an option for one found in a source, or undefined if that is not allowed there. */
 export function readAs<T>(option: Option<T>, found: unknown, isReference: boolean): T | undefined {
   const value = option.read(found);
   return value === undefined && isReference ? option.readReference?.(found) : value;
@@ -90,7 +90,7 @@ function option<T>(
   };
 }
 
-/** A string. `check` answers why a text will not do, or null. */
+/** A string. `check` returns the fault of a text, or null. */
 export function text(
   initial: string,
   about: string,
@@ -109,7 +109,7 @@ export function host(initial: string, about: string): Option<string> {
   return option(initial, allowed, about, { type: "string" }, read);
 }
 
-/** The host that a text names, without the brackets of an IPv6 address; undefined when it names none. */
+/** The host that a text names, without the brackets of an IPv6 address; undefined if it names none. */
 export function hostIn(text: string): string | undefined {
   const inner = /^\[(.*)\]$/.exec(text)?.[1];
   if (inner !== undefined) return isIP(inner) === 6 ? inner : undefined;
@@ -137,7 +137,7 @@ export function whole(
   return option(initial, allowed, about, schema, read, { readReference, ...extra });
 }
 
-/** A whole number of at least 1, or 0, `false` or JSON's null for never (which reads as 0). */
+/** A whole number of at least 1, or never: 0, `false` or JSON's null, all of which read as 0. */
 export function wholeOrNever(
   initial: number,
   max: number,
@@ -188,7 +188,7 @@ export function list(
   return option<readonly string[]>([], allowed, about, schema, read, extra);
 }
 
-/** A list of strings, or none at all: JSON's null and the empty text read as null. */
+/** A list of strings, or null: JSON's null and the empty text read as null. */
 export function listOrNull(
   about: string,
   allowed: string,

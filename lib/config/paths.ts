@@ -12,7 +12,7 @@ export function* optionPaths(
   }
 }
 
-/** All sections of a table with their dotted paths, each before those in it. */
+/** All sections of a table with their dotted paths, each before the sections in it. */
 export function* sectionPaths(
   entries: Entries,
   prefix = "",
@@ -31,7 +31,7 @@ export function valueAt(config: object, path: string): unknown {
     .reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], config);
 }
 
-/** Values by dotted path, which are of the table, as tables in tables. */
+/** Values by dotted path as tables in tables. The paths must be of the table of settings. */
 export function nested(values: Iterable<readonly [path: string, value: unknown]>) {
   const whole: Record<string, unknown> = {};
   for (const [path, value] of values) {

@@ -1,31 +1,31 @@
 import { overlay } from "./section.ts";
 import type { AccessSettings, TlsSettings } from "./table.ts";
 
-/** Where a service lives, and who may come in there. */
+/** The place of a service: its address, and the rules for those who may come in there. */
 export interface Place {
   /** The service's name. */
   readonly name: string;
-  /** The full name of the setting that gives `host`: `store.host`, or `host` where it is the top level's. */
+  /** The full name of the setting of `host`: `store.host`, or `host` if it is the top level's. */
   readonly hostKey: string;
-  /** The same of `port`. */
+  /** The full name of the setting of `port`. */
   readonly portKey: string;
   readonly host: string;
   readonly port: number;
   readonly tls: TlsSettings;
-  /** The full name of a key of `tls`: `store.tls.cert` where the service has its own, else `tls.cert`. */
+  /** The full name of a key of `tls`: `store.tls.cert` if the service has its own, else `tls.cert`. */
   tlsKey(key: keyof TlsSettings): string;
   readonly access: AccessSettings;
   readonly limits: {
-    /** 0: what the limit of open files allows. */
+    /** 0: as many as the service's share of the open files allows. */
     readonly clients: number;
     /** 0: a quarter of `clients`, and no limit on loopback. */
     readonly clientsPerAddress: number;
   };
-  /** Seconds of silence after which the system asks whether a client is still there; 0: never. */
+  /** Seconds of silence before the system's first TCP keepalive probe; 0: never. */
   readonly keepaliveSecs: number;
 }
 
-/** What the settings of the whole server say of every place. */
+/** The settings of the whole server that apply to every place. */
 interface Whole {
   readonly host: string;
   readonly port: number;
@@ -34,7 +34,7 @@ interface Whole {
   readonly keepalive_secs: number;
 }
 
-/** What the section of a service may say of its place; what it does not say, the whole server's settings do. */
+/** The settings of a place in the section of its service; for missing ones, those of the whole server apply. */
 interface Own {
   readonly host?: string;
   readonly port?: number;
@@ -64,7 +64,7 @@ export function placeOf(config: Whole, name: string): Place {
   };
 }
 
-/** A place that no configuration describes: without TLS, and anybody may come in. */
+/** A place without a configuration: without TLS, and anybody may come in. */
 export function openPlace(name: string, host: string, port: number): Place {
   return {
     name,

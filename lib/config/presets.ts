@@ -97,7 +97,7 @@ const recipes = {
 
 export type PresetName = keyof typeof recipes;
 
-/** All presets, by name: a recipe, and what services set for it in their own sections. */
+/** All presets, by name: a recipe, and the settings that services add to it in their own sections. */
 export const presets = Object.fromEntries(
   Object.entries<Preset>(recipes).map(([name, { about, config }]) => [
     name,

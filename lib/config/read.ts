@@ -7,21 +7,21 @@ import type { Entries, Section, Values } from "./section.ts";
 import { describe, keyText } from "./shown.ts";
 import type { Config, settings } from "./table.ts";
 
-/** A configuration as read: with problems it must not be used. */
+/** A configuration as read; if there are problems, it must not be used. */
 export interface Reading<C = Config> {
   readonly config: C;
-  /** Where each value that is not a default came from, by dotted path. */
+  /** The origin of each value that is not a default, by dotted path. */
   readonly origins: ReadonlyMap<string, string>;
-  /** The settings whose values will not do, so that others stand there, by dotted path. */
+  /** The dotted paths of settings whose given value is not allowed, so they have another one. */
   readonly refused: ReadonlySet<string>;
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
 }
 
-/** How many problems of one kind are told; more are counted. */
+/** The most problems, and the most warnings, that are told; more are counted. */
 const MOST_TOLD = 100;
 
-/** Reads layers against a table: every problem at once, none thrown. */
+/** Reads layers against the table of settings. Every problem is in the result, none is thrown. */
 export function read<E extends typeof settings>(
   entries: E,
   layers: readonly Layer[],
@@ -45,7 +45,7 @@ export function read<E extends typeof settings>(
   };
 }
 
-/** Reads one layer against any table of its own: the values, or every problem. */
+/** Reads one layer against any table of entries, as that of a file of its own. Every problem is in the result. */
 export function readTable<E extends Entries>(
   entries: E,
   layer: Layer,
@@ -55,7 +55,7 @@ export function readTable<E extends Entries>(
   return { values: reader.build(entries, "") as Values<E>, problems: reader.problems.all() };
 }
 
-/** Problems in the order of their finding, as many as a person reads. */
+/** Problems in the order in which they were found, up to a number that a person reads. */
 class Complaints {
   readonly #told: Problem[] = [];
   #more = 0;
@@ -83,7 +83,7 @@ class Reader {
   readonly refused = new Set<string>();
   readonly fromReference = new Set<string>();
   readonly #given = new Map<string, unknown>();
-  /** Full path by last word, for a key that stands in the wrong table; of several the one that is least deep. */
+  /** Full paths by last word, for a key in the wrong table; of several the least deep. */
   readonly #paths = new Map<string, string>();
 
   constructor(entries: Entries) {
@@ -180,7 +180,7 @@ function depth(path: string): number {
   return path.split(".").length;
 }
 
-/** What was found, and what is allowed instead. */
+/** The message for a value that is not allowed. */
 function refusal({ secret, words = [], allowed }: Option<unknown>, found: unknown): string {
   const shown = secret ? "something else" : describe(found);
   const word = typeof found === "string" && nearest(found, words);

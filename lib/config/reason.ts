@@ -14,7 +14,7 @@ const REASONS: Record<string, string> = {
   ERR_INVALID_ARG_VALUE: "no path holds a zero byte",
 };
 
-/** Why a system call failed, in words. */
+/** The reason that a system call failed, in words. */
 export function reasonOf(error: unknown): string {
   const { code = "", message } = error as NodeJS.ErrnoException;
   const system = /^[A-Z0-9]+: (.*?)(, |$)/.exec(message)?.[1];

@@ -5,18 +5,18 @@ import { type Reading } from "./read.ts";
 import type { Entries } from "./section.ts";
 
 const WIDTH = 78;
-/** Columns of a list on one line; formatters break longer ones. */
+/** The most columns of a list on one line; formatters break longer ones. */
 const LIST_WIDTH = 80;
 
-/** A value as TOML writes it. */
+/** A value in TOML. */
 export function tomlValue(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(tomlValue).join(", ")}]`;
   return JSON.stringify(value);
 }
 
 /**
- * The commented file: every option with its words, those at their default commented out.
- * @param values what it sets, by dotted path
+ * The commented file: every option with its words; those at their default are commented out.
+ * @param values the values that it sets, by dotted path
  */
 export function renderToml(
   entries: Entries,
@@ -55,7 +55,7 @@ function tomlTable(
   return lines;
 }
 
-/** A key with its value: a list that is too long for one line takes a line for each item. */
+/** A key with its value; a list that is too long for one line takes a line for each item. */
 function tomlPair(key: string, value: unknown): string[] {
   const line = `${key} = ${tomlValue(value)}`;
   if (!Array.isArray(value) || line.length <= LIST_WIDTH) return [line];
@@ -76,9 +76,9 @@ function comment(sentence: string): string[] {
 }
 
 /**
- * The reference of settings as Markdown, one table a section. Sections of a service that override
- * those of the whole server are told in a sentence.
- * @param names keys and sections of the top level; all, when not given
+ * The reference of settings as Markdown, one table for each section. For sections of a service that
+ * override those of the whole server there is only a sentence.
+ * @param names keys and sections of the top level; all if not given
  */
 export function renderReference(
   entries: Entries,
@@ -123,7 +123,7 @@ function referenceOf(
   return [...lines, ...own];
 }
 
-/** A section as the file writes it. */
+/** The header of a section, as code. */
 function named(path: readonly string[]): string {
   return `\`[${path.join(".")}]\``;
 }
@@ -135,12 +135,12 @@ function referenceRow(key: string, option: Option<unknown>): string[] {
   return [names.join(", "), initial, option.allowed, option.about + restart];
 }
 
-/** A value as it may be shown: a secret is stars. */
+/** A value that may be shown: stars in place of a secret. */
 export function masked(option: Option<unknown>, value: unknown): unknown {
   return option.secret && value !== null && value !== "" ? "********" : value;
 }
 
-/** A configuration that may be shown: as it is, but its secrets are masked. */
+/** A copy of a configuration that may be shown: its secrets are masked. */
 export function maskedConfig<C extends object>(entries: Entries, config: C): C {
   const shown = structuredClone(config);
   for (const [path, option] of optionPaths(entries)) {
@@ -152,7 +152,7 @@ export function maskedConfig<C extends object>(entries: Entries, config: C): C {
   return shown;
 }
 
-/** The effective values, one a line with where each came from; secrets are masked. */
+/** The effective values, one on each line with its origin; secrets are masked. */
 export function renderEffective(entries: Entries, reading: Reading<object>): string {
   const rows = [...optionPaths(entries)].map(([path, option]) => {
     const value = valueAt(reading.config, path);

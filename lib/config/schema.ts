@@ -1,7 +1,7 @@
 import type { Option, Schema } from "./option.ts";
 import type { Entries } from "./section.ts";
 
-/** The file beside a configuration that holds its schema. */
+/** The name of the file with the schema, beside a configuration. */
 export const SCHEMA_FILE = "summoner.schema.json";
 /** The line at the top of a configuration that leads editors to its schema. */
 export const SCHEMA_LINE = `#:schema ./${SCHEMA_FILE}`;
@@ -46,7 +46,7 @@ function optionSchema(option: Option<unknown>, before: string) {
   return {
     description: `${before}${about} Allowed: ${allowed}.${restart}`,
     ...schema,
-    // A key without a default value is one that may be left out.
+    // JSON Schema has no default for a key whose default is to be absent.
     ...(initial === null ? {} : { default: initial }),
   };
 }

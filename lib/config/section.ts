@@ -23,42 +23,42 @@ export type Values<E extends Entries> = {
       : never;
 };
 
-/** What a section knows besides its single options; `V` are its values. */
+/** The rules of a section beyond its single options; `V` are its values. */
 export interface Rules<V> {
-  /** What contradicts itself among its values; the keys are its own. */
+  /** The contradictions among its values; the keys are its own. */
   contradictions?(own: V, whole: object): readonly Contradiction[];
   /** The folders that the server writes to with these values. */
   folders?(own: V): readonly Folder[];
-  /** What the operator of a configuration that gives these keys, by dotted path, should know of it, a sentence each. */
+  /** Remarks for the operator of a configuration that gives these keys (dotted paths), one sentence each. */
   remarks?(given: Given): readonly string[];
   readonly guards?: Guards;
-  /** What each preset sets in it, by the preset's name. */
+  /** The values that each preset sets in it, by the preset's name. */
   readonly presets?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 type Given = Pick<ReadonlySet<string>, "has">;
 
-/** A contradiction between settings: where it is reported, and what is wrong. */
+/** A contradiction between settings, with the key that it is reported at. */
 export interface Contradiction {
   readonly key: string;
   readonly message: string;
-  /** A token in the file that this key names would settle it. */
+  /** The key of a token file; a token in it would settle the contradiction. */
   readonly token?: string;
-  /** The reference accepts this, so its own `server.json` files get a warning instead. */
+  /** True if the reference accepts this, so that its own `server.json` files only get a warning. */
   readonly reference?: boolean;
 }
 
 /** A folder that the server writes to. */
 export interface Folder {
-  /** The key that names it. */
+  /** The key that names the folder. */
   readonly key: string;
   readonly holds: "logs" | "state";
 }
 
-/** The settings that guard a service, which a person is asked about, by dotted path. */
+/** The settings that guard a service and that the wizard asks about, by dotted path. */
 export interface Guards {
   readonly paths: readonly string[];
-  /** Those that have a meaning beside the other settings; all, when not given. */
+  /** The paths that have an effect with the other settings as they are; all if not given. */
   acting?(valueOf: (path: string) => unknown): readonly string[];
 }
 
@@ -74,7 +74,7 @@ type Inherited<E extends Entries> = {
   readonly [K in keyof E]: E[K] extends Option<infer T> ? Option<T | null> : never;
 };
 
-/** The same options for one service, where a key that is not given (null) follows the section of the whole server. */
+/** The same options for one service; a key that is not given (null) follows the section of the whole server. */
 export function inherited<E extends Entries>(
   about: string,
   whole: E,

@@ -1,20 +1,20 @@
 import type { Entries, Guards } from "./section.ts";
 import { settings } from "./table.ts";
 
-/** A service as the table knows it: a section that can be switched on and off. */
+/** A service in the table of settings: a section that can be switched on and off. */
 export interface ServiceEntry {
   readonly name: string;
   readonly about: string;
-  /** Paths of its options. */
+  /** The dotted path of its option, as are the next two. */
   readonly enabled: string;
   readonly host: string;
   readonly port: string;
-  /** Its own TLS section, or null. */
+  /** The path of its own TLS section, or null. */
   readonly tls: string | null;
   readonly guards?: Guards | undefined;
 }
 
-/** All services, in the order of the table. One without a host and port of its own has those of the top level. */
+/** All services, in the order of the table. A service without a host and port of its own has those of the top level. */
 export function servicesOf(entries: Entries): ServiceEntry[] {
   return Object.entries(entries).flatMap(([name, entry]) => {
     if (entry.kind !== "section" || !Object.hasOwn(entry.entries, "enabled")) return [];
@@ -31,13 +31,13 @@ export function servicesOf(entries: Entries): ServiceEntry[] {
   });
 }
 
-/** Every service of the table. */
+/** All services of the table of settings. */
 export const SERVICES: readonly ServiceEntry[] = servicesOf(settings);
 
 /** The service whose host and port are the top level's. */
 export const MAIN_SERVICE = SERVICES.find(({ host }) => host === "host") as ServiceEntry;
 
-/** Whether this service is on in a configuration. */
+/** True if this service is on in a configuration. */
 export function isEnabled(config: object, name: string): boolean {
   const section = (config as Readonly<Record<string, { readonly enabled?: boolean } | undefined>>)[
     name

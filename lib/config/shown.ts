@@ -1,9 +1,9 @@
 import { TomlDate } from "smol-toml";
 
-/** Characters of a found value or key that are shown. */
+/** The most characters of a found value or key that are shown. */
 const MOST = 60;
 
-/** What was found where something else should stand, in a few words, however large it is. */
+/** A value that is not allowed, in a few words, however large it is. */
 export function describe(found: unknown): string {
   if (typeof found === "string") {
     const whole = found.length <= MOST;
@@ -20,12 +20,12 @@ export function describe(found: unknown): string {
   return typeof found === "object" ? "a table" : typeof found;
 }
 
-/** The keys of a path as TOML writes them. */
+/** A path of keys in TOML. */
 export function keyText(path: readonly string[]): string {
   return path.map((key) => (/^[\w-]+$/.test(key) ? cut(key) : JSON.stringify(cut(key)))).join(".");
 }
 
-/** The beginning of a long text. */
+/** A text of `most` characters at most: of a longer one the beginning. */
 export function cut(text: string, most = MOST): string {
   return text.length <= most ? text : `${text.slice(0, most).toWellFormed()}…`;
 }

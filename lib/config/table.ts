@@ -11,7 +11,7 @@ import { web } from "./sections/web.ts";
 /** The section of each service. */
 const services = { relay, web, store, neuro };
 
-/** Every setting, once. The order is that of the commented file and the pages. */
+/** Every setting, once, in the order of the commented file and the pages. */
 export const settings = {
   ...topLevel,
   ...program,

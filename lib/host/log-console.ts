@@ -1,5 +1,5 @@
 import { type ConsolaInstance, createConsola } from "consola/core";
-import { compileFormat, type LineFormat, type Stamp } from "../config/line-format.ts";
+import { compileFormat, type LineFormat, type Stamp } from "../config/formats/line-format.ts";
 import type { Config, Level } from "../config/table.ts";
 import { writeStdout } from "./stdout.ts";
 

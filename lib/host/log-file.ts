@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { compileFormat, type LineFormat, type Stamp } from "../config/line-format.ts";
+import { compileFormat, type LineFormat, type Stamp } from "../config/formats/line-format.ts";
 import type { Config, Level } from "../config/table.ts";
 import type { Clock } from "./clock.ts";
 import type { Fault } from "./errors.ts";

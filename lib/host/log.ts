@@ -1,7 +1,7 @@
-import { LEVEL_NUMBERS } from "../config/levels.ts";
-import type { Stamp } from "../config/line-format.ts";
+import { LEVEL_NUMBERS } from "../config/formats/levels.ts";
+import type { Stamp } from "../config/formats/line-format.ts";
 import type { Config, Level } from "../config/table.ts";
-import { compileDateFormat } from "../config/strftime.ts";
+import { compileDateFormat } from "../config/formats/strftime.ts";
 import type { Clock } from "./clock.ts";
 import { oneLine, printable } from "./content.ts";
 import { LogConsole } from "./log-console.ts";

@@ -14,7 +14,7 @@ import {
 } from "./client.ts";
 import { Lingering } from "./linger.ts";
 import type { Protocol } from "./protocol.ts";
-import { quiet, turn } from "./quiet.ts";
+import { quiet, turn } from "./tcp/quiet.ts";
 import { LOOK_MS } from "./recent.ts";
 import type { Wire } from "./wire.ts";
 

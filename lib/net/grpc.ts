@@ -14,9 +14,9 @@ import {
   STATUS_OF,
   Status,
   type StreamingCall,
-} from "./calls.ts";
+} from "./grpc/calls.ts";
 import type { Clients } from "./clients.ts";
-import { type Connection, Connections, type ConnectionsHost } from "./connections.ts";
+import { type Connection, Connections, type ConnectionsHost } from "./grpc/connections.ts";
 
 /** Answers a call of one message with one; it may throw a `CallError`. */
 export type AnswerCall = (

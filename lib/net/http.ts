@@ -7,16 +7,16 @@ import type { Log } from "../host/log.ts";
 import { type Address, addressText, type Health } from "../host/service.ts";
 import { tlsOptions } from "../host/tls-files.ts";
 import { Admission, type Refused, type TurnedAwayNotices } from "./admission.ts";
-import { Compression } from "./compression/compression.ts";
-import { HttpAnswers, pathOf, type TakeLine } from "./http-answers.ts";
-import { HttpBody } from "./http-body.ts";
-import { HttpConnections } from "./http-connections.ts";
-import { type Answered, HttpFlights } from "./http-flights.ts";
-import { HostNames, targetOf } from "./http-host.ts";
-import { HttpOrigins, type Origin } from "./http-origin.ts";
-import { keepAliveHttp } from "./keepalive.ts";
+import { Compression } from "./http/compression/compression.ts";
+import { HttpAnswers, pathOf, type TakeLine } from "./http/answers.ts";
+import { HttpBody } from "./http/body.ts";
+import { HttpConnections } from "./http/connections.ts";
+import { type Answered, HttpFlights } from "./http/flights.ts";
+import { HostNames, targetOf } from "./http/host.ts";
+import { HttpOrigins, type Origin } from "./http/origin.ts";
+import { keepAliveHttp } from "./tcp/keepalive.ts";
 import { listenError } from "./listen-error.ts";
-import { plain } from "./plain.ts";
+import { plain } from "./http/plain.ts";
 import { Relisten } from "./relisten.ts";
 import type { WebSockets } from "./websocket.ts";
 
@@ -32,7 +32,7 @@ export interface HttpSettings {
   readonly accessLog: TakeLine | null;
   /** Gives a path one of few names, by which the times of answers are kept; without it none are. */
   readonly routeOf?: (path: string) => string;
-  /** Paths that are asked often, and whose answers hold for any host. */
+  /** Paths that are asked often and whose answers are the same for any host, so that a second Host header may go unseen. */
   readonly probes?: readonly string[];
 }
 
@@ -312,7 +312,7 @@ export class HttpServer {
     const bare = targetOf(url);
     const whole = this.#hostNames.whole(given, url, this.#probes.has(bare));
     const request = whole ?? given;
-    // A path as it came may have dots in it.
+    // The path as it came may hold `..`, which the URL has resolved.
     const target = bare === url && url.startsWith("/") ? targetOf(request.url) : bare;
     const since = this.#clock.now();
     const from = this.answers.log === null ? "" : this.#from(request);

@@ -14,9 +14,9 @@ import { tlsOptions } from "../host/tls-files.ts";
 import { unmapped } from "./access.ts";
 import type { Client } from "./client.ts";
 import type { Clients } from "./clients.ts";
-import { type Inherited, inheritedSocket } from "./inherited.ts";
+import { type Inherited, inheritedSocket } from "./tcp/inherited.ts";
 import { listenError } from "./listen-error.ts";
-import { turn } from "./quiet.ts";
+import { turn } from "./tcp/quiet.ts";
 import { Relisten } from "./relisten.ts";
 
 /** Options of a listener. */

@@ -66,7 +66,7 @@ class WebSocketWire<C extends WebSocketClient> implements Wire {
   readonly #socket: Socket<C>;
   readonly #kind: MessageKind;
   #isFull = false;
-  /** The connection is to be closed once nothing waits. */
+  /** The connection will be closed once nothing waits. */
   #isEnding = false;
 
   constructor(socket: Socket<C>, kind: MessageKind) {

@@ -19,7 +19,7 @@ export const row: Row = {
     settings: { ...settings, messages: messagesSection },
   },
   call: saying(UPGRADE),
-  // A TLS handshake that fails is Bun's own affair.
+  // Bun does not tell an HTTP server about a failed TLS handshake.
   counts: { ...CLOSES, handshake: "" },
   notices: {
     ...TURNED_AWAY,

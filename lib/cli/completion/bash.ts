@@ -117,12 +117,12 @@ complete -F _summoner summoner
 `;
 }
 
-/** What stands in a place: `words` and these, or what `Completes` says. */
+/** The kind of a word in the script: `words` and the choices, or a `Completes`. */
 function kindOf({ choices, completes }: Flag | Operand): string {
   return choices ? `words ${choices.join(" ")}` : (completes ?? "");
 }
 
-/** Cases that set `kind`, those with the same one together. */
+/** Cases that set `kind`; those with the same kind are joined. */
 function cases(found: readonly (readonly string[])[]): string {
   const groups = Map.groupBy(found, ([, kind]) => kind as string);
   groups.delete("");

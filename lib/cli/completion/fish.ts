@@ -87,7 +87,7 @@ function linesOf(command: Command): string[] {
   return [...flagLines, ...operandLines];
 }
 
-/** What stands in a place. */
+/** The arguments of `complete` that offer the values of a flag or operand. */
 function offer({ choices, completes }: Flag | Operand): string {
   if (choices) return ` -x -a ${quoted(choices.join(" "))}`;
   if (completes === "file") return " -r -F";

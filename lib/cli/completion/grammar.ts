@@ -2,9 +2,9 @@ import { optionPaths } from "../../config/paths.ts";
 import { settings } from "../../config/table.ts";
 import { type Command, EVERYWHERE, type Flag } from "../command.ts";
 
-/** What the scripts are made of. */
+/** The command line and the settings, from which the scripts are made. */
 export interface Grammar {
-  /** The commands with all flags they take; the first needs no name. */
+  /** The commands with all their flags; the first needs no name. */
   readonly commands: readonly Command[];
   readonly keys: readonly Key[];
 }
@@ -13,11 +13,11 @@ export interface Grammar {
 export interface Key {
   readonly key: string;
   readonly about: string;
-  /** The only values there are, or none when there are many. */
+  /** The only allowed values; empty if there are many. */
   readonly values: readonly string[];
 }
 
-/** The whole command line, from its table and that of the settings. */
+/** The whole command line, from its table and the table of settings. */
 export function grammarOf(commands: readonly Command[]): Grammar {
   const keys = [...optionPaths(settings)].map(([key, option]) => ({
     key,
@@ -30,7 +30,7 @@ export function grammarOf(commands: readonly Command[]): Grammar {
   };
 }
 
-/** The options that take a value, as they are typed. */
+/** The spellings of all options that take a value. */
 export function takingValues({ commands }: Grammar): string[] {
   const flags = commands.flatMap(({ flags }) => flags).filter(({ value }) => value);
   return [...new Set(flags.flatMap(spellings))];
@@ -41,12 +41,12 @@ export function spellings({ name, short }: Flag): string[] {
   return short ? [`--${name}`, `-${short}`] : [`--${name}`];
 }
 
-/** What is said of something in one line: its first clause. */
+/** A description in one line: the first clause of `about`. */
 export function summary({ about }: { readonly about: string }): string {
   return about.split(/[.;:](?: |$)/)[0] as string;
 }
 
-/** Keys that have the same values, together. */
+/** Keys grouped by their values. */
 export function byValues({ keys }: Grammar): [values: readonly string[], keys: string[]][] {
   const groups = Map.groupBy(
     keys.filter(({ values }) => values.length > 0),

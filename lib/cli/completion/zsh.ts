@@ -1,7 +1,7 @@
 import type { Command, Flag, Operand } from "../command.ts";
 import { byValues, type Grammar, summary } from "./grammar.ts";
 
-/** The completion for zsh, to be found in `$fpath` or to be read by `source`. */
+/** The completion for zsh, which works from `$fpath` and by `source`. */
 export function zshScript(grammar: Grammar): string {
   const { commands, keys } = grammar;
   const [first] = commands as readonly [Command];
@@ -81,7 +81,7 @@ ${specs.map((spec) => `            ${spec}`).join(" \\\n")}
           ;;`;
 }
 
-/** An option as `_arguments` takes it. */
+/** An option in the form of `_arguments`. */
 function flagSpec(flag: Flag): string {
   const { name, short, value, repeats } = flag;
   const about = `[${summary(flag).replace(/[\\[\]:]/g, "\\$&")}]`;

@@ -3,23 +3,23 @@ import { readPages } from "./read-pages.ts" with { type: "macro" };
 
 /** A page of the documentation. */
 export interface Page {
-  /** What it is called on the command line: its title in small letters, as `command-line`. */
+  /** Its name on the command line: its title in small letters, as `command-line`. */
   readonly topic: string;
-  /** Where it stands in the checkout. */
+  /** Its path in the checkout. */
   readonly path: string;
   readonly text: string;
   /** Its first sentence. */
   readonly about: string;
 }
 
-/** Every page. Their texts are part of the program: this is called while it is built. */
+/** Every page. The texts are read while the program is built, so they are part of it. */
 export const PAGES: readonly Page[] = readPages().map(([path, text]) => {
   const [, title = "", first = ""] = /^# (.*)\n\n(.*)/.exec(text) ?? [];
   const topic = title.toLowerCase().replaceAll(" ", "-");
   return { topic, path, text, about: first.replace(/(?<=\.) .*/, "") };
 });
 
-/** The page that a link of another page leads to, if it is one. */
+/** The page that a link on another page leads to, if it leads to one. */
 export function linked(from: Page, target: string): Page | undefined {
   const [file = ""] = target.split("#");
   const path = file === "" ? from.path : posix.join(posix.dirname(from.path), file);

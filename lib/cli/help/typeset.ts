@@ -1,16 +1,16 @@
-/** How what stands out is shown, and what a link becomes. */
+/** The look of headings, code and links. */
 export interface Style {
   heading(text: string): string;
   code(text: string): string;
   link(text: string, target: string): string;
 }
 
-/** Columns that the last column of a table must have to be worth breaking. */
+/** The narrowest last column of a table, in characters, that is worth breaking. */
 const NARROWEST = 30;
 
 /**
- * Sets Markdown for a terminal, as far as the pages use it: headings, paragraphs, lists, tables and
- * code. Comments are left out.
+ * Sets the Markdown of the pages for a terminal: headings, paragraphs, lists, tables and code.
+ * Comments are left out.
  * @param width columns of a line
  */
 export function typeset(text: string, width: number, style: Style): string {
@@ -38,7 +38,7 @@ export function typeset(text: string, width: number, style: Style): string {
   return `${out.join("\n").trimEnd()}\n`;
 }
 
-/** A line with its links and what is code in it as they are shown. */
+/** A line with its links and code in their style. */
 function inline(line: string, { code, link }: Style): string {
   return line
     .replace(/\[((?:`[^`]*`|[^\]`])*)\]\(([^)]*)\)/g, (_, words: string, target: string) =>
@@ -53,7 +53,7 @@ function wrapped(text: string, width: number, first: string, indent: string): st
   return lines.map((line, i) => (i === 0 ? first : indent) + line);
 }
 
-/** In columns where these fit, the last one broken; otherwise row by row, each cell with the head of its column. */
+/** A table in columns if they fit, the last one broken; otherwise row by row, each cell after the head of its column. */
 function table(rows: readonly string[], width: number, style: Style): string[] {
   const cells = rows.map((row) => {
     const inner = row.replace(/^\| /, "").replace(/ *\|$/, "");

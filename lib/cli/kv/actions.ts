@@ -3,23 +3,23 @@ import type { Arguments } from "../command.ts";
 import { Refused, request, type StoreConnection } from "./connection.ts";
 import { jsonShown, print, textShown, toTerminal, valueShown } from "./output.ts";
 
-/** How many keys are asked for at a time; fewer when their values are wanted too. */
+/** The keys that are asked for at a time; fewer if their values are wanted too. */
 const PAGE = 1000;
 const PAGE_WITH_VALUES = 100;
 
-/** What an action finds around it. */
+/** The call of an action: the store, and the command line. */
 export interface Call {
   readonly connection: StoreConnection;
   /** The words that follow the action. */
   readonly words: readonly string[];
-  /** VALUE as JSON, where the action takes one. */
+  /** VALUE as JSON, if the action takes one. */
   readonly value: string;
   readonly flags: Arguments["flags"];
-  /** Where keys and channels are. */
+  /** The namespace of keys and channels. */
   readonly at: { readonly ns: string | undefined };
 }
 
-/** The number that an option was given; undefined without it. */
+/** The number given with an option; undefined without it. */
 export function numberOf(flags: Arguments["flags"], name: string): number | undefined {
   const [given] = flags.get(name) ?? [];
   return given === undefined ? undefined : Number(given);
@@ -50,7 +50,7 @@ export async function set({ connection, words: [key], value, flags, at }: Call):
   return 0;
 }
 
-/** Removes keys, and prints how many there were. */
+/** Removes keys, and prints the number of those that existed. */
 export async function del({ connection, words, flags, at }: Call): Promise<number> {
   const tree = flags.has("tree");
   const requests = words.map((key) => request({ action: "DEL", key, ...at, tree }));
@@ -82,12 +82,12 @@ export async function keys({ connection, words: [prefix], flags, at }: Call): Pr
   return 0;
 }
 
-/** @returns false when nobody reads any more */
+/** @returns false if nobody reads any more */
 function list(names: readonly string[]): Promise<boolean> {
   return print(names.map((name) => `${textShown(name)}\n`).join(""));
 }
 
-/** Prints keys with their values, but those that have gone meanwhile. @returns false when nobody reads any more */
+/** Prints keys with their values, except keys that have gone meanwhile. @returns false if nobody reads any more */
 async function listValues(
   connection: StoreConnection,
   names: readonly string[],
@@ -105,7 +105,7 @@ async function listValues(
   return true;
 }
 
-/** Sends a message, and prints how many it went to. */
+/** Sends a message, and prints the number of its receivers. */
 export async function publish({ connection, words: [channel], value, at }: Call): Promise<number> {
   await print(`${await connection.ask({ action: "PUBLISH", channel, ...at }, { value })}\n`);
   return 0;

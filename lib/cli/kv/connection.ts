@@ -10,10 +10,10 @@ import type { Destination } from "../destination.ts";
 /** The variable of the environment that holds a token of the store. */
 export const STORE_TOKEN_VARIABLE = "SUMMONER_STORE_TOKEN";
 
-/** No value is that long. */
+/** Bytes of a line; longer than any answer of a store. */
 const LINE_BYTES = 2 ** 29;
 
-/** Why the store did not do something. */
+/** An error that the store answered. */
 export class Refused extends StartError {
   readonly code: string;
 
@@ -23,19 +23,19 @@ export class Refused extends StartError {
   }
 }
 
-/** A line of the store: its text, and the object that it is. */
+/** A line of the store: its text, and the JSON object in it. */
 export interface Line {
   readonly text: string;
   readonly holds: Readonly<Record<string, unknown>>;
 }
 
-/** A request as a line. @param json fields whose values are JSON already, so that none of their numbers is altered */
+/** A request as a line. @param json fields whose values are JSON already; their numbers stay as written */
 export function request(fields: Record<string, unknown>, json: Record<string, string> = {}) {
   const members = Object.entries(json).map(([name, text]) => `,"${name}":${text}`);
   return `${JSON.stringify(fields).slice(0, -1)}${members.join("")}}\n`;
 }
 
-/** A client of a store, which has shown that it is one, and has been shown a token where there is one to show. */
+/** A client of a server that has shown to be a store, and has been shown the token if there is one. */
 export class StoreConnection {
   readonly address: string;
   readonly #to: Destination;
@@ -44,8 +44,8 @@ export class StoreConnection {
   #lines: string[] = [];
 
   /**
-   * @param tokenFile the file with a token that its settings name, or ""; null shows none at all
-   * @throws StartError in one line when no store lets us in
+   * @param tokenFile the token file of the settings, or ""; null shows no token at all
+   * @throws StartError of one line when no store accepts this client
    */
   static async open(
     to: Destination,
@@ -75,8 +75,8 @@ export class StoreConnection {
   }
 
   /**
-   * Asks for one thing. @returns the result
-   * @throws Refused when the store does not do it
+   * Sends one request. @returns the result
+   * @throws Refused when the store refuses it
    */
   async ask(fields: Record<string, unknown>, json: Record<string, string> = {}): Promise<unknown> {
     for await (const result of this.askAll([request(fields, json)])) {
@@ -85,9 +85,9 @@ export class StoreConnection {
     }
   }
 
-  /** Asks for several things at once. Each result, or Refused, is taken from the store as the caller comes to it. */
+  /** Sends several requests at once. Each result, or Refused, is read from the store when the caller asks for it. */
   async *askAll(requests: readonly string[]): AsyncGenerator<unknown> {
-    // Not waited for: a store that is not read from stops reading.
+    // Not awaited yet: a store whose answers are not read stops reading requests.
     const written = this.#connection.write(Buffer.from(requests.join("")));
     for (const _ of requests) yield this.#outcomeOf((await this.next()).holds);
     await written;
@@ -109,7 +109,7 @@ export class StoreConnection {
     this.#connection.close();
   }
 
-  /** A token and values are only for a store: what else listens there might pass them on. */
+  /** Makes sure that this is a store before it gets a token or values: another service might pass them on. */
   async #greet(clock: Clock): Promise<void> {
     const pong = await inTime(this.ask({ action: "PING" }), this.#to, clock);
     if (pong !== "PONG") throw this.#noStore();
@@ -148,7 +148,7 @@ function objectIn(text: string): Line["holds"] | null {
   }
 }
 
-/** Lines that have come and that nobody has taken yet; while there are any, no more are read. */
+/** Lines that have come and were not taken yet; while there are any, nothing more is read. */
 class Inbox implements LineSink {
   readonly #splitter = new LineSplitter();
   #lines: string[] = [];
@@ -181,7 +181,7 @@ class Inbox implements LineSink {
     this.#wake();
   }
 
-  /** All that has come, at least one line; none when nothing comes any more. */
+  /** All lines that have come, at least one; none if nothing comes any more. */
   async take(): Promise<string[]> {
     while (this.#lines.length === 0 && !this.#ended) {
       const { promise, resolve } = Promise.withResolvers<void>();

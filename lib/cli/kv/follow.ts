@@ -6,7 +6,7 @@ import { jsonShown, print, toTerminal } from "./output.ts";
 import { say } from "../say.ts";
 import { count as counted } from "../words.ts";
 
-/** Prints what a subscription brings until Ctrl-C, or as many events as were asked for. */
+/** Prints the events of a subscription until Ctrl-C, or as many as were asked for. */
 export async function follow(
   to: { readonly keys: string | undefined } | { readonly channel: string | undefined },
   call: Omit<Call, "words">,

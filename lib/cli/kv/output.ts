@@ -1,16 +1,16 @@
 import { oneLine, printable } from "../../host/content.ts";
 
-/** Whether what is printed is for a person. */
+/** True if a person reads the output. */
 export const toTerminal = process.stdout.isTTY === true;
 
-/** Prints, and waits until it has been taken. @returns false when nobody reads it any more */
+/** Prints a text and waits until it has been taken. @returns false if nobody reads any more */
 export function print(text: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   process.stdout.write(text, (error) => resolve(!error));
   return promise;
 }
 
-/** A value: indented for a person, on one line for a program; with `asText` a text is itself. */
+/** A value as JSON: indented for a person, on one line for a program. With `asText` a text is printed as it is. */
 export function valueShown(value: unknown, asText = false): string {
   if (!asText || typeof value !== "string") {
     return toTerminal ? perLine(JSON.stringify(value, null, 2), oneLine) : JSON.stringify(value);
@@ -18,7 +18,7 @@ export function valueShown(value: unknown, asText = false): string {
   return toTerminal ? perLine(value, printable) : value;
 }
 
-/** One line of text, and JSON on one line, with nothing in them that would command a terminal. */
+/** A line of text, and JSON on one line; in a terminal without anything that would command it. */
 export const textShown = (text: string) => (toTerminal ? printable(text) : text);
 export const jsonShown = (json: string) => (toTerminal ? oneLine(json) : json);
 

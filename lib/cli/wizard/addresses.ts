@@ -20,7 +20,7 @@ export async function askServices(draft: Draft): Promise<Draft | Back> {
   return next;
 }
 
-/** Asks where a service listens. */
+/** The questions about the host and port of a service. */
 export function addressSteps(service: ServiceEntry): Step[] {
   const { name, host, port } = service;
   const applies = (draft: Draft) => isOn(draft, service);
@@ -45,7 +45,7 @@ export function addressSteps(service: ServiceEntry): Step[] {
   ];
 }
 
-/** Which service that was asked before has taken a port, in words, or null. */
+/** The refusal of a port that an earlier service has, in words, or null. */
 function takenBy(draft: Draft, service: ServiceEntry, found: number): string | null {
   if (found === 0) return null;
   const before = SERVICES.slice(0, SERVICES.indexOf(service));

@@ -12,7 +12,7 @@ import {
   updateSettings,
 } from "@clack/prompts";
 
-/** The answer to go back a step. */
+/** The answer that goes back a step. */
 export const BACK = Symbol("back");
 export type Back = typeof BACK;
 
@@ -25,18 +25,18 @@ const BACK_KEY = "<";
 // Ctrl-D ends the input, which would leave a question open for ever.
 updateSettings({ aliases: { [BACK_KEY]: "cancel", "\x04": "cancel" } });
 
-/** What may be chosen. */
+/** A choice of a question. */
 export interface Choice<T> {
   readonly value: T;
   readonly label: string;
-  /** What stands behind the label while it is marked. */
+  /** A text after the label while the choice is marked. */
   readonly hint?: string | undefined;
-  /** What stands below the label. */
+  /** A text below the label. */
   readonly more?: string;
 }
 
 /**
- * Asks, as long as there is a terminal to ask.
+ * Asks a question. The end of the input, or a signal, cancels it.
  * @throws Cancelled
  */
 async function asked<T>(
@@ -73,18 +73,18 @@ function fitted(words: string): string {
   return Bun.wrapAnsi(words, room(), { hard: true });
 }
 
-/** A question and what explains it, as lines that fit. */
+/** A question and its explanation, as lines that fit. */
 function lines(title: string, about: string): string[] {
   const below = about === "" ? [] : fitted(about).split("\n");
   return [...fitted(title).split("\n"), ...below.map((line) => styleText("dim", line))];
 }
 
-/** The same, for the prompts that guide only their first line. */
+/** The same for prompts that draw the guide only at their first line. */
 function guided(title: string, about: string): string {
   return lines(title, about).join(`\n${styleText("gray", S_BAR)}  `);
 }
 
-/** One of a few. */
+/** Asks for one of a few choices. */
 export function askChoice<const T extends string | boolean>(
   title: string,
   about: string,
@@ -99,7 +99,7 @@ export function askChoice<const T extends string | boolean>(
   ) as Promise<T | Back>;
 }
 
-/** Any of a few, but at least one. */
+/** Asks for at least one of a few choices. */
 export function askSeveral(
   title: string,
   choices: readonly Choice<string>[],
@@ -129,9 +129,9 @@ export function askYes(title: string, initial = true): Promise<boolean | Back> {
 }
 
 /**
- * A line of text.
- * @param initial what an empty line means
- * @param trouble why a text will not do, or null
+ * Asks for a line of text.
+ * @param initial the answer that an empty line means
+ * @param trouble the fault of a text in words, or null
  */
 export function askText(
   title: string,
@@ -150,7 +150,7 @@ export function askText(
   ).then((answer) => (typeof answer === "string" ? answer.trim() || initial : answer));
 }
 
-/** A line of text that is not shown. */
+/** Asks for a line of text that is not shown. */
 export function askSecret(
   title: string,
   about: string,
@@ -166,7 +166,7 @@ export function askSecret(
 }
 
 function complaint(trouble: string | null): string | undefined {
-  // The first line stands behind a corner, the others behind nothing.
+  // The prompt indents only the first line.
   return trouble === null ? undefined : fitted(trouble).replaceAll("\n", "\n   ");
 }
 

@@ -8,16 +8,16 @@ import { givenBy, type Given } from "./draft.ts";
 import { count } from "../words.ts";
 import type { Entries } from "../../config/section.ts";
 
-/** A configuration of the reference server as this one's. */
+/** A configuration of the reference server in this server's form. */
 export interface Converted {
   readonly given: Given;
-  /** What is not as it was, one sentence each. */
+  /** The differences, one sentence each. */
   readonly notes: readonly string[];
 }
 
 /**
  * Converts a `server.json` that was loaded without problems.
- * @param values what stands in it
+ * @param values the values in it
  */
 export function convert(
   name: string,
@@ -33,7 +33,7 @@ export function convert(
     const next = contradictions(settings, config).find(({ reference }) => reference === true);
     if (next === undefined) break;
     settled.add(`${next.key}: ${next.message}`);
-    // The reference lets a threshold stand that another one always overtakes; switched off it does the same.
+    // The reference accepts a threshold that never acts, since another one is lower; switching it off changes nothing.
     const path = next.key.replace(/(\w+)_threshold$/, "enable_$1");
     const dot = path.lastIndexOf(".");
     Object.assign(valueAt(config, path.slice(0, dot)) as object, { [path.slice(dot + 1)]: false });
@@ -53,7 +53,7 @@ export function convert(
   return { given, notes };
 }
 
-/** What reads otherwise in TOML than in the reference's JSON. `kept` gets the paths of all that is taken over. */
+/** The settings that read differently in TOML than in the reference's JSON. `kept` gets the paths of all that are taken over. */
 function* respelt(
   entries: Entries,
   values: Readonly<Record<string, unknown>>,

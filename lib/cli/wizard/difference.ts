@@ -7,19 +7,19 @@ import { count } from "../words.ts";
 interface Change {
   readonly sign: "-" | "+";
   readonly line: string;
-  /** The TOML table it stands in, `[web]`; "" before the first. */
+  /** The TOML table it is in, as `[web]`; "" before the first. */
   readonly table: string;
 }
 
-/** What turns one text into the other, with as few lines as possible. */
+/** The changes that turn one text into the other, with as few lines as possible. */
 function changes(before: string, after: string): Change[] {
   const [old, next] = [before, after].map((text) => located(text.replace(/\r\n/g, "\n")));
   return changed(old as Line[], next as Line[]);
 }
 
 /**
- * What turns one file into another, for a person: each line under its table.
- * Empty lines and comments that are added are left out, and counted; secrets are masked.
+ * The changes that turn one file into another, for a person: each line under its
+ * table. Empty lines are left out, added comments are only counted, secrets are masked.
  */
 export function differenceLines(before: string, after: string): string[] {
   const told = changes(before, after).filter(({ line }) => line.trim() !== "");
@@ -66,7 +66,7 @@ function changed(old: readonly Line[], next: readonly Line[]): Change[] {
   while (start < n && start < m && same(start, start)) start++;
   let end = 0;
   while (end < n - start && end < m - start && same(n - 1 - end, m - 1 - end)) end++;
-  // lengths[i][j]: the longest common part of what follows line i of the one and j of the other.
+  // lengths[i][j]: the longest common subsequence of the lines from i of the one and from j of the other.
   const [rows, columns] = [n - start - end, m - start - end];
   const lengths = Array.from({ length: rows + 1 }, () => new Uint32Array(columns + 1));
   const length = (i: number, j: number) => lengths[i]?.[j] ?? 0;

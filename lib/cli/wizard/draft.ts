@@ -13,13 +13,13 @@ import { isEnabled, type ServiceEntry, SERVICES } from "../../config/services.ts
 import { type Config, settings } from "../../config/table.ts";
 import { addressText } from "../../host/service.ts";
 
-/** What a configuration says explicitly, by dotted path. */
+/** The values that a configuration gives explicitly, by dotted path. */
 export type Given = ReadonlyMap<string, unknown>;
 
 /** Every option of the table, by its dotted path. */
 export const OPTIONS: ReadonlyMap<string, Option<unknown>> = new Map(optionPaths(settings));
 
-/** The guards of all services that are asked about. */
+/** The paths of the guards of all services. */
 export const GUARDS: readonly string[] = SERVICES.flatMap(({ guards }) => guards?.paths ?? []);
 
 /** A setting that names a file with a token, which may be made. */
@@ -38,9 +38,9 @@ function defaultOf(path: string): unknown {
 }
 
 /**
- * Reads what a new file starts from: the defaults, or the values of a file
- * that is named, and what the command line says. That a token is missing is no
- * problem yet: one may be made.
+ * Reads the configuration that a new file starts from: the defaults or the
+ * named file, and the command line. A missing token is no problem yet: it may
+ * be made.
  */
 export function begin(sources: Sources): Loaded<Config> {
   const loaded = load(settings, { ...sources, file: sources.file ?? null });
@@ -51,7 +51,7 @@ export function begin(sources: Sources): Loaded<Config> {
   return { ...loaded, problems };
 }
 
-/** What must be written so that a file means the same: all that was named. */
+/** The values to write so that a file means the same: all that were given. */
 export function givenBy({ config, origins }: Reading): Given {
   const given = new Map<string, unknown>();
   for (const path of OPTIONS.keys()) {
@@ -61,11 +61,11 @@ export function givenBy({ config, origins }: Reading): Given {
   return given;
 }
 
-/** Where TLS is to come from. */
+/** The answers about TLS. */
 export interface TlsAnswer {
-  /** The section that gets it (`tls` is every service), or null for none. */
+  /** The section that gets it (`tls` is for every service), or null for no TLS. */
   readonly section: string | null;
-  /** Whether a pair is made for it. */
+  /** True if a new pair will be made for it. */
   readonly made: boolean;
   readonly cert: string;
   readonly key: string;
@@ -74,10 +74,10 @@ export interface TlsAnswer {
 
 /** The answers so far. */
 export interface Draft {
-  /** What the numbers come from: a preset's name, `defaults`, or the file that is started from. */
+  /** The origin of `base`: a preset's name, `defaults`, or the file that is started from. */
   readonly purpose: string;
   readonly base: Given;
-  /** What was answered otherwise since. */
+  /** The answers that differ from `base`. */
   readonly answers: Given;
   /** Null leaves TLS as the base has it. */
   readonly tls: TlsAnswer | null;
@@ -89,7 +89,7 @@ export function draftOf(purpose: string, base: Given): Draft {
   return { purpose, base, answers: new Map(), tls: null, newTokens: new Set() };
 }
 
-/** The draft with another base. Answers stay, but not those about guards: they were about other numbers. */
+/** The draft with another base. Answers stay, except those about guards, which were about other numbers. */
 export function rebased(draft: Draft, purpose: string, base: Given): Draft {
   if (draft.purpose === purpose) return draft;
   const answers = [...draft.answers].filter(([path]) => !GUARDS.includes(path));
@@ -100,7 +100,7 @@ function baseValue({ base }: Draft, path: string): unknown {
   return base.has(path) ? base.get(path) : defaultOf(path);
 }
 
-/** The value that an option has in a draft, TLS aside. */
+/** The value of an option in a draft, without the answers about TLS. */
 export function valueIn(draft: Draft, path: string): unknown {
   return draft.answers.has(path) ? draft.answers.get(path) : baseValue(draft, path);
 }
@@ -117,7 +117,7 @@ export function answered(draft: Draft, path: string, value: unknown): Draft {
   return { ...draft, answers };
 }
 
-/** Everything that a draft says explicitly. */
+/** All values that a draft gives explicitly. */
 export function givenIn({ base, answers, tls }: Draft): Given {
   const given = new Map([...base, ...answers]);
   if (tls === null) return given;
@@ -133,12 +133,12 @@ export function givenIn({ base, answers, tls }: Draft): Given {
   return given;
 }
 
-/** Whether the base of a draft has TLS anywhere. */
+/** True if the base of a draft has TLS anywhere. */
 export function hasTls({ base }: Draft): boolean {
   return [...base.keys()].some((path) => /(?:^|\.)tls\.cert$/.test(path) && base.get(path) !== "");
 }
 
-/** The file of a draft and what it means, read by the code that reads any file. */
+/** The file of a draft, and its configuration, read as any file is. */
 export interface Rendered {
   readonly text: string;
   readonly config: Config;
@@ -153,7 +153,7 @@ export function rendered(path: string, given: Given): Rendered {
   return { text, config, problems: "message" in layer ? [layer, ...problems] : problems };
 }
 
-/** Whether a service cannot do without this token, and the environment does not hold it. */
+/** True if a service needs this token, and the environment does not hold it. */
 export function needsToken(draft: Draft, { path }: TokenFile): boolean {
   const without = answered(draft, path, "");
   const config = nested([...OPTIONS.keys()].map((one) => [one, valueIn(without, one)]));
@@ -168,20 +168,20 @@ export function withNewToken(draft: Draft, path: string, made: boolean): Draft {
   return { ...draft, newTokens };
 }
 
-/** A file that lies beside the configuration, as the configuration names it. */
+/** The path of a file beside the configuration, as the configuration names it. */
 export function besides(target: string, ending: string): string {
   const name = basename(target).replace(/\.toml$/i, ending);
   const folder = resolve(dirname(target));
-  // The server takes a relative path from the folder it is started in, which is most likely this one.
+  // The server resolves a relative path from the folder it is started in, most likely this one.
   return folder === process.cwd() ? name : join(folder, name);
 }
 
-/** What a preset is for, in its own words. */
+/** The description of a preset, without its full stop. */
 export function presetAbout(name: PresetName): string {
   return presets[name].about.replace(/\.$/, "");
 }
 
-/** Where the services of a configuration will be found, one line each. */
+/** The addresses of the services of a configuration, one line each. */
 export function addressLines(config: Config): string[] {
   const on = SERVICES.filter(({ name }) => isEnabled(config, name));
   const width = Math.max(...on.map(({ name }) => name.length));
@@ -193,7 +193,7 @@ export function addressLines(config: Config): string[] {
   });
 }
 
-/** What a file says otherwise than the defaults, one line each; secrets are masked. */
+/** The values of a file that are not defaults, one line each; secrets are masked. */
 export function settingLines(given: Given): string[] {
   return [...given]
     .filter(([path, value]) => !Bun.deepEquals(value, defaultOf(path)))

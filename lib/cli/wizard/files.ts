@@ -14,7 +14,7 @@ import { tlsFaults } from "../../host/tls-files.ts";
 import { tokenIn } from "../../net/token.ts";
 import { contentOf, type NewFile } from "../write.ts";
 
-/** The schema that editors check the file at `target` with, where it is not there already. */
+/** The schema file for editors beside `target`, or null if it is there already. */
 export function schemaFor(target: string): NewFile | null {
   const path = join(dirname(target), SCHEMA_FILE);
   const content = renderSchema(settings);
@@ -26,7 +26,7 @@ export function newToken(): string {
   return randomBytes(24).toString("base64url");
 }
 
-/** Whether a file holds a token that will do. */
+/** True if a file holds a token that is long enough. */
 export function holdsToken(path: string): boolean {
   if (!existsSync(path)) return false;
   try {
@@ -37,15 +37,15 @@ export function holdsToken(path: string): boolean {
   }
 }
 
-/** Days for which a self-signed certificate is good. */
+/** The days that a self-signed certificate is valid. */
 export const TRIAL_DAYS = 90;
 
-/** Whether a pair for trying out can be made here. */
+/** True if a self-signed pair can be made on this machine. */
 export function canSelfSign(): boolean {
   return Bun.which("openssl") !== null;
 }
 
-/** A key and a certificate that it signed itself, for this machine and these hosts. @throws StartError */
+/** A new key and a self-signed certificate, for this machine and these hosts. @throws StartError */
 export function selfSigned(hosts: readonly string[]): { cert: string; key: string } {
   const everywhere = ["0.0.0.0", "::"];
   const named = [...hosts, "localhost", "127.0.0.1", "::1", hostname()];
@@ -70,7 +70,7 @@ export function selfSigned(hosts: readonly string[]): { cert: string; key: strin
   }
 }
 
-/** Why a file cannot be read or, where it should be a certificate, is none; or null. */
+/** The error that a file cannot be read or, for `cert`, is no certificate; or null. */
 export function fileTrouble(path: string, which: "cert" | "key"): string | null {
   try {
     const bytes = inputBytes(path);
@@ -81,19 +81,19 @@ export function fileTrouble(path: string, which: "cert" | "key"): string | null 
   }
 }
 
-/** Whether a private key asks for a passphrase. */
+/** True if a private key needs a passphrase. */
 export function isEncrypted(path: string): boolean {
   return existsSync(path) && asksPassphrase(inputBytes(path));
 }
 
-/** Why a certificate and its key do not work, or null. */
+/** The error of a certificate and key that do not work, or null. */
 export function pairTrouble(cert: string, key: string, passphrase: string): string | null {
   const tls = { cert, key, passphrase, ca: "", require_client_cert: false };
   const faults = tlsFaults({ tls, tlsKey: (name) => name });
   return faults.length === 0 ? null : faults.map(({ message }) => message).join("; ");
 }
 
-/** Why nothing can listen there at present, or null. */
+/** The error if nothing can listen there at present, or null. */
 export function listenTrouble(host: string, port: number): string | null {
   try {
     Bun.listen({ hostname: host, port, socket: { data() {} } }).stop(true);
@@ -107,7 +107,7 @@ export function listenTrouble(host: string, port: number): string | null {
   }
 }
 
-/** The first port after this one that is free, or null. */
+/** The first free port among the 50 after this one, or null. */
 export function freeAfter(host: string, port: number): number | null {
   for (let next = port + 1; next <= Math.min(port + 50, 65535); next++) {
     if (listenTrouble(host, next) === null) return next;

@@ -9,7 +9,7 @@ import { type Draft, givenIn, isOn, OPTIONS, rendered, valueIn } from "./draft.t
 import { askOption, lastKey } from "./option.ts";
 import type { Step } from "./step.ts";
 
-/** Asks about the guards of a service. */
+/** The question about the guards of a service. */
 export function guardStep(service: ServiceEntry, guards: Guards): Step {
   return {
     applies: (draft) => isOn(draft, service),
@@ -49,7 +49,7 @@ async function askGuards(
   }
 }
 
-/** What contradicts itself among the guards. */
+/** The contradictions among the guards, in words. */
 function guardTroubles(draft: Draft, guards: readonly string[]): string[] {
   const { config } = rendered("summoner.toml", givenIn(draft));
   return contradictions(settings, config)

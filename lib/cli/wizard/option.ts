@@ -3,15 +3,15 @@ import { askChoice, askText, BACK, type Back } from "./ask.ts";
 import { answered, type Draft, OPTIONS, valueIn } from "./draft.ts";
 
 interface Asking {
-  /** What explains it, instead of the table's words. */
+  /** An explanation in place of the table's. */
   readonly about?: string;
-  /** Why a value that the table allows will not do here, or null. */
+  /** The error of a value that the table allows, but that cannot be taken here; or null. */
   refuse?(value: unknown): string | null;
-  /** Why a value would not work on this machine as it is now, or null; a person may insist. */
+  /** The reason that a value would not work on this machine at present, or null; a person may insist on it. */
   doubt?(value: unknown): string | null;
 }
 
-/** Asks for the value of an option, in the words of the table. */
+/** Asks for the value of an option, with the table's explanation. */
 export async function askOption(
   draft: Draft,
   path: string,
@@ -50,7 +50,7 @@ export async function askOption(
   return answered(draft, path, answer);
 }
 
-/** The value that a person means by a text, or undefined when that is not allowed. */
+/** The value that a person means by a text, or undefined if that is not allowed. */
 function valueOf(option: Option<unknown>, text: string): unknown {
   const found = /^-?\d+$/.test(text) ? Number(text) : text === "false" ? false : text;
   return option.read(found) ?? option.read(text);

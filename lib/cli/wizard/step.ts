@@ -3,8 +3,8 @@ import type { Draft } from "./draft.ts";
 
 /** One question, or a few that belong together. */
 export interface Step {
-  /** Whether it is to be asked; always, when not given. */
+  /** True if it applies to this draft; if not given, it always does. */
   applies?(draft: Draft): boolean;
-  /** @param keep takes what is to be kept of a step that a person goes back from */
+  /** @param keep stores a draft that stays even if the person goes back from this step */
   ask(draft: Draft, keep: (draft: Draft) => void): Promise<Draft | Back>;
 }

@@ -8,7 +8,7 @@ import type { Step } from "./step.ts";
 
 const NO_TLS: TlsAnswer = { section: null, made: false, cert: "", key: "", passphrase: "" };
 
-/** Asks what is encrypted, and with which certificate. */
+/** The questions about TLS and its certificate. */
 export function tlsSteps(target: string): Step[] {
   const wanted = ({ tls }: Draft) => tls !== null && tls.section !== null;
   const fromFiles = (draft: Draft) => wanted(draft) && draft.tls?.made === false;
@@ -48,7 +48,7 @@ async function askPair(draft: Draft, target: string): Promise<Draft | Back> {
   const tls = draft.tls as TlsAnswer;
   const [cert, key] = [besides(target, ".crt"), besides(target, ".key")];
   const choices: Choice<boolean>[] = [{ value: false, label: "From files that I have" }];
-  // Nobody's key is overwritten.
+  // An existing key must never be overwritten.
   if (canSelfSign() && !existsSync(cert) && !existsSync(key)) {
     choices.push({
       value: true,

@@ -15,7 +15,7 @@ import {
 import { holdsToken } from "./files.ts";
 import type { Step } from "./step.ts";
 
-/** Asks which token opens the actions of a service. */
+/** The question about the token for the actions of a service. */
 export function tokenStep(token: TokenFile, target: string): Step {
   return {
     applies: (draft) => isOn(draft, token.service),

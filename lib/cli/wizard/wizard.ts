@@ -28,18 +28,18 @@ import type { Step } from "./step.ts";
 import { tlsSteps } from "./tls.ts";
 import { tokenStep } from "./token.ts";
 
-/** What the wizard begins with. */
+/** The start of the wizard. */
 export interface Opening {
-  /** The file that is to be written. */
+  /** The file to write. */
   readonly target: string;
-  /** What the command line says. */
+  /** The sources that the command line names. */
   readonly sources: Sources;
   readonly draft: Draft;
-  /** What is to be known of a file that was converted. */
+  /** Remarks on the file that is started from. */
   readonly notes: readonly string[];
 }
 
-/** Asks everything. @returns what is to be written @throws Cancelled */
+/** Asks everything. @returns the draft to write @throws Cancelled */
 export async function askAll(opening: Opening): Promise<Draft> {
   intro(styleText("bold", `A new ${opening.target}`));
   tell.info(
@@ -108,7 +108,7 @@ function existingBase(target: string, sources: Sources): ReturnType<typeof begin
   return existsSync(target) ? begin({ ...sources, file: target }) : null;
 }
 
-/** What the wizard begins with when no file is named to start from. */
+/** The start of the wizard if no file is named to start from. */
 export function openingOf(target: string, sources: Sources): Opening {
   const existing = existingBase(target, sources);
   const notes = (existing?.problems ?? []).map(problemText);
@@ -161,7 +161,7 @@ async function review(draft: Draft, target: string): Promise<Draft | Back> {
   }
 }
 
-/** The files that a draft makes besides or with the configuration. */
+/** The files to write for a draft. @param target the configuration, or null if it stays as it is */
 function newFiles(draft: Draft, target: string | null): string[] {
   const { tls, newTokens } = draft;
   return [

@@ -3,7 +3,7 @@ import { list } from "../option.ts";
 import { type Entries, inherited, overriding, section } from "../section.ts";
 import { live } from "./bounds.ts";
 
-/** What a list of addresses may hold. */
+/** The allowed value of a list of addresses, in words. */
 export const CIDRS = 'a list of addresses or CIDR ranges, as ["10.0.0.0/8", "::1"]';
 
 export const isCidr = (item: string) => cidrOf(item) !== null;
@@ -18,7 +18,7 @@ const access = {
   ),
 };
 
-/** Access to the whole server, which each of these services may override. */
+/** Access to the whole server; each of these services may override it. */
 export const accessOf = (services: Entries) =>
   section(
     `Who may connect, for every service; deny wins. ${overriding(services, "access")} override it key by key for one service.`,

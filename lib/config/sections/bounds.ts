@@ -1,4 +1,4 @@
-/** What numbers of any section may be at most. */
+/** Upper bounds for the numbers of all sections. */
 export const BYTES_MAX = 2 ** 40;
 export const SECONDS_MAX = 10 ** 8;
 export const MS_MAX = 10 ** 9;

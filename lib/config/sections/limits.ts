@@ -2,9 +2,9 @@ import { whole } from "../option.ts";
 import { COUNT_MAX, live } from "./bounds.ts";
 
 /**
- * How many clients a service may have.
- * @param all what is counted, in words that complete "how many"
- * @param each the same for one address
+ * The limits on the clients of a service.
+ * @param all words for the clients in all, which complete "How many"
+ * @param each words for the clients of one address, which complete "How many" too
  */
 export function clientLimits(all: string, each: string) {
   return {
@@ -23,7 +23,7 @@ export function clientLimits(all: string, each: string) {
   };
 }
 
-/** How many clients a service over TCP may have. */
+/** The limits on the clients of a service over TCP. */
 export const connectedClients = clientLimits(
   "clients may be connected",
   "clients may come from one address",

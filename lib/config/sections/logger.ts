@@ -1,8 +1,8 @@
-import { LEVELS, levelOfReference } from "../levels.ts";
-import { checkFormat, differsIn } from "../line-format.ts";
+import { LEVELS, levelOfReference } from "../formats/levels.ts";
+import { checkFormat, differsIn } from "../formats/line-format.ts";
 import { choice, flag, listOrNull, text, whole } from "../option.ts";
 import { section } from "../section.ts";
-import { checkDateFormat } from "../strftime.ts";
+import { checkDateFormat } from "../formats/strftime.ts";
 import { BYTES_MAX, live } from "./bounds.ts";
 
 const lineFormat = {
@@ -77,7 +77,7 @@ export const logger = section(
   },
 );
 
-/** In Python's logging, no size at all is never reached; here it is the largest. */
+/** In Python's logging a size of 0 or less means no rotation; here that is the largest size. */
 function sizeOfReference(found: unknown): number | undefined {
   const isNumber = typeof found === "number" || (typeof found === "string" && found.trim() !== "");
   const size = isNumber ? Number(found) : NaN;
@@ -85,7 +85,7 @@ function sizeOfReference(found: unknown): number | undefined {
   return size <= 0 ? BYTES_MAX : size;
 }
 
-/** Python's logging does not rotate at all where it is to keep none. */
+/** The difference for a count of 0: with it Python's logging does not rotate at all. */
 function keepsNone(count: number, isReference: boolean): string | null {
   return count === 0 && isReference
     ? "0, so the log file begins anew at max_file_size; the reference's grows for ever, as with max_file_size 0"

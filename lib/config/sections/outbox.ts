@@ -1,13 +1,13 @@
 import type { Contradiction } from "../section.ts";
 
-/** What bounds the bytes that wait for clients of a service that speaks in lines. */
+/** The settings that bound the bytes waiting for the clients of a line service. */
 interface OutboxSettings {
   readonly max_line_bytes: number;
   readonly outbox_bytes: number;
   readonly total_outbox_bytes: number;
 }
 
-/** Bounds that no service could keep. */
+/** Bounds that no service could keep to. */
 export function outboxContradictions(own: OutboxSettings): Contradiction[] {
   const found: Contradiction[] = [];
   if (own.outbox_bytes < 2 * own.max_line_bytes) {

@@ -1,7 +1,7 @@
 import { text, whole, wholeOrNever } from "../option.ts";
 import { live, MS_MAX, nonEmpty } from "./bounds.ts";
 
-/** What is of the program as a whole. */
+/** The settings of the program as a whole. */
 export const program = {
   name: text("summoner", "Name of this server in its log, and of its log file.", nonEmpty),
   drain_ms: whole(

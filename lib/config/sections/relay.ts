@@ -6,7 +6,7 @@ import { connectedClients } from "./limits.ts";
 import { outboxContradictions } from "./outbox.ts";
 import { ownTls } from "./tls.ts";
 
-/** Where the relay listens and how it behaves: settings of the top level, as the reference has them. */
+/** The relay's settings at the top level, where the reference has them: its address and its backend. */
 export const topLevel = {
   host: host(
     "127.0.0.1",
@@ -21,7 +21,7 @@ export const topLevel = {
   ),
 };
 
-/** The guards that a person is asked about; the file has more. */
+/** The guards that the wizard asks about; the file has more. */
 const GUARDS: Guards = {
   paths: [
     "hyper_parameters.rate_limit_msgs_per_minute",
@@ -33,7 +33,7 @@ const GUARDS: Guards = {
     "hyper_parameters.backpressure_policy.disconnect_threshold",
     "version",
   ],
-  // The plain backend has none, but can be exchanged.
+  // The plain backend has no guards, but the backend itself can be chosen.
   acting: (valueOf) => (valueOf("version") === "python" ? ["version"] : GUARDS.paths),
 };
 
@@ -207,7 +207,7 @@ interface Policy {
   readonly disconnect_threshold: number;
 }
 
-/** Steps of the policy that a stronger one always overtakes. */
+/** Steps of the policy that never act, because a stronger one begins at a lower fan-out. */
 function stepsThatNeverAct(policy: Policy): Contradiction[] {
   const steps = [
     ["throttle", policy.enable_throttle, policy.throttle_threshold],

@@ -25,7 +25,7 @@ const tls = {
   ),
 };
 
-/** TLS of the whole server, which each of these services may override. */
+/** TLS of the whole server; each of these services may override it. */
 export const tlsOf = (services: Entries) =>
   section(
     `TLS for every service. Give cert and key to switch it on; ${overriding(services, "tls")} override it key by key for one service.`,
@@ -60,10 +60,10 @@ interface Whole {
   readonly tls: Values<typeof tls>;
 }
 
-/** Settings that mean nothing where nothing is encrypted. */
+/** Settings that mean nothing without encryption. */
 const needy = ["ca", "passphrase"] as const;
 
-/** Where such a setting is given, but some service that runs is not encrypted. */
+/** The contradiction of such a setting that is given while some enabled service is not encrypted. */
 function withoutPair(own: Values<typeof tls>, whole: object, services: Entries): Contradiction[] {
   const key = needy.find((one) => own[one] !== "");
   if (key === undefined || own.cert !== "" || own.key !== "" || own.require_client_cert) return [];
@@ -83,7 +83,7 @@ function needsPair(key: (typeof needy)[number]): Contradiction {
   return { key, message: "given without cert and key, so nothing would be encrypted" };
 }
 
-/** Settings without those that they need: half a pair, or a check of clients without authorities. */
+/** Settings given without those that they need: half a pair, or a check of clients without a `ca`. */
 function halfSet({ cert, key, ca, require_client_cert }: Values<typeof tls>): Contradiction[] {
   if ((cert === "") !== (key === "")) {
     const [present, missing] = cert === "" ? ["key", "cert"] : ["cert", "key"];

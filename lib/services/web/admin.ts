@@ -3,7 +3,7 @@ import { settings } from "../../config/table.ts";
 import type { Host } from "../../host/service.ts";
 import { unmapped } from "../../net/access.ts";
 
-/** A request that an admin action cannot carry out: the status and why. */
+/** An admin action cannot be carried out; the message is the reason, `status` that of the answer. */
 export class Unwilling extends Error {
   readonly status: 400 | 404 | 409;
 
@@ -21,16 +21,16 @@ type Fields = Readonly<Record<string, unknown>>;
 interface Action {
   /** One sentence for the reference. */
   readonly about: string;
-  /** Its fields, and what each may be. */
+  /** Its fields, each with its meaning or its allowed values. */
   readonly fields: Readonly<Record<string, string>>;
-  /** @returns what was done, in a sentence @throws Unwilling when it cannot be done */
+  /** @returns a sentence about the effect @throws Unwilling when it cannot be done */
   run(fields: Fields, host: Host<never>, who: string): string | Promise<string>;
 }
 
-/** Seconds for which an operator may bar an address: a year. */
+/** Most seconds for which an operator may bar an address: a year. */
 const QUARANTINE_MAX = 365 * 86_400;
 
-/** What an operator may do by `POST /admin/NAME` with a JSON object, by name. */
+/** The actions of an operator by name: `POST /admin/NAME` with the fields as a JSON object. */
 export const ACTIONS: Readonly<Record<string, Action>> = {
   kick: {
     about: "Close a client.",
@@ -105,7 +105,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
 };
 
 /**
- * Carries out an action and logs who did what.
+ * Carries out an action and logs it under the name of `who`.
  * @throws Unwilling when it cannot be done
  */
 export async function act(

@@ -1,8 +1,8 @@
-import { SMALLEST, wanted } from "../../net/compression/codings.ts";
-import { unacceptable, VARY } from "../../net/compression/compression.ts";
+import { SMALLEST, wanted } from "../../net/http/compression/codings.ts";
+import { unacceptable, VARY } from "../../net/http/compression/compression.ts";
 import type { HttpServer } from "../../net/http.ts";
-import { unmet } from "../../net/conditions.ts";
-import { plain } from "../../net/plain.ts";
+import { unmet } from "../../net/http/conditions.ts";
+import { plain } from "../../net/http/plain.ts";
 import type { PageFile } from "./page.ts";
 
 /** The header fields of every built-in answer: no cache keeps it, no other site frames, reads or scripts it. */
@@ -16,17 +16,16 @@ export const SECURE = {
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY",
 } as const;
-// Made once: a Headers object costs a fifth less in an answer than the same fields anew.
+// Made once: with a Headers object an answer costs a fifth less than with a plain object.
 const JSON_FIELDS = { ...SECURE, "content-type": "application/json; charset=utf-8" };
 const JSON_HEADERS = new Headers(JSON_FIELDS);
 const TEXT_HEADERS = { ...SECURE, "content-type": "text/plain; charset=utf-8" };
 
-/** An answer in JSON. */
 export function json(value: unknown, status = 200): Response {
   return jsonText(`${JSON.stringify(value)}\n`, status);
 }
 
-/** An answer whose JSON has been made already. */
+/** An answer with a text that is JSON already. */
 export function jsonText(text: string, status: number): Response {
   return new Response(text, { status, headers: JSON_HEADERS });
 }
@@ -40,12 +39,12 @@ export function longJson(
   return compression.answer(request, `${JSON.stringify(value)}\n`, JSON_FIELDS);
 }
 
-/** A server-sent event. */
+/** The text of a server-sent event. */
 export function event(name: string, data: unknown): string {
   return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-/** An answer that says in a sentence why a request was not served. */
+/** An answer that refuses a request, with the reason in a sentence. */
 export function refusal(
   status: number,
   why: string,
@@ -64,8 +63,8 @@ export function pageFile(request: Request, file: PageFile, status = 200): Respon
     "cache-control": "no-cache",
     vary: VARY,
     etag,
-    // A browser loads the page over many connections, and tries each one that it kept before it
-    // opens another: those that died meanwhile would keep the page from its stream for a minute.
+    // A browser loads the page over many connections and tries all that it kept before it opens
+    // another. Dead ones among them would hold up the page's event stream for a minute.
     connection: "close",
   };
   const wrong = status === 200 ? unmet(request, { etag, modifiedMs: null }) : null;
@@ -78,7 +77,7 @@ export function pageFile(request: Request, file: PageFile, status = 200): Respon
   return new Response(file.compressed(coding), { status, headers: coded });
 }
 
-/** The JSON object in a request's body, {} for none; or why there is none. */
+/** The JSON object in a request's body, {} for an empty body; or the answer that refuses the body. */
 export async function objectOf(request: Request): Promise<Record<string, unknown> | Response> {
   const text = await request.text();
   if (text === "") return {};

@@ -3,7 +3,7 @@ import type { Running } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
 import { json, longJson, refusal } from "./answers.ts";
 
-/** A client as `/connz` tells of it. */
+/** A client in the answer of `/connz`. */
 export interface ClientRow {
   readonly service: string;
   readonly id: number;
@@ -19,7 +19,7 @@ export interface ClientRow {
   readonly outbox_bytes: number;
 }
 
-/** What each column of a row is called in the contract of services. */
+/** The name of each column in the contract of services. */
 const FIELDS = {
   service: "service",
   id: "id",
@@ -37,11 +37,11 @@ const FIELDS = {
 
 const COLUMNS = Object.keys(FIELDS) as (keyof ClientRow)[];
 
-/** Which page of the clients is wanted. */
+/** A query for one page of the clients. */
 export interface ConnzQuery {
-  /** Only this service's; null for all. */
+  /** The service of the clients; null for all services. */
   readonly service: string | null;
-  /** Only those whose address contains this. */
+  /** A text that the address must contain; "" for any. */
   readonly address: string;
   readonly sort: keyof ClientRow;
   readonly order: "asc" | "desc";
@@ -50,7 +50,7 @@ export interface ConnzQuery {
 }
 
 export interface ConnzPage extends ConnzQuery {
-  /** How many match in all. */
+  /** All clients that match, on this page or not. */
   readonly total: number;
   readonly clients: readonly ClientRow[];
 }
@@ -59,7 +59,7 @@ const LIMIT_MAX = 1000;
 const OFFSET_MAX = 1e9;
 const PARAMETERS = ["service", "address", "sort", "order", "limit", "offset"];
 
-/** Reads the query of a request; a text says what is wrong with it. */
+/** Reads the query of a request. @returns a text about the fault if it has one */
 export function readConnzQuery(
   { url }: Request,
   services: ReadonlyMap<string, Running>,
@@ -89,7 +89,7 @@ function wholeNumber(text: string, min: number, max: number): number | null {
   return value >= min && value <= max ? value : null;
 }
 
-/** Answers a request for clients. */
+/** Answers `GET /connz`. */
 export async function connz(
   request: Request,
   http: HttpServer,
@@ -98,11 +98,11 @@ export async function connz(
   const query = readConnzQuery(request, services);
   if (typeof query === "string") return refusal(400, query);
   const page = await connzPage(query, services);
-  // No text that others may choose is compressed together with the addresses of clients.
+  // Compressed together with a text that an attacker chooses, the length would reveal addresses.
   return query.address === "" ? longJson(request, http, page) : json(page);
 }
 
-/** The clients that a query asks for, of all services together. */
+/** The page of clients that a query asks for, over all its services. */
 export async function connzPage(
   query: ConnzQuery,
   services: ReadonlyMap<string, Running>,

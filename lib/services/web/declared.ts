@@ -1,7 +1,7 @@
 import { counter, type Declared, gauge, grouped, headline } from "../../host/stats.ts";
-import { ANSWER_STATS } from "../../net/http-answers.ts";
+import { ANSWER_STATS } from "../../net/http/answers.ts";
 
-/** What each number of the web service's `stats()` is. */
+/** The numbers in the web service's `stats()`. */
 export const DECLARED: Declared = {
   requests: headline(counter("requests", "Requests that came in.")),
   failures: headline(counter("failures", "Requests that were answered 500.")),

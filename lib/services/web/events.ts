@@ -1,8 +1,8 @@
 import { version } from "../../../package.json";
 import type { Config } from "../../config/table.ts";
 import type { Host } from "../../host/service.ts";
-import { wanted } from "../../net/compression/codings.ts";
-import { isCrossSite, unacceptable, VARY } from "../../net/compression/compression.ts";
+import { wanted } from "../../net/http/compression/codings.ts";
+import { isCrossSite, unacceptable, VARY } from "../../net/http/compression/compression.ts";
 import type { HttpServer } from "../../net/http.ts";
 import { event, refusal, SECURE } from "./answers.ts";
 import { connzPage, type ConnzQuery, readConnzQuery } from "./connz.ts";
@@ -12,19 +12,19 @@ import type { Views } from "./views.ts";
 
 /** Milliseconds after which the page asks for its stream again. */
 const RETRY_MS = 2000;
-/** Ticks that may wait at once for services to tell of their clients. */
+/** Ticks that may wait at once for the services' lists of clients. */
 const TELLING_MAX = 5;
 
-/** What the event streams are told: a greeting, then how things are, once a second. */
+/** The events of the streams: a greeting, then the state of the program once a second. */
 export class Events {
   readonly #host: Host<Config>;
   readonly #sampler: Sampler;
   readonly #views: Views;
   readonly #streams: Streams;
   #config: Config;
-  /** Events of the log that the streams have been told of. */
+  /** The log's count of events at the last tick: those up to it have been sent. */
   #toldEvents = 0;
-  /** Ticks that wait for services to tell of their clients. */
+  /** Ticks that wait for the services' lists of clients. */
   #telling = 0;
 
   constructor(
@@ -43,7 +43,7 @@ export class Events {
     this.#config = config;
   }
 
-  /** Answers with a stream; with a query, it tells of those clients too. */
+  /** Answers with a stream; with a query its events hold those clients too. */
   open(request: Request, http: HttpServer): Response {
     if (this.#streams.size >= this.#config.web.max_streams) {
       return refusal(503, "Too many event streams are open.", { "retry-after": "10" });
@@ -51,13 +51,13 @@ export class Events {
     const { services } = this.#host;
     const query = request.url.includes("?") ? readConnzQuery(request, services) : null;
     if (typeof query === "string") return refusal(400, query);
-    // Nginx would keep events back until it has some kilobytes of them.
-    // By gzip alone, which every browser takes: it can be sent in pieces that streams share.
+    // Only gzip, which every browser takes: it can be sent in pieces that streams share.
     const { coding, insists } = wanted(request, ["gzip"]);
     const gzip = coding !== null && mayCompress(request, query);
     const headers = {
       ...SECURE,
       "content-type": "text/event-stream",
+      // Otherwise Nginx would hold events back until it has some kilobytes of them.
       "x-accel-buffering": "no",
       vary: VARY,
       ...(gzip ? { "content-encoding": "gzip" } : {}),
@@ -70,7 +70,7 @@ export class Events {
     return new Response(body, { headers });
   }
 
-  /** What a stream is told first: what the page must know, and how things are now. */
+  /** The greeting of a stream: the facts that the page needs first, and the present state. */
   async #hello(query: ConnzQuery | null): Promise<string> {
     const clients = await this.#clientsFor(query);
     const { log } = this.#host;
@@ -82,18 +82,18 @@ export class Events {
       started_at: this.#sampler.startedAt,
       declared,
       history: this.#sampler.history,
-      // Younger ones come with the next tick.
+      // The next tick sends the newer lines.
       log: log.tail().slice(0, this.#toldEvents - log.events || undefined),
     };
     const tick = { ...this.#views.snapshot(numbers, []), ...clients };
     return `retry: ${RETRY_MS}\n${event("hello", hello)}${event("tick", tick)}`;
   }
 
-  /** Once a second: the sample for the charts, and what every stream is told. */
+  /** Takes the sample for the charts and sends every stream its event; called once a second. */
   async tick(): Promise<void> {
     const { log } = this.#host;
     const numbers = this.#sampler.sample();
-    // A service that does not tell of its clients costs ticks, not memory.
+    // While a service does not list its clients, ticks are left out and take no memory.
     if (this.#telling === TELLING_MAX) return;
     const news = Math.min(log.events - this.#toldEvents, log.tail().length);
     this.#toldEvents = log.events;
@@ -115,7 +115,10 @@ export class Events {
   }
 }
 
-/** Whether nothing in a stream is chosen by whoever made a browser ask: it would be compressed together with the log. */
+/**
+ * True if no other site can have chosen a text in the stream: compressed
+ * together with the log, its length would reveal lines of the log.
+ */
 function mayCompress(request: Request, query: ConnzQuery | null): boolean {
   return !isCrossSite(request) && (query === null || query.address === "");
 }

@@ -4,7 +4,7 @@ import { meansLoopback } from "../../config/loopback.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
 import type { HttpServer } from "../../net/http.ts";
-import type { Origin } from "../../net/http-origin.ts";
+import type { Origin } from "../../net/http/origin.ts";
 import { digest, tokenIn, tokenInVariable } from "../../net/token.ts";
 import { Tries } from "../../net/tries.ts";
 
@@ -18,13 +18,13 @@ export function readToken(file: string): string | null {
   return file === "" ? null : tokenIn(file, "web.token_file");
 }
 
-/** A wrong token was shown. */
+/** The verdict on a wrong token. */
 export interface WrongToken {
-  /** Until its address may show another; 0 when it may at once. */
+  /** Seconds until its address may try another; 0 for at once. */
   readonly waitSeconds: number;
 }
 
-/** What a gate says of a request. */
+/** The result of a gate's look at a request. */
 export type Verdict =
   /** The bearer header holds the token. */
   | "bearer"
@@ -34,17 +34,17 @@ export type Verdict =
   | WrongToken;
 
 const MAX_SESSIONS = 100;
-/** A session ends so long after its last request. */
+/** Milliseconds without a request after which a session ends. */
 const SESSION_MS = 24 * 3600 * 1000;
 
 /** The header that a POST by cookie must carry: no form of another site can send it. */
 export const PAGE_HEADER = "x-summoner-page";
 
-/** The token, given by header or traded for a session; an address that tries wrong ones is slowed down. */
+/** Checks the token, given by header or traded for a session. An address that tries wrong ones has to wait. */
 export class Gate {
   readonly #clock: Clock;
   readonly #tries: Tries;
-  /** When each session was last heard of; the id is the key. */
+  /** The time on the clock of each session's last request, by id; the oldest first. */
   readonly #sessions = new Map<string, number>();
   #token: Buffer | null;
 
@@ -54,12 +54,12 @@ export class Gate {
     this.#token = token === null ? null : digest(token);
   }
 
-  /** Whether there is a token at all. */
+  /** True if there is a token. */
   get locked(): boolean {
     return this.#token !== null;
   }
 
-  /** Takes a new token, or none. Another token ends all sessions. */
+  /** Sets the token, or none. A change of it ends all sessions. */
   setToken(token: string | null): void {
     const next = token === null ? null : digest(token);
     if (next?.equals(this.#token ?? Buffer.alloc(0)) !== true) this.#sessions.clear();
@@ -83,12 +83,12 @@ export class Gate {
 
   /** Tries a token that came from `origin`. @returns null when it is right */
   try(token: string, { ip, address }: Origin): WrongToken | null {
-    // Digests have one length, so that the time of the comparison tells nothing.
+    // Digests have one length, so the time of the comparison tells nothing.
     if (this.#token !== null && timingSafeEqual(digest(token), this.#token)) return null;
     return { waitSeconds: this.#tries.failed(ip, address) };
   }
 
-  /** Logs what has not been logged yet of wrong tokens. */
+  /** Logs the wrong tokens that have not been logged yet. */
   end(): void {
     this.#tries.close();
   }
@@ -109,8 +109,8 @@ export class Gate {
 }
 
 /**
- * Name of the cookie that holds a session's id: browsers share cookies between
- * the ports of a host, so each server has a name of its own.
+ * The name of the cookie that holds a session's id. It has the port in it, as
+ * browsers share cookies between the ports of a host.
  */
 export function cookieOf({ address }: HttpServer): string {
   return `summoner_session_${address.port}`;
@@ -123,7 +123,7 @@ function sessionOf(request: Request, http: HttpServer): string | null {
   return pattern.exec(cookies)?.[1] ?? null;
 }
 
-/** Whether a request names this machine as its host. A name of another site that points here does not. */
+/** True if a request's host is a loopback name or address; not for a site's name that points here. */
 export function namesLoopback(request: Request): boolean {
   const host = request.headers.get("host") ?? "";
   const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");

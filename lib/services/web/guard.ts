@@ -3,16 +3,16 @@ import type { HttpServer } from "../../net/http.ts";
 import { objectOf, refusal, SECURE } from "./answers.ts";
 import { cookieOf, type Gate, namesLoopback, PAGE_HEADER, type WrongToken } from "./gate.ts";
 
-/** Whom a built-in route is for. */
+/** The clients that a built-in route answers. */
 export type Audience =
   /** Anybody. */
   | "open"
-  /** Anybody on loopback, elsewhere those with the token. */
+  /** Anybody on loopback; elsewhere only clients with the token. */
   | "read"
-  /** Those with the token; without one the route does not exist. */
+  /** Only clients with the token; when the server has none, the route does not exist. */
   | "act";
 
-/** Judges who may ask which route, and lets the page sign in and out. */
+/** Refuses requests that may not ask their route, and lets the page sign in and out. */
 export class Guard {
   /** Requests refused because they lacked the token. */
   refused = 0;
@@ -20,24 +20,24 @@ export class Guard {
   readonly #isLocal: boolean;
   readonly #log: Log;
 
-  /** @param isLocal whether the server listens on loopback alone */
+  /** @param isLocal true if the server listens on loopback alone */
   constructor(gate: Gate, isLocal: boolean, log: Log) {
     this.#gate = gate;
     this.#isLocal = isLocal;
     this.#log = log;
   }
 
-  /** Whether there is a token, without which there are no actions. */
+  /** True if there is a token; without one there are no actions. */
   get locked(): boolean {
     return this.#gate.locked;
   }
 
-  /** Whether anybody may read: the server is on loopback, and the request names this machine and comes from it. */
+  /** True if a request may read without the token: the server is on loopback, and the request names this machine and comes from it. */
   #isOpen(request: Request, http: HttpServer): boolean {
     return this.#isLocal && namesLoopback(request) && !http.isFromAfar(request);
   }
 
-  /** Why a request may not ask a route, as an answer; null when it may. */
+  /** The answer to a request that may not ask a route; null when it may. */
   refuses(request: Request, audience: Audience, http: HttpServer): Response | null {
     if (audience === "open" || (audience === "read" && this.#isOpen(request, http))) return null;
     if (!this.#gate.locked) {
@@ -65,7 +65,7 @@ export class Guard {
     return refusal(401, said, { "www-authenticate": 'Bearer realm="summoner"' });
   }
 
-  /** Whether a request may read what is behind the open routes. */
+  /** True if a request may ask the routes for readers. */
   mayRead(request: Request, http: HttpServer): boolean {
     return this.#isOpen(request, http) || (this.#gate.locked && this.#signedIn(request, http));
   }
@@ -75,7 +75,7 @@ export class Guard {
     return verdict === "bearer" || verdict === "session";
   }
 
-  /** What the page must know before it begins. */
+  /** The rights of the page: `read`, and `admin` as `off`, `signed-in` or `signed-out`. */
   session(request: Request, http: HttpServer): object {
     if (!this.#gate.locked) return { read: this.#isOpen(request, http), admin: "off" };
     const signedIn = this.#signedIn(request, http);
@@ -83,7 +83,7 @@ export class Guard {
     return { read, admin: signedIn ? "signed-in" : "signed-out" };
   }
 
-  /** Trades the token for a session. */
+  /** Answers `POST /login`: trades the token for a session. */
   async login(request: Request, http: HttpServer): Promise<Response> {
     if (!this.#gate.locked) return refusal(404, "There is no token to sign in with.");
     if (!request.headers.has(PAGE_HEADER)) {
@@ -100,7 +100,7 @@ export class Guard {
     return new Response(null, { status: 204, headers: cookie(http, this.#gate.open(), 86_400) });
   }
 
-  /** Ends a session. */
+  /** Answers `POST /logout`: ends the session. */
   logout(request: Request, http: HttpServer): Response {
     if (!request.headers.has(PAGE_HEADER)) {
       return refusal(403, `Signing out needs the header ${PAGE_HEADER}.`);

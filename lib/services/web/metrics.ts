@@ -11,8 +11,8 @@ interface Family {
 }
 
 /**
- * Prometheus's text format: `summoner_PART_NAME_UNIT`, a counter with `_total`
- * after it; a unit that the name holds already moves to the end.
+ * All numbers in Prometheus's text format: `summoner_PART_NAME_UNIT`, with
+ * `_total` after a counter. A unit inside the name moves to the end.
  */
 export function metricsText(
   numbers: ReadonlyMap<string, Numbers>,

@@ -1,5 +1,5 @@
-import type { Coding } from "../../net/compression/codings.ts";
-import { type Bytes, CAREFUL, compressNow } from "../../net/compression/compress.ts";
+import type { Coding } from "../../net/http/compression/codings.ts";
+import { type Bytes, CAREFUL, compressNow } from "../../net/http/compression/compress.ts";
 import admin from "./dashboard/admin.js" with { type: "text" };
 import charts from "./dashboard/charts.js" with { type: "text" };
 import clientsStyle from "./dashboard/clients.css" with { type: "text" };
@@ -33,12 +33,12 @@ export class PageFile {
     this.#hash = Bun.hash(this.content).toString(36);
   }
 
-  /** What tells it from any other, and from itself compressed otherwise. */
+  /** The entity tag: one for each content and coding. */
   etag(coding: Coding | null): string {
     return coding === null ? `"${this.#hash}"` : `"${this.#hash}-${coding}"`;
   }
 
-  /** It is compressed when it is first asked for. */
+  /** The compressed content, made at the first request for it. */
   compressed(coding: Coding): Bytes {
     let bytes = this.#compressed.get(coding);
     if (bytes === undefined) {
@@ -49,7 +49,7 @@ export class PageFile {
   }
 }
 
-/** The page's style: what stands later wins. */
+/** The page's style; a later file overrides an earlier one. */
 const STYLE = [pageStyle, panelsStyle, clientsStyle, dialogsStyle, narrowStyle].join("\n");
 
 /** The modules of the page's script; `page` imports the others. */
@@ -69,13 +69,16 @@ const MODULES = {
   tables,
 };
 
-/** The dashboard's page for the path that it has: what it loads is named from there, so that a proxy may put a prefix before all of it. */
+/**
+ * The dashboard's page at a path. It names the files that it loads relative to
+ * that path, so a proxy may put a prefix before all of them.
+ */
 export function pageAt(path: string): PageFile {
   const up = "../".repeat(path.split("/").length - 2);
   return new PageFile("text/html", (markup as unknown as string).replaceAll("ROOT/", up || "./"));
 }
 
-/** What the page loads, by path: the same wherever the page is. */
+/** The files that the page loads, by path; the same for every path of the page. */
 export const PAGE_FILES: ReadonlyMap<string, PageFile> = new Map([
   ["/dashboard/page.css", new PageFile("text/css", STYLE)],
   ...Object.entries(MODULES).map(

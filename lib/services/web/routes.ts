@@ -1,7 +1,7 @@
 import type { Config } from "../../config/table.ts";
 import type { Host } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
-import { isForeign, notImplemented, unanswered } from "../../net/http-methods.ts";
+import { isForeign, notImplemented, unanswered } from "../../net/http/methods.ts";
 import { ACTIONS, act, Unwilling } from "./admin.ts";
 import { json, longJson, objectOf, pageFile, refusal, SECURE } from "./answers.ts";
 import { connz } from "./connz.ts";
@@ -14,7 +14,7 @@ import type { Views } from "./views.ts";
 /** Answers a request. */
 type Ask = (request: Request, http: HttpServer) => Response | Promise<Response>;
 
-/** Answers a request within the limits of clients: for answers that come later, and for streams. */
+/** Refuses a request beyond the limits of clients. For routes that answer later or with a stream. */
 const limited =
   (ask: Ask): Ask =>
   (request, http) =>
@@ -26,16 +26,16 @@ interface Route {
   readonly POST?: Ask;
 }
 
-/** Which part answers which path; what no built-in route takes is the site's. */
+/** The built-in routes by path. The site answers all other paths. */
 export class Routes {
   readonly #host: Host<Config>;
   readonly #guard: Guard;
   readonly #site: Site;
   readonly #routes = new Map<string, Route>();
-  /** What a built-in route is called, by its path. */
+  /** The name of each built-in route, by its path. */
   readonly #names: ReadonlyMap<string, string>;
 
-  /** @param dashboard the path of the page */
+  /** @param dashboard the path of the dashboard's page */
   constructor(
     dashboard: string,
     host: Host<Config>,
@@ -65,7 +65,7 @@ export class Routes {
     open(dashboard, (request, http) =>
       pageFile(request, page, guard.mayRead(request, http) ? 200 : 401),
     );
-    // The login form needs them, and they hold nothing but the page.
+    // Open, as the login form needs them; they hold no facts about the server.
     for (const [path, file] of PAGE_FILES) open(path, (request) => pageFile(request, file));
     open("/session", (request, http) => json(guard.session(request, http)));
     post(
@@ -74,7 +74,7 @@ export class Routes {
       limited((request, http) => guard.login(request, http)),
     );
     post("/logout", "open", (request, http) => guard.logout(request, http));
-    // Whoever has the token may act even when all places are taken.
+    // Not `limited`: an operator must be able to act when all places are taken.
     for (const name of Object.keys(ACTIONS)) {
       post(`/admin/${name}`, "act", (request, http) => this.#act(name, request, http));
     }
@@ -83,7 +83,7 @@ export class Routes {
     );
   }
 
-  /** The name of a path's route, of which there are few. */
+  /** The name of a path's route: one of few, so that numbers may be kept by it. */
   nameOf(path: string): string {
     return this.#names.get(path) ?? "site";
   }

@@ -10,7 +10,7 @@ import {
   Histogram,
 } from "../../host/stats.ts";
 
-/** The numbers of one part of the program, and how each is to be read. */
+/** The numbers of one part of the program, with their declarations. */
 export interface Numbers {
   readonly declared: Declared;
   readonly stats: Readonly<Record<string, number>>;
@@ -35,13 +35,13 @@ const LOG: Declared = {
   failing: gauge("files", "Whether the log file cannot be written at present: 1 or 0."),
 };
 
-/** Seconds. */
+/** Upper bounds of the histogram's buckets, in seconds. */
 const STALL_BOUNDS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** Seconds of history that a newly opened dashboard is given. */
+/** Seconds of history that are kept, for dashboards that are opened later. */
 const HISTORY_SECONDS = 300;
 
-/** One second of the headline numbers, by `service.stat`. */
+/** The headline numbers at one second, by `service.stat`. */
 export interface Sample {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -50,7 +50,7 @@ export interface Sample {
 
 type SampledHost = Pick<Host<never>, "clock" | "files" | "log" | "services">;
 
-/** Looks at the whole program once a second: its process, its log and every service. */
+/** Collects the numbers of the whole program: its process, its log and every service. */
 export class Sampler {
   readonly history: Sample[] = [];
   readonly #host: SampledHost;
@@ -77,7 +77,7 @@ export class Sampler {
     this.#delays.enable();
   }
 
-  /** When the program started; milliseconds since 1970. */
+  /** The time of the program's start, in milliseconds since 1970. */
   get startedAt(): number {
     return this.#startedWall;
   }
@@ -102,7 +102,7 @@ export class Sampler {
     ]);
   }
 
-  /** Takes the second's sample. @returns the numbers it was taken from */
+  /** Adds a sample to the history; called once a second. @returns the numbers it was made of */
   sample(): Map<string, Numbers> {
     this.#delaySeconds = this.#delays.max / 1e9;
     this.#delays.reset();
@@ -135,7 +135,7 @@ export class Sampler {
     try {
       this.#memoryBytes = process.memoryUsage.rss();
     } catch {
-      // It is read from a file: with none left to open, the last number stands.
+      // It is read from a file: when no more may be opened, the last number stands.
     }
     return this.#memoryBytes;
   }

@@ -1,11 +1,11 @@
 import { type ClientColumns, clientPage } from "../../host/client-page.ts";
 import { type ClientPage, type ClientQuery, type Host } from "../../host/service.ts";
-import type { Compression } from "../../net/compression/compression.ts";
-import { GzipStream, WINDOW } from "../../net/compression/gzip-stream.ts";
+import type { Compression } from "../../net/http/compression/compression.ts";
+import { GzipStream, WINDOW } from "../../net/http/compression/gzip-stream.ts";
 import type { HttpServer } from "../../net/http.ts";
 import type { ConnzQuery } from "./connz.ts";
 
-/** Bytes that may wait for one stream; a reader that leaves more is closed. */
+/** Bytes that may wait for one stream; it is closed when there would be more. */
 const WAITING_MAX = 2 ** 20;
 const NOTHING = Buffer.alloc(0);
 
@@ -16,15 +16,15 @@ interface Stream {
   readonly openedAt: number;
   readonly query: ConnzQuery | null;
   readonly compression: Compression;
-  /** Null for one that is not compressed. */
+  /** Null for a stream that is not compressed. */
   readonly gzip: GzipStream | null;
   readonly controller: ReadableStreamDefaultController<Uint8Array>;
-  /** Has its connection cut soon, whatever still waits. */
+  /** Gives up its place and has its connection cut soon, even if bytes still wait for it. */
   readonly cut: () => void;
   bytesOut: number;
-  /** How what it was sent last ends: streams that were sent the same share what comes next. */
+  /** The end of the last event that was sent to it: streams with the same one share the next compressed piece. */
   lastEnd: Buffer;
-  /** Whether it has had its greeting. */
+  /** True once its greeting has been sent. */
   greeted: boolean;
 }
 
@@ -42,9 +42,9 @@ const COLUMNS: ClientColumns<Stream> = {
   outboxBytes: ({ controller }) => WAITING_MAX - (controller.desiredSize ?? WAITING_MAX),
 };
 
-/** The event streams that are open. One that is not read is closed, and never makes the others wait. */
+/** The open event streams. One that is not read is closed and never makes the others wait. */
 export class Streams {
-  /** Streams closed because they did not take what they were sent. */
+  /** Streams closed because too many bytes waited for them. */
   slow = 0;
   readonly #host: Pick<Host<never>, "clock" | "log" | "nextId">;
   readonly #streams = new Map<number, Stream>();
@@ -59,9 +59,9 @@ export class Streams {
 
   /**
    * Opens a stream.
-   * @param query which clients it wants to be told of, or null for none
-   * @param gzip whether it is compressed
-   * @param first its greeting, asked for once it is among the clients
+   * @param query the clients that its events hold, or null for none
+   * @param gzip true to compress it
+   * @param first makes its greeting; called once it is among the clients
    */
   open(
     request: Request,
@@ -108,7 +108,7 @@ export class Streams {
     );
   }
 
-  /** Sends each stream what `of` says for its query; streams with the same one share it. */
+  /** Sends each stream the event that `of` makes for its query, once for all streams with the same query. */
   async send(of: (query: ConnzQuery | null) => Promise<string>): Promise<void> {
     const greeted = [...this.#streams.values()].filter((stream) => stream.greeted);
     const alike = Map.groupBy(greeted, ({ query }) => JSON.stringify(query));
@@ -123,7 +123,7 @@ export class Streams {
     return clientPage(this.#streams.values(), COLUMNS, query, this.#host.clock.now());
   }
 
-  /** Ends a stream. @returns its address, or null when there is none of that id */
+  /** Ends a stream. @returns its address, or null when no stream has the id */
   close(id: number): string | null {
     const stream = this.#streams.get(id);
     if (!stream) return null;
@@ -134,7 +134,7 @@ export class Streams {
     return stream.address;
   }
 
-  /** Ends the streams of those who may not come in any more. */
+  /** Ends the streams from addresses that may no longer connect. */
   closeDenied(http: HttpServer): void {
     for (const { id, ip } of this.#streams.values()) if (http.denies(ip)) this.close(id);
   }
@@ -166,11 +166,11 @@ export class Streams {
   }
 }
 
-/** What streams are told, compressed once for all that were told the same before. */
+/** An event for the streams, compressed once for all streams whose last event was the same. */
 class Told {
   readonly #bytes: Buffer;
   readonly #end: Buffer;
-  /** The bytes deflated, by the end of what was sent before them. */
+  /** The bytes deflated, by the end of the event before them. */
   readonly #deflated = new Map<Buffer, Uint8Array>();
 
   constructor(text: string) {
@@ -179,7 +179,7 @@ class Told {
     this.#end = isShort ? this.#bytes : Buffer.from(this.#bytes.subarray(-WINDOW));
   }
 
-  /** What to send to a stream. */
+  /** The bytes to send to a stream. */
   for(stream: Stream): Uint8Array {
     const { gzip, lastEnd, compression } = stream;
     if (gzip === null) return this.#bytes;

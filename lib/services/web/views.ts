@@ -11,10 +11,10 @@ import type { Site } from "./site/site.ts";
 const HEALTHY = '{"status":"ok","why":{}}\n';
 const DRAINING = '{"status":"draining","why":{}}\n';
 const READY = '{"ready":true,"why":{}}\n';
-/** Quarantines that one event tells of; `/varz` tells of ten times as many. */
+/** Most quarantines in one event; `/varz` holds up to ten times as many. */
 const QUARANTINES_TOLD = 100;
 
-/** What the routes and the event streams tell of the whole program. */
+/** The state of the whole program, for the routes and the event streams. */
 export class Views {
   readonly #host: Host<Config>;
   readonly #sampler: Sampler;
@@ -32,7 +32,7 @@ export class Views {
     this.#config = config;
   }
 
-  /** Whether a service counts as healthy because it is being drained. */
+  /** True if a service counts as healthy because it is drained. */
   #isDraining(service: Running): boolean {
     return this.#host.draining && !service.drainsLast;
   }
@@ -49,7 +49,7 @@ export class Views {
     return healths;
   }
 
-  /** @param told whether the reasons may be told; they name ports and folders */
+  /** @param told returns true if the answer may give the reasons, which name ports and folders */
   healthz(told: () => boolean): Response {
     const { draining } = this.#host;
     const why = this.#failing(told, true);
@@ -57,7 +57,7 @@ export class Views {
     return json({ status: "failing", why }, 503);
   }
 
-  /** Whether all is healthy. Asked by every probe, so it makes no objects. */
+  /** True if all is healthy. Every probe calls it, so it makes no objects. */
   #isHealthy(withLog: boolean): boolean {
     const { services, log } = this.#host;
     for (const service of services.values()) {
@@ -66,7 +66,7 @@ export class Views {
     return !withLog || log.failing === null;
   }
 
-  /** What is not healthy, and why; null when all is. */
+  /** The reasons of all that is not healthy, by name; null when all is. */
   #failing(told: () => boolean, withLog: boolean): Record<string, string> | null {
     if (this.#isHealthy(withLog)) return null;
     const why: Record<string, string> = {};
@@ -85,7 +85,7 @@ export class Views {
     return why === null ? jsonText(READY, 200) : json({ ready: false, why }, 503);
   }
 
-  /** Everything at once. */
+  /** The object that `/varz` answers. */
   varz(): object {
     const { log, services, draining, clock } = this.#host;
     const numbers = this.#sampler.numbers();
@@ -107,14 +107,14 @@ export class Views {
     };
   }
 
-  /** For Prometheus. */
+  /** Answers `GET /metrics`, for Prometheus. */
   metrics(request: Request, { compression }: HttpServer): Response | Promise<Response> {
     const healthy = new Map([...this.#healths()].map(([name, { ok }]) => [name, ok] as const));
     const text = metricsText(this.#sampler.numbers(), healthy, version);
     return compression.answer(request, text, { ...SECURE, "content-type": METRICS_TYPE });
   }
 
-  /** What every event tells, from the numbers of this second and the log's new lines. */
+  /** The content of an event, from the numbers of this second and the log's new lines. */
   snapshot(numbers: ReadonlyMap<string, Numbers>, lines: readonly string[]): object {
     const { clock, draining, services, log } = this.#host;
     return {

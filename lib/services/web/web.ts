@@ -25,12 +25,12 @@ import { Site } from "./site/site.ts";
 import { Streams } from "./streams.ts";
 import { Views } from "./views.ts";
 
-/** How long a stop waits for the last event, in milliseconds. */
+/** Milliseconds that a drain waits for the last event. */
 const LAST_TICK_MS = 500;
 
 /**
  * Starts the web service.
- * @throws StartError when it cannot listen, or a module, folder or token of its settings will not do
+ * @throws StartError when it cannot listen, or a module, folder or token of its settings cannot be used
  */
 export async function web(config: Config, host: Host<Config>): Promise<Running> {
   const site = await Site.load(config.web, host);
@@ -143,7 +143,7 @@ class Web implements Running {
   async drain(deadlineMs: number): Promise<void> {
     const end = this.#host.clock.now() + deadlineMs;
     this.#stopTicking();
-    // A service that does not tell of its clients must not hold up the stop.
+    // A service that does not list its clients must not hold up the stop.
     await within(this.#host.clock, LAST_TICK_MS, this.#events.tick());
     this.#streams.closeAll();
     const cut = await this.#http.drain(deadlineMs);

@@ -1,13 +1,13 @@
-// What the operator may do: the session, the dialogs, the actions and what came of them.
+// The operator's part: the session, the dialogs, the actions and their outcomes.
 
 import { $, el, mark, root, say } from "./elements.js";
 import { at } from "./server.js";
 
-/** Milliseconds that an answer may take: what waits for one on a dead connection would wait for ever. */
+/** Milliseconds that an answer may take; on a dead connection none would ever come. */
 const ANSWER_MS = 10_000;
 const TOAST_MS = 12_000;
 
-/** What may be done with the connection. */
+/** The connection's `isLocked()` and `lock(isLocked)`. */
 let connection;
 
 function toast(text, isWrong = false) {
@@ -22,7 +22,7 @@ function toast(text, isWrong = false) {
   later();
 }
 
-/** @returns the status and what the server said; 0 when it did not answer */
+/** @returns the status, 0 without an answer, and the server's sentence */
 async function post(path, fields) {
   const headers = { "content-type": "application/json", "x-summoner-page": "1" };
   const signal = AbortSignal.timeout(ANSWER_MS);
@@ -37,7 +37,7 @@ async function post(path, fields) {
   }
 }
 
-/** Carries out an admin action and tells its outcome. @returns whether it was done */
+/** Carries out an admin action and shows its outcome. @returns true if it was done */
 export async function act(name, fields = {}) {
   const { status, said } = await post(`admin/${name}`, fields);
   const done = status === 200;
@@ -49,7 +49,7 @@ export async function act(name, fields = {}) {
   return done;
 }
 
-/** Asks what this page may do; without leave to read, the sign-in form is all there is. */
+/** Asks for the rights of this page; without the right to read, it shows the sign-in form alone. */
 export async function askSession() {
   let session;
   try {
@@ -83,7 +83,7 @@ async function signIn(event) {
   if (status !== 204) return form.elements.token.focus();
   await askSession();
   form.closest("dialog")?.close();
-  // What opened the dialog, and gets the focus back, may be hidden by now.
+  // The button that opened the dialog gets the focus back, and may be hidden by now.
   const { activeElement: back, body } = document;
   if (back === body || !back.checkVisibility()) $("sign-out").focus();
   toast("Signed in.");
@@ -100,7 +100,7 @@ function openDialog(id) {
   if (!$(id).open) $(id).showModal();
 }
 
-/** `wired`: whether the connection `isLocked()`, and how to `lock(isLocked)` it. */
+/** `wired` has the connection's `isLocked()` and `lock(isLocked)`. */
 export function listenToActions(wired) {
   connection = wired;
   for (const form of document.querySelectorAll("[data-sign-in]")) {

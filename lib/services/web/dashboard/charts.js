@@ -5,9 +5,9 @@ import { clock, measure, spoken } from "./format.js";
 
 /** Milliseconds that the charts show. */
 const SPAN_MS = 300_000;
-/** Milliseconds over which a rate is taken: long enough to be steady, short enough to follow. */
+/** Milliseconds over which a rate is taken: long enough to be steady, short enough to be current. */
 export const RATE_MS = 5000;
-/** Between samples that are further apart than this many milliseconds nothing is drawn. */
+/** Milliseconds between two samples beyond which nothing is drawn between them. */
 const GAP_MS = 5000;
 
 /** The last five minutes of headline numbers, `{ at, values }`, oldest first. */
@@ -20,13 +20,13 @@ export function addSample(sample) {
   while (samples[0].at < sample.at - SPAN_MS) samples.shift();
 }
 
-/** Takes the history of a server after the samples from before it. */
+/** Adds the history of a server, after the older samples that are known. */
 export function addHistory(history) {
   const first = history[0]?.at ?? Infinity;
   samples = [...samples.filter(({ at }) => at < first), ...history].slice(-SPAN_MS / 1000);
 }
 
-/** The change of a counter between two samples; null where it began anew or they are too far apart. */
+/** The rate per second of a counter between two samples; null when it began anew or they are too far apart. */
 function rateBetween(key, before, after) {
   const more = after.values[key] - before.values[key];
   const ms = after.at - before.at;
@@ -39,7 +39,7 @@ function pointsOf(key, { kind }) {
   return samples.slice(1).map((sample, i) => [sample.at, rateBetween(key, samples[i], sample)]);
 }
 
-/** A counter's rate over the last seconds, or null when it is not known. */
+/** A counter's rate per second over the last seconds, or null when it is not known. */
 export function rateNow(key) {
   const last = samples.length - 1;
   let first = last;
@@ -55,7 +55,7 @@ export function rateNow(key) {
 const WIDTH = SPAN_MS / 1000;
 const HEIGHT = 40;
 
-/** The outline and the area of points, in the chart's own measure. */
+/** The outline and the area of points as SVG paths, in the units of the chart's `viewBox`. */
 function pathsOf(points, most, end) {
   let [line, area, start, before] = ["", "", null, 0];
   const close = () => {
@@ -77,7 +77,7 @@ function pathsOf(points, most, end) {
   return { line, area };
 }
 
-/** A small chart of one number; `said` is where it tells its peak, or the value under the pointer. */
+/** A small chart of one number. It writes its peak, or the value under the pointer, into the element `said`. */
 export function chart(key, label, declared, said) {
   const [area, line, cursor] = ["area", "line", "cursor"].map((name) =>
     svg("path", { class: name }),

@@ -1,17 +1,17 @@
-// The table of the clients: sorted, filtered, page by page, and still under the pointer.
+// The table of the clients: sorted, filtered, page by page. Its order holds still under the pointer.
 
 import { act } from "./admin.js";
 import { $, askingButton, el, keyedRows, mark, say } from "./elements.js";
 import { amount, duration, exact, scaled, spoken } from "./format.js";
 
 const PAGE_SIZE = 25;
-/** Milliseconds for which the order of the clients is held after the operator's last move over them. */
+/** Milliseconds after the last move of the pointer over the clients for which their order holds. */
 const HOLD_MS = 8000;
-/** Milliseconds that a press takes at most: not every system reports its end. */
+/** Milliseconds after which a press counts as ended: not every system reports its end. */
 const PRESS_MS = 3000;
 
 const bytes = (value) => spoken(amount(value, "bytes"));
-/** How a row tells what is in each column. */
+/** The text of each column for a row. */
 const CELLS = {
   service: ({ service }) => service,
   address: ({ address }) => address,
@@ -26,7 +26,7 @@ const CELLS = {
   outbox_bytes: ({ outbox_bytes: size }) => bytes(size),
 };
 
-/** What of the clients is shown. */
+/** The query for the clients that are shown. */
 const query = { sort: "outbox_bytes", order: "desc", offset: 0, service: "", address: "" };
 const clients = keyedRows($("rows"), clientRow, () => $("filter"));
 let connect;
@@ -47,7 +47,7 @@ function sortBy({ dataset: { column }, classList }) {
   ask({ order: column === query.sort ? other : first, sort: column, offset: 0 });
 }
 
-/** Asks for other clients: the stream is opened anew, and what is shown stays until it answers. */
+/** Asks for other clients: the stream is opened anew, and the rows stay until it answers. */
 function ask(change) {
   Object.assign(query, change);
   asked = true;
@@ -55,7 +55,7 @@ function ask(change) {
   connect();
 }
 
-/** What the server is asked for. */
+/** The parameters of the request for the clients. */
 export function wantedClients() {
   const { sort, order, offset, service, address } = query;
   const wanted = new URLSearchParams({ sort, order, offset, limit: PAGE_SIZE });
@@ -64,7 +64,7 @@ export function wantedClients() {
   return wanted;
 }
 
-/** Wants the clients of every service, from the next connection on. */
+/** Clears the filter by service, from the next connection on. */
 export function wantAllServices() {
   query.service = $("filter-service").value = "";
 }
@@ -102,7 +102,7 @@ function clientRow(key, { service, id, address }) {
   };
 }
 
-/** The rows as they stand, for as long as the operator points at one: none moves away under the pointer. */
+/** The rows in the order in which they stand, so that none moves away under the pointer; new ones below. */
 function heldRows(page) {
   const held = new Map();
   for (const { dataset } of $("rows").children) {
@@ -138,7 +138,7 @@ function turnPage(button, by) {
   ask({ offset: Math.max(0, query.offset + by) });
 }
 
-/** `reconnect` opens the stream anew, with what is wanted by then. */
+/** `reconnect` opens the stream anew, with the parameters of that moment. */
 export function listenToClients(reconnect) {
   connect = reconnect;
   showSort();

@@ -1,26 +1,27 @@
 // The event stream: opened, watched, lost and opened again. A browser has six connections to a host
-// for all of its tabs: one that nobody sees gives its stream up, and only asks how things are.
+// for all of its tabs, so a hidden page closes its stream and asks for `/varz` instead.
 
 import { askSession } from "./admin.js";
 import { wantAllServices, wantedClients } from "./clients.js";
 import { at } from "./server.js";
 import { showSilence } from "./status.js";
 
-/** Milliseconds without a word after which the connection counts as lost, and as dead. */
+/** Milliseconds without an event after which the connection counts as lost. */
 const LATE_MS = 3500;
+/** Milliseconds without an event after which a lost connection is opened anew. */
 const DEAD_MS = 12_000;
 const RETRY_MS = 2000;
-/** Milliseconds between two questions of a hidden page, for its title and icon. */
+/** Milliseconds between two requests of a hidden page, for its title and icon. */
 const GLANCE_MS = 2000;
 
 let source = null;
-/** `live`, `lost` (trying again) or `locked` (the server wants its token first). */
+/** `connecting`, `live`, `lost` (trying again) or `locked` (the server wants its token first). */
 export let link = "connecting";
 let heardAt = Date.now();
 let openedAt = 0;
 let retry = 0;
 let glancedAt = 0;
-/** Who is told of what comes. */
+/** The functions given to `start`. */
 let page;
 
 export function connect() {
@@ -52,7 +53,7 @@ function close() {
   source = null;
 }
 
-/** Asks once how things are. */
+/** Asks for the state once, in place of the stream. */
 async function glance() {
   glancedAt = Date.now();
   try {
@@ -70,7 +71,7 @@ async function glance() {
 
 export const isLocked = () => link === "locked";
 
-/** Ends the connection for as long as the server wants its token, or begins anew. */
+/** Ends the connection while the server wants its token, or connects anew. */
 export function lock(locks) {
   link = locks ? "locked" : "connecting";
   if (locks) close();
@@ -78,7 +79,7 @@ export function lock(locks) {
   page.onLink();
 }
 
-/** A broken stream is opened again by the browser; a refused one is not. */
+/** Opens a refused stream again after a while; the browser does so for a broken one. */
 async function onError(mine) {
   if (mine !== source) return;
   link = "lost";
@@ -86,12 +87,12 @@ async function onError(mine) {
   if (mine.readyState !== EventSource.CLOSED) return;
   await askSession();
   if (mine !== source || isLocked()) return;
-  // It may be the filter that is refused: a service that is gone after a restart.
+  // The server refuses a filter by a service that is gone after a restart.
   if (openedAt > heardAt) wantAllServices();
   retry = setTimeout(connect, RETRY_MS);
 }
 
-/** Counts the connection as lost when nothing is heard, and opens it anew when it is dead. */
+/** Counts a silent connection as lost, and opens it anew when it stays silent. */
 function watch() {
   if (isLocked()) return;
   if (document.hidden) {
@@ -108,7 +109,7 @@ function watch() {
   if (Date.now() - Math.max(heardAt, openedAt) > DEAD_MS) connect();
 }
 
-/** Begins, when the session is known; `wired` has `onHello`, `onTick`, `onGlance` and, for when `link` changes, `onLink`. */
+/** Connects once the session is known. `wired` has `onHello`, `onTick`, `onGlance`, and `onLink` for changes of `link`. */
 export async function start(wired) {
   page = wired;
   setInterval(watch, 1000);

@@ -1,8 +1,8 @@
 // Finding, making and changing the elements of the page.
 // Everything that comes from the server is inserted as text, never as markup:
-// addresses, log lines and quarantine keys are what a client made them.
+// clients choose the text of addresses, log lines and quarantine keys.
 
-/** Milliseconds for which a button that asks back waits for its second press. */
+/** Milliseconds that an asking button waits for its second press. */
 const ASK_MS = 5000;
 
 export const root = document.documentElement;
@@ -61,7 +61,7 @@ export function keyedRows(body, make, fallback) {
       row.item = item;
       row.update(item);
     }
-    // A node that moves loses it.
+    // A node that is moved loses the focus.
     if (body.contains(focused)) focused.focus({ preventScroll: true });
   };
   return { rows, remove, show };

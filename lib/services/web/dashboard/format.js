@@ -41,7 +41,7 @@ function rate(value, unit) {
   return unit === "bytes" ? [number, `${prefix}B/s`] : [number + prefix, "/s"];
 }
 
-/** With all digits where they are readable; the title has them in any case. */
+/** A count with all its digits; bytes and seconds rounded, as their digits are hard to read. */
 export function inFull(value, unit) {
   const isCount = unit !== "bytes" && unit !== "seconds";
   return isCount ? exact.format(value) : spoken(amount(value, unit));
@@ -53,7 +53,7 @@ export const spoken = ([number, unit]) =>
 
 const WORDS = { cpu: "CPU", utf8: "UTF-8" };
 
-/** `memory_bytes` is "memory": the figure tells the unit. */
+/** The label of a number. `memory_bytes` is "memory": its figure shows the unit. */
 export function labelOf(name, { unit }) {
   const bare = unit === "bytes" || unit === "seconds" ? name.replace(`_${unit}`, "") : name;
   return bare.replace(/[a-z0-9]+/g, (word) => WORDS[word] ?? word).replaceAll("_", " ");

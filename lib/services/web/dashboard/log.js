@@ -1,4 +1,4 @@
-// The log: its last lines, followed at the end, and the level of what is shown and written.
+// The log: its last lines, which scroll along at the end, and the levels that are shown and written.
 
 import { act } from "./admin.js";
 import { $, el, mark } from "./elements.js";
@@ -17,7 +17,7 @@ export function takeLines(lines) {
   news = [...news, ...lines].slice(-LOG_LINES);
 }
 
-/** A newly opened stream tells the last lines again: those after the last that is known are new. */
+/** Takes the lines of a newly opened stream, which sends the last ones again: those after the last known one are new. */
 export function takeTail(lines) {
   takeLines(lines.slice(lines.lastIndexOf(lastLine) + 1));
 }
@@ -38,7 +38,7 @@ function lineElement(line) {
 
 const isAtEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 24;
 
-/** Shows what came, the numbers of the log (`told`) and the level that it writes. */
+/** Shows the new lines, the numbers of the log (`told`) and the level that it writes. */
 export function showLog(told, level) {
   numbers?.update(told);
   showLines();

@@ -4,7 +4,7 @@ import { chart, RATE_MS, rateNow } from "./charts.js";
 import { el, mark, say } from "./elements.js";
 import { exact, inFull, labelOf, measure } from "./format.js";
 
-/** A headline number: its figure, its chart and, of a counter, the exact total. */
+/** A headline number: its figure, its chart and, for a counter, the exact total. */
 export function tile(part, name, declared) {
   const { kind, unit, about } = declared;
   const key = `${part}.${name}`;
@@ -34,8 +34,8 @@ export function tile(part, name, declared) {
 }
 
 /**
- * A table of numbers, `[name, declared]`; what rose in the last seconds shows it. With `isTold`
- * each has its sentence, with `isSparse` those that are zero are left out.
+ * A table of numbers, `[name, declared]`; those that rose in the last seconds are marked. With
+ * `isTold` each has its sentence, with `isSparse` those that are zero are left out.
  */
 function numberTable(part, title, entries, { isTold = false, isSparse = false } = {}) {
   const none = el("p", { class: "empty" }, "None so far.");
@@ -72,7 +72,7 @@ function block(part, title, entries, options) {
   return { node: el("section", {}, el("h3", {}, title), node), update };
 }
 
-/** A table for each group of numbers, and for those that are one series told apart by a label. */
+/** A table for each group of numbers, and one for each series. */
 export function groupBlocks(part, declared) {
   const blocks = (titleOf, options) => {
     const groups = Map.groupBy(Object.entries(declared), ([, one]) => titleOf(one));
@@ -83,7 +83,7 @@ export function groupBlocks(part, declared) {
   return [...blocks(({ group }) => group), ...blocks(seriesTitle, { isSparse: true })];
 }
 
-/** Every number of a part with its sentence, for whoever asks. */
+/** Every number of a part with its sentence, folded away at first. */
 export function allNumbers(part, declared) {
   const entries = Object.entries(declared).filter(([, { series }]) => !series);
   const { node, update } = numberTable(part, "", entries, { isTold: true });

@@ -1,4 +1,4 @@
-// The page: takes what the server tells, keeps it, and has the other modules show it.
+// The page: takes the events of the server, keeps the newest, and has the other modules show them.
 
 import { listenToActions } from "./admin.js";
 import { addHistory, addSample, samples } from "./charts.js";
@@ -11,7 +11,7 @@ import { showServer, showStatus } from "./status.js";
 
 /** The newest tick. */
 let tick = null;
-/** What was told last while nobody saw the page. */
+/** The last state that was fetched while the page is hidden, or null. */
 let glanced = null;
 let declared = {};
 let panels = new Map();
@@ -48,7 +48,7 @@ function onTick(next, isFirst) {
   render();
 }
 
-/** What a page that nobody sees is told: enough for its title and icon. */
+/** Takes the state while the page is hidden: enough for its title and icon. */
 function onGlance(now) {
   if (tick !== null) Object.assign(tick, { draining: now.draining, health: now.health });
   glanced = now;
@@ -72,7 +72,7 @@ function headlines() {
   return values;
 }
 
-/** Nothing is drawn that nobody sees; the numbers are kept for when somebody does. */
+/** Draws the newest tick, unless the page is hidden. */
 function render() {
   if (document.hidden || tick === null) return;
   glanced = null;

@@ -6,7 +6,7 @@ import { duration, exact, spoken } from "./format.js";
 import { allNumbers, groupBlocks, tile } from "./numbers.js";
 import { tableBlock } from "./tables.js";
 
-/** For how long the program has run: beside the name of its panel. */
+/** The time since the program's start, beside the name of its panel. */
 function uptimeLine(declared) {
   const uptime = el("span", { "data-stat": "process.uptime_seconds" });
   const node = el("p", { title: declared["uptime_seconds"].about }, "up ", uptime);
@@ -19,7 +19,7 @@ function uptimeLine(declared) {
   };
 }
 
-/** Who is in quarantine at a service, and the operator's say in it. */
+/** The addresses in quarantine at a service, and the operator's means to add and lift. */
 function quarantineBlock(service) {
   const node = $("quarantine").content.firstElementChild.cloneNode(true);
   const [none, more] = node.querySelectorAll("p");

@@ -1,4 +1,4 @@
-// Where the server is: the page may be served under any path, and behind a proxy under any prefix.
+// The server's address: the page may be under any path and, behind a proxy, under any prefix.
 
 const ROOT = new URL("../", import.meta.url);
 

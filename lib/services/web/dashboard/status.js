@@ -1,17 +1,17 @@
-// The head of the page, its title and its icon: which server this is, and how it fares.
+// The head of the page, its title and its icon: the server's name and its status.
 
 import { $, el, mark, root, say } from "./elements.js";
 import { duration, exact, spoken } from "./format.js";
 
 const COLOURS = { ok: "#1a8f4a", failing: "#d0342c", draining: "#c77700", lost: "#d0342c" };
 
-/** Tells which server this is. */
+/** Shows the server's name and version. */
 export function showServer({ name, version }) {
   say($("name"), name);
   say($("version"), version);
 }
 
-/** Tells how long nothing was heard. */
+/** Shows the time without an event. */
 export function showSilence(ms) {
   say($("since"), `no word for ${spoken(duration(Math.floor(ms / 1000)))}, trying again`);
 }
@@ -50,7 +50,7 @@ function clientCount({ services }) {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-/** A disc in the colour of the status; a ring where nothing is known. */
+/** A disc in the colour of the status for `ok` and `failing`, a ring for any other. */
 function iconOf(status) {
   const colour = COLOURS[status] ?? "#6b7482";
   const fill = status === "ok" || status === "failing" ? colour : "none";

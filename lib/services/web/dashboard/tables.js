@@ -1,4 +1,4 @@
-// The largest of what a service holds many of.
+// The tables of a service: the largest of things that it holds many of, such as channels.
 
 import { $, el, keyedRows, mark, say } from "./elements.js";
 import { exact, inFull } from "./format.js";
@@ -27,13 +27,13 @@ export function tableBlock(name, { about, columns }) {
       more.hidden = rest === 0;
       const count = exact.format(rest);
       say(more, partial ? `and more than ${count} others, not all looked at` : `and ${count} more`);
-      // Without a mouse only what has the focus scrolls; what does not scroll takes no focus.
+      // By the keyboard a box scrolls only with the focus, so a box that scrolls must take it.
       mark(box, "tabindex", box.scrollHeight > box.clientHeight ? 0 : null);
     },
   };
 }
 
-/** Rows by their names; those that are cut short may look the same. */
+/** Rows by their names, with the place added to a second of the same name: names may be cut short. */
 function byName(rows) {
   const named = new Map();
   for (const [place, row] of rows.entries()) {

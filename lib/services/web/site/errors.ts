@@ -1,18 +1,18 @@
 import { StartError } from "../../../host/errors.ts";
 
-/** What an HTTP server of the library may fail with. */
+/** A failure of an HTTP server of the library. */
 export class ServerError extends Error {}
 
-/** It could not start: a bad argument, a port in use, a ticker that does not come up. */
+/** The server could not start: a bad argument, a port in use, a ticker that does not start. */
 export class ServerStartupError extends ServerError {
-  /** Words a StartError of the program's own parts for the library. */
+  /** Turns a StartError of the program into the library's error; any other stays the same. */
   static from(error: unknown): unknown {
     return error instanceof StartError ? new ServerStartupError(error.message) : error;
   }
 }
 
-/** It stopped, but not gracefully: requests had to be cut, or the ticker did not end. */
+/** The server stopped, but not gracefully: requests were cut, or the ticker did not end. */
 export class ServerShutdownError extends ServerError {}
 
-/** A request handler failed; `cause` is what it threw. */
+/** A request handler failed; `cause` is its error. */
 export class HandlerError extends ServerError {}

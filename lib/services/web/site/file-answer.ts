@@ -1,24 +1,24 @@
-import type { Coding } from "../../../net/compression/codings.ts";
-import type { Bytes } from "../../../net/compression/compress.ts";
-import { VARY } from "../../../net/compression/compression.ts";
-import { isPartOfSame, unmet, type Validators } from "../../../net/conditions.ts";
-import { plain } from "../../../net/plain.ts";
-import { type ByteRange, rangesIn } from "../../../net/ranges.ts";
+import type { Coding } from "../../../net/http/compression/codings.ts";
+import type { Bytes } from "../../../net/http/compression/compress.ts";
+import { VARY } from "../../../net/http/compression/compression.ts";
+import { isPartOfSame, unmet, type Validators } from "../../../net/http/conditions.ts";
+import { plain } from "../../../net/http/plain.ts";
+import { type ByteRange, rangesIn } from "../../../net/http/ranges.ts";
 import { type Found, isYoung, versionOf } from "./found.ts";
 
-/** How a file is sent. */
+/** The form in which a file is sent. */
 export interface Sent {
   readonly coding: Coding | null;
   /** The file that is sent: itself, or the one beside it. */
   readonly from: Found;
-  /** What is sent in place of the file's bytes. */
+  /** Bytes to send in place of those of `from`. */
   readonly body?: Bytes;
-  /** Whether another request may get it otherwise. */
+  /** True if another request may get another coding. */
   readonly isVaried: boolean;
 }
 
 /**
- * Answers with a file, or with parts of it, or with what the request's conditions make of it.
+ * Answers with a file, with parts of it, or with 304 or 412 by the request's conditions.
  * @param wall milliseconds since 1970
  */
 export function fileAnswer(request: Request, file: Found, sent: Sent, wall: number): Response {
@@ -46,19 +46,19 @@ export function fileAnswer(request: Request, file: Found, sent: Sent, wall: numb
   return partial(from, ranges, typed);
 }
 
-/** Other bytes have another tag. */
+/** The tag of the bytes that are sent; weak while the file may still change unnoticed. */
 function etagOf({ coding, from }: Sent, wall: number): string {
   const tag = `"${versionOf(from)}${coding === null ? "" : `-${coding}`}"`;
   return isYoung(from, wall) ? `W/${tag}` : tag;
 }
 
-/** Answers with parts of a file, or with all of it where there is nothing to be made of what was asked for. */
+/** Answers with parts of a file, or with all of it when `ranges` is null. */
 function partial(
   { path, stats: { size } }: Found,
   ranges: readonly ByteRange[] | null,
   headers: Readonly<Record<string, string>>,
 ): Response {
-  // Bun would look at what was asked for itself, were it given the file.
+  // Given the file itself, Bun would apply the range header.
   if (ranges === null) return new Response(parts(path, [WHOLE]), { headers });
   const [first, ...others] = ranges;
   if (!first) {

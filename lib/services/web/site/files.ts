@@ -2,20 +2,20 @@ import { realpathSync, statSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import { reasonOf } from "../../../config/reason.ts";
 import { StartError } from "../../../host/errors.ts";
-import { type Coding, QUICKEST, SMALLEST, wanted } from "../../../net/compression/codings.ts";
-import type { Bytes } from "../../../net/compression/compress.ts";
-import { unacceptable, VARY } from "../../../net/compression/compression.ts";
-import { isText } from "../../../net/compression/types.ts";
-import { unanswered } from "../../../net/http-methods.ts";
-import { plain } from "../../../net/plain.ts";
+import { type Coding, QUICKEST, SMALLEST, wanted } from "../../../net/http/compression/codings.ts";
+import type { Bytes } from "../../../net/http/compression/compress.ts";
+import { unacceptable, VARY } from "../../../net/http/compression/compression.ts";
+import { isText } from "../../../net/http/compression/types.ts";
+import { unanswered } from "../../../net/http/methods.ts";
+import { plain } from "../../../net/http/plain.ts";
 import { fileAnswer, type Sent } from "./file-answer.ts";
 import type { Found } from "./found.ts";
 import { KeptTexts, type Means } from "./kept-texts.ts";
 
-/** What the name of a file that lies beside another ends with, and holds the same compressed. */
+/** The endings of files beside another that hold the same, compressed. */
 const SUFFIXES: Readonly<Record<Coding, string>> = { br: ".br", zstd: ".zst", gzip: ".gz" };
 
-/** A folder whose files are served; nothing outside of it ever is, whatever a path or a link says. */
+/** A folder whose files are served. No path and no link leads outside of it. */
 export class Files {
   readonly #root: string;
   readonly #kept = new KeptTexts();
@@ -32,9 +32,9 @@ export class Files {
   }
 
   /**
-   * The file at a path of a URL, with its query; null where there is none. A
-   * folder is its `index.html`. Names that begin with a dot do not exist. It is
-   * compressed as the request wants it: by the file that lies beside it, or here.
+   * Answers with the file at a path; null when there is none. A folder answers
+   * with its `index.html`. Names that begin with a dot do not exist. A file is
+   * sent as the request wants it compressed: from the file beside it, or made here.
    */
   respond(request: Request, path: string, means: Means): Response | Promise<Response> | null {
     const names = namesOf(path);
@@ -51,7 +51,7 @@ export class Files {
     return new Response(null, { status: 301, headers: { location } });
   }
 
-  /** The file of a path, "folder" for one that has a page but is asked for without its slash, or null. */
+  /** The file of a path, "folder" for a folder with a page that is asked for without its slash, or null. */
   #at(names: readonly string[], isFolder: boolean): Found | "folder" | null {
     const found = this.#find(names);
     if (found?.stats.isDirectory()) {
@@ -70,7 +70,7 @@ export class Files {
     const send = (sent: Omit<Sent, "isVaried">) =>
       fileAnswer(request, found, { ...sent, isVaried }, means.wall);
     const asItIs = () => send({ coding: null, from: found });
-    // There are no ranges of what is compressed.
+    // Ranges are of the plain file.
     if (!isVaried || (request.method === "GET" && request.headers.has("range"))) return asItIs();
     const ready = wanted(request, [...beside.keys()]).coding;
     const from = ready && beside.get(ready);
@@ -100,7 +100,7 @@ export class Files {
 
   #look(name: string): Found | null {
     try {
-      // To fail is dear.
+      // An exception is slow, and most of the files that are looked for do not exist.
       if (!statSync(name, { throwIfNoEntry: false })) return null;
       const path = realpathSync(name);
       if (path !== this.#root && !path.startsWith(this.#root + sep)) return null;

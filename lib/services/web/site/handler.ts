@@ -1,14 +1,14 @@
-import { compressed } from "../../../net/compression/responses.ts";
+import { compressed } from "../../../net/http/compression/responses.ts";
 import type { HttpServer } from "../../../net/http.ts";
-import { METHODS, type Method, MORE_METHODS, unanswered } from "../../../net/http-methods.ts";
+import { METHODS, type Method, MORE_METHODS, unanswered } from "../../../net/http/methods.ts";
 import { HandlerError } from "./errors.ts";
 import type { Shared } from "../ticker/shared.ts";
 
 /**
- * Answers requests, a method for each of HTTP's. Without `HEAD`, `GET` answers
- * it, and without `OPTIONS` the server does; any other that is missing is
- * answered 405, or 501 where it is none of HTTP's own. Requests run concurrently.
- * `shared` is what a ticker was given at its start.
+ * Answers requests, with one function for each method of HTTP. Without `HEAD`,
+ * `GET` answers it, and without `OPTIONS` the server does; any other missing
+ * method is answered 405, or 501 when HTTP does not define it. Requests run
+ * concurrently. `shared` is the state that the tickers get at their start.
  */
 export type RequestHandler = {
   [M in Method]?: (request: Request, shared: Shared) => Response | Promise<Response>;
@@ -16,7 +16,7 @@ export type RequestHandler = {
 
 const ALL: readonly Method[] = [...METHODS, ...MORE_METHODS];
 
-/** Why something is not a request handler, or null. */
+/** The fault that keeps a value from being a request handler, or null. */
 export function handlerProblem(found: unknown): string | null {
   if (typeof found !== "object" || found === null) return "not an object with methods";
   const methods = ALL.filter((method) => (found as RequestHandler)[method] !== undefined);
@@ -25,14 +25,13 @@ export function handlerProblem(found: unknown): string | null {
   return methods.length > 0 ? null : `none of the methods ${METHODS.join(", ")}`;
 }
 
-/** The methods that a handler answers. */
 function answeredBy(handler: RequestHandler): Method[] {
   return ALL.filter((method) => handler[method] || (method === "HEAD" && handler.GET));
 }
 
 /**
  * Asks a handler for its answer, within the limits of clients, and compresses it as the request wants it.
- * @throws HandlerError when it throws, rejects or returns something else than a Response
+ * @throws HandlerError when the handler throws, rejects or returns anything but a Response
  */
 export function respond(
   handler: RequestHandler,

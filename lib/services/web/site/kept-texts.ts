@@ -1,13 +1,13 @@
 import { statSync } from "node:fs";
-import type { Coding } from "../../../net/compression/codings.ts";
-import type { Bytes } from "../../../net/compression/compress.ts";
-import type { Compression } from "../../../net/compression/compression.ts";
+import type { Coding } from "../../../net/http/compression/codings.ts";
+import type { Bytes } from "../../../net/http/compression/compress.ts";
+import type { Compression } from "../../../net/http/compression/compression.ts";
 import { type Found, isYoung, versionOf } from "./found.ts";
 
-/** Bytes of compressed files that are kept; those that were asked for last stay. */
+/** Bytes of compressed files that are kept; the file whose last request is oldest goes first. */
 const KEPT_MAX = 2 ** 24;
 
-/** What files are answered with. */
+/** The means to answer with a file. */
 export interface Means {
   readonly compression: Compression;
   /** Milliseconds since 1970. */
@@ -15,21 +15,21 @@ export interface Means {
 }
 
 interface Kept {
-  /** Of the file as it was then. */
+  /** The version of the file that was compressed. */
   readonly version: string;
   readonly bytes: Bytes;
 }
 
-/** Files that were compressed, each until it changes or others need the place. */
+/** Compressed files, each kept until it changes or others need the place. */
 export class KeptTexts {
   readonly #kept = new Map<string, Kept>();
-  /** What is being compressed, by its name and version. */
+  /** Compressions that run, by version, coding and path. */
   readonly #making = new Map<string, Promise<Bytes | null>>();
   #bytes = 0;
 
   /**
-   * A file compressed; null where that does not pay now, or it has just changed.
-   * @param insists whether the request takes nothing as it is
+   * A file compressed; null when that does not pay now, or the file has just changed.
+   * @param insists true if the request refuses the plain file
    */
   of(
     file: Found,
@@ -59,7 +59,7 @@ export class KeptTexts {
     const version = versionOf(file);
     try {
       const plain = await Bun.file(path).bytes();
-      // Nobody is told of one file and sent another.
+      // Otherwise the tag of one version would go out with the bytes of another.
       if (versionOf({ path, stats: statSync(path) }) !== version) return null;
       return await compression.once(plain, coding);
     } catch {
@@ -67,7 +67,7 @@ export class KeptTexts {
     }
   }
 
-  /** Keeps it, as what was asked for last. */
+  /** Keeps a compressed file, as the last one asked for. */
   #keep(key: string, kept: Kept): Bytes {
     const before = this.#kept.get(key);
     if (before) this.#forget(key, before);

@@ -6,9 +6,9 @@ const TYPESCRIPT = /\.[cm]?ts$/;
 const JAVASCRIPT = /\.[cm]?js$/;
 
 /**
- * Why a module cannot be loaded, or null as far as that shows without running
- * it: it is not there, it is no JavaScript or TypeScript, a file that it
- * imports is missing, or it has no default export.
+ * The fault that keeps a module from being loaded, as far as it shows without
+ * running it; null when there is none. It is not there, its syntax is wrong, a
+ * file that it imports is missing, or it has no default export.
  */
 export function moduleTrouble(path: string): string | null {
   const file = resolved(resolve(path), process.cwd());
@@ -17,7 +17,7 @@ export function moduleTrouble(path: string): string | null {
   if (loader === null) return null;
   try {
     const text = readFileSync(file, "utf8");
-    // What it imports as types alone need not be there.
+    // A file that is imported for its types alone may be missing.
     const code = new Bun.Transpiler({ loader, trimUnusedImports: true }).transformSync(text);
     const { exports, imports } = new Bun.Transpiler({ loader: "js" }).scan(code);
     const missing = imports.find(

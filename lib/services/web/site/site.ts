@@ -10,7 +10,7 @@ import { loadHandler } from "./load.ts";
 import { OwnedShared } from "../ticker/shared.ts";
 import { Ticker, type TickerStatus, type Ticks, ticksProblem } from "../ticker/ticker.ts";
 
-/** What a user has put beside the built-in routes: files, a handler, and tickers that share a state with it. */
+/** A user's own site beside the built-in routes: files, a handler, and tickers that share a state with it. */
 export class Site {
   readonly #clock: Clock;
   readonly #files: Files | null;
@@ -32,7 +32,7 @@ export class Site {
     this.#tickers = tickers;
   }
 
-  /** @throws StartError when a module or folder of the settings will not do */
+  /** @throws StartError when a module or folder of the settings cannot be used */
   static async load(
     { handler: path, ticker: module, static: folder }: Config["web"],
     { clock, log }: Pick<Host<Config>, "clock" | "log">,
@@ -50,17 +50,16 @@ export class Site {
     return new Site(clock, files, handler, shared, tickers);
   }
 
-  /** Starts the tickers. */
   start(): void {
     for (const ticker of this.#tickers) void ticker.start(this.#shared);
   }
 
-  /** Stops the tickers; those that have not stopped after `deadlineMs` milliseconds are left or cut. */
+  /** Stops the tickers. After `deadlineMs` milliseconds those in a Worker are cut, others are left. */
   async stop(deadlineMs: number): Promise<void> {
     await Promise.all(this.#tickers.map((ticker) => ticker.stop(deadlineMs)));
   }
 
-  /** Its answer to a request, or null when it has none. */
+  /** The answer of the site to a request, or null when it has none. */
   respond(request: Request, path: string, http: HttpServer): Response | Promise<Response> | null {
     const file = this.#files?.respond(request, path, {
       compression: http.compression,
@@ -75,7 +74,7 @@ export class Site {
     return this.#tickers.map((ticker) => ticker.status());
   }
 
-  /** What is wrong with a ticker, or null. */
+  /** The trouble of the first ticker that has one, or null. */
   trouble(): string | null {
     const bad = this.#tickers.map((ticker): Health => ticker.health()).find(({ ok }) => !ok);
     return bad ? `ticker: ${bad.reason}` : null;

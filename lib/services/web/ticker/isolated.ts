@@ -5,11 +5,11 @@ import type { Lent, OwnedShared } from "./shared.ts";
 import type { FromWorker, Report, ToWorker } from "./messages.ts";
 import { DEADLINE_MS, type Logger, overdue, type TickerStatus } from "./ticker.ts";
 
-/** How often a Worker is asked for a sign of life, in milliseconds. */
+/** Milliseconds between two questions for a sign of life. */
 const CHECK_MS = 1000;
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 60_000;
-/** After the death of a Worker that ran this long the wait is the shortest again. */
+/** A Worker that ran this many milliseconds before it died is started again after the shortest wait. */
 const RAN_WELL_MS = 60_000;
 
 /** One Worker, from its start to its death. */
@@ -18,17 +18,17 @@ interface Life {
   readonly lent: Lent;
   readonly endChecks: () => void;
   report: Report | null;
-  /** When it was first known to tick, on the clock. */
+  /** The time on the clock when it was first known to run; null before. */
   runningSince: number | null;
-  /** Whether anything has come from it since the last check. */
+  /** True if a message has come from it since the last check. */
   heard: boolean;
-  /** Checks in a row since anything came. */
+  /** Checks in a row without a message from it. */
   silent: number;
-  /** What it was doing at the last check; null when idle. */
+  /** Its stage and count of ticks at the last check; null when idle. */
   at: string | null;
-  /** Checks in a row that found it doing the same. */
+  /** Checks in a row that found the same `at` as the one before. */
   same: number;
-  /** Whether it has said that it has stopped. */
+  /** True once it has reported its stop. */
   stopped: boolean;
 }
 
@@ -45,9 +45,9 @@ export class IsolatedTicker {
   readonly #shared: OwnedShared;
   readonly #clock: Clock;
   readonly #log: Logger;
-  /** Resolves when the start hook has run for the first time, or could not. */
+  /** Resolves when the first Worker has run the start hook or has died. */
   readonly #started = Promise.withResolvers<void>();
-  /** Resolves when it has ended; false when it was cut. */
+  /** Resolves when the ticker has ended; false when the Worker was cut. */
   readonly #stopped = Promise.withResolvers<boolean>();
   #life: Life | null = null;
   #begun = false;
@@ -55,13 +55,13 @@ export class IsolatedTicker {
   #ended = false;
   /** The sums over the Workers that are gone. */
   #past = { ticks: 0, errors: 0, restarts: 0 };
-  /** What the last report said. */
+  /** The status in the last report, also after the death of its Worker. */
   #last: TickerStatus | null = null;
   #lastError: string | null = null;
-  /** Why the last Worker died, until the next one ticks. */
+  /** The reason of the last death; null once a Worker runs. */
   #death: string | null = null;
   #waitMs = 0;
-  /** The next start: when it is due, on the clock, and how to cancel it. */
+  /** The planned start: its time on the clock, and the function that cancels it. */
   #again: { due: number; cancel: () => void } | null = null;
 
   /**
@@ -82,7 +82,7 @@ export class IsolatedTicker {
 
   /**
    * Starts the Worker; resolves when its start hook has run or has failed.
-   * Failures are logged and tried again; this does not reject for them.
+   * After a failure, which is logged, the Worker is started again; this does not reject.
    * @throws Error when it was started or stopped before
    */
   async start(): Promise<void> {
@@ -94,7 +94,7 @@ export class IsolatedTicker {
 
   /**
    * Ends the ticks in the Worker, waits for the one that runs and for the stop
-   * hook, and ends the Worker. Nothing is started again from here on.
+   * hook, and ends the Worker. From now on no Worker is started again.
    * @param deadlineMs after this many milliseconds the Worker is cut
    * @returns false when the Worker had to be cut
    */
@@ -114,10 +114,9 @@ export class IsolatedTicker {
   }
 
   /**
-   * As the Worker last reported, which is at most a second ago while it does
-   * not hang. Ticks and errors are the sums over all Workers, as far as they
-   * were reported. `mode` and `seconds` are FLEX and null until the module has
-   * been loaded.
+   * The status in the Worker's last report, at most a second old unless it
+   * hangs. Ticks and errors are the reported sums over all Workers. `mode` and
+   * `seconds` are FLEX and null until the module has been loaded.
    */
   status(): TickerStatus {
     const present = this.#life?.report?.ticker?.status;
@@ -231,9 +230,9 @@ export class IsolatedTicker {
   }
 
   /**
-   * Asks for a sign of life and judges the last ones. Checks are counted, not
-   * milliseconds: when this thread itself hung or slept, that is one check, and
-   * the Worker is not blamed for it.
+   * Ends a Worker that is silent or does one thing for longer than its deadline,
+   * and asks any other for a sign of life. Checks are counted, not milliseconds:
+   * a time in which this thread itself hung or slept counts as one check.
    */
   #check(life: Life): void {
     life.silent = life.heard ? 0 : life.silent + 1;
@@ -287,7 +286,7 @@ export class IsolatedTicker {
     this.#end(false);
   }
 
-  /** Ends a Worker and forgets it; nothing that it still says is heard. */
+  /** Ends a Worker and adds its numbers to the sums. Its later messages are ignored. */
   #forget(life: Life): void {
     life.endChecks();
     life.lent.end();
@@ -305,17 +304,14 @@ export class IsolatedTicker {
   }
 }
 
-/** An error of the Worker with the stack it had there. */
+/** An error with a stack from the Worker. */
 function errorOf(stack: string): Error {
   const error = new Error(stack.split("\n", 1)[0] ?? "");
   error.stack = stack;
   return error;
 }
 
-/**
- * What a Worker's uncaught error says in one line, and its stack if there is
- * one. The report quotes some source first.
- */
+/** The reason and the stack in a report of an uncaught error, which quotes some source first. */
 function uncaught(report: string): [reason: string, stack: string | null] {
   const lines = report.trimEnd().split("\n");
   const at = lines.findIndex((line) => /^\w*(error|message): /i.test(line));

@@ -2,34 +2,34 @@ import { messageOf } from "../../../host/errors.ts";
 
 /**
  * The state that a ticker and a request handler share; the same in this
- * process and in a Worker. Values are copied on the way in and on the way out
- * (`structuredClone`): changing one that was given or got changes nothing here.
+ * process and in a Worker. Values are copied (`structuredClone`) when they are
+ * stored and when they are read: a later change to either copy stays outside.
  */
 export interface Shared {
-  /** What is stored now, whether or not an update is under way; undefined where there is nothing. */
+  /** The stored value, without waiting for an update that runs; undefined when there is none. */
   get<T>(key: string): Promise<T | undefined>;
   /**
-   * Stores a value, after the updates of that key that came first; undefined forgets the key.
+   * Stores a value after all earlier updates of the key; undefined removes the key.
    * @throws TypeError naming the key when the value cannot be copied
    */
   set(key: string, value: unknown): Promise<void>;
   /**
-   * Stores what `change` makes of the present value and returns it. Nothing else
-   * writes the key meanwhile, so two updates never lose one; for that reason
-   * `change` must not write the same key itself: it would wait for itself.
+   * Gives the present value to `change`, stores its result and returns that.
+   * Updates of one key run one after the other, so none is lost. `change` must
+   * not write the same key: it would wait for itself for ever.
    * When `change` throws, the value stays and this call rejects with that error.
    * @throws TypeError naming the key when the new value cannot be copied
    */
   update<T>(key: string, change: (value: T | undefined) => T | Promise<T>): Promise<T>;
 }
 
-/** What a Worker asks of the owner. It chooses the `id`, which the answer carries. */
+/** A request of a Worker to the owner. The Worker chooses the `id`; the answer carries the same. */
 export type SharedRequest =
   | { kind: "get" | "lock"; id: number; key: string }
   | { kind: "set"; id: number; key: string; value: unknown }
-  /** Stores a value under the lock of that `id` and gives the lock back. */
+  /** Stores a value under the lock of that `id` and releases the lock. */
   | { kind: "commit"; id: number; value: unknown }
-  /** Gives the lock of that `id` back; there is no answer. */
+  /** Releases the lock of that `id`; there is no answer. */
   | { kind: "release"; id: number };
 
 /** The owner's answer to `get`, `lock` (both with the value), `set` and `commit`. */
@@ -42,7 +42,7 @@ export interface SharedAnswer {
 /** The owner's side of one Worker. */
 export interface Lent {
   take(request: SharedRequest): void;
-  /** The Worker is gone: its locks are given back, the updates it had under way are dropped. */
+  /** Releases the locks of a Worker that is gone; its unfinished updates are dropped. */
   end(): void;
 }
 
@@ -57,10 +57,10 @@ function copied<T>(key: string, value: T): T {
   }
 }
 
-/** Shared state where it lives: on the main thread. */
+/** The shared state itself, on the main thread. */
 export class OwnedShared implements Shared {
   readonly #values = new Map<string, unknown>();
-  /** For each key that is being written, the end of the last writing that waits. */
+  /** For each key with writes under way, a promise of the end of the last one in the queue. */
   readonly #tails = new Map<string, Promise<void>>();
 
   async get<T>(key: string): Promise<T | undefined> {
@@ -80,7 +80,7 @@ export class OwnedShared implements Shared {
     });
   }
 
-  /** Begins to serve a Worker's `RemoteShared`. `send` copies what it is given, as postMessage does. */
+  /** Begins to serve a Worker's `RemoteShared`. `send` must copy its argument, as postMessage does. */
   lend(send: (answer: SharedAnswer) => void): Lent {
     const locks = new Map<number, (commit: { value: unknown } | null) => void>();
     let ended = false;
@@ -138,7 +138,7 @@ export class OwnedShared implements Shared {
     else this.#values.set(key, value);
   }
 
-  /** Does `work` when all earlier work on the key is done; at once where there is none. */
+  /** Runs `work` after all earlier work on the key. */
   async #alone<R>(key: string, work: () => R | Promise<R>): Promise<R> {
     const before = this.#tails.get(key);
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -153,7 +153,7 @@ export class OwnedShared implements Shared {
   }
 }
 
-/** Shared state as a Worker has it: the main thread is asked for everything. */
+/** The shared state in a Worker: every call asks the main thread. */
 export class RemoteShared implements Shared {
   readonly #send: (request: SharedRequest) => void;
   readonly #waiting = new Map<number, (value: unknown) => void>();
@@ -186,7 +186,6 @@ export class RemoteShared implements Shared {
     return next;
   }
 
-  /** Takes an answer of the main thread. */
   take({ id, value }: SharedAnswer): void {
     const resolve = this.#waiting.get(id);
     this.#waiting.delete(id);

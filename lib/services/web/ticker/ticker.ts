@@ -5,12 +5,12 @@ import type { Health } from "../../../host/service.ts";
 import type { Shared } from "./shared.ts";
 
 /**
- * When the next tick is due.
+ * The rule for the time of the next tick.
  *
- * - `FLEX`: one period after the last due time. When that time had passed as
- *   the last tick ended, or a whole period was missed, the tick comes at once
+ * - `FLEX`: one period after the last due time. If that time has passed when
+ *   the last tick ends, or a whole period was missed, the tick comes at once
  *   and the schedule starts anew from there.
- * - `STRICT`: on a fixed grid. Ticks that were missed while one ran are made up
+ * - `STRICT`: on a fixed grid. Ticks that were missed while one ran follow it
  *   back to back.
  * - `SPACED`: one period after the end of the last tick.
  */
@@ -22,47 +22,47 @@ export interface Ticks {
   seconds?: number;
   /** `FLEX` when not given. */
   mode?: TickMode;
-  /** Whether the first tick comes at once (so when not given) or one period after the start. */
+  /** True (when not given) for a first tick at once, false for one a period after the start. */
   immediate?: boolean;
   /**
-   * How long a hook or a tick may take, at least 1; `max(30, 10 * seconds)` when
-   * not given. In a Worker it is then ended and started again; in this process
-   * the health report says so, and that is all that can be done.
+   * Seconds that a hook or a tick may take, at least 1; `max(30, 10 * seconds)`
+   * when not given. Beyond that a Worker is ended and started again; a ticker
+   * in this process cannot be ended, so only its health says so.
    */
   deadlineSeconds?: number;
   /** Called once, before the first tick; when it throws, the ticker is dead. */
   start?(shared: Shared): void | Promise<void>;
-  /** Never called while an earlier call has not settled. What it throws is logged and counted. */
+  /** Never called before the last call has settled. Its errors are logged and counted. */
   tick(): void | Promise<void>;
-  /** Called once, after the last tick, where `start` went well. */
+  /** Called once, after the last tick, unless `start` failed. */
   stop?(): void | Promise<void>;
 }
 
-/** Where a ticker logs. */
+/** The part of a log that a ticker uses. */
 export type Logger = Pick<Log, "info" | "warning" | "error" | "bug">;
 
 export interface TickerStatus {
   /** `starting` until the start hook has run; `dead` when that failed or while a Worker is down. */
   state: "starting" | "running" | "stopped" | "dead";
-  /** Ticks that have ended, those with an error among them. */
+  /** Ticks that have ended, with or without an error. */
   ticks: number;
   /** Ticks that ended with an error. */
   errors: number;
-  /** How often it was started again; only a ticker in a Worker ever is. */
+  /** Times that it was started again; 0 unless it runs in a Worker. */
   restarts: number;
   /** Milliseconds that the present tick has run, or null between ticks. */
   tickingMs: number | null;
-  /** Milliseconds that the last tick took, or null before its end. */
+  /** Milliseconds that the last tick took, or null before the first has ended. */
   lastTickMs: number | null;
   lastError: string | null;
-  /** Milliseconds until the next tick, or null during one and where none will come. */
+  /** Milliseconds until the next tick, or null during one and when none will come. */
   nextInMs: number | null;
   mode: TickMode;
   /** The period, or null without one. */
   seconds: number | null;
 }
 
-/** Which part of the user's code runs. */
+/** A part of the user's code. */
 export type Stage = "start" | "tick" | "stop";
 
 /** The stages in words for an operator. */
@@ -74,13 +74,13 @@ export const STAGES: Readonly<Record<Stage, string>> = {
 
 const MODES: readonly unknown[] = ["FLEX", "STRICT", "SPACED"] satisfies TickMode[];
 
-/** How long a hook or a tick may take, in milliseconds, unless the ticker says otherwise or its period is long. */
+/** Milliseconds that a hook or a tick may take, unless the ticker sets another time or its period is long. */
 export const DEADLINE_MS = 30_000;
 
-/** Errors in ticks that are logged in one second; the rest is counted. */
+/** Errors in ticks that are logged within one second; any more are only counted. */
 const ERRORS_PER_SECOND = 10;
 
-/** Why a value cannot be ticked, naming the field; null when it is a `Ticks`. */
+/** The fault that keeps a value from being a `Ticks`, with the field's name; null when there is none. */
 export function ticksProblem(value: unknown): string | null {
   if (typeof value !== "object" || value === null) {
     return `a ticker is an object with a tick function, not ${Bun.inspect(value)}`;
@@ -115,10 +115,10 @@ export function ticksProblem(value: unknown): string | null {
 
 /**
  * Runs a `Ticks` in this process. A tick that never returns, or that exits,
- * takes the program with it: an `IsolatedTicker` does not let that happen.
+ * stops the whole program; an `IsolatedTicker` prevents that.
  */
 export class Ticker {
-  /** How long a hook or a tick may take, in milliseconds. */
+  /** Milliseconds that a hook or a tick may take. */
   readonly deadlineMs: number;
   readonly #ticks: Ticks;
   readonly #clock: Clock;
@@ -130,17 +130,17 @@ export class Ticker {
   readonly #period: number | null;
   #state: TickerStatus["state"] = "starting";
   #doing: { stage: Stage; since: number } | null = null;
-  /** Resolves when what runs, or ran last, has ended. */
+  /** Resolves at the end of the start or tick that runs or ran last; null before the start. */
   #running: Promise<void> | null = null;
   #stopping: Promise<boolean> | null = null;
-  /** When the next tick is due, or the last was, on the clock. */
+  /** The due time of the next tick, or of the one that runs, on the clock. */
   #due = 0;
   #cancelNext: (() => void) | null = null;
   #count = 0;
   #errors = 0;
   #lastTickMs: number | null = null;
   #lastError: string | null = null;
-  /** The second in which errors are being logged: when it began, and how many there were. */
+  /** The second that limits the logging of errors: its begin on the clock, and the errors in it. */
   #second = { since: 0, errors: 0 };
 
   /**
@@ -163,7 +163,7 @@ export class Ticker {
         : ticks.deadlineSeconds * 1000;
   }
 
-  /** Which part of the user's code runs at present; null when none does. */
+  /** The part of the user's code that runs; null when none does. */
   get stage(): Stage | null {
     return this.#doing?.stage ?? null;
   }
@@ -181,10 +181,10 @@ export class Ticker {
   }
 
   /**
-   * Ends the ticks, waits for the one that runs and runs the stop hook, once
-   * however often this is called. A tick that waits for this waits for ever.
-   * @param deadlineMs after this many milliseconds it is no longer waited for
-   * @returns whether it has stopped
+   * Ends the ticks, waits for the one that runs and runs the stop hook; only the
+   * first call does. A tick that waits for this waits for ever.
+   * @param deadlineMs milliseconds to wait; without end when not given
+   * @returns false if it has not stopped in that time
    */
   async stop(deadlineMs?: number): Promise<boolean> {
     this.#stopping ??= this.#stop();
@@ -254,7 +254,7 @@ export class Ticker {
     return true;
   }
 
-  /** Runs `work`, for which `stop` waits from before it begins: it may call `stop` itself. */
+  /** Runs `work`. `stop` waits for it from before its first line, which may itself call `stop`. */
   #underWay(work: () => Promise<void>): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#running = promise;
@@ -291,7 +291,7 @@ export class Ticker {
     this.#afterTick();
   }
 
-  /** Plans the next tick for when it is due, and never for this turn of the event loop. */
+  /** Plans the next tick for its due time, at the earliest for the next turn of the event loop. */
   #plan(): void {
     if (this.#stopping !== null) return;
     const due = () => {
@@ -309,7 +309,7 @@ export class Ticker {
     this.#cancelNext = () => clearImmediate(soon);
   }
 
-  /** Logs an error in a tick, unless there were too many within a second. */
+  /** Logs an error in a tick, up to a bound within a second. */
   #tell(error: unknown): void {
     const now = this.#clock.now();
     if (now - this.#second.since >= 1000) this.#second = { since: now, errors: 0 };
@@ -320,7 +320,7 @@ export class Ticker {
   }
 }
 
-/** Says that a stage takes longer than its deadline. */
+/** A sentence for a stage that takes longer than its deadline. */
 export function overdue(stage: Stage, deadlineMs: number): string {
   return `${STAGES[stage]} has run for longer than ${deadlineMs / 1000} s`;
 }

@@ -7,10 +7,10 @@ import { type Logger, STAGES, Ticker, type Ticks, ticksProblem } from "./ticker.
 
 declare const self: Worker;
 
-/** Between reports after ticks, in milliseconds; the main thread asks for one each second besides. */
+/** Least milliseconds between two reports after ticks. The main thread asks for another each second. */
 const REPORT_MS = 100;
 
-// The user's module may post messages too: ours are told apart by their wrapping.
+// The user's module may post messages too; the wrapping tells these apart.
 const tell = (ofTicker: FromWorker): void => self.postMessage({ ofTicker });
 const shared = new RemoteShared(tell);
 let ticker: Ticker | null = null;
@@ -22,7 +22,7 @@ const log: Logger = {
   warning: (message) => tell({ kind: "log", level: "warning", message }),
   error: (message) => tell({ kind: "log", level: "error", message }),
   bug: (error, context) => {
-    // A start hook that fails ends this Worker, and is reported as that.
+    // An error in the start hook ends this Worker; after any other the ticker goes on.
     if (ticker?.status().state === "dead") fail(`${STAGES.start} failed`, error);
     else tell({ kind: "bug", context, stack: stackOf(error) });
   },
@@ -64,7 +64,7 @@ async function run(href: string, name: string): Promise<void> {
   report();
 }
 
-/** What the module exports; null when that has failed. */
+/** The ticker that the module exports; null when there is none, which is reported. */
 async function load(href: string, name: string): Promise<Ticks | null> {
   let exported: unknown;
   try {
@@ -102,13 +102,13 @@ function report(): void {
   });
 }
 
-/** Reports the error that this Worker cannot go on after; the main thread then ends it. */
+/** Reports an error on which the main thread ends this Worker. */
 function fail(what: string, error: unknown): void {
   const [message, stack] = wordsOf(error);
   tell({ kind: "failed", reason: `${what}: ${message}`, stack });
 }
 
-/** What an error says in one line, and its stack; null for code that never ran: it would hold only our own frames. */
+/** An error in one line, and its stack; null for code that never ran, whose stack would hold only our own frames. */
 function wordsOf(error: unknown): [message: string, stack: string | null] {
   if (error instanceof ResolveMessage) {
     return [error.message.replace(` imported from ${import.meta.path}`, ""), null];

@@ -1,7 +1,7 @@
 import { Positions } from "./positions.ts";
 import { MAX_DEPTH, type Position, Scanner, TooDeep } from "./scanner.ts";
 
-/** A JSON text that ends or goes on where it must not. */
+/** An error in a JSON text, with its position. */
 export class JsonSyntaxError extends Error {
   readonly position: Position;
 
@@ -18,7 +18,7 @@ const BAD_IN_STRING = /[\x00-\x1f]|\\(?!["\\/bfnrt]|u[0-9a-fA-F]{4})/;
 
 /**
  * Positions of all keys of a JSON text.
- * @throws JsonSyntaxError, since `JSON.parse` does not tell where an error stands
+ * @throws JsonSyntaxError, since the error of `JSON.parse` has no position
  * @throws TooDeep
  */
 export function jsonPositions(text: string): Positions {
@@ -60,7 +60,7 @@ function takePair(scan: Scanner, within: Positions, depth: number): void {
   takeValue(scan, within.renote(key, position), depth + 1);
 }
 
-/** Passes `pattern` with the blanks around it, or says what stands there instead. */
+/** Passes `pattern` with the blanks around it. @throws JsonSyntaxError that names the character found instead */
 function takeToken(scan: Scanner, pattern: RegExp, expected: string): string {
   scan.take(BLANK);
   const token = scan.take(pattern);
@@ -72,7 +72,7 @@ function takeToken(scan: Scanner, pattern: RegExp, expected: string): string {
 function takeString(scan: Scanner, expected: string): string {
   const start = scan.at;
   const token = scan.peek() === '"' ? scan.takeQuoted('"', true) : null;
-  // Two spaces for each escaped backslash: what is left begins an escape.
+  // With each escaped backslash as two spaces, every backslash left begins an escape.
   if (token === null || BAD_IN_STRING.test(token.replaceAll("\\\\", "  "))) {
     scan.at = start;
     throw unexpected(scan, expected);

@@ -1,4 +1,4 @@
-import type { Clock } from "../host/clock.ts";
+import type { Clock } from "../../host/clock.ts";
 
 /** Turns of the event loop without new bytes after which all that had reached this machine has been read. */
 const QUIET_TURNS = 3;

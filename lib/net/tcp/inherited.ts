@@ -1,6 +1,6 @@
-import { StartError } from "../host/errors.ts";
-import { libc } from "../host/libc.ts";
-import type { Address } from "../host/service.ts";
+import { StartError } from "../../host/errors.ts";
+import { libc } from "../../host/libc.ts";
+import type { Address } from "../../host/service.ts";
 import { isListening } from "./keepalive.ts";
 import { ownAddress } from "./sockaddr.ts";
 

@@ -1,5 +1,5 @@
 /**
- * Where each key of a TOML text stands. The text has already been parsed
+ * The positions of the keys of a TOML text. The text has already been parsed
  * without error, so the syntax is trusted.
  */
 
@@ -9,26 +9,26 @@ import { MAX_DEPTH, Scanner, TooDeep } from "./scanner.ts";
 
 /** One `key = value` of a TOML text, by the offsets of its parts. */
 export interface TomlPair {
-  /** Its whole path, through its table and its dots. */
+  /** Its whole path: that of its table, then its own dotted key. */
   readonly path: readonly string[];
-  /** Where the key begins. */
+  /** The offset of the key. */
   readonly start: number;
-  /** Where the value begins. */
+  /** The offset of the value. */
   readonly value: number;
-  /** Where the value ends. */
+  /** The offset of the end of the value. */
   readonly end: number;
-  /** Whether the value is an inline table. */
+  /** True if the value is an inline table. */
   readonly inline: boolean;
-  /** What stands in the inline tables of the value. */
+  /** The pairs in the inline tables of the value. */
   readonly inner: readonly TomlPair[];
 }
 
-/** A table as it stands in a TOML text, from its header to the next one. The first is the top of the text, which has no header. */
+/** A table of a TOML text, from its header to the next one. The first is the top of the text, which has no header. */
 export interface TomlTable {
   readonly path: readonly string[];
-  /** Where its header begins. */
+  /** The offset of its header. */
   readonly start: number;
-  /** Where its header ends. */
+  /** The offset of the end of its header. */
   readonly end: number;
   readonly pairs: readonly TomlPair[];
 }
@@ -116,11 +116,11 @@ function takeWord(scan: Scanner): string {
   if (scan.peek() === "'") return scan.takeQuoted("'", false)?.slice(1, -1) ?? "";
   if (scan.peek() !== '"') return scan.take(BARE_KEY);
   const quoted = scan.takeQuoted('"', true);
-  // TOML has escapes that JSON does not have.
+  // TOML has escapes that JSON lacks, so its own parser reads the key.
   return Object.keys(parse(`${quoted} = 0`))[0] as string;
 }
 
-/** Passes a value. `inner` gets what stands in its inline tables. */
+/** Passes a value. `inner` gets the pairs of its inline tables. */
 function takeValue(scan: Scanner, path: readonly string[], inner: TomlPair[]): void {
   scan.take(SPACE);
   if (scan.take(/\[/y)) {
@@ -138,14 +138,14 @@ function takeValue(scan: Scanner, path: readonly string[], inner: TomlPair[]): v
   }
 }
 
-/** Passes a text in quotes, where one stands. */
+/** Passes a text in quotes. @returns true if there is one here */
 function takeText(scan: Scanner): boolean {
   const quote = scan.peek();
   if (quote !== '"' && quote !== "'") return false;
   const long = quote.repeat(3);
   const isLong = scan.starts(long);
   scan.takeQuoted(isLong ? long : quote, quote === '"');
-  // Up to two of the three quotes that end it may be followed by more.
+  // Up to two quotes may stand right before the three that end it (TOML 1.0).
   while (isLong && scan.peek() === quote) scan.at++;
   return true;
 }

@@ -1,5 +1,5 @@
-import { libc } from "../host/libc.ts";
-import type { Address } from "../host/service.ts";
+import { libc } from "../../host/libc.ts";
+import type { Address } from "../../host/service.ts";
 
 // Linux's numbers, the same on every processor that Bun runs on.
 const AF_INET = 2;

@@ -10,7 +10,7 @@ const MAX_RANGES = 16;
 /**
  * The parts that a `Range` header asks for (RFC 9110, 14.2), in its order.
  * @param size of the whole, in bytes
- * @returns null if the header is to be ignored: it cannot be read, or asks for more bytes than there are; [] if none of its parts exist
+ * @returns null for a header to ignore: it cannot be read, or asks for more bytes than there are; [] if none of its parts exist
  */
 export function rangesIn(header: string, size: number): ByteRange[] | null {
   const [, list] = /^bytes=(.*)$/i.exec(header) ?? [];

@@ -3,14 +3,14 @@ import { type Conversion, convert, TEXT_KINDS } from "./printf.ts";
 
 /** Log lines in the style of Python's logging: `%(asctime)s - %(message)s`, with flags, widths and precisions. */
 
-/** A moment as a line tells of it. */
+/** The time of a line. */
 export interface Stamp {
   /** Milliseconds since 1970. */
   readonly wall: number;
   readonly asctime: string;
 }
 
-/** Makes a line of its parts. */
+/** Makes a line from its parts. */
 export type LineFormat = (stamp: Stamp, level: Level, message: string) => string;
 
 interface Parts {
@@ -22,9 +22,9 @@ interface Parts {
 
 /** A field that a format may name. */
 interface Field {
-  /** Whether it is a number, and whether one with a fraction. */
+  /** For a number, its kind: `float` has a fraction. */
   readonly number?: "whole" | "float";
-  /** How it differs from what the reference servers write. */
+  /** The difference to the reference servers, in words that follow the field. */
   readonly differs?: string;
   of(parts: Parts): string | number;
 }
@@ -59,7 +59,7 @@ const FIELDS: Readonly<Record<string, Field>> = {
   lineno: { number: "whole", differs: `${CODE}; here it is 0`, of: () => 0 },
 };
 
-/** Those that say something here. */
+/** The fields that a complaint suggests: those with a meaning here. */
 const TOLD = ["asctime", "name", "levelname", "message", "levelno", "created", "msecs", "process"];
 
 const FIELD = /%(?:(%)|\((\w+)\)([#0 +-]*)(\d{0,3})(?:\.(\d{1,3}))?[hlL]?([diouxXeEfFgGcrsa]))?/g;
@@ -67,7 +67,7 @@ const FIELD = /%(?:(%)|\((\w+)\)([#0 +-]*)(\d{0,3})(?:\.(\d{1,3}))?[hlL]?([dioux
 interface Found {
   readonly text: string;
   readonly index: number;
-  /** Null for a percent sign, undefined where nothing is understood. */
+  /** Null for `%%`, undefined for a `%` that is not understood. */
   readonly name: string | null | undefined;
   readonly field: Field | undefined;
   readonly conversion: Conversion;
@@ -91,7 +91,7 @@ function* fieldsOf(format: string): Generator<Found> {
   }
 }
 
-/** Why a line format will not do, in words, or null. */
+/** The first error of a line format, in words, or null. */
 export function checkFormat(format: string): string | null {
   for (const { text, index, name, field, conversion } of fieldsOf(format)) {
     if (name === null) continue;
@@ -108,7 +108,7 @@ export function checkFormat(format: string): string | null {
   return null;
 }
 
-/** How lines in a format differ from those of the reference servers, or null. */
+/** The differences of lines in this format to those of the reference servers, in words, or null. */
 export function differsIn(format: string): string | null {
   const found = [...fieldsOf(format)].flatMap(({ text, field }) =>
     field?.differs === undefined ? [] : [`${text} ${field.differs}`],
@@ -116,7 +116,7 @@ export function differsIn(format: string): string | null {
   return found.length === 0 ? null : [...new Set(found)].join("; ");
 }
 
-/** Compiles a line format; what `checkFormat` complains of stays as written. */
+/** Compiles a line format; fields that `checkFormat` complains about stay as written. */
 export function compileFormat(format: string, name: string): LineFormat {
   const parts: (string | ((values: Parts) => string))[] = [];
   let end = 0;

@@ -1,4 +1,4 @@
-import type { Clock } from "../../host/clock.ts";
+import type { Clock } from "../../../host/clock.ts";
 import { type Coding, QUICKEST, wanted } from "./codings.ts";
 import { type Bytes, compressAside, compressNow, QUICK } from "./compress.ts";
 import { deflated } from "./gzip-stream.ts";
@@ -40,7 +40,7 @@ export class Compression {
   }
 
   /**
-   * True if a text of this many bytes is to be compressed; it is counted then.
+   * True if a text of this many bytes should be compressed; it is counted then.
    * @param insists true if the request does not take the text as it is
    */
   pays(bytes: number, insists: boolean): boolean {

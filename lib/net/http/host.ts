@@ -1,4 +1,4 @@
-import type { HttpOrigins } from "./http-origin.ts";
+import type { HttpOrigins } from "./origin.ts";
 
 /** The most hosts that are remembered as good; the same few come with every request. */
 const MAX_REMEMBERED = 64;

@@ -1,16 +1,16 @@
 import { closeSync, openSync, readdirSync } from "node:fs";
-import type { FileShares } from "../host/file-shares.ts";
-import { libc } from "../host/libc.ts";
-import { addressText } from "../host/service.ts";
-import { unmapped } from "./access.ts";
-import type { Admission } from "./admission.ts";
-import { ownAddress, peerAddress } from "./sockaddr.ts";
+import type { FileShares } from "../../host/file-shares.ts";
+import { libc } from "../../host/libc.ts";
+import { addressText } from "../../host/service.ts";
+import { unmapped } from "../access.ts";
+import type { Admission } from "../admission.ts";
+import { ownAddress, peerAddress } from "../tcp/sockaddr.ts";
 
 /** SHUT_RDWR, from <sys/socket.h>. */
 const BOTH_WAYS = 2;
 /** Calls between two looks at the descriptors while files are left; more if there are many descriptors. */
 const CALM = 12;
-/** One more call passes between looks for each this many descriptors: a look costs about a microsecond for each. */
+/** With more than `CALM` times this many descriptors, looks are rarer: each costs about a microsecond a descriptor. */
 const WORK = 100;
 /** With fewer files left than this, every call looks. */
 const MARGIN = 16;

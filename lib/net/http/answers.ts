@@ -1,6 +1,6 @@
-import type { Clock } from "../host/clock.ts";
-import { counter, type Declared, Histogram, labelled } from "../host/stats.ts";
-import type { Answered } from "./http-flights.ts";
+import type { Clock } from "../../host/clock.ts";
+import { counter, type Declared, Histogram, labelled } from "../../host/stats.ts";
+import type { Answered } from "./flights.ts";
 
 const CLASSES = ["2xx", "3xx", "4xx", "5xx"] as const;
 

@@ -25,12 +25,12 @@ function dayOfYear(date: Date): number {
   return (midnight - Date.UTC(date.getFullYear(), 0, 1)) / 86_400_000 + 1;
 }
 
-/** The weeks of a year are counted from the first day that is this one of the week. */
+/** The week of the year, counted from the first day that is the weekday `first` (0 is Sunday). */
 function weekOfYear(date: Date, first: number): number {
   return Math.floor((dayOfYear(date) + 6 - ((date.getDay() - first + 7) % 7)) / 7);
 }
 
-/** The Thursday of a date's week, which begins on Monday: the ISO week belongs to its year. */
+/** The Thursday of a date's week, which begins on Monday: an ISO 8601 week belongs to the year of its Thursday. */
 function thursday(date: Date): Date {
   return new Date(date.getFullYear(), date.getMonth(), date.getDate() + 4 - (date.getDay() || 7));
 }
@@ -50,7 +50,7 @@ function zone(date: Date): string {
 
 type Piece = (date: Date) => string;
 
-/** What each directive writes; they change at most once a second. `%f`, `%3f` and `%6f` are apart. */
+/** The text of each directive, which changes once a second at most. `%f`, `%3f` and `%6f` are not among them. */
 const DIRECTIVES: Readonly<Record<string, Piece>> = {
   "%": () => "%",
   Y: (date) => pad(date.getFullYear(), 4),
@@ -105,7 +105,7 @@ function compound(format: string): Piece {
 
 const DIRECTIVE = /%(?:([36]?)f|(.?))/gsu;
 
-/** Why a date format will not do, in words that name its first unknown directive, or null. */
+/** The first error of a date format in words: an unknown directive; or null. */
 export function checkDateFormat(format: string): string | null {
   for (const [text, , letter] of format.matchAll(DIRECTIVE)) {
     if (letter !== undefined && !Object.hasOwn(DIRECTIVES, letter))
@@ -119,7 +119,7 @@ export function checkDateFormat(format: string): string | null {
  * `%6f` are microseconds, `%3f` milliseconds. Unknown directives stay as written.
  */
 export function compileDateFormat(format: string): (ms: number) => string {
-  // Between two fractions of a second all text is the same for a whole second.
+  // The text between two fractions stays the same for a whole second.
   const stretches: Piece[][] = [[]];
   const zeros: string[] = [];
   let end = 0;

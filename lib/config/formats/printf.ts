@@ -9,13 +9,13 @@ export interface Conversion {
   readonly kind: string;
 }
 
-/** What stands before the digits of a number in another base. */
+/** The prefixes of numbers in another base. */
 const BASES: Readonly<Record<string, string>> = { o: "0o", x: "0x", X: "0X" };
 
 /** The kinds that take a text. */
 export const TEXT_KINDS = "sra";
 
-/** A value as a conversion writes it. A number with a point is a float, as are those that `isFloat` says so of. */
+/** A value as a conversion writes it. @param isFloat true for a float of Python, so that `%s` writes 1 as 1.0 */
 export function convert(
   { flags, width, precision, kind }: Conversion,
   value: string | number,
@@ -45,7 +45,7 @@ function written(value: string | number, kind: string, isFloat: boolean): string
   return quote + (kind === "a" ? ascii(escaped) : escaped) + quote;
 }
 
-/** The first characters of a text, none of them in half. */
+/** The first characters of a text; no surrogate pair is cut in half. */
 function cutAfter(text: string, characters: number): string {
   return text.length <= characters ? text : [...text].slice(0, characters).join("");
 }
@@ -89,7 +89,7 @@ function exponential(value: number, precision: number): string {
   return value.toExponential(Math.min(100, precision)).replace(/e([+-])(\d)$/, "e$10$2");
 }
 
-/** The shorter of both, without the zeros at its end. */
+/** `%g`: by the size of the power as `%e` or `%f`, without the zeros at its end. */
 function general(value: number, precision: number): string {
   const power = Number(exponential(value, precision - 1).split("e")[1]);
   if (power < -4 || power >= precision) {

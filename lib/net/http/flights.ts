@@ -1,7 +1,7 @@
-import type { Clock } from "../host/clock.ts";
-import type { Log } from "../host/log.ts";
-import { Seldom } from "../host/seldom.ts";
-import { type BodyFault, type HttpBody, isOfAbort } from "./http-body.ts";
+import type { Clock } from "../../host/clock.ts";
+import type { Log } from "../../host/log.ts";
+import { Seldom } from "../../host/seldom.ts";
+import { type BodyFault, type HttpBody, isOfAbort } from "./body.ts";
 import { plain } from "./plain.ts";
 
 /** The answer to a request; undefined if its connection has become a WebSocket. */

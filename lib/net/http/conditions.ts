@@ -8,7 +8,7 @@ export interface Validators {
 
 /**
  * Judges the conditions of a request (RFC 9110, 13.2.2).
- * @returns 304 if the client already has this state, 412 if it expects another state, null if the request is to be served
+ * @returns 304 if the client already has this state, 412 if it expects another one, null if its conditions are met
  */
 export function unmet({ method, headers }: Request, now: Validators): 304 | 412 | null {
   const match = headers.get("if-match");

@@ -5,8 +5,10 @@ const OWN_BODY = Object.getOwnPropertyDescriptor(Request.prototype, "body")?.get
 ) => ReadableStream<Uint8Array> | null;
 /** Bun's message when a body is over the bound; it has answered 413 itself then. */
 const TOO_LONG = "Request body exceeded maxRequestBodySize";
-/** The code of Bun's error for a body that is no form. */
-const NO_FORM = "ERR_FORMDATA_PARSE_ERROR";
+/** The methods that parse a body, and throw many kinds of errors if it is malformed. */
+const PARSES: readonly string[] = ["json", "formData"];
+/** The code of Bun's error for a body that is read twice: the handler's fault. */
+const USED = "ERR_BODY_ALREADY_USED";
 
 /** The fault of the client because of which a body could not be read. */
 export type BodyFault =
@@ -26,7 +28,7 @@ export class HttpBody {
   constructor(request: Request) {
     for (const name of READS) {
       const read = Request.prototype[name] as (this: Request) => Promise<unknown>;
-      const value = () => this.#watch(read.call(request));
+      const value = () => this.#watch(read.call(request), PARSES.includes(name));
       Object.defineProperty(request, name, { value, configurable: true });
     }
     let stream: ReadableStream<Uint8Array> | null | undefined;
@@ -52,12 +54,13 @@ export class HttpBody {
     return this.#fault ?? (faultOf(error) === "too long" ? "too long" : null);
   }
 
-  #watch<T>(read: Promise<T>): Promise<T> {
+  #watch<T>(read: Promise<T>, parses = false): Promise<T> {
     this.#waiting++;
     const end = () => void this.#waiting--;
     read.then(end, (error: unknown) => {
       end();
-      this.#fault = faultOf(error) ?? this.#fault;
+      const isMalformed = parses && (error as { code?: unknown })?.code !== USED;
+      this.#fault = faultOf(error) ?? (isMalformed ? "malformed" : this.#fault);
       this.#error = error;
     });
     return read;
@@ -88,11 +91,7 @@ export function isOfAbort(error: unknown, { signal }: Request): boolean {
 function faultOf(error: unknown): BodyFault | null {
   const errors = chain(error);
   if (errors.some((one) => one instanceof Error && one.message === TOO_LONG)) return "too long";
-  if (errors.some((one) => nameOf(one) === "AbortError")) return "broken";
-  const isMalformed = errors.some(
-    (one) => nameOf(one) === "SyntaxError" || (one as { code?: unknown })?.code === NO_FORM,
-  );
-  return isMalformed ? "malformed" : null;
+  return errors.some((one) => nameOf(one) === "AbortError") ? "broken" : null;
 }
 
 function nameOf(error: unknown): unknown {

@@ -1,10 +1,10 @@
-/** One-based, as editors count; columns count UTF-16 units. */
+/** A position in a text, one-based as in editors; columns count UTF-16 units. */
 export interface Position {
   readonly line: number;
   readonly column: number;
 }
 
-/** How deep a configuration may nest; settings nest three deep. */
+/** The deepest nesting of a configuration; settings nest three deep. */
 export const MAX_DEPTH = 32;
 
 /** A text whose values nest too deep. */
@@ -44,7 +44,7 @@ export class Scanner {
     return this.text.startsWith(word, this.at);
   }
 
-  /** Passes everything that `pattern` (sticky) matches here and returns it. */
+  /** Passes the text that `pattern` (sticky) matches here. @returns it, or "" */
   take(pattern: RegExp): string {
     pattern.lastIndex = this.at;
     const match = pattern.exec(this.text)?.[0] ?? "";
@@ -63,11 +63,12 @@ export class Scanner {
   }
 
   /**
-   * Passes a text that begins with `quote` here, and returns it with its quotes; null when it does not end.
-   * @param escapes whether a backslash makes the next character one of the text
+   * Passes a text in quotes that begins here.
+   * @param escapes true if a backslash escapes the next character
+   * @returns the text with its quotes; null if it does not end
    */
   takeQuoted(quote: string, escapes: boolean): string | null {
-    // A pattern would recurse once a character, and find nothing in a long text.
+    // A pattern would recurse at each character, and find nothing in a long text.
     const { text, at: start } = this;
     let at = start + quote.length;
     while (at < text.length && !(text[at] === quote[0] && text.startsWith(quote, at))) {
@@ -78,7 +79,7 @@ export class Scanner {
     return ends ? text.slice(start, this.at) : null;
   }
 
-  /** Where an offset is. */
+  /** The line and column of an offset. */
   position(at = this.at): Position {
     let low = 0;
     let high = this.#lineStarts.length - 1;

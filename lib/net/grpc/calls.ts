@@ -1,8 +1,8 @@
 import type { ServerHttp2Stream } from "node:http2";
 import type { Metadata, ServerDuplexStream } from "@grpc/grpc-js";
-import { type Accepted, Client, CLOSE_REASONS, type CloseReason } from "./client.ts";
-import type { Pinned } from "./outbox.ts";
-import type { Wire } from "./wire.ts";
+import { type Accepted, Client, CLOSE_REASONS, type CloseReason } from "../client.ts";
+import type { Pinned } from "../outbox.ts";
+import type { Wire } from "../wire.ts";
 
 /** The status codes of gRPC that a call ends with here. */
 export const Status = {
