@@ -6,7 +6,7 @@ import type { Address, ClientPage, ClientQuery, Health, Running } from "../../ho
 import { Admission } from "../../net/admission.ts";
 import { Clients } from "../../net/clients.ts";
 import { HttpServer } from "../../net/http.ts";
-import type { Answered } from "../../net/flights.ts";
+import type { Answered } from "../../net/http/flights.ts";
 import { Pinned } from "../../net/outbox.ts";
 import { type WebSocketProtocol, WebSockets } from "../../net/websocket.ts";
 import type { Brain, Playing } from "./brains/brain.ts";
