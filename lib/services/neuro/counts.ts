@@ -1,8 +1,11 @@
+import { Histogram } from "../../host/stats.ts";
 import type { SessionEvent } from "./events.ts";
 import type { Force } from "./force.ts";
 
 /** So many latencies are kept. */
 const KEPT = 20;
+/** Seconds. */
+const BOUNDS = [0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60];
 
 /** What has happened in all games, in numbers. */
 export class Counts {
@@ -17,8 +20,10 @@ export class Counts {
     forces_replaced: 0,
     forces_cancelled: 0,
   };
-  /** From a force to its action, the newest last; milliseconds. */
-  readonly #latencies: number[] = [];
+  /** From a force to its action; seconds. */
+  readonly latencies = new Histogram(BOUNDS);
+  /** The newest of them, the newest last; milliseconds. */
+  readonly #newest: number[] = [];
 
   happened(event: SessionEvent): void {
     if (event.kind === "action") this.#numbers.actions_sent++;
@@ -38,12 +43,14 @@ export class Counts {
     const [first] = steps;
     const last = steps.at(-1);
     if (first === undefined || last === undefined || retries > 0) return;
-    this.#latencies.push(last.at - first.at);
-    if (this.#latencies.length > KEPT) this.#latencies.shift();
+    const ms = last.at - first.at;
+    this.latencies.add(ms / 1000);
+    this.#newest.push(ms);
+    if (this.#newest.length > KEPT) this.#newest.shift();
   }
 
   stats() {
-    const sorted = this.#latencies.toSorted((a, b) => a - b);
+    const sorted = this.#newest.toSorted((a, b) => a - b);
     const slow = sorted[Math.max(0, sorted.length - 2)] ?? 0;
     return { ...this.#numbers, messages_in: this.messages, choice_ms: Math.round(slow * 10) / 10 };
   }

@@ -3,13 +3,14 @@ import type { Clock } from "../../host/clock.ts";
 import type { FileShares } from "../../host/file-shares.ts";
 import type { Log } from "../../host/log.ts";
 import type { Address, ClientPage, ClientQuery, Health, Running } from "../../host/service.ts";
+import type { Distribution } from "../../host/stats.ts";
 import { Admission } from "../../net/admission.ts";
 import { Clients } from "../../net/clients.ts";
 import { HttpServer } from "../../net/http.ts";
 import type { Answered } from "../../net/http/flights.ts";
 import { Pinned } from "../../net/outbox.ts";
 import { type WebSocketProtocol, WebSockets } from "../../net/websocket.ts";
-import type { Brain, Playing } from "./brains/brain.ts";
+import type { Brain } from "./brains/brain.ts";
 import { FULL, NeuroClient } from "./client.ts";
 import { idMaker } from "./client-session.ts";
 import { decode } from "./codec/decode.ts";
@@ -24,17 +25,21 @@ import type { Command } from "./protocol.ts";
 import { Reports } from "./reports.ts";
 import type { NeuroSettings } from "./settings.ts";
 import { Speech } from "./speech.ts";
-import type { Stage, Watcher } from "./stage.ts";
-import { Queue } from "./turns.ts";
+import { type Stage, type Watcher, Watchers } from "./stage.ts";
+import { lineOf } from "./traffic.ts";
+import { Queues } from "./turns.ts";
+
+/** What the server needs of the program that it runs in. */
+export interface NeuroHost {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly files: FileShares;
+  nextId(): number;
+}
 
 /** What the server needs besides its place and settings. */
 export interface NeuroParts {
-  readonly host: {
-    readonly clock: Clock;
-    readonly log: Log;
-    readonly files: FileShares;
-    nextId(): number;
-  };
+  readonly host: NeuroHost;
   readonly maxMessageBytes: number;
   /** Who plays a game of this name: one brain for all games of the same name. */
   brainFor(game: string): Brain;
@@ -51,6 +56,7 @@ const MOST_GAMES = 32;
 export class NeuroServing implements Stage, Running {
   readonly addresses: readonly Address[];
   readonly declared = DECLARED;
+  readonly distributions: readonly Distribution[];
   readonly memory = new Memory();
   readonly reports: Reports;
   readonly #games = new Set<Game>();
@@ -60,8 +66,10 @@ export class NeuroServing implements Stage, Running {
   readonly #counts = new Counts();
   readonly #speech: Speech;
   readonly #nextId = idMaker();
-  readonly #queues = new Map<Brain, Queue>();
-  readonly #watchers = new Set<Watcher>();
+  readonly #queues: Queues<Brain>;
+  readonly #watchers: Watchers;
+  /** How many games have each name. */
+  readonly #names = new Map<string, number>();
   /** The game that each unanswered action was sent to. */
   readonly #owners = new Map<string, Game>();
   /** Connections that have said nothing yet. */
@@ -79,8 +87,13 @@ export class NeuroServing implements Stage, Running {
     this.#speech = new Speech(
       host.clock,
       () => this.#settings,
-      () => this.#proceed(),
+      () => this.#queues.proceed(),
     );
+    this.#queues = new Queues(({ data }) => {
+      this.#speech.hasten(data.priority);
+      return this.#speech.isSpeaking;
+    });
+    this.#watchers = new Watchers((error) => host.log.bug(error, "watching games"));
     const pinned = new Pinned();
     const protocol: WebSocketProtocol<NeuroClient> = {
       create: (accepted) => new NeuroClient(accepted, pinned),
@@ -100,6 +113,15 @@ export class NeuroServing implements Stage, Running {
       new WebSockets(this.#clients, "text", parts.maxMessageBytes, true),
     );
     this.addresses = [this.#http.address];
+    this.distributions = [
+      {
+        name: "force",
+        unit: "seconds",
+        about: "Time from a force to its action.",
+        label: null,
+        histograms: new Map([["", this.#counts.latencies]]),
+      },
+    ];
     this.#stopLooking = host.clock.every(LOOK_MS, () => this.#look());
   }
 
@@ -110,8 +132,7 @@ export class NeuroServing implements Stage, Running {
   }
 
   watch(watcher: Watcher): () => void {
-    this.#watchers.add(watcher);
-    return () => void this.#watchers.delete(watcher);
+    return this.#watchers.add(watcher);
   }
 
   stats(): Record<string, number> {
@@ -138,7 +159,7 @@ export class NeuroServing implements Stage, Running {
   health(): Health {
     const listening = this.#http.health();
     if (!listening.ok) return listening;
-    for (const { name, trouble } of this.#queues.keys()) {
+    for (const { name, trouble } of this.#queues.brains) {
       if (trouble) return { ok: false, reason: `brain ${name}: ${trouble}` };
     }
     return listening;
@@ -166,7 +187,7 @@ export class NeuroServing implements Stage, Running {
     this.#speech.stop();
     this.reports.close();
     // A brain that does not stop holds nobody up: what has to be saved it saves as it goes.
-    for (const brain of this.#queues.keys()) {
+    for (const brain of this.#queues.brains) {
       try {
         void Promise.resolve(brain.stop?.()).catch(() => {});
       } catch {}
@@ -205,9 +226,13 @@ export class NeuroServing implements Stage, Running {
     this.#silent.delete(client);
     for (const game of client.games.values()) {
       this.#games.delete(game);
+      const others = (this.#names.get(game.name) ?? 1) - 1;
+      if (others > 0) this.#names.set(game.name, others);
+      else this.#names.delete(game.name);
+      this.#parts.host.log.info(`neuro: ${shown(game.name)} has gone, from ${client.address}`);
       game.disconnected();
       game.changed("gone");
-      for (const watcher of this.#watchers) watcher.game?.(game, false);
+      this.#watchers.tell((one) => one.game?.(game, false));
     }
     client.games.clear();
   }
@@ -275,7 +300,7 @@ export class NeuroServing implements Stage, Running {
       nextId: this.#nextId,
       clock: host.clock,
       settings: () => this.#settings,
-      turns: this.#queueOf(brain),
+      turns: this.#queues.of(brain),
       acknowledgement: (sessionId) =>
         this.#settings.acknowledges ? startupCommand(sessionId, this.#settings.character) : null,
       send: (frame) => this.#send(client, frame),
@@ -286,32 +311,18 @@ export class NeuroServing implements Stage, Running {
       },
       close: () => this.#clients.close(client, "eof"),
     });
-    const isTwice = [...this.#games].some((one) => one.name === name);
+    const others = this.#names.get(name) ?? 0;
+    this.#names.set(name, others + 1);
     client.games.set(name, game);
     this.#games.add(game);
-    for (const watcher of this.#watchers) watcher.game?.(game, true);
+    host.log.info(`neuro: ${shown(name)} is here, from ${client.address}, played by ${brain.name}`);
+    this.#watchers.tell((one) => one.game?.(game, true));
     game.changed("here");
     if (command !== "startup") {
       game.tell(diagnose("no_startup", { game: shown(name), command }));
     }
-    if (isTwice) game.tell(diagnose("game_twice", { game: shown(name) }));
+    if (others > 0) game.tell(diagnose("game_twice", { game: shown(name) }));
     return game;
-  }
-
-  #queueOf(brain: Brain): Queue {
-    let queue = this.#queues.get(brain);
-    if (queue === undefined) {
-      queue = new Queue(brain.atOnce ?? Infinity, ({ data }) => {
-        this.#speech.hasten(data.priority);
-        return this.#speech.isSpeaking;
-      });
-      this.#queues.set(brain, queue);
-    }
-    return queue;
-  }
-
-  #proceed(): void {
-    for (const queue of this.#queues.values()) queue.proceed();
   }
 
   #send(client: NeuroClient, frame: string): void {
@@ -320,9 +331,9 @@ export class NeuroServing implements Stage, Running {
   }
 
   #framed({ id }: NeuroClient, direction: "in" | "out", text: () => string): void {
-    if (this.#watchers.size === 0) return;
+    if (!this.#watchers.any) return;
     const frame = { clientId: id, direction, text: text() };
-    for (const watcher of this.#watchers) watcher.frame?.(frame);
+    this.#watchers.tell((one) => one.frame?.(frame));
   }
 
   // --- what happens
@@ -357,7 +368,11 @@ export class NeuroServing implements Stage, Running {
         game.changed("actions");
         break;
     }
-    for (const watcher of this.#watchers) watcher.event?.(game as Playing, event);
+    const line = lineOf(event);
+    if (line !== null) {
+      this.#parts.host.log.record(() => `neuro: ${shown(game.name)}: ${line()}`);
+    }
+    this.#watchers.tell((one) => one.event?.(game, event));
   }
 
   /** Tells games of names that another one has too. */

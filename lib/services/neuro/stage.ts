@@ -28,3 +28,32 @@ export interface Stage {
   /** @returns what ends it */
   watch(watcher: Watcher): () => void;
 }
+
+/** Those who watch. One that throws is told of, and harms nobody. */
+export class Watchers {
+  readonly #all = new Set<Watcher>();
+  readonly #failed: (error: unknown) => void;
+
+  constructor(failed: (error: unknown) => void) {
+    this.#failed = failed;
+  }
+
+  get any(): boolean {
+    return this.#all.size > 0;
+  }
+
+  add(watcher: Watcher): () => void {
+    this.#all.add(watcher);
+    return () => void this.#all.delete(watcher);
+  }
+
+  tell(say: (watcher: Watcher) => void): void {
+    for (const watcher of this.#all) {
+      try {
+        say(watcher);
+      } catch (error) {
+        this.#failed(error);
+      }
+    }
+  }
+}

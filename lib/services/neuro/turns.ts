@@ -75,3 +75,32 @@ export class Queue implements Turns {
     return this.#waiting[PRIORITIES.indexOf(data.priority)] as Waiting[];
   }
 }
+
+/** The queue of each brain. */
+export class Queues<B extends { readonly atOnce?: number }> {
+  readonly #queues = new Map<B, Queue>();
+  readonly #isBusy: (force: Force) => boolean;
+
+  constructor(isBusy: (force: Force) => boolean) {
+    this.#isBusy = isBusy;
+  }
+
+  /** Every brain that has played. */
+  get brains(): Iterable<B> {
+    return this.#queues.keys();
+  }
+
+  of(brain: B): Queue {
+    let queue = this.#queues.get(brain);
+    if (queue === undefined) {
+      queue = new Queue(brain.atOnce ?? Infinity, this.#isBusy);
+      this.#queues.set(brain, queue);
+    }
+    return queue;
+  }
+
+  /** Gives turns to those that can have one. */
+  proceed(): void {
+    for (const queue of this.#queues.values()) queue.proceed();
+  }
+}

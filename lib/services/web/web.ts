@@ -3,6 +3,7 @@ import { placeOf } from "../../config/place.ts";
 import type { Config } from "../../config/table.ts";
 import { within } from "../../host/clock.ts";
 import { type Fault, faultsIn } from "../../host/errors.ts";
+import { moduleTrouble } from "../../host/module.ts";
 import type {
   Address,
   ClientPage,
@@ -20,7 +21,6 @@ import { Guard } from "./guard.ts";
 import { Routes } from "./routes.ts";
 import { Sampler } from "./sampler.ts";
 import { Files } from "./site/files.ts";
-import { moduleTrouble } from "./site/module.ts";
 import { Site } from "./site/site.ts";
 import { Streams } from "./streams.ts";
 import { Views } from "./views.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { reasonOf } from "../../../config/reason.ts";
+import { reasonOf } from "../config/reason.ts";
 
 const TYPESCRIPT = /\.[cm]?ts$/;
 const JAVASCRIPT = /\.[cm]?js$/;
@@ -8,9 +8,9 @@ const JAVASCRIPT = /\.[cm]?js$/;
 /**
  * The fault that keeps a module from being loaded, as far as it shows without
  * running it; null when there is none. It is not there, its syntax is wrong, a
- * file that it imports is missing, or it has no default export.
+ * file that it imports is missing, or it has none of the exports.
  */
-export function moduleTrouble(path: string): string | null {
+export function moduleTrouble(path: string, wanted = ["default"]): string | null {
   const file = resolved(resolve(path), process.cwd());
   if (file === null) return "there is no such module";
   const loader = TYPESCRIPT.test(file) ? "ts" : JAVASCRIPT.test(file) ? "js" : null;
@@ -28,7 +28,8 @@ export function moduleTrouble(path: string): string | null {
     );
     if (missing) return `it imports ${missing.path}, which is not there`;
     const isCommon = /\b(?:module|exports)\b/.test(code);
-    return exports.includes("default") || isCommon ? null : "it has no default export";
+    if (wanted.some((name) => exports.includes(name)) || isCommon) return null;
+    return `it has no ${wanted.at(-1)} export`;
   } catch (error) {
     return syntaxError(error) ?? reasonOf(error);
   }

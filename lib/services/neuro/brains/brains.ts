@@ -1,0 +1,75 @@
+import type { Config } from "../../../config/table.ts";
+import type { Clock } from "../../../host/clock.ts";
+import { type Fault, messageOf, StartError } from "../../../host/errors.ts";
+import type { Log } from "../../../host/log.ts";
+import { moduleTrouble } from "../../../host/module.ts";
+import type { Stage } from "../stage.ts";
+import type { Brain } from "./brain.ts";
+import { moduleBrain } from "./module.ts";
+import { RandomBrain } from "./random.ts";
+
+/** What a brain is made from. */
+export interface BrainParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The settings in force. */
+  settings(): Config["neuro"];
+  /** All that plays; there from the first game on, not yet when a brain is made. */
+  stage(): Stage;
+}
+
+/** The program's own brains, by the names that settings have for them. */
+const BRAINS: Readonly<Record<string, (parts: BrainParts) => Brain | Promise<Brain>>> = {
+  random: ({ clock, settings }) =>
+    new RandomBrain(clock, () => ({
+      seed: settings().random_seed,
+      delayMs: settings().random_delay_ms,
+    })),
+};
+
+/** The brain of a setting's game, with the setting's key. */
+interface Named {
+  readonly key: string;
+  /** null for every game that has none of its own. */
+  readonly game: string | null;
+  readonly brain: string;
+}
+
+function namedIn({ brain, brains }: Config["neuro"]): readonly Named[] {
+  const own = brains.map((item) => {
+    const end = item.lastIndexOf("=");
+    return { key: "neuro.brains", game: item.slice(0, end), brain: item.slice(end + 1) };
+  });
+  return [{ key: "neuro.brain", game: null, brain }, ...own];
+}
+
+/** The faults of the settings' modules, as far as they show without running them. */
+export function brainFaults(settings: Config["neuro"]): readonly Fault[] {
+  return namedIn(settings).flatMap(({ key, brain }) => {
+    if (Object.hasOwn(BRAINS, brain)) return [];
+    const trouble = moduleTrouble(brain, ["default", "chooseForceAction"]);
+    return trouble === null ? [] : [{ key, message: `${brain}: ${trouble}` }];
+  });
+}
+
+/**
+ * Makes every brain that the settings name. @returns who plays a game
+ * @throws StartError
+ */
+export async function brainsOf(parts: BrainParts): Promise<(game: string) => Brain> {
+  const made = new Map<string, Brain>();
+  const byGame = new Map<string | null, Brain>();
+  for (const { key, game, brain: name } of namedIn(parts.settings())) {
+    let brain = made.get(name);
+    if (brain === undefined) {
+      try {
+        brain = await (BRAINS[name]?.(parts) ?? moduleBrain(name));
+      } catch (error) {
+        throw new StartError([{ key, message: messageOf(error) }]);
+      }
+      made.set(name, brain);
+    }
+    byGame.set(game, brain);
+  }
+  return (game) => byGame.get(game) ?? (byGame.get(null) as Brain);
+}

@@ -1,0 +1,24 @@
+import { shown } from "./diagnostics.ts";
+import type { SessionEvent } from "./events.ts";
+
+/** What the log says of an event, made only where it is wanted; null where it says nothing. */
+export function lineOf(event: SessionEvent): (() => string) | null {
+  switch (event.kind) {
+    case "context":
+      return () => `${event.entry.kind}: ${shown(event.entry.text)}`;
+    case "action": {
+      const { name, data, force } = event.action;
+      const how = force === null ? "" : ", forced";
+      return () => `action ${shown(name)} ${data === undefined ? "" : shown(data)}${how}`;
+    }
+    case "result": {
+      const { action, how, outcome } = event;
+      if (how !== "answered") return null;
+      return () => `result of ${shown(action.name)}: ${outcome.success ? "success" : "failure"}`;
+    }
+    case "force":
+      return event.force.hasEnded ? () => `force ${event.state.replace("_", " ")}` : null;
+    default:
+      return null;
+  }
+}
