@@ -252,6 +252,7 @@ describe.skipIf(!BROWSER)(
         "(({ x, y }) => [x, y])(document.querySelector('#rows td').getBoundingClientRect())",
       );
       await tab.mouse(x + 5, y + 5);
+      await tab.see("document.querySelector('#rows tr:hover') !== null");
       b.send("x\n".repeat(8));
       await tab.see(column("messages_in"), ["2", "9"]);
       expect(await tab.get(text("#range"))).toBe("order held · 1–2 of 2");
