@@ -252,8 +252,8 @@ describe("the store among the services", () => {
       "summoner_store_keys 2",
       "summoner_store_requests_total 3",
       "summoner_store_refused_requests_total 1",
-      'summoner_store_commands_requests_total{action="MSET"} 1',
-      'summoner_store_commands_requests_total{action="GET"} 1',
+      'summoner_store_commands_total{action="MSET"} 1',
+      'summoner_store_commands_total{action="GET"} 1',
       'summoner_store_closed_clients_total{reason="eof"} 1',
       'summoner_service_healthy{service="store"} 1',
     ]);
