@@ -39,7 +39,7 @@ test.skipIf(process.platform === "win32")(
     expect(await (peers.at(-1) as Peer).closed).toBeString();
     const notice = "Warning: The server has too many clients. Please try again later.";
     expect(peers.filter(({ lines }) => lines.includes(notice)).length).toBeGreaterThan(0);
-    // What is free again is given again.
+    // A place that is free again is given again.
     for (const peer of peers.slice(2)) peer.end();
     while (second.lines.length === 0) {
       const newcomer = await knock();

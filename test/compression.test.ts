@@ -558,7 +558,7 @@ describe("a handler's answers", () => {
 });
 
 describe("real clients", () => {
-  /** What a program prints for an address. */
+  /** The output of a command. */
   async function printed(cmd: string[]): Promise<string> {
     const child = Bun.spawn({ cmd, stdin: "ignore", stdout: "pipe", stderr: "inherit" });
     const text = await new Response(child.stdout).text();

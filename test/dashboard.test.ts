@@ -94,7 +94,7 @@ async function between(port: number) {
 
 type Started = Awaited<ReturnType<typeof start>>;
 
-/** What a column of the clients holds, from the top. */
+/** The values of a column of the clients, from the top. */
 const column = (name: string, of = "dataset.value") =>
   `[...document.querySelectorAll("#rows [data-column=${name}]")].map((cell) => cell.${of})`;
 const KEYS = "[...document.querySelectorAll('#rows tr')].map((row) => row.dataset.key)";

@@ -434,11 +434,11 @@ describe("a key that is taken out", () => {
   ])("%s", (_, before, path, value, after) => expect(edit(before, path, value)).toBe(after));
 });
 
-/** Where a key stands in a made-up file. */
+/** The place of a key in a made-up file. */
 interface Place {
-  /** What may change when the key is set. */
+  /** The part that may change when the key is set. */
   readonly value: readonly [from: number, to: number];
-  /** What may change when the key is taken out. */
+  /** The part that may change when the key is taken out. */
   readonly all: readonly [from: number, to: number];
 }
 
@@ -615,7 +615,7 @@ function expectKept(text: string, before: string, [from, to]: readonly [number, 
   expect(text.slice(from)).toEndWith(before.slice(to));
 }
 
-/** How much of the beginning two texts share. */
+/** The length of the beginning that two texts share. */
 function sharedStart(a: string, b: string): number {
   let at = 0;
   while (at < a.length && a[at] === b[at]) at++;

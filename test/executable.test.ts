@@ -29,14 +29,14 @@ const STORE = "store.enabled=true";
 
 /** A checkout in which nothing has been installed or built. */
 const clone = join(folder, "clone");
-/** Where packages cannot be had. */
+/** An environment in which packages cannot be fetched. */
 const offline = {
   ...process.env,
   BUN_CONFIG_REGISTRY: "http://127.0.0.1:9/",
   BUN_INSTALL_CACHE_DIR: join(folder, "no-packages"),
 };
 
-/** What comes of a command in that checkout without a network. */
+/** The outcome of a command in that checkout without a network. */
 function refusedIn(...args: string[]) {
   const cmd = [process.execPath, ...args];
   const { stdout, stderr, exitCode } = Bun.spawnSync(cmd, { cwd: clone, env: offline });
@@ -55,7 +55,7 @@ beforeAll(() => {
   if (!built.success) throw new Error(built.stderr.toString());
   mkdirSync(alone);
   copyFileSync(join(clone, "dist", "summoner"), program);
-  // What lies around must not change what it does.
+  // Files in its folder must not change its behaviour.
   writeFileSync(join(alone, "bunfig.toml"), "not [valid");
   writeFileSync(join(alone, ".env"), "SUMMONER_TOKEN=short");
 });

@@ -18,7 +18,7 @@ async function telling(): Promise<string> {
   return path;
 }
 
-/** What a handler was given with a request of these lines. */
+/** The facts that a handler gets with a request of these lines. */
 async function told(port: number, ...lines: string[]): Promise<Record<string, unknown>> {
   const answer = await raw(port, `${lines.join("\r\n")}`);
   expect(answer).toStartWith("HTTP/1.1 200 ");

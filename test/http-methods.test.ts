@@ -19,7 +19,7 @@ function telling(methods: readonly string[]): string {
   return path;
 }
 
-/** What an answer's head says of a field, or null. */
+/** The value of a field in an answer's head, or null. */
 function field(answer: string, name: string): string | null {
   const found = new RegExp(`^${name}: (.*)\r$`, "im").exec(answer.split("\r\n\r\n")[0] as string);
   return found?.[1] ?? null;

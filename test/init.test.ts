@@ -154,7 +154,7 @@ describe("without questions", () => {
     const again = await yes(...FREE, "--set", "web.host=0.0.0.0", "--force");
     expect([again.out.includes("admin token"), again.code]).toEqual([false, 0]);
     expect(written("summoner.token")).toBe(`${token}\n`);
-    // Where the environment has one no file is needed.
+    // With a token in the environment no file is needed.
     const env = { [TOKEN_VARIABLE]: "0123456789abcdef" };
     const args = ["init", "--yes", ...FREE, "--set", "web.host=0.0.0.0", "-c", "other.toml"];
     expect((await call(args, env)).code).toBe(0);

@@ -219,7 +219,7 @@ describe("bounds", () => {
       most = needed;
       expect([at, codeOf(change(full.keys))]).not.toEqual([at, "MEMORY_FULL"]);
       expect([full.keys.bytes, full.keys.size]).toEqual([needed, free.keys.size]);
-      // What needs no more is taken even above the bound, and so is what frees some.
+      // A change that needs no more memory, or frees some, is taken even above the bound.
       most = 0;
       expect(full.keys.set(["a"], "2", {})).toBeGreaterThan(1);
       expect(full.keys.del(["a"], false, undefined)).toBe(1);

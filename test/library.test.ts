@@ -413,7 +413,7 @@ describe("handleClient", () => {
       expect(await listener.next()).toBe(enveloped(late, line));
       expect(await third.next()).toBe(enveloped(late, line));
     }
-    // What was said before it joined never reaches it; what is said now does.
+    // Lines from before it joined never reach it; new ones do.
     third.send("welcome\n");
     expect(await late.next()).toBe(enveloped(third, "welcome"));
   });

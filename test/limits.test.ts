@@ -56,7 +56,7 @@ describe("rate", () => {
     expect(await a.next()).toBe(RATE);
   });
 
-  /** What the log has said of refused lines, by the address. */
+  /** The log's lines about refused lines: the address and the reason of each. */
   const named = () =>
     [...server.printed().matchAll(/(\S+): a line was refused, (.*); more of this minute/g)].map(
       ([, address, why]) => [address, why],
@@ -119,7 +119,7 @@ describe("rate", () => {
     await seconds(1, 4);
     expect(told()).toEqual([4, 1, 1]);
     await seconds(20, 4);
-    // What was sent five to ten seconds ago and later, by the time since then.
+    // Rates are over the lines of the last five to ten seconds.
     const [rate, refused, refusedRate] = told() as [number, number, number];
     expect(rate).toBeWithin(3, 5);
     expect([refused, refusedRate]).toEqual([81, rate]);

@@ -109,7 +109,7 @@ async function stuff(server: Awaited<ReturnType<typeof start>>) {
   return slow;
 }
 
-/** Where bytes may wait for a client for as long as it takes. */
+/** Settings under which bytes may wait for a client without a bound in time. */
 const ROOMY = `
 port = 0
 version = "python"

@@ -180,7 +180,7 @@ test("the examples have no type errors", async () => {
   expect([code, code === 0 ? "" : out + err]).toEqual([0, ""]);
 });
 
-/** What stands in the code block that follows a mark. */
+/** The text of the code block that follows a mark. */
 function marked(mark: string): string {
   const block = new RegExp(`<!-- ${mark} -->\\n\\n\`\`\`\\w*\\n([^]*?)\\n\`\`\``).exec(everyPage);
   return block?.[1] as string;

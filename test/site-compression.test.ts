@@ -95,7 +95,7 @@ describe("files that lie beside another", () => {
     expect(binary.field("content-type")).toBe("application/octet-stream");
     const docs = await server.get("/docs/", ALL);
     expect([docs.coding, decoded(docs.bytes, docs.coding)]).toEqual(["zstd", "from zst"]);
-    // Where another coding is asked for, it is made.
+    // A coding that no file beside has is made here: not for a text this short, unless the request insists.
     expect((await server.get("/docs/", "gzip")).coding).toBeNull();
     expect((await server.get("/docs/", "gzip, identity;q=0")).coding).toBe("gzip");
   });

@@ -23,7 +23,7 @@ const root = join(import.meta.dir, "..");
 const copy = mkdtempSync(join(tmpdir(), "summoner-sixth-"));
 afterAll(() => rmSync(copy, { recursive: true }));
 
-/** What a contributor writes. */
+/** The files that a contributor writes. */
 const WRITTEN = {
   "lib/config/sections/tally.ts": `import { flag, text, whole } from "../option.ts";
 import { section } from "../section.ts";

@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 /**
  * Makes a folder a disk of its own, so small that a test can fill it.
  * @param options of a tmpfs, as `size=4m`
- * @returns whether that is permitted here
+ * @returns true if that is permitted here
  */
 export function mounted(folder: string, options: string): boolean {
   mkdirSync(folder);

@@ -60,7 +60,7 @@ async function guarded(rights: Record<string, readonly string[]> = EU_RIGHTS) {
   return { master, eu, section };
 }
 
-/** What a request is answered: its result, or the code of its error. Events before it are left out. */
+/** The answer to a request: its result, or the code of its error. Events before it are left out. */
 async function outcome(peer: Peer, request: object | string): Promise<unknown> {
   let answer = await ask(peer, request);
   while ("event" in answer) answer = await heard(peer);
@@ -425,7 +425,7 @@ describe("a role", () => {
     }
     expect(await outcome(master, { action: "EXISTS", key: "users^eu^w^a" })).toBe(false);
     expect(await outcome(master, { action: "GET", key: "secret" })).toBe(1);
-    // What a page shows is what it may read.
+    // A page shows only the keys that the client may read.
     expect(await outcome(eu, { action: "KEYS", prefix: "users^eu^", cursor: "secret" })).toEqual({
       keys: [],
       cursor: null,
@@ -571,7 +571,7 @@ describe("a reload", () => {
 });
 
 describe("a file of roles", () => {
-  /** What a start with it is refused with. */
+  /** The message that a start with this text of roles is refused with. */
   async function refusal(text: string, section: object = {}): Promise<[string, string]> {
     const path = file(text);
     const failed = boot("store", { store: { roles_file: path, ...section } });

@@ -52,7 +52,7 @@ describe("a key", () => {
 
   test.each(bad)("is no key: %s", async (_, key) => {
     const peer = await suite.client();
-    // What such a key could be mistaken for.
+    // Keys that such a key could be mistaken for.
     await setAll(peer, ["\ufffd", "a^\ufffdb", "a", "fine"], "untouched");
     for (const request of places(key)) {
       expect([request, await outcome(peer, request)]).toEqual([request, "BAD_KEY"]);
@@ -533,7 +533,7 @@ describe("max_memory_bytes", () => {
     expect(await outcome(peer, { action: "MSET", ns, values })).toBe("MEMORY_FULL");
     expect(suite.stat("keys")).toBe(1);
 
-    /** What the same values take beside another key. */
+    /** The bytes that the same values take beside another key. */
     async function neededBeside(
       peer: Peer,
       ns: string,

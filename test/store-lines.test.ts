@@ -499,7 +499,7 @@ describe("nesting", () => {
       expect(await ask(peer, line(make(128)))).not.toHaveProperty("error");
       expect(await outcome(peer, line(make(129)))).toBe("TOO_DEEP");
     }
-    // What is shallow and comes before must not hide it.
+    // A shallow value before it must not hide it.
     for (const before of ["9007199254740992", "1e400", "[[]]", '""']) {
       expect(await outcome(peer, line(`[${before},${nested(128)}]`))).toBe("TOO_DEEP");
     }

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import { type Clock, systemClock } from "../lib/host/clock.ts";
 import { until } from "./kit.ts";
 
-/** Where the browser is, if there is one. */
+/** The path of the browser, if there is one. */
 export const BROWSER =
   process.env["BUN_CHROME_PATH"] ??
   ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
@@ -159,7 +159,7 @@ export const FAINT = `(() => {
   return faint;
 })()`;
 
-/** What sticks out to the right, beyond what scrolls by itself. */
+/** The elements that stick out to the right of a page that is wider than its window; none where only boxes scroll. */
 export const WIDE = `(() => {
   const { scrollWidth, clientWidth } = document.documentElement;
   const out = [...document.querySelectorAll("body *")]

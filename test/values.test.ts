@@ -10,7 +10,7 @@ import { Random } from "./random.ts";
 
 const KiB = 1024;
 const SEGMENT = 256 * KiB;
-/** What one value of this length, or longer, does not share a segment with, whatever its name. */
+/** Bytes from which on a value has a segment of its own, whatever its name. */
 const LARGE = SEGMENT / 4;
 /** Before each entry. */
 const HEADER = 8;
@@ -579,7 +579,7 @@ describe("values", () => {
       this.map.delete(name);
     }
 
-    /** Whether all are found as they are, and nothing else is. */
+    /** Expects all to be found as they are, and nothing else. */
     check(others: Iterable<string>): void {
       const { values, map } = this;
       expect(values.size).toBe(map.size);

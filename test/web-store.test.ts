@@ -339,7 +339,7 @@ describe("the store among the services", () => {
       expect([ready.status, await ready.json()]).toEqual([503, { ready: false, why }]);
       expect(await server.metric("summoner_store_journal_failing_state")).toEndWith(" 1");
       expect(await server.metric('summoner_service_healthy{service="store"}')).toEndWith(" 0");
-      // What was accepted is served and told of all the while.
+      // The accepted values are still served and counted.
       expect((await table(server, "namespaces"))["rows"]).toEqual([["big", written]]);
       fs.unlinkSync(join(small, "ballast"));
       server.clock.advance(250);

@@ -403,7 +403,7 @@ describe.skipIf(!openssl)("HTTPS", () => {
     try {
       expect(server.reload({ web: { tls: second } })).toEqual([]);
       expect(await shown(server.port("web"))).toBe("second.example");
-      // What does not work never replaces what does.
+      // A broken certificate never replaces one that works.
       await Bun.write(join(folder, "broken.crt"), "nonsense");
       const broken = { ...first, cert: join(folder, "broken.crt") };
       expect(server.reload({ web: { tls: broken } })).toHaveLength(1);
@@ -415,7 +415,7 @@ describe.skipIf(!openssl)("HTTPS", () => {
   });
 
   test("listens again when it could not at once", async () => {
-    // How often the relay tries is the relay's own.
+    // This interval is for the relay alone.
     const server = await served({ hyper_parameters: { accept_error_backoff_ms: 9000 } });
     const serve = spyOn(Bun, "serve").mockImplementation((() => {
       throw Object.assign(new Error("in use"), { code: "EADDRINUSE" });
