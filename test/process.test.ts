@@ -243,7 +243,7 @@ describe("a stop", () => {
     expect((await server.exit()).code).toBe(0);
   });
 
-  test("hands out what is still owed, newcomers are refused meanwhile", async () => {
+  test("hands out what is still owed, new clients are refused meanwhile", async () => {
     const server = await start(`drain_ms = 600_000${ROOMY}`);
     const slow = await stuff(server);
     server.signal("SIGTERM");

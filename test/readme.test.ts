@@ -76,8 +76,8 @@ describe("the examples of the pages", () => {
     const { program, found, said } = await started(await example("doorman.ts"), [], READY);
     const client = await dial(Number((await found)[1]));
     expect(await client.next()).toBe("Welcome.");
-    client.send("knock\n");
-    await until(() => said().includes(`${client.address} said knock\n`));
+    client.send("hello\n");
+    await until(() => said().includes(`${client.address} said hello\n`));
     program.kill("SIGTERM");
     expect(await program.exited).toBe(0);
   });

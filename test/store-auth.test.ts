@@ -539,10 +539,10 @@ describe("a reload", () => {
     expect(reload({ store: { token_file: file(MASTER) } })).toEqual([]);
     expect(await heard(peer)).toEqual(closed);
     expect(await heard(other)).toEqual(closed);
-    const newcomer = await join();
-    expect(await outcome(newcomer, { action: "GET", key: "a" })).toBe("AUTH_REQUIRED");
-    expect(await outcome(newcomer, { action: "AUTH", token: MASTER })).toBe("OK");
-    expect(await outcome(newcomer, { action: "GET", key: "a" })).toBe(1);
+    const next = await join();
+    expect(await outcome(next, { action: "GET", key: "a" })).toBe("AUTH_REQUIRED");
+    expect(await outcome(next, { action: "AUTH", token: MASTER })).toBe("OK");
+    expect(await outcome(next, { action: "GET", key: "a" })).toBe(1);
   });
 
   test("that takes all tokens away lets everybody in", async () => {
