@@ -243,7 +243,7 @@ describe("hosts", () => {
   test.skipIf(process.platform !== "linux")(
     "are the service manager's where it hands over the socket",
     async () => {
-      // It hands over none here, which comes after what is tested.
+      // No socket is handed over here; that is found only after the part under test.
       const folder = settings('host = "203.0.113.7"\n');
       const run = `LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@"`;
       const child = Bun.spawn(["sh", "-c", run, process.execPath, program], {

@@ -128,7 +128,7 @@ describe("Accept-Encoding", () => {
         "Accept-Encoding",
       ]);
     }
-    // Whoever asks for life gets an answer.
+    // Probes get an answer all the same.
     for (const path of ["/healthz", "/readyz", "/session"]) {
       expect((await sent(server, path, accept)).status).toBe(200);
     }

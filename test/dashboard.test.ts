@@ -220,7 +220,7 @@ describe.skipIf(!BROWSER)(
       await tab.view.press("End");
       await tab.see(column("service"), ["web"]);
       await tab.view.press("Home");
-      // All that time the panels and their charts have stayed what they were.
+      // The panels and their charts are the same elements as before.
       expect(await tab.get("document.querySelector('[data-part=relay]').kept")).toBe(true);
     }, 20_000);
 

@@ -609,7 +609,7 @@ function valueFor(path: string, random: Random, eol: string): string {
   ]);
 }
 
-/** Checks that a text is another one still, but for a part. */
+/** Expects a text to differ from another in one part alone. */
 function expectKept(text: string, before: string, [from, to]: readonly [number, number]): void {
   expect(text).toStartWith(before.slice(0, from));
   expect(text.slice(from)).toEndWith(before.slice(to));

@@ -21,7 +21,7 @@ const ROOT = join(import.meta.dir, "..");
 const folder = mkdtempSync(join(tmpdir(), "summoner-executable-"));
 const alone = join(folder, "alone");
 const program = join(alone, "summoner");
-/** Neither Bun nor this checkout nor any other program nor anybody's settings. */
+/** An environment without Bun, this checkout, any other program or any user's settings. */
 const env = { PATH: "/nonexistent", HOME: alone, NO_COLOR: "1", TERM: "xterm" };
 const running: Bun.Subprocess[] = [];
 /** Among the arguments, it starts the store too. */

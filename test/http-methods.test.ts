@@ -129,7 +129,7 @@ test("a method that Bun does not know ends its connection, and hurts nobody", as
     expect(await head(server, `${method} /healthz`)).toBe("");
   }
   expect(await head(server, "G(T /healthz")).toStartWith("HTTP/1.1 400 ");
-  // OPTIONS of the server as a whole, which nobody has a use for.
+  // OPTIONS of the server as a whole is not supported.
   expect(await raw(server.port("web"), "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")).toStartWith(
     "HTTP/1.1 400 ",
   );

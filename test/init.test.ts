@@ -369,7 +369,7 @@ test("another purpose brings its own guards, and keeps the other answers", () =>
   expect(rebased(draft, "chat", preset("chat"))).toBe(draft);
   const next = rebased(draft, "strict", preset("strict"));
   expect([valueIn(next, rate), valueIn(next, name)]).toEqual([90, "here"]);
-  // An answer that says what holds anyway says nothing.
+  // An answer that repeats the value in force is left out.
   expect(answered(draft, rate, 1000).answers).toEqual(new Map([[name, "here"]]));
 });
 

@@ -38,7 +38,7 @@ function placeOf(name: string): Place {
   return found;
 }
 
-/** The first that differs decides; what ends first comes first. */
+/** Orders two lists by their first difference; a list comes before its continuations. */
 function lists<T>(a: readonly T[], b: readonly T[], order: (a: T, b: T) => number): number {
   for (let i = 0; i < Math.min(a.length, b.length); i++) {
     const found = order(a[i] as T, b[i] as T);
@@ -156,7 +156,7 @@ class Records implements Recorder {
   }
 }
 
-/** Follows the keys by what it is told. */
+/** A copy of the keys, kept from the changes that it is told of alone. */
 class Mirror implements Watchers {
   any = true;
   readonly held = new Map<string, { text: string; version: number }>();
@@ -444,7 +444,7 @@ class Trial {
     const nameEnd = block.length - value.length - 2;
     const id = keys.lookup(block, 2, nameEnd - 1);
     if (held === null || held.expiresAt !== Infinity) expect(id).toBe(-1);
-    // While a subtree is being given up there is no such way.
+    // While a subtree is given up there is no shortcut.
     if (id < 0 || held === null) return;
     this.shortcuts++;
     const length = Buffer.byteLength(held.text);
@@ -459,7 +459,7 @@ class Trial {
     expect(this.#read(keys, path)).toEqual(this.#expected(path));
   }
 
-  /** The version of a value where there was none, after so many changes: whichever, if the key has not had it. */
+  /** The version of a new value after this many changes: any that the key has not had before. */
   #newVersion(path: Path, changes = 1): number {
     const version = this.keys.get(path)?.version ?? -1;
     const highest = this.model.highest.get(keyOf(path)) ?? 0;

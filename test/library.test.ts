@@ -41,7 +41,7 @@ async function stop(
   }
 }
 
-/** A server on a free port that serves, and what it prints. */
+/** A server that serves on a free port, and its output. */
 async function serve(
   options: ServerOptions = {},
   run: RunOptions = { config: { version: "rust", port: 0 } },

@@ -10,7 +10,7 @@ const UTF8 = "Warning: Your line is not valid UTF-8 and was not sent.";
 const LONG =
   "Warning: Your line is too long and was not sent; with its envelope it may have 256 bytes.";
 
-/** A room without pressure, so that only what a test is about acts. */
+/** A room without pressure, so that only the limit under test acts. */
 async function room(hyper: object = {}, relay: object = {}, more: object = {}) {
   server = await boot("relay", {
     hyper_parameters: { rate_limit_msgs_per_minute: 1_000_000, ...hyper },
@@ -249,7 +249,7 @@ describe("pressure", () => {
       await room(policy(more));
       const [a, b] = (await peers(3)) as [Peer, Peer, Peer];
       const lines = ["1", "2", "3", "4", "5", "6"];
-      // In one piece, but for the last.
+      // All in one piece, apart from the last newline.
       a.send("1\n2\n\n3\n4\n5\n6");
       a.send("\n");
       for (const line of lines) {

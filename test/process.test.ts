@@ -55,7 +55,7 @@ async function start(settings: string, underTerminal = false) {
     ended = true;
     for (const look of waiting.splice(0)) look();
   });
-  /** Waits until it has said something; where it never does, tells what it said. */
+  /** Waits for some output; when it never comes, fails with the output so far. */
   async function says(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
       const found = pattern.exec(said);

@@ -270,7 +270,7 @@ test("thousands of clients that come and go leave nothing behind, and a pair bes
       return (heapStats().objectTypeCounts["RelayClient"] ?? 0) <= 10;
     });
   };
-  // Strings aside: this test keeps what the console has shown.
+  // Without strings, as this test keeps the console's output.
   const objects = () => {
     Bun.gc(true);
     const { objectCount, objectTypeCounts } = heapStats();

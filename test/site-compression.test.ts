@@ -24,7 +24,7 @@ async function served(files: Record<string, string | Uint8Array>) {
   mkdirSync(join(folder, "docs"), { recursive: true });
   for (const [name, content] of Object.entries(files)) {
     writeFileSync(join(folder, name), content);
-    // Old enough that nobody doubts what it holds.
+    // Old enough not to count as just changed.
     utimesSync(join(folder, name), 1_700_000_000, 1_700_000_000);
   }
   const server = await boot(["relay", "web"], { web: { static: folder } });

@@ -95,7 +95,7 @@ export const row: Row = {
 `,
 };
 
-/** And what is put into the lines of two tables. */
+/** The lines that a contributor adds to two tables. */
 const LINES: readonly [path: string, before: RegExp, after: string][] = [
   [
     "lib/config/table.ts",

@@ -15,7 +15,7 @@ export function mounted(folder: string, options: string): boolean {
   }
 }
 
-/** Takes such a disk away, whoever still has a file of it open. */
+/** Unmounts a disk, even while a file on it is open. */
 export function unmount(folder: string): void {
   Bun.spawnSync(["umount", "-l", folder]);
 }

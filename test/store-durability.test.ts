@@ -353,7 +353,7 @@ describe.skipIf(!canTrace)("a change is written, synced and answered", () => {
 });
 
 describe("a power cut", () => {
-  /** Real keys in a real journal on a disk that tells what of it would be left. */
+  /** Real keys in a real journal on a disk that knows which part would outlive a power cut. */
   function open(folder: string, disk?: Disk) {
     const clock = new HandClock();
     const quiet = { any: false, set: () => {}, gone: () => {} };

@@ -523,7 +523,7 @@ describe("max_memory_bytes", () => {
     await ask(peer, { action: "DEL", key: "deep", tree: true });
     suite.server.clock.advance(1000);
     await fill(peer, needed - 1);
-    // The first level has been paid for by what fills it; that much less is needed.
+    // The filling keys have paid for the first level, so the values need that much less.
     const level = needed - (await neededBeside(peer, ns, values, needed));
     await fill(peer, needed - level);
     expect(await outcome(peer, { action: "MSET", ns, values })).toBe("OK");

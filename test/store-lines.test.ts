@@ -226,7 +226,7 @@ describe("a pipeline", () => {
     peer.send(bytes);
     const one = () => suite.server.clients()[0];
     await until(() => one()?.state === "paused");
-    // Whatever is still on its way in this process comes, and nothing more.
+    // Bytes that this process has under way still come, and no more.
     for (let i = 0; i < 100; i++) await turn();
     const before = suite.stat("bytes_in");
     expect(before).toBeLessThan(bytes.length / 2);

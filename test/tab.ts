@@ -125,7 +125,7 @@ export const stat = (key: string) =>
 export const text = (selector: string) =>
   `document.querySelector(${JSON.stringify(selector)})?.textContent ?? null`;
 export const STATUS = "document.documentElement.dataset.status";
-/** The contrasts of what can be read, that are below what is readable. */
+/** The visible texts whose contrast is too low to be readable. */
 export const FAINT = `(() => {
   const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   const rgba = (colour) => {
