@@ -166,7 +166,7 @@ export class Streams {
   }
 }
 
-/** Text for the streams, compressed once for all streams whose last text was the same. */
+/** One or more events as text, compressed once for all streams whose last events were the same. */
 class StreamEvent {
   readonly #bytes: Buffer;
   readonly #end: Buffer;
