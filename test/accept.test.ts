@@ -6,7 +6,7 @@ let server: Bun.Subprocess<"ignore", "pipe", "inherit"> | null = null;
 afterEach(() => server?.kill("SIGKILL"));
 
 test.skipIf(process.platform === "win32")(
-  "with few files left the server turns newcomers away and goes on serving those who are in",
+  "with few files left the server turns new clients away and goes on serving those it has",
   async () => {
     const index = join(import.meta.dir, "..", "index.ts");
     server = Bun.spawn(
@@ -26,11 +26,11 @@ test.skipIf(process.platform === "win32")(
     })();
     await until(() => said.includes("ready on"));
     const port = Number(/127\.0\.0\.1:(\d+)/.exec(said)?.[1]);
-    // Beyond those that linger over their notice, newcomers are cut: even connecting may fail then.
-    const knock = () => dial(port).catch(() => null);
+    // Beyond those that linger over their notice, further clients are cut: even connecting may fail then.
+    const attempt = () => dial(port).catch(() => null);
     const peers: Peer[] = [];
     for (let i = 0; i < 300; i++) {
-      const peer = await knock();
+      const peer = await attempt();
       if (peer) peers.push(peer);
     }
     const [first, second] = peers as [Peer, Peer];
@@ -39,12 +39,12 @@ test.skipIf(process.platform === "win32")(
     expect(await (peers.at(-1) as Peer).closed).toBeString();
     const notice = "Warning: The server has too many clients. Please try again later.";
     expect(peers.filter(({ lines }) => lines.includes(notice)).length).toBeGreaterThan(0);
-    // What is free again is given again.
+    // A place that is free again is given again.
     for (const peer of peers.slice(2)) peer.end();
     while (second.lines.length === 0) {
-      const newcomer = await knock();
-      newcomer?.send("back\n");
-      await until(() => newcomer === null || newcomer.isClosed || second.lines.length > 0);
+      const client = await attempt();
+      client?.send("back\n");
+      await until(() => client === null || client.isClosed || second.lines.length > 0);
     }
     expect(JSON.parse(await second.next()).content).toBe("back");
     server.kill("SIGTERM");

@@ -59,7 +59,7 @@ describe("admin", () => {
     server.clock.advance(3998);
     expect(await tries("wrong")).toEqual([429, "1"]);
     server.clock.advance(1);
-    // Those that were not tried do not count.
+    // Tokens that were not tried do not count.
     expect(await tries("wrong")).toEqual([401, null]);
     expect(await tries("wrong")).toEqual([429, "5"]);
     expect(await right()).toBe(400);

@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { ask, boot, type Booted, raw, until } from "./kit.ts";
 
 /**
- * What a client sends costs time that grows with its length, whatever it is: no
- * pattern that backtracks and no recursion meets it. So each of these, as long
- * as a door takes it, is answered, and a bystander served, within moments. One
- * that costs the square of its length takes minutes at these lengths.
+ * Any input of a client costs time in proportion to its length: no pattern that
+ * backtracks and no recursion reads it. So each of these, as long as a door
+ * takes it, is answered, and another client served, within moments. With costs
+ * by the square of the length it would take minutes.
  */
 const MOMENTS_MS = 4000;
 
@@ -63,7 +63,7 @@ const folder = mkdtempSync(`${tmpdir()}/summoner-`);
 afterEach(() => server.stop());
 afterAll(() => rm(folder, { recursive: true }));
 
-/** What it answers, which must be within moments. */
+/** The answer, which must come within moments. */
 async function prompt<T>(answer: Promise<T>): Promise<T> {
   const began = performance.now();
   const value = await answer;

@@ -33,7 +33,7 @@ describe("a client that never reads", () => {
     stalled.pause();
     let sent = 0;
     while (stat("closed_slow") === 0) {
-      // It has taken nothing for longer than stall_ms: nobody waits for it.
+      // It has taken nothing for longer than stall_ms, so the sender is not held for it.
       server.clock.advance(600);
       a.send(flood(sent, 100));
       await takes(b, sent, 100);

@@ -26,7 +26,7 @@ afterEach(() => {
 });
 afterAll(() => rmSync(root, { recursive: true }));
 
-/** Whether a program can be run here by somebody who has no rights. */
+/** True if a program can be run here by a user without rights. */
 const canBeNobody =
   process.platform !== "win32" && (process.getuid?.() !== 0 || Bun.which("setpriv") !== null);
 
@@ -55,10 +55,10 @@ function spawn(folder: string, args: readonly string[], env: Record<string, stri
 /** Every service on a free port. */
 const FREE = ["--set", "port=0", "--set", "web.port=0", "--set", "store.port=0"];
 
-/** How check ends where every service has a free port. */
+/** The end of check where every service has a free port. */
 const checked = (folder: string) => ended(spawn(folder, ["check", ...FREE]));
 
-/** What check says of a folder's summoner.toml, which a start says as well. */
+/** The findings of check in a folder's summoner.toml, which a start reports as well. */
 async function found(
   folder: string,
   args: readonly string[] = FREE,
@@ -79,7 +79,7 @@ async function found(
   return lines.map((line) => line.replace(/^error: /, "").replaceAll(`${folder}/`, ""));
 }
 
-/** What is below a folder, with its content. */
+/** The files below a folder, with their content. */
 function snapshotOf(folder: string): Record<string, string> {
   const all = readdirSync(folder, { recursive: true, withFileTypes: true });
   return Object.fromEntries(
@@ -243,7 +243,7 @@ describe("hosts", () => {
   test.skipIf(process.platform !== "linux")(
     "are the service manager's where it hands over the socket",
     async () => {
-      // It hands over none here, which comes after what is tested.
+      // No socket is handed over here; that is found only after the part under test.
       const folder = settings('host = "203.0.113.7"\n');
       const run = `LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@"`;
       const child = Bun.spawn(["sh", "-c", run, process.execPath, program], {
@@ -441,7 +441,7 @@ test.skipIf(!canBeNobody || process.platform !== "linux")(
   },
 );
 
-/** What check says to somebody without rights. */
+/** The end of check for a user without rights. */
 async function checkedAsNobody(folder: string, ...args: string[]) {
   for (const path of [root, folder]) chmodSync(path, 0o755);
   const isRoot = process.getuid?.() === 0;

@@ -119,7 +119,7 @@ describe("check", () => {
   });
 });
 
-/** What is said of a file of the reference that does not name these. */
+/** The note on a file of the reference that does not name these. */
 const AS_REFERENCE =
   'what it does not name is as in the reference server: version = "python" (in a summoner.toml "rust"), web.enabled = false (in a summoner.toml true)';
 

@@ -61,7 +61,7 @@ function serviceOf(clients: readonly ClientInfo[], isApart: boolean) {
   return { told, running: running as unknown as Running };
 }
 
-/** What the answer has to be: everything, sorted and cut. */
+/** The right answer: everything, sorted and cut. */
 function expected(rows: readonly ServiceClient[], query: ServiceClientQuery) {
   const { address, sort, order, limit, offset } = query;
   const sign = order === "asc" ? 1 : -1;

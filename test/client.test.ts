@@ -402,7 +402,7 @@ describe("a client that says nothing", () => {
     for (let minute = 1; minute <= 3; minute++) {
       clock.advance(60_000);
       await until(() => server.stats()["lines_blank"] === minute);
-      // Five times what it would have without.
+      // Five times as long as it would live without blank lines.
       server.clock.advance(299_000);
     }
     expect(server.clients()).toBe(1);

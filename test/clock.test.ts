@@ -130,7 +130,7 @@ describe("the system's clock", () => {
       });
       clock.after(100, () => { stop(); process.stdout.write(String(calls)); });
     `;
-    // Making up for what it slept through would take 100 calls.
+    // Making up for the calls that it slept through would take 100.
     const [code, said] = await runs(body);
     expect(code).toBe(0);
     expect(Number(said)).toBeWithin(1, 20);

@@ -90,11 +90,11 @@ function interactive(...cmd: string[]) {
   };
 }
 
-/** What a shell offers for the last word of each line. */
+/** The words that a shell offers for the last word of each line. */
 const OFFERED: Record<Shell, (lines: readonly string[]) => Promise<string[][]>> = {
   async bash(lines) {
     const calls = lines.map((line) => {
-      // Where readline cuts words.
+      // Readline cuts words at these.
       const words = line.split(" ").flatMap((word) => word.match(/[=:]+|[^=:]+/g) ?? [""]);
       const quoted = words.map((word) => `'${word}'`).join(" ");
       return `COMP_WORDS=(${quoted}) COMP_CWORD=${words.length - 1}; _summoner; printf '%s\\n' "\${COMPREPLY[@]}" ==`;

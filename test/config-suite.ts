@@ -31,7 +31,7 @@ export function line(path: string, value: unknown): string {
   return `${table}${path.slice(dot + 1)} = ${tomlValue(value)}\n`;
 }
 
-/** What is wrong with one value itself, whatever it contradicts. */
+/** The problem of one value by itself, apart from any that it contradicts. */
 export function complaint(path: string, value: unknown): string | undefined {
   return problems(toml(line(path, value))).find((text) => text.includes(`${path}: found`));
 }

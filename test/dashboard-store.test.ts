@@ -32,7 +32,7 @@ async function start(section: object = {}, ...more: "relay"[]) {
 
 type Started = Awaited<ReturnType<typeof start>>;
 
-/** What a table of the store shows, from the top. */
+/** The cells of a table of the store, from the top. */
 const rows = (name: string) =>
   `[...document.querySelectorAll("[data-table=${name}] tbody tr")].map((row) => [...row.cells].map((cell) => cell.textContent))`;
 const shown = (selector: string) =>

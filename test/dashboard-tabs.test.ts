@@ -29,7 +29,7 @@ describe.skipIf(!BROWSER)("the dashboard in eight tabs", () => {
     await server?.stop();
   });
 
-  /** Says that nobody sees a tab, which a browser without windows never does. */
+  /** Marks a tab as hidden or shown, which a browser without windows never does. */
   const hide = (tab: Tab, isHidden: boolean) =>
     tab.get(`(() => {
       Object.defineProperty(document, "hidden", { value: ${isHidden}, configurable: true });

@@ -94,7 +94,7 @@ async function between(port: number) {
 
 type Started = Awaited<ReturnType<typeof start>>;
 
-/** What a column of the clients holds, from the top. */
+/** The values of a column of the clients, from the top. */
 const column = (name: string, of = "dataset.value") =>
   `[...document.querySelectorAll("#rows [data-column=${name}]")].map((cell) => cell.${of})`;
 const KEYS = "[...document.querySelectorAll('#rows tr')].map((row) => row.dataset.key)";
@@ -220,7 +220,7 @@ describe.skipIf(!BROWSER)(
       await tab.view.press("End");
       await tab.see(column("service"), ["web"]);
       await tab.view.press("Home");
-      // All that time the panels and their charts have stayed what they were.
+      // The panels and their charts are the same elements as before.
       expect(await tab.get("document.querySelector('[data-part=relay]').kept")).toBe(true);
     }, 20_000);
 
@@ -252,6 +252,7 @@ describe.skipIf(!BROWSER)(
         "(({ x, y }) => [x, y])(document.querySelector('#rows td').getBoundingClientRect())",
       );
       await tab.mouse(x + 5, y + 5);
+      await tab.see("document.querySelector('#rows tr:hover') !== null");
       b.send("x\n".repeat(8));
       await tab.see(column("messages_in"), ["2", "9"]);
       expect(await tab.get(text("#range"))).toBe("order held · 1–2 of 2");

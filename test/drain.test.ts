@@ -100,7 +100,7 @@ describe("a drain of the relay first relays what had come", () => {
     let turns = 0;
     while (!listener.isClosed) {
       sender.send("again\n");
-      // Nothing comes of what is sent once it has been told.
+      // Lines after the notice have no effect.
       if (!sender.isClosed) turns++;
       server.clock.advance(1);
       await new Promise(setImmediate);

@@ -434,11 +434,11 @@ describe("a key that is taken out", () => {
   ])("%s", (_, before, path, value, after) => expect(edit(before, path, value)).toBe(after));
 });
 
-/** Where a key stands in a made-up file. */
+/** The place of a key in a made-up file. */
 interface Place {
-  /** What may change when the key is set. */
+  /** The part that may change when the key is set. */
   readonly value: readonly [from: number, to: number];
-  /** What may change when the key is taken out. */
+  /** The part that may change when the key is taken out. */
   readonly all: readonly [from: number, to: number];
 }
 
@@ -609,13 +609,13 @@ function valueFor(path: string, random: Random, eol: string): string {
   ]);
 }
 
-/** Checks that a text is another one still, but for a part. */
+/** Expects a text to differ from another in one part alone. */
 function expectKept(text: string, before: string, [from, to]: readonly [number, number]): void {
   expect(text).toStartWith(before.slice(0, from));
   expect(text.slice(from)).toEndWith(before.slice(to));
 }
 
-/** How much of the beginning two texts share. */
+/** The length of the beginning that two texts share. */
 function sharedStart(a: string, b: string): number {
   let at = 0;
   while (at < a.length && a[at] === b[at]) at++;
@@ -672,7 +672,7 @@ describe("made-up files", () => {
       }
     }
     for (const times of Object.values(seen)) expect(times).toBeGreaterThan(100);
-  });
+  }, 60_000);
 
   test("hold what was set, after many changes", () => {
     const random = new Random(21);

@@ -21,7 +21,7 @@ const ROOT = join(import.meta.dir, "..");
 const folder = mkdtempSync(join(tmpdir(), "summoner-executable-"));
 const alone = join(folder, "alone");
 const program = join(alone, "summoner");
-/** Neither Bun nor this checkout nor any other program nor anybody's settings. */
+/** An environment without Bun, this checkout, any other program or any user's settings. */
 const env = { PATH: "/nonexistent", HOME: alone, NO_COLOR: "1", TERM: "xterm" };
 const running: Bun.Subprocess[] = [];
 /** Among the arguments, it starts the store too. */
@@ -29,14 +29,14 @@ const STORE = "store.enabled=true";
 
 /** A checkout in which nothing has been installed or built. */
 const clone = join(folder, "clone");
-/** Where packages cannot be had. */
+/** An environment in which packages cannot be fetched. */
 const offline = {
   ...process.env,
   BUN_CONFIG_REGISTRY: "http://127.0.0.1:9/",
   BUN_INSTALL_CACHE_DIR: join(folder, "no-packages"),
 };
 
-/** What comes of a command in that checkout without a network. */
+/** The outcome of a command in that checkout without a network. */
 function refusedIn(...args: string[]) {
   const cmd = [process.execPath, ...args];
   const { stdout, stderr, exitCode } = Bun.spawnSync(cmd, { cwd: clone, env: offline });
@@ -55,7 +55,7 @@ beforeAll(() => {
   if (!built.success) throw new Error(built.stderr.toString());
   mkdirSync(alone);
   copyFileSync(join(clone, "dist", "summoner"), program);
-  // What lies around must not change what it does.
+  // Files in its folder must not change its behaviour.
   writeFileSync(join(alone, "bunfig.toml"), "not [valid");
   writeFileSync(join(alone, ".env"), "SUMMONER_TOKEN=short");
 });

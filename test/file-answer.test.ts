@@ -31,7 +31,7 @@ async function site(): Promise<Booted> {
   return served({ web: { static: root } });
 }
 
-/** What is answered, as it stands on the wire. */
+/** The answer as it stands on the wire. */
 async function ask(
   server: Booted,
   headers: readonly string[] = [],

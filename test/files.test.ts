@@ -81,7 +81,7 @@ describe.skipIf(process.platform !== "linux")("a server with few files", () => {
   async function exchange(port: number): Promise<void> {
     const [a, b] = [await dial(port), await dial(port)];
     await new Promise((resolve) => {
-      // A line is for those who have joined: it is said again until the other has.
+      // A line goes only to clients that have joined, so it is repeated until the other has.
       const again = setInterval(() => a.send("hello\n"), 5);
       void b.next().then((line) => {
         clearInterval(again);

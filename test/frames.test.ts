@@ -5,7 +5,7 @@ import { Random } from "./random.ts";
 /**
  * Feeds a stream in chunks of the given sizes; what comes out, the length of
  * an oversize frame as a number.
- * @param most how many frames are taken at a time; the rest is fed again
+ * @param most frames that are taken at a time; the rest is fed again
  */
 function split(
   stream: Buffer,
@@ -48,7 +48,7 @@ function frames(random: Random, most: number, longest: number): Buffer[] {
   return Array.from({ length: count }, () => random.bytes(random.whole(0, longest), 0, 255));
 }
 
-/** What stands before a frame of this length. */
+/** The prefix of a frame of this length in bytes. */
 function lengthOf(length: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(length);

@@ -228,7 +228,7 @@ describe("streaming calls", () => {
     for (let i = 0; i < count; i++) peer.send(text(i));
     await until(() => client()?.state === "paused");
     const { messagesIn = 0, outboxBytes = 0 } = client() ?? {};
-    // What the service may keep, one message more, and what the wire keeps.
+    // The bytes that the service may keep, one message more, and the bytes that the wire keeps.
     expect(outboxBytes).toBeLessThan(100_000 + 50_000 + 120_000);
     expect(messagesIn).toBeLessThan(10);
     for (let i = 0; i < 20; i++) await turn();

@@ -17,7 +17,7 @@ function help(...args: string[]) {
   return ended(Bun.spawn(cmd, { stdin: "ignore", stdout: "pipe", stderr: "pipe" }));
 }
 
-/** What `help` writes to a terminal of 60 columns. */
+/** The output of `help` in a terminal of 60 columns. */
 async function inTerminal(topic: string, env: Record<string, string> = {}): Promise<string> {
   let shown = "";
   const decoder = new TextDecoder();
@@ -67,7 +67,7 @@ describe("help", () => {
       expect(out).toMatch(new RegExp(`(^|\n)${RegExp.escape(heading.replaceAll("`", ""))}\n`));
     }
     for (const line of out.split("\n")) {
-      // What is code, or one word, is not broken.
+      // Code and single words are not broken.
       if (line.length > 80) expect(line).toMatch(/^( {4}.*|\s*\S+)$/);
     }
   });

@@ -65,7 +65,7 @@ describe("a client that breaks off its body", () => {
       const before = server.stats("web")["aborted"] as number;
       const peer = await dial(server.port("web"));
       peer.send(post(`Transfer-Encoding: chunked\r\n\r\n${rest}`));
-      // What is no chunk at all, Bun answers 400 at once.
+      // Bun answers 400 at once to bytes that are no chunk at all.
       if (rest !== "zz\r\n") await until(() => server.stats("web")["in_flight"] === 1);
       peer.half();
       await until(() => (server.stats("web")["aborted"] as number) > before);

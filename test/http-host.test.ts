@@ -18,7 +18,7 @@ async function telling(): Promise<string> {
   return path;
 }
 
-/** What a handler was given with a request of these lines. */
+/** The facts that a handler gets with a request of these lines. */
 async function told(port: number, ...lines: string[]): Promise<Record<string, unknown>> {
   const answer = await raw(port, `${lines.join("\r\n")}`);
   expect(answer).toStartWith("HTTP/1.1 200 ");
@@ -80,7 +80,7 @@ describe("a request without a host", () => {
       "HEAD /events HTTP/1.0\r\nHost: localhost\r\n\r\n",
     );
     expect(answer).toStartWith("HTTP/1.1 200 ");
-    // Nobody who names no host may read: a browser always names one, so this is no matter of safety.
+    // A browser always names a host; a request without one may not read.
     const nameless = await raw(server.port("web"), "GET /varz HTTP/1.0\r\n\r\n");
     expect(nameless).toStartWith("HTTP/1.1 403 ");
   });

@@ -19,7 +19,7 @@ function telling(methods: readonly string[]): string {
   return path;
 }
 
-/** What an answer's head says of a field, or null. */
+/** The value of a field in an answer's head, or null. */
 function field(answer: string, name: string): string | null {
   const found = new RegExp(`^${name}: (.*)\r$`, "im").exec(answer.split("\r\n\r\n")[0] as string);
   return found?.[1] ?? null;
@@ -129,7 +129,7 @@ test("a method that Bun does not know ends its connection, and hurts nobody", as
     expect(await head(server, `${method} /healthz`)).toBe("");
   }
   expect(await head(server, "G(T /healthz")).toStartWith("HTTP/1.1 400 ");
-  // OPTIONS of the server as a whole, which nobody has a use for.
+  // OPTIONS of the server as a whole is not supported.
   expect(await raw(server.port("web"), "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")).toStartWith(
     "HTTP/1.1 400 ",
   );

@@ -16,7 +16,7 @@ function echo(): string {
   return path;
 }
 
-/** Sends pieces, each once the answer to the one before has come, and gives what came in all. */
+/** Sends pieces, each once its predecessor's answer has come. @returns all that came */
 async function talk(port: number, ...pieces: (readonly [send: string, awaited: string])[]) {
   const socket = createConnection({ port, host: "127.0.0.1" });
   let got = "";

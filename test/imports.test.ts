@@ -6,7 +6,7 @@ import { type Token, tokensOf } from "./tokens.ts";
 
 // The shape of lib/: what its files import, what they name and how long they are.
 
-/** What is still to be mended, as the tests report it. It must shrink to nothing. */
+/** Findings of these tests that are not mended yet. It must shrink to nothing. */
 const PENDING: readonly string[] = [];
 const mended = (found: readonly string[]) => found.filter((one) => !PENDING.includes(one));
 
@@ -19,7 +19,7 @@ const texts = new Map(files.map((path) => [path, readFileSync(join(root, path), 
 const tokens = new Map([...texts].map(([path, text]) => [path, tokensOf(text)]));
 const names = Object.keys(services);
 
-/** What a file imports of the program's own, types and workers included. */
+/** The program's own files that a file imports, types and workers included. */
 function importsOf(path: string): string[] {
   const all = tokens.get(path) as Token[];
   const found = all.flatMap((token, i) => {
@@ -109,7 +109,7 @@ describe("imports", () => {
   });
 });
 
-/** Whether two files are in different rooms of one floor. */
+/** True if two files are in different rooms of one floor. */
 function isBeside(from: string, to: string): boolean {
   return floorOf(from) === floorOf(to) && roomOf(from) !== roomOf(to);
 }
@@ -144,7 +144,7 @@ function namingsIn(path: string): string[] {
   return [...new Set(found)].map((what) => `${path}: ${what}`);
 }
 
-/** Whether the innermost bracket around a token is a brace. */
+/** True if the innermost bracket around a token is a brace. */
 function inBraces(all: readonly Token[], at: number): boolean {
   let depth = 0;
   for (let i = at - 1; i >= 0; i--) {

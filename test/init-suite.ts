@@ -35,7 +35,7 @@ export const inFolder = (name: string) => join(folder, name);
 export const written = (name: string) => readFileSync(inFolder(name), "utf8");
 export const modeOf = (name: string) => statSync(inFolder(name)).mode & 0o777;
 
-/** What a file of the folder means; it has no problems. */
+/** The configuration in a file of the folder, which must have no problems. */
 export function configOf(name = "summoner.toml"): Config {
   const { config, problems } = load(settings, { file: inFolder(name) });
   expect(problems).toEqual([]);

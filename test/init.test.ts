@@ -154,7 +154,7 @@ describe("without questions", () => {
     const again = await yes(...FREE, "--set", "web.host=0.0.0.0", "--force");
     expect([again.out.includes("admin token"), again.code]).toEqual([false, 0]);
     expect(written("summoner.token")).toBe(`${token}\n`);
-    // Where the environment has one no file is needed.
+    // With a token in the environment no file is needed.
     const env = { [TOKEN_VARIABLE]: "0123456789abcdef" };
     const args = ["init", "--yes", ...FREE, "--set", "web.host=0.0.0.0", "-c", "other.toml"];
     expect((await call(args, env)).code).toBe(0);
@@ -369,7 +369,7 @@ test("another purpose brings its own guards, and keeps the other answers", () =>
   expect(rebased(draft, "chat", preset("chat"))).toBe(draft);
   const next = rebased(draft, "strict", preset("strict"));
   expect([valueIn(next, rate), valueIn(next, name)]).toEqual([90, "here"]);
-  // An answer that says what holds anyway says nothing.
+  // An answer that repeats the value in force is left out.
   expect(answered(draft, rate, 1000).answers).toEqual(new Map([[name, "here"]]));
 });
 

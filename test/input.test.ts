@@ -13,7 +13,7 @@ import { ended } from "./kit.ts";
 
 /** The most bytes that a file of settings may hold. */
 const MOST = 2 ** 20;
-// What is linear takes a second for these at most; what is not takes minutes, and fails by this.
+// Linear work takes a second for these at most; any other takes minutes and fails by this.
 setDefaultTimeout(60_000);
 
 /** A text of just less than the most bytes, of many pieces. */

@@ -41,7 +41,7 @@ export function open(folder = newFolder(), options: Partial<JournalOptions> = {}
   const notes: string[] = [];
   const troubles: string[] = [];
   const records: unknown[][] = [];
-  /** What `synced` was each time it was told of. */
+  /** The values that `synced` was called with. */
   const syncs: number[] = [];
   const journal = new Journal(folder, {
     clock,
@@ -109,7 +109,7 @@ export class Keys {
     else this.now.set(key, value);
   }
 
-  /** What the records load to, as text. */
+  /** The content that the records load to, as text. */
   static of(records: unknown[][]): string {
     const map = new Map<unknown, unknown>();
     for (const [key, value] of records) {

@@ -84,7 +84,7 @@ describe("records", () => {
     ["no newline", "[12]", 4],
   ])("that could not be read back are refused: %s", async (_, text, bytes) => {
     const { journal, folder, put } = open();
-    // What stood in the buffer before ends just where the record should.
+    // Older bytes in the buffer end just at the record's end.
     put([111_111]);
     journal.append("[0]\n", 4);
     expect(() => journal.append(text, bytes)).toThrow(`not a line of ${bytes} bytes: ${text}`);

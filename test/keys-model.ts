@@ -38,7 +38,7 @@ function placeOf(name: string): Place {
   return found;
 }
 
-/** The first that differs decides; what ends first comes first. */
+/** Orders two lists by their first difference; a list comes before its continuations. */
 function lists<T>(a: readonly T[], b: readonly T[], order: (a: T, b: T) => number): number {
   for (let i = 0; i < Math.min(a.length, b.length); i++) {
     const found = order(a[i] as T, b[i] as T);
@@ -78,10 +78,10 @@ const pathIn = (key: string): Path => key.split("^");
 const isBelow = (path: Path, top: Path): boolean =>
   path.length > top.length && top.every((part, i) => path[i] === part);
 
-/** What keys must be, as simply as it can be told. */
+/** The simplest map that keys must agree with. */
 class Model {
   readonly held = new Map<string, Held>();
-  /** The highest version that a key has ever had, of all that there ever were. */
+  /** The highest version that each key has ever had, present keys and past ones. */
   readonly highest = new Map<string, number>();
   readonly #clock: HandClock;
   /** All that are held, in order, until that changes. */
@@ -156,7 +156,7 @@ class Records implements Recorder {
   }
 }
 
-/** Follows the keys by what it is told. */
+/** A copy of the keys, kept from the changes that it is told of alone. */
 class Mirror implements Watchers {
   any = true;
   readonly held = new Map<string, { text: string; version: number }>();
@@ -240,7 +240,7 @@ interface Walk {
   readonly prefix: string;
   readonly limit: number;
   readonly seen: string[];
-  /** What was there all along. */
+  /** The keys that were there all along. */
   readonly steady: Set<string>;
   pages: number;
   after: string | null;
@@ -250,7 +250,7 @@ interface Walk {
 interface Slices {
   readonly next: () => string | null;
   readonly lines: string[];
-  /** How many records there were when it began. */
+  /** The count of records when it began. */
   readonly since: number;
   slices: number;
 }
@@ -272,7 +272,7 @@ class Trial {
 
   constructor(seed: number) {
     this.#random = new Random(seed);
-    // What nobody watches may be changed the shortest way.
+    // Keys that nobody watches may be changed the shortest way.
     this.mirror.any = seed % 3 > 0;
     this.keys = new Keys(this.clock, this.mirror, () => Infinity);
     this.keys.record(this.records);
@@ -301,7 +301,7 @@ class Trial {
     }
   }
 
-  /** Whether other keys hold just what the model does, and give no version twice. */
+  /** Expects other keys to hold just the model's, and to give no version twice. */
   matches(keys: Keys): void {
     const expected = this.model.paths();
     expect(everything(keys)).toEqual(expected.map(keyOf));
@@ -340,7 +340,7 @@ class Trial {
     return Array.from({ length: this.#whole(min, max) }, () => this.#pick(this.#names));
   }
 
-  /** What an operation that would succeed answers. */
+  /** The answer of an operation that succeeds unless the disk is full. */
   #unlessFull<T>(answer: T): T | "DISK_FULL" {
     return this.records.full ? "DISK_FULL" : answer;
   }
@@ -444,14 +444,14 @@ class Trial {
     const nameEnd = block.length - value.length - 2;
     const id = keys.lookup(block, 2, nameEnd - 1);
     if (held === null || held.expiresAt !== Infinity) expect(id).toBe(-1);
-    // While a subtree is being given up there is no such way.
+    // While a subtree is given up there is no shortcut.
     if (id < 0 || held === null) return;
     this.shortcuts++;
     const length = Buffer.byteLength(held.text);
     const out = Buffer.alloc(length + 2, "-");
     expect([keys.lengthOf(id), keys.copy(id, out, 1)]).toEqual([length, length]);
     expect(out.toString()).toBe(`-${held.text}-`);
-    // What is recorded is taken for ASCII.
+    // `overwrite` is for names in ASCII alone.
     if (/[^ -~]/.test(keyOf(path))) return;
     const done = keys.overwrite(id, block, 1, nameEnd, nameEnd + 1, block.length - 1);
     expect(done).toBe(!mirror.any && !this.records.full);
@@ -459,7 +459,7 @@ class Trial {
     expect(this.#read(keys, path)).toEqual(this.#expected(path));
   }
 
-  /** The version of a value where there was none, after so many changes: whichever, if the key has not had it. */
+  /** The version of a new value after this many changes: any that the key has not had before. */
   #newVersion(path: Path, changes = 1): number {
     const version = this.keys.get(path)?.version ?? -1;
     const highest = this.model.highest.get(keyOf(path)) ?? 0;
@@ -570,7 +570,7 @@ class Trial {
     this.snapshots.push(snapshot);
   }
 
-  /** Whether those who were told of every change know what there is, but for what has expired unseen. */
+  /** Expects a copy kept from the changes alone to hold the same keys, apart from those that expired unseen. */
   #mirrored(): void {
     if (!this.mirror.any) return;
     for (const [key, { text, version }] of this.mirror.held) {

@@ -219,7 +219,7 @@ describe("bounds", () => {
       most = needed;
       expect([at, codeOf(change(full.keys))]).not.toEqual([at, "MEMORY_FULL"]);
       expect([full.keys.bytes, full.keys.size]).toEqual([needed, free.keys.size]);
-      // What needs no more is taken even above the bound, and so is what frees some.
+      // A change that needs no more memory, or frees some, is taken even above the bound.
       most = 0;
       expect(full.keys.set(["a"], "2", {})).toBeGreaterThan(1);
       expect(full.keys.del(["a"], false, undefined)).toBe(1);
@@ -349,7 +349,7 @@ describe("a million keys", () => {
     clock.advance(1099);
     expect(everything(keys)).toEqual(["stays"]);
     expect([keys.next([], "", false), keys.next([], "stays", true)]).toEqual(["stays", null]);
-    // Each of the two that look for a sibling removes so many that are in its way.
+    // Each of the two that look for a sibling removes 10,000 expired keys in its way.
     expect([told, keys.size]).toEqual([20_000, COUNT + 1 - 20_000]);
     expect(keys.takeVisits()).toBeGreaterThan(COUNT);
     expect(keys.takeVisits()).toBe(0);
@@ -387,7 +387,7 @@ describe("a million keys", () => {
     expect([few.names.length, few.cursor]).toEqual([11, null]);
     expect(few.visited).toBeLessThanOrEqual(12);
 
-    // A number's text says nothing of its place: such a prefix is looked for in steps.
+    // Numbers are not in the order of their texts, so such a prefix is looked for in steps.
     let after: string | null = null;
     let pages = 0;
     do {

@@ -42,7 +42,7 @@ async function served(section: object = {}, rest: object = {}) {
 }
 
 interface Surroundings {
-  /** What standard input holds; null leaves it open. */
+  /** The content of standard input; null leaves it open. */
   input?: string | Uint8Array | null;
   cwd?: string;
   env?: Record<string, string>;

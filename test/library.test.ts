@@ -41,7 +41,7 @@ async function stop(
   }
 }
 
-/** A server on a free port that serves, and what it prints. */
+/** A server that serves on a free port, and its output. */
 async function serve(
   options: ServerOptions = {},
   run: RunOptions = { config: { version: "rust", port: 0 } },
@@ -413,7 +413,7 @@ describe("handleClient", () => {
       expect(await listener.next()).toBe(enveloped(late, line));
       expect(await third.next()).toBe(enveloped(late, line));
     }
-    // What was said before it joined never reaches it; what is said now does.
+    // Lines from before it joined never reach it; new ones do.
     third.send("welcome\n");
     expect(await late.next()).toBe(enveloped(third, "welcome"));
   });

@@ -10,7 +10,7 @@ const UTF8 = "Warning: Your line is not valid UTF-8 and was not sent.";
 const LONG =
   "Warning: Your line is too long and was not sent; with its envelope it may have 256 bytes.";
 
-/** A room without pressure, so that only what a test is about acts. */
+/** A room without pressure, so that only the limit under test acts. */
 async function room(hyper: object = {}, relay: object = {}, more: object = {}) {
   server = await boot("relay", {
     hyper_parameters: { rate_limit_msgs_per_minute: 1_000_000, ...hyper },
@@ -56,7 +56,7 @@ describe("rate", () => {
     expect(await a.next()).toBe(RATE);
   });
 
-  /** What the log has said of refused lines, by the address. */
+  /** The log's lines about refused lines: the address and the reason of each. */
   const named = () =>
     [...server.printed().matchAll(/(\S+): a line was refused, (.*); more of this minute/g)].map(
       ([, address, why]) => [address, why],
@@ -119,7 +119,7 @@ describe("rate", () => {
     await seconds(1, 4);
     expect(told()).toEqual([4, 1, 1]);
     await seconds(20, 4);
-    // What was sent five to ten seconds ago and later, by the time since then.
+    // Rates are over the lines of the last five to ten seconds.
     const [rate, refused, refusedRate] = told() as [number, number, number];
     expect(rate).toBeWithin(3, 5);
     expect([refused, refusedRate]).toEqual([81, rate]);
@@ -249,7 +249,7 @@ describe("pressure", () => {
       await room(policy(more));
       const [a, b] = (await peers(3)) as [Peer, Peer, Peer];
       const lines = ["1", "2", "3", "4", "5", "6"];
-      // In one piece, but for the last.
+      // All in one piece, apart from the last newline.
       a.send("1\n2\n\n3\n4\n5\n6");
       a.send("\n");
       for (const line of lines) {

@@ -4,7 +4,7 @@ import { Random } from "./random.ts";
 
 /**
  * Feeds a text in chunks of the given sizes; what comes out, an oversize line as null.
- * @param most how many lines are taken of those that come together; the rest is fed again
+ * @param most lines that are taken of those that come together; the rest is fed again
  */
 function split(
   stream: Buffer,

@@ -8,7 +8,7 @@ import { boot } from "./kit.ts";
 const folder = mkdtempSync(join(tmpdir(), "summoner-listen-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Why a service does not start with these settings. */
+/** The message of a start that these settings make fail. */
 async function refusal(name: string, settings: Record<string, unknown>): Promise<string> {
   try {
     const server = await boot(name, settings);

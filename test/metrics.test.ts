@@ -79,7 +79,7 @@ describe("/metrics", () => {
     for (const name of names) {
       const [total, unit, ...rest] = name.split("_").toReversed();
       expect([name, total]).toEqual([name, "total"]);
-      // What is counted stands last, in the plural; nothing else in a name does.
+      // The unit stands last before `total`, in the plural; no other word of a number's name is plural.
       expect([name, unit?.endsWith("s")]).toEqual([name, true]);
       const others = rest.slice(0, -2).filter((word) => /[^s]s$/.test(word));
       expect([name, ...others]).toEqual([name]);

@@ -48,7 +48,7 @@ function visitedBack(list: Ordered<Item>, from: string | null, most = Infinity) 
 }
 
 describe("a list in order", () => {
-  /** Whether the pieces hold just these, in this order, none of them empty or too long. */
+  /** Expects the pieces to hold just these, in this order, none of them empty or too long. */
   function holds(list: Ordered<Item>, expected: readonly string[]): void {
     expect(list.chunks.flat().map(({ name }) => name)).toEqual([...expected]);
     expect(list.size).toBe(expected.length);

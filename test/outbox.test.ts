@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { Outbox, Pinned, SharedBytes } from "../lib/net/outbox.ts";
 import { Random } from "./random.ts";
 
-/** A socket that takes what it is told to; the one thing a real one cannot be made to do exactly. */
+/** A socket that takes an exact number of bytes at each write, which a real one cannot be made to do. */
 class ScriptedSink {
   readonly taken: Buffer[] = [];
   bytes = 0;

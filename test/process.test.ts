@@ -55,7 +55,7 @@ async function start(settings: string, underTerminal = false) {
     ended = true;
     for (const look of waiting.splice(0)) look();
   });
-  /** Waits until it has said something; where it never does, tells what it said. */
+  /** Waits for some output; when it never comes, fails with the output so far. */
   async function says(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
       const found = pattern.exec(said);
@@ -109,7 +109,7 @@ async function stuff(server: Awaited<ReturnType<typeof start>>) {
   return slow;
 }
 
-/** Where bytes may wait for a client for as long as it takes. */
+/** Settings under which bytes may wait for a client without a bound in time. */
 const ROOMY = `
 port = 0
 version = "python"
@@ -243,7 +243,7 @@ describe("a stop", () => {
     expect((await server.exit()).code).toBe(0);
   });
 
-  test("hands out what is still owed, newcomers are refused meanwhile", async () => {
+  test("hands out what is still owed, new clients are refused meanwhile", async () => {
     const server = await start(`drain_ms = 600_000${ROOMY}`);
     const slow = await stuff(server);
     server.signal("SIGTERM");

@@ -11,7 +11,7 @@ function behind(web: Overrides = {}): Promise<Booted> {
   return served({ web: { host: "0.0.0.0", trusted_proxies, ...web } }, { token: TOKEN });
 }
 
-/** What a request is answered that a proxy passes on with these headers. */
+/** The answer to a request that a proxy passes on with these headers. */
 function ask(server: Booted, headers: string[], from = PROXY, path = "/varz"): Promise<string> {
   const lines = [`GET ${path} HTTP/1.1`, "Host: localhost", "Connection: close", ...headers];
   return raw(server.port("web"), `${lines.join("\r\n")}\r\n\r\n`, "127.0.0.1", from);

@@ -38,12 +38,12 @@ export const message = (channel: string, seq: number, value: unknown = 0) => ({
   value,
 });
 
-/** That nothing more has come to a client, all that was sent before included. */
+/** Expects that nothing has come to a client of all that was sent before. */
 export async function nothingFor(peer: Peer): Promise<void> {
   expect(await ask(peer, { action: "PING" })).toEqual({ result: "PONG" });
 }
 
-/** What a client hears that comes back to a channel after some message. */
+/** The events that a client gets when it comes back to a channel after some message. */
 export async function catchUp(channel: string, since: number, epoch?: string) {
   const peer = await server.join();
   const told = await subscribe(peer, channel, { since, ...(epoch ? { epoch } : {}) });

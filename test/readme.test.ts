@@ -76,8 +76,8 @@ describe("the examples of the pages", () => {
     const { program, found, said } = await started(await example("doorman.ts"), [], READY);
     const client = await dial(Number((await found)[1]));
     expect(await client.next()).toBe("Welcome.");
-    client.send("knock\n");
-    await until(() => said().includes(`${client.address} said knock\n`));
+    client.send("hello\n");
+    await until(() => said().includes(`${client.address} said hello\n`));
     program.kill("SIGTERM");
     expect(await program.exited).toBe(0);
   });
@@ -180,7 +180,7 @@ test("the examples have no type errors", async () => {
   expect([code, code === 0 ? "" : out + err]).toEqual([0, ""]);
 });
 
-/** What stands in the code block that follows a mark. */
+/** The text of the code block that follows a mark. */
 function marked(mark: string): string {
   const block = new RegExp(`<!-- ${mark} -->\\n\\n\`\`\`\\w*\\n([^]*?)\\n\`\`\``).exec(everyPage);
   return block?.[1] as string;

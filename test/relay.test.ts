@@ -138,7 +138,7 @@ describe("the end of a connection", () => {
       server = await boot("relay", { version: "python", ...overrides });
       return [await server.join(), await server.join()] as const;
     };
-    /** What a peer is told from here to the end of its connection. */
+    /** All lines of a peer, once its connection has ended. */
     const rest = async (peer: Peer) => {
       expect(await peer.closed).toBe("end");
       return peer.lines;
@@ -270,7 +270,7 @@ test("thousands of clients that come and go leave nothing behind, and a pair bes
       return (heapStats().objectTypeCounts["RelayClient"] ?? 0) <= 10;
     });
   };
-  // Strings aside: this test keeps what the console has shown.
+  // Without strings, as this test keeps the console's output.
   const objects = () => {
     Bun.gc(true);
     const { objectCount, objectTypeCounts } = heapStats();

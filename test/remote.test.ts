@@ -146,7 +146,7 @@ function withoutWeb(settings: string): string {
 }
 
 describe("status of another server that has the port", () => {
-  /** What status says of a server that has the web port of a configuration with these settings. */
+  /** The output of status for a server that has the web port of a configuration with these settings. */
   async function told(server: Booted, settings: string): Promise<string> {
     endings.push(() => server.stop());
     const folder = configured(server.port("web"));

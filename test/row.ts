@@ -22,18 +22,18 @@ export interface CallOptions {
   readonly tls?: boolean;
 }
 
-/** Why a client is turned away or closed. */
+/** A reason to turn a client away or to close it. */
 export type Why = "limit" | "perAddress" | "denied" | "kicked" | "shutdown" | "handshake";
 
-/** How the behaviour suite speaks to one service. */
+/** One service's part in the behaviour suite: its wire, notices and numbers. */
 export interface Row {
   /** The table that has the service; not given for a service of the program. */
   readonly table?: Table;
   /** Connects and asks to be a client for long. */
   call(port: number, options?: CallOptions): Promise<Caller>;
-  /** What a client is told last, as far as it shows on the wire. */
+  /** The last words to a client, as they show on the wire. */
   readonly notices: Readonly<Record<Exclude<Why, "handshake">, string>>;
-  /** The numbers of `stats()` that count those who are turned away or closed. */
+  /** The numbers of `stats()` that count clients turned away or closed. */
   readonly counts: Readonly<Partial<Record<Why, string>>>;
   /** A client whose address a reload denies is not told why its connection ends. */
   readonly endsInSilence?: boolean;
@@ -77,7 +77,7 @@ export function saying(hello: string): Row["call"] {
   };
 }
 
-/** What services count whose clients are `Clients` of net. */
+/** The counts of services whose clients are `Clients` of net. */
 export const CLOSES = {
   limit: "closed_limit",
   perAddress: "closed_limit",

@@ -50,7 +50,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Whether a value is valid, as the draft says of each keyword. */
+/** True if a value is valid by the draft's rule for each keyword. */
 function isValid(schema: Schema, value: unknown): boolean {
   const { type, items, properties = {}, anyOf } = schema;
   if (type !== undefined && !isOfType(value, type)) return false;

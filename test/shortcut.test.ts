@@ -37,7 +37,7 @@ const set = (key: string, value: unknown) =>
 /** The same request, on the long way. */
 const long = (line: string) => ` ${line}`;
 const result = (value: unknown) => JSON.stringify({ result: value });
-/** What is written with two spaces in between. */
+/** The parts of a text, which has two spaces between them. */
 const list = (text: string) => text.split("  ");
 
 async function lines(peer: Peer, count: number): Promise<string[]> {
@@ -46,7 +46,7 @@ async function lines(peer: Peer, count: number): Promise<string[]> {
   return got;
 }
 
-/** What a value is, with all that is known of it. */
+/** The answer to a GET with `meta`. */
 function meta(peer: Peer, key: string): Promise<Answer> {
   return ask(peer, { action: "GET", key, meta: true });
 }
@@ -70,7 +70,7 @@ describe("what the shortest way takes", () => {
     return keys;
   }
 
-  /** @returns how many GETs and SETs were taken, bytes of lines that were, and the answers */
+  /** @returns the count of GETs and SETs that were taken, the bytes of their lines, and the answers */
   function take(keys: Keys, text: string, terms: object = {}) {
     const usual = { most: Infinity, longest: Infinity, start: 0, answers: new Answers() };
     const { most, longest, start, answers } = { ...usual, ...terms };

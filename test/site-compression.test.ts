@@ -24,7 +24,7 @@ async function served(files: Record<string, string | Uint8Array>) {
   mkdirSync(join(folder, "docs"), { recursive: true });
   for (const [name, content] of Object.entries(files)) {
     writeFileSync(join(folder, name), content);
-    // Old enough that nobody doubts what it holds.
+    // Old enough not to count as just changed.
     utimesSync(join(folder, name), 1_700_000_000, 1_700_000_000);
   }
   const server = await boot(["relay", "web"], { web: { static: folder } });
@@ -95,7 +95,7 @@ describe("files that lie beside another", () => {
     expect(binary.field("content-type")).toBe("application/octet-stream");
     const docs = await server.get("/docs/", ALL);
     expect([docs.coding, decoded(docs.bytes, docs.coding)]).toEqual(["zstd", "from zst"]);
-    // Where another coding is asked for, it is made.
+    // A coding that no file beside has is made here: not for a text this short, unless the request insists.
     expect((await server.get("/docs/", "gzip")).coding).toBeNull();
     expect((await server.get("/docs/", "gzip, identity;q=0")).coding).toBe("gzip");
   });

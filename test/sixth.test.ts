@@ -23,7 +23,7 @@ const root = join(import.meta.dir, "..");
 const copy = mkdtempSync(join(tmpdir(), "summoner-sixth-"));
 afterAll(() => rmSync(copy, { recursive: true }));
 
-/** What a contributor writes. */
+/** The files that a contributor writes. */
 const WRITTEN = {
   "lib/config/sections/tally.ts": `import { flag, text, whole } from "../option.ts";
 import { section } from "../section.ts";
@@ -95,7 +95,7 @@ export const row: Row = {
 `,
 };
 
-/** And what is put into the lines of two tables. */
+/** The lines that a contributor adds to two tables. */
 const LINES: readonly [path: string, before: RegExp, after: string][] = [
   [
     "lib/config/table.ts",

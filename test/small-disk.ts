@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 /**
  * Makes a folder a disk of its own, so small that a test can fill it.
  * @param options of a tmpfs, as `size=4m`
- * @returns whether that is permitted here
+ * @returns true if that is permitted here
  */
 export function mounted(folder: string, options: string): boolean {
   mkdirSync(folder);
@@ -15,7 +15,7 @@ export function mounted(folder: string, options: string): boolean {
   }
 }
 
-/** Takes such a disk away, whoever still has a file of it open. */
+/** Unmounts a disk, even while a file on it is open. */
 export function unmount(folder: string): void {
   Bun.spawnSync(["umount", "-l", folder]);
 }

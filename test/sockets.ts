@@ -9,7 +9,7 @@ const SO_ACCEPTCONN = 30;
 const IPPROTO_TCP = 6;
 const TCP_KEEPIDLE = 4;
 
-/** What the system does about silent peers of the connections that this process has accepted on a port: seconds, or null for nothing. Linux only. */
+/** For each connection that this process has accepted on a port, the idle seconds before keep-alive asks the peer, or null for never. Linux only. */
 export function keepalives(port: number): (number | null)[] {
   return readdirSync("/proc/self/fd").flatMap((name) => {
     const fd = Number(name);

@@ -60,7 +60,7 @@ async function guarded(rights: Record<string, readonly string[]> = EU_RIGHTS) {
   return { master, eu, section };
 }
 
-/** What a request is answered: its result, or the code of its error. Events before it are left out. */
+/** The answer to a request: its result, or the code of its error. Events before it are left out. */
 async function outcome(peer: Peer, request: object | string): Promise<unknown> {
   let answer = await ask(peer, request);
   while ("event" in answer) answer = await heard(peer);
@@ -425,7 +425,7 @@ describe("a role", () => {
     }
     expect(await outcome(master, { action: "EXISTS", key: "users^eu^w^a" })).toBe(false);
     expect(await outcome(master, { action: "GET", key: "secret" })).toBe(1);
-    // What a page shows is what it may read.
+    // A page shows only the keys that the client may read.
     expect(await outcome(eu, { action: "KEYS", prefix: "users^eu^", cursor: "secret" })).toEqual({
       keys: [],
       cursor: null,
@@ -539,10 +539,10 @@ describe("a reload", () => {
     expect(reload({ store: { token_file: file(MASTER) } })).toEqual([]);
     expect(await heard(peer)).toEqual(closed);
     expect(await heard(other)).toEqual(closed);
-    const newcomer = await join();
-    expect(await outcome(newcomer, { action: "GET", key: "a" })).toBe("AUTH_REQUIRED");
-    expect(await outcome(newcomer, { action: "AUTH", token: MASTER })).toBe("OK");
-    expect(await outcome(newcomer, { action: "GET", key: "a" })).toBe(1);
+    const next = await join();
+    expect(await outcome(next, { action: "GET", key: "a" })).toBe("AUTH_REQUIRED");
+    expect(await outcome(next, { action: "AUTH", token: MASTER })).toBe("OK");
+    expect(await outcome(next, { action: "GET", key: "a" })).toBe(1);
   });
 
   test("that takes all tokens away lets everybody in", async () => {
@@ -571,7 +571,7 @@ describe("a reload", () => {
 });
 
 describe("a file of roles", () => {
-  /** What a start with it is refused with. */
+  /** The message that a start with this text of roles is refused with. */
   async function refusal(text: string, section: object = {}): Promise<[string, string]> {
     const path = file(text);
     const failed = boot("store", { store: { roles_file: path, ...section } });

@@ -25,7 +25,7 @@ if (!hasSmallDisk || !hasFixedDisk) {
   console.log("full and read-only disks: SKIPPED, mounting a tmpfs is not permitted here");
 }
 
-/** Whether system calls can be traced. */
+/** True if system calls can be traced. */
 const canTrace = (() => {
   const strace = Bun.which("strace");
   return strace !== null && Bun.spawnSync([strace, "-f", "true"]).exitCode === 0;
@@ -66,7 +66,7 @@ async function served(section: object, clock = new HandClock()) {
   return { ...server, dial: () => Wire.dial(server.port()) };
 }
 
-/** What a folder holds, as a server that starts on a copy of it tells. */
+/** The content of a folder, read by a server that starts on a copy of it. */
 async function loaded(folder: string, keys: readonly string[], clock = new HandClock()) {
   const copy = join(newFolder(), "copy");
   fs.cpSync(folder, copy, { recursive: true });
@@ -100,9 +100,9 @@ const KINDS = ["set", "count", "pair", "set", "total", "del"] as const;
 class Writer {
   readonly #name: string;
   readonly #random: Random;
-  /** What its keys held when it was last looked at. */
+  /** The values of its keys when they were last looked at. */
   #values = new Map<string, unknown>();
-  /** What it has asked for since, each step with the number that it writes. */
+  /** Its requests since then, each step with the number that it writes. */
   #steps: Sent[] = [];
   #acknowledged = 0;
   #next = 1;
@@ -130,8 +130,8 @@ class Writer {
   }
 
   /**
-   * Whether the keys hold what they did after one of the steps since the last that was acknowledged.
-   * @returns how often it has added to what all add to: at least, and at most
+   * Expects the keys to hold their values after one of the steps from the last acknowledged one on.
+   * @returns its additions to the key that all add to: at least, and at most
    */
   settle(found: ReadonlyMap<string, unknown>): [least: number, most: number] {
     const values = new Map(this.#values);
@@ -194,7 +194,7 @@ class Writer {
   }
 }
 
-/** What a storm is ended by: a number of answers, or how far a snapshot has come. */
+/** Stages of a snapshot. Every tenth round of a storm ends at one of them, the others after a number of answers. */
 const MOMENTS = ["journal.", "snapshot.tmp", "snapshot", "done"] as const;
 
 async function storm(durability: string, rounds: number, seed: number) {
@@ -353,7 +353,7 @@ describe.skipIf(!canTrace)("a change is written, synced and answered", () => {
 });
 
 describe("a power cut", () => {
-  /** Real keys in a real journal on a disk that tells what of it would be left. */
+  /** Real keys in a real journal on a disk that knows which part would outlive a power cut. */
   function open(folder: string, disk?: Disk) {
     const clock = new HandClock();
     const quiet = { any: false, set: () => {}, gone: () => {} };
@@ -786,7 +786,7 @@ describe("a restart", () => {
 });
 
 describe("a folder", () => {
-  /** What a server says that does not start. */
+  /** The output of a server that does not start. */
   async function refused(file: string): Promise<string> {
     const child = new StoreChild(file);
     children.add(child);

@@ -52,7 +52,7 @@ describe("a key", () => {
 
   test.each(bad)("is no key: %s", async (_, key) => {
     const peer = await suite.client();
-    // What such a key could be mistaken for.
+    // Keys that such a key could be mistaken for.
     await setAll(peer, ["\ufffd", "a^\ufffdb", "a", "fine"], "untouched");
     for (const request of places(key)) {
       expect([request, await outcome(peer, request)]).toEqual([request, "BAD_KEY"]);
@@ -523,7 +523,7 @@ describe("max_memory_bytes", () => {
     await ask(peer, { action: "DEL", key: "deep", tree: true });
     suite.server.clock.advance(1000);
     await fill(peer, needed - 1);
-    // The first level has been paid for by what fills it; that much less is needed.
+    // The filling keys have paid for the first level, so the values need that much less.
     const level = needed - (await neededBeside(peer, ns, values, needed));
     await fill(peer, needed - level);
     expect(await outcome(peer, { action: "MSET", ns, values })).toBe("OK");
@@ -533,7 +533,7 @@ describe("max_memory_bytes", () => {
     expect(await outcome(peer, { action: "MSET", ns, values })).toBe("MEMORY_FULL");
     expect(suite.stat("keys")).toBe(1);
 
-    /** What the same values take beside another key. */
+    /** The bytes that the same values take beside another key. */
     async function neededBeside(
       peer: Peer,
       ns: string,

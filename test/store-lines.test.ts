@@ -226,7 +226,7 @@ describe("a pipeline", () => {
     peer.send(bytes);
     const one = () => suite.server.clients()[0];
     await until(() => one()?.state === "paused");
-    // Whatever is still on its way in this process comes, and nothing more.
+    // Bytes that this process has under way still come, and no more.
     for (let i = 0; i < 100; i++) await turn();
     const before = suite.stat("bytes_in");
     expect(before).toBeLessThan(bytes.length / 2);
@@ -499,7 +499,7 @@ describe("nesting", () => {
       expect(await ask(peer, line(make(128)))).not.toHaveProperty("error");
       expect(await outcome(peer, line(make(129)))).toBe("TOO_DEEP");
     }
-    // What is shallow and comes before must not hide it.
+    // A shallow value before it must not hide it.
     for (const before of ["9007199254740992", "1e400", "[[]]", '""']) {
       expect(await outcome(peer, line(`[${before},${nested(128)}]`))).toBe("TOO_DEEP");
     }

@@ -44,7 +44,7 @@ const wrongNumbers = (low: number, high: number) => [
   [1],
 ];
 
-/** What each field may not hold. */
+/** Values that each field may not hold. */
 const WRONG: Record<string, readonly unknown[]> = {
   ...Object.fromEntries(
     ["key", "ns", "prefix", "cursor", "channel", "token", "command", "epoch"].map((name) => [
@@ -301,7 +301,7 @@ describe("SET and GET", () => {
         expect(await outcome(peer, { action: "GET", key: `k${round}` })).toBe(value);
       }
     }
-    // What is nearly a request of the plainest kind is none.
+    // Each of these is nearly a request of the plainest kind.
     for (const line of [
       '{"action":"GET","key":"a"}}',
       '{"action":"GET","key":"a"',

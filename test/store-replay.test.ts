@@ -41,7 +41,7 @@ describe("a subscriber that comes back", () => {
       for (const { event, channel, seq, value } of told.events) {
         expect([event, channel, value]).toEqual(["message", "c", seq]);
       }
-      // The epoch need not be told.
+      // The epoch may be left out.
       expect(await catchUp("c", since)).toMatchObject({ replayed, lost });
     },
   );

@@ -81,7 +81,7 @@ describe("outbox_bytes", () => {
     }
     expect(server.stats()).toMatchObject({ closed_slow: 1, clients: 3, subscriptions: 2 });
     await until(() => stat("pinned_bytes") === 0);
-    // What it did get is whole lines, in order, to where it was cut.
+    // It got whole lines, in order, up to the cut.
     slow.resume();
     await slow.closed;
     const seqs = slow.lines.map((line) => JSON.parse(line).seq).filter((seq) => seq !== undefined);

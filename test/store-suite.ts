@@ -8,7 +8,7 @@ export const nested = (levels: number) => "[".repeat(levels) + "]".repeat(levels
 /** The epoch of a store. */
 export const epochOf = (server: Booted) => (server.running("store") as Store).epoch;
 
-/** What a request is answered: its result, or the code of its error. */
+/** The answer to a request: its result, or the code of its error. */
 export async function outcome(peer: Peer, request: object | string): Promise<unknown> {
   const answer = await ask(peer, request);
   return "error" in answer ? answer["error"].code : answer["result"];
@@ -41,7 +41,7 @@ export async function allKeys(peer: Peer, request: object = {}): Promise<string[
 
 /** The store of one test after the other. */
 export class StoreSuite {
-  /** What ends with a test, last first. */
+  /** Run after each test, the last first. */
   readonly endings: (() => unknown)[] = [];
   #server: Booted | null = null;
 

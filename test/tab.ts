@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import { type Clock, systemClock } from "../lib/host/clock.ts";
 import { until } from "./kit.ts";
 
-/** Where the browser is, if there is one. */
+/** The path of the browser, if there is one. */
 export const BROWSER =
   process.env["BUN_CHROME_PATH"] ??
   ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
@@ -125,7 +125,7 @@ export const stat = (key: string) =>
 export const text = (selector: string) =>
   `document.querySelector(${JSON.stringify(selector)})?.textContent ?? null`;
 export const STATUS = "document.documentElement.dataset.status";
-/** The contrasts of what can be read, that are below what is readable. */
+/** The visible texts whose contrast is too low to be readable. */
 export const FAINT = `(() => {
   const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   const rgba = (colour) => {
@@ -159,7 +159,7 @@ export const FAINT = `(() => {
   return faint;
 })()`;
 
-/** What sticks out to the right, beyond what scrolls by itself. */
+/** The elements that stick out to the right of a page that is wider than its window; none where only boxes scroll. */
 export const WIDE = `(() => {
   const { scrollWidth, clientWidth } = document.documentElement;
   const out = [...document.querySelectorAll("body *")]

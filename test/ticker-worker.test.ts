@@ -62,7 +62,7 @@ function isolated(file: string, path: string | URL = join(fixtures, file)) {
   };
 }
 
-/** Waits until the Worker's `beats` have gone on, and with them whatever it said before. */
+/** Waits for the next of the Worker's `beats`; all its earlier messages have come then. */
 async function beats(shared: Shared): Promise<void> {
   const before = await shared.get<number>("beats");
   while ((await shared.get<number>("beats")) === before) await turn();
@@ -419,7 +419,7 @@ describe("the stop of a ticker in a Worker", () => {
     const stopped = ticker.stop().then(() => {
       done = true;
     });
-    // The first check asks what it is at, the second hears of the stop hook.
+    // The first check asks for its state, the second hears of the stop hook.
     for (let seconds = 0; seconds < 5; seconds++) {
       await beats(shared);
       expect(done).toBe(false);

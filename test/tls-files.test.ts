@@ -13,7 +13,7 @@ const at = (name: string) => join(folder, name);
 
 const BLANK = { cert: "", key: "", passphrase: "", ca: "", require_client_cert: false };
 
-/** What is wrong with these settings of TLS, of which the key is the store's own. */
+/** The faults of these settings of TLS, of which the key is the store's own. */
 function faults(tls: Partial<typeof BLANK>): string[] {
   const tlsKey = (key: string) => `${key === "key" ? "store.tls" : "tls"}.${key}`;
   return tlsFaults({ tls: { ...BLANK, ...tls }, tlsKey })

@@ -66,7 +66,7 @@ describe.skipIf(!openssl)("with TLS", () => {
   const tls = { cert: at("one.crt"), key: at("one.key") };
 
   beforeAll(() => {
-    for (const name of ["one", "two", "authority", "stranger"]) certificate(name);
+    for (const name of ["one", "two", "authority", "unknown"]) certificate(name);
     certificate("agent", "authority");
   });
   afterAll(() => rmSync(folder, { recursive: true }));
@@ -132,7 +132,7 @@ describe.skipIf(!openssl)("with TLS", () => {
     expect(bystander.closed()).toBe(false);
   });
 
-  test("with client certificates only an authorised client is born", async () => {
+  test("with client certificates only an authorised client gets in", async () => {
     server = await boot("relay", {
       tls: { ...tls, ca: at("authority.crt"), require_client_cert: true },
     });
@@ -140,11 +140,11 @@ describe.skipIf(!openssl)("with TLS", () => {
     const agent = await joined(1, { key, cert });
     const nobody = await dialTls(server.port());
     await until(nobody.closed);
-    const stranger = await dialTls(server.port(), {
-      key: await read("stranger.key"),
-      cert: await read("stranger.crt"),
+    const unknown = await dialTls(server.port(), {
+      key: await read("unknown.key"),
+      cert: await read("unknown.crt"),
     });
-    await until(stranger.closed);
+    await until(unknown.closed);
     expect(server.stats()).toMatchObject({ clients: 1, closed_handshake: 2 });
     const second = await joined(2, { key, cert });
     second.socket.write("in\n");

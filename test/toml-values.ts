@@ -8,7 +8,7 @@ import { settings } from "../lib/config/table.ts";
 /** Every option, by its path. */
 export const options = new Map<string, Option<unknown>>(optionPaths(settings));
 
-/** What a text says, by dotted path. */
+/** The values in a text, by dotted path. */
 export function valuesOf(text: string): Record<string, unknown> {
   const values = parse(text);
   const found = [...options].map(

@@ -11,7 +11,7 @@ function traffics(keys: Keys, settings: Partial<Config["logger"]>) {
   return { ...opened, traffic: new Traffic(opened.log, keys) };
 }
 
-/** What one relayed line leaves in a JSON file. */
+/** The text that one relayed line leaves in a JSON file. */
 async function trafficLine(content: string, keys: Keys = null): Promise<string> {
   const settings = { enable_file_log: true, enable_json_log: true };
   const { log, traffic, path } = traffics(keys, settings);

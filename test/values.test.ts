@@ -10,7 +10,7 @@ import { Random } from "./random.ts";
 
 const KiB = 1024;
 const SEGMENT = 256 * KiB;
-/** What one value of this length, or longer, does not share a segment with, whatever its name. */
+/** Bytes from which on a value has a segment of its own, whatever its name. */
 const LARGE = SEGMENT / 4;
 /** Before each entry. */
 const HEADER = 8;
@@ -378,7 +378,7 @@ describe("values", () => {
       if (i % 2 === 0) values.remove(id);
       else values.set(id, large, 0, 10);
     });
-    // One or two may still be in somebody's hands.
+    // A reference to one or two may still be held.
     expect(heldBytes() - before).toBeLessThan(3 * large.length);
     expect(ids.filter((_, i) => i % 2 === 1).map((id) => values.text(id))).toEqual(
       Array(10).fill("x".repeat(10)),
@@ -512,7 +512,7 @@ describe("keys that come back before those of their subtree were given up", () =
     expect(names.length).toBe(COUNT / 2);
     expect(names.every((name) => isSet(Number(name.split("^")[1])))).toBe(true);
 
-    // Nothing of the old ones expires, and of the new ones what is to.
+    // None of the old ones expires, and of the new ones those whose time has come.
     clock.advance(12_000);
     for (let i = 0; i < 30; i++) keys.sweep();
     expect([keys.expired, keys.size]).toEqual([0, COUNT / 2 + 1]);
@@ -579,7 +579,7 @@ describe("values", () => {
       this.map.delete(name);
     }
 
-    /** Whether all are found as they are, and nothing else is. */
+    /** Expects all to be found as they are, and nothing else. */
     check(others: Iterable<string>): void {
       const { values, map } = this;
       expect(values.size).toBe(map.size);

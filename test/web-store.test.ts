@@ -252,8 +252,8 @@ describe("the store among the services", () => {
       "summoner_store_keys 2",
       "summoner_store_requests_total 3",
       "summoner_store_refused_requests_total 1",
-      'summoner_store_commands_requests_total{action="MSET"} 1',
-      'summoner_store_commands_requests_total{action="GET"} 1',
+      'summoner_store_commands_total{action="MSET"} 1',
+      'summoner_store_commands_total{action="GET"} 1',
       'summoner_store_closed_clients_total{reason="eof"} 1',
       'summoner_service_healthy{service="store"} 1',
     ]);
@@ -339,7 +339,7 @@ describe("the store among the services", () => {
       expect([ready.status, await ready.json()]).toEqual([503, { ready: false, why }]);
       expect(await server.metric("summoner_store_journal_failing_state")).toEndWith(" 1");
       expect(await server.metric('summoner_service_healthy{service="store"}')).toEndWith(" 0");
-      // What was accepted is served and told of all the while.
+      // The accepted values are still served and counted.
       expect((await table(server, "namespaces"))["rows"]).toEqual([["big", written]]);
       fs.unlinkSync(join(small, "ballast"));
       server.clock.advance(250);

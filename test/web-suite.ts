@@ -38,7 +38,7 @@ export const TOKEN = "0123456789abcdef";
 export const PAGE = { "x-summoner-page": "1" };
 export type Services = Record<string, { quarantine?: unknown }>;
 
-/** The head of what a server answers to a method and a path that no client would send. */
+/** The head of a server's answer to a method and a path that `fetch` would not send. */
 export function head(server: Booted, what: string): Promise<string> {
   return raw(
     server.port("web"),

@@ -58,7 +58,7 @@ describe("built-in routes", () => {
   });
 
   test("/varz tells of services, process, log and settings, and hides secrets", async () => {
-    // The store does not run; its settings are told of all the same.
+    // The store does not run; its settings are shown all the same.
     const tls = { cert: "a", key: "b", passphrase: "open sesame" };
     const server = await served({ store: { tls }, name: "here" });
     const peer = await server.join();
@@ -317,7 +317,7 @@ describe("limits of clients", () => {
     expect(server.printed()).toMatch(
       /web: turned away 3 clients, the last 127\.0\.0\.1:\d+: too many clients\n$/,
     );
-    // The site is the one that takes its time, so it has to wait for a place even for what it has at once.
+    // The site may answer late, so each of its requests needs a place, even for an answer at once.
     expect((await server.get("/calls")).status).toBe(503);
     server.reload({ web: { max_clients: 3 } });
     expect(await calls()).toBe(2);
@@ -403,7 +403,7 @@ describe.skipIf(!openssl)("HTTPS", () => {
     try {
       expect(server.reload({ web: { tls: second } })).toEqual([]);
       expect(await shown(server.port("web"))).toBe("second.example");
-      // What does not work never replaces what does.
+      // A broken certificate never replaces one that works.
       await Bun.write(join(folder, "broken.crt"), "nonsense");
       const broken = { ...first, cert: join(folder, "broken.crt") };
       expect(server.reload({ web: { tls: broken } })).toHaveLength(1);
@@ -415,7 +415,7 @@ describe.skipIf(!openssl)("HTTPS", () => {
   });
 
   test("listens again when it could not at once", async () => {
-    // How often the relay tries is the relay's own.
+    // This interval is for the relay alone.
     const server = await served({ hyper_parameters: { accept_error_backoff_ms: 9000 } });
     const serve = spyOn(Bun, "serve").mockImplementation((() => {
       throw Object.assign(new Error("in use"), { code: "EADDRINUSE" });

@@ -26,7 +26,7 @@ async function start(section: object = {}, ...given: Parameters<typeof messages>
 
 const client = () => server.clients()[0];
 
-/** What one client hears; a binary message as its bytes in latin1. */
+/** The messages of one client; a binary message as its bytes in latin1. */
 interface Heard {
   readonly found: string[];
   next(): Promise<string>;

@@ -218,7 +218,7 @@ describe("the wizard", () => {
       expect(configOf()).toEqual(
         read(settings, [{ name: "", values: { port: 0, web: { port: 0 } } }]).config,
       );
-      // Once more it has nothing to write.
+      // The second run has nothing to write.
       const person = new Person();
       await person.accept(...questions);
       await person.answer(TOKEN, DOWN, ENTER);

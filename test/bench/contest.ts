@@ -3,7 +3,7 @@ import { cpuSeconds, median, peakBytes, percentile } from "./measure.ts";
 import type { FigureName, Measured, Report, Target } from "./report.ts";
 import type { Kind, Server } from "./servers.ts";
 
-/** What every scenario is given. */
+/** The argument of every scenario. */
 export interface Bench {
   report: Report;
   folder: string;
@@ -24,7 +24,7 @@ export interface Contest {
   title: string;
   kinds: Kind[];
   listeners: number;
-  /** Whether a connection that only publishes joins the listeners. */
+  /** True if a connection that only publishes joins the listeners. */
   publisher: boolean;
   load: Load;
   warmUp: Load;

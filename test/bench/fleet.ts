@@ -9,9 +9,9 @@ export interface Member {
   bytes: number;
   /** Bytes that `bytes` must show once all that was published has arrived. */
   owed: number;
-  /** What came while greeting; null once the server is ready for us. */
+  /** The text that came during the greeting; null once the server is ready. */
   greeting: string | null;
-  /** Whether bytes count: not for a connection that only publishes. */
+  /** True if its bytes count: not for a connection that only publishes. */
   listens: boolean;
   /** Latencies in microseconds, of members that look at what they receive. */
   samples: number[] | null;

@@ -2,16 +2,16 @@ import { join } from "node:path";
 import { stop, track } from "./processes.ts";
 import type { WireName } from "./wire.ts";
 
-/** What a generator process connects. */
+/** The connections of a generator process. */
 export interface Setup {
   wire: WireName;
   port: number;
   listeners: number;
-  /** Whether one more connection, which only publishes, is opened after them. */
+  /** True if one more connection, which only publishes, is opened after them. */
   publisher: boolean;
   /** Size of every published text in ASCII bytes, 20 or more. */
   payloadBytes: number;
-  /** Whether texts are typed JSON envelopes, which the relay has to escape. */
+  /** True if texts are typed JSON envelopes, which the relay has to escape. */
   json: boolean;
 }
 

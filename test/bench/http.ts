@@ -47,7 +47,7 @@ export async function http(bench: Bench): Promise<void> {
   }
 }
 
-/** What it costs to log every request to a file. */
+/** Measures the cost of a log of every request in a file. */
 export async function accessLog(bench: Bench): Promise<void> {
   const wrk = wrkOf(bench);
   if (wrk === null) return;
@@ -68,7 +68,7 @@ max_file_size = 1_000_000_000
   await race(bench, wrk, title, HEALTH, kinds, targets);
 }
 
-/** What an open dashboard costs the relay while 500 clients are busy. */
+/** Measures the cost of an open dashboard for the relay while 500 clients are busy. */
 export async function dashboard(bench: Bench): Promise<void> {
   const listeners = bench.smoke ? 10 : 500;
   const seconds = bench.smoke ? 0.3 : 4;
@@ -82,7 +82,7 @@ export async function dashboard(bench: Bench): Promise<void> {
     start: async (count: number) => {
       const server = await watched.start(count);
       const site = await originOf(server.process, watched.name);
-      // What the page asks for when it is opened.
+      // The page asks for this when it is opened.
       const query = "?sort=outbox_bytes&order=desc&limit=50&offset=0";
       const page = await fetch(`${site.origin}/events${query}`, { signal: pages.signal });
       void readAll(page).catch(() => {});
@@ -224,7 +224,7 @@ function bare(bench: Bench, name: string, cmd: string[]): HttpKind {
   };
 }
 
-/** What our server answers, for the others to answer the same. */
+/** Our server's answers, for the others to answer the same. */
 async function answers({ origin }: Site): Promise<BareRoutes> {
   const found: Record<string, BareRoutes[string]> = {};
   for (const path of [HEALTH, JSON_ROUTE]) {

@@ -93,7 +93,7 @@ function bytesEach(fleet: Fleet, text: Text): number {
   return fleet.wire.delivered(text(), publisherOf(fleet).socket.localPort).length;
 }
 
-/** Notes that every listener is owed `bytes` more; answers what `received` comes to. */
+/** Notes that every listener is owed `bytes` more. @returns the `received` at which all have them */
 function owe(fleet: Fleet, bytes: number): number {
   let missing = 0;
   for (const member of fleet.listeners) {

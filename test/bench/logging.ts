@@ -4,7 +4,7 @@ import { type Bench, contest } from "./contest.ts";
 import { logEverything, relay } from "./servers.ts";
 import { STAMP_MARK } from "./wire.ts";
 
-/** What it costs to log every relayed line to rotating JSON files. */
+/** Measures the cost of a log of every relayed line in rotating JSON files. */
 export async function logging(bench: Bench): Promise<void> {
   const listeners = bench.smoke ? 10 : 100;
   const logs = join(bench.folder, "logs");

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 
-/** Linux reports process times in hundredths of a second, whatever its tick is. */
+/** Linux reports process times in hundredths of a second, with any kernel tick. */
 const TICKS_PER_SECOND = 100;
 
 /**

@@ -16,7 +16,7 @@ export function temporaryFolder(): string {
 
 export interface Started {
   pid: number;
-  /** What the process wrote so far, both streams. */
+  /** The output of the process so far, both streams. */
   output(): string;
   exited(): boolean;
   stop(): Promise<void>;
@@ -103,7 +103,7 @@ export async function until<T>(
   }
 }
 
-/** Whether somebody accepts connections on this port of loopback. */
+/** True if a process accepts connections on this port of loopback, null if none does. */
 export async function accepts(port: number): Promise<true | null> {
   try {
     const socket = await Bun.connect({

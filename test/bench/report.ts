@@ -38,7 +38,7 @@ export const figures = {
 
 export type FigureName = keyof typeof figures;
 
-/** What was measured of one server; null where the system does not tell. */
+/** The measured figures of one server; null where the system does not tell. */
 export type Measured = Partial<Record<FigureName, number | null>>;
 
 /** A ratio that the project holds itself to. */

@@ -15,9 +15,9 @@ export interface Kind {
   wire: WireName;
   /** Terms it runs on that a reader must know to judge its numbers. */
   terms: string;
-  /** Whether it is under test: its faults fail the run, those of others are noted. */
+  /** True for the server under test: its faults fail the run, those of others are noted. */
   ours: boolean;
-  /** Starts it for this many listeners; rejects with what it said if it does not. */
+  /** Starts it for this many listeners; rejects with its output if it does not start. */
   start(listeners: number): Promise<Server>;
 }
 

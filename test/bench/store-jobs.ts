@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { track } from "./processes.ts";
 import type { Keys, StoreWireName } from "./store-wire.ts";
 
-/** Where a job goes. */
+/** The server that a job goes to. */
 interface Place {
   wire: StoreWireName;
   port: number;
@@ -10,7 +10,7 @@ interface Place {
   pid: number;
 }
 
-/** What every connection does for as long as it lasts. */
+/** The work of every connection for as long as it lasts. */
 export interface Traffic {
   connections: number;
   /** Requests that leave together; the next ones follow when all are answered. */
@@ -28,7 +28,7 @@ export type Job = Place & { keys: Keys } & (
     | { kind: "fill" }
   );
 
-/** What a job came to. */
+/** The outcome of a job. */
 export interface Outcome {
   requests: number;
   seconds: number;
@@ -40,7 +40,7 @@ export interface Outcome {
   latencies: { p50: number; p99: number };
 }
 
-/** What a generator process prints. */
+/** The output of a generator process. */
 export type Answer = { outcome: Outcome } | { error: string };
 
 /**

@@ -8,7 +8,7 @@ export interface Link {
   missing: number;
   /** Called when none is missing any more. */
   answered: () => void;
-  /** Looks at what came, where replies are not only counted; null where they are. */
+  /** Looks at the bytes of a reply; null where they are only counted. */
   look: ((chunk: Buffer) => void) | null;
 }
 

@@ -34,7 +34,7 @@ export async function memory(bench: Bench): Promise<void> {
 
 /**
  * Resident bytes when they have not shrunk by one percent for `quietMs`, or after
- * `limitMs`: what a server collects, it collects when it is idle, and not at once.
+ * `limitMs`: a server collects its garbage when it is idle, and not at once.
  */
 async function leastBytes(pid: number, quietMs: number, limitMs: number): Promise<number | null> {
   const end = performance.now() + limitMs;

@@ -12,7 +12,7 @@ const FILLING = { connections: 8, batch: 100 };
 /** Requests and the replies to them, ready for one connection. */
 interface Script {
   requests: Buffer;
-  /** Where each batch begins in `requests`, and where the last one ends. */
+  /** Offsets in `requests`: the begin of each batch, and the end of the last one. */
   starts: number[];
   /** Bytes that answer each batch. */
   replies: number[];

@@ -5,14 +5,14 @@ import type { StoreWireName } from "./store-wire.ts";
 
 const READY = /store is ready on 127\.0\.0\.1:(\d+)/;
 
-/** When a write is on the disk: never, soon, or before its reply. */
+/** The time at which a write is on the disk: never, soon, or before its reply. */
 export type Durability = "none" | "batch" | "always";
 
 /** A key-value server that can be started. */
 export interface StoreKind {
   name: string;
   wire: StoreWireName;
-  /** Whether it is under test: its faults fail the run, those of others are noted. */
+  /** True for the server under test: its faults fail the run, those of others are noted. */
   ours: boolean;
   start(): Promise<Server>;
 }

@@ -1,10 +1,10 @@
-/** How a key-value server is spoken to, every request and reply as exact text. */
+/** The protocol of a key-value server, every request and reply as exact text. */
 export interface StoreWire {
   set(key: string, value: string): string;
   get(key: string): string;
-  /** What answers a SET. */
+  /** The reply to a SET. */
   stored: string;
-  /** What answers a GET of a key that has this value. */
+  /** The reply to a GET of a key that has this value. */
   found(value: string): string;
 }
 
@@ -39,6 +39,6 @@ export interface Keys {
 export const keyOf = (number: number, { count }: Keys): string =>
   `key:${String(number).padStart(String(count).length, "0")}`;
 
-/** What a key always holds, so that any reply can be checked at any time. */
+/** The value that a key always holds, so that any reply can be checked at any time. */
 export const valueOf = (number: number, { valueBytes }: Keys): string =>
   String(number).padStart(valueBytes, "v");

@@ -1,19 +1,19 @@
 /**
- * How each server is spoken to. Sizes must be exact: the generator proves that
- * nothing was lost or doubled by counting bytes alone.
+ * The protocol of each server. Sizes must be exact: the generator proves by
+ * counting bytes alone that nothing was lost or doubled.
  */
 export interface Wire {
-  /** What a connection says first, to listen or only to publish; may be empty. */
+  /** The first bytes of a connection, to listen or only to publish; may be empty. */
   greeting(listens: boolean): string;
-  /** Whether `text`, all that the server sent so far, ends the greeting. */
+  /** True if `text`, all that the server sent so far, ends the greeting. */
   greeted(text: string): boolean;
-  /** What to answer while greeting, asked again whenever more text came. */
+  /** The answer to `text` during the greeting; called again whenever more text came. */
   answer(text: string): string | null;
   /** One message, as a publisher sends it. */
   publish(payload: string): string;
   /** The same message, as every listener receives it from the publisher on `port`. */
   delivered(payload: string, port: number): string;
-  /** Whether a client that publishes and listens receives its own messages. */
+  /** True if a client that publishes and listens receives its own messages. */
   echoes: boolean;
   /** Bytes the publisher gets back for one message that went to `listeners`. */
   replyBytes(listeners: number): number;

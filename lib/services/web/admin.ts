@@ -4,7 +4,7 @@ import type { Host } from "../../host/service.ts";
 import { unmapped } from "../../net/access.ts";
 
 /** An admin action cannot be carried out; the message is the reason, `status` that of the answer. */
-export class Unwilling extends Error {
+export class ActionRefused extends Error {
   readonly status: 400 | 404 | 409;
 
   constructor(status: 400 | 404 | 409, message: string) {
@@ -23,7 +23,7 @@ interface Action {
   readonly about: string;
   /** Its fields, each with its meaning or its allowed values. */
   readonly fields: Readonly<Record<string, string>>;
-  /** @returns a sentence about the effect @throws Unwilling when it cannot be done */
+  /** @returns a sentence about the effect @throws ActionRefused when it cannot be done */
   run(fields: Fields, host: Host<never>, who: string): string | Promise<string>;
 }
 
@@ -39,10 +39,10 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
       const name = text(fields, "service");
       const id = whole(fields, "id", 1, Number.MAX_SAFE_INTEGER);
       const service = services.get(name);
-      if (!service) throw new Unwilling(404, `there is no service ${name}`);
+      if (!service) throw new ActionRefused(404, `there is no service ${name}`);
       const address = await service.kick(id);
       if (address === null) {
-        throw new Unwilling(404, `${name} has no client ${id}; it may have left`);
+        throw new ActionRefused(404, `${name} has no client ${id}; it may have left`);
       }
       return `closed client ${id} of ${name}, ${address}`;
     },
@@ -58,7 +58,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
       const desk = deskOf(fields, host);
       const address = unmapped(text(fields, "address"));
       if (isIP(address) === 0) {
-        throw new Unwilling(400, `address: found ${address}; allowed: an IP address`);
+        throw new ActionRefused(400, `address: found ${address}; allowed: an IP address`);
       }
       const seconds = whole(fields, "seconds", 1, QUARANTINE_MAX);
       return `${desk.impose(address, seconds)} is in quarantine for ${seconds} s`;
@@ -69,7 +69,8 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     fields: { service: "the service", key: "what is barred, as /varz tells it" },
     run(fields, host) {
       const key = text(fields, "key");
-      if (!deskOf(fields, host).lift(key)) throw new Unwilling(404, `${key} is not in quarantine`);
+      if (!deskOf(fields, host).lift(key))
+        throw new ActionRefused(404, `${key} is not in quarantine`);
       return `${key} is no longer in quarantine`;
     },
   },
@@ -78,7 +79,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     fields: {},
     run(_fields, { operator }) {
       const { ok, outcome } = operator.reload();
-      if (!ok) throw new Unwilling(409, outcome);
+      if (!ok) throw new ActionRefused(409, outcome);
       return outcome;
     },
   },
@@ -96,7 +97,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     run(fields, { log }) {
       const found = text(fields, "level");
       const level = LEVEL.read(found);
-      if (!level) throw new Unwilling(400, `level: found ${found}; allowed: ${LEVELS}`);
+      if (!level) throw new ActionRefused(400, `level: found ${found}; allowed: ${LEVELS}`);
       const before = log.level;
       log.setLevel(level);
       return `the log level was ${before} and is ${level}`;
@@ -106,7 +107,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
 
 /**
  * Carries out an action and logs it under the name of `who`.
- * @throws Unwilling when it cannot be done
+ * @throws ActionRefused when it cannot be done
  */
 export async function act(
   name: string,
@@ -118,14 +119,14 @@ export async function act(
   for (const field of Object.keys(fields)) {
     if (Object.hasOwn(action.fields, field)) continue;
     const known = Object.keys(action.fields).join(", ") || "none";
-    throw new Unwilling(400, `${field}: unknown field; known: ${known}`);
+    throw new ActionRefused(400, `${field}: unknown field; known: ${known}`);
   }
   try {
     const done = await action.run(fields, host, who);
     host.log.audit(`admin: ${who}: ${name}: ${done}`);
     return done;
   } catch (error) {
-    if (error instanceof Unwilling) {
+    if (error instanceof ActionRefused) {
       host.log.audit(`admin: ${who}: ${name}: refused: ${error.message}`);
     }
     throw error;
@@ -135,14 +136,14 @@ export async function act(
 function deskOf(fields: Fields, { services }: Host<never>) {
   const name = text(fields, "service");
   const desk = services.get(name)?.quarantine;
-  if (!desk) throw new Unwilling(404, `there is no service ${name} with a quarantine`);
+  if (!desk) throw new ActionRefused(404, `there is no service ${name} with a quarantine`);
   return desk;
 }
 
 function text(fields: Fields, name: string): string {
   const found = fields[name];
   if (typeof found === "string" && found !== "") return found;
-  throw new Unwilling(400, `${name}: needs a text`);
+  throw new ActionRefused(400, `${name}: needs a text`);
 }
 
 function whole(fields: Fields, name: string, min: number, max: number): number {
@@ -150,5 +151,5 @@ function whole(fields: Fields, name: string, min: number, max: number): number {
   if (typeof found === "number" && Number.isInteger(found) && found >= min && found <= max) {
     return found;
   }
-  throw new Unwilling(400, `${name}: needs a whole number from ${min} to ${max}`);
+  throw new ActionRefused(400, `${name}: needs a whole number from ${min} to ${max}`);
 }

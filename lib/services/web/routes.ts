@@ -2,7 +2,7 @@ import type { Config } from "../../config/table.ts";
 import type { Host } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
 import { isForeign, notImplemented, unanswered } from "../../net/http/methods.ts";
-import { ACTIONS, act, Unwilling } from "./admin.ts";
+import { ACTIONS, act, ActionRefused } from "./admin.ts";
 import { json, longJson, objectOf, pageFile, refusal, SECURE } from "./answers.ts";
 import { connz } from "./connz.ts";
 import type { Events } from "./events.ts";
@@ -118,7 +118,7 @@ export class Routes {
       const outcome = await act(name, fields, this.#host as never, who);
       return json({ ok: true, outcome });
     } catch (error) {
-      if (error instanceof Unwilling) return refusal(error.status, error.message);
+      if (error instanceof ActionRefused) return refusal(error.status, error.message);
       throw error;
     }
   }

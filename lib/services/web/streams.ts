@@ -113,8 +113,8 @@ export class Streams {
     const greeted = [...this.#streams.values()].filter((stream) => stream.greeted);
     const alike = Map.groupBy(greeted, ({ query }) => JSON.stringify(query));
     const send = async (streams: readonly Stream[]) => {
-      const told = new Told(await of((streams[0] as Stream).query));
-      for (const stream of streams) this.#write(stream, told);
+      const event = new StreamEvent(await of((streams[0] as Stream).query));
+      for (const stream of streams) this.#write(stream, event);
     };
     await Promise.all([...alike.values()].map(send));
   }
@@ -145,7 +145,7 @@ export class Streams {
 
   async #greet(stream: Stream, first: Promise<string>): Promise<void> {
     try {
-      this.#write(stream, new Told(await first));
+      this.#write(stream, new StreamEvent(await first));
       stream.greeted = true;
     } catch (error) {
       this.#host.log.bug(error, `greeting the event stream of ${stream.address}`);
@@ -153,9 +153,9 @@ export class Streams {
     }
   }
 
-  #write(stream: Stream, told: Told): void {
+  #write(stream: Stream, event: StreamEvent): void {
     if (!this.#streams.has(stream.id)) return;
-    const sent = told.for(stream);
+    const sent = event.for(stream);
     if ((stream.controller.desiredSize ?? 0) < sent.length) {
       this.slow++;
       this.close(stream.id);
@@ -166,8 +166,8 @@ export class Streams {
   }
 }
 
-/** An event for the streams, compressed once for all streams whose last event was the same. */
-class Told {
+/** One or more events as text, compressed once for all streams whose last events were the same. */
+class StreamEvent {
   readonly #bytes: Buffer;
   readonly #end: Buffer;
   /** The bytes deflated, by the end of the event before them. */

@@ -49,10 +49,10 @@ export class Views {
     return healths;
   }
 
-  /** @param told returns true if the answer may give the reasons, which name ports and folders */
-  healthz(told: () => boolean): Response {
+  /** @param mayTell returns true if the answer may give the reasons, which name ports and folders */
+  healthz(mayTell: () => boolean): Response {
     const { draining } = this.#host;
-    const why = this.#failing(told, true);
+    const why = this.#failing(mayTell, true);
     if (why === null) return jsonText(draining ? DRAINING : HEALTHY, 200);
     return json({ status: "failing", why }, 503);
   }
@@ -67,21 +67,21 @@ export class Views {
   }
 
   /** The reasons of all that is not healthy, by name; null when all is. */
-  #failing(told: () => boolean, withLog: boolean): Record<string, string> | null {
+  #failing(mayTell: () => boolean, withLog: boolean): Record<string, string> | null {
     if (this.#isHealthy(withLog)) return null;
     const why: Record<string, string> = {};
-    const mayTell = told();
+    const showsReasons = mayTell();
     for (const [name, { ok, reason }] of this.#healths()) {
-      if (!ok && (withLog || name !== "log")) why[name] = mayTell ? reason : "failing";
+      if (!ok && (withLog || name !== "log")) why[name] = showsReasons ? reason : "failing";
     }
     return why;
   }
 
-  /** @param told as for `healthz` */
-  readyz(told: () => boolean): Response {
+  /** @param mayTell as for `healthz` */
+  readyz(mayTell: () => boolean): Response {
     const why = this.#host.draining
       ? { drain: "the server is stopping" }
-      : this.#failing(told, false);
+      : this.#failing(mayTell, false);
     return why === null ? jsonText(READY, 200) : json({ ready: false, why }, 503);
   }
 

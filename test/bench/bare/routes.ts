@@ -2,7 +2,7 @@
 export interface BareRoute {
   readonly headers: Readonly<Record<string, string>>;
   readonly value: unknown;
-  /** Whether a newline follows the JSON. */
+  /** True if a newline follows the JSON. */
   readonly newline: boolean;
 }
 
