@@ -12,7 +12,42 @@ import { web } from "./lib/services/web/web.ts";
 export { type Preset, presets } from "./lib/config/presets.ts";
 export { StartError } from "./lib/host/errors.ts";
 export { ConfigError, type RunOptions } from "./lib/library/embedded.ts";
+export { gameSockets, type GameSockets } from "./lib/library/game-sockets.ts";
+export { NeuroServer, type NeuroServerOptions, type NeuroTls } from "./lib/library/neuro-server.ts";
 export { createLog, Server, type WebServerOptions } from "./lib/library/web-server.ts";
+export {
+  ActionRefused,
+  type Brain,
+  type Choice,
+  type ForceRequest,
+  type Playing,
+} from "./lib/services/neuro/brains/brain.ts";
+export { ClientSession, type ClientOptions } from "./lib/services/neuro/client-session.ts";
+export {
+  checkActionNames,
+  decode,
+  type Decoded,
+  deserializeActions,
+} from "./lib/services/neuro/codec/decode.ts";
+export {
+  actionCommand,
+  reregisterAllCommand,
+  shutdownGracefulCommand,
+  shutdownImmediateCommand,
+  speechFinishedCommand,
+  startupCommand,
+} from "./lib/services/neuro/codec/encode.ts";
+export type { Diagnostic } from "./lib/services/neuro/diagnostics.ts";
+export type {
+  Action,
+  ActionOutcome,
+  Command,
+  ForceData,
+  Priority,
+  ResultData,
+} from "./lib/services/neuro/protocol.ts";
+export { RecordingSession } from "./lib/services/neuro/session.ts";
+export type { SessionOptions, SessionSettings } from "./lib/services/neuro/settings.ts";
 export type { GreetedClient } from "./lib/services/relay/greeted-client.ts";
 export {
   HandlerError,

@@ -8,6 +8,7 @@ import { renderReference, renderToml } from "../lib/config/render.ts";
 import type { Entries } from "../lib/config/section.ts";
 import { servicesOf } from "../lib/config/services.ts";
 import { settings } from "../lib/config/table.ts";
+import { DIAGNOSTICS } from "../lib/services/neuro/diagnostics.ts";
 import { storeReference } from "../lib/services/store/commands/reference.ts";
 import { ACTIONS } from "../lib/services/web/admin.ts";
 
@@ -32,6 +33,16 @@ const BLOCKS: Readonly<Record<string, (entries: Entries, words: readonly string[
       COMMANDS.map(({ name, about }) => [name, about]),
     ),
   "store-actions": storeReference,
+  "neuro-diagnostics": () =>
+    table(
+      ["Code", "", "What happened", "Cure"],
+      Object.values(DIAGNOSTICS).map(({ code, severity, text, cure }) => [
+        code,
+        severity,
+        text,
+        cure,
+      ]),
+    ),
   "web-actions": () =>
     table(
       ["`POST /admin/...`", "What it does", "Fields"],

@@ -122,6 +122,7 @@ const NAMED: Readonly<Record<string, string>> = {
   "lib/cli/probes.ts": "a client of each service",
   "lib/cli/remote.ts": "the client of the web service",
   "lib/config/table.ts": "composes the sections",
+  "lib/library/neuro-server.ts": "the Neuro server of a program",
 };
 
 /** The places of a file that name a service: as a text, as a property or as a key. */

@@ -48,14 +48,27 @@ export function serving(booted: Booted): NeuroServing {
   return booted.running("neuro") as NeuroServing;
 }
 
-/** Connects a game, which has said nothing yet. */
+/** Connects a game to the service, which has said nothing yet. */
 export async function connect(
   booted: Booted,
-  name = "Test Game",
-  path = "/",
-  protocols: string[] = [],
+  name?: string,
+  path?: string,
+  protocols?: string[],
 ): Promise<TestGame> {
-  const socket = new WebSocket(`ws://127.0.0.1:${booted.port("neuro")}${path}`, protocols);
+  const more = { ...(path ? { path } : {}), ...(protocols ? { protocols } : {}) };
+  const game = await dialGame(booted.port("neuro"), name, more);
+  games.push(game);
+  return game;
+}
+
+/** Connects a game to a port. */
+export async function dialGame(
+  port: number,
+  name = "Test Game",
+  { path = "/", protocols = [] as string[], tls = false } = {},
+): Promise<TestGame> {
+  const url = `${tls ? "wss" : "ws"}://127.0.0.1:${port}${path}`;
+  const socket = new WebSocket(url, { protocols, tls: { rejectUnauthorized: false } } as never);
   const frames: string[] = [];
   const closed = Promise.withResolvers<[number, string]>();
   let isClosed = false;
@@ -97,7 +110,6 @@ export async function connect(
     },
     close: () => socket.close(),
   };
-  games.push(game);
   await until(() => socket.readyState !== WebSocket.CONNECTING);
   return game;
 }

@@ -88,11 +88,11 @@ export class Choosing {
     const names = new Set(actions.map(({ name }) => name));
     const actionOf = (name: string) => (names.has(name) ? this.#chooser.actionOf(name) : null);
     for (let bad = 0; bad < MOST_BAD_CHOICES; bad++) {
+      const [first, ...more] = [...names].flatMap((name) => actionOf(name) ?? []);
+      if (first === undefined) return null;
       let answer: unknown;
       try {
-        answer = await this.#chooser.ask(
-          this.#request([...names].flatMap((n) => actionOf(n) ?? [])),
-        );
+        answer = await this.#chooser.ask(this.#request([first, ...more]));
       } catch (error) {
         if (signal.aborted) return null;
         const why = shown(messageOf(error));
@@ -111,10 +111,10 @@ export class Choosing {
     return null;
   }
 
-  #request(actions: readonly Action[]): ForceRequest {
+  #request(actions: ForceRequest["actions"]): ForceRequest {
     const { data, failures } = this.#force;
     const { state, query, ephemeral: ephemeralContext, priority } = data;
     const { signal } = this.#abort;
-    return { state, query, ephemeralContext, actions, priority, failures, signal };
+    return { state, query, ephemeralContext, actions, priority, failures: [...failures], signal };
   }
 }

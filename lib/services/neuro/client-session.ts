@@ -18,28 +18,38 @@ export function idMaker(): () => string {
   return () => `${tag}-${++last}`;
 }
 
+export interface ClientOptions {
+  /** The game's name, where it is known before the game has said it. */
+  readonly game?: string | null;
+  /** Gives ids that are never given twice. */
+  readonly nextId?: () => string;
+  /** Sends the game a text frame. */
+  readonly write?: (frame: string) => void;
+}
+
 /**
  * What one game says over one connection, and what it is told: gives actions
  * their ids and hands each command to a method of its own. A game may say
  * nothing else for it, so what is not understood is told to `diagnosed` alone.
  */
-export abstract class ClientSession {
+export class ClientSession {
   /** The game's name; null until the game has said something, where it was not given. */
   game: string | null;
   readonly #nextId: () => string;
+  readonly #write: (frame: string) => void;
 
-  constructor({
-    game = null,
-    nextId = idMaker(),
-  }: { game?: string | null; nextId?: () => string } = {}) {
+  constructor({ game = null, nextId = idMaker(), write = () => {} }: ClientOptions = {}) {
     this.game = game;
     this.#nextId = nextId;
+    this.#write = write;
   }
 
   // --- to the game
 
   /** Sends the game a text frame. */
-  protected abstract write(frame: string): void;
+  protected write(frame: string): void {
+    this.#write(frame);
+  }
 
   /** @param data JSON text @returns the id that the result will have */
   sendAction(name: string, data?: string): string {
@@ -81,6 +91,11 @@ export abstract class ClientSession {
     const { commands, diagnostics } = decode(frame);
     for (const diagnostic of diagnostics) this.diagnosed(diagnostic);
     for (const command of commands) this.take(command);
+  }
+
+  /** Tells the game's developer something. */
+  tell(diagnostic: Diagnostic): void {
+    this.diagnosed(diagnostic);
   }
 
   /** Takes a command of this game. */

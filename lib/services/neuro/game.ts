@@ -1,6 +1,6 @@
 import { messageOf } from "../../host/errors.ts";
 import type { Brain, Choice, ForceRequest, Playing } from "./brains/brain.ts";
-import { type Diagnostic, diagnose, shown } from "./diagnostics.ts";
+import { diagnose, shown } from "./diagnostics.ts";
 import type { SessionEvent } from "./events.ts";
 import type { Force } from "./force.ts";
 import { RecordingSession } from "./session.ts";
@@ -58,11 +58,6 @@ export class Game extends RecordingSession implements Playing {
 
   disconnect(): void {
     this.#host.close();
-  }
-
-  /** Tells the game's developer something. */
-  tell(diagnostic: Diagnostic): void {
-    this.diagnosed(diagnostic);
   }
 
   // --- what a session asks for

@@ -7,6 +7,9 @@ export type Priority = (typeof PRIORITIES)[number];
 /** A JSON Schema as a game gives it: an object with at least one key. */
 export type Schema = Readonly<Record<string, unknown>>;
 
+/** How many games one connection may carry; others are ignored. */
+export const MOST_GAMES = 32;
+
 /** What a game offers to be done. */
 export interface Action {
   readonly name: string;

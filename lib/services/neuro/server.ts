@@ -21,7 +21,7 @@ import { DECLARED } from "./declared.ts";
 import { type Diagnostic, diagnose, secondsOf, shown } from "./diagnostics.ts";
 import type { SessionEvent } from "./events.ts";
 import { Game } from "./game.ts";
-import type { Command } from "./protocol.ts";
+import { type Command, MOST_GAMES } from "./protocol.ts";
 import { Reports } from "./reports.ts";
 import type { NeuroSettings } from "./settings.ts";
 import { Speech } from "./speech.ts";
@@ -50,7 +50,6 @@ export interface NeuroParts {
 /** How long a connection may say nothing before it is asked for its actions. */
 const SILENT_MS = 1500;
 const LOOK_MS = 250;
-const MOST_GAMES = 32;
 
 /** The server of the Neuro API: games on WebSockets, each played by its brain. */
 export class NeuroServing implements Stage, Running {
@@ -112,7 +111,8 @@ export class NeuroServing implements Stage, Running {
       host,
       new WebSockets(this.#clients, "text", parts.maxMessageBytes, true),
     );
-    this.addresses = [this.#http.address];
+    const { address } = this.#http;
+    this.addresses = [{ ...address, url: (address.url as string).replace(/^http/, "ws") }];
     this.distributions = [
       {
         name: "force",

@@ -1,4 +1,5 @@
 import type { Clock } from "../../host/clock.ts";
+import type { ClientOptions } from "./client-session.ts";
 import type { Character } from "./protocol.ts";
 import type { Turns } from "./turns.ts";
 
@@ -21,9 +22,7 @@ export const SESSION_SETTINGS: SessionSettings = {
   mostActions: 1000,
 };
 
-export interface SessionOptions {
-  readonly game?: string | null;
-  readonly nextId?: () => string;
+export interface SessionOptions extends ClientOptions {
   readonly clock?: Clock;
   readonly settings?: () => SessionSettings;
   readonly turns?: Turns;

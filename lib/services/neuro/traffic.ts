@@ -8,8 +8,8 @@ export function lineOf(event: SessionEvent): (() => string) | null {
       return () => `${event.entry.kind}: ${shown(event.entry.text)}`;
     case "action": {
       const { name, data, force } = event.action;
-      const how = force === null ? "" : ", forced";
-      return () => `action ${shown(name)} ${data === undefined ? "" : shown(data)}${how}`;
+      const what = force === null ? "action" : "forced action";
+      return () => `${what}: ${shown(name)}${data === undefined ? "" : ` ${shown(data)}`}`;
     }
     case "result": {
       const { action, how, outcome } = event;

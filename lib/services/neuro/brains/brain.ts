@@ -9,10 +9,10 @@ export interface ForceRequest {
   readonly query: string;
   /** State and query are to be forgotten afterwards. */
   readonly ephemeralContext: boolean;
-  /** What may be chosen: never empty, and each with a schema that can be checked. */
-  readonly actions: readonly Action[];
+  /** What may be chosen, each with a schema that can be checked. */
+  readonly actions: readonly [Action, ...Action[]];
   readonly priority: Priority;
-  /** Its choices of this force that came to nothing, the oldest first. */
+  /** Its choices of this force that came to nothing so far, the oldest first. */
   readonly failures: readonly Failure[];
   /** Aborts when the choice is not wanted any more. */
   readonly signal: AbortSignal;
