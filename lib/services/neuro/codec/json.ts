@@ -73,9 +73,13 @@ function severalIn(text: string, error: unknown, tell: Tell): unknown[] {
     }
     start = afterSpace(text, end);
   }
+  if (wrong !== null) {
+    // What stands beside something broken may be broken too.
+    tell(diagnose("not_json", { why: whyOf(wrong) }));
+    return [];
+  }
   if (hasControls) tell(diagnose("raw_control", {}));
   if (found.length > 1) tell(diagnose("several_documents", { count: found.length }));
-  if (wrong !== null) tell(diagnose("not_json", { why: whyOf(wrong) }));
   return found;
 }
 
