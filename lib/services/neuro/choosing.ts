@@ -1,8 +1,7 @@
 import type { Clock } from "../../host/clock.ts";
-import { messageOf } from "../../host/errors.ts";
 import { CannotChoose, type Choice, type ForceRequest } from "./brains/brain.ts";
-import { type Diagnostic, diagnose, secondsOf, shown } from "./diagnostics.ts";
-import { checkedChoice, type Chosen } from "./fit.ts";
+import { type Diagnostic, diagnose, secondsOf, shown, thrownText } from "./diagnostics.ts";
+import { type BadChoice, checkedChoice, type Chosen } from "./fit.ts";
 import type { CancelReason, Force } from "./force.ts";
 import type { Action } from "./protocol.ts";
 import { rulesOf } from "./schema/rules.ts";
@@ -90,18 +89,19 @@ export class Choosing {
     for (let bad = 0; bad < MOST_BAD_CHOICES; bad++) {
       const [first, ...more] = [...names].flatMap((name) => actionOf(name) ?? []);
       if (first === undefined) return null;
-      let answer: unknown;
+      let chosen: Chosen | BadChoice;
       try {
-        answer = await this.#chooser.ask(this.#request([first, ...more]));
+        const answer = await this.#chooser.ask(this.#request([first, ...more]));
+        if (signal.aborted) return null;
+        chosen = await checkedChoice(answer, actionOf);
       } catch (error) {
         if (signal.aborted) return null;
-        const why = shown(messageOf(error));
+        const why = thrownText(error);
         const isGames = error instanceof CannotChoose;
         tell(isGames ? error.diagnostic : diagnose("brain_failed", { brain, why }));
         return null;
       }
-      const chosen = signal.aborted ? null : await checkedChoice(answer, actionOf);
-      if (chosen === null || signal.aborted) return null;
+      if (signal.aborted) return null;
       if (!("problem" in chosen)) return chosen;
       const { name, data, problem } = chosen;
       tell(diagnose("bad_choice", { brain, action: shown(name), why: problem }));

@@ -1,5 +1,6 @@
 // Long because it is one table.
 import { printable } from "../../host/content.ts";
+import { messageOf } from "../../host/errors.ts";
 
 /** An error is ignored or ends something; a warning fails in production or is not what was meant; an info is good to know. */
 export type Severity = "error" | "warning" | "info";
@@ -464,4 +465,13 @@ export function quoted(text: string): string {
 /** Milliseconds as seconds with a digit, for a diagnostic. */
 export function secondsOf(ms: number): number {
   return Math.round(ms / 100) / 10;
+}
+
+/** What somebody else's code has thrown, which may be anything, for a diagnostic. */
+export function thrownText(error: unknown): string {
+  try {
+    return shown(messageOf(error));
+  } catch {
+    return "something that cannot be shown";
+  }
 }

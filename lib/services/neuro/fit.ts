@@ -1,5 +1,4 @@
-import { messageOf } from "../../host/errors.ts";
-import { quoted, shown } from "./diagnostics.ts";
+import { quoted, shown, thrownText } from "./diagnostics.ts";
 import type { Action } from "./protocol.ts";
 import { MOST_DATA_BYTES } from "./schema/resolve.ts";
 import { rulesOf } from "./schema/rules.ts";
@@ -26,7 +25,7 @@ export async function fitted(action: Action, data: unknown): Promise<Fit> {
     return { problem: shown([first, ...more].join("; ")) };
   } catch (error) {
     // Not JSON, circular, or nested so deep that it cannot be walked.
-    return { problem: `its data is no JSON: ${shown(messageOf(error))}` };
+    return { problem: `its data is no JSON: ${thrownText(error)}` };
   }
 }
 

@@ -1,6 +1,5 @@
-import { messageOf } from "../../host/errors.ts";
 import type { Brain, Choice, ForceRequest, Playing } from "./brains/brain.ts";
-import { diagnose, shown } from "./diagnostics.ts";
+import { diagnose, thrownText } from "./diagnostics.ts";
 import type { SessionEvent } from "./events.ts";
 import type { Force } from "./force.ts";
 import { RecordingSession } from "./session.ts";
@@ -19,6 +18,8 @@ export interface GameHost extends SessionOptions {
   happened(game: Game, event: SessionEvent): void;
   ownerOf(id: string): string | null;
   say(game: Game, text: string): void;
+  /** A fault of ours. */
+  failed(game: Game, error: unknown): void;
   /** Ends its connection. */
   close(): void;
 }
@@ -79,7 +80,10 @@ export class Game extends RecordingSession implements Playing {
       if (replyIfNotBusy && typeof text === "string") this.say(text);
     };
     if (typeof said === "string") speak(said);
-    else void Promise.resolve(said).then(speak, (error) => this.#failed(error));
+    else
+      void Promise.resolve(said)
+        .then(speak)
+        .catch((error) => this.#failed(error));
   }
 
   override chooseForceAction(force: ForceRequest): Choice | Promise<Choice> {
@@ -102,12 +106,16 @@ export class Game extends RecordingSession implements Playing {
     return this.#host.ownerOf(id);
   }
 
+  protected override soon(work: () => Promise<void>): void {
+    work().catch((error) => this.#host.failed(this, error));
+  }
+
   protected override say(text: string): void {
     this.#host.say(this, text);
   }
 
   #failed(error: unknown): void {
-    const why = shown(messageOf(error));
+    const why = thrownText(error);
     this.tell(diagnose("brain_failed", { brain: this.brain.name, why }));
   }
 

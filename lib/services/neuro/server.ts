@@ -10,7 +10,7 @@ import { HttpServer } from "../../net/http.ts";
 import type { Answered } from "../../net/http/flights.ts";
 import { Pinned } from "../../net/outbox.ts";
 import { type WebSocketProtocol, WebSockets } from "../../net/websocket.ts";
-import type { Brain } from "./brains/brain.ts";
+import { type Brain, troubleOf } from "./brains/brain.ts";
 import { FULL, NeuroClient } from "./client.ts";
 import { idMaker } from "./client-session.ts";
 import { decode } from "./codec/decode.ts";
@@ -159,8 +159,9 @@ export class NeuroServing implements Stage, Running {
   health(): Health {
     const listening = this.#http.health();
     if (!listening.ok) return listening;
-    for (const { name, trouble } of this.#queues.brains) {
-      if (trouble) return { ok: false, reason: `brain ${name}: ${trouble}` };
+    for (const brain of this.#queues.brains) {
+      const trouble = troubleOf(brain);
+      if (trouble !== null) return { ok: false, reason: `brain ${brain.name}: ${trouble}` };
     }
     return listening;
   }
@@ -309,6 +310,7 @@ export class NeuroServing implements Stage, Running {
       say: (one, text) => {
         if (this.#speech.say(text, one)) this.#happened(one, { kind: "said", text });
       },
+      failed: (_one, error) => this.#clients.failed(client, error),
       close: () => this.#clients.close(client, "eof"),
     });
     const others = this.#names.get(name) ?? 0;

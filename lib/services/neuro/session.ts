@@ -1,11 +1,10 @@
 // Long because the rules of a session belong together: what one command does decides what the next may do.
 import { type Clock, systemClock } from "../../host/clock.ts";
-import { messageOf } from "../../host/errors.ts";
 import { ActionRefused, type Choice, type ForceRequest } from "./brains/brain.ts";
 import { Choosing } from "./choosing.ts";
 import { ClientSession } from "./client-session.ts";
 import { Context, type ContextEntry } from "./context.ts";
-import { type Diagnostic, diagnose, quoted, secondsOf, shown } from "./diagnostics.ts";
+import { type Diagnostic, diagnose, quoted, secondsOf, shown, thrownText } from "./diagnostics.ts";
 import type { SessionEvent } from "./events.ts";
 import { type Chosen, fitted } from "./fit.ts";
 import { type CancelReason, Force, type ForceEnd } from "./force.ts";
@@ -305,7 +304,7 @@ export abstract class RecordingSession extends ClientSession {
     try {
       this.addContext(entry.text, !entry.silent);
     } catch (error) {
-      const why = shown(messageOf(error));
+      const why = thrownText(error);
       this.diagnosed(diagnose("brain_failed", { brain: this.#brain, why }));
     }
   }

@@ -1,7 +1,7 @@
 import type { Failure, Force } from "../force.ts";
 import type { Pending } from "../pending.ts";
 import type { Action, ActionOutcome, Priority } from "../protocol.ts";
-import type { Diagnostic } from "../diagnostics.ts";
+import { type Diagnostic, thrownText } from "../diagnostics.ts";
 
 /** What a brain is asked. */
 export interface ForceRequest {
@@ -107,5 +107,14 @@ export class CannotChoose extends Error {
   constructor(diagnostic: Diagnostic) {
     super(diagnostic.text);
     this.diagnostic = diagnostic;
+  }
+}
+
+/** Why a brain cannot play at present, or null. */
+export function troubleOf(brain: Brain): string | null {
+  try {
+    return brain.trouble ?? null;
+  } catch (error) {
+    return thrownText(error);
   }
 }

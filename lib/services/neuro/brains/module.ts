@@ -21,13 +21,5 @@ export async function moduleBrain(path: string): Promise<Brain> {
   if (exported.addContext !== undefined && typeof exported.addContext !== "function") {
     throw new Error(`${path}: addContext is no function`);
   }
-  const { chooseForceAction, addContext, stop, atOnce, isPerson } = exported;
-  return {
-    name: path,
-    ...(atOnce === undefined ? {} : { atOnce }),
-    ...(isPerson === undefined ? {} : { isPerson }),
-    chooseForceAction: (...given) => chooseForceAction.apply(exported, given),
-    ...(addContext ? { addContext: (...given) => addContext.apply(exported, given) } : {}),
-    ...(stop ? { stop: () => stop.apply(exported) } : {}),
-  };
+  return Object.create(exported, { name: { value: path, enumerable: true } }) as Brain;
 }
