@@ -6,6 +6,7 @@ import { closed, everybody, paced, pipelined } from "./fan-out.ts";
 import { floor } from "./floor.ts";
 import { accessLog, dashboard, http } from "./http.ts";
 import { logging } from "./logging.ts";
+import { neuro } from "./neuro.ts";
 import { stopEverything, temporaryFolder } from "./processes.ts";
 import { Report } from "./report.ts";
 import { nats, other, QUIET, redis, relay } from "./servers.ts";
@@ -43,6 +44,7 @@ const scenarios: Record<string, Scenario> = {
   kv: { service: "store", about: "GET and SET, against redis-server", run: kv },
   durable: { service: "store", about: "SETs that are on the disk", run: durable },
   memory: { service: "store", about: "bytes per key of a million keys", run: memory },
+  neuro: { service: "neuro", about: "1,000 games, forces, malformed frames", run: neuro },
   parsing: { service: "store", about: "ways to parse requests, in process", run: parsing },
 };
 
