@@ -489,7 +489,9 @@ describe("a session", () => {
     expect(session.sent).toEqual(["x", "y"]);
     session.result(true, undefined, ids[1]);
     expect(session.sent).toEqual(["x", "y", "a"]);
-    for (let i = 0; i < 15; i++) session.sendAction("z");
+    expect(session.sendAction("z", undefined, "mine")).toBe("mine");
+    expect(() => session.sendAction("z", "{}", "mine")).toThrow('the id "mine" is in use');
+    for (let i = 0; i < 14; i++) session.sendAction("z");
     expect(() => session.sendAction("z")).toThrow("16 actions have not been answered yet");
   });
 

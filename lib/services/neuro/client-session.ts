@@ -51,9 +51,8 @@ export class ClientSession {
     this.#write(frame);
   }
 
-  /** @param data JSON text @returns the id that the result will have */
-  sendAction(name: string, data?: string): string {
-    const id = this.nextId();
+  /** @param data JSON text @param id a new one when not given @returns the id that the result will have */
+  sendAction(name: string, data?: string, id = this.nextId()): string {
     this.writeAction(id, name, data);
     return id;
   }

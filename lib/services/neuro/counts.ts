@@ -1,4 +1,9 @@
+import { largest } from "../../host/largest.ts";
+import type { Table } from "../../host/service.ts";
 import { Histogram } from "../../host/stats.ts";
+import type { Playing } from "./brains/brain.ts";
+import { GAMES } from "./declared.ts";
+import type { Severity } from "./diagnostics.ts";
 import type { SessionEvent } from "./events.ts";
 import type { Force } from "./force.ts";
 
@@ -49,9 +54,34 @@ export class Counts {
     if (this.#newest.length > KEPT) this.#newest.shift();
   }
 
-  stats() {
+  /** The numbers of `DECLARED` but for those of clients. */
+  stats(games: Iterable<Playing>, { error, warning, info }: Readonly<Record<Severity, number>>) {
     const sorted = this.#newest.toSorted((a, b) => a - b);
     const slow = sorted[Math.max(0, sorted.length - 2)] ?? 0;
-    return { ...this.#numbers, messages_in: this.messages, choice_ms: Math.round(slow * 10) / 10 };
+    const now = { games: 0, actions: 0, unanswered: 0, choosing: 0 };
+    for (const { actionNames, pending, force } of games) {
+      now.games++;
+      now.actions += actionNames.length;
+      now.unanswered += pending.length;
+      if (force !== null && force.state !== "sent") now.choosing++;
+    }
+    return {
+      ...this.#numbers,
+      ...now,
+      messages_in: this.messages,
+      choice_ms: Math.round(slow * 10) / 10,
+      diagnostics_error: error,
+      diagnostics_warning: warning,
+      diagnostics_info: info,
+    };
   }
+}
+
+/** The games with the most actions. */
+export function tableOf(games: Iterable<Playing>): Table {
+  const sized = [...games].map(({ name, actionNames, ended }) => ({
+    name: () => name,
+    values: [actionNames.length, ended.length],
+  }));
+  return { ...GAMES, ...largest(sized) };
 }

@@ -50,3 +50,13 @@ export const DECLARED: Declared = {
   bytes_out: CLIENT_STATS.bytes_out,
   ...CLOSE_STATS,
 };
+
+/** The table of games. */
+export const GAMES = {
+  name: "games",
+  about: "Games with the most actions.",
+  columns: [
+    { name: "actions", unit: "actions" },
+    { name: "forces", unit: "forces" },
+  ],
+};

@@ -21,7 +21,7 @@ export interface GameHost extends SessionOptions {
   /** A fault of ours. */
   failed(game: Game, error: unknown): void;
   /** Ends its connection. */
-  close(): void;
+  close(abruptly: boolean): void;
 }
 
 /** Forces that are remembered after their end. */
@@ -57,8 +57,8 @@ export class Game extends RecordingSession implements Playing {
     this.write(frame);
   }
 
-  disconnect(): void {
-    this.#host.close();
+  disconnect(abruptly = false): void {
+    this.#host.close(abruptly);
   }
 
   // --- what a session asks for

@@ -47,6 +47,10 @@ export class Pendings {
     return [...this.#open.values()].map(({ pending }) => pending);
   }
 
+  has(id: string): boolean {
+    return this.#open.has(id);
+  }
+
   /** Waits for the result of an action; `late` is called when there has been none in time. */
   add(pending: Pending, timeoutMs: number, late: (pending: Pending) => void): void {
     const cancel = this.#clock.after(timeoutMs, () => {

@@ -2,7 +2,14 @@ import type { Place } from "../../config/place.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { FileShares } from "../../host/file-shares.ts";
 import type { Log } from "../../host/log.ts";
-import type { Address, ClientPage, ClientQuery, Health, Running } from "../../host/service.ts";
+import type {
+  Address,
+  ClientPage,
+  ClientQuery,
+  Health,
+  Running,
+  Table,
+} from "../../host/service.ts";
 import type { Distribution } from "../../host/stats.ts";
 import { Admission } from "../../net/admission.ts";
 import { Clients } from "../../net/clients.ts";
@@ -16,7 +23,7 @@ import { idMaker } from "./client-session.ts";
 import { decode } from "./codec/decode.ts";
 import { reregisterAllCommand, startupCommand, voiceUnavailableCommand } from "./codec/encode.ts";
 import { Memory } from "./context.ts";
-import { Counts } from "./counts.ts";
+import { Counts, tableOf } from "./counts.ts";
 import { DECLARED } from "./declared.ts";
 import { type Diagnostic, diagnose, secondsOf, shown } from "./diagnostics.ts";
 import type { SessionEvent } from "./events.ts";
@@ -136,24 +143,7 @@ export class NeuroServing implements Stage, Running {
   }
 
   stats(): Record<string, number> {
-    let [actions, unanswered, choosing] = [0, 0, 0];
-    for (const game of this.#games) {
-      actions += game.actionNames.length;
-      unanswered += game.pending.length;
-      if (game.force !== null && game.force.state !== "sent") choosing++;
-    }
-    const { error, warning, info } = this.reports.counts;
-    return {
-      ...this.#clients.stats(),
-      ...this.#counts.stats(),
-      games: this.#games.size,
-      actions,
-      unanswered,
-      choosing,
-      diagnostics_error: error,
-      diagnostics_warning: warning,
-      diagnostics_info: info,
-    };
+    return { ...this.#clients.stats(), ...this.#counts.stats(this.#games, this.reports.counts) };
   }
 
   health(): Health {
@@ -172,6 +162,10 @@ export class NeuroServing implements Stage, Running {
 
   kick(id: number): string | null {
     return this.#clients.kick(id, "");
+  }
+
+  tables(): readonly Table[] {
+    return [tableOf(this.#games)];
   }
 
   /** Takes another place and settings. @throws Error when TLS does not work; everything stays as it was */
@@ -311,7 +305,10 @@ export class NeuroServing implements Stage, Running {
         if (this.#speech.say(text, one)) this.#happened(one, { kind: "said", text });
       },
       failed: (_one, error) => this.#clients.failed(client, error),
-      close: () => this.#clients.close(client, "eof"),
+      close: (abruptly) => {
+        if (abruptly) this.#clients.cut(client, "reset");
+        else this.#clients.close(client, "eof");
+      },
     });
     const others = this.#names.get(name) ?? 0;
     this.#names.set(name, others + 1);

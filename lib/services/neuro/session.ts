@@ -106,8 +106,8 @@ export abstract class RecordingSession extends ClientSession {
   // --- sending
 
   /** Sends an action without checking it, and waits for its result without trying again. */
-  override sendAction(name: string, data?: string): string {
-    return this.#send(name, data, null, () => {});
+  override sendAction(name: string, data?: string, id = this.nextId()): string {
+    return this.#send(name, data, null, () => {}, id);
   }
 
   /**
@@ -138,11 +138,12 @@ export abstract class RecordingSession extends ClientSession {
     data: string | undefined,
     force: Force | null,
     settle: (outcome: ActionOutcome) => void,
+    id = this.nextId(),
   ): string {
+    if (this.#pendings.has(id)) throw new ActionRefused(`the id ${quoted(id)} is in use`);
     if (this.#pendings.size >= MOST_PENDING) {
       throw new ActionRefused(`${MOST_PENDING} actions have not been answered yet`);
     }
-    const id = this.nextId();
     const pending = { id, name, data, sentAt: this.clock.now(), force, settle };
     // Recorded first: the answer may be here before sending returns.
     this.#pendings.add(pending, this.#settings().resultTimeoutMs, (late) => this.#late(late));

@@ -42,6 +42,7 @@ export interface Playing {
   readonly since: number;
   readonly brain: Brain;
   readonly actions: readonly Action[];
+  readonly actionNames: readonly string[];
   readonly force: Force | null;
   /** The actions that are unanswered. */
   readonly pending: readonly Pending[];
@@ -54,17 +55,17 @@ export interface Playing {
   submitAction(name: string, data?: object | string): Promise<ActionOutcome>;
   /**
    * Sends an action as it stands. It becomes pending, and is not tried again.
-   * @param data JSON text @returns its id
-   * @throws ActionRefused when too many are unanswered
+   * @param data JSON text @param id a new one when not given @returns the id
+   * @throws ActionRefused when too many are unanswered, or one of this id is
    */
-  sendAction(name: string, data?: string): string;
+  sendAction(name: string, data?: string, id?: string): string;
   /** Any frame: what is sent so is on the conscience of whoever does. */
   sendFrame(frame: string): void;
   sendReregisterAll(): void;
   sendShutdownGraceful(wantsShutdown: boolean): void;
   sendShutdownImmediate(): void;
-  /** Ends its connection. */
-  disconnect(): void;
+  /** Ends its connection; abruptly, it gets no close frame. */
+  disconnect(abruptly?: boolean): void;
 }
 
 /**
