@@ -155,6 +155,37 @@ describe("admin", () => {
     expect(server.printed()).toContain("lift: 127.0.0.2 is no longer in quarantine");
   });
 
+  test.each([
+    ["::ffff:7f00:2", "127.0.0.2"],
+    ["::FFFF:127.0.0.2", "127.0.0.2"],
+    ["0:0:0:0:0:ffff:127.0.0.2", "127.0.0.2"],
+    ["2001:DB8::1", "2001:db8::1"],
+    ["2001:db8:0:0::1", "2001:db8::1"],
+    ["::FFFF:10.0.0.9", "10.0.0.9"],
+  ])("quarantine and lift know %s as %s", async (spelling, known) => {
+    const server = await served({}, { token: TOKEN });
+    const fields = { service: "relay", address: spelling, seconds: 60 };
+    const { outcome } = await bodyOf(await server.post("/admin/quarantine", fields));
+    expect(outcome).toBe(`${known} is in quarantine for 60 s`);
+    if (known === "127.0.0.2") {
+      const barred = await dial(server.port(), known);
+      expect(await barred.next()).toStartWith("Warning: You are in quarantine.");
+    }
+    const lifted = await server.post("/admin/lift", { service: "relay", key: spelling });
+    expect((await bodyOf(lifted))["outcome"]).toBe(`${known} is no longer in quarantine`);
+  });
+
+  test.if(process.platform === "linux")(
+    "an IPv6 client is barred however it is spelled",
+    async () => {
+      const server = await served({ host: "::1" }, { token: TOKEN });
+      const fields = { service: "relay", address: "0:0:0:0::1", seconds: 60 };
+      expect((await server.post("/admin/quarantine", fields)).status).toBe(200);
+      const barred = await dial(server.port(), undefined, "::1");
+      expect(await barred.next()).toStartWith("Warning: You are in quarantine.");
+    },
+  );
+
   test("reload and drain reach the program", async () => {
     const asked: string[] = [];
     let ok = true;
@@ -215,6 +246,12 @@ describe("admin", () => {
       { service: "relay", address: "x", seconds: 1 },
       400,
       "address: found x; allowed: an IP",
+    ],
+    [
+      "quarantine",
+      { service: "relay", address: "fe80::1%eth0", seconds: 1 },
+      400,
+      "address: found fe80::1%eth0; allowed: an IP address without a zone",
     ],
     [
       "quarantine",
