@@ -68,6 +68,35 @@ describe("admin", () => {
     expect(await tries("wrong")).toEqual([429, "5"]);
   });
 
+  test.each([
+    ["127.0.0.1", 200],
+    ["::1", 200],
+    ["203.0.113.5", 20],
+  ])("guesses at speed from %s are compared %d times a second", async (from, looks) => {
+    const web = { host: "0.0.0.0", trusted_proxies: ["127.0.0.9"] };
+    const server = await served({ web }, { token: TOKEN });
+    const ask = (token: string, last = "") =>
+      `GET /varz HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: ${from}\r\nAuthorization: Bearer ${token}\r\n${last}\r\n`;
+    const answers = async (guesses: number) => {
+      const wrong = Array.from({ length: guesses }, (_, i) => ask(`guess-${i}`)).join("");
+      const all = wrong + ask(TOKEN, "Connection: close\r\n");
+      const told = await raw(server.port("web"), all, "127.0.0.1", "127.0.0.9");
+      return [...told.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+    };
+    // 5 at once, and those that are compared while the address has to wait.
+    expect((await answers(5 + looks - 1)).at(-1)).toBe("200");
+    const refused = await answers(300);
+    expect(refused).toEqual(Array(301).fill("429"));
+    expect(server.printed()).not.toContain("guess");
+    // Room for one look: the right token needs no more, and takes none.
+    server.clock.advance(1000 / looks);
+    expect(await answers(0)).toEqual(["200"]);
+    expect(await answers(0)).toEqual(["200"]);
+    expect(await answers(1)).toEqual(["429", "429"]);
+    server.clock.advance(1000);
+    expect((await answers(looks)).at(-1)).toBe("429");
+  });
+
   test("wrong tokens are logged, in a line a second for each address", async () => {
     const server = await served({}, { token: TOKEN });
     const wrong = (from: string) =>
