@@ -143,6 +143,14 @@ test("nothing is told besides of a file that cannot be parsed", async () => {
   ]);
 });
 
+test("a server with nothing to run is refused, once", async () => {
+  const off = "[relay]\nenabled = false\n[web]\nenabled = false\n";
+  expect(await found(settings(off))).toEqual([
+    "summoner.toml:2:1: relay.enabled: nothing is switched on; set one of these to true: relay.enabled, web.enabled, store.enabled",
+  ]);
+  expect(await found(settings(`${off}[store]\nenabled = "yes"\n`))).toHaveLength(1);
+});
+
 test("there is nothing to say of the defaults, the presets and a whole configuration", async () => {
   for (const args of [[], ...Object.keys(presets).map((name) => ["--preset", name])]) {
     const { out, err, code } = await ended(spawn(folderWith({}), ["check", ...args]));

@@ -132,6 +132,11 @@ describe("status", () => {
     expect((await call(configured(0), ["status"])).out).toBe(
       "down: web.port is 0 in summoner.toml, so nobody knows where the server listens\n",
     );
+    const nothing = await call(off, ["status", "--set", "relay.enabled=false"]);
+    expect([nothing.out, nothing.code]).toEqual([
+      "down: nothing is switched on in summoner.toml\n",
+      1,
+    ]);
     const wrong = await call(off, ["status", "--set", "web.prot=1"]);
     expect([wrong.out, wrong.code]).toEqual(["", 2]);
     expect(wrong.err).toContain("web.prot: unknown key; did you mean port?");

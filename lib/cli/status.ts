@@ -44,6 +44,7 @@ export const status: Command = {
 /** The state of a server without a web service: all its services are there. @throws StartError when one is not */
 async function asked({ config, file }: Loaded<Config>): Promise<string> {
   const on = SERVICES.filter(({ name }) => isEnabled(config, name));
+  if (on.length === 0) throw new StartError(`nothing is switched on in ${file ?? "the defaults"}`);
   const all = on.map(({ name }) => destinationAt(placeOf(config, name), file ?? "the defaults"));
   await Promise.all(all.map(probe));
   const parts = all.map(({ service, host, port }) => `${service} on ${addressText(host, port)}`);
