@@ -733,14 +733,14 @@ describe.skipIf(!openssl)("with TLS", () => {
 });
 
 test.each([
-  [[], "ACTION: missing"],
+  [[], "ACTION: missing; allowed: get, set, del, keys, watch, publish, subscribe"],
   [
     ["gte"],
     "ACTION: found gte; allowed: get, set, del, keys, watch, publish, subscribe; did you mean get?",
   ],
-  [["get"], "KEY: missing"],
-  [["del"], "KEY: missing"],
-  [["publish"], "CHANNEL: missing"],
+  [["get"], "KEY: missing; get KEY needs it"],
+  [["del"], "KEY: missing; del KEY needs it"],
+  [["publish"], "CHANNEL: missing; publish CHANNEL VALUE needs it"],
   [["subscribe", "a", "b"], "b: unexpected argument"],
   [["get", "a", "b"], "b: unexpected argument"],
   [["set", "a", "b", "c"], "c: unexpected argument"],

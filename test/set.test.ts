@@ -179,8 +179,14 @@ describe("set", () => {
       [THROTTLE, "301"],
       `set: ${THROTTLE}: 301 is above flow_control_threshold (300), so throttle would never act; lower it or disable one of the two`,
     ],
-    [["port"], "VALUE: missing"],
-    [["port", "1", "--default"], "VALUE: not with --default"],
+    [
+      ["port"],
+      "VALUE: missing; --default goes back to the default instead\nbun run index.ts set --help shows how to call it.",
+    ],
+    [
+      ["port", "1", "--default"],
+      "VALUE: not with --default\nbun run index.ts set --help shows how to call it.",
+    ],
   ])("%j is refused, and nothing is written", async (args, problem) => {
     const { call, text } = folderWith("# port = 8888\n");
     expect(await call(["set", ...args])).toEqual(refused(`error: ${problem}\n`));

@@ -1,5 +1,6 @@
 import { oneLine } from "../host/content.ts";
 import { StartError } from "../host/errors.ts";
+import { hintText } from "./args.ts";
 import type { Arguments, Command, Flag } from "./command.ts";
 import { clientFlags, serverOf } from "./destination.ts";
 import { type Call, del, get, keys, publish, set } from "./kv/actions.ts";
@@ -128,12 +129,18 @@ export const kv: Command = {
     ["kv watch 'users^*'", "Prints what becomes of keys, until Ctrl-C."],
     ["kv publish news '{\"n\": 1}'", "Sends a message; kv subscribe news prints it."],
   ],
-  async run(args) {
+  async run(args, { program }) {
     const [name = "", ...words] = args.operands;
     const action = ACTIONS[name] as Action;
-    const problems = [...wordProblems(action, words), ...flagProblems(name, action, args.flags)];
+    const problems = [
+      ...wordProblems(name, action, words),
+      ...flagProblems(name, action, args.flags),
+    ];
     for (const problem of problems) say.error(problem);
-    if (problems.length > 0) return 2;
+    if (problems.length > 0) {
+      say.log(hintText(program, kv));
+      return 2;
+    }
     const server = serverOf(args, SERVICE);
     if (server === null) return 2;
     const value = action.takesValue ? await valueOf(words[1], args.flags.has("text")) : "";
@@ -148,8 +155,14 @@ export const kv: Command = {
   },
 };
 
-function wordProblems({ needs, may = [], repeats }: Action, words: readonly string[]): string[] {
-  const missing = needs.slice(words.length).map((name) => `${name}: missing`);
+function wordProblems(
+  action: string,
+  { needs, may = [], repeats }: Action,
+  words: readonly string[],
+): string[] {
+  const missing = needs
+    .slice(words.length)
+    .map((name) => `${name}: missing; ${action} ${[...needs, ...may].join(" ")} needs it`);
   const further = repeats ? [] : words.slice(needs.length + may.length);
   return [...missing, ...further.map((word) => `${word}: unexpected argument`)];
 }

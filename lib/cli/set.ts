@@ -6,6 +6,7 @@ import { read } from "../config/read.ts";
 import { reasonOf } from "../config/reason.ts";
 import { masked, tomlValue } from "../config/render.ts";
 import { settings } from "../config/table.ts";
+import { hintText } from "./args.ts";
 import { type Command, SOURCES } from "./command.ts";
 import { writeFiles } from "./write.ts";
 import { Remote, type Served, whyNoActions } from "./remote.ts";
@@ -46,7 +47,12 @@ export const set: Command = {
     const [key = "", value] = args.operands;
     const toDefault = args.flags.has("default");
     if (toDefault !== (value === undefined)) {
-      say.error(toDefault ? "VALUE: not with --default" : "VALUE: missing");
+      say.error(
+        toDefault
+          ? "VALUE: not with --default"
+          : "VALUE: missing; --default goes back to the default instead",
+      );
+      say.log(hintText(program, set));
       return 2;
     }
     const text = textOf(file, program);
