@@ -87,6 +87,31 @@ describe("built-in routes", () => {
   });
 });
 
+describe("a flood of requests", () => {
+  test.each([
+    ["/varz", "identity"],
+    ["/metrics", "identity"],
+    ["/metrics", "gzip"],
+  ])("of %s by %s is answered with few texts, and others with new ones", async (path, coding) => {
+    const server = await served();
+    const ask = (last = "") =>
+      `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: ${coding}\r\n${last}\r\n`;
+    const told = async (requests: number) => {
+      const all = ask().repeat(requests - 1) + ask("Connection: close\r\n");
+      const answers = (await raw(server.port("web"), all)).split("HTTP/1.1 200 OK").slice(1);
+      // Each text has the number of requests so far in it.
+      return answers.map((answer) => answer.slice(answer.indexOf("\r\n\r\n")));
+    };
+    const one = await told(9);
+    expect(new Set(one).size).toBe(9);
+    const many = await told(300);
+    expect(many).toHaveLength(300);
+    expect(new Set(many).size).toBe(1);
+    server.clock.advance(100);
+    expect(new Set(await told(3)).size).toBe(3);
+  });
+});
+
 describe("/connz", () => {
   test("tells of each client", async () => {
     const server = await served();

@@ -3,7 +3,7 @@ import type { Host } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
 import { isForeign, notImplemented, unanswered } from "../../net/http/methods.ts";
 import { ACTIONS, act, ActionRefused } from "./admin.ts";
-import { json, longJson, objectOf, pageFile, refusal, SECURE } from "./answers.ts";
+import { json, objectOf, pageFile, refusal, SECURE } from "./answers.ts";
 import { connz } from "./connz.ts";
 import type { Events } from "./events.ts";
 import type { Audience, Guard } from "./guard.ts";
@@ -51,7 +51,7 @@ export class Routes {
       this.#routes.set(path, { audience, POST });
     open("/healthz", (request, http) => views.healthz(() => guard.mayRead(request, http)));
     open("/readyz", (request, http) => views.readyz(() => guard.mayRead(request, http)));
-    read("/varz", (request, http) => longJson(request, http, views.varz()));
+    read("/varz", (request, http) => views.varz(request, http));
     read(
       "/connz",
       limited((request, http) => connz(request, http, host.services)),
