@@ -200,7 +200,8 @@ describe("status of another server that has the port", () => {
       hostname: "127.0.0.1",
       fetch(request) {
         shown.push(request.headers.get("authorization"));
-        return Response.json({ name: "other", services: {} });
+        const process = { uptime_seconds: 1 };
+        return Response.json({ name: "other", version: "1", process, services: {} });
       },
     });
     endings.push(() => other.stop(true));

@@ -9,6 +9,7 @@ import { destinationAt } from "./destination.ts";
 import { probe } from "./probes.ts";
 import { answers, Remote } from "./remote.ts";
 import { say } from "./say.ts";
+import { flag, object, record, text } from "./shape.ts";
 import { duration } from "./words.ts";
 
 export const status: Command = {
@@ -54,8 +55,8 @@ async function asked({ config, file }: Loaded<Config>): Promise<string> {
 async function judge(remote: Remote): Promise<[line: string, well: boolean]> {
   const { name, version, process, services } = await remote.confirm();
   const [alive, ready] = await Promise.all([
-    remote.json<{ status: string; why: Record<string, string> }>("/healthz"),
-    remote.json<{ ready: boolean; why: Record<string, string> }>("/readyz"),
+    remote.json("/healthz", object({ status: text, why: record(text) })),
+    remote.json("/readyz", object({ ready: flag, why: record(text) })),
   ]);
   if (alive.status !== "ok" || !ready.ready) {
     const why = Object.entries({ ...ready.why, ...alive.why }).map(
