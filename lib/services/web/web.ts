@@ -33,10 +33,7 @@ const LAST_TICK_MS = 500;
  * @throws StartError when it cannot listen, or a module, folder or token of its settings cannot be used
  */
 export async function web(config: Config, host: Host<Config>): Promise<Running> {
-  const site = await Site.load(config.web, host);
-  const service = new Web(config, host, site);
-  site.start();
-  return service;
+  return new Web(config, host, await Site.load(config.web, host));
 }
 
 web.check = ({ web: own }: Config): readonly Fault[] => [
@@ -107,6 +104,10 @@ class Web implements Running {
     ];
     this.#stopTicking = host.clock.every(1000, () => void this.#events.tick());
     host.onReload((next) => this.#reload(next));
+  }
+
+  started(): Promise<void> {
+    return this.#site.start();
   }
 
   stats(): Record<string, number> {
