@@ -17,6 +17,25 @@ describe("admin", () => {
     expect((await server.post("/login", { token: "" }, PAGE)).status).toBe(404);
   });
 
+  test("an action that there is not never gets to the site, and its token neither", async () => {
+    const handler = join(temporary(), "site.ts");
+    await Bun.write(
+      handler,
+      "const all = () => new Response(); export default { GET: all, POST: all };",
+    );
+    const server = await served({ web: { handler } }, { token: TOKEN });
+    for (const path of ["/admin/nope", "/admin/", "/admin/kick/"]) {
+      const answer = await server.post(path);
+      expect([answer.status, await answer.text()]).toEqual([
+        404,
+        `There is no such action; there are ${names.join(", ")}.\n`,
+      ]);
+      expect((await server.post(path, {}, { authorization: "" })).status).toBe(401);
+      expect((await server.get(path)).status).toBe(404);
+    }
+    expect((await server.get("/admin")).status).toBe(200);
+  });
+
   test("needs the token", async () => {
     const server = await served({}, { token: TOKEN });
     for (const action of names) {

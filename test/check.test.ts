@@ -151,6 +151,12 @@ test("a server with nothing to run is refused, once", async () => {
   expect(await found(settings(`${off}[store]\nenabled = "yes"\n`))).toHaveLength(1);
 });
 
+test("the dashboard takes the place of no other built-in path", async () => {
+  expect(await found(settings('[web]\ndashboard = "/healthz"\n'))).toEqual([
+    "summoner.toml:2:1: web.dashboard: /healthz is a built-in path; choose another",
+  ]);
+});
+
 test("there is nothing to say of the defaults, the presets and a whole configuration", async () => {
   for (const args of [[], ...Object.keys(presets).map((name) => ["--preset", name])]) {
     const { out, err, code } = await ended(spawn(folderWith({}), ["check", ...args]));

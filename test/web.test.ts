@@ -4,6 +4,7 @@ import { createConnection } from "node:net";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { ACTIONS } from "../lib/services/web/admin.ts";
+import { isTaken } from "../lib/services/web/routes.ts";
 import { type Peer, openssl, raw, selfSigned, turn, until } from "./kit.ts";
 import { bodyOf, BUILT_IN, head, MODULES, PAGE, served, temporary, TOKEN } from "./web-suite.ts";
 
@@ -55,6 +56,24 @@ describe("built-in routes", () => {
     const server = await served({ web: { dashboard: "/ops" } });
     expect((await server.get("/ops")).headers.get("content-type")).toStartWith("text/html");
     expect((await server.get("/")).status).toBe(404);
+  });
+
+  test("the dashboard may be at no other built-in path", () => {
+    const all = ["/healthz", "/metrics/", "/login", "/admin", "/admin/kick", "/dashboard/page.css"];
+    expect(all.filter((path) => !isTaken(path))).toEqual([]);
+    expect(["/", "/ops", "/dashboard", "/dashboard/", "/admins"].filter(isTaken)).toEqual([]);
+  });
+
+  test.each([
+    ["/ops", "/ops/", "../ops"],
+    ["/ops/", "/ops", "ops/"],
+    ["/a/b", "/a/b/", "../b"],
+  ])("at %s, %s leads to it", async (dashboard, other, location) => {
+    const server = await served({ web: { dashboard } });
+    const { status, headers } = await server.get(`${other}?x=1`);
+    expect([status, headers.get("location")]).toEqual([302, `${location}?x=1`]);
+    expect((await fetch(server.url(other))).url).toBe(server.url(dashboard));
+    expect((await server.post(other)).status).toBe(405);
   });
 
   test("/varz tells of services, process, log and settings, and hides secrets", async () => {

@@ -17,7 +17,7 @@ import { DECLARED } from "./declared.ts";
 import { Events } from "./events.ts";
 import { Gate, readToken } from "./gate.ts";
 import { Guard } from "./guard.ts";
-import { Routes } from "./routes.ts";
+import { isTaken, Routes } from "./routes.ts";
 import { Sampler } from "./sampler.ts";
 import { Files } from "./site/files.ts";
 import { moduleTrouble } from "./site/module.ts";
@@ -38,6 +38,9 @@ export async function web(config: Config, host: Host<Config>): Promise<Running> 
 
 web.check = ({ web: own }: Config): readonly Fault[] => [
   ...faultsIn(() => readToken(own.token_file)),
+  ...(isTaken(own.dashboard)
+    ? [{ key: "web.dashboard", message: `${own.dashboard} is a built-in path; choose another` }]
+    : []),
   ...(own.static === "" ? [] : faultsIn(() => new Files(own.static))),
   ...(["handler", "ticker"] as const).flatMap((name) => {
     const trouble = own[name] === "" ? null : moduleTrouble(own[name]);
