@@ -297,6 +297,23 @@ describe("health", () => {
     expect((await server.get("/readyz")).status).toBe(200);
   });
 
+  test("long lines by the rate limit's hundreds all get into the log, cut, and it is well", async () => {
+    const folder = temporary();
+    const logger = { enable_file_log: true, log_file_path: folder, max_file_size: 100_000_000 };
+    const server = await served({ name: "long", logger });
+    const [sender] = [await server.join(), await server.join()];
+    sender.send(`${"y".repeat(65_000)}\n`.repeat(300));
+    await until(() => server.stats()["lines_in"] === 300);
+    // Nothing has been written yet: all of it waits.
+    const alive = await server.get("/healthz");
+    expect([alive.status, await alive.text()]).toEqual([200, '{"status":"ok","why":{}}\n']);
+    expect(server.log.stats()).toMatchObject({ failing: null, lines_lost: 0 });
+    await server.stop();
+    const written = await Bun.file(join(folder, "long.log")).text();
+    const cut = `${"y".repeat(4096)} ... and 60904 more characters\n`;
+    expect(written.split(cut)).toHaveLength(301);
+  });
+
   test("a drain is told of for as long as it lasts", async () => {
     const server = await served();
     const peer = await server.join();
