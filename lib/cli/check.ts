@@ -3,7 +3,7 @@ import { settings } from "../config/table.ts";
 import { problemsOf } from "../host/check.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
-import { count } from "./words.ts";
+import { count } from "../host/count.ts";
 
 export const check: Command = {
   name: "check",

@@ -2,6 +2,7 @@ import { load, type Loaded, problemText } from "../config/load.ts";
 import { placeOf } from "../config/place.ts";
 import { isEnabled, SERVICES } from "../config/services.ts";
 import { type Config, settings } from "../config/table.ts";
+import { count } from "../host/count.ts";
 import { StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
@@ -65,7 +66,7 @@ async function judge(remote: Remote): Promise<[line: string, well: boolean]> {
     return [`${alive.status === "ok" ? "not ready" : alive.status}: ${why.join("; ")}`, false];
   }
   const parts = Object.entries(services).map(([service, { addresses, stats }]) => {
-    const clients = stats.clients === undefined ? "" : ` with ${stats.clients} clients`;
+    const clients = stats.clients === undefined ? "" : ` with ${count(stats.clients, "client")}`;
     return `${service} on ${addresses.join(", ")}${clients}`;
   });
   const up = duration(process.uptime_seconds);

@@ -12,7 +12,8 @@ import {
   type Tick,
   tickShape,
 } from "./top/told.ts";
-import { bytes, count, duration, measured, rough } from "./words.ts";
+import { count } from "../host/count.ts";
+import { bytes, duration, measured, rough } from "./words.ts";
 
 interface Column {
   readonly sort: keyof ClientRow;

@@ -4,7 +4,7 @@ import { type Call, numberOf } from "./actions.ts";
 import type { Line } from "./connection.ts";
 import { jsonShown, print, toTerminal } from "./output.ts";
 import { say } from "../say.ts";
-import { count as counted } from "../words.ts";
+import { count as counted } from "../../host/count.ts";
 
 /** Prints the events of a subscription until Ctrl-C, or as many as were asked for. */
 export async function follow(
