@@ -118,7 +118,7 @@ test("all of it comes at once, with what the settings themselves have", async ()
     "summoner.toml:16:1: web.ticker: ./gone.ts cannot be loaded: there is no such module",
     "summoner.toml:20:1: store.token_file: cannot read gone: there is no such file",
     "roles.toml:1:1: app: stands in no role; allowed: a table for each role",
-    expect.stringMatching(/^roles\.toml:3:1: b\.token: found something else; allowed: text of/),
+    expect.stringMatching(/^roles\.toml:3:1: b\.token: too short; allowed: text of/),
     "summoner.toml:19:1: store.path: cannot write plain: it is no folder",
     "summoner.toml:2:1: host: 203.0.113.7: this machine does not have that address",
     "default: web.port: 8889 is the port of the relay too (port); one of them needs another",
@@ -451,7 +451,7 @@ test.skipIf(!canBeNobody || process.platform !== "linux")(
     // Some systems give every port to everybody.
     const open =
       Number(readFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8")) <= 80;
-    expect(err).toBe(open ? "" : `${problem}summoner.toml: 1 problem\n`);
+    expect(err).toBe(open ? "" : `${problem}the command line: 1 problem\n`);
   },
 );
 

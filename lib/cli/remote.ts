@@ -12,13 +12,26 @@ import { type Arguments, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
 import { list, number, object, optional, orNull, record, type Shape, text } from "./shape.ts";
 import { placeOf } from "../config/place.ts";
-import { isEnabled, SERVICES } from "../config/services.ts";
+import { isEnabled, MAIN_SERVICE, SERVICES } from "../config/services.ts";
 
 /** The service that answers questions about a server. */
 const SERVICE = "web";
 
 /** Milliseconds that a running server may take to answer. */
 const PATIENCE_MS = 5000;
+
+/** The failures of a connection, by their codes. */
+const FAILURES: Readonly<Record<string, string>> = {
+  ConnectionRefused: "nobody listens there",
+  ECONNREFUSED: "nobody listens there",
+  ConnectionClosed: "it closes the connection",
+  ECONNRESET: "it closes the connection",
+  EPROTO: "it does not speak TLS, or not with this configuration",
+  Malformed_HTTP_Response: "it does not speak HTTP",
+};
+
+/** What to do where the server that was found is not the one that was meant, or there is none. */
+const REPEAT = `give what it was started with (--set, --preset, --host, --port) here too; --port is the ${MAIN_SERVICE.name}'s, and this asks ${SERVICE}.port`;
 /** The longest answer in bytes, and the longest line of a stream of events. */
 export const ANSWER_BYTES = 16 * 2 ** 20;
 
@@ -34,6 +47,7 @@ export function answers(config: Config): boolean {
 export interface Varz {
   readonly name: string;
   readonly version: string;
+  readonly pid?: number | undefined;
   /** The full path of the file that its settings are from. */
   readonly config_file?: string | null | undefined;
   readonly process: { readonly uptime_seconds: number };
@@ -51,6 +65,7 @@ export interface Varz {
 const varzShape = object<Varz>({
   name: text,
   version: text,
+  pid: optional(number),
   config_file: optional(orNull(text)),
   process: object({ uptime_seconds: number }),
   services: record(object({ addresses: list(text), stats: object({ clients: optional(number) }) })),
@@ -60,7 +75,8 @@ const outcomeShape = object<{ readonly outcome: string }>({ outcome: text });
 /** The reason that a server of this configuration would take no admin actions from here, or null. */
 export function whyNoActions(config: Config): string | null {
   if (!isEnabled(config, SERVICE)) return `the ${SERVICE} service is off`;
-  return tokenOf(config) === null ? `there is no token for the ${SERVICE} service` : null;
+  if (tokenOf(config) !== null) return null;
+  return `there is no token for the ${SERVICE} service (${TOKEN_VARIABLE} is not set, and ${SERVICE}.token_file names none)`;
 }
 
 /** @throws StartError when there is a token that cannot be read */
@@ -76,6 +92,7 @@ export class Remote {
   readonly #token: string | null;
   readonly #tls: BunFetchRequestInitTLS | null;
   readonly #served: Served;
+  readonly #hint: string;
   /** True if the server answers questions of this machine without the token, and no certificate shows who it is. */
   readonly #isOpen: boolean;
 
@@ -83,11 +100,14 @@ export class Remote {
   static of(args: Arguments): Remote | null {
     const loaded = load(settings, sourcesOf(args));
     for (const problem of loaded.problems) say.error(problemText(problem));
-    return loaded.problems.length > 0 ? null : new Remote(loaded);
+    return loaded.problems.length > 0 ? null : new Remote(loaded, true);
   }
 
-  /** @throws StartError when the configuration does not say where the server is */
-  constructor(served: Served) {
+  /**
+   * @param repeats true if the command takes the settings that a server does
+   * @throws StartError when the configuration does not say where the server is
+   */
+  constructor(served: Served, repeats = false) {
     const { config, file } = served;
     const place = placeOf(config, SERVICE);
     const { portKey, host, port, tls } = place;
@@ -113,6 +133,7 @@ export class Remote {
     this.#isOpen = this.#tls === null && meansLoopback(host);
     this.#token = tokenOf(config);
     this.#served = served;
+    this.#hint = repeats ? `; ${REPEAT}` : "";
   }
 
   /**
@@ -137,9 +158,9 @@ export class Remote {
       const { code, name } = error as { code?: string; name?: string };
       if (code === "UnexpectedRedirect") throw this.noServer();
       const late = name === "TimeoutError" ? `no answer within ${PATIENCE_MS / 1000} s` : null;
-      const refused = code === "ConnectionRefused" || code === "ECONNREFUSED";
-      const why = late ?? (refused ? "nobody listens there" : messageOf(error));
-      throw new StartError(`no server on ${this.address}: ${why}`);
+      const why = late ?? FAILURES[code ?? ""] ?? messageOf(error);
+      const refused = why === FAILURES.ECONNREFUSED;
+      throw new StartError(`no server on ${this.address}: ${why}${refused ? this.#hint : ""}`);
     }
   }
 
@@ -174,7 +195,7 @@ export class Remote {
     const different = differences(config, varz);
     if (different.length === 0) return varz;
     throw new StartError(
-      `${this.address} is ${varz.name}, not the server of ${file ?? "the defaults"}: ${different.join("; ")}`,
+      `${this.address} is ${varz.name}, not the server of ${file ?? "the defaults"}: ${different.join("; ")}${this.#hint}`,
     );
   }
 
@@ -227,7 +248,8 @@ export class Remote {
   async refuse(answer: Response): Promise<void> {
     if (answer.ok || answer.headers.get("content-type")?.startsWith("application/json")) return;
     const token = answer.status === 401 ? `; set ${TOKEN_VARIABLE} or ${SERVICE}.token_file` : "";
-    const said = cut(printable((await this.#textOf(answer)).trim().split("\n")[0] ?? ""), 200);
+    const [line = ""] = (await this.#textOf(answer)).trim().split("\n");
+    const said = cut(printable(token === "" ? line : line.replace(/\.$/, "")), 200);
     throw new StartError(`${this.address} answers ${answer.status}: ${said}${token}`);
   }
 }

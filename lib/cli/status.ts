@@ -31,7 +31,7 @@ export const status: Command = {
     if (loaded.problems.length > 0) return 2;
     try {
       const [line, well] = answers(loaded.config)
-        ? await judge(new Remote(loaded))
+        ? await judge(new Remote(loaded, true))
         : [await asked(loaded), true];
       process.stdout.write(`${line}\n`);
       return well ? 0 : 1;
