@@ -1,4 +1,5 @@
 import { oneLine } from "../host/content.ts";
+import { systemClock } from "../host/clock.ts";
 import { StartError } from "../host/errors.ts";
 import { hintText } from "./args.ts";
 import type { Arguments, Command, Flag } from "./command.ts";
@@ -145,7 +146,8 @@ export const kv: Command = {
     if (server === null) return 2;
     const value = action.takesValue ? await valueOf(words[1], args.flags.has("text")) : "";
     const { to, config } = server;
-    const connection = await StoreConnection.open(to, config[SERVICE].token_file);
+    const { token_file, outbox_bytes } = config[SERVICE];
+    const connection = await StoreConnection.open(to, token_file, systemClock, outbox_bytes);
     try {
       const at = { ns: args.flags.get("ns")?.[0] };
       return await action.run({ connection, words, value, flags: args.flags, at });
