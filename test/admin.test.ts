@@ -17,6 +17,25 @@ describe("admin", () => {
     expect((await server.post("/login", { token: "" }, PAGE)).status).toBe(404);
   });
 
+  test("an action that there is not never gets to the site, and its token neither", async () => {
+    const handler = join(temporary(), "site.ts");
+    await Bun.write(
+      handler,
+      "const all = () => new Response(); export default { GET: all, POST: all };",
+    );
+    const server = await served({ web: { handler } }, { token: TOKEN });
+    for (const path of ["/admin/nope", "/admin/", "/admin/kick/"]) {
+      const answer = await server.post(path);
+      expect([answer.status, await answer.text()]).toEqual([
+        404,
+        `There is no such action; there are ${names.join(", ")}.\n`,
+      ]);
+      expect((await server.post(path, {}, { authorization: "" })).status).toBe(401);
+      expect((await server.get(path)).status).toBe(404);
+    }
+    expect((await server.get("/admin")).status).toBe(200);
+  });
+
   test("needs the token", async () => {
     const server = await served({}, { token: TOKEN });
     for (const action of names) {
@@ -66,6 +85,35 @@ describe("admin", () => {
     server.clock.advance(25_000);
     for (let i = 0; i < 5; i++) expect(await tries("wrong")).toEqual([401, null]);
     expect(await tries("wrong")).toEqual([429, "5"]);
+  });
+
+  test.each([
+    ["127.0.0.1", 200],
+    ["::1", 200],
+    ["203.0.113.5", 20],
+  ])("guesses at speed from %s are compared %d times a second", async (from, looks) => {
+    const web = { host: "0.0.0.0", trusted_proxies: ["127.0.0.9"] };
+    const server = await served({ web }, { token: TOKEN });
+    const ask = (token: string, last = "") =>
+      `GET /varz HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: ${from}\r\nAuthorization: Bearer ${token}\r\n${last}\r\n`;
+    const answers = async (guesses: number) => {
+      const wrong = Array.from({ length: guesses }, (_, i) => ask(`guess-${i}`)).join("");
+      const all = wrong + ask(TOKEN, "Connection: close\r\n");
+      const told = await raw(server.port("web"), all, "127.0.0.1", "127.0.0.9");
+      return [...told.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+    };
+    // 5 at once, and those that are compared while the address has to wait.
+    expect((await answers(5 + looks - 1)).at(-1)).toBe("200");
+    const refused = await answers(300);
+    expect(refused).toEqual(Array(301).fill("429"));
+    expect(server.printed()).not.toContain("guess");
+    // Room for one look: the right token needs no more, and takes none.
+    server.clock.advance(1000 / looks);
+    expect(await answers(0)).toEqual(["200"]);
+    expect(await answers(0)).toEqual(["200"]);
+    expect(await answers(1)).toEqual(["429", "429"]);
+    server.clock.advance(1000);
+    expect((await answers(looks)).at(-1)).toBe("429");
   });
 
   test("wrong tokens are logged, in a line a second for each address", async () => {
@@ -155,6 +203,37 @@ describe("admin", () => {
     expect(server.printed()).toContain("lift: 127.0.0.2 is no longer in quarantine");
   });
 
+  test.each([
+    ["::ffff:7f00:2", "127.0.0.2"],
+    ["::FFFF:127.0.0.2", "127.0.0.2"],
+    ["0:0:0:0:0:ffff:127.0.0.2", "127.0.0.2"],
+    ["2001:DB8::1", "2001:db8::1"],
+    ["2001:db8:0:0::1", "2001:db8::1"],
+    ["::FFFF:10.0.0.9", "10.0.0.9"],
+  ])("quarantine and lift know %s as %s", async (spelling, known) => {
+    const server = await served({}, { token: TOKEN });
+    const fields = { service: "relay", address: spelling, seconds: 60 };
+    const { outcome } = await bodyOf(await server.post("/admin/quarantine", fields));
+    expect(outcome).toBe(`${known} is in quarantine for 60 s`);
+    if (known === "127.0.0.2") {
+      const barred = await dial(server.port(), known);
+      expect(await barred.next()).toStartWith("Warning: You are in quarantine.");
+    }
+    const lifted = await server.post("/admin/lift", { service: "relay", key: spelling });
+    expect((await bodyOf(lifted))["outcome"]).toBe(`${known} is no longer in quarantine`);
+  });
+
+  test.if(process.platform === "linux")(
+    "an IPv6 client is barred however it is spelled",
+    async () => {
+      const server = await served({ host: "::1" }, { token: TOKEN });
+      const fields = { service: "relay", address: "0:0:0:0::1", seconds: 60 };
+      expect((await server.post("/admin/quarantine", fields)).status).toBe(200);
+      const barred = await dial(server.port(), undefined, "::1");
+      expect(await barred.next()).toStartWith("Warning: You are in quarantine.");
+    },
+  );
+
   test("reload and drain reach the program", async () => {
     const asked: string[] = [];
     let ok = true;
@@ -215,6 +294,12 @@ describe("admin", () => {
       { service: "relay", address: "x", seconds: 1 },
       400,
       "address: found x; allowed: an IP",
+    ],
+    [
+      "quarantine",
+      { service: "relay", address: "fe80::1%eth0", seconds: 1 },
+      400,
+      "address: found fe80::1%eth0; allowed: an IP address without a zone",
     ],
     [
       "quarantine",

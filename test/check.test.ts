@@ -118,7 +118,7 @@ test("all of it comes at once, with what the settings themselves have", async ()
     "summoner.toml:16:1: web.ticker: ./gone.ts cannot be loaded: there is no such module",
     "summoner.toml:20:1: store.token_file: cannot read gone: there is no such file",
     "roles.toml:1:1: app: stands in no role; allowed: a table for each role",
-    expect.stringMatching(/^roles\.toml:3:1: b\.token: found something else; allowed: text of/),
+    expect.stringMatching(/^roles\.toml:3:1: b\.token: too short; allowed: text of/),
     "summoner.toml:19:1: store.path: cannot write plain: it is no folder",
     "summoner.toml:2:1: host: 203.0.113.7: this machine does not have that address",
     "default: web.port: 8889 is the port of the relay too (port); one of them needs another",
@@ -140,6 +140,20 @@ test("nothing is told besides of a file that cannot be parsed", async () => {
   expect([code, err]).toEqual([
     2,
     'error: server.json:1:45: not valid JSON: expected ":", found "t"\nserver.json: 1 problem\n',
+  ]);
+});
+
+test("a server with nothing to run is refused, once", async () => {
+  const off = "[relay]\nenabled = false\n[web]\nenabled = false\n";
+  expect(await found(settings(off))).toEqual([
+    "summoner.toml:2:1: relay.enabled: nothing is switched on; set one of these to true: relay.enabled, web.enabled, store.enabled",
+  ]);
+  expect(await found(settings(`${off}[store]\nenabled = "yes"\n`))).toHaveLength(1);
+});
+
+test("the dashboard takes the place of no other built-in path", async () => {
+  expect(await found(settings('[web]\ndashboard = "/healthz"\n'))).toEqual([
+    "summoner.toml:2:1: web.dashboard: /healthz is a built-in path; choose another",
   ]);
 });
 
@@ -437,7 +451,7 @@ test.skipIf(!canBeNobody || process.platform !== "linux")(
     // Some systems give every port to everybody.
     const open =
       Number(readFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8")) <= 80;
-    expect(err).toBe(open ? "" : `${problem}summoner.toml: 1 problem\n`);
+    expect(err).toBe(open ? "" : `${problem}the command line: 1 problem\n`);
   },
 );
 

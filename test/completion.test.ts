@@ -276,7 +276,10 @@ describe("the command", () => {
   });
 
   test.each([
-    [[], "error: SHELL: missing\n"],
+    [
+      [],
+      "error: SHELL: missing; allowed: bash, zsh, fish\nbun run index.ts completion --help shows how to call it.\n",
+    ],
     [["fis"], "error: SHELL: found fis; allowed: bash, zsh, fish; did you mean fish?\n"],
     [["fish", "bash"], "error: bash: unexpected argument\n"],
   ])("refuses %j", async (args, problem) => {

@@ -107,6 +107,15 @@ describe("without questions", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  test("the shipped file is replaced without --force, but not once a line of it is changed", async () => {
+    writeFileSync(inFolder("summoner.toml"), renderToml(settings));
+    const { err, code } = await yes("--preset", "chat", ...FREE);
+    expect([err, code]).toEqual(["", 0]);
+    expect(configOf()).toMatchObject({ ...presets.chat.config, port: 0 });
+    writeFileSync(inFolder("summoner.toml"), `${renderToml(settings)}# mine\n`);
+    expect((await yes(...FREE)).code).toBe(2);
+  });
+
   test("a file that is there is refused, and with --force replaced after the difference", async () => {
     writeFileSync(inFolder("summoner.toml"), '# mine\nport = 1\n[tls]\npassphrase = "sesame"\n');
     chmodSync(inFolder("summoner.toml"), 0o640);

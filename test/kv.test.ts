@@ -698,6 +698,102 @@ describe("where the store is", () => {
   });
 });
 
+describe("something that only greets as a store", () => {
+  /** The port of a server that answers one request after the other. */
+  function greeting(...answers: string[]): Promise<number> {
+    return bare((socket) => {
+      const left = ['{"result":"PONG"}', ...answers];
+      socket.on("data", () => {
+        socket.write(`${left.length > 1 ? left.shift() : left[0]}\n`);
+      });
+    });
+  }
+
+  const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
+  const notOne = (port: number) =>
+    failed(`no store on 127.0.0.1:${port}: it does not answer as one`);
+
+  test.each([
+    ["get k", '{"error":null}'],
+    ["get k", '{"error":7}'],
+    ["get k", '{"error":{"code":{"toString":1},"message":"no"}}'],
+    ["get k", "null"],
+    ["get k", "[]"],
+    ["del k", '{"result":null}'],
+    ["keys", '{"result":null}'],
+    ["keys", '{"result":{"keys":1,"cursor":null}}'],
+    ["keys", '{"result":{"keys":[1,null,{}],"cursor":null}}'],
+    ["publish c 1", '{"result":{}}'],
+    ["subscribe c", '{"result":null}'],
+    ["subscribe c", '{"result":{"subscribed":1}}'],
+  ])("and answers %s with %s is no store", async (words, answer) => {
+    const port = await greeting(answer);
+    expect(await kv([...words.split(" "), "--port", `${port}`])).toEqual(notOne(port));
+  });
+
+  test("may close without saying why", async () => {
+    const port = await greeting('{"event":"closed","message":{"toString":1}}');
+    expect(await kv(["get", "k", "--port", `${port}`])).toEqual(
+      failed(`127.0.0.1:${port} has closed the connection: it does not say why`),
+    );
+  });
+
+  test.each(['{"result":{"keys":[],"cursor":"x"}}', '{"result":{"keys":["x"],"cursor":"x"}}'])(
+    "and lists %s for ever is left",
+    async (answer) => {
+      const port = await greeting(answer);
+      const { err, code } = await kv(["keys", "--port", `${port}`]);
+      const said = `error: 127.0.0.1:${port} lists the same page of keys again and again\n`;
+      expect([err, code]).toEqual([said, 1]);
+    },
+  );
+
+  test("and sends a line without end is left after 16 MiB, or more where the settings say so", async () => {
+    let sent = 0;
+    const port = await bare((socket) => {
+      const chunk = Buffer.alloc(2 ** 20, "x");
+      const pour = () => {
+        while (!socket.destroyed && socket.write(chunk)) sent += chunk.length;
+        sent += chunk.length;
+      };
+      socket.once("data", () => {
+        socket.write('{"result":"PONG"}\n');
+        socket.once("data", pour);
+        socket.on("drain", pour);
+      });
+    });
+    const tooLong = (bytes: number) =>
+      failed(
+        `127.0.0.1:${port} sends a line of more than ${bytes} bytes, the bound of store.outbox_bytes here`,
+      );
+    expect(await kv(["get", "k", "--port", `${port}`])).toEqual(tooLong(16 * 2 ** 20));
+    expect(sent).toBeLessThan(64 * 2 ** 20);
+    const cwd = folderWith("store.outbox_bytes = 33554432\nstore.total_outbox_bytes = 67108864\n");
+    expect(await kv(["get", "k", "--port", `${port}`], { cwd })).toEqual(tooLong(32 * 2 ** 20));
+  });
+
+  test("and whose value is nested deep gets no gigabytes of indentation", async () => {
+    const deep = nested(900).replace("[]", `[${"1,".repeat(20_000)}1]`);
+    const port = await greeting(`{"result":${deep}}`);
+    const { child, shown } = atTerminal(["get", "k", "--port", `${port}`]);
+    expect(await child.exited).toBe(0);
+    expect(shown()).toBe(`${deep}\n`);
+    const deepest = await greeting(`{"result":${nested(200_000)}}`);
+    const other = atTerminal(["get", "k", "--port", `${deepest}`]);
+    expect(await other.child.exited).toBe(1);
+    expect(other.shown()).toBe(notOne(deepest).err);
+  });
+
+  test("and sends odd events has them shown as they came", async () => {
+    const events = ['{"event":"set","key":{"toString":1}}', '{"event":"message","channel":"c"}'];
+    const port = await greeting('{"result":{"subscribed":"c"}}\n' + events.join("\n"));
+    const args = ["subscribe", "c", "--count", "2", "--port", `${port}`];
+    const { child, shown } = atTerminal(args);
+    expect(await child.exited).toBe(0);
+    expect(shown()).toEndWith(lines(events));
+  });
+});
+
 describe.skipIf(!openssl)("with TLS", () => {
   test("it trusts the configured certificate and no other", async () => {
     const folder = folderWith();
@@ -733,14 +829,14 @@ describe.skipIf(!openssl)("with TLS", () => {
 });
 
 test.each([
-  [[], "ACTION: missing"],
+  [[], "ACTION: missing; allowed: get, set, del, keys, watch, publish, subscribe"],
   [
     ["gte"],
     "ACTION: found gte; allowed: get, set, del, keys, watch, publish, subscribe; did you mean get?",
   ],
-  [["get"], "KEY: missing"],
-  [["del"], "KEY: missing"],
-  [["publish"], "CHANNEL: missing"],
+  [["get"], "KEY: missing; get KEY needs it"],
+  [["del"], "KEY: missing; del KEY needs it"],
+  [["publish"], "CHANNEL: missing; publish CHANNEL VALUE needs it"],
   [["subscribe", "a", "b"], "b: unexpected argument"],
   [["get", "a", "b"], "b: unexpected argument"],
   [["set", "a", "b", "c"], "c: unexpected argument"],

@@ -18,6 +18,8 @@ import {
 
 const program = join(import.meta.dir, "..", "index.ts");
 const TOKEN = "0123456789abcdef";
+const REPEAT =
+  "give what it was started with (--set, --preset, --host, --port) here too; --port is the relay's, and this asks web.port";
 const endings: (() => unknown)[] = [];
 afterEach(async () => {
   for (const end of endings.splice(0).reverse()) await end();
@@ -88,7 +90,7 @@ describe("status", () => {
     await server.stop();
     const { out, err, code } = await call(configured(server), ["status"]);
     expect([out, err, code]).toEqual([
-      `down: no server on 127.0.0.1:${server.port("web")}: nobody listens there\n`,
+      `down: no server on 127.0.0.1:${server.port("web")}: nobody listens there; ${REPEAT}\n`,
       "",
       1,
     ]);
@@ -102,6 +104,27 @@ describe("status", () => {
     expect(out).toMatch(/^down: 127\.0\.0\.1:\d+ does not answer as a Summoner server\n$/);
   });
 
+  test("of something that speaks another protocol says so in plain words", async () => {
+    const silent = Bun.listen({
+      port: 0,
+      hostname: "127.0.0.1",
+      socket: { data: (socket) => void socket.end("Warning: not HTTP\n") },
+    });
+    endings.push(() => silent.stop(true));
+    const { out, code } = await call(configured(silent.port), ["status"]);
+    expect([out, code]).toEqual([
+      `down: no server on 127.0.0.1:${silent.port}: it does not speak HTTP\n`,
+      1,
+    ]);
+    const folder = configured(silent.port);
+    if (!openssl) return;
+    const { cert, key } = selfSigned(folder, "somewhere.example");
+    const own = configured(silent.port, `[web.tls]\ncert = "${cert}"\nkey = "${key}"\n`);
+    expect((await call(own, ["status"])).out).toBe(
+      `down: no server on 127.0.0.1:${silent.port}: it does not speak TLS, or not with this configuration\n`,
+    );
+  });
+
   test("takes the token from the environment or the file", async () => {
     const server = await served({ web: { host: "0.0.0.0" } }, { token: TOKEN });
     const folder = configured(server, 'host = "0.0.0.0"\ntoken_file = "token"\n');
@@ -110,7 +133,7 @@ describe("status", () => {
     const env = { SUMMONER_TOKEN: "wrong-wrong-wrong" };
     const { out, code } = await call(folder, ["status"], env);
     expect([out, code]).toEqual([
-      `down: 127.0.0.1:${server.port("web")} answers 401: This token is wrong.; set SUMMONER_TOKEN or web.token_file\n`,
+      `down: 127.0.0.1:${server.port("web")} answers 401: This token is wrong; set SUMMONER_TOKEN or web.token_file\n`,
       1,
     ]);
   });
@@ -132,6 +155,11 @@ describe("status", () => {
     expect((await call(configured(0), ["status"])).out).toBe(
       "down: web.port is 0 in summoner.toml, so nobody knows where the server listens\n",
     );
+    const nothing = await call(off, ["status", "--set", "relay.enabled=false"]);
+    expect([nothing.out, nothing.code]).toEqual([
+      "down: nothing is switched on in summoner.toml\n",
+      1,
+    ]);
     const wrong = await call(off, ["status", "--set", "web.prot=1"]);
     expect([wrong.out, wrong.code]).toEqual(["", 2]);
     expect(wrong.err).toContain("web.prot: unknown key; did you mean port?");
@@ -162,15 +190,19 @@ describe("status of another server that has the port", () => {
     const name = "other";
     const both = await boot(["relay", "web"], { name });
     const at = `127.0.0.1:${both.port("relay")}`;
-    expect(await told(both, "port = 1\n")).toBe(`its relay is on ${at}, not on 127.0.0.1:1\n`);
+    expect(await told(both, "port = 1\n")).toBe(
+      `its relay is on ${at}, not on 127.0.0.1:1; ${REPEAT}\n`,
+    );
     const host = await boot(["relay", "web"], { name, host: "127.0.0.2" });
     const { port } = host.config;
     expect(await told(host, `port = ${port}\n`)).toMatch(
       /^its relay is on 127\.0\.0\.2:\d+, not on/,
     );
-    expect(await told(await boot("web", { name }), "")).toBe("it does not run the relay\n");
+    expect(await told(await boot("web", { name }), "")).toBe(
+      `it does not run the relay; ${REPEAT}\n`,
+    );
     const store = await boot(["relay", "web", "store"], { name });
-    expect(await told(store, "port = 0\n")).toBe("it runs the store\n");
+    expect(await told(store, "port = 0\n")).toBe(`it runs the store; ${REPEAT}\n`);
   });
 
   test("is none whose file was changed since it started", async () => {
@@ -195,17 +227,18 @@ describe("status of another server that has the port", () => {
       hostname: "127.0.0.1",
       fetch(request) {
         shown.push(request.headers.get("authorization"));
-        return Response.json({ name: "other", services: {} });
+        const process = { uptime_seconds: 1 };
+        return Response.json({ name: "other", version: "1", process, services: {} });
       },
     });
     endings.push(() => other.stop(true));
     const folder = configured(other.port as number);
     const env = { SUMMONER_TOKEN: TOKEN };
-    const said = `127.0.0.1:${other.port} is other, not the server of summoner.toml: it does not run the relay; it does not run the web\n`;
-    expect((await call(folder, ["status"], env)).out).toBe(`down: ${said}`);
-    expect((await call(folder, ["top"], env)).err).toBe(`error: ${said}`);
+    const said = `127.0.0.1:${other.port} is other, not the server of summoner.toml: it does not run the relay; it does not run the web`;
+    expect((await call(folder, ["status"], env)).out).toBe(`down: ${said}; ${REPEAT}\n`);
+    expect((await call(folder, ["top"], env)).err).toBe(`error: ${said}; ${REPEAT}\n`);
     expect((await call(folder, ["set", "drain_ms", "7", "--reload"], env)).err).toBe(
-      `error: ${said}`,
+      `error: ${said}\n`,
     );
     expect(shown).toEqual([null, null, null]);
   });
@@ -308,7 +341,7 @@ describe("top", () => {
     await server.stop();
     expect(await call(configured(server), ["top"])).toEqual({
       out: "",
-      err: `error: no server on 127.0.0.1:${server.port("web")}: nobody listens there\n`,
+      err: `error: no server on 127.0.0.1:${server.port("web")}: nobody listens there; ${REPEAT}\n`,
       code: 1,
     });
   });

@@ -296,14 +296,38 @@ test("more lines than the disk takes are dropped, counted and told of", async ()
   const { file, path, troubles } = open({ maxWaiting: 8 });
   file.write("1234567\n");
   file.write("\n");
-  expect(file.counters.linesLost).toBe(1);
+  file.write("\n");
+  expect(file.counters.linesLost).toBe(2);
+  // The disk is not to blame.
+  expect(file.failing).toBeNull();
   await file.flush();
   expect(troubles).toEqual([
-    `cannot write ${path}: more lines than the disk takes; lines wait in memory`,
-    `writing ${path} again; 1 lines were lost`,
+    `${path}: lines come faster than the disk takes them; the newest are dropped`,
+    `writing ${path} again; 2 lines were lost`,
   ]);
   await file.close();
   expect(read(path)).toBe("1234567\n");
+});
+
+test("a disk that is stuck is to blame for the lines that find no room", async () => {
+  const { file, clock, path, troubles } = open({ maxWaiting: 8 });
+  file.write("1234567\n");
+  const written = file.flush();
+  file.write("7654321\n");
+  clock.advance(4999);
+  file.write("\n");
+  expect(file.failing).toBeNull();
+  clock.advance(1);
+  file.write("\n");
+  expect(file.failing).toBe("the disk takes nothing");
+  await written;
+  expect(file.failing).toBeNull();
+  expect(troubles).toEqual([
+    `${path}: lines come faster than the disk takes them; the newest are dropped`,
+    `cannot write ${path}: the disk takes nothing; lines wait in memory`,
+    `writing ${path} again; 2 lines were lost`,
+  ]);
+  await file.close();
 });
 
 test("a refused rotation goes on in the current file and costs no older one", async () => {

@@ -179,8 +179,14 @@ describe("set", () => {
       [THROTTLE, "301"],
       `set: ${THROTTLE}: 301 is above flow_control_threshold (300), so throttle would never act; lower it or disable one of the two`,
     ],
-    [["port"], "VALUE: missing"],
-    [["port", "1", "--default"], "VALUE: not with --default"],
+    [
+      ["port"],
+      "VALUE: missing; --default goes back to the default instead\nbun run index.ts set --help shows how to call it.",
+    ],
+    [
+      ["port", "1", "--default"],
+      "VALUE: not with --default\nbun run index.ts set --help shows how to call it.",
+    ],
   ])("%j is refused, and nothing is written", async (args, problem) => {
     const { call, text } = folderWith("# port = 8888\n");
     expect(await call(["set", ...args])).toEqual(refused(`error: ${problem}\n`));
@@ -291,7 +297,7 @@ describe("set --reload", () => {
     expect(text()).toContain("drain_ms = 7\n");
     const wrong = { SUMMONER_TOKEN: "wrong-wrong-wrong" };
     expect((await call(["set", "drain_ms", "8", "--reload"], wrong)).err).toContain(
-      "answers 401: This token is wrong.",
+      "answers 401: This token is wrong;",
     );
   });
 
@@ -306,15 +312,18 @@ describe("set --reload", () => {
   });
 
   test("1 with another way where the web service cannot be asked", async () => {
-    const how =
-      "so the server was not told; kill -HUP with its process id tells one that runs without a terminal\n";
+    const how = (kill: string) =>
+      `so the server was not told; ${kill} tells one that runs without a terminal\n`;
     const { call } = await served();
     const { err, code } = await call(["set", "drain_ms", "7", "--reload"]);
-    expect([err, code]).toEqual([`error: there is no token for the web service, ${how}`, 1]);
+    expect([err, code]).toEqual([
+      `error: there is no token for the web service (SUMMONER_TOKEN is not set, and web.token_file names none), ${how(`kill -HUP ${process.pid}`)}`,
+      1,
+    ]);
     const off = folderWith("web.enabled = false\n");
     expect(await off.call(["set", "drain_ms", "7", "--reload"], env)).toEqual({
       out: "drain_ms: 5000 -> 7\n",
-      err: `error: the web service is off, ${how}`,
+      err: `error: the web service is off, ${how("kill -HUP with its process id")}`,
       code: 1,
     });
   });

@@ -1,8 +1,11 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { settings } from "../lib/config/table.ts";
+import { systemClock } from "../lib/host/clock.ts";
+import { web } from "../lib/services/web/web.ts";
 import { boot, type Booted, type Overrides, raw, turn, until } from "./kit.ts";
 
 const running: Booted[] = [];
@@ -36,6 +39,30 @@ const ask = (server: Booted, what: string, rest = "") =>
     server.port("web"),
     `${what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${rest}\r\n`,
   );
+
+describe("[web] ticker", () => {
+  test("that is none refuses the start, in one line", async () => {
+    const ticker = module("export default { tock() {} };");
+    await expect(served({ ticker })).rejects.toThrow(
+      new RegExp(`^web\\.ticker: ${ticker} is not a ticker: tick must be a function[^\n]*$`),
+    );
+  });
+
+  test("does not tick where another service cannot start", async () => {
+    const mark = join(temporary(), "ticked");
+    const ticker = module(`
+      await Bun.write(${JSON.stringify(mark)}, "");
+      export default { tick() {} };`);
+    const late = async () => {
+      await Bun.sleep(300);
+      throw new Error("the last one fails");
+    };
+    const table = { settings, services: { web, store: late } };
+    const started = boot(["web", "store"], { web: { ticker } }, { table, clock: systemClock });
+    await expect(started).rejects.toThrow("the last one fails");
+    expect(existsSync(mark)).toBe(false);
+  });
+});
 
 describe("[web] handler", () => {
   test("answers what no built-in route takes, method by method", async () => {

@@ -200,6 +200,15 @@ describe("a wrong token", () => {
     expect(await outcome(other, { action: "SET", key: "a", value: 1 })).toBe("OK");
   });
 
+  test("at speed is not even compared, nor is the right one then", async () => {
+    const { clock, join } = await start({ token_file: file(MASTER) });
+    const [peer, other] = [await join(), await join()];
+    for (let i = 0; i < 205; i++) await ask(peer, { action: "AUTH", token: `wrong ${i}` });
+    expect(await outcome(other, { action: "AUTH", token: MASTER })).toBe("TOO_MANY_TRIES");
+    clock.advance(5);
+    expect(await outcome(other, { action: "AUTH", token: MASTER })).toBe("OK");
+  });
+
   test.if(process.platform === "linux")("of one address is not held against another", async () => {
     const { join } = await start({ token_file: file(MASTER) });
     const [bad, good] = [await join("127.0.0.2"), await join("127.0.0.3")];

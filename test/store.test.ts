@@ -605,6 +605,7 @@ describe("stage 5: robustness, logging and errors", () => {
     await until(() => stat("clients") === 1);
     b.reset();
     await until(() => stat("clients") === 0);
+    expect(server.printed()).toMatch(/ INFO {5}store: \S+ connected \(1 client\)\n/);
     expect(server.printed()).toContain(` INFO     store: ${b.address} connected (2 clients)\n`);
     expect(server.printed()).toContain(`${b.address} closed: reset, the connection broke\n`);
     expect(server.printed()).toContain(

@@ -318,11 +318,6 @@ describe("a ticker in a Worker dies and is started again", () => {
 
   const unfit: [string, RegExp][] = [
     ["missing.ts", /^error ticker (\S+) died \(cannot load \1: Cannot find module '\1'\); /],
-    ["not-a-ticker.ts", /^error ticker (\S+) died \(\1 is not a ticker: seconds must be /],
-    [
-      "no-default.ts",
-      /^error ticker (\S+) died \(\1 is not a ticker: there is no default export\); /,
-    ],
     [
       "throws-on-load.ts",
       /^bug ticker (\S+) died \(cannot load \1: no load\); .+\n +at .*throws-on/,
@@ -340,6 +335,21 @@ describe("a ticker in a Worker dies and is started again", () => {
     await diesFor(1);
     await until(dead);
     expect(log.lines.length).toBe(3);
+  });
+
+  test.each([
+    ["not-a-ticker.ts", "seconds must be "],
+    ["no-default.ts", "there is no default export"],
+  ])("%s: holds no ticker, and is not loaded again", async (file, why) => {
+    const { clock, log, ticker } = isolated(file);
+    await ticker.start();
+    const reason = `${join(fixtures, file)} is not a ticker: ${why}`;
+    expect(log.lines).toEqual([expect.stringContaining(`error ticker ${reason}`)]);
+    expect(log.lines[0]).toEndWith("; it is not started again");
+    expect(ticker.health()).toEqual({ ok: false, reason: expect.stringContaining(reason) });
+    clock.advance(100_000);
+    expect(ticker.status()).toMatchObject({ state: "stopped", restarts: 0 });
+    expect(log.lines).toHaveLength(1);
   });
 
   test("a module that cannot be read is told with its place, and taken when it is mended", async () => {

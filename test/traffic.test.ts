@@ -53,6 +53,17 @@ test("a client's text can neither drive the terminal nor forge a line", async ()
   ]);
 });
 
+test("the beginning of a long line is logged, in JSON as text", async () => {
+  const most = JSON.stringify({ a: "x".repeat(4088) });
+  expect(await trafficLine(most)).toBe(most);
+  const long = JSON.stringify({ a: "x".repeat(60_000) });
+  const cut = `${long.slice(0, 4096)} ... and ${long.length - 4096} more characters`;
+  expect(await trafficLine(long)).toBe(JSON.stringify(cut));
+  expect(await trafficLine("x".repeat(4097))).toBe(
+    `"${"x".repeat(4096)} ... and 1 more characters"`,
+  );
+});
+
 test("new keys hold from the next line on", async () => {
   const { log, traffic, path } = traffics(null, {
     enable_file_log: true,
@@ -86,7 +97,7 @@ describe("content", () => {
     [typed, typed],
     ['{"a":NaN}', '"{\\"a\\":NaN}"'],
     ['{"a":1', '"{\\"a\\":1"'],
-    ["[".repeat(100_000), JSON.stringify("[".repeat(100_000))],
+    ["[".repeat(4096), JSON.stringify("[".repeat(4096))],
   ])("%.30s is logged whole", async (content, expected) => {
     expect(await trafficLine(content)).toBe(expected);
   });

@@ -4,6 +4,7 @@ import { createConnection } from "node:net";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { ACTIONS } from "../lib/services/web/admin.ts";
+import { isTaken } from "../lib/services/web/routes.ts";
 import { type Peer, openssl, raw, selfSigned, turn, until } from "./kit.ts";
 import { bodyOf, BUILT_IN, head, MODULES, PAGE, served, temporary, TOKEN } from "./web-suite.ts";
 
@@ -57,6 +58,24 @@ describe("built-in routes", () => {
     expect((await server.get("/")).status).toBe(404);
   });
 
+  test("the dashboard may be at no other built-in path", () => {
+    const all = ["/healthz", "/metrics/", "/login", "/admin", "/admin/kick", "/dashboard/page.css"];
+    expect(all.filter((path) => !isTaken(path))).toEqual([]);
+    expect(["/", "/ops", "/dashboard", "/dashboard/", "/admins"].filter(isTaken)).toEqual([]);
+  });
+
+  test.each([
+    ["/ops", "/ops/", "../ops"],
+    ["/ops/", "/ops", "ops/"],
+    ["/a/b", "/a/b/", "../b"],
+  ])("at %s, %s leads to it", async (dashboard, other, location) => {
+    const server = await served({ web: { dashboard } });
+    const { status, headers } = await server.get(`${other}?x=1`);
+    expect([status, headers.get("location")]).toEqual([302, `${location}?x=1`]);
+    expect((await fetch(server.url(other))).url).toBe(server.url(dashboard));
+    expect((await server.post(other)).status).toBe(405);
+  });
+
   test("/varz tells of services, process, log and settings, and hides secrets", async () => {
     // The store does not run; its settings are shown all the same.
     const tls = { cert: "a", key: "b", passphrase: "open sesame" };
@@ -84,6 +103,31 @@ describe("built-in routes", () => {
     expect(varz.process.cpu_seconds).toBeGreaterThan(0);
     expect(text).not.toContain("sesame");
     expect(varz.services.relay.stats).toEqual(server.stats());
+  });
+});
+
+describe("a flood of requests", () => {
+  test.each([
+    ["/varz", "identity"],
+    ["/metrics", "identity"],
+    ["/metrics", "gzip"],
+  ])("of %s by %s is answered with few texts, and others with new ones", async (path, coding) => {
+    const server = await served();
+    const ask = (last = "") =>
+      `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: ${coding}\r\n${last}\r\n`;
+    const told = async (requests: number) => {
+      const all = ask().repeat(requests - 1) + ask("Connection: close\r\n");
+      const answers = (await raw(server.port("web"), all)).split("HTTP/1.1 200 OK").slice(1);
+      // Each text has the number of requests so far in it.
+      return answers.map((answer) => answer.slice(answer.indexOf("\r\n\r\n")));
+    };
+    const one = await told(9);
+    expect(new Set(one).size).toBe(9);
+    const many = await told(300);
+    expect(many).toHaveLength(300);
+    expect(new Set(many).size).toBe(1);
+    server.clock.advance(100);
+    expect(new Set(await told(3)).size).toBe(3);
   });
 });
 
@@ -251,6 +295,23 @@ describe("health", () => {
     ]);
     // It still serves everybody.
     expect((await server.get("/readyz")).status).toBe(200);
+  });
+
+  test("long lines by the rate limit's hundreds all get into the log, cut, and it is well", async () => {
+    const folder = temporary();
+    const logger = { enable_file_log: true, log_file_path: folder, max_file_size: 100_000_000 };
+    const server = await served({ name: "long", logger });
+    const [sender] = [await server.join(), await server.join()];
+    sender.send(`${"y".repeat(65_000)}\n`.repeat(300));
+    await until(() => server.stats()["lines_in"] === 300);
+    // Nothing has been written yet: all of it waits.
+    const alive = await server.get("/healthz");
+    expect([alive.status, await alive.text()]).toEqual([200, '{"status":"ok","why":{}}\n']);
+    expect(server.log.stats()).toMatchObject({ failing: null, lines_lost: 0 });
+    await server.stop();
+    const written = await Bun.file(join(folder, "long.log")).text();
+    const cut = `${"y".repeat(4096)} ... and 60904 more characters\n`;
+    expect(written.split(cut)).toHaveLength(301);
   });
 
   test("a drain is told of for as long as it lasts", async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { load } from "../lib/config/load.ts";
 import { presets, type PresetName } from "../lib/config/presets.ts";
 import { read } from "../lib/config/read.ts";
+import { renderToml } from "../lib/config/render.ts";
 import { SCHEMA_FILE } from "../lib/config/schema.ts";
 import { settings } from "../lib/config/table.ts";
 import { GUARDS } from "../lib/cli/wizard/draft.ts";
@@ -97,6 +98,15 @@ describe("the wizard", () => {
         expect([config.relay.enabled, config.web.enabled]).toEqual([false, true]);
       }),
     );
+  });
+
+  inTerminal("Enter at each question replaces the shipped file", async () => {
+    writeFileSync(inFolder("summoner.toml"), renderToml(settings));
+    const person = new Person(FREE);
+    await person.accept(PURPOSE, SERVICES, ...ADDRESSES, GUARDED, TLS, TOKEN, RIGHT);
+    await person.answer(START, "n");
+    expect(await person.ends()).toBe(0);
+    expect(configOf().port).toBe(0);
   });
 
   inTerminal(

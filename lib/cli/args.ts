@@ -73,7 +73,7 @@ export function readArguments(
     }
   }
   if (found.has("quiet") && found.has("verbose")) problems.push("--quiet: not with --verbose");
-  return { command, named: named !== undefined, flags: found, operands, problems };
+  return { command, named: command.name === named, flags: found, operands, problems };
 }
 
 function operandProblems(
@@ -86,7 +86,7 @@ function operandProblems(
   for (const [i, { name, choices, optional }] of operands.entries()) {
     const word = given[i];
     if (word === undefined) {
-      if (!optional && !asksForHelp) problems.push(`${name}: missing`);
+      if (!optional && !asksForHelp) problems.push(missing(name, choices));
     } else if (choices && !choices.includes(word)) {
       const meant = nearest(word, choices);
       const hint = meant ? `; did you mean ${meant}?` : "";
@@ -94,6 +94,15 @@ function operandProblems(
     }
   }
   return problems;
+}
+
+function missing(name: string, choices: readonly string[] | undefined): string {
+  return `${name}: missing${choices ? `; allowed: ${choices.join(", ")}` : ""}`;
+}
+
+/** The line after bad usage: where the help of a command is, or of the program. */
+export function hintText(program: string, command: Command | null): string {
+  return `${program}${command === null ? "" : ` ${command.name}`} --help shows how to call it.`;
 }
 
 /** The most columns of a line of help. */

@@ -3,7 +3,7 @@ import { settings } from "../config/table.ts";
 import { problemsOf } from "../host/check.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
-import { count } from "./words.ts";
+import { count } from "../host/count.ts";
 
 export const check: Command = {
   name: "check",
@@ -21,7 +21,9 @@ export const check: Command = {
     const problems = await problemsOf(loaded, services);
     for (const remark of remarks(loaded)) say.warn(remark);
     for (const problem of problems) say.error(problemText(problem));
-    const name = loaded.file ?? "the defaults";
+    const file = loaded.file ?? "the defaults";
+    const isGiven = problems.length > 0 && problems.every(({ where }) => where.startsWith("--"));
+    const name = isGiven ? "the command line" : file;
     if (problems.length > 0) {
       const found = problems.reduce((sum, problem) => sum + (problem.count ?? 1), 0);
       say.log(`${name}: ${count(found, "problem")}`);

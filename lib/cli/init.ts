@@ -25,6 +25,7 @@ import {
   givenBy,
   givenIn,
   isOn,
+  isShipped,
   needsToken,
   OPTIONS,
   rendered,
@@ -42,7 +43,7 @@ export const init: Command = {
   name: "init",
   about: "Write a summoner.toml: asks what the server is for, checks the answers, offers to start.",
   more: [
-    "Nothing is written before the last question, and no file is replaced without showing what would change. --yes asks nothing and takes the defaults, the preset and what --set says.",
+    "Nothing is written before the last question, and no file is replaced without showing what would change. The file that is shipped is replaced as long as nothing in it was changed; for any other, --yes needs --force. --yes asks nothing and takes the defaults, the preset and what --set says.",
     "--from converts a configuration of the reference server, and says what is not as it was. Without a terminal it asks nothing, and needs --yes only to replace a file that is there.",
   ],
   flags: [
@@ -140,7 +141,7 @@ function withoutQuestions(found: Prepared, { flags }: Arguments, { program }: Co
   const force = flags.has("force");
   const { file } = sources;
   const before = contentOf(target);
-  const replaces = force || (file !== undefined && flags.has("yes"));
+  const replaces = force || isShipped(before) || (file !== undefined && flags.has("yes"));
   if (before !== null && !replaces) {
     const how = file ? "--yes replaces it" : "--force replaces it, init without --yes asks";
     say.error(`${target} exists already; ${how}`);

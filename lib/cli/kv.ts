@@ -1,5 +1,7 @@
 import { oneLine } from "../host/content.ts";
+import { systemClock } from "../host/clock.ts";
 import { StartError } from "../host/errors.ts";
+import { hintText } from "./args.ts";
 import type { Arguments, Command, Flag } from "./command.ts";
 import { clientFlags, serverOf } from "./destination.ts";
 import { type Call, del, get, keys, publish, set } from "./kv/actions.ts";
@@ -128,17 +130,24 @@ export const kv: Command = {
     ["kv watch 'users^*'", "Prints what becomes of keys, until Ctrl-C."],
     ["kv publish news '{\"n\": 1}'", "Sends a message; kv subscribe news prints it."],
   ],
-  async run(args) {
+  async run(args, { program }) {
     const [name = "", ...words] = args.operands;
     const action = ACTIONS[name] as Action;
-    const problems = [...wordProblems(action, words), ...flagProblems(name, action, args.flags)];
+    const problems = [
+      ...wordProblems(name, action, words),
+      ...flagProblems(name, action, args.flags),
+    ];
     for (const problem of problems) say.error(problem);
-    if (problems.length > 0) return 2;
+    if (problems.length > 0) {
+      say.log(hintText(program, kv));
+      return 2;
+    }
     const server = serverOf(args, SERVICE);
     if (server === null) return 2;
     const value = action.takesValue ? await valueOf(words[1], args.flags.has("text")) : "";
     const { to, config } = server;
-    const connection = await StoreConnection.open(to, config[SERVICE].token_file);
+    const { token_file, outbox_bytes } = config[SERVICE];
+    const connection = await StoreConnection.open(to, token_file, systemClock, outbox_bytes);
     try {
       const at = { ns: args.flags.get("ns")?.[0] };
       return await action.run({ connection, words, value, flags: args.flags, at });
@@ -148,8 +157,14 @@ export const kv: Command = {
   },
 };
 
-function wordProblems({ needs, may = [], repeats }: Action, words: readonly string[]): string[] {
-  const missing = needs.slice(words.length).map((name) => `${name}: missing`);
+function wordProblems(
+  action: string,
+  { needs, may = [], repeats }: Action,
+  words: readonly string[],
+): string[] {
+  const missing = needs
+    .slice(words.length)
+    .map((name) => `${name}: missing; ${action} ${[...needs, ...may].join(" ")} needs it`);
   const further = repeats ? [] : words.slice(needs.length + may.length);
   return [...missing, ...further.map((word) => `${word}: unexpected argument`)];
 }

@@ -4,7 +4,7 @@ import { printable } from "../host/content.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import type { Services } from "../host/service.ts";
 import { endStderr, endStdout, watchStdout } from "../host/stdout.ts";
-import { helpText, readArguments } from "./args.ts";
+import { helpText, hintText, readArguments } from "./args.ts";
 import type { Arguments, Context } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { hush, say } from "./say.ts";
@@ -30,7 +30,7 @@ export async function main(argv: readonly string[], services: Services<Config>):
 async function perform(args: Arguments, context: Context): Promise<number> {
   if (args.problems.length > 0) {
     for (const problem of args.problems) say.error(problem);
-    say.log(`${context.program} --help shows how to call it.`);
+    say.log(hintText(context.program, args.named ? args.command : null));
     return 2;
   }
   if (args.flags.has("version")) {

@@ -8,7 +8,7 @@ import { messageOf } from "../host/errors.ts";
 import type { Program } from "../host/lifecycle.ts";
 import type { Log } from "../host/log.ts";
 import type { Services } from "../host/service.ts";
-import { count } from "./words.ts";
+import { count } from "../host/count.ts";
 
 /** The parts of a running program that a reload needs. */
 interface Reload {

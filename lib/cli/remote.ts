@@ -1,6 +1,7 @@
 import { TOKEN_VARIABLE } from "../config/sections/web.ts";
 import { meansLoopback, reachedAt } from "../config/loopback.ts";
 import { load, type Loaded, problemText, sourceOf } from "../config/load.ts";
+import { cut } from "../config/shown.ts";
 import { type Config, settings } from "../config/table.ts";
 import { parsePrintable, printable } from "../host/content.ts";
 import { messageOf, StartError } from "../host/errors.ts";
@@ -9,14 +10,30 @@ import { readChain, tlsOptions } from "../host/tls-files.ts";
 import { readToken } from "../services/web/gate.ts";
 import { type Arguments, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
+import { list, number, object, optional, orNull, record, type Shape, text } from "./shape.ts";
 import { placeOf } from "../config/place.ts";
-import { isEnabled, SERVICES } from "../config/services.ts";
+import { isEnabled, MAIN_SERVICE, SERVICES } from "../config/services.ts";
 
 /** The service that answers questions about a server. */
 const SERVICE = "web";
 
 /** Milliseconds that a running server may take to answer. */
 const PATIENCE_MS = 5000;
+
+/** The failures of a connection, by their codes. */
+const FAILURES: Readonly<Record<string, string>> = {
+  ConnectionRefused: "nobody listens there",
+  ECONNREFUSED: "nobody listens there",
+  ConnectionClosed: "it closes the connection",
+  ECONNRESET: "it closes the connection",
+  EPROTO: "it does not speak TLS, or not with this configuration",
+  Malformed_HTTP_Response: "it does not speak HTTP",
+};
+
+/** What to do where the server that was found is not the one that was meant, or there is none. */
+const REPEAT = `give what it was started with (--set, --preset, --host, --port) here too; --port is the ${MAIN_SERVICE.name}'s, and this asks ${SERVICE}.port`;
+/** The longest answer in bytes, and the longest line of a stream of events. */
+export const ANSWER_BYTES = 16 * 2 ** 20;
 
 /** A configuration, and the file it is from. */
 export type Served = Pick<Loaded<Config>, "config" | "file">;
@@ -30,18 +47,36 @@ export function answers(config: Config): boolean {
 export interface Varz {
   readonly name: string;
   readonly version: string;
+  readonly pid?: number | undefined;
   /** The full path of the file that its settings are from. */
-  readonly config_file?: string | null;
+  readonly config_file?: string | null | undefined;
   readonly process: { readonly uptime_seconds: number };
   readonly services: Readonly<
-    Record<string, { readonly addresses: readonly string[]; readonly stats: { clients?: number } }>
+    Record<
+      string,
+      {
+        readonly addresses: readonly string[];
+        readonly stats: { readonly clients?: number | undefined };
+      }
+    >
   >;
 }
+
+const varzShape = object<Varz>({
+  name: text,
+  version: text,
+  pid: optional(number),
+  config_file: optional(orNull(text)),
+  process: object({ uptime_seconds: number }),
+  services: record(object({ addresses: list(text), stats: object({ clients: optional(number) }) })),
+});
+const outcomeShape = object<{ readonly outcome: string }>({ outcome: text });
 
 /** The reason that a server of this configuration would take no admin actions from here, or null. */
 export function whyNoActions(config: Config): string | null {
   if (!isEnabled(config, SERVICE)) return `the ${SERVICE} service is off`;
-  return tokenOf(config) === null ? `there is no token for the ${SERVICE} service` : null;
+  if (tokenOf(config) !== null) return null;
+  return `there is no token for the ${SERVICE} service (${TOKEN_VARIABLE} is not set, and ${SERVICE}.token_file names none)`;
 }
 
 /** @throws StartError when there is a token that cannot be read */
@@ -57,16 +92,22 @@ export class Remote {
   readonly #token: string | null;
   readonly #tls: BunFetchRequestInitTLS | null;
   readonly #served: Served;
+  readonly #hint: string;
+  /** True if the server answers questions of this machine without the token, and no certificate shows who it is. */
+  readonly #isOpen: boolean;
 
   /** The server of the configuration that a command line names, or null if that has problems, which have been told. */
   static of(args: Arguments): Remote | null {
     const loaded = load(settings, sourcesOf(args));
     for (const problem of loaded.problems) say.error(problemText(problem));
-    return loaded.problems.length > 0 ? null : new Remote(loaded);
+    return loaded.problems.length > 0 ? null : new Remote(loaded, true);
   }
 
-  /** @throws StartError when the configuration does not say where the server is */
-  constructor(served: Served) {
+  /**
+   * @param repeats true if the command takes the settings that a server does
+   * @throws StartError when the configuration does not say where the server is
+   */
+  constructor(served: Served, repeats = false) {
     const { config, file } = served;
     const place = placeOf(config, SERVICE);
     const { portKey, host, port, tls } = place;
@@ -89,42 +130,46 @@ export class Remote {
     });
     this.#tls = tls.cert === "" ? null : trusting();
     this.#origin = `${this.#tls === null ? "http" : "https"}://${this.address}`;
+    this.#isOpen = this.#tls === null && meansLoopback(host);
     this.#token = tokenOf(config);
     this.#served = served;
+    this.#hint = repeats ? `; ${REPEAT}` : "";
   }
 
   /**
-   * Asks for a path.
+   * Asks for a path. A question that needs no token shows none: another program may have the port.
    * @throws StartError of one line when nobody answers
    */
   async ask(
     path: string,
     signal = AbortSignal.timeout(PATIENCE_MS),
     method: "GET" | "POST" = "GET",
-    token = this.#token,
+    token = method === "GET" && this.#isOpen ? null : this.#token,
   ): Promise<Response> {
     try {
       return await fetch(this.#origin + path, {
         method,
         headers: token ? { authorization: `Bearer ${token}` } : {},
+        redirect: "error",
         signal,
         ...(this.#tls ? { tls: this.#tls } : {}),
       });
     } catch (error) {
       const { code, name } = error as { code?: string; name?: string };
+      if (code === "UnexpectedRedirect") throw this.noServer();
       const late = name === "TimeoutError" ? `no answer within ${PATIENCE_MS / 1000} s` : null;
-      const refused = code === "ConnectionRefused" || code === "ECONNREFUSED";
-      const why = late ?? (refused ? "nobody listens there" : messageOf(error));
-      throw new StartError(`no server on ${this.address}: ${why}`);
+      const why = late ?? FAILURES[code ?? ""] ?? messageOf(error);
+      const refused = why === FAILURES.ECONNREFUSED;
+      throw new StartError(`no server on ${this.address}: ${why}${refused ? this.#hint : ""}`);
     }
   }
 
   /**
    * Asks for JSON.
-   * @throws StartError of one line when the answer is not JSON
+   * @throws StartError of one line when the answer is not JSON of this shape
    */
-  async json<T>(path: string, method: "GET" | "POST" = "GET"): Promise<T> {
-    return this.#read(await this.ask(path, AbortSignal.timeout(PATIENCE_MS), method));
+  async json<T>(path: string, shape: Shape<T>, method: "GET" | "POST" = "GET"): Promise<T> {
+    return this.#read(await this.ask(path, AbortSignal.timeout(PATIENCE_MS), method), shape);
   }
 
   /**
@@ -136,9 +181,13 @@ export class Remote {
   async confirm(): Promise<Varz> {
     const path = "/varz";
     const open = await this.ask(path, AbortSignal.timeout(PATIENCE_MS), "GET", null);
-    const told = open.status === 401 ? this.json<Varz>(path) : this.#read<Varz>(open);
-    const varz = await told;
-    if (typeof varz?.services !== "object") throw this.#noServer();
+    if (open.status === 401 && this.#isOpen) {
+      throw new StartError(
+        `${this.address} asks for the token, as no Summoner server on loopback does; it was not shown`,
+      );
+    }
+    const varz =
+      open.status === 401 ? await this.json(path, varzShape) : await this.#read(open, varzShape);
     const { config, file } = this.#served;
     const source = sourceOf(this.#served);
     // The same file is enough: after a change of it, a server keeps some old settings until its restart.
@@ -146,20 +195,44 @@ export class Remote {
     const different = differences(config, varz);
     if (different.length === 0) return varz;
     throw new StartError(
-      `${this.address} is ${varz.name}, not the server of ${file ?? "the defaults"}: ${different.join("; ")}`,
+      `${this.address} is ${varz.name}, not the server of ${file ?? "the defaults"}: ${different.join("; ")}${this.#hint}`,
     );
   }
 
-  async #read<T>(answer: Response): Promise<T> {
+  async #read<T>(answer: Response, shape: Shape<T>): Promise<T> {
     await this.refuse(answer);
-    try {
-      return parsePrintable(await answer.text()) as T;
-    } catch {
-      throw this.#noServer();
-    }
+    return this.parsed(await this.#textOf(answer), shape);
   }
 
-  #noServer(): StartError {
+  /** JSON of this shape, with every text in it made printable. @throws StartError when it is not */
+  parsed<T>(json: string, shape: Shape<T>): T {
+    let found: unknown;
+    try {
+      found = parsePrintable(json);
+    } catch {}
+    if (!shape(found)) throw this.noServer();
+    return found;
+  }
+
+  /** All of an answer. @throws StartError when it is longer than a server's, or does not come whole in time */
+  async #textOf(answer: Response): Promise<string> {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    try {
+      for await (const chunk of answer.body ?? []) {
+        length += chunk.length;
+        if (length > ANSWER_BYTES) break;
+        chunks.push(chunk);
+      }
+    } catch {
+      throw this.noServer();
+    }
+    if (length > ANSWER_BYTES) throw this.noServer();
+    return new TextDecoder().decode(Buffer.concat(chunks));
+  }
+
+  /** The error that something else answers. */
+  noServer(): StartError {
     return new StartError(`${this.address} does not answer as a Summoner server`);
   }
 
@@ -168,14 +241,15 @@ export class Remote {
    * @throws StartError with the reason when it was not
    */
   async post(path: string): Promise<string> {
-    return (await this.json<{ outcome: string }>(path, "POST")).outcome;
+    return (await this.json(path, outcomeShape, "POST")).outcome;
   }
 
   /** @throws StartError when the answer is an error that is not JSON */
   async refuse(answer: Response): Promise<void> {
     if (answer.ok || answer.headers.get("content-type")?.startsWith("application/json")) return;
     const token = answer.status === 401 ? `; set ${TOKEN_VARIABLE} or ${SERVICE}.token_file` : "";
-    const said = printable((await answer.text()).trim().split("\n")[0] ?? "");
+    const [line = ""] = (await this.#textOf(answer)).trim().split("\n");
+    const said = cut(printable(token === "" ? line : line.replace(/\.$/, "")), 200);
     throw new StartError(`${this.address} answers ${answer.status}: ${said}${token}`);
   }
 }

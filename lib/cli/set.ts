@@ -6,6 +6,8 @@ import { read } from "../config/read.ts";
 import { reasonOf } from "../config/reason.ts";
 import { masked, tomlValue } from "../config/render.ts";
 import { settings } from "../config/table.ts";
+import { hintText } from "./args.ts";
+import { StartError } from "../host/errors.ts";
 import { type Command, SOURCES } from "./command.ts";
 import { writeFiles } from "./write.ts";
 import { Remote, type Served, whyNoActions } from "./remote.ts";
@@ -33,7 +35,11 @@ export const set: Command = {
   flags: [
     ...SOURCES.filter(({ name }) => name === "config"),
     { name: "default", about: "Take the key, or all of a section, out of the file instead." },
-    { name: "reload", about: "Then have the running server read the file again." },
+    {
+      name: "reload",
+      about:
+        "Then have the running server read the file again; needs its token, as SUMMONER_TOKEN or web.token_file.",
+    },
   ],
   examples: [
     ["set port 9000", "Sets a key in ./summoner.toml."],
@@ -46,7 +52,12 @@ export const set: Command = {
     const [key = "", value] = args.operands;
     const toDefault = args.flags.has("default");
     if (toDefault !== (value === undefined)) {
-      say.error(toDefault ? "VALUE: not with --default" : "VALUE: missing");
+      say.error(
+        toDefault
+          ? "VALUE: not with --default"
+          : "VALUE: missing; --default goes back to the default instead",
+      );
+      say.log(hintText(program, set));
       return 2;
     }
     const text = textOf(file, program);
@@ -147,8 +158,19 @@ async function reload(before: Served): Promise<number> {
     process.stdout.write(`${await remote.post("/admin/reload")}\n`);
     return 0;
   }
-  say.error(
-    `${why}, so the server was not told; kill -HUP with its process id tells one that runs without a terminal`,
-  );
+  const pid = await pidOf(before);
+  const kill = pid === null ? "kill -HUP with its process id" : `kill -HUP ${pid}`;
+  say.error(`${why}, so the server was not told; ${kill} tells one that runs without a terminal`);
   return 1;
+}
+
+/** The process id of the server of this configuration, or null if it does not tell. */
+async function pidOf(served: Served): Promise<number | null> {
+  try {
+    const { pid } = await new Remote(served).confirm();
+    return Number.isSafeInteger(pid) ? (pid as number) : null;
+  } catch (error) {
+    if (error instanceof StartError) return null;
+    throw error;
+  }
 }

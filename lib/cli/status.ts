@@ -2,6 +2,7 @@ import { load, type Loaded, problemText } from "../config/load.ts";
 import { placeOf } from "../config/place.ts";
 import { isEnabled, SERVICES } from "../config/services.ts";
 import { type Config, settings } from "../config/table.ts";
+import { count } from "../host/count.ts";
 import { StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
@@ -9,6 +10,7 @@ import { destinationAt } from "./destination.ts";
 import { probe } from "./probes.ts";
 import { answers, Remote } from "./remote.ts";
 import { say } from "./say.ts";
+import { flag, object, record, text } from "./shape.ts";
 import { duration } from "./words.ts";
 
 export const status: Command = {
@@ -29,7 +31,7 @@ export const status: Command = {
     if (loaded.problems.length > 0) return 2;
     try {
       const [line, well] = answers(loaded.config)
-        ? await judge(new Remote(loaded))
+        ? await judge(new Remote(loaded, true))
         : [await asked(loaded), true];
       process.stdout.write(`${line}\n`);
       return well ? 0 : 1;
@@ -44,6 +46,7 @@ export const status: Command = {
 /** The state of a server without a web service: all its services are there. @throws StartError when one is not */
 async function asked({ config, file }: Loaded<Config>): Promise<string> {
   const on = SERVICES.filter(({ name }) => isEnabled(config, name));
+  if (on.length === 0) throw new StartError(`nothing is switched on in ${file ?? "the defaults"}`);
   const all = on.map(({ name }) => destinationAt(placeOf(config, name), file ?? "the defaults"));
   await Promise.all(all.map(probe));
   const parts = all.map(({ service, host, port }) => `${service} on ${addressText(host, port)}`);
@@ -53,8 +56,8 @@ async function asked({ config, file }: Loaded<Config>): Promise<string> {
 async function judge(remote: Remote): Promise<[line: string, well: boolean]> {
   const { name, version, process, services } = await remote.confirm();
   const [alive, ready] = await Promise.all([
-    remote.json<{ status: string; why: Record<string, string> }>("/healthz"),
-    remote.json<{ ready: boolean; why: Record<string, string> }>("/readyz"),
+    remote.json("/healthz", object({ status: text, why: record(text) })),
+    remote.json("/readyz", object({ ready: flag, why: record(text) })),
   ]);
   if (alive.status !== "ok" || !ready.ready) {
     const why = Object.entries({ ...ready.why, ...alive.why }).map(
@@ -63,7 +66,7 @@ async function judge(remote: Remote): Promise<[line: string, well: boolean]> {
     return [`${alive.status === "ok" ? "not ready" : alive.status}: ${why.join("; ")}`, false];
   }
   const parts = Object.entries(services).map(([service, { addresses, stats }]) => {
-    const clients = stats.clients === undefined ? "" : ` with ${stats.clients} clients`;
+    const clients = stats.clients === undefined ? "" : ` with ${count(stats.clients, "client")}`;
     return `${service} on ${addresses.join(", ")}${clients}`;
   });
   const up = duration(process.uptime_seconds);

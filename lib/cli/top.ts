@@ -1,37 +1,19 @@
 import { systemClock } from "../host/clock.ts";
-import { parsePrintable } from "../host/content.ts";
 import { messageOf, StartError } from "../host/errors.ts";
-import type { Declared } from "../host/stats.ts";
-import type { ConnzPage, ClientRow } from "../services/web/connz.ts";
+import type { ClientRow } from "../services/web/connz.ts";
 import { type Command, SOURCES } from "./command.ts";
 import { Remote } from "./remote.ts";
-import { bytes, count, duration, measured, rough } from "./words.ts";
-
-type Stats = Readonly<Record<string, number>>;
-
-/** Earlier numbers, by `part.stat`, for rates. */
-interface Sample {
-  readonly at: number;
-  readonly values: Stats;
-}
-
-interface Hello {
-  readonly history: readonly Sample[];
-  readonly name: string;
-  readonly version: string;
-  readonly declared: Readonly<Record<string, Declared>>;
-}
-
-interface Tick {
-  readonly at: number;
-  readonly draining: boolean;
-  readonly health: Readonly<Record<string, { readonly ok: boolean; readonly reason: string }>>;
-  readonly process: Stats;
-  readonly services: Readonly<
-    Record<string, { readonly addresses: readonly string[]; readonly stats: Stats }>
-  >;
-  readonly clients: ConnzPage;
-}
+import { events } from "./top/events.ts";
+import {
+  type Hello,
+  helloShape,
+  type Sample,
+  type Stats,
+  type Tick,
+  tickShape,
+} from "./top/told.ts";
+import { count } from "../host/count.ts";
+import { bytes, duration, measured, rough } from "./words.ts";
 
 interface Column {
   readonly sort: keyof ClientRow;
@@ -107,10 +89,10 @@ export const top: Command = {
 async function snapshot(remote: Remote, view: View): Promise<number> {
   await remote.confirm();
   let hello: Hello | null = null;
-  for await (const { event, data } of events(remote, view, SNAPSHOT_ROWS)) {
-    if (event === "hello") hello = data as Hello;
+  for await (const { event, data } of events(remote, queryOf(view, SNAPSHOT_ROWS))) {
+    if (event === "hello") hello = remote.parsed(data, helloShape);
     if (event !== "tick" || !hello) continue;
-    const tick = data as Tick;
+    const tick = remote.parsed(data, tickShape);
     const before = hello.history.findLast(({ at }) => tick.at - at >= RATE_MS) ?? null;
     process.stdout.write(`${page(hello, tick, before, view, false, Infinity).join("\n")}\n`);
     return 0;
@@ -169,13 +151,17 @@ class Screen {
       const { signal } = this.#stream;
       try {
         await this.#remote.confirm();
-        for await (const { event, data } of events(this.#remote, this.#view, this.#rows, signal)) {
+        for await (const { event, data } of events(
+          this.#remote,
+          queryOf(this.#view, this.#rows),
+          signal,
+        )) {
           if (event === "hello") {
-            this.#hello = data as Hello;
+            this.#hello = this.#remote.parsed(data, helloShape);
             this.#before ??= this.#hello.history.at(-2) ?? null;
           }
           if (event !== "tick") continue;
-          const tick = data as Tick;
+          const tick = this.#remote.parsed(data, tickShape);
           if (this.#tick && tick.at - this.#tick.at >= RATE_MS) this.#before = sampleOf(this.#tick);
           this.#tick = tick;
           this.#trouble = null;
@@ -262,7 +248,7 @@ function page(
     return then === undefined || now < then || seconds <= 0 ? null : (now - then) / seconds;
   };
   const { process } = tick;
-  const cpu = rate(process["cpu_seconds"] as number, "process.cpu_seconds");
+  const cpu = rate(process.cpu_seconds, "process.cpu_seconds");
   const ill = Object.entries(tick.health).filter(([, { ok }]) => !ok);
   const state = tick.draining
     ? "draining"
@@ -270,16 +256,17 @@ function page(
   const head = [
     `${hello.name} ${hello.version}`,
     state,
-    `up ${duration(process["uptime_seconds"] as number)}`,
+    `up ${duration(process.uptime_seconds)}`,
     ...(cpu === null ? [] : [`CPU ${(cpu * 100).toFixed(1)}%`]),
-    `memory ${bytes(process["memory_bytes"] as number)}`,
-    `event loop ${measured(process["event_loop_delay_seconds"] as number, "seconds")}`,
+    `memory ${bytes(process.memory_bytes)}`,
+    `event loop ${measured(process.event_loop_delay_seconds, "seconds")}`,
   ];
   const lines = [bold(head.join("   ")), ""];
   for (const [name, { addresses, stats }] of Object.entries(tick.services)) {
     const numbers = Object.entries(hello.declared[name] ?? {}).filter(([, one]) => one.headline);
-    const told = numbers.map(([stat, { kind, unit }]) => {
-      const now = stats[stat] as number;
+    const told = numbers.flatMap(([stat, { kind, unit }]) => {
+      const now = stats[stat];
+      if (now === undefined) return [];
       const perSecond = kind === "counter" ? rate(now, `${name}.${stat}`) : null;
       const each = perSecond === null ? "" : ` (${measured(perSecond, unit)}/s)`;
       return `${stat} ${measured(now, unit)}${each}`;
@@ -345,39 +332,12 @@ function clipped(line: string, columns: number): string {
   return text;
 }
 
-interface ServerEvent {
-  readonly event: string;
-  readonly data: unknown;
-}
-
-/**
- * The events of a server until its stream ends.
- * @throws StartError when it gives none
- */
-async function* events(
-  remote: Remote,
-  { sort, order, offset }: View,
-  limit: number,
-  signal?: AbortSignal,
-): AsyncGenerator<ServerEvent> {
-  const query = new URLSearchParams({
+/** The query for the clients of a view. */
+function queryOf({ sort, order, offset }: View, limit: number): URLSearchParams {
+  return new URLSearchParams({
     sort: (COLUMNS[sort] as Column).sort,
     order,
     offset: String(offset),
     limit: String(limit),
   });
-  const answer = await remote.ask(`/events?${query}`, signal);
-  await remote.refuse(answer);
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of answer.body as ReadableStream<Uint8Array>) {
-    text += decoder.decode(chunk, { stream: true });
-    const whole = text.split("\n\n");
-    text = whole.pop() as string;
-    for (const one of whole) {
-      const event = /^event: (.*)$/m.exec(one)?.[1];
-      const data = /^data: ([^\n]*)/m.exec(one)?.[1];
-      if (event && data) yield { event, data: parsePrintable(data) };
-    }
-  }
 }

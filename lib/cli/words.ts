@@ -46,8 +46,3 @@ export function measured(value: number, unit: string): string {
   if (unit === "seconds") return value < 1 ? `${(value * 1000).toFixed(1)} ms` : duration(value);
   return rough(value);
 }
-
-/** `1 client`, `2 clients`. */
-export function count(n: number, word: string): string {
-  return `${n} ${word}${n === 1 ? "" : "s"}`;
-}

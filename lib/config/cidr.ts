@@ -26,7 +26,7 @@ export function cidrOf(text: string): Cidr | null {
   return { ip: mapped, family: "ipv4", bits: bits - MAPPED_BITS };
 }
 
-/** The one spelling of an address; that of the IPv4 address if it stands for one. */
+/** The one spelling of an address, by which clients are known; that of the IPv4 address if it stands for one. Other text stays as it is. */
 export function spelledOnce(address: string): string {
   if (isIP(address) !== 6 || address.includes("%")) return address;
   return mappedIn(address) ?? canonical(address);

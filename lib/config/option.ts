@@ -51,6 +51,8 @@ export interface Option<T> {
   readonly schema: Schema;
   /** The value for one found in a source, or undefined if that is not allowed. */
   read(found: unknown): T | undefined;
+  /** The fault of a value that is not allowed, in words that do not show it. */
+  fault?(found: unknown): string | null;
   /** The value for one that only the reference servers take, in their own files. */
   readReference?(found: unknown): T | undefined;
   /** The difference between this value here and in the reference servers, in words, or null. */
@@ -66,7 +68,15 @@ export function readAs<T>(option: Option<T>, found: unknown, isReference: boolea
 type Extra<T> = Partial<
   Pick<
     Option<T>,
-    "live" | "secret" | "token" | "aliases" | "reference" | "allowed" | "readReference" | "differs"
+    | "live"
+    | "secret"
+    | "token"
+    | "aliases"
+    | "reference"
+    | "allowed"
+    | "readReference"
+    | "differs"
+    | "fault"
   >
 >;
 
@@ -99,7 +109,8 @@ export function text(
   const { check, ...rest } = extra;
   const read = (found: unknown) =>
     typeof found === "string" && !check?.(found) ? found : undefined;
-  return option(initial, "text", about, { type: "string" }, read, rest);
+  const fault = (found: unknown) => (typeof found === "string" ? (check?.(found) ?? null) : null);
+  return option(initial, "text", about, { type: "string" }, read, { ...rest, fault });
 }
 
 /** An address or a name to listen on. An IPv6 address may stand in brackets, as in a URL. */

@@ -20,7 +20,19 @@ export async function faultsOf<C extends Checked>(
   config: C,
 ): Promise<readonly Fault[]> {
   const places = enabledIn(services, config).map((name) => placeIn(config, name));
-  return [...fileFaults(services, config), ...(await placeFaults(places))];
+  return [
+    ...nothingOn(services, places.length),
+    ...fileFaults(services, config),
+    ...(await placeFaults(places)),
+  ];
+}
+
+/** The fault of a configuration that switches on none of the services there are. */
+function nothingOn(services: Services<never>, on: number): readonly Fault[] {
+  const [key, ...others] = Object.keys(services).map((name) => `${name}.enabled`);
+  if (key === undefined || on > 0) return [];
+  const keys = [key, ...others].join(", ");
+  return [{ key, others, message: `nothing is switched on; set one of these to true: ${keys}` }];
 }
 
 /** The faults among them that lie in files and folders. */

@@ -36,6 +36,12 @@ function unicode(character: string): string {
   return escaped;
 }
 
+/** At most this many characters of a text, and how many more there are. */
+export function beginning(text: string, most: number): string {
+  const more = text.length - most;
+  return more > 0 ? `${text.slice(0, most).toWellFormed()} ... and ${more} more characters` : text;
+}
+
 /** Text of a client as JSON: itself when it is JSON, so that integers of any size survive; otherwise a JSON string. */
 export function contentAsJson(content: string): string {
   try {

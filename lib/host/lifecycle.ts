@@ -68,6 +68,7 @@ export class Program<C extends object> {
         this.#starting = name;
         this.running.set(name, await service(config, this.#host));
       }
+      for (const service of this.running.values()) await service.started?.();
     } catch (error) {
       await this.drain(0);
       throw error;

@@ -1,6 +1,7 @@
 import { type ConsolaInstance, createConsola } from "consola/core";
 import { compileFormat, type LineFormat, type Stamp } from "../config/formats/line-format.ts";
 import type { Config, Level } from "../config/table.ts";
+import { beginning } from "./content.ts";
 import { writeStdout } from "./stdout.ts";
 
 const CONSOLA_TYPE = {
@@ -29,7 +30,7 @@ const COLOUR: Readonly<Record<string, number>> = {
 
 /** Records shown in one second; the rest is summed up. */
 const SHOWN_PER_SECOND = 20;
-/** Characters of a record that are shown; the file has it whole. */
+/** Characters of a record that are shown. */
 const SHOWN_CHARACTERS = 500;
 
 /** The log's console: every event, and a few records a second. */
@@ -84,12 +85,7 @@ export class LogConsole {
   }
 
   record(text: string): void {
-    const more = text.length - SHOWN_CHARACTERS;
-    const shown =
-      more > 0
-        ? `${text.slice(0, SHOWN_CHARACTERS).toWellFormed()} ... and ${more} more characters`
-        : text;
-    this.show("INFO", shown);
+    this.show("INFO", beginning(text, SHOWN_CHARACTERS));
   }
 
   /** Sums up the records of this second that were not shown. */

@@ -4,6 +4,7 @@ import type { Config, Level } from "../config/table.ts";
 import type { Clock } from "./clock.ts";
 import type { Fault } from "./errors.ts";
 import { fileTrouble, folderTrouble } from "./folder.ts";
+import type { TellTrouble } from "./file-trouble.ts";
 import { type FileCounters, RotatingFile } from "./rotate.ts";
 
 /** Stands for the message while the text around it is made; no message contains it. */
@@ -42,7 +43,7 @@ export class LogFile {
   readonly #name: string;
   readonly #clock: Clock;
   readonly #now: () => Stamp;
-  readonly #onTrouble: (message: string) => void;
+  readonly #onTrouble: TellTrouble;
   readonly #onReopened: (message: string) => void;
   /** Files of earlier settings that are being closed. */
   readonly #closing = new Set<Promise<void>>();
@@ -61,7 +62,7 @@ export class LogFile {
     name: string,
     clock: Clock,
     now: () => Stamp,
-    onTrouble: (message: string) => void,
+    onTrouble: TellTrouble,
     onReopened: (message: string) => void,
   ) {
     this.#name = name;
@@ -180,8 +181,10 @@ export class LogFile {
 
   #pour(): void {
     if (this.#gathered === "") return;
-    this.#file?.write(this.#gathered);
+    const gathered = this.#gathered;
+    // The file may tell of trouble, which is logged at once.
     this.#gathered = "";
+    this.#file?.write(gathered);
   }
 }
 

@@ -56,7 +56,7 @@ export class Log {
       name,
       clock,
       now,
-      (message) => this.#trouble(message),
+      (message, level) => this.#trouble(message, level),
       (message) => this.info(message),
     );
     this.configure(settings);
@@ -199,10 +199,9 @@ export class Log {
   }
 
   /** Logs trouble with the file, on the console even where that is switched off. */
-  #trouble(message: string): void {
-    this.#event("ERROR", message);
-    if (!this.#console.enabled || !this.#logs("ERROR"))
-      this.#console.show("ERROR", printable(message));
+  #trouble(message: string, level: "ERROR" | "WARNING"): void {
+    this.#event(level, message);
+    if (!this.#console.enabled || !this.#logs(level)) this.#console.show(level, printable(message));
   }
 
   #logs(level: Level): boolean {

@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { reasonOf } from "../config/reason.ts";
 import type { Clock } from "./clock.ts";
 import { StartError } from "./errors.ts";
+import { FileTrouble, type TellTrouble } from "./file-trouble.ts";
 
 const writeSome = promisify(fs.write);
 const sync = promisify(fs.fdatasync);
@@ -15,6 +16,8 @@ const BATCH = 256 * 1024;
 const RETRY_MS = 1000;
 /** Milliseconds between two looks at the path: the open file may have been moved or removed. */
 const LOOK_MS = 1000;
+/** Milliseconds without a byte written after which a write under way counts as stuck. */
+const STUCK_MS = 5000;
 /** Milliseconds that `closeSync` waits for a write under way. */
 const SETTLE_MS = 200;
 
@@ -35,8 +38,8 @@ export interface FileCounters {
 
 export interface RotatingFileOptions extends Rotation {
   clock: Pick<Clock, "now">;
-  /** Told once when writing or rotating begins to fail, and once when it works again. */
-  onTrouble: (message: string) => void;
+  /** Told once when writing or rotating begins to fail, or lines to be dropped, and once when all is well again. */
+  onTrouble: TellTrouble;
   /** Told when a new file was started because somebody had moved or removed the old one. */
   onReopened?: () => void;
   /** Characters that may wait for the disk; beyond that the newest lines are dropped and counted. Default 16 Mi. */
@@ -67,7 +70,8 @@ export class RotatingFile {
   readonly path: string;
   readonly counters: FileCounters;
   readonly #clock: Pick<Clock, "now">;
-  readonly #onTrouble: (message: string) => void;
+  readonly #onTrouble: TellTrouble;
+  readonly #trouble: FileTrouble;
   readonly #onReopened: () => void;
   readonly #maxWaiting: number;
   #rotation: Rotation;
@@ -87,8 +91,8 @@ export class RotatingFile {
   #pumping: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
   #ended = false;
-  #failing: string | null = null;
-  #lostBefore = 0;
+  /** When the write under way began, or wrote some bytes. */
+  #progressAt = 0;
   #retryAt = 0;
   #rotationFailing = false;
   #rotateAt = 0;
@@ -109,6 +113,7 @@ export class RotatingFile {
       linesLost: 0,
       rotations: 0,
     };
+    this.#trouble = new FileTrouble(path, this.counters, options.onTrouble);
     try {
       this.#open();
     } catch (error) {
@@ -138,9 +143,9 @@ export class RotatingFile {
     this.#identity = identityOf(opened);
   }
 
-  /** The reason why lines do not reach the disk at present, in words, or null. */
+  /** The reason why the disk takes no lines at present, in words, or null. */
   get failing(): string | null {
-    return this.#failing;
+    return this.#trouble.failing;
   }
 
   /** Applies to the next line written. */
@@ -151,7 +156,7 @@ export class RotatingFile {
   /** Queues one or more whole lines, each ending in a newline. */
   write(text: string): void {
     if (this.#ended || this.#waitingLength + text.length > this.#maxWaiting) {
-      if (!this.#ended) this.#fail("more lines than the disk takes");
+      if (!this.#ended) this.#drop();
       this.counters.linesLost += countLines(text);
       return;
     }
@@ -166,6 +171,7 @@ export class RotatingFile {
     const now = this.#clock.now();
     const due = this.#owes() || now >= this.#lookAt;
     if (this.#fd < 0 || !due || now < this.#retryAt) return Promise.resolve();
+    this.#progressAt = now;
     this.#pumping = this.#pump().finally(() => {
       this.#pumping = null;
     });
@@ -196,7 +202,7 @@ export class RotatingFile {
         this.#wrote(fs.writeSync(this.#fd, this.#batch, this.#from, this.#to - this.#from, null));
       }
     } catch (error) {
-      this.#fail(reasonOf(error));
+      this.#trouble.failed(reasonOf(error));
     }
     this.#giveUp();
     fs.closeSync(this.#fd);
@@ -252,10 +258,10 @@ export class RotatingFile {
           if (this.#fd >= 0) this.#wrote(bytesWritten);
         }
       }
-      this.#recover();
+      this.#trouble.recovered();
     } catch (error) {
       this.#retryAt = this.#clock.now() + RETRY_MS;
-      this.#fail(reasonOf(error));
+      this.#trouble.failed(reasonOf(error));
     } finally {
       this.#underWay = 0;
     }
@@ -277,6 +283,7 @@ export class RotatingFile {
     this.#from += bytes;
     this.#size += bytes;
     this.counters.bytes += bytes;
+    this.#progressAt = this.#clock.now();
   }
 
   /**
@@ -320,7 +327,10 @@ export class RotatingFile {
       this.#rotateAt = this.#clock.now() + RETRY_MS;
       if (this.#rotationFailing) return;
       this.#rotationFailing = true;
-      this.#onTrouble(`cannot rotate ${this.path}: ${reasonOf(error)}; it grows past its limit`);
+      this.#onTrouble(
+        `cannot rotate ${this.path}: ${reasonOf(error)}; it grows past its limit`,
+        "ERROR",
+      );
     }
   }
 
@@ -345,20 +355,11 @@ export class RotatingFile {
     if (keep === 0) await unlink(newest).catch(() => {});
   }
 
-  #fail(reason: string): void {
-    const first = this.#failing === null;
-    this.#failing = reason;
-    if (!first) return;
-    this.#lostBefore = this.counters.linesLost;
-    this.#onTrouble(`cannot write ${this.path}: ${reason}; lines wait in memory`);
-  }
-
-  #recover(): void {
-    if (this.#failing === null) return;
-    this.#failing = null;
-    this.#onTrouble(
-      `writing ${this.path} again; ${this.counters.linesLost - this.#lostBefore} lines were lost`,
-    );
+  /** A line finds no room. The disk is to blame only if it is stuck. */
+  #drop(): void {
+    const isStuck = this.#pumping !== null && this.#clock.now() - this.#progressAt >= STUCK_MS;
+    if (isStuck) this.#trouble.failed("the disk takes nothing");
+    else this.#trouble.dropped();
   }
 
   /** Counts the bytes of the write under way that reached the file, by its growth: nobody else appends to it. */
@@ -389,7 +390,7 @@ export class RotatingFile {
     const lost =
       countLines(this.#batch.toString("latin1", this.#from)) + countLines(this.#waiting.join(""));
     this.counters.linesLost += lost;
-    this.#onTrouble(`closed ${this.path} with ${lost} lines unwritten: ${this.#failing}`);
+    this.#onTrouble(`closed ${this.path} with ${lost} lines unwritten: ${this.failing}`, "ERROR");
     this.#batch = Buffer.alloc(0);
     this.#from = this.#to = 0;
     this.#waiting = [];

@@ -122,6 +122,11 @@ export interface Running {
   readonly quarantine?: Quarantined;
   /** The largest of the things it holds, at a bounded cost; asked for only while an operator looks. */
   tables?(): readonly Table[];
+  /**
+   * Called once all services have started: from now on it may do work of its own.
+   * @throws StartError when it turns out only now that it cannot
+   */
+  started?(): void | Promise<void>;
   /** True for a service that is drained after the others, so that it can show their drain. */
   readonly drainsLast?: boolean;
   /**

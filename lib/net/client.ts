@@ -36,6 +36,12 @@ export type ClientState = "greeting" | "open" | "closing" | "closed";
  */
 export const GREETING = 1;
 
+/** The reason to hold a client that has had its share: until the next turn of the event loop. */
+export const RESTING = 1 << 30;
+
+/** The bytes that are read from a client before the others get their turn. */
+export const SHARE_BYTES = 256 * 1024;
+
 /** A connection that a door has accepted, with the id that it has from now on. */
 export interface Accepted {
   /** Unique over all services. */
@@ -51,7 +57,7 @@ export interface Accepted {
 export const CLIENT_COLUMNS: ClientColumns<Client> = {
   id: ({ id }) => id,
   address: ({ address }) => address,
-  state: ({ state, reading }) => (state === "open" && !reading ? "paused" : state),
+  state: ({ state, paused }) => (state === "open" && paused ? "paused" : state),
   ageSeconds: ({ acceptedAt }, now) => Math.floor((now - acceptedAt) / 1000),
   messagesIn: ({ messagesIn }) => messagesIn,
   messagesPerSecond: ({ messagesIn, recent }, now) => recent.messagesPerSecond(now, messagesIn),
@@ -91,6 +97,8 @@ export class Client {
   shutDown = false;
   /** Only the bytes that are here already are served, at once and in spite of every hold; later ones are not. */
   finishing = false;
+  /** Bytes that may still be served before it rests; below 0 by what came together. */
+  shareLeft = SHARE_BYTES;
   /** The time at which a closing client is cut, whatever it is owed; clock milliseconds. */
   closeBy = Infinity;
   /** The time at which its wire last took bytes; clock milliseconds. */
@@ -115,6 +123,11 @@ export class Client {
   /** True while its bytes are served as they come. */
   get reading(): boolean {
     return this.state === "open" && (this.#holds === 0 || this.finishing);
+  }
+
+  /** True while it is held for more than the rest of a turn. */
+  get paused(): boolean {
+    return (this.#holds & ~RESTING) !== 0 && !this.finishing;
   }
 
   isHeld(why: number): boolean {

@@ -11,6 +11,8 @@ import {
   type ClientState,
   type CloseReason,
   GREETING,
+  RESTING,
+  SHARE_BYTES,
 } from "./client.ts";
 import { Lingering } from "./linger.ts";
 import type { Protocol } from "./protocol.ts";
@@ -58,6 +60,8 @@ export class Clients<C extends Client> {
   #events = 0;
   /** Bytes of the clients that are gone. */
   readonly #gone = { in: 0, out: 0 };
+  /** Clients that have had their share of this turn. */
+  readonly #resting: C[] = [];
 
   constructor(protocol: Protocol<C>, admission: Admission, host: ClientsHost) {
     this.#protocol = protocol;
@@ -335,9 +339,26 @@ export class Clients<C extends Client> {
       this.failed(client, error);
       return false;
     }
+    client.shareLeft -= taken;
+    if (client.shareLeft <= 0 && client.reading) this.#rest(client);
     if (taken >= bytes.length) return true;
     if (client.state === "open") client.held.unshift(bytes.subarray(taken));
     return false;
+  }
+
+  /**
+   * Reads no more from a client until the next turn of the event loop. Bun goes
+   * on reading a socket for as long as it is full, and a fast sender keeps it so.
+   */
+  #rest(client: C): void {
+    client.shareLeft = SHARE_BYTES;
+    if (client.finishing) return;
+    client.hold(RESTING);
+    this.#resting.push(client);
+    if (this.#resting.length > 1) return;
+    setImmediate(() => {
+      for (const one of this.#resting.splice(0)) this.resume(one, RESTING);
+    });
   }
 
   #guarded<T>(client: C, serve: () => T): T | undefined {

@@ -1,11 +1,21 @@
 import { contentAsJson, oneLine } from "../../host/content.ts";
+import { StartError } from "../../host/errors.ts";
 import type { Arguments } from "../command.ts";
+import { list as listOf, number, object, orNull, text } from "../shape.ts";
 import { Refused, request, type StoreConnection } from "./connection.ts";
 import { jsonShown, print, textShown, toTerminal, valueShown } from "./output.ts";
 
 /** The keys that are asked for at a time; fewer if their values are wanted too. */
 const PAGE = 1000;
 const PAGE_WITH_VALUES = 100;
+
+/** A page of keys; `cursor` is where the next one begins, null after the last. */
+interface KeysPage {
+  readonly keys: readonly string[];
+  readonly cursor: string | null;
+}
+
+const pageShape = object<KeysPage>({ keys: listOf(text), cursor: orNull(text) });
 
 /** The call of an action: the store, and the command line. */
 export interface Call {
@@ -57,7 +67,7 @@ export async function del({ connection, words, flags, at }: Call): Promise<numbe
   let removed = 0;
   let failure: Refused | null = null;
   for await (const result of connection.askAll(requests)) {
-    if (!(result instanceof Refused)) removed += result as number;
+    if (!(result instanceof Refused)) removed += connection.checked(result, number);
     else if (result.code !== "NOT_FOUND") failure ??= result;
   }
   if (removed > 0 || failure === null) await print(`${removed}\n`);
@@ -73,10 +83,13 @@ export async function keys({ connection, words: [prefix], flags, at }: Call): Pr
   while (cursor !== null && left > 0) {
     const limit = Math.min(withValues ? PAGE_WITH_VALUES : PAGE, left);
     const asked = { action: "KEYS", ...at, prefix, cursor, limit };
-    const page = (await connection.ask(asked)) as { keys: string[]; cursor: string | null };
+    const page = connection.checked(await connection.ask(asked), pageShape);
     const listed = withValues ? listValues(connection, page.keys, at) : list(page.keys);
     if (!(await listed)) return 0;
     left -= page.keys.length;
+    if (page.cursor !== null && page.cursor === cursor) {
+      throw new StartError(`${connection.address} lists the same page of keys again and again`);
+    }
     cursor = page.cursor;
   }
   return 0;
@@ -107,6 +120,7 @@ async function listValues(
 
 /** Sends a message, and prints the number of its receivers. */
 export async function publish({ connection, words: [channel], value, at }: Call): Promise<number> {
-  await print(`${await connection.ask({ action: "PUBLISH", channel, ...at }, { value })}\n`);
+  const receivers = await connection.ask({ action: "PUBLISH", channel, ...at }, { value });
+  await print(`${connection.checked(receivers, number)}\n`);
   return 0;
 }

@@ -1,4 +1,5 @@
 import type { Socket } from "bun";
+import { cut } from "../../config/shown.ts";
 import { type Clock, systemClock } from "../../host/clock.ts";
 import { printable } from "../../host/content.ts";
 import { StartError } from "../../host/errors.ts";
@@ -6,12 +7,25 @@ import { type LineSink, LineSplitter } from "../../net/lines.ts";
 import { tokenIn } from "../../net/token.ts";
 import { Connection, inTime, notThere } from "../connection.ts";
 import type { Destination } from "../destination.ts";
+import { object, type Shape, text } from "../shape.ts";
+import { nestingOf } from "./nesting.ts";
 
 /** The variable of the environment that holds a token of the store. */
 export const STORE_TOKEN_VARIABLE = "SUMMONER_STORE_TOKEN";
 
-/** Bytes of a line; longer than any answer of a store. */
-const LINE_BYTES = 2 ** 29;
+/** The longest line in bytes that a store sends, unless its settings let more wait for a client. */
+const LINE_BYTES = 16 * 2 ** 20;
+/** The most bytes that fit into a text. */
+const LINE_BYTES_MAX = 2 ** 29;
+/** More levels than a store's lines have; a text of a hundred thousand could not be written again. */
+const NESTING = 1000;
+/** The most characters of an error that are shown. */
+const SAID = 1000;
+
+const errorShape = object<{ readonly code: string; readonly message: string }>({
+  code: text,
+  message: text,
+});
 
 /** An error that the store answered. */
 export class Refused extends StartError {
@@ -45,15 +59,17 @@ export class StoreConnection {
 
   /**
    * @param tokenFile the token file of the settings, or ""; null shows no token at all
+   * @param outboxBytes the bytes that may wait for a client by the settings
    * @throws StartError of one line when no store accepts this client
    */
   static async open(
     to: Destination,
     tokenFile: string | null,
     clock: Clock = systemClock,
+    outboxBytes = 0,
   ): Promise<StoreConnection> {
     const token = tokenFile === null ? null : tokenFor(tokenFile, `${to.service}.token_file`);
-    const inbox = new Inbox();
+    const inbox = new Inbox(Math.min(Math.max(LINE_BYTES, outboxBytes), LINE_BYTES_MAX));
     const opened = await Connection.open(to, (bytes, socket) => inbox.hear(bytes, socket), clock);
     void opened.closed.then(() => inbox.end());
     const store = new StoreConnection(to, opened, inbox);
@@ -96,12 +112,14 @@ export class StoreConnection {
   /** The next line that comes. @throws StartError when the store closes the connection */
   async next(): Promise<Line> {
     if (this.#lines.length === 0) this.#lines = await this.#inbox.take();
-    const text = this.#lines.shift();
-    if (text === undefined) throw new StartError(`${this.address} has closed the connection`);
-    const holds = objectIn(text);
-    if (holds === null) throw this.#noStore();
-    if (holds["event"] !== "closed") return { text, holds };
-    const why = printable(`${holds["message"]}`);
+    const line = this.#lines.shift();
+    if (line === undefined) throw new StartError(`${this.address} has closed the connection`);
+    const holds = objectIn(line);
+    if (holds === null) {
+      throw this.#inbox.overrun ? this.#tooLong() : this.#noStore();
+    }
+    if (holds["event"] !== "closed") return { text: line, holds };
+    const why = said(holds["message"]) ?? "it does not say why";
     throw new StartError(`${this.address} has closed the connection: ${why}`);
   }
 
@@ -120,12 +138,26 @@ export class StoreConnection {
       if ("result" in answer) return answer["result"];
       throw this.#noStore();
     }
-    const { code, message } = answer["error"] as { code: string; message: string };
+    const { error } = answer;
+    if (!errorShape(error)) throw this.#noStore();
+    const code = said(error.code) as string;
     const hint =
       code === "AUTH_REQUIRED"
         ? `; set ${STORE_TOKEN_VARIABLE} or ${this.#to.service}.token_file`
         : "";
-    return new Refused(printable(`${code}`), printable(`${message}`) + hint);
+    return new Refused(code, said(error.message) + hint);
+  }
+
+  /** A result of this shape. @throws StartError when it is not, which shows that this is no store */
+  checked<T>(result: unknown, shape: Shape<T>): T {
+    if (!shape(result)) throw this.#noStore();
+    return result;
+  }
+
+  #tooLong(): StartError {
+    return new StartError(
+      `${this.address} sends a line of more than ${this.#inbox.lineBytes} bytes, the bound of ${this.#to.service}.outbox_bytes here`,
+    );
   }
 
   #noStore(): StartError {
@@ -139,9 +171,15 @@ function tokenFor(file: string, key: string): string | null {
   return file === "" ? null : tokenIn(file, key);
 }
 
-function objectIn(text: string): Line["holds"] | null {
+/** A text of the store, in one line; null for what is none. */
+function said(found: unknown): string | null {
+  return text(found) ? cut(printable(found), SAID) : null;
+}
+
+function objectIn(line: string): Line["holds"] | null {
+  if (nestingOf(line).depth > NESTING) return null;
   try {
-    const found = JSON.parse(text);
+    const found = JSON.parse(line);
     return typeof found === "object" && found !== null ? found : null;
   } catch {
     return null;
@@ -150,14 +188,22 @@ function objectIn(text: string): Line["holds"] | null {
 
 /** Lines that have come and were not taken yet; while there are any, nothing more is read. */
 class Inbox implements LineSink {
+  /** The longest line in bytes that it takes. */
+  readonly lineBytes: number;
+  /** True once a line was longer. */
+  overrun = false;
   readonly #splitter = new LineSplitter();
   #lines: string[] = [];
   #paused: Pick<Socket, "resume"> | null = null;
   #ended = false;
   #wake = () => {};
 
+  constructor(lineBytes: number) {
+    this.lineBytes = lineBytes;
+  }
+
   hear(bytes: Buffer, socket: Pick<Socket, "pause" | "resume">): void {
-    this.#splitter.feed(undefined, bytes, LINE_BYTES, this);
+    this.#splitter.feed(undefined, bytes, this.lineBytes, this);
     if (this.#lines.length === 0) return;
     socket.pause();
     this.#paused = socket;
@@ -172,6 +218,7 @@ class Inbox implements LineSink {
   }
 
   oversize(): void {
+    this.overrun = true;
     this.#lines.push("");
   }
 

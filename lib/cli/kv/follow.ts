@@ -4,7 +4,16 @@ import { type Call, numberOf } from "./actions.ts";
 import type { Line } from "./connection.ts";
 import { jsonShown, print, toTerminal } from "./output.ts";
 import { say } from "../say.ts";
-import { count as counted } from "../words.ts";
+import { count as counted } from "../../host/count.ts";
+import { number, object, optional, orNull, text } from "../shape.ts";
+
+interface Subscribed {
+  readonly subscribed: string;
+  /** The messages that are not kept any more; null if the store cannot tell. */
+  readonly lost?: number | null | undefined;
+}
+
+const subscribedShape = object<Subscribed>({ subscribed: text, lost: optional(orNull(number)) });
 
 /** Prints the events of a subscription until Ctrl-C, or as many as were asked for. */
 export async function follow(
@@ -26,7 +35,7 @@ async function subscription(
 ): Promise<number> {
   const since = numberOf(flags, "since");
   const answer = await connection.ask({ action: "SUBSCRIBE", ...to, ...at, since });
-  const { subscribed, lost } = answer as { subscribed: string; lost?: number | null };
+  const { subscribed, lost } = connection.checked(answer, subscribedShape);
   if (toTerminal) {
     say.log(`listening to ${printable(subscribed)} on ${connection.address}; Ctrl-C ends it`);
   }
@@ -40,19 +49,20 @@ async function subscription(
   return 0;
 }
 
-/** An event for a person. */
-function told({ text, holds }: Line): string {
+/** An event for a person; one that is none of a store's is shown as it came. */
+function told({ text: line, holds }: Line): string {
   const { event, key, channel, seq, tree } = holds;
+  const about = event === "message" ? channel : key;
+  if (!text(about)) return printable(line);
   const value = JSON.stringify(holds["value"]);
   switch (event) {
     case "set":
-      return printable(`set ${key} ${value}`);
+      return printable(`set ${about} ${value}`);
     case "del":
     case "expired":
-      return printable(`${event} ${key}${tree ? " and all below" : ""}`);
+      return printable(`${event} ${about}${tree ? " and all below" : ""}`);
     case "message":
-      return printable(`${channel} #${seq} ${value}`);
-    default:
-      return printable(text);
+      if (number(seq)) return printable(`${about} #${seq} ${value}`);
   }
+  return printable(line);
 }

@@ -1,4 +1,5 @@
 import { oneLine, printable } from "../../host/content.ts";
+import { nestingOf } from "./nesting.ts";
 
 /** True if a person reads the output. */
 export const toTerminal = process.stdout.isTTY === true;
@@ -10,10 +11,16 @@ export function print(text: string): Promise<boolean> {
   return promise;
 }
 
-/** A value as JSON: indented for a person, on one line for a program. With `asText` a text is printed as it is. */
+/** The most characters of indentation; a long value that is nested deep would have gigabytes. */
+const INDENTATION = 16 * 2 ** 20;
+
+/** A value as JSON: indented for a person if that is not too much, on one line for a program. With `asText` a text is printed as it is. */
 export function valueShown(value: unknown, asText = false): string {
   if (!asText || typeof value !== "string") {
-    return toTerminal ? perLine(JSON.stringify(value, null, 2), oneLine) : JSON.stringify(value);
+    const json = JSON.stringify(value);
+    if (!toTerminal) return json;
+    if (nestingOf(json).indentation > INDENTATION) return oneLine(json);
+    return perLine(JSON.stringify(value, null, 2), oneLine);
   }
   return toTerminal ? perLine(value, printable) : value;
 }

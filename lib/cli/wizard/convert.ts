@@ -5,7 +5,7 @@ import { valueAt } from "../../config/paths.ts";
 import { tomlValue } from "../../config/render.ts";
 import { type Config, settings } from "../../config/table.ts";
 import { givenBy, type Given } from "./draft.ts";
-import { count } from "../words.ts";
+import { count } from "../../host/count.ts";
 import type { Entries } from "../../config/section.ts";
 
 /** A configuration of the reference server in this server's form. */

@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { optionPaths } from "../../config/paths.ts";
 import { settings } from "../../config/table.ts";
-import { count } from "../words.ts";
+import { count } from "../../host/count.ts";
 
 /** A line that only one of two texts has. */
 interface Change {

@@ -153,6 +153,11 @@ export function rendered(path: string, given: Given): Rendered {
   return { text, config, problems: "message" in layer ? [layer, ...problems] : problems };
 }
 
+/** True for the content of a file as the program ships it, with nothing in it to lose. */
+export function isShipped(text: string | null): boolean {
+  return text === renderToml(settings);
+}
+
 /** True if a service needs this token, and the environment does not hold it. */
 export function needsToken(draft: Draft, { path }: TokenFile): boolean {
   const without = answered(draft, path, "");

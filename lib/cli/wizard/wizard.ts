@@ -15,6 +15,7 @@ import {
   draftOf,
   givenBy,
   givenIn,
+  isShipped,
   presetAbout,
   rebased,
   rendered,
@@ -153,7 +154,12 @@ async function review(draft: Draft, target: string): Promise<Draft | Back> {
     { value: "no", label: "No, write nothing" },
   ];
   for (;;) {
-    const chosen = await askChoice("Is this right?", "", choices, replaces ? "no" : "write");
+    const chosen = await askChoice(
+      "Is this right?",
+      "",
+      choices,
+      replaces && !isShipped(before) ? "no" : "write",
+    );
     if (chosen === BACK) return BACK;
     if (chosen === "no") throw new Cancelled();
     if (chosen === "write") return draft;

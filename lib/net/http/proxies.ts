@@ -1,5 +1,5 @@
 import { type BlockList, isIP } from "node:net";
-import { cidrOf } from "../../config/cidr.ts";
+import { spelledOnce } from "../../config/cidr.ts";
 import { blockList, isIn } from "../access.ts";
 
 /** The most proxies of one request that are looked at. */
@@ -97,8 +97,6 @@ function hopIn(text: string): Hop | null {
 
 function hop(address: string, port: string, version = 6): Hop | null {
   if (isIP(address) !== version || address.includes("%") || Number(port) > 65_535) return null;
-  const { ip, family } = cidrOf(address) as { ip: string; family: string };
   // An IPv6 address has many spellings, but has to count as one client.
-  const one = family === "ipv6" ? new URL(`http://[${ip}]/`).hostname.slice(1, -1) : ip;
-  return { ip: one, port: Number(port) };
+  return { ip: spelledOnce(address), port: Number(port) };
 }

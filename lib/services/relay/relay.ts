@@ -1,5 +1,6 @@
 import { placeOf } from "../../config/place.ts";
 import type { Config } from "../../config/table.ts";
+import { count } from "../../host/count.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
 import type {
@@ -185,7 +186,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     this.#broadcast.flush();
     this.#members.add(client);
     this.#backlog.joined(client);
-    this.#log.info(`${client.address} connected (${this.#members.size} clients)`);
+    this.#log.info(`${client.address} connected (${count(this.#members.size, "client")})`);
   }
 
   received(client: RelayClient, bytes: Buffer): number {

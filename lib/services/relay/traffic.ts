@@ -1,5 +1,8 @@
-import { contentAsJson, endOfString } from "../../host/content.ts";
+import { beginning, contentAsJson, endOfString } from "../../host/content.ts";
 import type { Log } from "../../host/log.ts";
+
+/** Characters of a line's content that are logged: a line may be long, and the disk slower than the network. */
+const LOGGED_CHARACTERS = 4096;
 
 /** Logs relayed lines, or the fields of them that may be logged. */
 export class Traffic {
@@ -26,16 +29,22 @@ export class Traffic {
     const keys = this.#keys;
     this.#log.record(
       () => {
-        const kept = prune(content, keys);
+        const kept = loggedOf(content, keys);
         return kept ? `${address} ${kept}` : address;
       },
       () => {
-        const kept = prune(content, keys);
+        const kept = loggedOf(content, keys);
         const field = kept === undefined ? "" : `,"content":${contentAsJson(kept)}`;
         return `{"remote_addr":${JSON.stringify(address)}${field}}`;
       },
     );
   }
+}
+
+/** What is logged of a line's content; undefined for none. */
+function loggedOf(content: string, keys: readonly string[] | null): string | undefined {
+  const kept = prune(content, keys);
+  return kept === undefined ? undefined : beginning(kept, LOGGED_CHARACTERS);
 }
 
 // In the language and in Bun, but not yet in TypeScript's library.

@@ -31,13 +31,15 @@ export class Auth {
   /** Tries a token for a client. @returns the refusal, or null */
   authenticate(client: StoreClient, token: string): Refusal | null {
     if (this.#roles.open) return null;
+    const refusedSeconds = this.#tries.refuses(client.ip);
+    if (refusedSeconds > 0) return tooManyTries(refusedSeconds);
     const hex = digest(token).toString("hex");
     const role = this.#roles.find(hex);
     if (role === undefined) {
       const waitSeconds = this.#tries.failed(client.ip, client.address);
       return waitSeconds === 0
         ? new Refusal("BAD_TOKEN", "nobody has this token")
-        : new Refusal("TOO_MANY_TRIES", `wait ${waitSeconds} seconds`);
+        : tooManyTries(waitSeconds);
     }
     client.token = hex;
     this.#grant(client, role);
@@ -66,4 +68,8 @@ export class Auth {
     client.role = role;
     this.#subscribers.endForbidden(client, role);
   }
+}
+
+function tooManyTries(waitSeconds: number): Refusal {
+  return new Refusal("TOO_MANY_TRIES", `wait ${waitSeconds} seconds`);
 }

@@ -1,6 +1,7 @@
 import { version } from "../../../package.json";
 import { placeOf } from "../../config/place.ts";
 import type { Config } from "../../config/table.ts";
+import { count } from "../../host/count.ts";
 import type { Clock } from "../../host/clock.ts";
 import { type Fault, faultsIn } from "../../host/errors.ts";
 import type { Log } from "../../host/log.ts";
@@ -177,7 +178,7 @@ export class Store implements Running, Protocol<StoreClient> {
   }
 
   opened(client: StoreClient): void {
-    this.#log.info(`store: ${client.address} connected (${this.#clients.size} clients)`);
+    this.#log.info(`store: ${client.address} connected (${count(this.#clients.size, "client")})`);
   }
 
   received(client: StoreClient, bytes: Buffer): number {

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
+import { spelledOnce } from "../../config/cidr.ts";
 import { settings } from "../../config/table.ts";
 import type { Host } from "../../host/service.ts";
-import { unmapped } from "../../net/access.ts";
 
 /** An admin action cannot be carried out; the message is the reason, `status` that of the answer. */
 export class ActionRefused extends Error {
@@ -56,19 +56,24 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     },
     run(fields, host) {
       const desk = deskOf(fields, host);
-      const address = unmapped(text(fields, "address"));
+      const address = text(fields, "address");
       if (isIP(address) === 0) {
         throw new ActionRefused(400, `address: found ${address}; allowed: an IP address`);
       }
+      if (address.includes("%")) {
+        const why = "allowed: an IP address without a zone, as no client is known by one";
+        throw new ActionRefused(400, `address: found ${address}; ${why}`);
+      }
       const seconds = whole(fields, "seconds", 1, QUARANTINE_MAX);
-      return `${desk.impose(address, seconds)} is in quarantine for ${seconds} s`;
+      return `${desk.impose(spelledOnce(address), seconds)} is in quarantine for ${seconds} s`;
     },
   },
   lift: {
     about: "End a quarantine.",
     fields: { service: "the service", key: "what is barred, as /varz tells it" },
     run(fields, host) {
-      const key = text(fields, "key");
+      // An address, or an address and a port.
+      const key = text(fields, "key").replace(/^\S+/, spelledOnce);
       if (!deskOf(fields, host).lift(key))
         throw new ActionRefused(404, `${key} is not in quarantine`);
       return `${key} is no longer in quarantine`;

@@ -16,8 +16,8 @@ export const SECURE = {
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY",
 } as const;
+export const JSON_FIELDS = { ...SECURE, "content-type": "application/json; charset=utf-8" };
 // Made once: with a Headers object an answer costs a fifth less than with a plain object.
-const JSON_FIELDS = { ...SECURE, "content-type": "application/json; charset=utf-8" };
 const JSON_HEADERS = new Headers(JSON_FIELDS);
 const TEXT_HEADERS = { ...SECURE, "content-type": "text/plain; charset=utf-8" };
 

@@ -18,7 +18,7 @@ export function readToken(file: string): string | null {
   return file === "" ? null : tokenIn(file, "web.token_file");
 }
 
-/** The verdict on a wrong token. */
+/** The verdict on a wrong token, or on one that was not looked at. */
 export interface WrongToken {
   /** Seconds until its address may try another; 0 for at once. */
   readonly waitSeconds: number;
@@ -81,8 +81,10 @@ export class Gate {
     return "session";
   }
 
-  /** Tries a token that came from `origin`. @returns null when it is right */
+  /** Tries a token that came from `origin`. @returns null when it is right, and looked at */
   try(token: string, { ip, address }: Origin): WrongToken | null {
+    const waitSeconds = this.#tries.refuses(ip);
+    if (waitSeconds > 0) return { waitSeconds };
     // Digests have one length, so the time of the comparison tells nothing.
     if (this.#token !== null && timingSafeEqual(digest(token), this.#token)) return null;
     return { waitSeconds: this.#tries.failed(ip, address) };

@@ -3,7 +3,7 @@ import type { Host } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
 import { isForeign, notImplemented, unanswered } from "../../net/http/methods.ts";
 import { ACTIONS, act, ActionRefused } from "./admin.ts";
-import { json, longJson, objectOf, pageFile, refusal, SECURE } from "./answers.ts";
+import { json, objectOf, pageFile, refusal, SECURE } from "./answers.ts";
 import { connz } from "./connz.ts";
 import type { Events } from "./events.ts";
 import type { Audience, Guard } from "./guard.ts";
@@ -26,6 +26,38 @@ interface Route {
   readonly POST?: Ask;
 }
 
+/** The built-in paths besides those of the actions and of the dashboard. */
+const PATHS = [
+  "/healthz",
+  "/readyz",
+  "/varz",
+  "/connz",
+  "/metrics",
+  "/events",
+  "/session",
+  "/login",
+  "/logout",
+] as const;
+
+type Path = (typeof PATHS)[number];
+
+/** Everything below is the server's own where there is a token. */
+const ADMIN = "/admin/";
+
+/** True if the dashboard's page cannot be at a path, since another built-in route is. */
+export function isTaken(path: string): boolean {
+  const bare = withoutSlash(path);
+  if (bare === "/dashboard") return false;
+  return (
+    PATHS.some((one) => one === bare) ||
+    [ADMIN, "/dashboard/"].some((one) => `${bare}/`.startsWith(one))
+  );
+}
+
+function withoutSlash(path: string): string {
+  return path.replace(/\/+$/, "");
+}
+
 /** The built-in routes by path. The site answers all other paths. */
 export class Routes {
   readonly #host: Host<Config>;
@@ -45,13 +77,13 @@ export class Routes {
     this.#host = host;
     this.#guard = guard;
     this.#site = site;
-    const open = (path: string, GET: Ask) => this.#routes.set(path, { audience: "open", GET });
-    const read = (path: string, GET: Ask) => this.#routes.set(path, { audience: "read", GET });
-    const post = (path: string, audience: Audience, POST: Ask) =>
-      this.#routes.set(path, { audience, POST });
+    const set = (path: string, route: Route) => this.#routes.set(path, route);
+    const open = (path: Path, GET: Ask) => set(path, { audience: "open", GET });
+    const read = (path: Path, GET: Ask) => set(path, { audience: "read", GET });
+    const post = (path: Path, POST: Ask) => set(path, { audience: "open", POST });
     open("/healthz", (request, http) => views.healthz(() => guard.mayRead(request, http)));
     open("/readyz", (request, http) => views.readyz(() => guard.mayRead(request, http)));
-    read("/varz", (request, http) => longJson(request, http, views.varz()));
+    read("/varz", (request, http) => views.varz(request, http));
     read(
       "/connz",
       limited((request, http) => connz(request, http, host.services)),
@@ -62,34 +94,44 @@ export class Routes {
       limited((request, http) => events.open(request, http)),
     );
     const page = pageAt(dashboard);
-    open(dashboard, (request, http) =>
-      pageFile(request, page, guard.mayRead(request, http) ? 200 : 401),
-    );
+    set(dashboard, {
+      audience: "open",
+      GET: (request, http) => pageFile(request, page, guard.mayRead(request, http) ? 200 : 401),
+    });
+    const other = otherSlash(dashboard);
+    if (other !== null) {
+      set(other, { audience: "open", GET: (request) => redirect(request, dashboard) });
+    }
     // Open, as the login form needs them; they hold no facts about the server.
-    for (const [path, file] of PAGE_FILES) open(path, (request) => pageFile(request, file));
+    for (const [path, file] of PAGE_FILES) {
+      set(path, { audience: "open", GET: (request) => pageFile(request, file) });
+    }
     open("/session", (request, http) => json(guard.session(request, http)));
     post(
       "/login",
-      "open",
       limited((request, http) => guard.login(request, http)),
     );
-    post("/logout", "open", (request, http) => guard.logout(request, http));
+    post("/logout", (request, http) => guard.logout(request, http));
     // Not `limited`: an operator must be able to act when all places are taken.
     for (const name of Object.keys(ACTIONS)) {
-      post(`/admin/${name}`, "act", (request, http) => this.#act(name, request, http));
+      const POST: Ask = (request, http) => this.#act(name, request, http);
+      set(ADMIN + name, { audience: "act", POST });
     }
-    this.#names = new Map(
-      [...this.#routes.keys()].map((path) => [path, PAGE_FILES.has(path) ? "/dashboard/*" : path]),
-    );
+    const nameOf = (path: string) => {
+      if (path === other) return dashboard;
+      return PAGE_FILES.has(path) ? "/dashboard/*" : path;
+    };
+    this.#names = new Map([...this.#routes.keys()].map((path) => [path, nameOf(path)]));
   }
 
   /** The name of a path's route: one of few, so that numbers may be kept by it. */
   nameOf(path: string): string {
-    return this.#names.get(path) ?? "site";
+    return this.#names.get(path) ?? (this.#isAdmins(path) ? `${ADMIN}*` : "site");
   }
 
   answer(request: Request, path: string, http: HttpServer): Response | Promise<Response> {
     const route = this.#routes.get(path);
+    if (!route && this.#isAdmins(path)) return this.#noAction(request, http);
     if (!route || (route.audience === "act" && !this.#guard.locked)) {
       return this.#askSite(request, path, http);
     }
@@ -99,14 +141,24 @@ export class Routes {
     return this.#guard.refuses(request, route.audience, http) ?? answer(request, http);
   }
 
+  /** True for a path that is never the site's, so that no token for a misspelt action gets there. */
+  #isAdmins(path: string): boolean {
+    return path.startsWith(ADMIN) && this.#guard.locked;
+  }
+
   #askSite(request: Request, path: string, http: HttpServer): Response | Promise<Response> {
     if (this.#host.draining) {
       return refusal(503, "The server is stopping.", { connection: "close" });
     }
     const found = this.#site.respond(request, path, http);
     if (found) return found;
-    if (isForeign(request.method)) return notImplemented(SECURE);
-    return refusal(404, "There is nothing here.");
+    return nothingHere(request);
+  }
+
+  #noAction(request: Request, http: HttpServer): Response {
+    if (request.method !== "POST") return nothingHere(request);
+    const why = `There is no such action; there are ${Object.keys(ACTIONS).join(", ")}.`;
+    return this.#guard.refuses(request, "act", http) ?? refusal(404, why);
   }
 
   async #act(name: string, request: Request, http: HttpServer): Promise<Response> {
@@ -122,4 +174,23 @@ export class Routes {
       throw error;
     }
   }
+}
+
+function nothingHere({ method }: Request): Response {
+  return isForeign(method) ? notImplemented(SECURE) : refusal(404, "There is nothing here.");
+}
+
+/** The path of the dashboard with a slash at its end where it has none, and without where it has one; null for the root. */
+function otherSlash(dashboard: string): string | null {
+  const bare = withoutSlash(dashboard);
+  if (bare === "") return null;
+  return dashboard === bare ? `${bare}/` : bare;
+}
+
+/** Sends a client on to the dashboard, relative to where it is: a proxy may put a prefix before both. */
+function redirect(request: Request, dashboard: string): Response {
+  const bare = withoutSlash(dashboard);
+  const name = bare.slice(bare.lastIndexOf("/") + 1);
+  const location = (dashboard === bare ? `../${name}` : `${name}/`) + new URL(request.url).search;
+  return new Response(null, { status: 302, headers: { ...SECURE, location } });
 }

@@ -3,9 +3,10 @@ import { maskedConfig } from "../../config/render.ts";
 import { type Config, settings } from "../../config/table.ts";
 import { addressText, type Health, type Host, type Running } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
-import { json, jsonText, SECURE } from "./answers.ts";
+import { json, JSON_FIELDS, jsonText, SECURE } from "./answers.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
 import type { Numbers, Sampler } from "./sampler.ts";
+import { SharedText } from "./shared-text.ts";
 import type { Site } from "./site/site.ts";
 
 const HEALTHY = '{"status":"ok","why":{}}\n';
@@ -19,6 +20,8 @@ export class Views {
   readonly #host: Host<Config>;
   readonly #sampler: Sampler;
   readonly #site: Site;
+  readonly #varz: SharedText;
+  readonly #metrics: SharedText;
   #config: Config;
 
   constructor(config: Config, host: Host<Config>, sampler: Sampler, site: Site) {
@@ -26,6 +29,8 @@ export class Views {
     this.#host = host;
     this.#sampler = sampler;
     this.#site = site;
+    this.#varz = new SharedText(host.clock, () => `${JSON.stringify(this.#state())}\n`);
+    this.#metrics = new SharedText(host.clock, () => this.#metricsText());
   }
 
   configure(config: Config): void {
@@ -85,8 +90,12 @@ export class Views {
     return why === null ? jsonText(READY, 200) : json({ ready: false, why }, 503);
   }
 
-  /** The object that `/varz` answers. */
-  varz(): object {
+  /** Answers `GET /varz`. */
+  varz(request: Request, http: HttpServer): Response | Promise<Response> {
+    return this.#varz.answer(request, http, JSON_FIELDS);
+  }
+
+  #state(): object {
     const { log, services, draining, clock } = this.#host;
     const numbers = this.#sampler.numbers();
     return {
@@ -108,10 +117,13 @@ export class Views {
   }
 
   /** Answers `GET /metrics`, for Prometheus. */
-  metrics(request: Request, { compression }: HttpServer): Response | Promise<Response> {
+  metrics(request: Request, http: HttpServer): Response | Promise<Response> {
+    return this.#metrics.answer(request, http, { ...SECURE, "content-type": METRICS_TYPE });
+  }
+
+  #metricsText(): string {
     const healthy = new Map([...this.#healths()].map(([name, { ok }]) => [name, ok] as const));
-    const text = metricsText(this.#sampler.numbers(), healthy, version);
-    return compression.answer(request, text, { ...SECURE, "content-type": METRICS_TYPE });
+    return metricsText(this.#sampler.numbers(), healthy, version);
   }
 
   /** The content of an event, from the numbers of this second and the log's new lines. */

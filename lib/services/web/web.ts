@@ -18,7 +18,7 @@ import { DECLARED } from "./declared.ts";
 import { Events } from "./events.ts";
 import { Gate, readToken } from "./gate.ts";
 import { Guard } from "./guard.ts";
-import { Routes } from "./routes.ts";
+import { isTaken, Routes } from "./routes.ts";
 import { Sampler } from "./sampler.ts";
 import { Files } from "./site/files.ts";
 import { Site } from "./site/site.ts";
@@ -33,14 +33,14 @@ const LAST_TICK_MS = 500;
  * @throws StartError when it cannot listen, or a module, folder or token of its settings cannot be used
  */
 export async function web(config: Config, host: Host<Config>): Promise<Running> {
-  const site = await Site.load(config.web, host);
-  const service = new Web(config, host, site);
-  site.start();
-  return service;
+  return new Web(config, host, await Site.load(config.web, host));
 }
 
 web.check = ({ web: own }: Config): readonly Fault[] => [
   ...faultsIn(() => readToken(own.token_file)),
+  ...(isTaken(own.dashboard)
+    ? [{ key: "web.dashboard", message: `${own.dashboard} is a built-in path; choose another` }]
+    : []),
   ...(own.static === "" ? [] : faultsIn(() => new Files(own.static))),
   ...(["handler", "ticker"] as const).flatMap((name) => {
     const trouble = own[name] === "" ? null : moduleTrouble(own[name]);
@@ -107,6 +107,10 @@ class Web implements Running {
     ];
     this.#stopTicking = host.clock.every(1000, () => void this.#events.tick());
     host.onReload((next) => this.#reload(next));
+  }
+
+  started(): Promise<void> {
+    return this.#site.start();
   }
 
   stats(): Record<string, number> {

@@ -16,6 +16,9 @@ const LEAST = 2 ** 12;
 /** The level for streams: where little is new in a piece, higher ones only cost more. */
 const STREAM_LEVEL = 4;
 
+/** A text by the codings in which it has been compressed. */
+export type Codings = Map<Coding, Bytes | Promise<Bytes>>;
+
 /** Compresses the answers of one server within bounds; beyond these, answers go as they are, whatever clients ask for. */
 export class Compression {
   readonly #clock: Clock;
@@ -57,24 +60,31 @@ export class Compression {
     return deflated(bytes, before, this.#may(bytes.length) ? STREAM_LEVEL : 0, windowBits);
   }
 
-  /** Answers with a text that was made for this request. */
+  /**
+   * Answers with a text.
+   * @param codings of this text, for one that other requests are answered with too
+   */
   answer(
     request: Request,
     text: string,
     given: Readonly<Record<string, string>>,
+    codings: Codings = new Map(),
   ): Response | Promise<Response> {
     const headers = { ...given, vary: VARY };
     const { coding, insists } = wanted(request, QUICKEST);
     if (coding === null) {
       return insists ? unacceptable(headers) : new Response(text, { headers });
     }
-    const bytes = Buffer.from(text);
-    if (isCrossSite(request) || !this.pays(bytes.length, insists)) {
-      return new Response(bytes, { headers });
-    }
+    if (isCrossSite(request)) return new Response(text, { headers });
     const answer = (body: Bytes) =>
       new Response(body, { headers: { ...headers, "content-encoding": coding } });
-    const made = this.once(bytes, coding);
+    let made = codings.get(coding);
+    if (made === undefined) {
+      const bytes = Buffer.from(text);
+      if (!this.pays(bytes.length, insists)) return new Response(bytes, { headers });
+      made = this.once(bytes, coding);
+      codings.set(coding, made);
+    }
     return made instanceof Promise ? made.then(answer) : answer(made);
   }
 }

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../../../config/table.ts";
 import { reasonOf } from "../../../config/reason.ts";
+import { count } from "../../../host/count.ts";
 import type { Clock } from "../../../host/clock.ts";
 import { type Fault, messageOf, StartError } from "../../../host/errors.ts";
 import { fileTrouble, folderTrouble } from "../../../host/folder.ts";
@@ -36,7 +37,7 @@ export function restoreKeys(keys: Keys, journal: Journal, log: Log): void {
   naming(() => journal.load((record) => keys.restore(record)));
   keys.restored();
   keys.record(journal);
-  log.info(`store: ${keys.size} keys read from ${journal.folder}`);
+  log.info(`store: ${count(keys.size, "key")} read from ${journal.folder}`);
 }
 
 /** The faults of the folder that the settings name. A journal in use there is no fault. */

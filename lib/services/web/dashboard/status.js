@@ -39,7 +39,10 @@ export function showStatus(link, tick) {
     list.replaceChildren(...reasons.map((reason) => el("li", {}, reason)));
   }
   const title = [word, $("name").textContent];
-  if (tick) title.splice(1, 0, `${exact.format(clientCount(tick))} clients`);
+  if (tick) {
+    const count = clientCount(tick);
+    title.splice(1, 0, `${exact.format(count)} client${count === 1 ? "" : "s"}`);
+  }
   if (document.title !== title.join(" · ")) document.title = title.join(" · ");
   mark($("icon"), "href", iconOf(status));
 }

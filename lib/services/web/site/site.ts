@@ -10,6 +10,9 @@ import { loadHandler } from "./load.ts";
 import { OwnedShared } from "../ticker/shared.ts";
 import { Ticker, type TickerStatus, type Ticks, ticksProblem } from "../ticker/ticker.ts";
 
+/** Milliseconds that a start waits until the module of the ticker has been loaded. */
+const FIRST_LOAD_MS = 5000;
+
 /** A user's own site beside the built-in routes: files, a handler, and tickers that share a state with it. */
 export class Site {
   readonly #clock: Clock;
@@ -17,6 +20,8 @@ export class Site {
   readonly #handler: RequestHandler | null;
   readonly #shared: OwnedShared;
   readonly #tickers: readonly (Ticker | IsolatedTicker)[];
+  /** The one among them that a module of its own holds. */
+  readonly #isolated: IsolatedTicker | undefined;
 
   private constructor(
     clock: Clock,
@@ -30,6 +35,7 @@ export class Site {
     this.#handler = handler;
     this.#shared = shared;
     this.#tickers = tickers;
+    this.#isolated = tickers.find((ticker) => ticker instanceof IsolatedTicker);
   }
 
   /** @throws StartError when a module or folder of the settings cannot be used */
@@ -50,8 +56,14 @@ export class Site {
     return new Site(clock, files, handler, shared, tickers);
   }
 
-  start(): void {
+  /**
+   * Starts the tickers.
+   * @throws StartError when the module of the settings turns out to hold no ticker
+   */
+  async start(): Promise<void> {
     for (const ticker of this.#tickers) void ticker.start(this.#shared);
+    const unfit = await this.#isolated?.unfit(FIRST_LOAD_MS);
+    if (unfit) throw new StartError([{ key: "web.ticker", message: unfit }]);
   }
 
   /** Stops the tickers. After `deadlineMs` milliseconds those in a Worker are cut, others are left. */

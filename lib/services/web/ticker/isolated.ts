@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { Clock } from "../../../host/clock.ts";
+import { type Clock, within } from "../../../host/clock.ts";
 import type { Health } from "../../../host/service.ts";
 import type { Lent, OwnedShared } from "./shared.ts";
 import type { FromWorker, Report, ToWorker } from "./messages.ts";
@@ -36,7 +36,8 @@ interface Life {
  * Runs a module's `Ticks` in a Worker; it has the methods of `Ticker`. The
  * Worker is started again, after a wait that grows from 1 s to 60 s, when it
  * dies, exits, cannot load its module, fails to start or takes longer for one
- * thing than the deadline. It is checked once a second, so a hang is found up
+ * thing than the deadline; but not when the first load finds no ticker in the
+ * module. It is checked once a second, so a hang is found up
  * to two seconds after its deadline.
  */
 export class IsolatedTicker {
@@ -47,6 +48,10 @@ export class IsolatedTicker {
   readonly #log: Logger;
   /** Resolves when the first Worker has run the start hook or has died. */
   readonly #started = Promise.withResolvers<void>();
+  /** Resolves when the first load has ended: with the reason when the module holds no ticker, else null. */
+  readonly #loaded = Promise.withResolvers<string | null>();
+  /** True while someone waits for that reason, who will tell it. */
+  #asked = false;
   /** Resolves when the ticker has ended; false when the Worker was cut. */
   readonly #stopped = Promise.withResolvers<boolean>();
   #life: Life | null = null;
@@ -60,6 +65,8 @@ export class IsolatedTicker {
   #lastError: string | null = null;
   /** The reason of the last death; null once a Worker runs. */
   #death: string | null = null;
+  /** The reason for which the module holds no ticker; null unless the first load told it. */
+  #unfit: string | null = null;
   #waitMs = 0;
   /** The planned start: its time on the clock, and the function that cancels it. */
   #again: { due: number; cancel: () => void } | null = null;
@@ -90,6 +97,17 @@ export class IsolatedTicker {
     this.#begun = true;
     this.#spawn();
     await this.#started.promise;
+  }
+
+  /**
+   * The reason for which the module holds no ticker, when it shows within `ms`
+   * milliseconds; null when it holds one, died, or still loads. Later it is logged.
+   */
+  async unfit(ms: number): Promise<string | null> {
+    this.#asked = true;
+    const found = await within(this.#clock, ms, this.#loaded.promise);
+    this.#asked = false;
+    return found;
   }
 
   /**
@@ -135,6 +153,7 @@ export class IsolatedTicker {
   }
 
   health(): Health {
+    if (this.#unfit !== null) return { ok: false, reason: this.#unfit };
     if (this.#ended || this.#death === null) return { ok: true, reason: this.#state() };
     const died = `died (${this.#death})`;
     if (this.#again === null) return { ok: false, reason: `${died}; starting again` };
@@ -203,6 +222,10 @@ export class IsolatedTicker {
       case "failed":
         this.#die(life, message.reason, message.stack);
         break;
+      case "unfit":
+        if (this.#last === null && this.#past.restarts === 0) this.#giveUp(life, message.reason);
+        else this.#die(life, message.reason, null);
+        break;
       case "stopped":
         life.stopped = true;
         life.worker.terminate();
@@ -220,6 +243,7 @@ export class IsolatedTicker {
   #note(life: Life, report: Report): void {
     life.report = report;
     if (report.ticker === null) return;
+    this.#loaded.resolve(null);
     const { status } = report.ticker;
     this.#last = status;
     this.#lastError = status.lastError ?? this.#lastError;
@@ -251,8 +275,18 @@ export class IsolatedTicker {
     } else this.#tell(life, { kind: "ping" });
   }
 
+  /** Ends the ticker for good: its module holds none. */
+  #giveUp(life: Life, reason: string): void {
+    this.#forget(life);
+    this.#unfit = this.#lastError = reason;
+    this.#loaded.resolve(reason);
+    if (!this.#asked) this.#log.error(`ticker ${reason}; it is not started again`);
+    this.#end();
+  }
+
   #die(life: Life, reason: string, stack: string | null): void {
     this.#forget(life);
+    this.#loaded.resolve(null);
     this.#death = this.#lastError = reason;
     const died = `ticker ${this.#name} died (${reason})`;
     if (this.#stopping) {
@@ -299,6 +333,7 @@ export class IsolatedTicker {
 
   #end(graceful = true): void {
     this.#ended = true;
+    this.#loaded.resolve(null);
     this.#started.resolve();
     this.#stopped.resolve(graceful);
   }

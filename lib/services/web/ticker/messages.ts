@@ -26,6 +26,8 @@ export type FromWorker =
   | { kind: "bug"; context: string; stack: string }
   /** An error that ends the ticker: `reason` in one line, and the stack if there is one. */
   | { kind: "failed"; reason: string; stack: string | null }
+  /** The module has been loaded and holds no ticker, for this reason. */
+  | { kind: "unfit"; reason: string }
   /** The ticks have ended and the stop hook has run. */
   | { kind: "stopped" }
   | SharedRequest;

@@ -83,7 +83,7 @@ async function load(href: string, name: string): Promise<Ticks | null> {
   }
   const problem = exported === undefined ? "there is no default export" : ticksProblem(exported);
   if (problem === null) return exported as Ticks;
-  tell({ kind: "failed", reason: `${name} is not a ticker: ${problem}`, stack: null });
+  tell({ kind: "unfit", reason: `${name} is not a ticker: ${problem}` });
   return null;
 }
 
