@@ -8,6 +8,7 @@ import { messageOf } from "../host/errors.ts";
 import type { Program } from "../host/lifecycle.ts";
 import type { Log } from "../host/log.ts";
 import type { Services } from "../host/service.ts";
+import { barredHere } from "../net/barred.ts";
 import { count } from "../host/count.ts";
 
 /** The parts of a running program that a reload needs. */
@@ -44,7 +45,7 @@ export function reload({ sources, services, program, log }: Reload): Reloaded {
     .filter(({ key }) => isLive(key))
     .map((fault) => problemText(problemAt(fault, loaded)));
   if (problems.length > 0) return refused(problems, changes, log);
-  for (const remark of remarks(loaded)) log.warning(remark);
+  for (const remark of [...remarks(loaded), ...barredHere(after)]) log.warning(remark);
   for (const change of changes) tell(change, before, after, log);
   for (const fault of fileFaults(services, after)) {
     if (isLive(fault.key)) continue;
