@@ -70,7 +70,8 @@ export class Program<C extends object> {
     this.#config = config;
     const wanted = Object.entries(services).filter(([name]) => isEnabled(config, name));
     this.#files.shareOut(wanted.map(([name]) => doorOf(config, name)));
-    this.#checkFiles();
+    const { trouble } = this.#files;
+    if (trouble) this.#host.log.warning(trouble.message);
     try {
       for (const [name, service] of wanted) {
         this.#starting = name;
@@ -85,13 +86,6 @@ export class Program<C extends object> {
         wanted.slice(at + 1).map(([name]) => placeOf(config as never, name)),
       );
     }
-  }
-
-  /** @throws StartError when there are so few files that nothing can be served */
-  #checkFiles(): void {
-    const { trouble } = this.#files;
-    if (trouble?.fatal) throw new StartError(trouble.message);
-    if (trouble) this.#host.log.warning(trouble.message);
   }
 
   /** Hands a new configuration to every service. @returns one line for each service that keeps its old settings, with the reason */
