@@ -2,6 +2,7 @@ import { load, problemText, remarks, type Sources } from "../config/load.ts";
 import type { Option } from "../config/option.ts";
 import { optionPaths, valueAt } from "../config/paths.ts";
 import { masked, tomlValue } from "../config/render.ts";
+import { cut, SHOWN } from "../config/shown.ts";
 import { type Config, settings } from "../config/table.ts";
 import { fileFaults, problemAt } from "../host/check.ts";
 import { messageOf } from "../host/errors.ts";
@@ -63,7 +64,7 @@ function refused(problems: readonly string[], changes: readonly Change[], log: L
 }
 
 function tell([path, option]: Change, before: Config, after: Config, log: Log): void {
-  const shown = (config: Config) => tomlValue(masked(option, valueAt(config, path)));
+  const shown = (config: Config) => cut(tomlValue(masked(option, valueAt(config, path))), SHOWN);
   const change = `${path}: ${shown(before)} -> ${shown(after)}`;
   if (option.live) log.info(change);
   else log.warning(`${change} takes a restart`);
