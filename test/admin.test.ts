@@ -5,6 +5,8 @@ import type { Operator } from "../lib/host/service.ts";
 import { type Booted, configOf, dial, raw, until } from "./kit.ts";
 import { bodyOf, PAGE, served, type Services, temporary, TOKEN } from "./web-suite.ts";
 
+const LONG = "x".repeat(50_000);
+
 describe("admin", () => {
   const names = ["kick", "quarantine", "lift", "reload", "drain", "log-level"];
 
@@ -326,6 +328,28 @@ describe("admin", () => {
     const server = await served({}, { token: TOKEN });
     const answer = await server.post(`/admin/${action}`, fields);
     expect([answer.status, await answer.text()]).toEqual([status, expect.stringContaining(why)]);
+  });
+
+  test.each([
+    ["kick", { service: LONG, id: 1 }],
+    ["quarantine", { service: LONG, address: "1.2.3.4", seconds: 1 }],
+    ["quarantine", { service: "relay", address: LONG, seconds: 1 }],
+    ["lift", { service: "relay", key: LONG }],
+    ["log-level", { level: LONG }],
+  ])("%s shows the beginning of a long field alone", async (action, fields) => {
+    const server = await served({}, { token: TOKEN });
+    const answer = await (await server.post(`/admin/${action}`, fields)).text();
+    expect(answer).toContain(`${"x".repeat(60)}…`);
+    expect(answer.length).toBeLessThan(300);
+    const audit = server.printed().match(/admin: .*: refused: .*/)?.[0];
+    expect(audit).toContain(`${"x".repeat(60)}…`);
+    expect(audit?.length).toBeLessThan(300);
+  });
+
+  test("of a long unknown field the beginning is told", async () => {
+    const server = await served({}, { token: TOKEN });
+    const answer = await server.post("/admin/reload", { [LONG]: 1 });
+    expect(await answer.text()).toContain(`${"x".repeat(60)}…: unknown field; known: none`);
   });
 
   test("takes its bounds", async () => {

@@ -468,3 +468,17 @@ async function checkedAsNobody(folder: string, ...args: string[]) {
   });
   return ended(child);
 }
+
+test("access lists that bar this machine itself are remarked on", async () => {
+  const barred = 'port = 0\n[web]\nport = 0\n[access]\nallow = ["10.0.0.0/8"]\n';
+  const folder = folderWith({ "summoner.toml": barred });
+  const { err, code } = await ended(spawn(folder, ["check"]));
+  expect(code).toBe(0);
+  for (const name of ["relay", "web"]) {
+    expect(err).toContain(
+      `warning: the access lists bar this machine (127.0.0.1) from the ${name}:`,
+    );
+  }
+  const open = ["check", "--set", 'access.allow=["127.0.0.0/8"]'];
+  expect((await ended(spawn(folder, open))).err).toBe("");
+});

@@ -154,9 +154,15 @@ describe("bounds", () => {
     expect(complaint(path, ["x"])).toContain("allowed: text");
   });
 
-  test("a name may not be empty", () => {
-    expect(complaint("name", "")).toContain("text that is not empty");
-    expect(complaint("name", "  ")).toContain("text that is not empty");
+  test("a name may not be blank, nor longer than a file's name may be", () => {
+    const allowed = "allowed: text of 1 to 64 characters that is not blank";
+    for (const wrong of ["", "  ", "x".repeat(65)]) {
+      expect(complaint("name", wrong)).toContain(allowed);
+    }
+    expect(complaint("name", "x".repeat(64))).toBeUndefined();
+    expect(problems(json({ name: "x".repeat(100_000) }))[0]).toBe(
+      `server.json:1:2: name: found "${"x".repeat(60)}…" (text of 100000 characters); ${allowed}`,
+    );
   });
 
   test.each(hosts)("%s is an address or a name", (path) => {
@@ -312,7 +318,7 @@ describe("problems", () => {
       "summoner.toml:1:1: access: found [",
     );
     expect(problems(toml("\nname.first = 3"))).toEqual([
-      "summoner.toml:2:1: name: found a table; allowed: text that is not empty",
+      "summoner.toml:2:1: name: found a table; allowed: text of 1 to 64 characters that is not blank",
     ]);
     expect(problems(toml("\n  [drain_ms.a.b]"))).toEqual([
       "summoner.toml:2:3: drain_ms: found a table; allowed: a whole number from 0 to 1000000000",

@@ -85,6 +85,12 @@ describe("help", () => {
     expect(err).toBe(
       `error: setings: no such topic; there are ${all}, and the commands; did you mean settings?\n`,
     );
+    for (const [word, meant] of [
+      ["cli", "command-line"],
+      ["tls", "settings"],
+    ] as const) {
+      expect((await help(word)).err).toEndWith(`did you mean ${meant}?\n`);
+    }
     expect((await help("qqqqqqqq")).err).not.toContain("did you mean");
   });
 

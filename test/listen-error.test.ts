@@ -9,14 +9,17 @@ const folder = mkdtempSync(join(tmpdir(), "summoner-listen-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** The message of a start that these settings make fail. */
-async function refusal(name: string, settings: Record<string, unknown>): Promise<string> {
+async function refusal(
+  name: string | readonly string[],
+  settings: Record<string, unknown>,
+): Promise<string> {
   try {
     const server = await boot(name, settings);
     await server.stop();
   } catch (error) {
     return (error as Error).message;
   }
-  throw new Error(`${name} has started`);
+  throw new Error(`${String(name)} has started`);
 }
 
 describe.each(["relay", "web", "store"])("a %s that cannot listen", (name) => {
@@ -66,8 +69,25 @@ describe.each(["relay", "web", "store"])("a %s that cannot listen", (name) => {
     const [settings, key] =
       name === "relay" ? [{ port }, "port"] : [{ [name]: { port } }, `${name}.port`];
     expect(await refusal(name, settings)).toBe(
-      `${name}: cannot listen on 127.0.0.1:${port}: the port is in use (settings: ${key})`,
+      `${name}: cannot listen on 127.0.0.1:${port}: the port is in use; another program, or this server, listens there: set ${key} to another one (settings: ${key})`,
     );
     other.close();
   });
+});
+
+test("busy ports of several services are told together", async () => {
+  const others = [createServer(), createServer()];
+  const ports: number[] = [];
+  for (const other of others) {
+    await new Promise<void>((done) => other.listen(0, "127.0.0.1", done));
+    ports.push((other.address() as { port: number }).port);
+  }
+  const [port, own] = ports;
+  const settings = { port, web: { port: own } };
+  const lines = (await refusal(["relay", "web", "store"], settings)).split("\n");
+  expect(lines.map((line) => line.split(": the port is in use;")[0])).toEqual([
+    `relay: cannot listen on 127.0.0.1:${port}`,
+    `web: cannot listen on 127.0.0.1:${own}`,
+  ]);
+  for (const other of others) other.close();
 });

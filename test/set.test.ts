@@ -52,6 +52,21 @@ function folderWith(content: string | Uint8Array) {
 const done = (out: string) => ({ out, err: "", code: 0 });
 const refused = (err: string, code = 2) => ({ out: "", err, code });
 
+test("of a long value the beginning is shown, where it was and where it is", async () => {
+  const { call, text } = folderWith(`logger.log_format = "${"y".repeat(1000)}"\n`);
+  const value = "x".repeat(100_000);
+  expect(await call(["set", "logger.log_format", value])).toEqual(
+    done(`logger.log_format: "${"y".repeat(199)}… -> "${"x".repeat(199)}…\n`),
+  );
+  expect(text()).toContain(value);
+  const name = await call(["set", "name", value]);
+  expect(name).toEqual(
+    refused(
+      `error: set: name: found "${"x".repeat(60)}…" (text of 100000 characters); allowed: text of 1 to 64 characters that is not blank\n`,
+    ),
+  );
+});
+
 // Modes, owners and links are not those of Windows.
 const onPosix = test.skipIf(process.platform === "win32");
 

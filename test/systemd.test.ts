@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
+import { withoutPackages } from "../lib/cli/service.ts";
 import { inheritedSocket } from "../lib/net/tcp/inherited.ts";
 import { boot, dial, enveloped, openssl, type Peer, selfSigned } from "./kit.ts";
 
@@ -520,6 +521,14 @@ describe("service systemd", () => {
     expect(complaints).toContain(
       `warning: ${config} is hidden from the service; put it where ProtectHome and PrivateTmp do not hide it\n`,
     );
+  });
+
+  test("a checkout without packages is warned of", () => {
+    const folder = temporary();
+    const main = join(folder, "index.ts");
+    expect(withoutPackages(main)).toContain("run bun install there first");
+    mkdirSync(join(folder, "node_modules"));
+    expect([withoutPackages(main), withoutPackages("/usr/bin/summoner")]).toEqual([null, null]);
   });
 
   test.skipIf(!analyze)("systemd finds nothing wrong with it", async () => {

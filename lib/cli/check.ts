@@ -1,6 +1,7 @@
 import { load, problemText, remarks } from "../config/load.ts";
 import { settings } from "../config/table.ts";
 import { problemsOf } from "../host/check.ts";
+import { barredHere } from "../net/barred.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
 import { count } from "../host/count.ts";
@@ -19,7 +20,8 @@ export const check: Command = {
   async run(args, { services }) {
     const loaded = load(settings, sourcesOf(args));
     const problems = await problemsOf(loaded, services);
-    for (const remark of remarks(loaded)) say.warn(remark);
+    const told = loaded.problems.length > 0 ? [] : barredHere(loaded.config);
+    for (const remark of [...remarks(loaded), ...told]) say.warn(remark);
     for (const problem of problems) say.error(problemText(problem));
     const file = loaded.file ?? "the defaults";
     const isGiven = problems.length > 0 && problems.every(({ where }) => where.startsWith("--"));

@@ -39,7 +39,7 @@ export const help: Command = {
     } else {
       const names = PAGES.map((one) => one.topic);
       const all = [...names, ...context.commands.map(({ name }) => name)];
-      const meant = nearest(topic, all);
+      const meant = about(topic, PAGES) ?? nearest(topic, all);
       const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
       say.error(`${topic}: no such topic; there are ${names.join(", ")}, and the commands${hint}`);
       return 2;
@@ -47,6 +47,13 @@ export const help: Command = {
     return 0;
   },
 };
+
+/** The topic of the page that is in a folder of this name, or has a heading with this word. */
+function about(word: string, pages: readonly Page[]): string | undefined {
+  const folder = pages.find(({ path }) => path.split("/").at(-2) === word.toLowerCase());
+  const pattern = new RegExp(`^#+ .*\\b${RegExp.escape(word)}\\b`, "im");
+  return (folder ?? pages.find(({ text }) => pattern.test(text)))?.topic;
+}
 
 /** The commands, with all topics as the choices of `help`, for a completion. */
 export async function withTopics(commands: readonly Command[]): Promise<readonly Command[]> {

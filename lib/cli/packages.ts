@@ -1,6 +1,7 @@
 // Runs before index.ts: Bun fetches the packages that it imports; if it cannot, this says what to do.
 import { join } from "node:path";
 import { dependencies } from "../../package.json";
+import { FileShares } from "../host/file-shares.ts";
 
 const root = join(import.meta.dir, "..", "..");
 
@@ -15,9 +16,12 @@ function isHere(name: string): boolean {
 if (Bun.main === join(root, "index.ts")) {
   const missing = Object.keys(dependencies).filter((name) => !isHere(name));
   if (missing.length > 0) {
-    console.error(
-      `error: ${missing.join(", ")}: not here, and not to be fetched; run bun install once with a network, or copy node_modules or dist/summoner from where that was done`,
-    );
+    // With too few files even a package that is here is not found.
+    const { trouble } = new FileShares([]);
+    const why = trouble?.fatal
+      ? trouble.message
+      : `${missing.join(", ")}: not here, and not to be fetched; run bun install once with a network, or copy node_modules or dist/summoner from where that was done`;
+    console.error(`error: ${why}`);
     process.exit(1);
   }
 }

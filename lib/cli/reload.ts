@@ -2,12 +2,14 @@ import { load, problemText, remarks, type Sources } from "../config/load.ts";
 import type { Option } from "../config/option.ts";
 import { optionPaths, valueAt } from "../config/paths.ts";
 import { masked, tomlValue } from "../config/render.ts";
+import { cut, SHOWN } from "../config/shown.ts";
 import { type Config, settings } from "../config/table.ts";
 import { fileFaults, problemAt } from "../host/check.ts";
 import { messageOf } from "../host/errors.ts";
 import type { Program } from "../host/lifecycle.ts";
 import type { Log } from "../host/log.ts";
 import type { Services } from "../host/service.ts";
+import { barredHere } from "../net/barred.ts";
 import { count } from "../host/count.ts";
 
 /** The parts of a running program that a reload needs. */
@@ -44,7 +46,7 @@ export function reload({ sources, services, program, log }: Reload): Reloaded {
     .filter(({ key }) => isLive(key))
     .map((fault) => problemText(problemAt(fault, loaded)));
   if (problems.length > 0) return refused(problems, changes, log);
-  for (const remark of remarks(loaded)) log.warning(remark);
+  for (const remark of [...remarks(loaded), ...barredHere(after)]) log.warning(remark);
   for (const change of changes) tell(change, before, after, log);
   for (const fault of fileFaults(services, after)) {
     if (isLive(fault.key)) continue;
@@ -62,7 +64,7 @@ function refused(problems: readonly string[], changes: readonly Change[], log: L
 }
 
 function tell([path, option]: Change, before: Config, after: Config, log: Log): void {
-  const shown = (config: Config) => tomlValue(masked(option, valueAt(config, path)));
+  const shown = (config: Config) => cut(tomlValue(masked(option, valueAt(config, path))), SHOWN);
   const change = `${path}: ${shown(before)} -> ${shown(after)}`;
   if (option.live) log.info(change);
   else log.warning(`${change} takes a restart`);

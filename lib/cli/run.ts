@@ -1,4 +1,5 @@
 import type { Problem } from "../config/layer.ts";
+import { barredHere } from "../net/barred.ts";
 import { load, problemText, remarks, sourceOf, type Sources } from "../config/load.ts";
 import { type Config, settings } from "../config/table.ts";
 import { systemClock } from "../host/clock.ts";
@@ -46,7 +47,7 @@ async function start(
     config: loaded.config,
     clock: systemClock,
     source: sourceOf(loaded),
-    remarks: remarks(loaded),
+    remarks: [...remarks(loaded), ...barredHere(loaded.config)],
     stop,
     signals: onSignals,
     opened(log) {

@@ -70,6 +70,7 @@ async function deliver(
   seconds: number,
 ): Promise<boolean> {
   const { address } = connection;
+  if (texts.length === 0 && process.stdin.isTTY) say.log("Type lines; Ctrl-D ends them.");
   const sent =
     texts.length > 0
       ? await connection.write(Buffer.from(texts.map((text) => `${text}\n`).join("")))

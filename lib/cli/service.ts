@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
-import { dirname, isAbsolute, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { load, type Loaded, problemText } from "../config/load.ts";
 import { sectionPaths, valueAt } from "../config/paths.ts";
 import { placeOf } from "../config/place.ts";
@@ -76,6 +77,8 @@ function serviceUnit({ config, file }: Loaded<Config>, args: Arguments): string 
   const program = Bun.main.endsWith(".ts")
     ? [process.execPath, "run", Bun.main]
     : [process.execPath];
+  const without = withoutPackages(Bun.main);
+  if (without !== null) say.warn(without);
   const from = file === null ? [] : ["--config", resolve(file)];
   for (const path of [...program, ...from]) {
     if (!HIDDEN.some((folder) => path.startsWith(folder))) continue;
@@ -122,6 +125,12 @@ function serviceUnit({ config, file }: Loaded<Config>, args: Arguments): string 
     "[Install]",
     "WantedBy=multi-user.target",
   );
+}
+
+/** The warning that a checkout, by the path of its program, lacks packages; null for the executable. */
+export function withoutPackages(main: string): string | null {
+  if (!main.endsWith(".ts") || existsSync(join(dirname(main), "node_modules"))) return null;
+  return `${dirname(main)} has no node_modules, and the service can fetch no packages; run bun install there first`;
 }
 
 const HARDENING = [

@@ -5,6 +5,7 @@ import { DEFAULT_FILE, problemText } from "../config/load.ts";
 import { read } from "../config/read.ts";
 import { reasonOf } from "../config/reason.ts";
 import { masked, tomlValue } from "../config/render.ts";
+import { cut, SHOWN } from "../config/shown.ts";
 import { settings } from "../config/table.ts";
 import { hintText } from "./args.ts";
 import { StartError } from "../host/errors.ts";
@@ -129,7 +130,7 @@ function planOf(
     edited = keepOne(edited, path, option);
     const [before, after] = [was ?? option.initial, is ?? option.initial];
     const shown = (value: unknown) =>
-      value === null ? "(not given)" : tomlValue(masked(option, value));
+      value === null ? "(not given)" : cut(tomlValue(masked(option, value)), SHOWN);
     if (Bun.deepEquals(before, after)) told.push(`${path}: ${shown(after)}, as it was`);
     else {
       const restart = option.live ? "" : " takes a restart";

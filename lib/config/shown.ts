@@ -2,6 +2,8 @@ import { TomlDate } from "smol-toml";
 
 /** The most characters of a found value or key that are shown. */
 const MOST = 60;
+/** The most characters of a setting's value that are shown where it changes. */
+export const SHOWN = 200;
 
 /** A value that is not allowed, in a few words, however large it is. */
 export function describe(found: unknown): string {

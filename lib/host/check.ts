@@ -3,7 +3,8 @@ import type { Problem } from "../config/layer.ts";
 import { placeOf } from "../config/place.ts";
 import { isEnabled } from "../config/services.ts";
 import type { Config } from "../config/table.ts";
-import { type Fault, faultText } from "./errors.ts";
+import { type Fault, faultText, StartError } from "./errors.ts";
+import { FileShares } from "./file-shares.ts";
 import type { Services } from "./service.ts";
 import { logFaults } from "./log-file.ts";
 import { placeFaults } from "./places.ts";
@@ -14,11 +15,16 @@ import { tlsFaults } from "./tls-files.ts";
 /** The settings that a start checks besides those of its services. */
 type Checked = Pick<Config, "name" | "logger">;
 
-/** Every fault for which these services would not start with a configuration. */
+/**
+ * Every fault for which these services would not start with a configuration.
+ * @throws StartError when there are so few files that nothing could be looked at, let alone served
+ */
 export async function faultsOf<C extends Checked>(
   services: Services<C>,
   config: C,
 ): Promise<readonly Fault[]> {
+  const { trouble } = new FileShares([]);
+  if (trouble?.fatal) throw new StartError(trouble.message);
   const places = enabledIn(services, config).map((name) => placeIn(config, name));
   return [
     ...nothingOn(services, places.length),

@@ -1,4 +1,4 @@
-import { placeOf } from "../config/place.ts";
+import { type Place, placeOf } from "../config/place.ts";
 import { isEnabled } from "../config/services.ts";
 import type { Config } from "../config/table.ts";
 import { faultsOf } from "./check.ts";
@@ -6,6 +6,7 @@ import type { Clock } from "./clock.ts";
 import { messageOf, StartError } from "./errors.ts";
 import { type Door, FileShares } from "./file-shares.ts";
 import { Log } from "./log.ts";
+import { busy } from "./places.ts";
 import { type Host, openedBy, type Operator, type Running, type Services } from "./service.ts";
 
 /** @throws StartError when its file cannot be written */
@@ -20,6 +21,13 @@ function openLog(...given: ConstructorParameters<typeof Log>): Log {
 function doorOf(config: object, name: string): Door {
   const { limits, portKey } = placeOf(config as Config, name);
   return { name, maxClients: limits.clients, isMain: portKey === "port" };
+}
+
+/** The error of a start, and those of the services not tried yet whose ports are in use. */
+function withBusyPorts(error: unknown, untried: readonly Place[]): unknown {
+  if (!(error instanceof StartError) || error.faults.length > 0) return error;
+  const others = untried.flatMap((place) => busy(place)?.message ?? []);
+  return others.length === 0 ? error : new StartError([error.message, ...others].join("\n"));
 }
 
 /** All services that run, as one: they start together or not at all. */
@@ -62,7 +70,8 @@ export class Program<C extends object> {
     this.#config = config;
     const wanted = Object.entries(services).filter(([name]) => isEnabled(config, name));
     this.#files.shareOut(wanted.map(([name]) => doorOf(config, name)));
-    this.#checkFiles();
+    const { trouble } = this.#files;
+    if (trouble) this.#host.log.warning(trouble.message);
     try {
       for (const [name, service] of wanted) {
         this.#starting = name;
@@ -71,15 +80,12 @@ export class Program<C extends object> {
       for (const service of this.running.values()) await service.started?.();
     } catch (error) {
       await this.drain(0);
-      throw error;
+      const at = wanted.findIndex(([name]) => name === this.#starting);
+      throw withBusyPorts(
+        error,
+        wanted.slice(at + 1).map(([name]) => placeOf(config as never, name)),
+      );
     }
-  }
-
-  /** @throws StartError when there are so few files that nothing can be served */
-  #checkFiles(): void {
-    const { trouble } = this.#files;
-    if (trouble?.fatal) throw new StartError(trouble.message);
-    if (trouble) this.#host.log.warning(trouble.message);
   }
 
   /** Hands a new configuration to every service. @returns one line for each service that keeps its old settings, with the reason */

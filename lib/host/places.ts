@@ -4,7 +4,8 @@ import { spelledOnce } from "../config/cidr.ts";
 import type { Place } from "../config/place.ts";
 import { reasonOf } from "../config/reason.ts";
 import { systemClock, within } from "./clock.ts";
-import type { Fault } from "./errors.ts";
+import type { Fault, StartError } from "./errors.ts";
+import { listenError } from "./listen-error.ts";
 
 /** Milliseconds that the look-up of a name may take. */
 const LOOKUP_MS = 10_000;
@@ -28,6 +29,19 @@ export async function placeFaults(places: readonly Place[]): Promise<readonly Fa
 /** True if a service manager has bound a socket for this place already; see sd_listen_fds(3). */
 function isHandedOver({ portKey }: Place): boolean {
   return portKey === "port" && process.env["LISTEN_PID"] === String(process.pid);
+}
+
+/** The error of a place whose port is in use; null where it is free. It listens there for a moment. */
+export function busy(place: Place): StartError | null {
+  const { host: hostname, port } = place;
+  if (port === 0 || isHandedOver(place)) return null;
+  try {
+    Bun.listen({ hostname, port, socket: { data() {} } }).stop(true);
+    return null;
+  } catch (error) {
+    const isBusy = (error as NodeJS.ErrnoException).code === "EADDRINUSE";
+    return isBusy ? listenError(place, place, error) : null;
+  }
 }
 
 async function look(place: Place): Promise<{ known: Known; faults: readonly Fault[] }> {

@@ -15,7 +15,7 @@ import { type Answered, HttpFlights } from "./http/flights.ts";
 import { HostNames, targetOf } from "./http/host.ts";
 import { HttpOrigins, type Origin } from "./http/origin.ts";
 import { keepAliveHttp } from "./tcp/keepalive.ts";
-import { listenError } from "./listen-error.ts";
+import { listenError } from "../host/listen-error.ts";
 import { plain } from "./http/plain.ts";
 import { Relisten } from "./relisten.ts";
 import type { WebSockets } from "./websocket.ts";

@@ -100,3 +100,10 @@ export class LineSplitter {
     this.#tailLength = 0;
   }
 }
+
+/** The end of a piece of a block that begins at `start`: whole lines within `most` bytes, or one line that is longer. */
+export function endOfPiece(block: Buffer, start: number, most: number): number {
+  if (block.length - start <= most) return block.length;
+  const last = block.lastIndexOf(NEWLINE, start + most - 1);
+  return (last >= start ? last : block.indexOf(NEWLINE, start)) + 1;
+}

@@ -15,7 +15,7 @@ import { unmapped } from "./access.ts";
 import type { Client } from "./client.ts";
 import type { Clients } from "./clients.ts";
 import { type Inherited, inheritedSocket } from "./tcp/inherited.ts";
-import { listenError } from "./listen-error.ts";
+import { listenError } from "../host/listen-error.ts";
 import { turn } from "./tcp/quiet.ts";
 import { Relisten } from "./relisten.ts";
 

@@ -1,9 +1,9 @@
 import { text, whole, wholeOrNever } from "../option.ts";
-import { live, MS_MAX, nonEmpty } from "./bounds.ts";
+import { live, MS_MAX, name } from "./bounds.ts";
 
 /** The settings of the program as a whole. */
 export const program = {
-  name: text("summoner", "Name of this server in its log, and of its log file.", nonEmpty),
+  name: text("summoner", "Name of this server in its log, and of its log file.", name),
   drain_ms: whole(
     5000,
     [0, MS_MAX],

@@ -10,7 +10,7 @@ import { tlsOptions } from "../../host/tls-files.ts";
 import { unmapped } from "../access.ts";
 import type { Refused } from "../admission.ts";
 import type { Clients } from "../clients.ts";
-import { listenError } from "../listen-error.ts";
+import { listenError } from "../../host/listen-error.ts";
 import { Relisten } from "../relisten.ts";
 
 /** One connection, which several calls may share. */

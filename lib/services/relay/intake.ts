@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { Config } from "../../config/table.ts";
 import type { Clock } from "../../host/clock.ts";
+import { endOfPiece } from "../../net/lines.ts";
 import type { Broadcast } from "./broadcast.ts";
 import type { RelayClient } from "./client.ts";
 import { envelope, exceeds, NOTICES, oversizeNotice } from "./envelope.ts";
@@ -78,7 +79,7 @@ export class Intake {
   #atOnce(client: RelayClient, block: Buffer): number {
     let taken = 0;
     while (taken < block.length && client.reading) {
-      const end = endOfPiece(block, taken);
+      const end = endOfPiece(block, taken, TEXT_BATCH);
       const piece = taken === 0 && end === block.length ? block : block.subarray(taken, end);
       taken += this.#relay(client, piece);
     }
@@ -178,13 +179,6 @@ export class Intake {
     client.notices = "";
     client.send(notices);
   }
-}
-
-/** The end of a piece of a block that begins at `start`: whole lines, within `TEXT_BATCH` unless one line is longer. */
-function endOfPiece(block: Buffer, start: number): number {
-  if (block.length - start <= TEXT_BATCH) return block.length;
-  const last = block.lastIndexOf(NEWLINE, start + TEXT_BATCH - 1);
-  return (last >= start ? last : block.indexOf(NEWLINE, start)) + 1;
 }
 
 /** Bytes of the first `count` lines of a block. */

@@ -44,3 +44,4 @@ export const NOT_FOUND = new Refusal("NOT_FOUND", "there is no such key");
 export const MEMORY_FULL = new Refusal("MEMORY_FULL", "the server's memory for keys is full");
 export const DISK_FULL = new Refusal("DISK_FULL", "the server cannot write to its disk");
 export const TOO_LARGE = new Refusal("TOO_LARGE", "more than the server can send at once");
+export const TOO_DEEP = new Refusal("TOO_DEEP", "the line holds a value that is nested too deep");

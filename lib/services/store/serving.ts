@@ -1,15 +1,15 @@
 import type { Clock } from "../../host/clock.ts";
-import type { LineSink } from "../../net/lines.ts";
+import { endOfPiece, type LineSink } from "../../net/lines.ts";
 import { type Pinned, SharedBytes } from "../../net/outbox.ts";
 import type { StoreClient } from "./client.ts";
 import type { Parts, Plan } from "./commands/command.ts";
 import { PLANS, unknownAction } from "./commands/commands.ts";
 import type { RequestCounts } from "./commands/counts.ts";
 import { altersNumber, doubt } from "./commands/numbers.ts";
-import { BLANK, Lines, parseLines } from "./commands/requests.ts";
+import { afterBlank, BLANK, Requests } from "./commands/requests.ts";
 import { takePlain } from "./commands/shortcut.ts";
 import type { Keys } from "./keys/keys.ts";
-import { Refusal, TOO_LARGE } from "./refusal.ts";
+import { Refusal, TOO_DEEP, TOO_LARGE } from "./refusal.ts";
 import { FULL } from "./roles.ts";
 import type { Turn } from "./turn.ts";
 
@@ -19,9 +19,12 @@ const NUMBER_RANGE = new Refusal(
   "NUMBER_RANGE",
   "the line holds a number that a double would alter",
 );
-const TOO_DEEP = new Refusal("TOO_DEEP", "the line holds a value that is nested too deep");
 
-const NEWLINE = 10;
+/** Most bytes that are served before it is asked whether the client may be served on. */
+const PIECE = 64 * 1024;
+/** Bytes that cost as much as one request: to parse, and to answer without parsing. */
+const PARSED = 32;
+const PLAIN = 256;
 
 type Raw = Readonly<Record<string, unknown>>;
 
@@ -63,14 +66,17 @@ export class Serving implements LineSink<StoreClient> {
     const most = this.maxLineBytes;
     if (!this.#turn.mayBegin(client)) return 0;
     client.lastMessageAt = this.#clock.now();
-    if (block.length - 1 <= most) return this.#serve(client, block);
-    // The block is long: it may have a line that is too long, or only many lines.
+    const size = Math.min(PIECE, most + 1);
     let start = 0;
-    while (start < block.length && this.#turn.mayBegin(client)) {
-      const end = block.indexOf(NEWLINE, start) + 1;
-      if (end - start - 1 > most) this.oversize(client);
-      else this.#serve(client, block.subarray(start, end));
-      start = end;
+    while (start < block.length && client.state === "open" && this.#turn.mayBegin(client)) {
+      const end = endOfPiece(block, start, size);
+      if (end - start - 1 > most) {
+        this.oversize(client);
+        start = end;
+      } else {
+        const piece = start === 0 && end === block.length ? block : block.subarray(start, end);
+        start += this.#serve(client, piece);
+      }
     }
     return start;
   }
@@ -80,8 +86,10 @@ export class Serving implements LineSink<StoreClient> {
     client.messagesIn++;
     this.#counts.all++;
     const message = `a line has at most ${this.maxLineBytes} bytes`;
+    client.work++;
     this.#refuse(client, new Refusal("TOO_LONG", message), "");
     this.#turn.owes(client);
+    this.#turn.mayGoOn(client);
   }
 
   /** Sends bytes back as they are. @returns the bytes taken: all */
@@ -96,32 +104,41 @@ export class Serving implements LineSink<StoreClient> {
   }
 
   /** @returns the bytes of the lines that were served, at least one line */
-  #serve(client: StoreClient, block: Buffer): number {
+  #serve(client: StoreClient, piece: Buffer): number {
     const turn = this.#turn;
     turn.owes(client);
-    const start = this.#servePlain(client, block);
-    if (start === block.length) {
-      turn.mayGoOn(client);
-      return start;
+    let at = this.#servePlain(client, piece);
+    if (at > 0 && !turn.mayGoOn(client)) return at;
+    while (at < piece.length) {
+      const start = afterBlank(piece, at);
+      client.work += Math.floor((start - at) / PARSED);
+      at = start;
+      if (at < piece.length) {
+        const requests = new Requests(piece, at, this.#json);
+        // All of them are parsed, also those that are not served in this turn.
+        client.work += Math.floor(requests.bytes / PARSED);
+        at += this.#serveParsed(client, requests);
+      }
+      if (client.state !== "open" || !turn.mayGoOn(client)) break;
     }
-    if (start > 0 && !turn.mayGoOn(client)) return start;
-    const rest = start === 0 ? block : block.subarray(start);
-    const requests = parseLines(rest);
-    const lines = new Lines(rest);
-    const count = requests.length;
-    for (let i = 0; i < count; i++) {
-      const request = requests[i];
-      if (request === BLANK) continue;
-      client.messagesIn++;
-      this.#counts.all++;
+    return at;
+  }
+
+  /** @returns the bytes of the lines that were served, at least one line */
+  #serveParsed(client: StoreClient, requests: Requests): number {
+    for (let i = 0; i < requests.count; i++) {
       client.work++;
-      if (this.#json) this.#answerJson(client, request, lines, i);
-      else this.#answer(client, request as Raw, lines, i);
-      // Its own request may have closed it, by publishing a message to itself that its outbox has no room for.
-      if (client.state !== "open") break;
-      if (!turn.mayGoOn(client)) return start + lines.startOf(i + 1);
+      const request = requests.at(i);
+      if (request !== BLANK) {
+        client.messagesIn++;
+        this.#counts.all++;
+        if (this.#json) this.#answerJson(client, request, requests, i);
+        else this.#answer(client, request as Raw, requests, i);
+        // Its own request may have closed it, by publishing a message to itself that its outbox has no room for.
+      }
+      if (client.state !== "open" || !this.#turn.mayGoOn(client)) return requests.startOf(i + 1);
     }
-    return block.length;
+    return requests.bytes;
   }
 
   /** Answers plain lines at the beginning of a block. @returns the position of the first line that is not served yet */
@@ -136,6 +153,7 @@ export class Serving implements LineSink<StoreClient> {
       const { bytes, used } = answers;
       const { gets, sets, end } = takePlain(keys, block, at, answers, mostOwed, longest);
       if (end === at) break;
+      client.work += Math.floor((end - at) / PLAIN);
       at = end;
       client.answer(bytes, used, answers.used);
       client.messagesIn += gets + sets;
@@ -147,12 +165,12 @@ export class Serving implements LineSink<StoreClient> {
     return at;
   }
 
-  #answerJson(client: StoreClient, request: unknown, lines: Lines, index: number): void {
+  #answerJson(client: StoreClient, request: unknown, lines: Requests, index: number): void {
     if (request instanceof Refusal) this.#refuse(client, request, "");
     else client.reply += `${lines.text(index).replace(/\r$/, "")}\n`;
   }
 
-  #answer(client: StoreClient, request: Raw, lines: Lines, index: number): void {
+  #answer(client: StoreClient, request: Raw, lines: Requests, index: number): void {
     const isObject = typeof request === "object" && request !== null;
     const action = isObject ? request["action"] : undefined;
     const plan = typeof action === "string" ? PLANS.get(action) : undefined;
@@ -184,7 +202,7 @@ export class Serving implements LineSink<StoreClient> {
     client: StoreClient,
     plan: Plan,
     request: Raw,
-    lines: Lines,
+    lines: Requests,
     index: number,
   ): Refusal | null {
     if (client.role === null && !plan.command.open) return AUTH_REQUIRED;
@@ -207,7 +225,7 @@ export class Serving implements LineSink<StoreClient> {
   }
 
   /** The request's id in the form of its answer, or the refusal of an id that cannot be sent back. */
-  #idOf(id: unknown, lines: Lines, index: number): string | Refusal {
+  #idOf(id: unknown, lines: Requests, index: number): string | Refusal {
     if (id === undefined) return "";
     if (typeof id === "string") return `,"id":${JSON.stringify(id)}`;
     const found = doubt(id);

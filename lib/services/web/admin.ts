@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { spelledOnce } from "../../config/cidr.ts";
+import { cut } from "../../config/shown.ts";
 import { settings } from "../../config/table.ts";
 import type { Host } from "../../host/service.ts";
 
@@ -39,7 +40,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
       const name = text(fields, "service");
       const id = whole(fields, "id", 1, Number.MAX_SAFE_INTEGER);
       const service = services.get(name);
-      if (!service) throw new ActionRefused(404, `there is no service ${name}`);
+      if (!service) throw new ActionRefused(404, `there is no service ${cut(name)}`);
       const address = await service.kick(id);
       if (address === null) {
         throw new ActionRefused(404, `${name} has no client ${id}; it may have left`);
@@ -58,7 +59,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
       const desk = deskOf(fields, host);
       const address = text(fields, "address");
       if (isIP(address) === 0) {
-        throw new ActionRefused(400, `address: found ${address}; allowed: an IP address`);
+        throw new ActionRefused(400, `address: found ${cut(address)}; allowed: an IP address`);
       }
       if (address.includes("%")) {
         const why = "allowed: an IP address without a zone, as no client is known by one";
@@ -75,7 +76,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
       // An address, or an address and a port.
       const key = text(fields, "key").replace(/^\S+/, spelledOnce);
       if (!deskOf(fields, host).lift(key))
-        throw new ActionRefused(404, `${key} is not in quarantine`);
+        throw new ActionRefused(404, `${cut(key)} is not in quarantine`);
       return `${key} is no longer in quarantine`;
     },
   },
@@ -102,7 +103,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     run(fields, { log }) {
       const found = text(fields, "level");
       const level = LEVEL.read(found);
-      if (!level) throw new ActionRefused(400, `level: found ${found}; allowed: ${LEVELS}`);
+      if (!level) throw new ActionRefused(400, `level: found ${cut(found)}; allowed: ${LEVELS}`);
       const before = log.level;
       log.setLevel(level);
       return `the log level was ${before} and is ${level}`;
@@ -124,7 +125,7 @@ export async function act(
   for (const field of Object.keys(fields)) {
     if (Object.hasOwn(action.fields, field)) continue;
     const known = Object.keys(action.fields).join(", ") || "none";
-    throw new ActionRefused(400, `${field}: unknown field; known: ${known}`);
+    throw new ActionRefused(400, `${cut(field)}: unknown field; known: ${known}`);
   }
   try {
     const done = await action.run(fields, host, who);
@@ -141,7 +142,7 @@ export async function act(
 function deskOf(fields: Fields, { services }: Host<never>) {
   const name = text(fields, "service");
   const desk = services.get(name)?.quarantine;
-  if (!desk) throw new ActionRefused(404, `there is no service ${name} with a quarantine`);
+  if (!desk) throw new ActionRefused(404, `there is no service ${cut(name)} with a quarantine`);
   return desk;
 }
 

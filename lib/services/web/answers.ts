@@ -22,12 +22,7 @@ const JSON_HEADERS = new Headers(JSON_FIELDS);
 const TEXT_HEADERS = { ...SECURE, "content-type": "text/plain; charset=utf-8" };
 
 export function json(value: unknown, status = 200): Response {
-  return jsonText(`${JSON.stringify(value)}\n`, status);
-}
-
-/** An answer with a text that is JSON already. */
-export function jsonText(text: string, status: number): Response {
-  return new Response(text, { status, headers: JSON_HEADERS });
+  return new Response(`${JSON.stringify(value)}\n`, { status, headers: JSON_HEADERS });
 }
 
 /** An answer in JSON that may be long, compressed as the request wants it. */

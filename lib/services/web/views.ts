@@ -3,15 +3,16 @@ import { maskedConfig } from "../../config/render.ts";
 import { type Config, settings } from "../../config/table.ts";
 import { addressText, type Health, type Host, type Running } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
-import { json, JSON_FIELDS, jsonText, SECURE } from "./answers.ts";
+import { json, JSON_FIELDS, SECURE } from "./answers.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
 import type { Numbers, Sampler } from "./sampler.ts";
 import { SharedText } from "./shared-text.ts";
 import type { Site } from "./site/site.ts";
 
-const HEALTHY = '{"status":"ok","why":{}}\n';
-const DRAINING = '{"status":"draining","why":{}}\n';
-const READY = '{"ready":true,"why":{}}\n';
+// A copy of an answer costs a fifth less than the same answer anew.
+const HEALTHY = json({ status: "ok", why: {} });
+const DRAINING = json({ status: "draining", why: {} });
+const READY = json({ ready: true, why: {} });
 /** Most quarantines in one event; `/varz` holds up to ten times as many. */
 const QUARANTINES_TOLD = 100;
 
@@ -58,7 +59,7 @@ export class Views {
   healthz(mayTell: () => boolean): Response {
     const { draining } = this.#host;
     const why = this.#failing(mayTell, true);
-    if (why === null) return jsonText(draining ? DRAINING : HEALTHY, 200);
+    if (why === null) return copy(draining ? DRAINING : HEALTHY);
     return json({ status: "failing", why }, 503);
   }
 
@@ -87,7 +88,7 @@ export class Views {
     const why = this.#host.draining
       ? { drain: "the server is stopping" }
       : this.#failing(mayTell, false);
-    return why === null ? jsonText(READY, 200) : json({ ready: false, why }, 503);
+    return why === null ? copy(READY) : json({ ready: false, why }, 503);
   }
 
   /** Answers `GET /varz`. */
@@ -139,6 +140,11 @@ export class Views {
       services: servicesTold(services, numbers, QUARANTINES_TOLD),
     };
   }
+}
+
+function copy(answer: Response): Response {
+  // In Bun's types the copy is of another type.
+  return answer.clone() as Response;
 }
 
 function servicesTold(

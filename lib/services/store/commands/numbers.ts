@@ -16,6 +16,15 @@ export function doubt(value: unknown, depth = 1): Doubt {
   if (typeof value !== "object" || value === null) return null;
   if (depth > MAX_NESTING) return "depth";
   let found: Doubt = null;
+  // In a loop over names, each index of a list would become a text.
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      const inner = doubt(item, depth + 1);
+      if (inner === "depth") return inner;
+      found ??= inner;
+    }
+    return found;
+  }
   for (const name in value) {
     const inner = doubt((value as Record<string, unknown>)[name], depth + 1);
     if (inner === "depth") return inner;
@@ -24,14 +33,46 @@ export function doubt(value: unknown, depth = 1): Doubt {
   return found;
 }
 
+/** True if lists and objects in a line are nested deeper than `levels`; told by its bytes, without parsing it. */
+export function nestsBeyond(line: Buffer, levels: number): boolean {
+  let depth = 0;
+  for (let at = 0; at < line.length; at++) {
+    const byte = line[at];
+    if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
+      if (++depth > levels) return true;
+    } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) depth--;
+    else if (byte === QUOTE) {
+      at = textEnd(line, at);
+      if (at < 0) return false;
+    }
+  }
+  return false;
+}
+
+/** The position of the quote that ends the text that begins at `start`, or -1. */
+function textEnd(line: Buffer, start: number): number {
+  let end = start;
+  for (;;) {
+    end = line.indexOf(QUOTE, end + 1);
+    let before = end;
+    while (line[before - 1] === BACKSLASH) before--;
+    if (end < 0 || (end - before) % 2 === 0) return end;
+  }
+}
+
 const QUOTE = 34;
 const PLUS = 43;
 const MINUS = 45;
 const POINT = 46;
 const ZERO = 48;
 const NINE = 57;
+const BACKSLASH = 92;
 const SMALL_E = 101;
 const LARGE_E = 69;
+const OPEN_LIST = 91;
+const CLOSE_LIST = 93;
+const OPEN_OBJECT = 123;
+const CLOSE_OBJECT = 125;
 
 const INTEGER = /^-?\d+$/;
 
@@ -61,7 +102,7 @@ function isAltered(token: string): boolean {
   return BigInt(token) !== BigInt(number);
 }
 
-function isDigit(code: number): boolean {
+export function isDigit(code: number): boolean {
   return code >= ZERO && code <= NINE;
 }
 

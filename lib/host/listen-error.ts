@@ -1,8 +1,8 @@
 import { isIP } from "node:net";
 import type { Place } from "../config/place.ts";
 import { reasonOf } from "../config/reason.ts";
-import { StartError } from "../host/errors.ts";
-import { addressText } from "../host/service.ts";
+import { StartError } from "./errors.ts";
+import { addressText } from "./service.ts";
 
 /** The error of a service that cannot listen, in one line for the operator that names the setting. */
 export function listenError(
@@ -12,10 +12,16 @@ export function listenError(
 ): StartError {
   const [why, settings] = isUnknown(host)
     ? ["nothing is known by that name", place.hostKey]
-    : [reasonOf(error), settingsOf(place, (error as { code?: string }).code)];
+    : [whyOf(place, error), settingsOf(place, (error as { code?: string }).code)];
   return new StartError(
     `${place.name}: cannot listen on ${addressText(host, port)}: ${why} (settings: ${settings})`,
   );
+}
+
+function whyOf({ portKey }: Place, error: unknown): string {
+  const why = reasonOf(error);
+  if ((error as { code?: string }).code !== "EADDRINUSE") return why;
+  return `${why}; another program, or this server, listens there: set ${portKey} to another one`;
 }
 
 function settingsOf({ hostKey, portKey, tls, tlsKey }: Place, code = ""): string {
