@@ -22,7 +22,7 @@ export {
   type ForceRequest,
   type Playing,
 } from "./lib/services/neuro/brains/brain.ts";
-export { ClientSession, type ClientOptions } from "./lib/services/neuro/client-session.ts";
+export { ClientSession, type ClientOptions } from "./lib/services/neuro/session/client.ts";
 export {
   checkActionNames,
   decode,
@@ -46,7 +46,7 @@ export type {
   Priority,
   ResultData,
 } from "./lib/services/neuro/protocol.ts";
-export { RecordingSession } from "./lib/services/neuro/session.ts";
+export { RecordingSession } from "./lib/services/neuro/session/recording.ts";
 export type { SessionOptions, SessionSettings } from "./lib/services/neuro/settings.ts";
 export type { GreetedClient } from "./lib/services/relay/greeted-client.ts";
 export {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { HandClock } from "../lib/host/clock.ts";
 import type { Choice, ForceRequest } from "../lib/services/neuro/brains/brain.ts";
-import type { SessionEvent } from "../lib/services/neuro/events.ts";
-import { Force, type ForceState } from "../lib/services/neuro/force.ts";
-import { RecordingSession } from "../lib/services/neuro/session.ts";
+import type { SessionEvent } from "../lib/services/neuro/session/events.ts";
+import { Force, type ForceState } from "../lib/services/neuro/session/force.ts";
+import { RecordingSession } from "../lib/services/neuro/session/recording.ts";
 import type { SessionSettings } from "../lib/services/neuro/settings.ts";
 import { SESSION_SETTINGS } from "../lib/services/neuro/settings.ts";
 import { turn, until } from "./kit.ts";

@@ -1,5 +1,5 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from "bun";
-import type { ClientOptions, ClientSession } from "../services/neuro/client-session.ts";
+import type { ClientOptions, ClientSession } from "../services/neuro/session/client.ts";
 import { decode } from "../services/neuro/codec/decode.ts";
 import { MOST_GAMES } from "../services/neuro/protocol.ts";
 

@@ -1,8 +1,8 @@
 import type { Brain, Choice, ForceRequest, Playing } from "./brains/brain.ts";
 import { diagnose, thrownText } from "./diagnostics.ts";
-import type { SessionEvent } from "./events.ts";
-import type { Force } from "./force.ts";
-import { RecordingSession } from "./session.ts";
+import type { SessionEvent } from "./session/events.ts";
+import type { Force } from "./session/force.ts";
+import { RecordingSession } from "./session/recording.ts";
 import type { SessionOptions } from "./settings.ts";
 
 /** What a game needs of the server. */

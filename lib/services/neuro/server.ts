@@ -19,21 +19,21 @@ import { Pinned } from "../../net/outbox.ts";
 import { type WebSocketProtocol, WebSockets } from "../../net/websocket.ts";
 import { type Brain, troubleOf } from "./brains/brain.ts";
 import { FULL, NeuroClient } from "./client.ts";
-import { idMaker } from "./client-session.ts";
+import { idMaker } from "./session/client.ts";
 import { decode } from "./codec/decode.ts";
 import { reregisterAllCommand, startupCommand, voiceUnavailableCommand } from "./codec/encode.ts";
 import { Memory } from "./context.ts";
-import { Counts, tableOf } from "./counts.ts";
-import { DECLARED } from "./declared.ts";
+import { Counts, tableOf } from "./watch/counts.ts";
+import { DECLARED } from "./watch/declared.ts";
 import { type Diagnostic, diagnose, secondsOf, shown } from "./diagnostics.ts";
-import type { SessionEvent } from "./events.ts";
+import type { SessionEvent } from "./session/events.ts";
 import { Game } from "./game.ts";
 import { type Command, MOST_GAMES } from "./protocol.ts";
-import { Reports } from "./reports.ts";
+import { Reports } from "./watch/reports.ts";
 import type { NeuroSettings } from "./settings.ts";
 import { Speech } from "./speech.ts";
-import { type Stage, type Watcher, Watchers } from "./stage.ts";
-import { lineOf } from "./traffic.ts";
+import { type Stage, type Watcher, Watchers } from "./watch/stage.ts";
+import { lineOf } from "./watch/traffic.ts";
 import { Queues } from "./turns.ts";
 
 /** What the server needs of the program that it runs in. */

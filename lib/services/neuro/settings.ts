@@ -1,5 +1,5 @@
 import type { Clock } from "../../host/clock.ts";
-import type { ClientOptions } from "./client-session.ts";
+import type { ClientOptions } from "./session/client.ts";
 import type { Character } from "./protocol.ts";
 import type { Turns } from "./turns.ts";
 

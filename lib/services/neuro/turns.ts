@@ -1,4 +1,4 @@
-import type { Force } from "./force.ts";
+import type { Force } from "./session/force.ts";
 import { PRIORITIES } from "./protocol.ts";
 
 /** Decides when a force has its turn. */

@@ -1,5 +1,5 @@
-import type { Failure, Force } from "../force.ts";
-import type { Pending } from "../pending.ts";
+import type { Failure, Force } from "../session/force.ts";
+import type { Pending } from "../session/pending.ts";
 import type { Action, ActionOutcome, Priority } from "../protocol.ts";
 import { type Diagnostic, thrownText } from "../diagnostics.ts";
 

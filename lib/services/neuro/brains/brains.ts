@@ -3,7 +3,7 @@ import type { Clock } from "../../../host/clock.ts";
 import { type Fault, messageOf, StartError } from "../../../host/errors.ts";
 import type { Log } from "../../../host/log.ts";
 import { moduleTrouble } from "../../../host/module.ts";
-import type { Stage } from "../stage.ts";
+import type { Stage } from "../watch/stage.ts";
 import type { Brain } from "./brain.ts";
 import { moduleBrain } from "./module.ts";
 import { RandomBrain } from "./random.ts";

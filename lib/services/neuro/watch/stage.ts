@@ -1,6 +1,6 @@
-import type { Playing } from "./brains/brain.ts";
-import type { Memory } from "./context.ts";
-import type { SessionEvent } from "./events.ts";
+import type { Playing } from "../brains/brain.ts";
+import type { Memory } from "../context.ts";
+import type { SessionEvent } from "../session/events.ts";
 import type { Reports } from "./reports.ts";
 
 /** A frame of a connection, as it came or went. */

@@ -1,4 +1,4 @@
-import type { ForceData } from "./protocol.ts";
+import type { ForceData } from "../protocol.ts";
 
 /**
  * The life of a force:

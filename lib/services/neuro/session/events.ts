@@ -1,6 +1,6 @@
-import type { ActionOutcome } from "./protocol.ts";
-import type { ContextEntry } from "./context.ts";
-import type { Diagnostic } from "./diagnostics.ts";
+import type { ActionOutcome } from "../protocol.ts";
+import type { ContextEntry } from "../context.ts";
+import type { Diagnostic } from "../diagnostics.ts";
 import type { Force, ForceState } from "./force.ts";
 import type { Pending, PendingEnd } from "./pending.ts";
 

@@ -1,6 +1,6 @@
-import type { Clock } from "../../host/clock.ts";
-import type { ActionOutcome } from "./protocol.ts";
-import { type Diagnostic, diagnose, quoted, secondsOf, shown } from "./diagnostics.ts";
+import type { Clock } from "../../../host/clock.ts";
+import type { ActionOutcome } from "../protocol.ts";
+import { type Diagnostic, diagnose, quoted, secondsOf, shown } from "../diagnostics.ts";
 import type { Force } from "./force.ts";
 
 /** An action that has been sent and not been answered. */

@@ -1,18 +1,18 @@
 // Long because the rules of a session belong together: what one command does decides what the next may do.
-import { type Clock, systemClock } from "../../host/clock.ts";
-import { ActionRefused, type Choice, type ForceRequest } from "./brains/brain.ts";
+import { type Clock, systemClock } from "../../../host/clock.ts";
+import { ActionRefused, type Choice, type ForceRequest } from "../brains/brain.ts";
 import { Choosing } from "./choosing.ts";
-import { ClientSession } from "./client-session.ts";
-import { Context, type ContextEntry } from "./context.ts";
-import { type Diagnostic, diagnose, quoted, secondsOf, shown, thrownText } from "./diagnostics.ts";
+import { ClientSession } from "./client.ts";
+import { Context, type ContextEntry } from "../context.ts";
+import { type Diagnostic, diagnose, quoted, secondsOf, shown, thrownText } from "../diagnostics.ts";
 import type { SessionEvent } from "./events.ts";
 import { type Chosen, fitted } from "./fit.ts";
 import { type CancelReason, Force, type ForceEnd } from "./force.ts";
 import { type Pending, type PendingEnd, Pendings } from "./pending.ts";
-import type { Action, ActionOutcome, ForceData, ResultData } from "./protocol.ts";
+import type { Action, ActionOutcome, ForceData, ResultData } from "../protocol.ts";
 import { Registry } from "./registry.ts";
-import { AT_ONCE, type Turns } from "./turns.ts";
-import { SESSION_SETTINGS, type SessionOptions, type SessionSettings } from "./settings.ts";
+import { AT_ONCE, type Turns } from "../turns.ts";
+import { SESSION_SETTINGS, type SessionOptions, type SessionSettings } from "../settings.ts";
 
 /** Actions that may be unanswered at once, those that were sent without being checked included. */
 const MOST_PENDING = 16;

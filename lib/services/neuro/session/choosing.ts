@@ -1,10 +1,10 @@
-import type { Clock } from "../../host/clock.ts";
-import { CannotChoose, type Choice, type ForceRequest } from "./brains/brain.ts";
-import { type Diagnostic, diagnose, secondsOf, shown, thrownText } from "./diagnostics.ts";
+import type { Clock } from "../../../host/clock.ts";
+import { CannotChoose, type Choice, type ForceRequest } from "../brains/brain.ts";
+import { type Diagnostic, diagnose, secondsOf, shown, thrownText } from "../diagnostics.ts";
 import { type BadChoice, checkedChoice, type Chosen } from "./fit.ts";
 import type { CancelReason, Force } from "./force.ts";
-import type { Action } from "./protocol.ts";
-import { rulesOf } from "./schema/rules.ts";
+import type { Action } from "../protocol.ts";
+import { rulesOf } from "../schema/rules.ts";
 
 /** Choices in a row that cannot be sent. */
 const MOST_BAD_CHOICES = 5;

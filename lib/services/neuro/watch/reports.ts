@@ -1,7 +1,7 @@
-import type { Clock } from "../../host/clock.ts";
-import type { Log } from "../../host/log.ts";
-import { Seldom } from "../../host/seldom.ts";
-import { type Diagnostic, type Severity, shown } from "./diagnostics.ts";
+import type { Clock } from "../../../host/clock.ts";
+import type { Log } from "../../../host/log.ts";
+import { Seldom } from "../../../host/seldom.ts";
+import { type Diagnostic, type Severity, shown } from "../diagnostics.ts";
 
 /** Something that the developer of a game is told, with how often it happened. */
 export interface Report {

@@ -1,11 +1,11 @@
-import { largest } from "../../host/largest.ts";
-import type { Table } from "../../host/service.ts";
-import { Histogram } from "../../host/stats.ts";
-import type { Playing } from "./brains/brain.ts";
+import { largest } from "../../../host/largest.ts";
+import type { Table } from "../../../host/service.ts";
+import { Histogram } from "../../../host/stats.ts";
+import type { Playing } from "../brains/brain.ts";
 import { GAMES } from "./declared.ts";
-import type { Severity } from "./diagnostics.ts";
-import type { SessionEvent } from "./events.ts";
-import type { Force } from "./force.ts";
+import type { Severity } from "../diagnostics.ts";
+import type { SessionEvent } from "../session/events.ts";
+import type { Force } from "../session/force.ts";
 
 /** So many latencies are kept. */
 const KEPT = 20;

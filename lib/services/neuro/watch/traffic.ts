@@ -1,5 +1,5 @@
-import { shown } from "./diagnostics.ts";
-import type { SessionEvent } from "./events.ts";
+import { shown } from "../diagnostics.ts";
+import type { SessionEvent } from "../session/events.ts";
 
 /** What the log says of an event, made only where it is wanted; null where it says nothing. */
 export function lineOf(event: SessionEvent): (() => string) | null {

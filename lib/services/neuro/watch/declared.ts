@@ -1,5 +1,5 @@
-import { counter, type Declared, gauge, grouped, headline, labelled } from "../../host/stats.ts";
-import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
+import { counter, type Declared, gauge, grouped, headline, labelled } from "../../../host/stats.ts";
+import { CLIENT_STATS, CLOSE_STATS } from "../../../net/clients.ts";
 
 const ENDS = {
   succeeded: "succeeded",

@@ -1,4 +1,4 @@
-import type { Clock } from "../../host/clock.ts";
+import type { Clock } from "../../../host/clock.ts";
 
 /** So long a name is missed. */
 const MISSED_MS = 5000;

@@ -1,7 +1,7 @@
-import { quoted, shown, thrownText } from "./diagnostics.ts";
-import type { Action } from "./protocol.ts";
-import { MOST_DATA_BYTES } from "./schema/resolve.ts";
-import { rulesOf } from "./schema/rules.ts";
+import { quoted, shown, thrownText } from "../diagnostics.ts";
+import type { Action } from "../protocol.ts";
+import { MOST_DATA_BYTES } from "../schema/resolve.ts";
+import { rulesOf } from "../schema/rules.ts";
 
 /** What an action is sent with, as JSON text, or why it is not sent. */
 export type Fit = { readonly data: string | undefined } | { readonly problem: string };

@@ -1,9 +1,9 @@
-import type { Clock } from "../../host/clock.ts";
-import { isGoodName } from "./codec/decode.ts";
-import { type Diagnostic, diagnose, quoted, shown } from "./diagnostics.ts";
+import type { Clock } from "../../../host/clock.ts";
+import { isGoodName } from "../codec/decode.ts";
+import { type Diagnostic, diagnose, quoted, shown } from "../diagnostics.ts";
 import { Missed } from "./missed.ts";
-import type { Action } from "./protocol.ts";
-import { remarksOn } from "./schema/keywords.ts";
+import type { Action } from "../protocol.ts";
+import { remarksOn } from "../schema/keywords.ts";
 
 export interface RegistrySettings {
   /** Names that are not good are refused. */

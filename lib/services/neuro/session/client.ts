@@ -1,13 +1,13 @@
-import { decode } from "./codec/decode.ts";
+import { decode } from "../codec/decode.ts";
 import {
   actionCommand,
   reregisterAllCommand,
   shutdownGracefulCommand,
   shutdownImmediateCommand,
   speechFinishedCommand,
-} from "./codec/encode.ts";
-import type { Diagnostic } from "./diagnostics.ts";
-import type { Action, Command, ForceData, ResultData } from "./protocol.ts";
+} from "../codec/encode.ts";
+import type { Diagnostic } from "../diagnostics.ts";
+import type { Action, Command, ForceData, ResultData } from "../protocol.ts";
 
 let lastTag = 0;
 
