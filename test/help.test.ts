@@ -21,7 +21,7 @@ function help(...args: string[]) {
 async function inTerminal(topic: string, env: Record<string, string> = {}): Promise<string> {
   let shown = "";
   const decoder = new TextDecoder();
-  const { NO_COLOR: _, ...inherited } = process.env;
+  const { NO_COLOR: _, CI: __, ...inherited } = process.env;
   const child = Bun.spawn([process.execPath, program, "help", topic], {
     env: { ...inherited, TERM: "xterm-256color", ...env },
     terminal: {
