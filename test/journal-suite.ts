@@ -21,16 +21,20 @@ export const batch = (text: string): Buffer => {
 };
 export const batchOf = (...records: unknown[][]): Buffer => batch(records.map(lineOf).join(""));
 
-/** A clock that knows how many jobs it has. */
+/** A clock that knows how many attempts are to come. */
 class CountingClock extends HandClock {
   readonly jobs = new Set<() => void>();
 
-  override every(ms: number, job: () => void): () => void {
-    const end = super.every(ms, job);
-    this.jobs.add(job);
+  override after(ms: number, job: () => void): () => void {
+    const run = (): void => {
+      this.jobs.delete(run);
+      job();
+    };
+    this.jobs.add(run);
+    const cancel = super.after(ms, run);
     return () => {
-      this.jobs.delete(job);
-      end();
+      this.jobs.delete(run);
+      cancel();
     };
   }
 }

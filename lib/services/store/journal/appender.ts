@@ -1,4 +1,5 @@
-import { reasonOf } from "../../../config/reason.ts";
+import { GroupSync } from "../../../host/append/group-sync.ts";
+import { Trouble } from "../../../host/append/trouble.ts";
 import type { Clock } from "../../../host/clock.ts";
 import { Batch, HEADER } from "./batch.ts";
 import { type JournalFile, STEP } from "./journal-file.ts";
@@ -7,7 +8,7 @@ import { type JournalFile, STEP } from "./journal-file.ts";
 const RETRY_MS = 250;
 
 export interface AppenderOptions {
-  clock: Pick<Clock, "now" | "every">;
+  clock: Pick<Clock, "now" | "after">;
   /** Called once when writes begin to be refused, and once when they are taken again. */
   onTrouble: (message: string) => void;
 }
@@ -17,37 +18,56 @@ export interface AppenderOptions {
  * syncs it, with one sync at a time while the next batches gather.
  */
 export class Appender {
-  /** Batches written. */
-  written = 0;
-  /** Batches known to be on disk: never more than `written`. */
-  synced = 0;
-  syncs = 0;
   /** Bytes of batches written, with their headers. */
   bytes = 0;
-  /** The reason why writes are refused, in words, or null. */
-  trouble: string | null = null;
-  /** True after a failed sync: what reached the disk is unknown until a snapshot covers it. */
-  needsSnapshot = false;
   /** Called when more batches are known to be on disk: `synced` has grown. */
   onSynced = (): void => {};
-  readonly #options: AppenderOptions;
   #file: JournalFile;
   readonly #batch = new Batch();
   /** Bytes of records that were reserved since the last write, appended or not. */
   #reserved = 0;
-  #syncing: Promise<void> | null = null;
-  /** True while no sync may begin. */
-  #held = false;
+  readonly #sync: GroupSync;
+  readonly #trouble: Trouble;
   #ended = false;
   /** True while the batch waits for another attempt to write it. */
   #writeFailing = false;
-  #endRetries = (): void => {};
-  /** Each is called once, when a sync has ended or something has failed. */
-  #onProgress: (() => void)[] = [];
 
-  constructor(file: JournalFile, options: AppenderOptions) {
+  constructor(file: JournalFile, { clock, onTrouble }: AppenderOptions) {
     this.#file = file;
-    this.#options = options;
+    this.#sync = new GroupSync(() => this.#file.sync(), {
+      synced: () => this.onSynced(),
+      failed: (error) => this.#fail("sync", error),
+    });
+    this.#trouble = new Trouble({
+      clock,
+      delayMs: () => RETRY_MS,
+      retry: () => this.#retry(),
+      tell: onTrouble,
+    });
+  }
+
+  /** Batches written. */
+  get written(): number {
+    return this.#sync.written;
+  }
+
+  /** Batches known to be on disk: never more than `written`. */
+  get synced(): number {
+    return this.#sync.synced;
+  }
+
+  get syncs(): number {
+    return this.#sync.syncs;
+  }
+
+  /** The reason why writes are refused, in words, or null. */
+  get trouble(): string | null {
+    return this.#trouble.reason;
+  }
+
+  /** True after a failed sync: what reached the disk is unknown until a snapshot covers it. */
+  get needsSnapshot(): boolean {
+    return this.#sync.hasFailed;
   }
 
   get generation(): number {
@@ -87,14 +107,12 @@ export class Appender {
   }
 
   /** Lets no sync begin until `switchTo` or `release`; resolves when none is under way. */
-  async hold(): Promise<void> {
-    this.#held = true;
-    await this.#syncing;
+  hold(): Promise<void> {
+    return this.#sync.hold();
   }
 
   release(): void {
-    this.#held = false;
-    this.#sync();
+    this.#sync.release();
   }
 
   /**
@@ -105,7 +123,7 @@ export class Appender {
     const batches = this.written + (this.pending ? 1 : 0);
     while (this.synced < batches) {
       if (this.#ended || this.#writeFailing || this.needsSnapshot) return false;
-      await new Promise<void>((resolve) => this.#onProgress.push(resolve));
+      await this.#sync.progress();
     }
     return true;
   }
@@ -118,11 +136,10 @@ export class Appender {
     try {
       if (!this.needsSnapshot) {
         old.syncSync();
-        this.syncs++;
-        this.synced = this.written;
+        this.#sync.syncedAll();
       }
     } catch (error) {
-      this.#syncFailed(error);
+      this.#sync.fail(error);
     }
     old.close();
     this.#file = fresh;
@@ -132,20 +149,17 @@ export class Appender {
 
   /** A snapshot holds all up to this batch: it no longer matters which batches reached the disk. */
   coveredUpTo(batches: number): void {
-    this.needsSnapshot = false;
-    this.synced = batches;
+    this.#sync.cover(batches);
     this.#retry();
-    this.#sync();
-    this.onSynced();
   }
 
   /** Writes, syncs, gives back unused room and closes the file. @returns bytes of records that could not be written */
   async close(): Promise<number> {
     this.#ended = true;
-    this.#progressed();
+    this.#sync.progressed();
     this.#writeBatch();
-    this.#endRetries();
-    while (this.#syncing !== null) await this.#syncing;
+    this.#trouble.stop();
+    await this.#sync.idle();
     this.#file.cut(this.#file.position);
     this.#file.close();
     return this.#batch.length;
@@ -176,52 +190,21 @@ export class Appender {
         return;
       }
       this.#writeFailing = false;
-      this.written++;
+      this.#sync.written++;
       this.bytes += batch.length;
       this.#batch.clear();
     }
     this.#reserved = 0;
-    this.#sync();
-  }
-
-  #sync(): void {
-    const batches = this.written;
-    if (batches === this.synced || this.#syncing !== null) return;
-    if (this.#held || this.needsSnapshot) return;
-    this.#syncing = this.#file.sync().then(
-      () => {
-        this.#syncing = null;
-        this.syncs++;
-        this.synced = batches;
-        this.#sync();
-        this.onSynced();
-        this.#progressed();
-      },
-      (error) => {
-        this.#syncing = null;
-        this.#syncFailed(error);
-      },
-    );
-  }
-
-  #progressed(): void {
-    for (const resolve of this.#onProgress.splice(0)) resolve();
-  }
-
-  /** Waits for a snapshot: the kernel may have dropped what it could not write, and report success for this file the next time. */
-  #syncFailed(error: unknown): void {
-    this.needsSnapshot = true;
-    this.#fail("sync", error);
+    this.#sync.begin();
   }
 
   #fail(what: "write" | "sync", error: unknown): void {
-    this.#progressed();
-    const first = this.trouble === null;
-    this.trouble = `cannot ${what}: ${reasonOf(error)}`;
-    if (!first) return;
-    const message = `cannot ${what} ${this.#file.path}: ${reasonOf(error)}; writes are refused`;
-    this.#options.onTrouble(message);
-    if (!this.#ended) this.#endRetries = this.#options.clock.every(RETRY_MS, () => this.#retry());
+    this.#sync.progressed();
+    this.#trouble.begin(
+      what,
+      error,
+      (reason) => `cannot ${what} ${this.#file.path}: ${reason}; writes are refused`,
+    );
   }
 
   /** Tries again, and ends the trouble once there is room for a step: with less it would soon return. */
@@ -229,8 +212,6 @@ export class Appender {
     if (this.trouble === null || this.needsSnapshot) return;
     this.#writeBatch();
     if (this.#writeFailing || !this.#hasStep()) return;
-    this.#endRetries();
-    this.trouble = null;
-    this.#options.onTrouble(`writing ${this.#file.path} again`);
+    this.#trouble.end(`writing ${this.#file.path} again`);
   }
 }

@@ -1,0 +1,59 @@
+import { reasonOf } from "../../config/reason.ts";
+import type { Clock } from "../clock.ts";
+
+export interface TroubleOptions {
+  readonly clock: Pick<Clock, "after">;
+  /** Milliseconds until the next attempt, by the number of attempts since the trouble began. */
+  readonly delayMs: (attempts: number) => number;
+  /** Tries again; it calls `end` once all is well. */
+  readonly retry: () => void;
+  /** Told once when the trouble begins, and once when it is over. */
+  readonly tell: (message: string) => void;
+}
+
+/** The trouble of a writer with its disk: told once, tried again until it is over. */
+export class Trouble {
+  /** The reason, in words; null while there is none. */
+  reason: string | null = null;
+  /** Attempts since it began. */
+  attempts = 0;
+  readonly #options: TroubleOptions;
+  #cancel = (): void => {};
+  #hasStopped = false;
+
+  constructor(options: TroubleOptions) {
+    this.#options = options;
+  }
+
+  /** @param told the whole sentence for the operator, from the reason */
+  begin(what: string, error: unknown, told: (reason: string) => string): void {
+    const isFirst = this.reason === null;
+    this.reason = `cannot ${what}: ${reasonOf(error)}`;
+    if (!isFirst) return;
+    this.#options.tell(told(reasonOf(error)));
+    this.attempts = 0;
+    this.#next();
+  }
+
+  end(message: string): void {
+    if (this.reason === null) return;
+    this.reason = null;
+    this.#cancel();
+    this.#options.tell(message);
+  }
+
+  /** Tries no more. */
+  stop(): void {
+    this.#hasStopped = true;
+    this.#cancel();
+  }
+
+  #next(): void {
+    if (this.#hasStopped) return;
+    this.#cancel = this.#options.clock.after(this.#options.delayMs(this.attempts), () => {
+      this.attempts++;
+      this.#options.retry();
+      if (this.reason !== null) this.#next();
+    });
+  }
+}
