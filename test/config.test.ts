@@ -464,26 +464,39 @@ describe("positions", () => {
   });
 
   test("of tables and arrays of tables", () => {
-    expect(at("[a]\nb = 1\n [ c . d ] # [x]\ne = 1\n[[f]]\ng=1\n")).toEqual({
+    const text = "[a]\nb = 1\n [ c . d ] # [x]\ne = 1\n[[f]]\ng=1\n[f.h]\n[[f]]\n[[f.i]]\nj.k=2\n";
+    expect(at(text)).toEqual({
       a: "1:1",
       "a.b": "2:1",
       c: "3:2",
       "c.d": "3:2",
       "c.d.e": "4:1",
       f: "5:1",
-      "f.g": "6:1",
+      "f.0": "5:1",
+      "f.0.g": "6:1",
+      "f.0.h": "7:1",
+      "f.1": "8:1",
+      "f.1.i": "9:1",
+      "f.1.i.0": "9:1",
+      "f.1.i.0.j": "10:1",
+      "f.1.i.0.j.k": "10:1",
     });
   });
 
   test("of inline tables", () => {
-    expect(at('a = { b = 1, "c" = [{ d = 2 }, "]"], e = { f = 3 } }\ng=1')).toEqual({
+    expect(at('a = { b = 1, "c" = [{ d = 2 }, "]"], e = { f = 3 } }\ng=1\nh=[[{}],\n{}]')).toEqual({
       a: "1:1",
       "a.b": "1:7",
       "a.c": "1:14",
-      "a.c.d": "1:23",
+      "a.c.0": "1:21",
+      "a.c.0.d": "1:23",
       "a.e": "1:38",
       "a.e.f": "1:44",
       g: "2:1",
+      h: "3:1",
+      "h.0": "3:5",
+      "h.0.0": "3:5",
+      "h.1": "4:1",
     });
   });
 

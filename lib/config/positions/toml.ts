@@ -9,7 +9,7 @@ import { MAX_DEPTH, Scanner, TooDeep } from "./scanner.ts";
 
 /** One `key = value` of a TOML text, by the offsets of its parts. */
 export interface TomlPair {
-  /** Its whole path: that of its table, then its own dotted key. */
+  /** Its whole path: that of its table, then its own dotted key. What is in an array of tables has its number there, from 0, as a key. */
   readonly path: readonly string[];
   /** The offset of the key. */
   readonly start: number;
@@ -66,17 +66,40 @@ export function tomlPositions(text: string): Positions {
 
 function tablesOf(scan: Scanner): TomlTable[] {
   const tables: TomlTable[] = [];
-  do tables.push(takeTable(scan, tables.length === 0));
+  const arrays = new Arrays();
+  do tables.push(takeTable(scan, tables.length === 0 ? null : arrays));
   while (!scan.done);
   return tables;
 }
 
-function takeTable(scan: Scanner, isTop: boolean): TomlTable {
+/** The arrays of tables of a text so far. */
+class Arrays {
+  /** The number of tables in each, by its path as text. */
+  readonly #sizes = new Map<string, number>();
+
+  /** The path of a table with the numbers of the tables that it is in. */
+  pathOf(header: readonly string[], isItem: boolean): string[] {
+    const path: string[] = [];
+    for (const [at, key] of header.entries()) {
+      path.push(key);
+      const name = JSON.stringify(path);
+      const begins = isItem && at === header.length - 1;
+      const size = (this.#sizes.get(name) ?? 0) + (begins ? 1 : 0);
+      if (size === 0) continue;
+      this.#sizes.set(name, size);
+      path.push(String(size - 1));
+    }
+    return path;
+  }
+}
+
+/** @param arrays null for the top of the text, which has no header */
+function takeTable(scan: Scanner, arrays: Arrays | null): TomlTable {
   const start = scan.at;
   let path: string[] = [];
-  if (!isTop) {
-    scan.take(/\[+/y);
-    path = takeKey(scan, []);
+  if (arrays !== null) {
+    const brackets = scan.take(/\[+/y);
+    path = arrays.pathOf(takeKey(scan, []), brackets.length > 1);
     scan.take(/\]+/y);
   }
   const end = scan.at;
@@ -124,8 +147,9 @@ function takeWord(scan: Scanner): string {
 function takeValue(scan: Scanner, path: readonly string[], inner: TomlPair[]): void {
   scan.take(SPACE);
   if (scan.take(/\[/y)) {
+    let items = 0;
     for (scan.takeBlank(); !scan.done && scan.peek() !== "]"; scan.takeBlank()) {
-      takeValue(scan, path, inner);
+      takeItem(scan, [...path, String(items++)], inner);
     }
     scan.at++;
   } else if (scan.take(/\{/y)) {
@@ -136,6 +160,15 @@ function takeValue(scan: Scanner, path: readonly string[], inner: TomlPair[]): v
   } else if (!takeText(scan) && scan.take(SCALAR) === "") {
     scan.at++;
   }
+}
+
+/** Passes an item of an array. An inline table counts as a pair, whose key is its number. */
+function takeItem(scan: Scanner, path: readonly string[], pairs: TomlPair[]): void {
+  const start = scan.at;
+  const inline = scan.peek() === "{";
+  const inner: TomlPair[] = [];
+  takeValue(scan, path, inline ? inner : pairs);
+  if (inline) pairs.push({ path, start, value: start, end: scan.at, inline, inner });
 }
 
 /** Passes a text in quotes. @returns true if there is one here */
