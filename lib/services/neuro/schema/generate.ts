@@ -2,8 +2,9 @@
 import { type Diagnostic, diagnose, shown } from "../diagnostics.ts";
 import type { Action } from "../protocol.ts";
 import type { Random } from "../random.ts";
+import { type Keywords, merged, type Part } from "./part.ts";
 import type { Pattern } from "./pattern.ts";
-import { type Keywords, MOST_DATA_BYTES, type Part } from "./resolve.ts";
+import { MOST_DATA_BYTES } from "./resolve.ts";
 import { type DataRules, MOST_WORK, rulesOf } from "./rules.ts";
 import { sizeOf } from "./size.ts";
 import { words } from "./words.ts";
@@ -293,64 +294,6 @@ class Maker {
     const digits = (String(step).split(".")[1] ?? "").length;
     return digits > 0 && digits < 16 ? Number(number.toFixed(digits)) : number;
   }
-}
-
-/** What meets both. What cannot be said in one part is left to the check of what was made. */
-function merged(a: Keywords, b: Keywords): Keywords {
-  const whole: Keywords = { ...a, ...b };
-  const both = <K extends keyof Keywords>(
-    key: K,
-    join: (one: NonNullable<Keywords[K]>, other: NonNullable<Keywords[K]>) => Keywords[K],
-  ) => {
-    const [one, other] = [a[key], b[key]];
-    if (one !== undefined && other !== undefined) whole[key] = join(one!, other!);
-  };
-  both("type", (one, other) => {
-    const isIn = (list: readonly string[], type: string) =>
-      list.includes(type) || (type === "integer" && list.includes("number"));
-    return [
-      ...one.filter((type) => isIn(other, type)),
-      ...other.filter((type) => type === "integer" && !one.includes(type) && isIn(one, type)),
-    ];
-  });
-  both("enum", (one, other) => {
-    const texts = new Set(other.map((value) => JSON.stringify(value)));
-    return one.filter((value) => texts.has(JSON.stringify(value)));
-  });
-  both("required", (one, other) => [...new Set([...one, ...other])]);
-  for (const key of ["properties", "patternProperties"] as const) {
-    both(key, (one, other) => {
-      const names = new Set([...Object.keys(one), ...Object.keys(other)]);
-      return Object.fromEntries(
-        [...names].map((name) => {
-          const found = [one, other].flatMap((part) =>
-            Object.hasOwn(part, name) ? [part[name] as Part] : [],
-          );
-          return [name, found.length === 1 ? (found[0] as Part) : { allOf: found }];
-        }),
-      );
-    });
-  }
-  both("items", (one, other) => ({ allOf: [one, other] }));
-  for (const key of [
-    "minimum",
-    "exclusiveMinimum",
-    "minLength",
-    "minItems",
-    "minProperties",
-  ] as const) {
-    both(key, Math.max);
-  }
-  for (const key of [
-    "maximum",
-    "exclusiveMaximum",
-    "maxLength",
-    "maxItems",
-    "maxProperties",
-  ] as const) {
-    both(key, Math.min);
-  }
-  return whole;
 }
 
 const two = (random: Random, min: number, max: number) =>

@@ -1,50 +1,8 @@
 import { type Diagnostic, diagnose, quoted, shown } from "../diagnostics.ts";
 import type { Schema } from "../protocol.ts";
+import type { Keywords, Part } from "./part.ts";
 import { type Pattern, patternOf } from "./pattern.ts";
 import { sizeOf } from "./size.ts";
-
-/** A schema of draft 2020-12 without references, of known keywords with good values; or all or nothing. */
-export type Part = boolean | Keywords;
-export interface Keywords {
-  type?: readonly string[];
-  const?: unknown;
-  enum?: readonly unknown[];
-  properties?: Readonly<Record<string, Part>>;
-  patternProperties?: Readonly<Record<string, Part>>;
-  additionalProperties?: Part;
-  unevaluatedProperties?: Part;
-  propertyNames?: Part;
-  required?: readonly string[];
-  dependentRequired?: Readonly<Record<string, readonly string[]>>;
-  dependentSchemas?: Readonly<Record<string, Part>>;
-  minProperties?: number;
-  maxProperties?: number;
-  prefixItems?: readonly Part[];
-  items?: Part;
-  unevaluatedItems?: Part;
-  contains?: Part;
-  minContains?: number;
-  maxContains?: number;
-  minItems?: number;
-  maxItems?: number;
-  uniqueItems?: boolean;
-  minLength?: number;
-  maxLength?: number;
-  pattern?: string;
-  format?: string;
-  minimum?: number;
-  maximum?: number;
-  exclusiveMinimum?: number;
-  exclusiveMaximum?: number;
-  multipleOf?: number;
-  allOf?: readonly Part[];
-  anyOf?: readonly Part[];
-  oneOf?: readonly Part[];
-  not?: Part;
-  if?: Part;
-  then?: Part;
-  else?: Part;
-}
 
 /** A schema, ready to be checked against and to make data from. */
 export interface Resolved {
@@ -235,7 +193,10 @@ class Resolver {
   }
 
   #values(raw: Raw, path: string, part: Keywords): void {
-    const { type } = raw;
+    const { type, title, description } = raw;
+    if (typeof title === "string") part.title = title;
+    if (typeof description === "string") part.description = description;
+    if (Object.hasOwn(raw, "default")) part.default = raw["default"];
     if (type !== undefined) {
       const types = (Array.isArray(type) ? type : [type]) as unknown[];
       this.#count(types.length);
