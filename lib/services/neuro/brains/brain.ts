@@ -64,6 +64,8 @@ export interface Playing {
   sendReregisterAll(): void;
   sendShutdownGraceful(wantsShutdown: boolean): void;
   sendShutdownImmediate(): void;
+  /** Tells its developer something. */
+  tell(diagnostic: Diagnostic): void;
   /** Ends its connection; abruptly, it gets no close frame. */
   disconnect(abruptly?: boolean): void;
 }

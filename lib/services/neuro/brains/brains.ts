@@ -1,22 +1,10 @@
 import type { Config } from "../../../config/table.ts";
-import type { Clock } from "../../../host/clock.ts";
 import { type Fault, messageOf, StartError } from "../../../host/errors.ts";
-import type { Log } from "../../../host/log.ts";
 import { moduleTrouble } from "../../../host/module.ts";
-import type { Stage } from "../watch/stage.ts";
 import type { Brain } from "./brain.ts";
 import { moduleBrain } from "./module.ts";
+import type { BrainParts } from "./parts.ts";
 import { RandomBrain } from "./random.ts";
-
-/** What a brain is made from. */
-export interface BrainParts {
-  readonly clock: Clock;
-  readonly log: Log;
-  /** The settings in force. */
-  settings(): Config["neuro"];
-  /** All that plays; there from the first game on, not yet when a brain is made. */
-  stage(): Stage;
-}
 
 /** The program's own brains, by the names that settings have for them. */
 const BRAINS: Readonly<Record<string, (parts: BrainParts) => Brain | Promise<Brain>>> = {
