@@ -7,6 +7,7 @@ import { get } from "./get.ts";
 import { init } from "./init.ts";
 import { kv } from "./kv.ts";
 import { listen } from "./listen.ts";
+import { neuroCommand } from "./neuro.ts";
 import { run } from "./run.ts";
 import { send } from "./send.ts";
 import { service } from "./service.ts";
@@ -27,6 +28,7 @@ export const COMMANDS: readonly [Command, ...Command[]] = [
   send,
   listen,
   kv,
+  neuroCommand,
   service,
   completion,
   help,

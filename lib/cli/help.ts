@@ -58,7 +58,8 @@ function about(word: string, pages: readonly Page[]): string | undefined {
 /** The commands, with all topics as the choices of `help`, for a completion. */
 export async function withTopics(commands: readonly Command[]): Promise<readonly Command[]> {
   const { PAGES } = await import("./help/pages.ts");
-  const choices = [...PAGES.map(({ topic }) => topic), ...commands.map(({ name }) => name)];
+  const names = [...PAGES.map(({ topic }) => topic), ...commands.map(({ name }) => name)];
+  const choices = [...new Set(names)];
   const operands = help.operands?.map((operand) => ({ ...operand, choices })) ?? [];
   return commands.map((one) => (one === help ? { ...help, operands } : one));
 }

@@ -35,6 +35,8 @@ export interface Sources {
   readonly sets?: readonly string[];
   readonly host?: string | undefined;
   readonly port?: string | undefined;
+  /** Further ones, which win over all before. */
+  readonly more?: readonly Layer[];
 }
 
 export interface Loaded<C> extends Reading<C> {
@@ -79,9 +81,9 @@ export function load<E extends typeof settings>(entries: E, sources: Sources): L
     take({ name: "--host", values: { host: sources.host } });
   }
   if (sources.port !== undefined) {
-    const port = /^\d+$/.test(sources.port) ? Number(sources.port) : sources.port;
-    take({ name: "--port", values: { port } });
+    take({ name: "--port", values: { port: numberOr(sources.port) } });
   }
+  for (const layer of sources.more ?? []) take(layer);
   const reading = read(entries, layers);
   const unnamed = [...optionPaths(entries)].flatMap(([path, { reference, initial }]) =>
     reading.origins.get(path) === REFERENCE ? [{ path, reference, initial }] : [],
@@ -97,6 +99,11 @@ export function load<E extends typeof settings>(entries: E, sources: Sources): L
     isWhole: problems.length === 0,
     problems: [...problems, ...reading.problems],
   };
+}
+
+/** A word of a command line as a number, if it is one. */
+export function numberOr(word: string): number | string {
+  return /^\d+$/.test(word) ? Number(word) : word;
 }
 
 function defaultFile(): string | null {

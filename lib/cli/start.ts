@@ -1,0 +1,96 @@
+import type { Problem } from "../config/layer.ts";
+import { load, problemText, remarks, sourceOf, type Sources } from "../config/load.ts";
+import { type Config, settings } from "../config/table.ts";
+import { problemAt, problemsOf } from "../host/check.ts";
+import { systemClock } from "../host/clock.ts";
+import { StartError } from "../host/errors.ts";
+import { onSignals, serve } from "../host/lifecycle.ts";
+import { Supervisor } from "../host/notify.ts";
+import type { Services } from "../host/service.ts";
+import { barredHere } from "../net/barred.ts";
+import { reload } from "./reload.ts";
+import { say } from "./say.ts";
+
+/** Starts the services of the settings and serves until a signal. @returns the exit code */
+export async function start(
+  sources: Sources,
+  services: Services<Config>,
+  program: string,
+): Promise<number> {
+  const loaded = load(settings, sources);
+  if (loaded.problems.length > 0) return notStarted(await problemsOf(loaded, services), 2);
+  const stop = Promise.withResolvers<string>();
+  /** Rejects if the start fails outside of the promise that is awaited. */
+  const failed = Promise.withResolvers<never>();
+  let isReady = false;
+  let supervisor!: Supervisor;
+  const served = serve<Config>({
+    services,
+    config: loaded.config,
+    clock: systemClock,
+    source: sourceOf(loaded),
+    remarks: [...remarks(loaded), ...barredHere(loaded.config)],
+    stop,
+    signals: onSignals,
+    opened(log) {
+      supervisor = new Supervisor(systemClock, log, process.env);
+      if (loaded.file === null) {
+        log.info(
+          `there is no summoner.toml here, so the defaults apply; ${program} init writes one`,
+        );
+      }
+      const bug = (error: unknown) => {
+        log.bug(error, "outside of any client");
+        if (isReady) return;
+        log.closeSync();
+        failed.reject(error);
+      };
+      process.on("uncaughtException", bug);
+      process.on("unhandledRejection", bug);
+    },
+    reload(running, log) {
+      supervisor.reloading();
+      log.reopen();
+      const reloaded = reload({ sources, services, program: running, log });
+      supervisor.ready(reloaded.outcome);
+      return reloaded;
+    },
+    ready(lines, { config }) {
+      isReady = true;
+      for (const line of lines) announce(line, config);
+      supervisor.ready(lines.join(", "));
+    },
+    draining(why, { config: { drain_ms } }, log) {
+      const draining = `${why}: draining for at most ${drain_ms} ms`;
+      log.info(draining);
+      supervisor.stopping(draining, drain_ms);
+    },
+  });
+  try {
+    await Promise.race([served, failed.promise]);
+  } catch (error) {
+    const faults = error instanceof StartError ? error.faults : [];
+    if (faults.length === 0) throw error;
+    return notStarted(
+      faults.map((fault) => problemAt(fault, loaded)),
+      1,
+    );
+  }
+  supervisor.close();
+  return 0;
+}
+
+/** Tells the problems for which nothing was started. @returns the exit code */
+function notStarted(problems: readonly Problem[], code: number): number {
+  for (const problem of problems) say.error(problemText(problem));
+  say.log("Nothing was started.");
+  return code;
+}
+
+/** Prints a line about being ready, if the console shows no INFO lines of the log. */
+function announce(line: string, { logger }: Config): void {
+  const { enable_console_log, log_level } = logger;
+  if (!enable_console_log || (log_level !== "INFO" && log_level !== "DEBUG")) {
+    process.stdout.write(`${line}\n`);
+  }
+}
