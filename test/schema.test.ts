@@ -43,6 +43,7 @@ function isOfType(value: unknown, type: string): boolean {
   if (type === "integer") return Number.isInteger(value);
   if (type === "array") return Array.isArray(value);
   if (type === "object") return isObject(value);
+  if (type === "number") return Number.isFinite(value);
   return typeof value === type;
 }
 

@@ -3,7 +3,7 @@ import { basename, resolve } from "node:path";
 import { inputText } from "./input.ts";
 import { type Layer, parseLayer, type Problem, setLayer } from "./layer.ts";
 import { nearest } from "./nearest.ts";
-import { nested, optionPaths, sectionPaths } from "./paths.ts";
+import { nested, optionPaths, sectionPaths, valueAt } from "./paths.ts";
 import { reasonOf } from "./reason.ts";
 import { type PresetName, presets } from "./presets.ts";
 import { type Reading, read } from "./read.ts";
@@ -89,7 +89,7 @@ export function load<E extends typeof settings>(entries: E, sources: Sources): L
     reading.origins.get(path) === REFERENCE ? [{ path, reference, initial }] : [],
   );
   const unsaid = [...sectionPaths(entries)].flatMap(
-    ([, { rules }]) => rules.remarks?.(reading.origins) ?? [],
+    ([path, { rules }]) => rules.remarks?.(reading.origins, valueAt(reading.config, path)) ?? [],
   );
   return {
     ...reading,

@@ -8,7 +8,7 @@ import { isIP } from "node:net";
 
 /** The part of JSON Schema that the types of settings need. */
 export interface Schema {
-  readonly type?: "string" | "integer" | "boolean" | "array";
+  readonly type?: "string" | "integer" | "number" | "boolean" | "array";
   readonly enum?: readonly unknown[];
   readonly minimum?: number;
   readonly maximum?: number;
@@ -41,6 +41,8 @@ export interface Option<T> {
   readonly live: boolean;
   /** Masked wherever the configuration is shown. */
   readonly secret?: boolean;
+  /** What is refused is not shown: it may be a secret that stands in the wrong place. */
+  readonly hidesRefused?: boolean;
   /** The token on the first line of the file that this option names. */
   readonly token?: Token;
   /** Other names of the same key, as the reference servers spell it. */
@@ -70,6 +72,7 @@ type Extra<T> = Partial<
     Option<T>,
     | "live"
     | "secret"
+    | "hidesRefused"
     | "token"
     | "aliases"
     | "reference"
@@ -146,6 +149,28 @@ export function whole(
     typeof found === "string" && QUOTED.test(found) ? read(Number(found)) : undefined;
   const allowed = `a whole number from ${min} to ${max}`;
   return option(initial, allowed, about, schema, read, { readReference, ...extra });
+}
+
+/** A number from `min` to `max`, both included. */
+export function decimal(
+  initial: number,
+  [min, max]: readonly [number, number],
+  about: string,
+  extra: Extra<number> = {},
+): Option<number> {
+  const read = (found: unknown) =>
+    typeof found === "number" && found >= min && found <= max ? found : undefined;
+  const schema: Schema = { type: "number", minimum: min, maximum: max };
+  return option(initial, `a number from ${min} to ${max}`, about, schema, read, extra);
+}
+
+/** A number from `min` to `max`, or none. */
+export function decimalOrNone(
+  range: readonly [number, number],
+  about: string,
+  extra: Extra<number> = {},
+): Option<number | null> {
+  return { ...decimal(range[0], range, about, extra), initial: null } as Option<number | null>;
 }
 
 /** A whole number of at least 1, or never: 0, `false` or JSON's null, all of which read as 0. */

@@ -182,10 +182,10 @@ function depth(path: string): number {
 
 /** The message for a value that is not allowed. */
 function refusal(option: Option<unknown>, found: unknown): string {
-  const { secret, words = [], allowed } = option;
+  const { secret, hidesRefused, words = [], allowed } = option;
   const fault = secret ? option.fault?.(found) : null;
   if (fault) return `${fault}; allowed: ${allowed}`;
-  const shown = secret ? "something else" : describe(found);
+  const shown = secret || hidesRefused ? "something else" : describe(found);
   const word = typeof found === "string" && nearest(found, words);
   return `found ${shown}; allowed: ${allowed}${word ? `; did you mean "${word}"?` : ""}`;
 }

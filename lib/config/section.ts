@@ -30,7 +30,7 @@ export interface Rules<V> {
   /** The folders that the server writes to with these values. */
   folders?(own: V): readonly Folder[];
   /** Remarks for the operator of a configuration that gives these keys (dotted paths), one sentence each. */
-  remarks?(given: Given): readonly string[];
+  remarks?(given: Given, own: V): readonly string[];
   readonly guards?: Guards;
   /** The values that each preset sets in it, by the preset's name. */
   readonly presets?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;

@@ -3,10 +3,11 @@ import { section } from "../section.ts";
 import { ownAccess } from "./access.ts";
 import { BYTES_MAX, COUNT_MAX, live, MS_MAX, nonEmpty, SECONDS_MAX } from "./bounds.ts";
 import { connectedClients } from "./limits.ts";
+import { keyRemarks, llm } from "./neuro-llm.ts";
 import { ownTls } from "./tls.ts";
 
 /** The brains of the program itself. */
-export const BRAIN_NAMES = ["random"] as const;
+export const BRAIN_NAMES = ["random", "llm"] as const;
 
 const BRAINS = `${BRAIN_NAMES.map((name) => `"${name}"`).join(", ")}, or the path of a module`;
 
@@ -23,7 +24,7 @@ export const neuro = section(
     port: whole(8000, [0, 65_535], "Its TCP port; 0 takes a free one."),
     brain: text(
       "random",
-      "Who plays. random: by chance, with data that fits the schemas. A module exports chooseForceAction, and addContext if it likes.",
+      "Who plays. random: by chance, with data that fits the schemas. llm: a model, see [neuro.llm]. A module exports chooseForceAction, and addContext if it likes.",
       { check: (found) => (isBrain(found) ? null : "no brain"), allowed: BRAINS },
     ),
     brains: list(
@@ -111,6 +112,7 @@ export const neuro = section(
       live,
     ),
     ...connectedClients,
+    llm,
     speech: section("Simulated speaking, which shows what the priority of a force does.", {
       words_per_minute: whole(
         0,
@@ -123,4 +125,22 @@ export const neuro = section(
     tls: ownTls("the Neuro API"),
     access: ownAccess("the Neuro API"),
   },
+  {
+    contradictions: (own) =>
+      usesModel(own) && own.llm.model === ""
+        ? [{ key: "llm.model", message: "the brain llm plays, so a model has to be named" }]
+        : [],
+    remarks: (_given, own) => (usesModel(own) ? keyRemarks(own.llm) : []),
+  },
 );
+
+/** True if the brain llm plays a game. */
+function usesModel({ enabled, brain, brains }: Who): boolean {
+  return enabled && [brain, ...brains].some((one) => one.slice(one.lastIndexOf("=") + 1) === "llm");
+}
+
+interface Who {
+  readonly enabled: boolean;
+  readonly brain: string;
+  readonly brains: readonly string[];
+}

@@ -402,6 +402,13 @@ export const DIAGNOSTICS = {
     cure: "This lies with the brain, not with your game.",
   },
 
+  force_large: {
+    code: "N505",
+    severity: "warning",
+    text: "The force is too large for the brain {brain}, which was sent {what}.",
+    cure: "Keep the state of a force short, and name only actions that make sense at present.",
+  },
+
   voice: {
     code: "N601",
     severity: "info",

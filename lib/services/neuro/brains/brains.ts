@@ -2,6 +2,7 @@ import type { Config } from "../../../config/table.ts";
 import { type Fault, messageOf, StartError } from "../../../host/errors.ts";
 import { moduleTrouble } from "../../../host/module.ts";
 import type { Brain } from "./brain.ts";
+import { LlmBrain } from "./llm/llm.ts";
 import { moduleBrain } from "./module.ts";
 import type { BrainParts } from "./parts.ts";
 import { RandomBrain } from "./random.ts";
@@ -13,6 +14,7 @@ const BRAINS: Readonly<Record<string, (parts: BrainParts) => Brain | Promise<Bra
       seed: settings().random_seed,
       delayMs: settings().random_delay_ms,
     })),
+  llm: (parts) => new LlmBrain(parts),
 };
 
 /** The brain of a setting's game, with the setting's key. */
