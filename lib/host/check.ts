@@ -25,9 +25,13 @@ export async function faultsOf<C extends Checked>(
 ): Promise<readonly Fault[]> {
   const { trouble } = new FileShares([]);
   if (trouble?.fatal) throw new StartError(trouble.message);
-  const places = enabledIn(services, config).map((name) => placeIn(config, name));
+  const enabled = enabledIn(services, config);
+  const places = enabled.flatMap((name) => [
+    placeIn(config, name),
+    ...(services[name]?.places?.(config) ?? []),
+  ]);
   return [
-    ...nothingOn(services, places.length),
+    ...nothingOn(services, enabled.length),
     ...fileFaults(services, config),
     ...(await placeFaults(places)),
   ];

@@ -83,7 +83,12 @@ export class Program<C extends object> {
       const at = wanted.findIndex(([name]) => name === this.#starting);
       throw withBusyPorts(
         error,
-        wanted.slice(at + 1).map(([name]) => placeOf(config as never, name)),
+        wanted
+          .slice(at + 1)
+          .flatMap(([name, service]) => [
+            placeOf(config as never, name),
+            ...(service.places?.(config) ?? []),
+          ]),
       );
     }
   }

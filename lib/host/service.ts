@@ -1,3 +1,4 @@
+import type { Place } from "../config/place.ts";
 import type { Clock } from "./clock.ts";
 import type { Fault } from "./errors.ts";
 import type { FileShares } from "./file-shares.ts";
@@ -147,6 +148,8 @@ export interface Service<C> {
    * its place is checked elsewhere. Changes nothing and runs no module.
    */
   readonly check?: (config: C) => readonly Fault[];
+  /** The places it listens at besides the one of its section. */
+  readonly places?: (config: C) => readonly Place[];
 }
 
 /** Services by name; a service runs when the section of its name says `enabled`. */

@@ -1,3 +1,4 @@
+import { meansLoopback } from "../loopback.ts";
 import { choice, flag, host, list, text, whole } from "../option.ts";
 import { section } from "../section.ts";
 import { ownAccess } from "./access.ts";
@@ -111,6 +112,19 @@ export const neuro = section(
       "Bytes that may wait for one game; while there are more, it is not read.",
       live,
     ),
+    serve_game: text(
+      "",
+      "Folder of a game's build for the web, which is served over HTTP on the same port. Empty means none.",
+    ),
+    control: flag(
+      false,
+      "Send games what is posted to control_port, as the official test server does.",
+    ),
+    control_host: host(
+      "127.0.0.1",
+      "Address that the control listens on. Anywhere but on loopback, access has to say who may.",
+    ),
+    control_port: whole(1337, [0, 65_535], "Its TCP port; 0 takes a free one."),
     ...connectedClients,
     llm,
     speech: section("Simulated speaking, which shows what the priority of a force does.", {
@@ -126,10 +140,10 @@ export const neuro = section(
     access: ownAccess("the Neuro API"),
   },
   {
-    contradictions: (own) =>
-      usesModel(own) && own.llm.model === ""
-        ? [{ key: "llm.model", message: "the brain llm plays, so a model has to be named" }]
-        : [],
+    contradictions: (own, whole) => [
+      ...modelContradictions(own),
+      ...controlContradictions(own, whole as Accessible),
+    ],
     remarks: (_given, own) => (usesModel(own) ? keyRemarks(own.llm) : []),
   },
 );
@@ -143,4 +157,30 @@ interface Who {
   readonly enabled: boolean;
   readonly brain: string;
   readonly brains: readonly string[];
+}
+
+function modelContradictions(own: Who & { readonly llm: { readonly model: string } }) {
+  if (!usesModel(own) || own.llm.model !== "") return [];
+  return [{ key: "llm.model", message: "the brain llm plays, so a model has to be named" }];
+}
+
+/** Something with access lists. */
+interface Accessible {
+  readonly access: { readonly allow: readonly string[] };
+}
+
+function controlContradictions(
+  own: {
+    readonly enabled: boolean;
+    readonly control: boolean;
+    readonly control_host: string;
+    readonly access: { readonly allow: readonly string[] | null };
+  },
+  whole: Accessible,
+) {
+  const { enabled, control, control_host: host } = own;
+  if (!enabled || !control || meansLoopback(host)) return [];
+  if ((own.access.allow ?? whole.access.allow).length > 0) return [];
+  const message = `${host} is not loopback, and the control knows no token; say who may connect in neuro.access.allow`;
+  return [{ key: "control_host", message }];
 }

@@ -1,3 +1,4 @@
+import { meansLoopback } from "../../config/loopback.ts";
 import type { HttpOrigins } from "./origin.ts";
 
 /** The most hosts that are remembered as good; the same few come with every request. */
@@ -73,4 +74,11 @@ function isWhole(url: string): boolean {
 /** The path of a request's URL with its query; for CONNECT, the host and port. */
 export function targetOf(url: string): string {
   return isWhole(url) ? url.slice(url.indexOf("/", "https://".length)) : url;
+}
+
+/** True if a request's host is a loopback name or address; not for a site's name that points here. */
+export function namesLoopback(request: Request): boolean {
+  const host = request.headers.get("host") ?? "";
+  const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+  return meansLoopback(name);
 }

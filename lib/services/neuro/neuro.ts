@@ -1,9 +1,11 @@
 import { type Place, placeOf } from "../../config/place.ts";
 import type { Config } from "../../config/table.ts";
-import type { Fault } from "../../host/errors.ts";
-import type { Host, Running } from "../../host/service.ts";
+import { type Fault, faultsIn } from "../../host/errors.ts";
+import { type Address, type Host, openedBy, type Running } from "../../host/service.ts";
 import type { Brain } from "./brains/brain.ts";
 import { brainFaults, brainsOf } from "./brains/brains.ts";
+import { Control, controlPlace } from "./http/control.ts";
+import { ServedGame, servedFiles } from "./http/served-game.ts";
 import { NeuroServing, type NeuroHost } from "./server.ts";
 import type { NeuroSettings } from "./settings.ts";
 
@@ -17,12 +19,18 @@ export async function neuro(config: Config, host: Host<Config>): Promise<Running
   return serving;
 }
 
-neuro.check = ({ neuro: own }: Config): readonly Fault[] => brainFaults(own);
+neuro.check = ({ neuro: own }: Config): readonly Fault[] => [
+  ...brainFaults(own),
+  ...(own.serve_game === "" ? [] : faultsIn(() => servedFiles(own.serve_game))),
+];
+
+neuro.places = (config: Config): readonly Place[] =>
+  config.neuro.control ? [controlPlace(config)] : [];
 
 /** A server that has been started, and what gives it other settings. */
 export interface Started {
   readonly serving: NeuroServing;
-  configure(next: Pick<Config, "neuro">, place: Place): void;
+  configure(next: Config, place: Place): void;
 }
 
 /**
@@ -31,12 +39,14 @@ export interface Started {
  * @throws StartError when it cannot listen, or a brain cannot be had
  */
 export async function startNeuro(
-  config: Pick<Config, "neuro">,
+  config: Config,
   place: Place,
   host: NeuroHost,
   brain: Brain | null = null,
 ): Promise<Started> {
   let current = config.neuro;
+  const { serve_game } = current;
+  const served = serve_game === "" ? null : new ServedGame(serve_game, host.clock);
   const brainFor = brain
     ? () => brain
     : await brainsOf({
@@ -49,12 +59,36 @@ export async function startNeuro(
     host,
     maxMessageBytes: config.neuro.max_message_bytes,
     brainFor,
+    ...(served && { route: (...asked) => served.answer(...asked) }),
   });
+  if (served) {
+    const [address] = serving.addresses as readonly [Address];
+    host.log.info(`neuro: serves ${serve_game} at ${openedBy(address).replace(/^ws/, "http")}`);
+  }
+  const control = await withControl(config, host, serving);
   const configure: Started["configure"] = (next, nextPlace) => {
     serving.configure(nextPlace, settingsOf(next));
+    control?.configure(controlPlace(next));
     current = next.neuro;
   };
   return { serving, configure };
+}
+
+/** @throws StartError when it cannot listen; the games' door is shut again then */
+async function withControl(
+  config: Config,
+  host: NeuroHost,
+  serving: NeuroServing,
+): Promise<Control | null> {
+  if (!config.neuro.control) return null;
+  try {
+    const control = new Control(controlPlace(config), host, () => serving);
+    serving.beside.push(control);
+    return control;
+  } catch (error) {
+    await serving.drain(0);
+    throw error;
+  }
 }
 
 function settingsOf({ neuro: own }: Pick<Config, "neuro">): NeuroSettings {

@@ -31,6 +31,7 @@ import { Game } from "./game.ts";
 import { type Command, MOST_GAMES } from "./protocol.ts";
 import { Reports } from "./watch/reports.ts";
 import type { NeuroSettings } from "./settings.ts";
+import { SILENT_MS, Silent } from "./silent.ts";
 import { Speech } from "./speech.ts";
 import { type Stage, type Watcher, Watchers } from "./watch/stage.ts";
 import { lineOf } from "./watch/traffic.ts";
@@ -51,16 +52,23 @@ export interface NeuroParts {
   /** Who plays a game of this name: one brain for all games of the same name. */
   brainFor(game: string): Brain;
   /** Answers what is no WebSocket; null when it does not. */
-  readonly route?: (request: Request, path: string) => Answered | Promise<Answered> | null;
+  readonly route?: (
+    request: Request,
+    path: string,
+    http: HttpServer,
+  ) => Answered | Promise<Answered> | null;
 }
 
-/** How long a connection may say nothing before it is asked for its actions. */
-const SILENT_MS = 1500;
-const LOOK_MS = 250;
+/** What runs beside the door of the games, and is stopped with it. */
+export interface Beside {
+  readonly addresses: readonly Address[];
+  health(): Health;
+  drain(deadlineMs: number): Promise<void>;
+}
 
 /** The server of the Neuro API: games on WebSockets, each played by its brain. */
 export class NeuroServing implements Stage, Running {
-  readonly addresses: readonly Address[];
+  readonly beside: Beside[] = [];
   readonly declared = DECLARED;
   readonly distributions: readonly Distribution[];
   readonly memory = new Memory();
@@ -78,9 +86,7 @@ export class NeuroServing implements Stage, Running {
   readonly #names = new Map<string, number>();
   /** The game that each unanswered action was sent to. */
   readonly #owners = new Map<string, Game>();
-  /** Connections that have said nothing yet. */
-  readonly #silent = new Set<NeuroClient>();
-  readonly #stopLooking: () => void;
+  readonly #silent: Silent;
   #settings: NeuroSettings;
   #lastGame = 0;
 
@@ -118,8 +124,6 @@ export class NeuroServing implements Stage, Running {
       host,
       new WebSockets(this.#clients, "text", parts.maxMessageBytes, true),
     );
-    const { address } = this.#http;
-    this.addresses = [{ ...address, url: (address.url as string).replace(/^http/, "ws") }];
     this.distributions = [
       {
         name: "force",
@@ -129,10 +133,16 @@ export class NeuroServing implements Stage, Running {
         histograms: new Map([["", this.#counts.latencies]]),
       },
     ];
-    this.#stopLooking = host.clock.every(LOOK_MS, () => this.#look());
+    this.#silent = new Silent(host.clock, (client) => this.#askForActions(client));
   }
 
   // --- what others see
+
+  get addresses(): readonly Address[] {
+    const { address } = this.#http;
+    const own = { ...address, url: (address.url as string).replace(/^http/, "ws") };
+    return [own, ...this.beside.flatMap(({ addresses }) => addresses)];
+  }
 
   get games(): ReadonlySet<Game> {
     return this.#games;
@@ -149,6 +159,10 @@ export class NeuroServing implements Stage, Running {
   health(): Health {
     const listening = this.#http.health();
     if (!listening.ok) return listening;
+    for (const one of this.beside) {
+      const health = one.health();
+      if (!health.ok) return health;
+    }
     for (const brain of this.#queues.brains) {
       const trouble = troubleOf(brain);
       if (trouble !== null) return { ok: false, reason: `brain ${brain.name}: ${trouble}` };
@@ -175,10 +189,11 @@ export class NeuroServing implements Stage, Running {
   }
 
   async drain(deadlineMs: number): Promise<void> {
-    this.#stopLooking();
+    this.#silent.stop();
     const cut = this.#http.drain(deadlineMs);
     await this.#clients.drain(deadlineMs, "");
     await cut;
+    await Promise.all(this.beside.map((one) => one.drain(deadlineMs)));
     this.#speech.stop();
     this.reports.close();
     // A brain that does not stop holds nobody up: what has to be saved it saves as it goes.
@@ -193,7 +208,7 @@ export class NeuroServing implements Stage, Running {
 
   #answer(request: Request, path: string, http: HttpServer): Answered | Promise<Answered> {
     const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
-    const other = isUpgrade ? null : (this.#parts.route?.(request, path) ?? null);
+    const other = isUpgrade ? null : (this.#parts.route?.(request, path, http) ?? null);
     return other ?? http.upgrade(request, path);
   }
 
@@ -203,18 +218,10 @@ export class NeuroServing implements Stage, Running {
     else this.#silent.add(client);
   }
 
-  /** Asks those for their actions that have been silent long enough. */
-  #look(): void {
-    if (this.#silent.size === 0) return;
-    const latest = this.#parts.host.clock.now() - SILENT_MS;
-    for (const client of this.#silent) {
-      // They are in the order of their coming.
-      if (client.acceptedAt > latest) return;
-      this.#silent.delete(client);
-      if (this.#settings.reregister !== "auto") continue;
-      this.#tell(null, diagnose("reregister", { seconds: secondsOf(SILENT_MS) }));
-      this.#send(client, reregisterAllCommand());
-    }
+  #askForActions(client: NeuroClient): void {
+    if (this.#settings.reregister !== "auto") return;
+    this.#tell(null, diagnose("reregister", { seconds: secondsOf(SILENT_MS) }));
+    this.#send(client, reregisterAllCommand());
   }
 
   #closed(client: NeuroClient): void {

@@ -1,6 +1,5 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { TOKEN_VARIABLE } from "../../config/sections/web.ts";
-import { meansLoopback } from "../../config/loopback.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
 import type { HttpServer } from "../../net/http.ts";
@@ -123,13 +122,6 @@ function sessionOf(request: Request, http: HttpServer): string | null {
   if (cookies === null) return null;
   const pattern = new RegExp(`(?:^|; *)${cookieOf(http)}=([0-9a-f]{64})(?:;|$)`);
   return pattern.exec(cookies)?.[1] ?? null;
-}
-
-/** True if a request's host is a loopback name or address; not for a site's name that points here. */
-export function namesLoopback(request: Request): boolean {
-  const host = request.headers.get("host") ?? "";
-  const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
-  return meansLoopback(name);
 }
 
 function forgetOldest(map: Map<string, unknown>): void {

@@ -1,7 +1,8 @@
 import type { Log } from "../../host/log.ts";
 import type { HttpServer } from "../../net/http.ts";
+import { namesLoopback } from "../../net/http/host.ts";
 import { objectOf, refusal, SECURE } from "./answers.ts";
-import { cookieOf, type Gate, namesLoopback, PAGE_HEADER, type WrongToken } from "./gate.ts";
+import { cookieOf, type Gate, PAGE_HEADER, type WrongToken } from "./gate.ts";
 
 /** The clients that a built-in route answers. */
 export type Audience =

@@ -20,7 +20,7 @@ import { Gate, readToken } from "./gate.ts";
 import { Guard } from "./guard.ts";
 import { isTaken, Routes } from "./routes.ts";
 import { Sampler } from "./sampler.ts";
-import { Files } from "./site/files.ts";
+import { Files } from "../../net/http/files/files.ts";
 import { Site } from "./site/site.ts";
 import { Streams } from "./streams.ts";
 import { Views } from "./views.ts";
@@ -41,7 +41,7 @@ web.check = ({ web: own }: Config): readonly Fault[] => [
   ...(isTaken(own.dashboard)
     ? [{ key: "web.dashboard", message: `${own.dashboard} is a built-in path; choose another` }]
     : []),
-  ...(own.static === "" ? [] : faultsIn(() => new Files(own.static))),
+  ...(own.static === "" ? [] : faultsIn(() => new Files(own.static, { key: "web.static" }))),
   ...(["handler", "ticker"] as const).flatMap((name) => {
     const trouble = own[name] === "" ? null : moduleTrouble(own[name]);
     if (trouble === null) return [];

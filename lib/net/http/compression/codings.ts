@@ -39,6 +39,14 @@ export function wanted({ headers }: Request, offered: readonly Coding[]): Wanted
   return { coding: most >= plain ? coding : null, insists: plain === 0 };
 }
 
+/** True if a request takes a coding at all. One that says nothing takes any. */
+export function takes({ headers }: Request, coding: Coding): boolean {
+  const header = headers.get("accept-encoding");
+  if (header === null) return true;
+  const weights = weightsOf(header);
+  return (weights.get(coding) ?? weights.get("*") ?? 0) > 0;
+}
+
 /** The weight of each coding, by its name. Elements that cannot be read are left out. */
 function weightsOf(header: string): Map<string, number> {
   const weights = new Map<string, number>();

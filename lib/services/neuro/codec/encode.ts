@@ -3,8 +3,12 @@ import type { Character } from "../protocol.ts";
 
 /** A message in ASCII, since some clients drop whatever has another byte. */
 function message(command: string, data?: Readonly<Record<string, unknown>>): string {
-  const json = JSON.stringify(data === undefined ? { command } : { command, data });
-  return json.replace(
+  return rawCommand(data === undefined ? { command } : { command, data });
+}
+
+/** A message of somebody else's making, in ASCII. */
+export function rawCommand(message: object): string {
+  return JSON.stringify(message).replace(
     /[\u007f-\uffff]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

@@ -3,7 +3,7 @@ import { StartError } from "../../../host/errors.ts";
 import type { Clock } from "../../../host/clock.ts";
 import type { Health, Host } from "../../../host/service.ts";
 import type { HttpServer } from "../../../net/http.ts";
-import { Files } from "./files.ts";
+import { Files } from "../../../net/http/files/files.ts";
 import { type RequestHandler, respond } from "./handler.ts";
 import { IsolatedTicker } from "../ticker/isolated.ts";
 import { loadHandler } from "./load.ts";
@@ -44,7 +44,7 @@ export class Site {
     { clock, log }: Pick<Host<Config>, "clock" | "log">,
   ): Promise<Site> {
     const handler = path === "" ? null : await loadHandler(path);
-    const files = folder === "" ? null : new Files(folder);
+    const files = folder === "" ? null : new Files(folder, { key: "web.static" });
     const shared = new OwnedShared();
     const tickers: (Ticker | IsolatedTicker)[] = [];
     if (module !== "") tickers.push(new IsolatedTicker(module, shared, { clock, log }));

@@ -2,12 +2,12 @@ import { realpathSync, statSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import { reasonOf } from "../../../config/reason.ts";
 import { StartError } from "../../../host/errors.ts";
-import { type Coding, QUICKEST, SMALLEST, wanted } from "../../../net/http/compression/codings.ts";
-import type { Bytes } from "../../../net/http/compression/compress.ts";
-import { unacceptable, VARY } from "../../../net/http/compression/compression.ts";
-import { isText } from "../../../net/http/compression/types.ts";
-import { unanswered } from "../../../net/http/methods.ts";
-import { plain } from "../../../net/http/plain.ts";
+import { type Coding, QUICKEST, SMALLEST, takes, wanted } from "../compression/codings.ts";
+import type { Bytes } from "../compression/compress.ts";
+import { unacceptable, VARY } from "../compression/compression.ts";
+import { isText } from "../compression/types.ts";
+import { unanswered } from "../methods.ts";
+import { plain } from "../plain.ts";
 import { fileAnswer, type Sent } from "./file-answer.ts";
 import type { Found } from "./found.ts";
 import { KeptTexts, type Means } from "./kept-texts.ts";
@@ -15,19 +15,32 @@ import { KeptTexts, type Means } from "./kept-texts.ts";
 /** The endings of files beside another that hold the same, compressed. */
 const SUFFIXES: Readonly<Record<Coding, string>> = { br: ".br", zstd: ".zst", gzip: ".gz" };
 
+export interface FilesOptions {
+  /** The full key of the setting that names the folder. */
+  readonly key: string;
+  /**
+   * A file whose name ends as that of a compressed file is sent as what it
+   * holds, in that coding: builds for the web ask for `game.wasm.br`, and mean
+   * WebAssembly. Otherwise it is sent as the bytes that it is.
+   */
+  readonly sendsHeld?: boolean;
+}
+
 /** A folder whose files are served. No path and no link leads outside of it. */
 export class Files {
   readonly #root: string;
+  readonly #sendsHeld: boolean;
   readonly #kept = new KeptTexts();
 
   /** @throws StartError when there is no such folder */
-  constructor(folder: string) {
+  constructor(folder: string, { key, sendsHeld = false }: FilesOptions) {
+    this.#sendsHeld = sendsHeld;
     try {
       this.#root = realpathSync(resolve(folder));
       if (!statSync(this.#root).isDirectory()) throw new StartError("it is not a folder");
     } catch (error) {
       const why = error instanceof StartError ? error.message : reasonOf(error);
-      throw new StartError([{ key: "web.static", message: `cannot serve ${folder}: ${why}` }]);
+      throw new StartError([{ key, message: `cannot serve ${folder}: ${why}` }]);
     }
   }
 
@@ -64,6 +77,8 @@ export class Files {
   }
 
   #answer(request: Request, found: Found, means: Means): Response | Promise<Response> {
+    const held = this.#sendsHeld ? heldIn(found) : null;
+    if (held !== null) return heldAnswer(request, found, held, means.wall);
     const beside = this.#beside(found);
     const isTextual = isText(Bun.file(found.path).type);
     const isVaried = isTextual || beside.size > 0;
@@ -109,6 +124,28 @@ export class Files {
       return null;
     }
   }
+}
+
+/** What a compressed file holds, by its name. */
+interface Held {
+  readonly coding: Coding;
+  /** The file's path as it would be without the compression, by which its type is known. */
+  readonly path: string;
+}
+
+function heldIn({ path }: Found): Held | null {
+  const coding = SMALLEST.find((one) => path.endsWith(SUFFIXES[one]));
+  return coding ? { coding, path: path.slice(0, -SUFFIXES[coding].length) } : null;
+}
+
+/** There is no other form of such a file: whoever does not take the coding is told so. */
+function heldAnswer(request: Request, from: Found, held: Held, wall: number): Response {
+  const { coding, path } = held;
+  if (!takes(request, coding)) {
+    const why = `This file is compressed (${coding}), and the request does not take that. Browsers take br and zstd over https and from localhost alone.`;
+    return plain(406, why, { vary: VARY });
+  }
+  return fileAnswer(request, { ...from, path }, { coding, from, isVaried: true }, wall);
 }
 
 /** The names of a path between its slashes, decoded once. */

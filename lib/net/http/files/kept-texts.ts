@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
-import type { Coding } from "../../../net/http/compression/codings.ts";
-import type { Bytes } from "../../../net/http/compression/compress.ts";
-import type { Compression } from "../../../net/http/compression/compression.ts";
+import type { Coding } from "../compression/codings.ts";
+import type { Bytes } from "../compression/compress.ts";
+import type { Compression } from "../compression/compression.ts";
 import { type Found, isYoung, versionOf } from "./found.ts";
 
 /** Bytes of compressed files that are kept; the file whose last request is oldest goes first. */

@@ -1,9 +1,9 @@
-import type { Coding } from "../../../net/http/compression/codings.ts";
-import type { Bytes } from "../../../net/http/compression/compress.ts";
-import { VARY } from "../../../net/http/compression/compression.ts";
-import { isPartOfSame, unmet, type Validators } from "../../../net/http/conditions.ts";
-import { plain } from "../../../net/http/plain.ts";
-import { type ByteRange, rangesIn } from "../../../net/http/ranges.ts";
+import type { Coding } from "../compression/codings.ts";
+import type { Bytes } from "../compression/compress.ts";
+import { VARY } from "../compression/compression.ts";
+import { isPartOfSame, unmet, type Validators } from "../conditions.ts";
+import { plain } from "../plain.ts";
+import { type ByteRange, rangesIn } from "../ranges.ts";
 import { type Found, isYoung, versionOf } from "./found.ts";
 
 /** The form in which a file is sent. */
