@@ -3,6 +3,7 @@ import type { Clock } from "./clock.ts";
 import type { Fault } from "./errors.ts";
 import type { FileShares } from "./file-shares.ts";
 import type { Log } from "./log.ts";
+import type { Panel } from "./panel.ts";
 import type { Declared, Distribution } from "./stats.ts";
 
 /** A client as an operator sees it. */
@@ -123,6 +124,8 @@ export interface Running {
   readonly quarantine?: Quarantined;
   /** The largest of the things it holds, at a bounded cost; asked for only while an operator looks. */
   tables?(): readonly Table[];
+  /** What it shows on the operator's page besides its numbers; the same object for as long as it runs. */
+  readonly panel?: Panel;
   /**
    * Called once all services have started: from now on it may do work of its own.
    * @throws StartError when it turns out only now that it cannot

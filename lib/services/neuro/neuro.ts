@@ -6,6 +6,7 @@ import type { Brain } from "./brains/brain.ts";
 import { brainFaults, brainsOf } from "./brains/brains.ts";
 import { Control, controlPlace } from "./http/control.ts";
 import { ServedGame, servedFiles } from "./http/served-game.ts";
+import { neuroPanel } from "./panel/panel.ts";
 import { NeuroServing, type NeuroHost } from "./server.ts";
 import type { NeuroSettings } from "./settings.ts";
 
@@ -15,6 +16,7 @@ import type { NeuroSettings } from "./settings.ts";
  */
 export async function neuro(config: Config, host: Host<Config>): Promise<Running> {
   const { serving, configure } = await startNeuro(config, placeOf(config, "neuro"), host);
+  serving.panel = neuroPanel(serving);
   host.onReload((next) => configure(next, placeOf(next, "neuro")));
   return serving;
 }

@@ -2,6 +2,7 @@ import type { Place } from "../../config/place.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { FileShares } from "../../host/file-shares.ts";
 import type { Log } from "../../host/log.ts";
+import type { Panel } from "../../host/panel.ts";
 import type {
   Address,
   ClientPage,
@@ -71,6 +72,7 @@ export class NeuroServing implements Stage, Running {
   readonly beside: Beside[] = [];
   readonly declared = DECLARED;
   readonly distributions: readonly Distribution[];
+  panel?: Panel;
   readonly memory = new Memory();
   readonly reports: Reports;
   readonly #games = new Set<Game>();
@@ -337,7 +339,7 @@ export class NeuroServing implements Stage, Running {
   }
 
   #framed({ id }: NeuroClient, direction: "in" | "out", text: () => string): void {
-    if (!this.#watchers.any) return;
+    if (!this.#watchers.readFrames) return;
     const frame = { clientId: id, direction, text: text() };
     this.#watchers.tell((one) => one.frame?.(frame));
   }

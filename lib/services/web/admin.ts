@@ -2,17 +2,8 @@ import { isIP } from "node:net";
 import { spelledOnce } from "../../config/cidr.ts";
 import { cut } from "../../config/shown.ts";
 import { settings } from "../../config/table.ts";
+import { Refused } from "../../host/panel.ts";
 import type { Host } from "../../host/service.ts";
-
-/** An admin action cannot be carried out; the message is the reason, `status` that of the answer. */
-export class ActionRefused extends Error {
-  readonly status: 400 | 404 | 409;
-
-  constructor(status: 400 | 404 | 409, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
 
 const LEVEL = settings.logger.entries.log_level;
 const LEVELS = LEVEL.words.join(", ");
@@ -24,7 +15,7 @@ interface Action {
   readonly about: string;
   /** Its fields, each with its meaning or its allowed values. */
   readonly fields: Readonly<Record<string, string>>;
-  /** @returns a sentence about the effect @throws ActionRefused when it cannot be done */
+  /** @returns a sentence about the effect @throws Refused when it cannot be done */
   run(fields: Fields, host: Host<never>, who: string): string | Promise<string>;
 }
 
@@ -40,10 +31,10 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
       const name = text(fields, "service");
       const id = whole(fields, "id", 1, Number.MAX_SAFE_INTEGER);
       const service = services.get(name);
-      if (!service) throw new ActionRefused(404, `there is no service ${cut(name)}`);
+      if (!service) throw new Refused(404, `there is no service ${cut(name)}`);
       const address = await service.kick(id);
       if (address === null) {
-        throw new ActionRefused(404, `${name} has no client ${id}; it may have left`);
+        throw new Refused(404, `${name} has no client ${id}; it may have left`);
       }
       return `closed client ${id} of ${name}, ${address}`;
     },
@@ -59,11 +50,11 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
       const desk = deskOf(fields, host);
       const address = text(fields, "address");
       if (isIP(address) === 0) {
-        throw new ActionRefused(400, `address: found ${cut(address)}; allowed: an IP address`);
+        throw new Refused(400, `address: found ${cut(address)}; allowed: an IP address`);
       }
       if (address.includes("%")) {
         const why = "allowed: an IP address without a zone, as no client is known by one";
-        throw new ActionRefused(400, `address: found ${address}; ${why}`);
+        throw new Refused(400, `address: found ${address}; ${why}`);
       }
       const seconds = whole(fields, "seconds", 1, QUARANTINE_MAX);
       return `${desk.impose(spelledOnce(address), seconds)} is in quarantine for ${seconds} s`;
@@ -76,7 +67,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
       // An address, or an address and a port.
       const key = text(fields, "key").replace(/^\S+/, spelledOnce);
       if (!deskOf(fields, host).lift(key))
-        throw new ActionRefused(404, `${cut(key)} is not in quarantine`);
+        throw new Refused(404, `${cut(key)} is not in quarantine`);
       return `${key} is no longer in quarantine`;
     },
   },
@@ -85,7 +76,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     fields: {},
     run(_fields, { operator }) {
       const { ok, outcome } = operator.reload();
-      if (!ok) throw new ActionRefused(409, outcome);
+      if (!ok) throw new Refused(409, outcome);
       return outcome;
     },
   },
@@ -103,7 +94,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     run(fields, { log }) {
       const found = text(fields, "level");
       const level = LEVEL.read(found);
-      if (!level) throw new ActionRefused(400, `level: found ${cut(found)}; allowed: ${LEVELS}`);
+      if (!level) throw new Refused(400, `level: found ${cut(found)}; allowed: ${LEVELS}`);
       const before = log.level;
       log.setLevel(level);
       return `the log level was ${before} and is ${level}`;
@@ -113,7 +104,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
 
 /**
  * Carries out an action and logs it under the name of `who`.
- * @throws ActionRefused when it cannot be done
+ * @throws Refused when it cannot be done
  */
 export async function act(
   name: string,
@@ -122,18 +113,39 @@ export async function act(
   who: string,
 ): Promise<string> {
   const action = ACTIONS[name] as Action;
-  for (const field of Object.keys(fields)) {
-    if (Object.hasOwn(action.fields, field)) continue;
-    const known = Object.keys(action.fields).join(", ") || "none";
-    throw new ActionRefused(400, `${cut(field)}: unknown field; known: ${known}`);
+  refuseUnknown("field", fields, action.fields);
+  return audited(name, host, who, async () => {
+    const outcome = await action.run(fields, host, who);
+    return { outcome };
+  }).then(({ outcome }) => outcome);
+}
+
+/** Refuses names that are not among those that are known. @throws Refused */
+export function refuseUnknown(kind: string, given: object, known: object): void {
+  for (const name of Object.keys(given)) {
+    if (Object.hasOwn(known, name)) continue;
+    const names = Object.keys(known).join(", ") || "none";
+    throw new Refused(400, `${cut(name)}: unknown ${kind}; known: ${names}`);
   }
+}
+
+/**
+ * Does something in the name of `who` and logs what became of it.
+ * @throws Refused when it cannot be done
+ */
+export async function audited<D extends { readonly outcome: string }>(
+  name: string,
+  { log }: Pick<Host<never>, "log">,
+  who: string,
+  act: () => D | Promise<D>,
+): Promise<D> {
   try {
-    const done = await action.run(fields, host, who);
-    host.log.audit(`admin: ${who}: ${name}: ${done}`);
+    const done = await act();
+    log.audit(`admin: ${who}: ${name}: ${done.outcome}`);
     return done;
   } catch (error) {
-    if (error instanceof ActionRefused) {
-      host.log.audit(`admin: ${who}: ${name}: refused: ${error.message}`);
+    if (error instanceof Refused) {
+      log.audit(`admin: ${who}: ${name}: refused: ${error.message}`);
     }
     throw error;
   }
@@ -142,14 +154,14 @@ export async function act(
 function deskOf(fields: Fields, { services }: Host<never>) {
   const name = text(fields, "service");
   const desk = services.get(name)?.quarantine;
-  if (!desk) throw new ActionRefused(404, `there is no service ${cut(name)} with a quarantine`);
+  if (!desk) throw new Refused(404, `there is no service ${cut(name)} with a quarantine`);
   return desk;
 }
 
 function text(fields: Fields, name: string): string {
   const found = fields[name];
   if (typeof found === "string" && found !== "") return found;
-  throw new ActionRefused(400, `${name}: needs a text`);
+  throw new Refused(400, `${name}: needs a text`);
 }
 
 function whole(fields: Fields, name: string, min: number, max: number): number {
@@ -157,5 +169,5 @@ function whole(fields: Fields, name: string, min: number, max: number): number {
   if (typeof found === "number" && Number.isInteger(found) && found >= min && found <= max) {
     return found;
   }
-  throw new ActionRefused(400, `${name}: needs a whole number from ${min} to ${max}`);
+  throw new Refused(400, `${name}: needs a whole number from ${min} to ${max}`);
 }

@@ -6,6 +6,7 @@ import { isCrossSite, unacceptable, VARY } from "../../net/http/compression/comp
 import type { HttpServer } from "../../net/http.ts";
 import { event, refusal, SECURE } from "./answers.ts";
 import { connzPage, type ConnzQuery, readConnzQuery } from "./connz.ts";
+import type { Panels } from "./panels.ts";
 import type { Sampler } from "./sampler.ts";
 import type { Streams } from "./streams.ts";
 import type { Views } from "./views.ts";
@@ -15,12 +16,15 @@ const RETRY_MS = 2000;
 /** Ticks that may wait at once for the services' lists of clients. */
 const TELLING_MAX = 5;
 
-/** The events of the streams: a greeting, then the state of the program once a second. */
+/** The events of the streams: a greeting, the state of the program once a second, and which panels have changed. */
 export class Events {
   readonly #host: Host<Config>;
   readonly #sampler: Sampler;
   readonly #views: Views;
+  readonly #panels: Panels;
   readonly #streams: Streams;
+  /** The changes of each panel that the streams were told of. */
+  #toldChanges: Readonly<Record<string, number>> = {};
   #config: Config;
   /** The log's count of events at the last tick: those up to it have been sent. */
   #toldEvents = 0;
@@ -30,13 +34,14 @@ export class Events {
   constructor(
     config: Config,
     host: Host<Config>,
-    { sampler, views, streams }: { sampler: Sampler; views: Views; streams: Streams },
+    parts: { sampler: Sampler; views: Views; panels: Panels; streams: Streams },
   ) {
     this.#config = config;
     this.#host = host;
-    this.#sampler = sampler;
-    this.#views = views;
-    this.#streams = streams;
+    this.#sampler = parts.sampler;
+    this.#views = parts.views;
+    this.#panels = parts.panels;
+    this.#streams = parts.streams;
   }
 
   configure(config: Config): void {
@@ -81,6 +86,7 @@ export class Events {
       version,
       started_at: this.#sampler.startedAt,
       declared,
+      panels: this.#panels.told(),
       history: this.#sampler.history,
       // The next tick sends the newer lines.
       log: log.tail().slice(0, this.#toldEvents - log.events || undefined),
@@ -108,6 +114,17 @@ export class Events {
       log.bug(error, "telling the event streams");
     }
     this.#telling--;
+  }
+
+  /** Tells the streams which panels have changed; called a few times a second. */
+  async look(): Promise<void> {
+    if (this.#streams.size === 0) return;
+    const now = this.#panels.changes();
+    const news = Object.entries(now).filter(([name, n]) => this.#toldChanges[name] !== n);
+    this.#toldChanges = now;
+    if (news.length === 0) return;
+    const text = event("changed", Object.fromEntries(news));
+    await this.#streams.send(async () => text);
   }
 
   async #clientsFor(query: ConnzQuery | null): Promise<object> {

@@ -2,12 +2,14 @@ import type { Config } from "../../config/table.ts";
 import type { Host } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
 import { isForeign, notImplemented, unanswered } from "../../net/http/methods.ts";
-import { ACTIONS, act, ActionRefused } from "./admin.ts";
+import { Refused } from "../../host/panel.ts";
+import { ACTIONS, act } from "./admin.ts";
 import { json, objectOf, pageFile, refusal, SECURE } from "./answers.ts";
 import { connz } from "./connz.ts";
 import type { Events } from "./events.ts";
 import type { Audience, Guard } from "./guard.ts";
 import { PAGE_FILES, pageAt } from "./page.ts";
+import { notThere, type Panels } from "./panels.ts";
 import type { Site } from "./site/site.ts";
 import type { Views } from "./views.ts";
 
@@ -50,7 +52,7 @@ export function isTaken(path: string): boolean {
   if (bare === "/dashboard") return false;
   return (
     PATHS.some((one) => one === bare) ||
-    [ADMIN, "/dashboard/"].some((one) => `${bare}/`.startsWith(one))
+    [ADMIN, "/dashboard/", "/panels/"].some((one) => `${bare}/`.startsWith(one))
   );
 }
 
@@ -63,6 +65,7 @@ export class Routes {
   readonly #host: Host<Config>;
   readonly #guard: Guard;
   readonly #site: Site;
+  readonly #panels: Panels;
   readonly #routes = new Map<string, Route>();
   /** The name of each built-in route, by its path. */
   readonly #names: ReadonlyMap<string, string>;
@@ -71,12 +74,13 @@ export class Routes {
   constructor(
     dashboard: string,
     host: Host<Config>,
-    parts: { guard: Guard; views: Views; events: Events; site: Site },
+    parts: { guard: Guard; views: Views; events: Events; panels: Panels; site: Site },
   ) {
-    const { guard, views, events, site } = parts;
+    const { guard, views, events, panels, site } = parts;
     this.#host = host;
     this.#guard = guard;
     this.#site = site;
+    this.#panels = panels;
     const set = (path: string, route: Route) => this.#routes.set(path, route);
     const open = (path: Path, GET: Ask) => set(path, { audience: "open", GET });
     const read = (path: Path, GET: Ask) => set(path, { audience: "read", GET });
@@ -126,12 +130,18 @@ export class Routes {
 
   /** The name of a path's route: one of few, so that numbers may be kept by it. */
   nameOf(path: string): string {
-    return this.#names.get(path) ?? (this.#isAdmins(path) ? `${ADMIN}*` : "site");
+    const name = this.#names.get(path);
+    if (name !== undefined) return name;
+    const part = this.#panels.at(path);
+    if (part?.kind === "view") return path;
+    if (part?.kind === "file") return "/dashboard/*";
+    if (part?.kind === "act" && this.#guard.locked) return path;
+    return this.#isAdmins(path) ? `${ADMIN}*` : "site";
   }
 
   answer(request: Request, path: string, http: HttpServer): Response | Promise<Response> {
-    const route = this.#routes.get(path);
-    if (!route && this.#isAdmins(path)) return this.#noAction(request, http);
+    const route = this.#routes.get(path) ?? this.#ofPanels(path);
+    if (!route && this.#isAdmins(path)) return this.#noAction(request, path, http);
     if (!route || (route.audience === "act" && !this.#guard.locked)) {
       return this.#askSite(request, path, http);
     }
@@ -139,6 +149,32 @@ export class Routes {
     const answer = method === "GET" ? route.GET : method === "POST" ? route.POST : undefined;
     if (!answer) return unanswered(request, route.GET ? ["GET", "HEAD"] : ["POST"], SECURE);
     return this.#guard.refuses(request, route.audience, http) ?? answer(request, http);
+  }
+
+  /** The route of a part of a panel, if there is one. */
+  #ofPanels(path: string): Route | undefined {
+    const part = this.#panels.at(path);
+    switch (part?.kind) {
+      case "file":
+        return { audience: "open", GET: (request) => pageFile(request, part.file) };
+      case "view": {
+        const { name, view } = part;
+        const GET = limited((request, http) => this.#panels.read(name, view, request, http));
+        return { audience: "read", GET };
+      }
+      case "act": {
+        const { name, act: run } = part;
+        const POST: Ask = (request, http) =>
+          this.#panels.act(name, run, request, whoOf(request, http));
+        return { audience: "act", POST };
+      }
+      case "nothing":
+        return part.of === "view"
+          ? { audience: "read", GET: () => notThere("view", part.known) }
+          : undefined;
+      default:
+        return undefined;
+    }
   }
 
   /** True for a path that is never the site's, so that no token for a misspelt action gets there. */
@@ -155,25 +191,30 @@ export class Routes {
     return nothingHere(request);
   }
 
-  #noAction(request: Request, http: HttpServer): Response {
+  #noAction(request: Request, path: string, http: HttpServer): Response {
     if (request.method !== "POST") return nothingHere(request);
-    const why = `There is no such action; there are ${Object.keys(ACTIONS).join(", ")}.`;
-    return this.#guard.refuses(request, "act", http) ?? refusal(404, why);
+    const part = this.#panels.at(path);
+    const known = part?.kind === "nothing" ? part.known : Object.keys(ACTIONS);
+    return this.#guard.refuses(request, "act", http) ?? notThere("action", known);
   }
 
   async #act(name: string, request: Request, http: HttpServer): Promise<Response> {
     const fields = await objectOf(request);
     if (fields instanceof Response) return fields;
-    const how = request.headers.get("authorization") ? "token" : "dashboard";
     try {
-      const who = `${http.originOf(request).address} (${how})`;
-      const outcome = await act(name, fields, this.#host as never, who);
+      const outcome = await act(name, fields, this.#host as never, whoOf(request, http));
       return json({ ok: true, outcome });
     } catch (error) {
-      if (error instanceof ActionRefused) return refusal(error.status, error.message);
+      if (error instanceof Refused) return refusal(error.status, error.message);
       throw error;
     }
   }
+}
+
+/** Who acts, for the log. */
+function whoOf(request: Request, http: HttpServer): string {
+  const how = request.headers.get("authorization") ? "token" : "dashboard";
+  return `${http.originOf(request).address} (${how})`;
 }
 
 function nothingHere({ method }: Request): Response {

@@ -18,6 +18,7 @@ import { DECLARED } from "./declared.ts";
 import { Events } from "./events.ts";
 import { Gate, readToken } from "./gate.ts";
 import { Guard } from "./guard.ts";
+import { Panels } from "./panels.ts";
 import { isTaken, Routes } from "./routes.ts";
 import { Sampler } from "./sampler.ts";
 import { Files } from "../../net/http/files/files.ts";
@@ -25,6 +26,8 @@ import { Site } from "./site/site.ts";
 import { Streams } from "./streams.ts";
 import { Views } from "./views.ts";
 
+/** Milliseconds between two looks at whether a panel has changed. */
+const LOOK_MS = 250;
 /** Milliseconds that a drain waits for the last event. */
 const LAST_TICK_MS = 500;
 
@@ -74,15 +77,18 @@ class Web implements Running {
     this.#sampler = new Sampler(host);
     this.#views = new Views(config, host, this.#sampler, site);
     this.#streams = new Streams(host);
+    const panels = new Panels(host);
     this.#events = new Events(config, host, {
       sampler: this.#sampler,
       views: this.#views,
+      panels,
       streams: this.#streams,
     });
     const routes = new Routes(config.web.dashboard, host, {
       guard: this.#guard,
       views: this.#views,
       events: this.#events,
+      panels,
       site,
     });
     this.#http = new HttpServer(
@@ -105,7 +111,11 @@ class Web implements Running {
         histograms: this.#http.answers.times,
       },
     ];
-    this.#stopTicking = host.clock.every(1000, () => void this.#events.tick());
+    const stops = [
+      host.clock.every(1000, () => void this.#events.tick()),
+      host.clock.every(LOOK_MS, () => void this.#events.look()),
+    ];
+    this.#stopTicking = () => stops.forEach((stop) => stop());
     host.onReload((next) => this.#reload(next));
   }
 

@@ -38,8 +38,10 @@ export class Watchers {
     this.#failed = failed;
   }
 
-  get any(): boolean {
-    return this.#all.size > 0;
+  /** Whether anybody reads frames, whose texts cost something. */
+  get readFrames(): boolean {
+    for (const { frame } of this.#all) if (frame !== undefined) return true;
+    return false;
   }
 
   add(watcher: Watcher): () => void {

@@ -1,0 +1,78 @@
+/**
+ * The panel of a service: what it shows on the operator's page, and what it
+ * lets be done there. Whoever serves the page finds it in `Running.panel` and
+ * serves all of it under the service's name, with the rights and the limits
+ * that the page's own routes have; see lib/services/web/README.md.
+ */
+export interface Panel {
+  /** Its heading. */
+  readonly title: string;
+  /**
+   * Texts by name, embedded in the program: modules (`*.js`), of which
+   * `panel.js` is the first, and styles (`*.css`). They may hold no facts
+   * about the server, for whoever may sign in may load them.
+   */
+  readonly files: Readonly<Record<string, string>>;
+  readonly views: Readonly<Record<string, View>>;
+  readonly acts: Readonly<Record<string, Act>>;
+  /**
+   * A number that has grown when a view may show something else than before.
+   * It is looked at four times a second at most while a page is open, and
+   * the page fetches its views again.
+   */
+  changes(): number;
+}
+
+/** What the page may read, by whoever may read the state of the program. */
+export interface View {
+  /** One sentence for the reference. */
+  readonly about: string;
+  /** The parameters of its query, each with its meaning or its allowed values. Others are refused. */
+  readonly parameters: Readonly<Record<string, string>>;
+  /**
+   * Answers with what becomes JSON. It changes nothing, and its size has a
+   * bound, whatever clients have sent: long texts are cut, and say so.
+   * @param query of each parameter the first value; those that are not given are not in it
+   * @throws Refused when it cannot answer
+   */
+  read(query: Readonly<Record<string, string>>): unknown;
+}
+
+/** What the page may do, for operators alone. It is logged with who did it, and its outcome. */
+export interface Act {
+  /** One sentence for the reference. */
+  readonly about: string;
+  /** The fields of its body, each with its meaning or its allowed values. Others are refused. */
+  readonly fields: Readonly<Record<string, string>>;
+  /**
+   * Does it. Whoever acts waits for it, so it takes seconds at most.
+   * @throws Refused when it cannot be done; nothing has been done then
+   */
+  run(fields: Readonly<Record<string, unknown>>): Done | Promise<Done>;
+}
+
+/** What an act has done. */
+export interface Done {
+  /** A sentence about the effect, printable and short, for the page and the log. */
+  readonly outcome: string;
+  /** More for the page, that becomes JSON. */
+  readonly more?: Readonly<Record<string, unknown>>;
+}
+
+/** Something cannot be answered or done; the message is the reason, printable and short. */
+export class Refused extends Error {
+  /** The status of the answer: wrongly asked, not there, not now. */
+  readonly status: 400 | 404 | 409;
+  /** More for the page, that becomes JSON. */
+  readonly more: Readonly<Record<string, unknown>>;
+
+  constructor(
+    status: 400 | 404 | 409,
+    message: string,
+    more: Readonly<Record<string, unknown>> = {},
+  ) {
+    super(message);
+    this.status = status;
+    this.more = more;
+  }
+}

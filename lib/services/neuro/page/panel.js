@@ -1,0 +1,6 @@
+// The panel of the Neuro service.
+
+/** Shows the panel in a node of the page. */
+export function mount() {
+  return { changed() {} };
+}
