@@ -45,7 +45,30 @@ describe("remarks on a schema", () => {
 
   test("tell a root that is no object", () => {
     expect(remarksOn(action({ type: "string" }))[0]?.text).toContain('of type "string"');
-    expect(remarksOn(action({ properties: {} }))[0]?.name).toBe("schema_untyped");
+    expect(remarksOn(action({ properties: {} }))[0]?.text).toContain("has no type at its root");
+    const either = remarksOn(action({ type: ["object", "null"] }));
+    expect(either.map(({ name }) => name)).toEqual(["schema_untyped"]);
+  });
+
+  test("tell of words that are no keywords, where they look like some", () => {
+    const cures = (schema: object) =>
+      remarksOn(action({ type: "object", ...schema }))
+        .filter(({ name }) => name === "unknown_keyword")
+        .map(({ text, cure }) => `${text.split(" in ")[0]}: ${cure}`);
+    // As a kit writes it that has its own function for it.
+    expect(cures({ cell: { enum: ["top left"] } })).toEqual([
+      "cell at /: Put the properties of the data into properties.",
+    ]);
+    expect(cures({ properties: { a: { enums: [1], Type: "string" } } })).toEqual([
+      "enums at /properties/a: Did you mean enum?",
+      "Type at /properties/a: Did you mean type?",
+    ]);
+    const older = { id: "x", dependencies: { a: ["b"], c: { const: 1 } }, definitions: { d: {} } };
+    expect(cures({ ...older, "x-widget": "slider", units: "cm" })).toEqual([]);
+    const many = Object.fromEntries(Array.from({ length: 1e5 }, (_, i) => [`typo${i}`, i]));
+    const since = performance.now();
+    expect(cures(many)).toEqual([]);
+    expect(performance.now() - since).toBeLessThan(1000);
   });
 
   test("are few, however many there are", () => {
@@ -358,7 +381,7 @@ describe("data is made", () => {
   });
 
   test("a schema of another root can be met by nothing", async () => {
-    expect(await made(action({ type: "string" }))).toBe("schema_unmet");
+    expect(await made(action({ type: "string" }))).toBe("schema_root");
     expect(await made(action({ enum: [1, 2] }))).toBe("schema_unmet");
   });
 });

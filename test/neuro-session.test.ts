@@ -622,6 +622,19 @@ describe("a brain that", () => {
     expect(session.told()).toEqual(["schema_recurses", "force_replaced", "schema_recurses"]);
     expect(session.submitAction("deep", {})).rejects.toThrow("refers to itself");
   });
+
+  test("is to choose has the game told what of a schema is not heeded, once", async () => {
+    const { session } = start();
+    const properties = { x: { type: "string", minLength: "1", pattern: "^(?=a)b" } };
+    const schema = { type: "object", properties };
+    session.hear("actions/register", { actions: [{ name: "say", description: "Says.", schema }] });
+    expect(session.told()).toEqual([]);
+    for (let i = 0; i < 2; i++) {
+      session.orders(["say"]);
+      await until(() => session.asked.length === i + 1);
+    }
+    expect(session.told()).toEqual(["schema_wrong", "schema_pattern", "force_replaced"]);
+  });
 });
 
 function circular(): object {

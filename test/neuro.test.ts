@@ -273,7 +273,7 @@ describe("the voice side channel", () => {
       command: "voice/unavailable",
       data: { reason: "not supported" },
     });
-    expect((await game.closed)[0]).toBe(1000);
+    expect(await game.closed).toEqual([1000, ""]);
     expect(toldOf(server)).toEqual({ voice: 1 });
     expect(server.stats()["games"]).toBe(0);
   });

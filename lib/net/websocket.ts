@@ -130,7 +130,8 @@ class WebSocketWire<C extends WebSocketClient> implements Wire {
 
   #close(): void {
     const reason = this.#socket.data.client?.reason ?? "eof";
-    this.#socket.close(CLOSE_CODES[reason], reason);
+    // An end without a fault needs no word: the code says it.
+    this.#socket.close(CLOSE_CODES[reason], reason === "eof" ? "" : reason);
   }
 }
 

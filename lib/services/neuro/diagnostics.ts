@@ -313,7 +313,7 @@ export const DIAGNOSTICS = {
   schema_root: {
     code: "N401",
     severity: "error",
-    text: "The schema of {action} is of type {found}; data is always an object.",
+    text: "The schema of {action} is of type {found}, and data is always an object; the action cannot be chosen.",
     cure: 'Give the schema the type "object", and wrap the value in a property.',
   },
   unsupported_keyword: {
@@ -373,8 +373,14 @@ export const DIAGNOSTICS = {
   schema_untyped: {
     code: "N411",
     severity: "warning",
-    text: "The schema of {action} has no type at its root; it was taken as that of an object.",
+    text: "The schema of {action} has {found} at its root; it was taken as that of an object.",
     cure: 'Give the schema the type "object".',
+  },
+  unknown_keyword: {
+    code: "N412",
+    severity: "warning",
+    text: "{keyword} at {path} in the schema of {action} is no keyword of JSON Schema, and is not heeded.",
+    cure: "{hint}",
   },
 
   brain_failed: {

@@ -107,6 +107,11 @@ class Resolver {
   /** @throws Unusable */
   resolve(): Resolved {
     const part = this.#part(this.#root, "");
+    const { type } = this.#root;
+    if (typeof part === "object" && part.type?.includes("object") === false) {
+      const found = shown(JSON.stringify(type));
+      throw new Unusable(diagnose("schema_root", { action: this.#action, found }));
+    }
     return {
       part,
       size: this.#size,

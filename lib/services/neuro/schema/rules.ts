@@ -18,6 +18,7 @@ const AROUND = new Set(["properties", "items", "prefixItems", "allOf", "addition
 export class DataRules {
   readonly #resolved: Resolved;
   #validator: Validator | null = null;
+  #isTold = false;
 
   constructor(resolved: Resolved) {
     this.#resolved = resolved;
@@ -25,6 +26,13 @@ export class DataRules {
 
   get resolved(): Resolved {
     return this.#resolved;
+  }
+
+  /** What its developer should know of the schema; nothing after the first time. */
+  untold(): readonly Diagnostic[] {
+    if (this.#isTold) return [];
+    this.#isTold = true;
+    return this.#resolved.diagnostics;
   }
 
   /** What is wrong with data, a line each; nothing when it may be sent. */

@@ -74,9 +74,12 @@ export class Choosing {
     return this.#force.names.flatMap((name) => {
       const action = this.#chooser.actionOf(name);
       const rules = action === null ? null : rulesOf(action);
-      if (rules === null || !("code" in rules)) return action ?? [];
-      this.#chooser.tell(rules);
-      return [];
+      if (rules !== null && "code" in rules) {
+        this.#chooser.tell(rules);
+        return [];
+      }
+      for (const one of rules?.untold() ?? []) this.#chooser.tell(one);
+      return action ?? [];
     });
   }
 

@@ -16,8 +16,13 @@ export function lineOf(event: SessionEvent): (() => string) | null {
       if (how !== "answered") return null;
       return () => `result of ${shown(action.name)}: ${outcome.success ? "success" : "failure"}`;
     }
-    case "force":
-      return event.force.hasEnded ? () => `force ${event.state.replace("_", " ")}` : null;
+    case "force": {
+      const { hasEnded, why } = event.force;
+      if (!hasEnded) return null;
+      return () => `force ${event.state.replace("_", " ")}${why === null ? "" : `: ${why}`}`;
+    }
+    case "shutdown ready":
+      return () => "it is ready to be shut down";
     default:
       return null;
   }
