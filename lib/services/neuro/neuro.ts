@@ -16,8 +16,16 @@ import type { NeuroSettings } from "./settings.ts";
  */
 export async function neuro(config: Config, host: Host<Config>): Promise<Running> {
   const { serving, configure } = await startNeuro(config, placeOf(config, "neuro"), host);
-  serving.panel = neuroPanel(serving);
-  host.onReload((next) => configure(next, placeOf(next, "neuro")));
+  let retries = config.neuro.force_retries;
+  serving.panel = neuroPanel(serving, {
+    clock: host.clock,
+    address: () => openedBy(serving.addresses[0] as Address),
+    mostRetries: () => retries,
+  });
+  host.onReload((next) => {
+    configure(next, placeOf(next, "neuro"));
+    retries = next.neuro.force_retries;
+  });
   return serving;
 }
 

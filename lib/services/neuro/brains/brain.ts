@@ -50,9 +50,14 @@ export interface Playing {
   readonly ended: readonly Force[];
   /**
    * Sends an action that nobody forced, checked against its schema, and waits for its result.
+   * @param sent is told its id once it has been sent
    * @throws ActionRefused when it is not to be sent
    */
-  submitAction(name: string, data?: object | string): Promise<ActionOutcome>;
+  submitAction(
+    name: string,
+    data?: object | string,
+    sent?: (id: string) => void,
+  ): Promise<ActionOutcome>;
   /**
    * Sends an action as it stands. It becomes pending, and is not tried again.
    * @param data JSON text @param id a new one when not given @returns the id

@@ -6,6 +6,7 @@ import { LlmBrain } from "./llm/llm.ts";
 import { moduleBrain } from "./module.ts";
 import type { BrainParts } from "./parts.ts";
 import { RandomBrain } from "./random.ts";
+import { WebBrain } from "./web.ts";
 
 /** The program's own brains, by the names that settings have for them. */
 const BRAINS: Readonly<Record<string, (parts: BrainParts) => Brain | Promise<Brain>>> = {
@@ -15,6 +16,7 @@ const BRAINS: Readonly<Record<string, (parts: BrainParts) => Brain | Promise<Bra
       delayMs: settings().random_delay_ms,
     })),
   llm: (parts) => new LlmBrain(parts),
+  web: () => new WebBrain(),
 };
 
 /** The brain of a setting's game, with the setting's key. */

@@ -1,67 +1,64 @@
-import { Refused, type View } from "../../../host/panel.ts";
+import type { View } from "../../../host/panel.ts";
 import { type Playing, troubleOf } from "../brains/brain.ts";
 import type { Stage } from "../watch/stage.ts";
-import { line } from "./shown.ts";
-import type { BrainTold, GameRow, GamesTold } from "./told.ts";
+import { text, whole } from "./asked.ts";
+import { bounded } from "./shown.ts";
+import type { GameFacts, GameRow, GamesTold } from "./told.ts";
 
 const MOST_ROWS = 100;
+/** Characters of a game's name that are looked at. */
+const LOOKED_AT = 1000;
 
-export function brainTold({ brain }: Playing): BrainTold {
-  const trouble = troubleOf(brain);
-  return {
-    name: line(brain.name),
-    trouble: trouble === null ? null : line(trouble, 500),
-    person: brain.isPerson === true,
-  };
-}
-
-export function rowOf(playing: Playing): GameRow {
-  const { id, name, clientId, address, since, actionNames, pending, force } = playing;
-  return {
-    id,
-    name: line(name),
-    client: clientId,
-    address,
-    since,
-    brain: brainTold(playing),
-    actions: actionNames.length,
-    unanswered: pending.length,
-    force: force?.state ?? null,
-    asks: false,
-  };
-}
-
-/** The games that are here, the oldest first. */
-export function gamesView(stage: Stage): View {
+/** The games that are here. @param address where they connect to */
+export function gamesView(stage: Stage, address: () => string): View {
   return {
     about: "The games that are here, the oldest first.",
-    parameters: { offset: "of how many to begin after", limit: `to ${MOST_ROWS}` },
+    parameters: {
+      query: "a text that the name contains",
+      offset: "how many to leave out",
+      limit: `how many, to ${MOST_ROWS}`,
+    },
     read(query): GamesTold {
-      const games = [...stage.games];
+      const wanted = text(query, "query", LOOKED_AT, "").toLowerCase();
       const offset = whole(query, "offset", 0, 1e9, 0);
       const limit = whole(query, "limit", 1, MOST_ROWS, MOST_ROWS);
+      const all = [...stage.games];
+      const found =
+        wanted === ""
+          ? all
+          : all.filter(({ name }) => name.slice(0, LOOKED_AT).toLowerCase().includes(wanted));
       return {
-        total: games.length,
+        games: found.slice(offset, offset + limit).map((one) => rowOf(one, stage)),
+        total: found.length,
+        here: all.length,
         offset,
-        games: games.slice(offset, offset + limit).map(rowOf),
+        address: address(),
       };
     },
   };
 }
 
-/** A whole number of a query or of fields. @throws Refused */
-export function whole(
-  given: Readonly<Record<string, unknown>>,
-  name: string,
-  min: number,
-  max: number,
-  ifMissing?: number,
-): number {
-  const found = given[name];
-  if (found === undefined && ifMissing !== undefined) return ifMissing;
-  const value = typeof found === "string" && /^\d{1,15}$/.test(found) ? Number(found) : found;
-  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) {
-    return value;
-  }
-  throw new Refused(400, `${name}: needs a whole number from ${min} to ${max}`);
+export function factsOf({ id, name, brain }: Playing): GameFacts {
+  const trouble = troubleOf(brain);
+  return {
+    id,
+    name: bounded(name),
+    brain: bounded(brain.name),
+    is_person: brain.isPerson === true,
+    trouble: trouble === null ? null : bounded(trouble, 500),
+  };
+}
+
+function rowOf(playing: Playing, { reports }: Stage): GameRow {
+  const errors = reports.of(playing.name).filter(({ diagnostic }) => isError(diagnostic));
+  return {
+    ...factsOf(playing),
+    actions: playing.actionNames.length,
+    force: playing.force?.state ?? null,
+    errors: errors.reduce((sum, { times }) => sum + times, 0),
+  };
+}
+
+function isError({ severity }: { readonly severity: string }): boolean {
+  return severity === "error";
 }

@@ -1,18 +1,38 @@
+import type { Clock } from "../../../host/clock.ts";
 import type { Panel } from "../../../host/panel.ts";
 import { FILES } from "../page/files.ts";
 import type { Stage } from "../watch/stage.ts";
+import { actsOf } from "./acts.ts";
+import { gameView } from "./game.ts";
 import { gamesView } from "./games.ts";
+import { Results } from "./results.ts";
+import { Numbered } from "./shown.ts";
+
+/** What the panel needs besides the games. */
+export interface PanelParts {
+  readonly clock: Clock;
+  /** Where games connect to. */
+  address(): string;
+  /** How often a force may be chosen for again. */
+  mostRetries(): number;
+}
 
 /** The panel of the service: the games, what they do, and what a person may do with them. */
-export function neuroPanel(stage: Stage): Panel {
+export function neuroPanel(stage: Stage, { clock, address, mostRetries }: PanelParts): Panel {
+  const numbers = new Numbered();
+  const results = new Results(clock, numbers);
   let changes = 0;
   const changed = () => void changes++;
+  stage.watch(results);
   stage.watch({ game: changed, event: changed });
   return {
     title: "Neuro",
     files: FILES,
-    views: { games: gamesView(stage) },
-    acts: {},
+    views: {
+      games: gamesView(stage, address),
+      game: gameView(stage, { clock, numbers, results, mostRetries }),
+    },
+    acts: actsOf(stage, clock, numbers),
     changes: () => changes,
   };
 }

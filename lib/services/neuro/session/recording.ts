@@ -114,12 +114,19 @@ export abstract class RecordingSession extends ClientSession {
    * Sends an action that no force asked for, and waits for its result.
    * @throws ActionRefused when it is not to be sent
    */
-  async submitAction(name: string, data?: object | string): Promise<ActionOutcome> {
+  async submitAction(
+    name: string,
+    data?: object | string,
+    sent?: (id: string) => void,
+  ): Promise<ActionOutcome> {
     const action = this.#mayAct(name);
     const fit = await fitted(action, data);
     if ("problem" in fit) throw new ActionRefused(fit.problem);
     this.#mayAct(name);
-    return new Promise((settle) => void this.#send(name, fit.data, null, settle));
+    return new Promise((settle) => {
+      const id = this.#send(name, fit.data, null, settle);
+      sent?.(id);
+    });
   }
 
   #mayAct(name: string): Action {
