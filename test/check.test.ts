@@ -482,3 +482,24 @@ test("access lists that bar this machine itself are remarked on", async () => {
   const open = ["check", "--set", 'access.allow=["127.0.0.0/8"]'];
   expect((await ended(spawn(folder, open))).err).toBe("");
 });
+
+test("a brain that is a person is remarked on where nobody could act on the page", async () => {
+  const person = "port = 0\n[web]\nport = 0\n[neuro]\nenabled = true\nport = 0\n";
+  const remarks = async (...more: string[]) => {
+    const folder = folderWith({ "summoner.toml": person, token: "t".repeat(16) });
+    const { err, code } = await ended(
+      spawn(folder, ["check", ...more.flatMap((one) => ["--set", one])]),
+    );
+    expect(code).toBe(0);
+    return err;
+  };
+  expect(await remarks()).toBe("");
+  expect(await remarks("neuro.brain=web", "web.token_file=token")).toBe("");
+  expect(await remarks("neuro.brain=web", "neuro.enabled=false", "web.enabled=false")).toBe("");
+  expect(await remarks("neuro.brain=web", "web.enabled=false")).toBe(
+    "warning: neuro.brain: a person plays in the dashboard, but nothing serves the page: set web.enabled to true\n",
+  );
+  expect(await remarks('neuro.brains=["Chess=web"]')).toBe(
+    "warning: neuro.brains: a person plays in the dashboard, but nobody may act there without a token: set SUMMONER_TOKEN or web.token_file\n",
+  );
+});

@@ -1,6 +1,6 @@
 import { load, problemText, remarks } from "../config/load.ts";
 import { settings } from "../config/table.ts";
-import { problemsOf } from "../host/check.ts";
+import { pageRemarks, problemsOf } from "../host/check.ts";
 import { barredHere } from "../net/barred.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
@@ -20,7 +20,9 @@ export const check: Command = {
   async run(args, { services }) {
     const loaded = load(settings, sourcesOf(args));
     const problems = await problemsOf(loaded, services);
-    const told = loaded.problems.length > 0 ? [] : barredHere(loaded.config);
+    const { config } = loaded;
+    const told =
+      loaded.problems.length > 0 ? [] : [...barredHere(config), ...pageRemarks(services, config)];
     for (const remark of [...remarks(loaded), ...told]) say.warn(remark);
     for (const problem of problems) say.error(problemText(problem));
     const file = loaded.file ?? "the defaults";

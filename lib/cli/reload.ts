@@ -4,7 +4,7 @@ import { optionPaths, valueAt } from "../config/paths.ts";
 import { masked, tomlValue } from "../config/render.ts";
 import { cut, SHOWN } from "../config/shown.ts";
 import { type Config, settings } from "../config/table.ts";
-import { fileFaults, problemAt } from "../host/check.ts";
+import { fileFaults, pageRemarks, problemAt } from "../host/check.ts";
 import { messageOf } from "../host/errors.ts";
 import type { Program } from "../host/lifecycle.ts";
 import type { Log } from "../host/log.ts";
@@ -46,7 +46,8 @@ export function reload({ sources, services, program, log }: Reload): Reloaded {
     .filter(({ key }) => isLive(key))
     .map((fault) => problemText(problemAt(fault, loaded)));
   if (problems.length > 0) return refused(problems, changes, log);
-  for (const remark of [...remarks(loaded), ...barredHere(after)]) log.warning(remark);
+  const told = [...remarks(loaded), ...barredHere(after), ...pageRemarks(services, after)];
+  for (const remark of told) log.warning(remark);
   for (const change of changes) tell(change, before, after, log);
   for (const fault of fileFaults(services, after)) {
     if (isLive(fault.key)) continue;

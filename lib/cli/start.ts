@@ -1,7 +1,7 @@
 import type { Problem } from "../config/layer.ts";
 import { load, problemText, remarks, sourceOf, type Sources } from "../config/load.ts";
 import { type Config, settings } from "../config/table.ts";
-import { problemAt, problemsOf } from "../host/check.ts";
+import { pageRemarks, problemAt, problemsOf } from "../host/check.ts";
 import { systemClock } from "../host/clock.ts";
 import { StartError } from "../host/errors.ts";
 import { onSignals, serve } from "../host/lifecycle.ts";
@@ -29,7 +29,11 @@ export async function start(
     config: loaded.config,
     clock: systemClock,
     source: sourceOf(loaded),
-    remarks: [...remarks(loaded), ...barredHere(loaded.config)],
+    remarks: [
+      ...remarks(loaded),
+      ...barredHere(loaded.config),
+      ...pageRemarks(services, loaded.config),
+    ],
     stop,
     signals: onSignals,
     opened(log) {

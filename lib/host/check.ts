@@ -58,6 +58,21 @@ export function fileFaults<C extends Checked>(services: Services<C>, config: C):
   return [...new Map(all.map((fault) => [faultText(fault), fault])).values()];
 }
 
+/** Remarks on services that need somebody at the operator's page where there is none, one sentence each. */
+export function pageRemarks<C extends object>(services: Services<C>, config: C): string[] {
+  const needs = enabledIn(services, config).flatMap(
+    (name) => services[name]?.needsPage?.(config) ?? [],
+  );
+  const pages = Object.keys(services).filter((name) => services[name]?.pageLacks !== undefined);
+  const shown = pages.find((name) => isEnabled(config, name));
+  const keys = pages.map((name) => `${name}.enabled`).join(" or ");
+  const lacks =
+    shown === undefined
+      ? `nothing serves the page${keys && `: set ${keys} to true`}`
+      : services[shown]?.pageLacks?.(config);
+  return lacks == null ? [] : needs.map((need) => `${need}, but ${lacks}`);
+}
+
 /** All problems of a configuration: those of its settings, and every fault that does not follow from one of them. */
 export async function problemsOf<C extends Checked>(
   loaded: Loaded<C>,

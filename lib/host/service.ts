@@ -151,6 +151,10 @@ export interface Service<C> {
    * its place is checked elsewhere. Changes nothing and runs no module.
    */
   readonly check?: (config: C) => readonly Fault[];
+  /** For a service that needs somebody at the operator's page: what for, as `neuro.brain: a person plays`; null when it does not. */
+  readonly needsPage?: (config: C) => string | null;
+  /** For the service that serves the operator's page: what is lacking before anybody may act there; null when nothing is. */
+  readonly pageLacks?: (config: C) => string | null;
   /** The places it listens at besides the one of its section. */
   readonly places?: (config: C) => readonly Place[];
 }

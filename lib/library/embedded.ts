@@ -1,7 +1,7 @@
 import { load, problemText, remarks, sourceOf } from "../config/load.ts";
 import { type Config, settings } from "../config/table.ts";
 import { type Clock, systemClock } from "../host/clock.ts";
-import { problemsOf } from "../host/check.ts";
+import { pageRemarks, problemsOf } from "../host/check.ts";
 import { onSignals, serve } from "../host/lifecycle.ts";
 import type { Services } from "../host/service.ts";
 import type { Address } from "../host/service.ts";
@@ -90,7 +90,7 @@ export class EmbeddedServer<C> {
         clock: this.#options.clock ?? systemClock,
         print: this.#options.print,
         source: options.config ? null : sourceOf(loaded),
-        remarks: remarks(loaded),
+        remarks: [...remarks(loaded), ...pageRemarks(services, loaded.config)],
         stop: this.#stop,
         signals: ({ cut }) => {
           this.#cut = cut;

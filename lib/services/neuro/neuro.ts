@@ -3,7 +3,7 @@ import type { Config } from "../../config/table.ts";
 import { type Fault, faultsIn } from "../../host/errors.ts";
 import { type Address, type Host, openedBy, type Running } from "../../host/service.ts";
 import type { Brain } from "./brains/brain.ts";
-import { brainFaults, brainsOf } from "./brains/brains.ts";
+import { brainFaults, brainsOf, personKey } from "./brains/brains.ts";
 import { Control, controlPlace } from "./http/control.ts";
 import { ServedGame, servedFiles } from "./http/served-game.ts";
 import { neuroPanel } from "./panel/panel.ts";
@@ -33,6 +33,11 @@ neuro.check = ({ neuro: own }: Config): readonly Fault[] => [
   ...brainFaults(own),
   ...(own.serve_game === "" ? [] : faultsIn(() => servedFiles(own.serve_game))),
 ];
+
+neuro.needsPage = ({ neuro: own }: Config): string | null => {
+  const key = personKey(own);
+  return key === null ? null : `${key}: a person plays in the dashboard`;
+};
 
 neuro.places = (config: Config): readonly Place[] =>
   config.neuro.control ? [controlPlace(config)] : [];

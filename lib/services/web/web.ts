@@ -1,5 +1,6 @@
 import { meansLoopback } from "../../config/loopback.ts";
 import { placeOf } from "../../config/place.ts";
+import { TOKEN_VARIABLE } from "../../config/sections/web.ts";
 import type { Config } from "../../config/table.ts";
 import { within } from "../../host/clock.ts";
 import { type Fault, faultsIn } from "../../host/errors.ts";
@@ -51,6 +52,16 @@ web.check = ({ web: own }: Config): readonly Fault[] => [
     return { key: `web.${name}`, message: `${own[name]} cannot be loaded: ${trouble}` };
   }),
 ];
+
+web.pageLacks = ({ web: own }: Config): string | null => {
+  try {
+    if (readToken(own.token_file) !== null) return null;
+  } catch {
+    // That it cannot be used is told as a fault.
+    return null;
+  }
+  return `nobody may act there without a token: set ${TOKEN_VARIABLE} or web.token_file`;
+};
 
 /** HTTP for operators, scrapers and a user's own site. */
 class Web implements Running {

@@ -35,6 +35,11 @@ function namedIn({ brain, brains }: Config["neuro"]): readonly Named[] {
   return [{ key: "neuro.brain", game: null, brain }, ...own];
 }
 
+/** The key of the settings that has a person play on the page, or null. */
+export function personKey(settings: Config["neuro"]): string | null {
+  return namedIn(settings).find(({ brain }) => brain === "web")?.key ?? null;
+}
+
 /** The faults of the settings' modules, as far as they show without running them. */
 export function brainFaults(settings: Config["neuro"]): readonly Fault[] {
   return namedIn(settings).flatMap(({ key, brain }) => {
