@@ -455,13 +455,18 @@ describe("an endpoint that fails", () => {
   });
 });
 
-/** Keeps for how long it is waited. */
+/** Keeps for how long it is waited, and what is waited for no more. */
 class NotingClock extends HandClock {
   readonly waits: number[] = [];
+  readonly cancelled: number[] = [];
 
   override after(ms: number, job: () => void): () => void {
     this.waits.push(ms);
-    return super.after(ms, job);
+    const cancel = super.after(ms, job);
+    return () => {
+      this.cancelled.push(ms);
+      cancel();
+    };
   }
 }
 
@@ -499,6 +504,35 @@ describe("an endpoint that stalls", () => {
     );
   });
 
+  test("after its first byte has longer", async () => {
+    const endpoint = chatEndpoint(() => stalling(event({})));
+    const clock = new NotingClock();
+    const server = await start(endpoint, { first_byte_secs: 21, timeout_secs: 50 }, {}, { clock });
+    const game = await enter(server, "Test Game", ["a"]);
+    game.force(["a"]);
+    await until(() => clock.cancelled.includes(21_000));
+    clock.advance(49_999);
+    await turns();
+    expect(endpoint.asked[0]?.signal.aborted).toBe(false);
+    clock.advance(1);
+    await until(() => endpoint.asked[0]?.signal.aborted === true);
+  });
+
+  test("is hung up on once its answer is whole, or too long", async () => {
+    const pieces = [[event(toolCall("a", {})) + DONE], [event({ content: "x".repeat(10_000) })]];
+    const endpoint = chatEndpoint((_asked, count) => stalling(...(pieces[count - 1] as string[])));
+    const server = await start(endpoint, { max_answer_bytes: 10_000 });
+    const game = await enter(server, "Test Game", ["a"]);
+    game.force(["a"]);
+    game.result((await game.action()).id, true);
+    await until(() => endpoint.asked[0]?.signal.aborted === true);
+    await until(() => gameOf(server)?.force === null);
+    game.force(["a"]);
+    await until(() => endpoint.asked[1]?.signal.aborted === true);
+    await until(() => endsOf(server)?.length === 2);
+    expect(endsOf(server)).toEqual(["succeeded", "brain"]);
+  });
+
   test("is hung up on once the choice is not wanted any more", async () => {
     const endpoint = chatEndpoint((_asked, count) =>
       count === 1 ? stalling(event({})) : new Promise<Response>(() => {}),
@@ -526,6 +560,7 @@ describe("an endpoint that stalls", () => {
     await until(() => clock.waits.includes(500));
     game.send("actions/unregister", { action_names: ["a"] });
     await until(() => endsOf(server)?.length === 1);
+    expect(clock.cancelled).toContain(500);
     clock.advance(100_000);
     await turns();
     expect([endpoint.asked.length, endsOf(server)]).toEqual([1, ["unregistration"]]);

@@ -4,6 +4,7 @@ import { section } from "../section.ts";
 import { ownAccess } from "./access.ts";
 import { BYTES_MAX, COUNT_MAX, live, MS_MAX, nonEmpty, SECONDS_MAX } from "./bounds.ts";
 import { connectedClients } from "./limits.ts";
+import { faults } from "./neuro-faults.ts";
 import { keyRemarks, llm } from "./neuro-llm.ts";
 import { ownTls } from "./tls.ts";
 
@@ -125,6 +126,7 @@ export const neuro = section(
       "Address that the control listens on. Anywhere but on loopback, access has to say who may.",
     ),
     control_port: whole(1337, [0, 65_535], "Its TCP port; 0 takes a free one."),
+    ...faults,
     ...connectedClients,
     llm,
     speech: section("Simulated speaking, which shows what the priority of a force does.", {

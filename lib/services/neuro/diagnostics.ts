@@ -16,7 +16,8 @@ interface Row {
 
 /**
  * Everything that is told to the developer of a game. N1: frames and messages,
- * N2: actions and forces, N3: results, N4: schemas, N5: the brain, N6: connections.
+ * N2: actions and forces, N3: results, N4: schemas, N5: the brain, N6: connections,
+ * N7: faults that are made on purpose.
  */
 export const DIAGNOSTICS = {
   not_json: {
@@ -427,6 +428,61 @@ export const DIAGNOSTICS = {
     text: "A connection has said nothing for {seconds} s; it was asked for its actions.",
     cure: "Send startup and register your actions after each connect.",
   },
+
+  fault_json: {
+    code: "N701",
+    severity: "info",
+    text: "Fault on purpose (json): {action} is sent with data that is no JSON.",
+    cure: "Answer it with success false, and say in the message what was wrong.",
+  },
+  fault_enum: {
+    code: "N702",
+    severity: "info",
+    text: "Fault on purpose (enum): {action} is sent with {value} as {path}, which its schema does not list.",
+    cure: "Answer it with success false, and say in the message what would be right.",
+  },
+  fault_type: {
+    code: "N703",
+    severity: "info",
+    text: "Fault on purpose (type): {action} is sent with {value} as {path}, which is of the wrong type.",
+    cure: "Answer it with success false, and say in the message what would be right.",
+  },
+  fault_missing: {
+    code: "N704",
+    severity: "info",
+    text: "Fault on purpose (missing): {action} is sent without {path}, which its schema requires.",
+    cure: "Answer it with success false, and say in the message what was missing.",
+  },
+  fault_double: {
+    code: "N705",
+    severity: "info",
+    text: "Fault on purpose (double): {action} is sent while {other} is unanswered.",
+    cure: "Answer both, each by its id.",
+  },
+  fault_unforced: {
+    code: "N706",
+    severity: "info",
+    text: "Fault on purpose (unforced): {action} is sent although no force asked for it; the force's action comes after its result.",
+    cure: "Answer it as any other action, and do not take it for the answer to the force.",
+  },
+  fault_slow: {
+    code: "N707",
+    severity: "info",
+    text: "Fault on purpose (slow): a choice comes {seconds} s late.",
+    cure: "Wait for it, without sending the force again.",
+  },
+  fault_drop: {
+    code: "N708",
+    severity: "info",
+    text: "Fault on purpose (drop): the connection is cut instead of an action.",
+    cure: "Connect again, send startup, register your actions, and send the force again.",
+  },
+  fault_duplicate: {
+    code: "N709",
+    severity: "info",
+    text: "Fault on purpose (duplicate): {action} is sent twice with the same id.",
+    cure: "Carry out each id once; a second result of it is dropped.",
+  },
 } as const satisfies Readonly<Record<string, Row>>;
 
 type Table = typeof DIAGNOSTICS;
@@ -460,6 +516,11 @@ export function diagnose<N extends DiagnosticName>(name: N, values: Values<N>): 
       return value === undefined ? whole : String(value);
     });
   return { name, code, severity, text: fill(text), cure: fill(cure) };
+}
+
+/** True for what tells of a fault that was made on purpose. */
+export function isFault({ name }: Diagnostic): boolean {
+  return name.startsWith("fault_");
 }
 
 const LONGEST_SHOWN = 120;

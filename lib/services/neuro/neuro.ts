@@ -7,6 +7,7 @@ import { brainFaults, brainsOf, personKey } from "./brains/brains.ts";
 import { Control, controlPlace } from "./http/control.ts";
 import { ServedGame, servedFiles } from "./http/served-game.ts";
 import { neuroPanel } from "./panel/panel.ts";
+import { withFaults } from "./brains/faults/faults.ts";
 import { NeuroServing, type NeuroHost } from "./server.ts";
 import type { NeuroSettings } from "./settings.ts";
 
@@ -62,14 +63,13 @@ export async function startNeuro(
   let current = config.neuro;
   const { serve_game } = current;
   const served = serve_game === "" ? null : new ServedGame(serve_game, host.clock);
-  const brainFor = brain
-    ? () => brain
-    : await brainsOf({
-        clock: host.clock,
-        log: host.log,
-        settings: () => current,
-        stage: () => serving,
-      });
+  const parts = {
+    clock: host.clock,
+    log: host.log,
+    settings: () => current,
+    stage: () => serving,
+  };
+  const brainFor = withFaults(parts, brain ? () => brain : await brainsOf(parts));
   const serving = new NeuroServing(place, settingsOf(config), {
     host,
     maxMessageBytes: config.neuro.max_message_bytes,

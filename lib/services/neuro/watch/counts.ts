@@ -3,7 +3,7 @@ import type { Table } from "../../../host/service.ts";
 import { Histogram } from "../../../host/stats.ts";
 import type { Playing } from "../brains/brain.ts";
 import { GAMES } from "./declared.ts";
-import type { Severity } from "../diagnostics.ts";
+import { isFault, type Severity } from "../diagnostics.ts";
 import type { SessionEvent } from "../session/events.ts";
 import type { Force } from "../session/force.ts";
 
@@ -24,6 +24,7 @@ export class Counts {
     forces_timed_out: 0,
     forces_replaced: 0,
     forces_cancelled: 0,
+    faults: 0,
   };
   /** From a force to its action; seconds. */
   readonly latencies = new Histogram(BOUNDS);
@@ -33,6 +34,7 @@ export class Counts {
   happened(event: SessionEvent): void {
     if (event.kind === "action") this.#numbers.actions_sent++;
     if (event.kind === "force") this.#moved(event.force);
+    if (event.kind === "diagnostic" && isFault(event.diagnostic)) this.#numbers.faults++;
   }
 
   #moved(force: Force): void {

@@ -46,6 +46,7 @@ export const DECLARED: Declared = {
       ]),
     ),
   ),
+  faults: counter("faults", "Faults that were made on purpose."),
   bytes_in: CLIENT_STATS.bytes_in,
   bytes_out: CLIENT_STATS.bytes_out,
   ...CLOSE_STATS,

@@ -74,8 +74,6 @@ export async function ask(clock: Clock, question: Question): Promise<Said> {
     signal.removeEventListener("abort", unwanted);
     endFirst();
     endWhole();
-    // What is left of the answer is not read: the endpoint shall stop making it.
-    abort.abort();
   }
 }
 

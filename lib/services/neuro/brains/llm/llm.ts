@@ -173,9 +173,7 @@ export class LlmBrain implements Brain {
       this.#tries.succeeded();
       return said;
     } catch (error) {
-      if (error instanceof NoAnswer && !(tools.length > 0 && refusesTools(error))) {
-        this.#tries.failed(error.message);
-      }
+      if (error instanceof NoAnswer) this.#tries.failed(error.message);
       throw error;
     } finally {
       this.#tellOfTrouble();
