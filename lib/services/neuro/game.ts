@@ -15,6 +15,8 @@ export interface GameHost extends SessionOptions {
   /** What a startup is answered with, if anything. */
   acknowledgement(sessionId: string): string | null;
   send(frame: string): void;
+  /** Has its brain choose. */
+  choose(game: Game, force: ForceRequest): Choice | Promise<Choice>;
   happened(game: Game, event: SessionEvent): void;
   ownerOf(id: string): string | null;
   say(game: Game, text: string): void;
@@ -22,6 +24,11 @@ export interface GameHost extends SessionOptions {
   failed(game: Game, error: unknown): void;
   /** Ends its connection. */
   close(abruptly: boolean): void;
+}
+
+/** Has the brain of a game choose, with nothing between them. */
+export function chosenBy(game: Playing, force: ForceRequest): Choice | Promise<Choice> {
+  return game.brain.chooseForceAction(game.name, force, game);
 }
 
 /** Forces that are remembered after their end. */
@@ -87,7 +94,7 @@ export class Game extends RecordingSession implements Playing {
   }
 
   override chooseForceAction(force: ForceRequest): Choice | Promise<Choice> {
-    return this.brain.chooseForceAction(this.name, force, this);
+    return this.#host.choose(this, force);
   }
 
   protected override get isPatient(): boolean {

@@ -7,8 +7,9 @@ import { brainFaults, brainsOf, personKey } from "./brains/brains.ts";
 import { Control, controlPlace } from "./http/control.ts";
 import { ServedGame, servedFiles } from "./http/served-game.ts";
 import { neuroPanel } from "./panel/panel.ts";
-import { withFaults } from "./brains/faults/faults.ts";
-import { NeuroServing, type NeuroHost } from "./server.ts";
+import { faultsOf } from "./brains/faults/faults.ts";
+import { NeuroServing } from "./server.ts";
+import type { NeuroHost } from "./server-parts.ts";
 import type { NeuroSettings } from "./settings.ts";
 
 /**
@@ -69,11 +70,13 @@ export async function startNeuro(
     settings: () => current,
     stage: () => serving,
   };
-  const brainFor = withFaults(parts, brain ? () => brain : await brainsOf(parts));
+  const brainFor = brain ? () => brain : await brainsOf(parts);
+  const faults = faultsOf(parts);
   const serving = new NeuroServing(place, settingsOf(config), {
     host,
     maxMessageBytes: config.neuro.max_message_bytes,
     brainFor,
+    ...(faults && { choose: (playing, force) => faults.choose(playing, force) }),
     ...(served && { route: (...asked) => served.answer(...asked) }),
   });
   if (served) {

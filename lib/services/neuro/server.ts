@@ -1,7 +1,4 @@
 import type { Place } from "../../config/place.ts";
-import type { Clock } from "../../host/clock.ts";
-import type { FileShares } from "../../host/file-shares.ts";
-import type { Log } from "../../host/log.ts";
 import type { Panel } from "../../host/panel.ts";
 import type {
   Address,
@@ -28,44 +25,16 @@ import { Counts, tableOf } from "./watch/counts.ts";
 import { DECLARED } from "./watch/declared.ts";
 import { type Diagnostic, diagnose, secondsOf, shown } from "./diagnostics.ts";
 import type { SessionEvent } from "./session/events.ts";
-import { Game } from "./game.ts";
+import { chosenBy, Game } from "./game.ts";
 import { type Command, MOST_GAMES } from "./protocol.ts";
 import { Reports } from "./watch/reports.ts";
+import type { Beside, NeuroParts } from "./server-parts.ts";
 import type { NeuroSettings } from "./settings.ts";
 import { SILENT_MS, Silent } from "./silent.ts";
 import { Speech } from "./speech.ts";
 import { type Stage, type Watcher, Watchers } from "./watch/stage.ts";
 import { lineOf } from "./watch/traffic.ts";
 import { Queues } from "./turns.ts";
-
-/** What the server needs of the program that it runs in. */
-export interface NeuroHost {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly files: FileShares;
-  nextId(): number;
-}
-
-/** What the server needs besides its place and settings. */
-export interface NeuroParts {
-  readonly host: NeuroHost;
-  readonly maxMessageBytes: number;
-  /** Who plays a game of this name: one brain for all games of the same name. */
-  brainFor(game: string): Brain;
-  /** Answers what is no WebSocket; null when it does not. */
-  readonly route?: (
-    request: Request,
-    path: string,
-    http: HttpServer,
-  ) => Answered | Promise<Answered> | null;
-}
-
-/** What runs beside the door of the games, and is stopped with it. */
-export interface Beside {
-  readonly addresses: readonly Address[];
-  health(): Health;
-  drain(deadlineMs: number): Promise<void>;
-}
 
 /** The server of the Neuro API: games on WebSockets, each played by its brain. */
 export class NeuroServing implements Stage, Running {
@@ -293,7 +262,7 @@ export class NeuroServing implements Stage, Running {
   }
 
   #begin(client: NeuroClient, { game: name, command }: Command): Game {
-    const { host, brainFor } = this.#parts;
+    const { host, brainFor, choose = chosenBy } = this.#parts;
     const brain = brainFor(name);
     const id = ++this.#lastGame;
     const game = new Game(name, brain, {
@@ -305,6 +274,7 @@ export class NeuroServing implements Stage, Running {
       clock: host.clock,
       settings: () => this.#settings,
       turns: this.#queues.of(brain),
+      choose,
       acknowledgement: (sessionId) =>
         this.#settings.acknowledges ? startupCommand(sessionId, this.#settings.character) : null,
       send: (frame) => this.#send(client, frame),

@@ -8,13 +8,7 @@ import type { SessionEvent } from "../../session/events.ts";
 import { fitted } from "../../session/fit.ts";
 import type { Force } from "../../session/force.ts";
 import type { Pending } from "../../session/pending.ts";
-import {
-  ActionRefused,
-  type Brain,
-  type Choice,
-  type ForceRequest,
-  type Playing,
-} from "../brain.ts";
+import { ActionRefused, type Choice, type ForceRequest, type Playing } from "../brain.ts";
 import type { BrainParts } from "../parts.ts";
 import { Drawing, type FaultName, faultsIn } from "./drawing.ts";
 import { noJson, wrong } from "./wrong.ts";
@@ -22,78 +16,40 @@ import { noJson, wrong } from "./wrong.ts";
 /** Done right after the action of a force has been sent. */
 type Afterwards = (sent: Pick<Pending, "id" | "name" | "data">) => void;
 
-/** Whoever plays a game, with the faults that the settings name; as they are where those name none. */
-export function withFaults(
-  parts: BrainParts,
-  brainFor: (game: string) => Brain,
-): (game: string) => Brain {
+/** The faults that the settings name; null where those name none. */
+export function faultsOf(parts: BrainParts): Faults | null {
   const own = parts.settings();
   const faults = faultsIn(own);
-  if (faults.length === 0) return brainFor;
+  if (faults.length === 0) return null;
   const told = faults.map(({ name, rate }) => `${name} ${rate}`).join(", ");
   parts.log.warning(`neuro: faults are made on purpose: ${told}; seed ${own.fault_seed}`);
-  const drawing = new Drawing(faults, own.fault_seed);
-  const faulty = new Map<Brain, Brain>();
-  return (game) => {
-    const brain = brainFor(game);
-    let found = faulty.get(brain);
-    if (found === undefined) {
-      found = new FaultyBrain(brain, parts, drawing);
-      faulty.set(brain, found);
-    }
-    return found;
-  };
+  return new Faults(parts, new Drawing(faults, own.fault_seed));
 }
 
-/** A brain whose choices come to the game with faults, each of which is told to the game's developer. */
-class FaultyBrain implements Brain {
-  readonly name: string;
-  readonly atOnce: number;
-  readonly #brain: Brain;
+/** Stands between games and their brains: choices come with faults, each of which is told to the game's developer. */
+class Faults {
   readonly #parts: BrainParts;
   readonly #drawing: Drawing;
   /** What follows the action of each force, until that has been sent. */
   readonly #armed = new WeakMap<Force, Afterwards>();
-  #stopWatching: (() => void) | null = null;
+  #isWatching = false;
 
-  constructor(brain: Brain, parts: BrainParts, drawing: Drawing) {
-    this.name = brain.name;
-    this.atOnce = brain.atOnce ?? Infinity;
-    this.#brain = brain;
+  constructor(parts: BrainParts, drawing: Drawing) {
     this.#parts = parts;
     this.#drawing = drawing;
   }
 
-  get isPerson(): boolean {
-    return this.#brain.isPerson === true;
-  }
-
-  get trouble(): string | null {
-    return this.#brain.trouble ?? null;
-  }
-
-  addContext(...given: Parameters<NonNullable<Brain["addContext"]>>) {
-    return this.#brain.addContext?.(...given);
-  }
-
-  gameChanged(...given: Parameters<NonNullable<Brain["gameChanged"]>>): void {
-    this.#brain.gameChanged?.(...given);
-  }
-
-  stop(): void | Promise<void> {
-    this.#stopWatching?.();
-    return this.#brain.stop?.();
-  }
-
-  async chooseForceAction(game: string, request: ForceRequest, playing: Playing): Promise<Choice> {
+  /** Has the brain of a game choose, and makes the faults of this choice. */
+  async choose(playing: Playing, request: ForceRequest): Promise<Choice> {
+    const { name: game, brain } = playing;
     const names = this.#drawing.next(game);
     const random = this.#drawing.random(game);
     for (const name of names) {
       if (await this.#before(name, random, request, playing)) {
-        return this.#brain.chooseForceAction(game, request, playing);
+        return brain.chooseForceAction(game, request, playing);
       }
     }
-    const choice = await this.#brain.chooseForceAction(game, request, playing);
+    const choice = await brain.chooseForceAction(game, request, playing);
     for (const name of names) {
       const faulty = await this.#after(name, random, request, playing, choice);
       if (faulty !== null) return faulty;
@@ -199,9 +155,9 @@ class FaultyBrain implements Brain {
   #arm({ force }: Playing, afterwards: Afterwards): void {
     if (force === null) return;
     this.#armed.set(force, afterwards);
-    this.#stopWatching ??= this.#parts.stage().watch({
-      event: (_playing, event) => this.#happened(event),
-    });
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    this.#parts.stage().watch({ event: (_playing, event) => this.#happened(event) });
   }
 
   #happened(event: SessionEvent): void {

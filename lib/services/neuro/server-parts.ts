@@ -1,0 +1,38 @@
+import type { Clock } from "../../host/clock.ts";
+import type { FileShares } from "../../host/file-shares.ts";
+import type { Log } from "../../host/log.ts";
+import type { Address, Health } from "../../host/service.ts";
+import type { HttpServer } from "../../net/http.ts";
+import type { Answered } from "../../net/http/flights.ts";
+import type { Brain, Choice, ForceRequest, Playing } from "./brains/brain.ts";
+
+/** What the server needs of the program that it runs in. */
+export interface NeuroHost {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly files: FileShares;
+  nextId(): number;
+}
+
+/** What the server needs besides its place and settings. */
+export interface NeuroParts {
+  readonly host: NeuroHost;
+  readonly maxMessageBytes: number;
+  /** Who plays a game of this name: one brain for all games of the same name. */
+  brainFor(game: string): Brain;
+  /** Has the brain of a game choose, where something comes between them. */
+  readonly choose?: (playing: Playing, force: ForceRequest) => Promise<Choice>;
+  /** Answers what is no WebSocket; null when it does not. */
+  readonly route?: (
+    request: Request,
+    path: string,
+    http: HttpServer,
+  ) => Answered | Promise<Answered> | null;
+}
+
+/** What runs beside the door of the games, and is stopped with it. */
+export interface Beside {
+  readonly addresses: readonly Address[];
+  health(): Health;
+  drain(deadlineMs: number): Promise<void>;
+}
