@@ -46,6 +46,12 @@ export type {
   Priority,
   ResultData,
 } from "./lib/services/neuro/protocol.ts";
+export type {
+  Scenario,
+  ScenarioFile,
+  ScenarioGame,
+  Step as ScenarioStep,
+} from "./lib/services/neuro/scenario/scenario.ts";
 export { RecordingSession } from "./lib/services/neuro/session/recording.ts";
 export type { SessionOptions, SessionSettings } from "./lib/services/neuro/settings.ts";
 export type { GreetedClient } from "./lib/services/relay/greeted-client.ts";

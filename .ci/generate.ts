@@ -9,6 +9,7 @@ import type { Entries } from "../lib/config/section.ts";
 import { servicesOf } from "../lib/config/services.ts";
 import { settings } from "../lib/config/table.ts";
 import { DIAGNOSTICS } from "../lib/services/neuro/diagnostics.ts";
+import { scenarioReference } from "../lib/services/neuro/scenario/reference.ts";
 import { storeReference } from "../lib/services/store/commands/reference.ts";
 import { ACTIONS } from "../lib/services/web/admin.ts";
 
@@ -43,6 +44,7 @@ const BLOCKS: Readonly<Record<string, (entries: Entries, words: readonly string[
         cure,
       ]),
     ),
+  "neuro-scenarios": scenarioReference,
   "web-actions": () =>
     table(
       ["`POST /admin/...`", "What it does", "Fields"],

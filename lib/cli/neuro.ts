@@ -1,12 +1,13 @@
 import { hintText } from "./args.ts";
 import type { Arguments, Command } from "./command.ts";
 import { console } from "./neuro/console.ts";
+import { test } from "./neuro/test.ts";
 import { NEURO_SOURCES } from "./neuro/sources.ts";
 import type { Subcommand } from "./neuro/subcommand.ts";
 import { say } from "./say.ts";
 
 /** Every subcommand; the first needs no name. */
-const SUBCOMMANDS: readonly [Subcommand, ...Subcommand[]] = [console];
+const SUBCOMMANDS: readonly [Subcommand, ...Subcommand[]] = [console, test];
 const OWN_FLAGS = SUBCOMMANDS.flatMap(({ flags }) => flags);
 
 export const neuroCommand: Command = {
@@ -21,7 +22,15 @@ export const neuroCommand: Command = {
       about: `${SUBCOMMANDS.map(({ name }) => name).join(", ")}.`,
     },
     ...(SUBCOMMANDS.some(({ takesFile }) => takesFile)
-      ? [{ name: "FILE", optional: true, completes: "file" as const, about: "The file it needs." }]
+      ? [
+          {
+            name: "FILE",
+            optional: true,
+            repeats: true,
+            completes: "file" as const,
+            about: "The file it needs.",
+          },
+        ]
       : []),
   ],
   flags: [...NEURO_SOURCES, ...OWN_FLAGS],
@@ -30,7 +39,7 @@ export const neuroCommand: Command = {
     examples.map(([line, about]) => [`neuro ${line}`.trim(), about] as const),
   ),
   async run(args, context) {
-    const [name, file = ""] = args.operands;
+    const [name, ...files] = args.operands;
     const chosen = SUBCOMMANDS.find((one) => one.name === name) ?? SUBCOMMANDS[0];
     const problems = problemsOf(chosen, args);
     for (const problem of problems) say.error(problem);
@@ -38,17 +47,18 @@ export const neuroCommand: Command = {
       say.log(hintText(context.program, neuroCommand));
       return 2;
     }
-    return chosen.run({ args, context, file });
+    return chosen.run({ args, context, file: files[0] ?? "", files });
   },
 };
 
-function problemsOf({ name, takesFile, flags }: Subcommand, given: Arguments): string[] {
-  const [, file] = given.operands;
+function problemsOf(chosen: Subcommand, given: Arguments): string[] {
+  const { name, takesFile, takesMore = false, flags } = chosen;
+  const [, file, ...more] = given.operands;
   const wrong = OWN_FLAGS.filter((flag) => given.flags.has(flag.name) && !flags.includes(flag));
   const astray = [...new Set(wrong.map((flag) => flag.name))]
     .filter((flag) => !flags.some((own) => own.name === flag))
     .map((flag) => `--${flag}: not with ${name}`);
   if (takesFile && file === undefined) return [...astray, `FILE: missing; ${name} FILE needs it`];
-  if (!takesFile && file !== undefined) return [...astray, `${file}: unexpected argument`];
-  return astray;
+  const extra = takesMore ? [] : takesFile || file === undefined ? more : [file, ...more];
+  return [...astray, ...extra.map((word) => `${word}: unexpected argument`)];
 }

@@ -83,7 +83,7 @@ type Extra<T> = Partial<
   >
 >;
 
-function option<T>(
+export function option<T>(
   initial: T,
   allowed: string,
   about: string,

@@ -7,6 +7,8 @@ export interface Subcommand {
   readonly about: string;
   /** True if it takes a FILE, which it needs. */
   readonly takesFile: boolean;
+  /** True if more files may follow. */
+  readonly takesMore?: boolean;
   /** Its own flags, besides the sources of settings. */
   readonly flags: readonly Flag[];
   /** Words after `neuro`, and their effect. */
@@ -21,4 +23,6 @@ export interface Call {
   readonly context: Context;
   /** "" where it takes none. */
   readonly file: string;
+  /** The same, and those that follow. */
+  readonly files: readonly string[];
 }

@@ -19,7 +19,8 @@ export interface GameHost extends SessionOptions {
   choose(game: Game, force: ForceRequest): Choice | Promise<Choice>;
   happened(game: Game, event: SessionEvent): void;
   ownerOf(id: string): string | null;
-  say(game: Game, text: string): void;
+  /** @returns false where nothing is spoken, or something else is */
+  say(game: Game, text: string): boolean;
   /** A fault of ours. */
   failed(game: Game, error: unknown): void;
   /** Ends its connection. */
@@ -117,8 +118,10 @@ export class Game extends RecordingSession implements Playing {
     work().catch((error) => this.#host.failed(this, error));
   }
 
-  protected override say(text: string): void {
-    this.#host.say(this, text);
+  override say(text: string): boolean {
+    const isSpoken = this.#host.say(this, text);
+    if (isSpoken) this.noted({ kind: "said", text });
+    return isSpoken;
   }
 
   #failed(error: unknown): void {

@@ -280,9 +280,7 @@ export class NeuroServing implements Stage, Running {
       send: (frame) => this.#send(client, frame),
       happened: (one, event) => this.#happened(one, event),
       ownerOf: (action) => this.#owners.get(action)?.name ?? null,
-      say: (one, text) => {
-        if (this.#speech.say(text, one)) this.#happened(one, { kind: "said", text });
-      },
+      say: (one, text) => this.#speech.say(text, one),
       failed: (_one, error) => this.#clients.failed(client, error),
       close: (abruptly) => {
         if (abruptly) this.#clients.cut(client, "reset");

@@ -64,6 +64,8 @@ export interface Playing {
    * @throws ActionRefused when too many are unanswered, or one of this id is
    */
   sendAction(name: string, data?: string, id?: string): string;
+  /** Says something aloud to it. @returns false where nothing is spoken, or something else is */
+  say(text: string): boolean;
   /** Any frame: what is sent so is on the conscience of whoever does. */
   sendFrame(frame: string): void;
   sendReregisterAll(): void;
