@@ -4,6 +4,7 @@ import type { Config } from "./lib/config/table.ts";
 import type { Services } from "./lib/host/service.ts";
 import { EmbeddedServer, type EmbeddedOptions } from "./lib/library/embedded.ts";
 import type { GreetedClient } from "./lib/services/relay/greeted-client.ts";
+import { collector } from "./lib/services/collector/collector.ts";
 import { neuro } from "./lib/services/neuro/neuro.ts";
 import { relay } from "./lib/services/relay/relay.ts";
 import { store } from "./lib/services/store/store.ts";
@@ -66,7 +67,7 @@ export type { Shared } from "./lib/services/web/ticker/shared.ts";
 export { Ticker, type TickerStatus, type Ticks } from "./lib/services/web/ticker/ticker.ts";
 
 /** Every service, by the name of its section. */
-export const services: Services<Config> = { relay: relay(), web, store, neuro };
+export const services: Services<Config> = { relay: relay(), web, store, neuro, collector };
 
 export type ServerOptions = EmbeddedOptions<GreetedClient>;
 

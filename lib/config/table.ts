@@ -1,5 +1,6 @@
 import type { Values } from "./section.ts";
 import { accessOf } from "./sections/access.ts";
+import { collector } from "./sections/collector.ts";
 import { logger } from "./sections/logger.ts";
 import { neuro } from "./sections/neuro.ts";
 import { program } from "./sections/program.ts";
@@ -9,7 +10,7 @@ import { tlsOf } from "./sections/tls.ts";
 import { web } from "./sections/web.ts";
 
 /** The section of each service. */
-const services = { relay, web, store, neuro };
+const services = { relay, web, store, neuro, collector };
 
 /** Every setting, once, in the order of the commented file and the pages. */
 export const settings = {

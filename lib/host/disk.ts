@@ -1,10 +1,17 @@
-/** The calls to the file system that the journal makes: `node:fs`, unless a test watches them or makes one fail. */
+/** The calls to the file system that files which must not be lost need: `node:fs`, unless a test watches them or makes one fail. */
 export interface Disk {
   openSync(path: string, flags: string): number;
   closeSync(fd: number): void;
-  fstatSync(fd: number): { size: number };
+  fstatSync(fd: number): { size: number; dev: number; ino: number };
   readSync(fd: number, bytes: Buffer, offset: number, length: number, position: number): number;
-  writeSync(fd: number, bytes: Buffer, offset: number, length: number, position: number): number;
+  /** @param position null appends, to a file that was opened for that */
+  writeSync(
+    fd: number,
+    bytes: Buffer,
+    offset: number,
+    length: number,
+    position: number | null,
+  ): number;
   write(
     fd: number,
     bytes: Buffer,
@@ -19,6 +26,7 @@ export interface Disk {
   fsync(fd: number, then: (error: Error | null) => void): void;
   fsyncSync(fd: number): void;
   copyFileSync(from: string, to: string): void;
+  statSync(path: string): { size: number; dev: number; ino: number };
   renameSync(from: string, to: string): void;
   unlink(path: string, then: (error: Error | null) => void): void;
   unlinkSync(path: string): void;

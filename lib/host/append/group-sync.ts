@@ -82,6 +82,12 @@ export class GroupSync {
     this.progressed();
   }
 
+  /** What is not on disk has been written once more: a sync begins. */
+  retry(): void {
+    this.hasFailed = false;
+    this.begin();
+  }
+
   /** Whatever failed, everything up to here is on disk in another way. */
   cover(upTo: number): void {
     this.hasFailed = false;

@@ -9,6 +9,8 @@ export interface TroubleOptions {
   readonly retry: () => void;
   /** Told once when the trouble begins, and once when it is over. */
   readonly tell: (message: string) => void;
+  /** Attempts that are made before it is told; 0 when not given. */
+  readonly quietAttempts?: number;
 }
 
 /** The trouble of a writer with its disk: told once, tried again until it is over. */
@@ -18,6 +20,8 @@ export class Trouble {
   /** Attempts since it began. */
   attempts = 0;
   readonly #options: TroubleOptions;
+  #told = "";
+  #wasTold = false;
   #cancel = (): void => {};
   #hasStopped = false;
 
@@ -29,17 +33,24 @@ export class Trouble {
   begin(what: string, error: unknown, told: (reason: string) => string): void {
     const isFirst = this.reason === null;
     this.reason = `cannot ${what}: ${reasonOf(error)}`;
+    this.#told = told(reasonOf(error));
     if (!isFirst) return;
-    this.#options.tell(told(reasonOf(error)));
     this.attempts = 0;
+    this.#wasTold = false;
+    this.#tell();
     this.#next();
+  }
+
+  /** True once it was told: the quick attempts were not enough. */
+  get lasts(): boolean {
+    return this.reason !== null && this.#wasTold;
   }
 
   end(message: string): void {
     if (this.reason === null) return;
     this.reason = null;
     this.#cancel();
-    this.#options.tell(message);
+    if (this.#wasTold) this.#options.tell(message);
   }
 
   /** Tries no more. */
@@ -53,7 +64,15 @@ export class Trouble {
     this.#cancel = this.#options.clock.after(this.#options.delayMs(this.attempts), () => {
       this.attempts++;
       this.#options.retry();
-      if (this.reason !== null) this.#next();
+      if (this.reason === null) return;
+      this.#tell();
+      this.#next();
     });
+  }
+
+  #tell(): void {
+    if (this.#wasTold || this.attempts < (this.#options.quietAttempts ?? 0)) return;
+    this.#wasTold = true;
+    this.#options.tell(this.#told);
   }
 }

@@ -1,0 +1,154 @@
+import * as fs from "node:fs";
+import type { Config } from "../../config/table.ts";
+import { reasonOf } from "../../config/reason.ts";
+import { clientPage } from "../../host/client-page.ts";
+import { StartError } from "../../host/errors.ts";
+import type { ClientPage, ClientQuery, Health, Host, Running } from "../../host/service.ts";
+import { counter, type Declared, gauge, headline } from "../../host/stats.ts";
+import { CLIENT_COLUMNS } from "../../net/client.ts";
+import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
+import { Columns, JsonLines, type LineForm } from "./columns.ts";
+import type { Door } from "./doors/door.ts";
+import { TcpDoor } from "./doors/tcp.ts";
+import { lastLine } from "./file/last-line.ts";
+import { LogWriter, type WriterSettings } from "./file/writer.ts";
+import { Intake } from "./intake.ts";
+
+/** The numbers of the collector, besides those of its clients. */
+const DECLARED: Declared = {
+  ...CLIENT_STATS,
+  records: headline(counter("records", "Entries that were taken, from all doors.")),
+  written: counter("records", "Entries that are written to the file."),
+  pending: headline(gauge("records", "Entries that wait for the disk.")),
+  pending_bytes: gauge("bytes", "Bytes of lines that wait for the disk or for being synced."),
+  written_bytes: counter("bytes", "Bytes of lines that were written."),
+  refused: counter("messages", "Messages that no door could make entries of."),
+  rotations: counter("files", "Times that a new file was begun because one was full."),
+  syncs: counter("syncs", "Times that the file was synced."),
+  blocked: gauge("", "1 while the disk takes no lines, else 0."),
+  blocked_seconds: counter("seconds", "Seconds in which the disk took no lines."),
+  ...CLOSE_STATS,
+};
+
+/** Milliseconds that a stop waits for a blocked disk at most. */
+const LAST_TRIES_MS = 5000;
+
+/**
+ * Starts the collector.
+ * @throws StartError when it cannot listen, or its file cannot be used
+ */
+export function collector(config: Config, host: Host<Config>): Running {
+  return new Collector(config, host);
+}
+
+class Collector implements Running {
+  readonly declared = DECLARED;
+  readonly addresses;
+  readonly #host: Host<Config>;
+  readonly #writer: LogWriter;
+  readonly #doors: readonly Door[];
+  readonly #first: number;
+  #settings: WriterSettings;
+
+  constructor(config: Config, host: Host<Config>) {
+    this.#host = host;
+    this.#settings = writerSettings(config);
+    this.#writer = this.#open(config);
+    this.#first = this.#writer.next;
+    const intake = new Intake(this.#writer);
+    this.#doors = [new TcpDoor(config, intake, host)];
+    this.addresses = this.#doors.map(({ address }) => address);
+    host.onReload((next) => {
+      for (const door of this.#doors) door.configure(next);
+      this.#settings = writerSettings(next);
+    });
+  }
+
+  stats(): Record<string, number> {
+    const stats: Record<string, number> = {
+      records: this.#writer.next - this.#first,
+      written: this.#writer.next - this.#writer.pending - this.#first,
+      pending: this.#writer.pending,
+      pending_bytes: this.#writer.pendingBytes,
+      written_bytes: this.#writer.counts.bytes,
+      refused: 0,
+      rotations: this.#writer.counts.rotations,
+      syncs: this.#writer.syncs,
+      blocked: this.#writer.blocked === null ? 0 : 1,
+      blocked_seconds: this.#writer.blockedMs / 1000,
+    };
+    for (const { counts, clients } of this.#doors) {
+      for (const count of counts.refused.values())
+        stats["refused"] = (stats["refused"] ?? 0) + count;
+      for (const [name, value] of Object.entries(clients?.stats() ?? {})) {
+        stats[name] = (stats[name] ?? 0) + value;
+      }
+    }
+    return stats;
+  }
+
+  health(): Health {
+    const { blocked } = this.#writer;
+    if (blocked !== null) return { ok: false, reason: `nothing is written: ${blocked}` };
+    const all = this.#doors.map((door) => door.health());
+    return all.find(({ ok }) => !ok) ?? (all[0] as Health);
+  }
+
+  clients(query: ClientQuery): ClientPage {
+    const all = this.#doors.flatMap(({ clients }) => [...(clients?.all ?? [])]);
+    return clientPage(all, CLIENT_COLUMNS, query, this.#host.clock.now());
+  }
+
+  kick(id: number): string | null {
+    for (const { clients } of this.#doors) {
+      const address = clients?.kick(id, "") ?? null;
+      if (address !== null) return address;
+    }
+    return null;
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    await Promise.all(this.#doors.map((door) => door.drain(deadlineMs)));
+    await this.#writer.close(LAST_TRIES_MS);
+  }
+
+  #open(config: Config): LogWriter {
+    const { path, durability } = config.collector;
+    const { log, clock } = this.#host;
+    try {
+      const { next, torn } = lastLine(fs, path);
+      if (torn > 0) {
+        log.warning(`collector: ${torn} bytes of a line that was cut short went to ${path}.torn`);
+      }
+      return new LogWriter(path, next, {
+        disk: fs,
+        clock,
+        form: formOf(config),
+        durability,
+        settings: () => this.#settings,
+        tell(message, level) {
+          const tell = { ERROR: log.error, WARNING: log.warning, INFO: log.info }[level];
+          tell.call(log, `collector: ${message}`);
+        },
+      });
+    } catch (error) {
+      throw new StartError(`cannot use ${path}: ${reasonOf(error)}`);
+    }
+  }
+}
+
+function formOf({ collector: own }: Config): LineForm {
+  return own.format === "json" ? new JsonLines() : new Columns(own.widths, own.extra_fields);
+}
+
+function writerSettings({ collector: own }: Config): WriterSettings {
+  return {
+    batchSize: own.initial_batch_size,
+    mostEntries: own.buffer_size,
+    mostBytes: own.buffer_bytes,
+    retries: own.max_retries,
+    retryDelayMs: own.retry_delay_ms,
+    maxFileBytes: own.max_file_bytes,
+    backups: own.backup_count,
+  };
+}

@@ -1,0 +1,174 @@
+import { ATTRIBUTES, type Entry, Text, type TextName, TEXTS } from "./entry.ts";
+import { EscapedText, WIDEST } from "./escape.ts";
+import { LEVELS, levelText } from "./levels.ts";
+
+/** The widths of the columns, in characters. */
+export interface Widths {
+  readonly timestamp: number;
+  readonly hostname: number;
+  readonly logger: number;
+  readonly level: number;
+  readonly filename: number;
+  readonly function: number;
+  readonly line: number;
+}
+
+/** Turns entries into lines of the file. */
+export interface LineForm {
+  /** Bytes that a line of this entry can have at most. */
+  most(entry: Entry): number;
+  /** Writes a line with its newline. @returns the first index after it */
+  write(entry: Entry, sequence: number, out: Buffer, at: number): number;
+}
+
+const SPACE = 0x20;
+const NEWLINE = 0x0a;
+/** Characters of the largest sequence number, 2^53 - 1. */
+const SEQUENCE = 16;
+
+/** Writes a whole number of 0 or more. @returns the first index after it */
+export function writeNumber(number: number, out: Buffer, at: number): number {
+  let digits = 1;
+  for (let power = 10; number >= power; power *= 10) digits++;
+  let rest = number;
+  for (let to = at + digits - 1; to >= at; to--) {
+    // Whole numbers beyond 32 bits: no bit operations.
+    const next = Math.floor(rest / 10);
+    out[to] = 0x30 + (rest - next * 10);
+    rest = next;
+  }
+  return at + digits;
+}
+
+/** The texts that `extra_fields` adds, with the words that they stand behind. */
+const EXTRA: readonly (readonly [word: string, place: number])[] = [
+  ["mod=", Text.module],
+  [" path=", Text.pathName],
+  [" pid=", Text.processId],
+  [" pname=", Text.processName],
+  [" tid=", Text.threadId],
+  [" tname=", Text.threadName],
+  [" svc=", Text.serviceName],
+  [" stack=", Text.stackTrace],
+];
+
+/**
+ * Lines of columns: `<sequence> <timestamp> <hostname> <logger> <level>
+ * <filename> <function> <line> <message>`, each filled up with spaces to its
+ * width. A longer text is cut, but never the timestamp and the message.
+ */
+export class Columns implements LineForm {
+  readonly #widths: Widths;
+  readonly #extra: boolean;
+  readonly #levels: readonly Buffer[];
+  readonly #text = new EscapedText();
+
+  constructor(widths: Widths, extraFields: boolean) {
+    this.#widths = widths;
+    this.#extra = extraFields;
+    this.#levels = LEVELS.map((name) => this.#level(name));
+  }
+
+  most(entry: Entry): number {
+    const { timestamp, hostname, logger, level, filename, function: name, line } = this.#widths;
+    const columns = timestamp + hostname + logger + level + filename + name + line;
+    // Beyond its texts a line has its fill, a space a column, and the words of the extra texts.
+    return SEQUENCE + columns * WIDEST + entry.size * WIDEST + 100;
+  }
+
+  write(entry: Entry, sequence: number, out: Buffer, at: number): number {
+    const widths = this.#widths;
+    let to = writeNumber(sequence, out, at);
+    out[to++] = SPACE;
+    to = this.#column(entry, Text.timestamp, widths.timestamp, Infinity, out, to);
+    to = this.#column(entry, Text.hostname, widths.hostname, widths.hostname, out, to);
+    to = this.#column(entry, Text.loggerName, widths.logger, widths.logger, out, to);
+    const level = this.#levels[entry.level] ?? this.#level(levelText(entry.level));
+    out.set(level, to);
+    to += level.length;
+    to = this.#column(entry, Text.filename, widths.filename, widths.filename, out, to);
+    to = this.#column(entry, Text.functionName, widths.function, widths.function, out, to);
+    to = this.#column(entry, Text.lineNumber, widths.line, widths.line, out, to);
+    to = this.#whole(entry, Text.message, out, to);
+    if (this.#extra) to = this.#extras(entry, out, to);
+    out[to++] = NEWLINE;
+    return to;
+  }
+
+  #level(text: string): Buffer {
+    const { level } = this.#widths;
+    return Buffer.from(`${text.slice(0, level).padEnd(level)} `);
+  }
+
+  #column(
+    entry: Entry,
+    place: number,
+    width: number,
+    most: number,
+    out: Buffer,
+    at: number,
+  ): number {
+    const { bytes, starts, ends } = entry;
+    const start = starts[place] as number;
+    const end = ends[place] as number;
+    let to = start === end ? at : this.#text.write(bytes, start, end, out, at, most);
+    const fill = width - (start === end ? 0 : this.#text.characters);
+    for (let k = 0; k < fill; k++) out[to++] = SPACE;
+    out[to++] = SPACE;
+    return to;
+  }
+
+  #whole({ bytes, starts, ends }: Entry, place: number, out: Buffer, at: number): number {
+    return this.#text.write(
+      bytes,
+      starts[place] as number,
+      ends[place] as number,
+      out,
+      at,
+      Infinity,
+    );
+  }
+
+  #extras(entry: Entry, out: Buffer, at: number): number {
+    let to = at + out.write(" [", at);
+    for (const [word, place] of EXTRA) {
+      to += out.write(word, to);
+      to = this.#whole(entry, place, out, to);
+    }
+    if (entry.length(ATTRIBUTES) > 0) {
+      to += out.write(" attr=", to);
+      to = this.#whole(entry, ATTRIBUTES, out, to);
+    }
+    return to + out.write("]", to);
+  }
+}
+
+/** Lines of JSON, one object each, with every text that is not empty. */
+export class JsonLines implements LineForm {
+  most(entry: Entry): number {
+    // A byte becomes six at most: \u001b.
+    return SEQUENCE + entry.size * 6 + 400;
+  }
+
+  write(entry: Entry, sequence: number, out: Buffer, at: number): number {
+    const record: Partial<Record<"sequence" | "level" | TextName, string | number>> = {
+      sequence,
+      level: levelText(entry.level),
+    };
+    for (let place = 0; place < TEXTS.length; place++) {
+      if (entry.length(place) > 0) record[TEXTS[place] as TextName] = entry.text(place);
+    }
+    let text = JSON.stringify(record);
+    if (entry.length(ATTRIBUTES) > 0)
+      text = `${text.slice(0, -1)},"attributes":${entry.text(ATTRIBUTES)}}`;
+    return at + out.write(`${escapeJson(text)}\n`, at);
+  }
+}
+
+/** Characters that JSON allows as they are, and a line does not. */
+function escapeJson(text: string): string {
+  return text.replace(
+    /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

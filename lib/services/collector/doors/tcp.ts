@@ -1,0 +1,195 @@
+import { placeOf } from "../../../config/place.ts";
+import type { Config } from "../../../config/table.ts";
+import type { Host } from "../../../host/service.ts";
+import { Admission } from "../../../net/admission.ts";
+import type { Accepted } from "../../../net/client.ts";
+import { Clients } from "../../../net/clients.ts";
+import { FrameClient, type FrameProtocol, takeFrames } from "../../../net/frame-clients.ts";
+import { Listener } from "../../../net/listen.ts";
+import { Pinned } from "../../../net/outbox.ts";
+import { Entry } from "../entry.ts";
+import type { Intake } from "../intake.ts";
+import { type Hello, isHello, readHello, readLoggerMsg } from "./capnp/logger-msg.ts";
+import { Malformed, Message } from "./capnp/message.ts";
+import { countRefused, type Door, noCounts } from "./door.ts";
+
+/** The reason to hold a client while too much waits for the disk. */
+const FULL = 2;
+/** The reason to hold a client that does not take its acknowledgements. */
+const OWED = 4;
+/** Bytes of acknowledgements that may wait for a client. */
+const MOST_OWED = 4096;
+/** Milliseconds between two heartbeats to a client that has said hello. */
+const HEARTBEAT_MS = 10_000;
+const EMPTY = Buffer.alloc(0);
+
+/** A client that sends one Cap'n Proto message a frame. */
+class LogClient extends FrameClient {
+  hello: Hello | null = null;
+  /** True until its first frame that is not empty. */
+  isNew = true;
+  /** Its records so far. */
+  records = 0;
+  /** How many of its records it was told are kept. */
+  acknowledged = 0;
+  /** Its records by the turn they came in: after the entry with the number before `next`, it had sent `records`. */
+  readonly turns: { next: number; records: number }[] = [];
+  beatAt = Infinity;
+
+  /** Nothing in this protocol is a notice: the connection ends without a word. */
+  override tell(): void {}
+}
+
+/** Cap'n Proto over TCP: frames of one packed `LoggerMsg` each. */
+export class TcpDoor implements Door, FrameProtocol<LogClient> {
+  readonly name = "tcp";
+  readonly counts = noCounts();
+  readonly clients: Clients<LogClient>;
+  readonly maxFrameBytes: number;
+  readonly #intake: Intake;
+  readonly #host: Host<Config>;
+  readonly #listener: Listener<LogClient>;
+  readonly #pinned = new Pinned();
+  readonly #message: Message;
+  readonly #entry = new Entry();
+  /** Clients that are owed an acknowledgement. */
+  readonly #owed = new Set<LogClient>();
+  readonly #ends: (() => void)[];
+
+  /** @throws StartError when it cannot listen */
+  constructor(config: Config, intake: Intake, host: Host<Config>) {
+    this.maxFrameBytes = config.collector.max_message_bytes;
+    this.#message = new Message(this.maxFrameBytes);
+    this.#intake = intake;
+    this.#host = host;
+    const place = placeOf(config, "collector");
+    this.clients = new Clients<LogClient>(this, new Admission(place, host), host);
+    this.#listener = new Listener(place, this.clients, host);
+    this.#ends = [
+      intake.watch(() => this.#progressed()),
+      host.clock.every(1000, () => this.#beat()),
+    ];
+  }
+
+  get address() {
+    return this.#listener.address;
+  }
+
+  health() {
+    return this.#listener.health();
+  }
+
+  configure(next: Config): void {
+    this.#listener.configure(placeOf(next, "collector"));
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    await this.#listener.drain(deadlineMs, "");
+    for (const end of this.#ends) end();
+  }
+
+  // --- one client's life
+
+  create(accepted: Accepted): LogClient {
+    return new LogClient(accepted, this.#pinned);
+  }
+
+  received(client: LogClient, bytes: Buffer): number {
+    if (this.#intake.isFull) client.hold(FULL);
+    return takeFrames(this, client, bytes);
+  }
+
+  frame(client: LogClient, bytes: Buffer, start: number, end: number): void {
+    client.lastMessageAt = this.#host.clock.now();
+    // An empty frame is a heartbeat.
+    if (start === end) return;
+    try {
+      if (client.isNew && isHello(bytes, start, end)) this.#greet(client, bytes, start, end);
+      else this.#take(client, bytes, start, end);
+      client.isNew = false;
+    } catch (error) {
+      if (!(error instanceof Malformed)) throw error;
+      this.#refuse(client, "malformed", error.message);
+    }
+  }
+
+  oversize(client: LogClient, length: number): void {
+    this.#refuse(client, "oversized", `a frame of ${length} bytes`);
+  }
+
+  drained(client: LogClient): void {
+    if (client.outbox.bytes < MOST_OWED) this.clients.resume(client, OWED);
+  }
+
+  closed(client: LogClient): void {
+    this.#owed.delete(client);
+  }
+
+  #greet(client: LogClient, bytes: Buffer, start: number, end: number): void {
+    client.hello = readHello(this.#message, bytes, start, end);
+    client.beatAt = this.#host.clock.now() + HEARTBEAT_MS;
+  }
+
+  #take(client: LogClient, bytes: Buffer, start: number, end: number): void {
+    readLoggerMsg(this.#message, bytes, start, end, this.#entry);
+    client.messagesIn++;
+    client.records++;
+    this.counts.records++;
+    this.counts.bytes += end - start;
+    const number = this.#intake.take(this.#entry);
+    if (client.hello?.acks) this.#note(client, number + 1);
+    if (this.#intake.isFull) client.hold(FULL);
+  }
+
+  #refuse(client: LogClient, reason: string, why: string): void {
+    countRefused(this.counts, reason);
+    client.refused++;
+    this.#host.log.warning(`collector: ${client.address} is closed: ${reason}, ${why}`);
+    this.clients.close(client, "malformed");
+  }
+
+  // --- acknowledgements
+
+  #note(client: LogClient, next: number): void {
+    const last = client.turns.at(-1);
+    // One note is enough for records that are written together.
+    if (last !== undefined && last.next > this.#intake.durable && client.turns.length > 1) {
+      last.next = next;
+      last.records = client.records;
+    } else client.turns.push({ next, records: client.records });
+    this.#owed.add(client);
+  }
+
+  #progressed(): void {
+    const { durable } = this.#intake;
+    for (const client of this.#owed) this.#acknowledge(client, durable);
+    if (this.#intake.isFull) return;
+    for (const client of this.clients.all) {
+      if (client.isHeld(FULL)) this.clients.resume(client, FULL);
+      if (this.#intake.isFull) break;
+    }
+  }
+
+  #acknowledge(client: LogClient, durable: number): void {
+    const { turns } = client;
+    let done = 0;
+    while ((turns[done]?.next ?? Infinity) <= durable) done++;
+    if (done === 0) return;
+    client.acknowledged = turns[done - 1]?.records ?? client.acknowledged;
+    turns.splice(0, done);
+    if (turns.length === 0) this.#owed.delete(client);
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64BE(BigInt(client.acknowledged));
+    client.sendFrame(bytes);
+    if (client.outbox.bytes >= MOST_OWED) client.hold(OWED);
+  }
+
+  #beat(): void {
+    const now = this.#host.clock.now();
+    for (const client of this.clients.all) {
+      if (client.beatAt > now) continue;
+      client.beatAt = now + HEARTBEAT_MS;
+      client.sendFrame(EMPTY);
+    }
+  }
+}

@@ -1,0 +1,137 @@
+const HEX = Buffer.from("0123456789abcdef");
+const REPLACEMENT = Buffer.from("\ufffd");
+const BACKSLASH = 0x5c;
+/** The letters of the escapes that have one. */
+const LETTERS: Readonly<Record<number, number>> = { 0x0a: 0x6e, 0x0d: 0x72, 0x09: 0x74 };
+
+/** Bytes of output that a byte of a text can become at most: `\x1b`. */
+export const WIDEST = 4;
+
+/** True for bytes that stand for themselves and for one character: printable ASCII. */
+const PLAIN = new Uint8Array(256).fill(1, 0x20, 0x7f);
+
+/**
+ * Characters that are escaped: controls, separators of lines that some programs
+ * know, and those that change the direction of what follows.
+ */
+function isEscaped(code: number): boolean {
+  return (
+    code < 0x20 ||
+    (code >= 0x7f && code <= 0x9f) ||
+    code === 0x061c ||
+    code === 0x200e ||
+    code === 0x200f ||
+    (code >= 0x2028 && code <= 0x202e) ||
+    (code >= 0x2066 && code <= 0x2069)
+  );
+}
+
+/**
+ * Writes texts so that they stay on their line: what is not UTF-8 becomes
+ * U+FFFD, controls become `\n`, `\r`, `\t`, `\xNN` or `\uNNNN`.
+ */
+export class EscapedText {
+  /** The number of characters that were written last: an escape has as many as it has letters. */
+  characters = 0;
+
+  /**
+   * @param out has room for `WIDEST` bytes for each byte of the text
+   * @param most characters at most; the text is cut before the character or escape that would be over
+   * @returns the first index after what was written
+   */
+  write(from: Buffer, start: number, end: number, out: Buffer, at: number, most: number): number {
+    const plainEnd = most < end - start ? start + most : end;
+    let index = start;
+    let to = at;
+    while (index < plainEnd && PLAIN[from[index] as number] === 1) {
+      out[to++] = from[index++] as number;
+    }
+    this.characters = index - start;
+    if (index === end || this.characters === most) return to;
+    return this.#writeAny(from, index, end, out, to, most);
+  }
+
+  #writeAny(
+    from: Buffer,
+    start: number,
+    end: number,
+    out: Buffer,
+    at: number,
+    most: number,
+  ): number {
+    let index = start;
+    let to = at;
+    while (index < end && this.characters < most) {
+      const byte = from[index] as number;
+      const length = byte < 0x80 ? 1 : sequenceAt(from, index, end);
+      if (length < 0) {
+        to += REPLACEMENT.copy(out, to);
+        index -= length;
+        this.characters++;
+        continue;
+      }
+      const code = length === 1 ? byte : codeAt(from, index, length);
+      if (isEscaped(code)) {
+        const letters = code in LETTERS ? 2 : code < 0x80 ? 4 : 6;
+        if (this.characters + letters > most) break;
+        to = escape(code, letters, out, to);
+        this.characters += letters;
+      } else {
+        for (let k = 0; k < length; k++) out[to++] = from[index + k] as number;
+        this.characters++;
+      }
+      index += length;
+    }
+    return to;
+  }
+}
+
+function escape(code: number, letters: number, out: Buffer, at: number): number {
+  out[at] = BACKSLASH;
+  if (letters === 2) {
+    out[at + 1] = LETTERS[code] as number;
+    return at + 2;
+  }
+  out[at + 1] = letters === 4 ? 0x78 : 0x75;
+  for (let k = 2; k < letters; k++) {
+    out[at + k] = HEX[(code >> (4 * (letters - 1 - k))) & 15] as number;
+  }
+  return at + letters;
+}
+
+/**
+ * The length of the character of UTF-8 that begins at a byte of 0x80 or more
+ * (The Unicode Standard, table 3-7); where there is none, minus the number
+ * of bytes that become one U+FFFD: the longest part of a character, as in the
+ * Encoding Standard.
+ */
+function sequenceAt(from: Buffer, index: number, end: number): number {
+  const first = from[index] as number;
+  let length: number;
+  let lowest = 0x80;
+  let highest = 0xbf;
+  if (first >= 0xc2 && first <= 0xdf) length = 2;
+  else if (first >= 0xe0 && first <= 0xef) {
+    length = 3;
+    if (first === 0xe0) lowest = 0xa0;
+    if (first === 0xed) highest = 0x9f;
+  } else if (first >= 0xf0 && first <= 0xf4) {
+    length = 4;
+    if (first === 0xf0) lowest = 0x90;
+    if (first === 0xf4) highest = 0x8f;
+  } else return -1;
+  for (let k = 1; k < length; k++) {
+    const next = index + k < end ? (from[index + k] as number) : 0;
+    if (next < lowest || next > highest) return -k;
+    lowest = 0x80;
+    highest = 0xbf;
+  }
+  return length;
+}
+
+/** The code point of a character of two to four bytes. */
+function codeAt(from: Buffer, index: number, length: number): number {
+  let code = (from[index] as number) & (0x7f >> length);
+  for (let k = 1; k < length; k++) code = (code << 6) | ((from[index + k] as number) & 0x3f);
+  return code;
+}

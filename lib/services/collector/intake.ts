@@ -1,0 +1,67 @@
+import type { Entry } from "./entry.ts";
+import type { LogWriter } from "./file/writer.ts";
+
+/**
+ * The one queue behind all doors: it gives every entry its number, in the order
+ * of arrival, and tells the doors how far the file has come.
+ */
+export class Intake {
+  readonly #writer: LogWriter;
+  /** Each is told when more is kept, or there may be room again. */
+  readonly #doors = new Set<() => void>();
+  /** Those who wait until their entry is kept, in the order of the numbers. */
+  readonly #waiting: { readonly number: number; readonly resolve: () => void }[] = [];
+
+  constructor(writer: LogWriter) {
+    this.#writer = writer;
+    writer.onProgress = () => this.#progressed();
+  }
+
+  /**
+   * Takes an entry, which is written before the turn of the event loop ends
+   * unless the disk refuses. Only while `isFull` is false. @returns its number
+   */
+  take(entry: Entry): number {
+    return this.#writer.take(entry);
+  }
+
+  /** True while doors must leave their clients unread: too much waits for the disk. */
+  get isFull(): boolean {
+    return this.#writer.isFull;
+  }
+
+  /** The reason why nothing is written at present, or null. */
+  get blocked(): string | null {
+    return this.#writer.blocked;
+  }
+
+  /** The number of the first entry that is not kept: entries before it may be answered. */
+  get kept(): number {
+    return this.#writer.kept;
+  }
+
+  /** The number of the first entry that is not known to be on disk, or without durability is not written. */
+  get durable(): number {
+    return this.#writer.durable;
+  }
+
+  /** Resolves when the entry with this number is kept. */
+  whenKept(number: number): Promise<void> {
+    if (number < this.#writer.kept) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ number, resolve }));
+  }
+
+  /** Has a door told of progress: more is kept or durable, or there is room again. @returns what ends it */
+  watch(progressed: () => void): () => void {
+    this.#doors.add(progressed);
+    return () => void this.#doors.delete(progressed);
+  }
+
+  #progressed(): void {
+    const { kept } = this.#writer;
+    let done = 0;
+    while (done < this.#waiting.length && (this.#waiting[done]?.number ?? kept) < kept) done++;
+    for (const { resolve } of this.#waiting.splice(0, done)) resolve();
+    for (const progressed of this.#doors) progressed();
+  }
+}
