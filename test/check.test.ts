@@ -146,7 +146,7 @@ test("nothing is told besides of a file that cannot be parsed", async () => {
 test("a server with nothing to run is refused, once", async () => {
   const off = "[relay]\nenabled = false\n[web]\nenabled = false\n";
   expect(await found(settings(off))).toEqual([
-    "summoner.toml:2:1: relay.enabled: nothing is switched on; set one of these to true: relay.enabled, web.enabled, store.enabled, neuro.enabled",
+    "summoner.toml:2:1: relay.enabled: nothing is switched on; set one of these to true: relay.enabled, web.enabled, store.enabled, neuro.enabled, collector.enabled",
   ]);
   expect(await found(settings(`${off}[store]\nenabled = "yes"\n`))).toHaveLength(1);
 });

@@ -1,3 +1,6 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { services } from "../index.ts";
 import { TOKEN_VARIABLE } from "../lib/config/sections/web.ts";
 import { load } from "../lib/config/load.ts";
@@ -22,7 +25,14 @@ export interface Table {
 const SUMMONER: Table = { services, settings };
 
 /** Settings of services in tests, unless a test gives others. */
-const USUAL: Readonly<Record<string, object>> = { store: { durability: "none" } };
+const USUAL: Readonly<Record<string, () => object>> = {
+  store: () => ({ durability: "none" }),
+  collector: () => ({
+    grpc_port: 0,
+    path: join(mkdtempSync(join(tmpdir(), "collector-")), "_main.log"),
+    durability: "none",
+  }),
+};
 
 /** A configuration from settings as `server.json` would hold them; on a free port of loopback unless they name another. */
 export function configOf(object: Overrides = {}): Config {
@@ -46,7 +56,7 @@ function enabling(table: Table, names: readonly string[], overrides: Overrides):
     const enabled = names.includes(name);
     const section = table.settings[name];
     const port = enabled && section?.kind === "section" && section.entries["port"] && { port: 0 };
-    const usual = enabled && USUAL[name];
+    const usual = enabled && USUAL[name]?.();
     object[name] = { enabled, ...port, ...usual, ...(overrides[name] as object | undefined) };
   }
   return object;

@@ -11,7 +11,8 @@ import { Columns, JsonLines, type LineForm } from "./columns.ts";
 import type { Door } from "./doors/door.ts";
 import { TcpDoor } from "./doors/tcp.ts";
 import { lastLine } from "./file/last-line.ts";
-import { LogWriter, type WriterSettings } from "./file/writer.ts";
+import type { WriterSettings } from "./file/options.ts";
+import { LogWriter } from "./file/writer.ts";
 import { Intake } from "./intake.ts";
 
 /** The numbers of the collector, besides those of its clients. */

@@ -1,53 +1,12 @@
 import { AppendFile } from "../../../host/append/append-file.ts";
 import { GroupSync } from "../../../host/append/group-sync.ts";
 import { Trouble } from "../../../host/append/trouble.ts";
-import type { Clock } from "../../../host/clock.ts";
 import { type Disk, isFailure } from "../../../host/disk.ts";
-import type { LineForm } from "../columns.ts";
 import type { Entry } from "../entry.ts";
-import { Batch, type Piece } from "./batch.ts";
+import { Batch } from "./batch.ts";
 import { moveAside } from "./names.ts";
-
-/** When an entry is kept, that is, acknowledged. */
-export type Durability = "none" | "batch" | "always";
-
-/** The settings of a writer that may change while it runs. */
-export interface WriterSettings {
-  /** Lines that are written together at first; the number follows the load. */
-  readonly batchSize: number;
-  /** Entries and bytes that may wait for the disk. */
-  readonly mostEntries: number;
-  readonly mostBytes: number;
-  /** Quick attempts on a disk that refuses, and the milliseconds until the first; the delay doubles each time. */
-  readonly retries: number;
-  readonly retryDelayMs: number;
-  readonly maxFileBytes: number;
-  readonly backups: number;
-}
-
-export interface WriterOptions {
-  readonly disk: Disk;
-  readonly clock: Pick<Clock, "now" | "after" | "every">;
-  readonly form: LineForm;
-  readonly durability: Durability;
-  readonly settings: () => WriterSettings;
-  /** Told, in a sentence, when the disk begins to refuse, when it takes lines again, and of files that were moved. */
-  readonly tell: (message: string, level: "ERROR" | "WARNING" | "INFO") => void;
-  /** Called with the lines' numbers before they are written, to note down whose they are. @throws the system's error */
-  readonly beforeWrite?: (next: number) => void;
-  /** Syncs what `beforeWrite` has noted down. */
-  readonly syncNotes?: () => Promise<void>;
-}
-
-/** Counted since the start. */
-export interface WriterCounts {
-  bytes: number;
-  writes: number;
-  rotations: number;
-  /** Times that the quick attempts were not enough. */
-  blocked: number;
-  blockedMs: number;
-}
+import type { WriterCounts, WriterOptions } from "./options.ts";
+import { Unsynced } from "./unsynced.ts";
 
 /** Milliseconds between two attempts of a blocked writer at most, and between two attempts to rotate. */
 const SLOW_MS = 2000;
@@ -58,8 +17,6 @@ const FEWEST = 10;
 const MOST = 1000;
 /** Bytes that are written at once, even in the middle of a turn. */
 const LARGE = 1024 * 1024;
-/** Buffers that are kept for later batches. */
-const SPARE = 4;
 
 /**
  * Writes the lines of entries to one file, in the order of their numbers, which
@@ -81,10 +38,8 @@ export class LogWriter {
   #file: AppendFile;
   /** Bytes of the file that are known to be on disk. */
   #syncedSize: number;
-  /** What is written and not known to be on disk: it is in the file behind `#syncedSize`. */
-  #unsynced: Piece[] = [];
-  #unsyncedBytes = 0;
-  readonly #spare: Buffer[] = [];
+  /** What is in the file behind `#syncedSize`. */
+  readonly #unsynced = new Unsynced();
   #batchSize: number;
   #isScheduled = false;
   /** The change to another file that is under way. */
@@ -141,7 +96,7 @@ export class LogWriter {
 
   /** Bytes that are not written, or not known to be on disk. */
   get pendingBytes(): number {
-    return this.#batch.length + this.#unsyncedBytes;
+    return this.#batch.length + this.#unsynced.bytes;
   }
 
   get syncs(): number {
@@ -258,9 +213,8 @@ export class LogWriter {
       this.#batch.renew(this.#batch.buffer);
       return;
     }
-    this.#unsynced.push(piece);
-    this.#unsyncedBytes += bytes;
-    if (this.#batch.length === 0) this.#batch.renew(this.#spare.pop() ?? null);
+    this.#unsynced.add(piece);
+    if (this.#batch.length === 0) this.#batch.renew(this.#unsynced.spare());
   }
 
   /** More may be written than before. */
@@ -281,17 +235,7 @@ export class LogWriter {
   }
 
   #synced(): void {
-    const { synced } = this.#sync;
-    let done = 0;
-    for (const { bytes, start, end, next } of this.#unsynced) {
-      if (next > synced) break;
-      done++;
-      this.#unsyncedBytes -= end - start;
-      const isLast = this.#unsynced[done]?.bytes !== bytes && this.#batch.buffer !== bytes;
-      if (isLast && this.#spare.length < SPARE && bytes.length <= 2 * LARGE)
-        this.#spare.push(bytes);
-    }
-    this.#unsynced.splice(0, done);
+    this.#unsynced.forget(this.#sync.synced, this.#batch.buffer);
     if (this.#trouble.reason !== null && !this.#sync.hasFailed) this.#recovered();
     this.onProgress();
   }
@@ -425,7 +369,8 @@ export class LogWriter {
     if (this.#changing !== null) return;
     try {
       if (this.#sync.hasFailed) {
-        this.#writeAgain();
+        // Nobody knows which bytes are on disk: they are written once more behind those that are.
+        this.#unsynced.writeAgain(this.#file, this.#syncedSize);
         // The trouble is over when this sync has ended well.
         this.#sync.retry();
         return;
@@ -441,14 +386,6 @@ export class LogWriter {
     }
     this.#recovered();
     this.#write();
-  }
-
-  /** After a sync has failed, nobody knows which bytes are on disk: they are written once more behind those that are. */
-  #writeAgain(): void {
-    this.#file.cut(this.#syncedSize);
-    for (const { bytes, start, end } of this.#unsynced) {
-      for (let at = start; at < end;) at += this.#file.append(bytes, at, end);
-    }
   }
 
   #recovered(): void {

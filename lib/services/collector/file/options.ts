@@ -1,0 +1,44 @@
+import type { Clock } from "../../../host/clock.ts";
+import type { Disk } from "../../../host/disk.ts";
+import type { LineForm } from "../columns.ts";
+
+/** When an entry is kept, that is, acknowledged. */
+export type Durability = "none" | "batch" | "always";
+
+/** The settings of a writer that may change while it runs. */
+export interface WriterSettings {
+  /** Lines that are written together at first; the number follows the load. */
+  readonly batchSize: number;
+  /** Entries and bytes that may wait for the disk. */
+  readonly mostEntries: number;
+  readonly mostBytes: number;
+  /** Quick attempts on a disk that refuses, and the milliseconds until the first; the delay doubles each time. */
+  readonly retries: number;
+  readonly retryDelayMs: number;
+  readonly maxFileBytes: number;
+  readonly backups: number;
+}
+
+export interface WriterOptions {
+  readonly disk: Disk;
+  readonly clock: Pick<Clock, "now" | "after" | "every">;
+  readonly form: LineForm;
+  readonly durability: Durability;
+  readonly settings: () => WriterSettings;
+  /** Told, in a sentence, when the disk begins to refuse, when it takes lines again, and of files that were moved. */
+  readonly tell: (message: string, level: "ERROR" | "WARNING" | "INFO") => void;
+  /** Called with the lines' numbers before they are written, to note down whose they are. @throws the system's error */
+  readonly beforeWrite?: (next: number) => void;
+  /** Syncs what `beforeWrite` has noted down. */
+  readonly syncNotes?: () => Promise<void>;
+}
+
+/** Counted since the start. */
+export interface WriterCounts {
+  bytes: number;
+  writes: number;
+  rotations: number;
+  /** Times that the quick attempts were not enough. */
+  blocked: number;
+  blockedMs: number;
+}
