@@ -1,0 +1,212 @@
+import { describe, expect, test } from "bun:test";
+import {
+  collecting,
+  frame,
+  hello,
+  loggerMsg,
+  messageOf,
+  packed,
+  record,
+} from "./collector-suite.ts";
+import { until } from "./kit.ts";
+
+const CAPNP = Bun.which("capnp");
+
+const SCHEMA = `@0xfc867d59c4f2e15c;
+enum Level @0xd8c4553d6f87c52b {
+  notset @0; debug @1; stream @2; info @3; logon @4; logout @5; trade @6; schedule @7;
+  report @8; warning @9; error @10; critical @11;
+}
+struct LoggerMsg @0xa92baada7e157478 {
+  timestamp @0 :Text; hostname @1 :Text; loggerName @2 :Text; module @3 :Text; level @4 :Level;
+  filename @5 :Text; functionName @6 :Text; lineNumber @7 :Text; message @8 :Text;
+  pathName @9 :Text; processId @10 :Text; processName @11 :Text; threadId @12 :Text;
+  threadName @13 :Text; serviceName @14 :Text; stackTrace @15 :Text;
+}
+struct HelloMsg {
+  fromName @0 :Text; fromHost @1 :Text; fromAddress @2 :Text; toAddress @3 :Text;
+  fromPublicIP @4 :Text; acks @5 :Bool; clientId @6 :Text; firstSeq @7 :UInt64;
+}
+`;
+
+/** What the real tool makes of JSON. */
+async function capnp(
+  folder: string,
+  type: string,
+  form: "packed" | "binary",
+  json: object,
+  segmentWords?: number,
+): Promise<Buffer> {
+  const schema = `${folder}/schema.capnp`;
+  await Bun.write(schema, SCHEMA);
+  const sized = segmentWords === undefined ? [] : ["--segment-size", `${segmentWords}`];
+  const { stdout, stderr, exitCode } = Bun.spawnSync(
+    [CAPNP as string, "convert", `json:${form}`, ...sized, schema, type],
+    { stdin: Buffer.from(JSON.stringify(json)) },
+  );
+  if (exitCode !== 0) throw new Error(stderr.toString());
+  return stdout;
+}
+
+const ALL = {
+  timestamp: "2025-01-15T10:30:45.123Z",
+  hostname: "myhost",
+  loggerName: "app_logger",
+  module: "main",
+  filename: "main.py",
+  functionName: "process_data",
+  lineNumber: "42",
+  message: "Processing started",
+  pathName: "/srv/main.py",
+  processId: "7",
+  processName: "python",
+  threadId: "8",
+  threadName: "worker",
+  serviceName: "billing",
+  stackTrace: "none",
+};
+
+const LINE =
+  "0 2025-01-15T10:30:45.123Z          myhost       app_logger      INFO     main.py              process_data              42     Processing started";
+
+describe("a record", () => {
+  test("becomes a line of columns, with a number", async () => {
+    const server = await collecting();
+    const sender = server.sender();
+    sender.send(record(ALL), record({ message: "second", level: 10 }));
+    const lines = await server.wrote(2);
+    expect(lines[0]).toBe(LINE);
+    expect(lines[1]).toBe(
+      `1 ${" ".repeat(63)}ERROR${" ".repeat(4 + 20 + 1 + 25 + 1 + 6 + 1)}second`,
+    );
+    await server.drain();
+  });
+
+  test("of an unknown level says so", async () => {
+    const server = await collecting();
+    server
+      .sender()
+      .send(record({ level: 12, message: "a" }), record({ level: 65_535, message: "b" }));
+    const lines = await server.wrote(2);
+    expect(lines.map((line) => line.slice(65, 74))).toEqual(["LEVEL12  ", "LEVEL655 "]);
+    await server.drain();
+  });
+
+  test("has its other fields too with extra_fields", async () => {
+    const server = await collecting({ extra_fields: true });
+    server.sender().send(record(ALL));
+    const [line] = await server.wrote(1);
+    expect(line).toBe(
+      `${LINE} [mod=main path=/srv/main.py pid=7 pname=python tid=8 tname=worker svc=billing stack=none]`,
+    );
+    await server.drain();
+  });
+
+  test("keeps all its fields as JSON", async () => {
+    const server = await collecting({ format: "json" });
+    server.sender().send(record(ALL), record({ message: "a\u2028\u202e\u0085\n\u0000b" }));
+    const [first, second] = await server.wrote(2);
+    expect(JSON.parse(first as string)).toEqual({ sequence: 0, level: "INFO", ...ALL });
+    expect(second).toBe(
+      '{"sequence":1,"level":"INFO","message":"a\\u2028\\u202e\\u0085\\n\\u0000b"}',
+    );
+    await server.drain();
+  });
+
+  test("stays on its line, whatever it holds", async () => {
+    const server = await collecting();
+    const hostile = "a\nb\rc\td\u001b[31me\u0000f\u007fg\u0085h\u2028i\u2029j\u202ek";
+    server.sender().send(
+      record({ message: hostile }),
+      record({
+        message: Buffer.from([0x61, 0xff, 0xe2, 0x82, 0x62, 0xed, 0xa0, 0x80, 0xf0, 0x9f]),
+      }),
+      record({ hostname: "\u001b\u001b\u001b\u001b", message: "cut" }),
+      record({ hostname: "ääääääääääääääää", message: "cut" }),
+    );
+    const lines = await server.wrote(4);
+    expect(lines).toHaveLength(4);
+    expect(messageOf(lines[0] as string)).toBe(
+      "a\\nb\\rc\\td\\x1b[31me\\x00f\\x7fg\\u0085h\\u2028i\\u2029j\\u202ek",
+    );
+    expect(messageOf(lines[1] as string)).toBe("a\ufffd\ufffdb\ufffd\ufffd\ufffd\ufffd");
+    // Never within an escape, and never within a character.
+    expect((lines[2] as string).slice(36, 49)).toBe("\\x1b\\x1b\\x1b ");
+    expect((lines[3] as string).slice(36, 49)).toBe("ääääääääääää ");
+    await server.drain();
+  });
+
+  test.skipIf(CAPNP === null)(
+    `is read as the real capnp packs it, over any number of segments${CAPNP === null ? " (capnp is not installed here)" : ""}`,
+    async () => {
+      const server = await collecting();
+      const sender = server.sender();
+      const sizes = [1, 4, 8, 20, undefined];
+      for (const size of sizes) {
+        sender.send(
+          frame(await capnp(server.folder, "LoggerMsg", "packed", { level: "info", ...ALL }, size)),
+        );
+      }
+      sender.send(frame(await capnp(server.folder, "LoggerMsg", "packed", {})));
+      const lines = await server.wrote(sizes.length + 1);
+      for (const [number] of sizes.entries())
+        expect(lines[number]).toBe(`${number}${LINE.slice(1)}`);
+      expect(lines[5]?.trimEnd()).toBe(`5 ${" ".repeat(63)}NOTSET`);
+      await server.drain();
+    },
+  );
+});
+
+describe("acknowledgements", () => {
+  test("come to a client that asked for them, and count its own records", async () => {
+    const server = await collecting();
+    const [silent, asking] = [server.sender(), server.sender()];
+    asking.send(frame(hello({ acks: true })));
+    silent.send(record({ message: "x" }), record({ message: "y" }));
+    asking.send(record({ message: "a" }));
+    await until(() => asking.acknowledged.at(-1) === 1);
+    asking.send(record({ message: "b" }), record({ message: "c" }));
+    await until(() => asking.acknowledged.at(-1) === 3);
+    expect(server.lines()).toHaveLength(5);
+    expect(silent.frames).toEqual([]);
+    await server.drain();
+  });
+
+  test("a client that said hello hears a heartbeat every 10 s, one that did not hears nothing", async () => {
+    const server = await collecting();
+    const [polite, other] = [server.sender(), server.sender()];
+    polite.send(frame(hello()), record({ message: "a" }));
+    other.send(frame(Buffer.alloc(0)), record({ message: "b" }));
+    await server.wrote(2);
+    server.clock.advance(9_000);
+    server.clock.advance(2_000);
+    await until(() => polite.frames.length === 1);
+    expect(polite.frames[0]).toHaveLength(0);
+    expect(other.frames).toEqual([]);
+    await server.drain();
+  });
+});
+
+describe("bytes that are no record", () => {
+  const words = loggerMsg({ message: "x".repeat(100) });
+  const broken: Record<string, Buffer> = {
+    "a message that is cut short": packed(words).subarray(0, 40),
+    "a run of zeros that is cut short": Buffer.from([0]),
+    "more segments than there are bytes": packed(Buffer.from([0xff, 1, 0, 0, 0, 0, 0, 0])),
+    "too many segments": packed(Buffer.from([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0])),
+  };
+  for (const [what, bytes] of Object.entries(broken)) {
+    test(`end their connection and nobody else's: ${what}`, async () => {
+      const server = await collecting();
+      const [bad, bystander] = [server.sender(), server.sender()];
+      bad.send(record({ message: "before" }), frame(bytes), record({ message: "after" }));
+      await until(() => bad.isClosed);
+      bystander.send(record({ message: "served" }));
+      const lines = await server.wrote(2);
+      expect(lines.map(messageOf)).toEqual(["before", "served"]);
+      expect(server.stats()["refused"]).toBe(1);
+      expect(server.printed()).toContain("malformed");
+      await server.drain();
+    });
+  }
+});
