@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Text, type TextName } from "../lib/services/collector/entry.ts";
+import { TEXTS, type TextName } from "../lib/services/collector/entry.ts";
 import { boot, type Overrides, until } from "./kit.ts";
 
 /** The fields of a record that a test sends. */
@@ -61,7 +61,7 @@ export function packed(words: Buffer): Buffer {
 export function loggerMsg({ level = 3, ...texts }: Fields): Buffer {
   const data = Buffer.alloc(WORD);
   data.writeUInt16LE(level);
-  const all = Object.keys(Text).map((name) => texts[name as TextName] ?? null);
+  const all = TEXTS.map((name) => texts[name] ?? null);
   return struct(data, all);
 }
 
@@ -97,7 +97,7 @@ export class Sender {
 
   constructor(port: number) {
     this.socket = createConnection(port, "127.0.0.1");
-    this.socket.on("data", (bytes) => {
+    this.socket.on("data", (bytes: Buffer) => {
       this.#heard = Buffer.concat([this.#heard, bytes]);
     });
     this.socket.on("error", () => {});
