@@ -1,3 +1,4 @@
+import { reasonOf } from "../../../config/reason.ts";
 import { AppendFile } from "../../../host/append/append-file.ts";
 import { GroupSync } from "../../../host/append/group-sync.ts";
 import { Trouble } from "../../../host/append/trouble.ts";
@@ -69,7 +70,12 @@ export class LogWriter {
       quietAttempts: settings().retries,
       delayMs: (attempts) => this.#delay(attempts),
       retry: () => this.#retry(),
-      tell: (message) => options.tell(message, "ERROR"),
+      tell: (message) => {
+        options.tell(message, "ERROR");
+        if (this.#trouble.reason === null) return;
+        this.#blockedAt = clock.now();
+        this.counts.blocked++;
+      },
     });
     this.#stopLooking = clock.every(LOOK_MS, () => this.#look());
   }
@@ -236,8 +242,10 @@ export class LogWriter {
 
   #synced(): void {
     this.#unsynced.forget(this.#sync.synced, this.#batch.buffer);
-    if (this.#trouble.reason !== null && !this.#sync.hasFailed) this.#recovered();
-    this.onProgress();
+    if (this.#trouble.reason !== null && !this.#sync.hasFailed) {
+      this.#recovered();
+      this.#write();
+    } else this.onProgress();
   }
 
   // --- another file
@@ -302,11 +310,8 @@ export class LogWriter {
       if (!isFailure(error)) throw error;
       this.#rotateAt = this.#options.clock.now() + SLOW_MS;
       if (!this.#rotationFails) {
-        const { message } = error as Error;
-        this.#options.tell(
-          `cannot rotate ${this.path}: ${message}; it grows past its limit`,
-          "ERROR",
-        );
+        const why = reasonOf(error);
+        this.#options.tell(`cannot rotate ${this.path}: ${why}; it grows past its limit`, "ERROR");
       }
       this.#rotationFails = true;
       return this.#file.isElsewhere ? new AppendFile(this.#disk, this.path) : this.#file;
@@ -355,17 +360,9 @@ export class LogWriter {
       error,
       (reason) => `cannot ${what} ${this.path}: ${reason}; entries wait`,
     );
-    this.#noteBlocked();
-  }
-
-  #noteBlocked(): void {
-    if (this.#blockedAt !== null || !this.#trouble.lasts) return;
-    this.#blockedAt = this.#options.clock.now();
-    this.counts.blocked++;
   }
 
   #retry(): void {
-    this.#noteBlocked();
     if (this.#changing !== null) return;
     try {
       if (this.#sync.hasFailed) {
