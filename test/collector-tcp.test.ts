@@ -210,3 +210,86 @@ describe("bytes that are no record", () => {
     });
   }
 });
+
+describe("a client with a name", () => {
+  const numbered = (first: number, count: number) =>
+    [...Array(count).keys()].map((n) => record({ message: `m${first + n}` }));
+  const told = (messages: readonly string[]) => messages.map((line) => messageOf(line));
+
+  test("may send again what it was not told is kept, and it is written once", async () => {
+    const server = await collecting();
+    const first = server.sender();
+    first.send(frame(hello({ acks: true, clientId: "a", firstSeq: 0n })), ...numbered(0, 5));
+    await until(() => first.acknowledged.at(-1) === 5);
+    first.end();
+    const second = server.sender();
+    second.send(frame(hello({ acks: true, clientId: "a", firstSeq: 3n })), ...numbered(3, 4));
+    await until(() => second.acknowledged.at(-1) === 4);
+    expect(told(server.lines())).toEqual(["m0", "m1", "m2", "m3", "m4", "m5", "m6"]);
+    expect(server.stats()["again"]).toBe(2);
+    // Only what is there already: it is told all the same.
+    const third = server.sender();
+    third.send(frame(hello({ acks: true, clientId: "a", firstSeq: 0n })), ...numbered(0, 2));
+    await until(() => third.acknowledged.at(-1) === 2);
+    expect(server.lines()).toHaveLength(7);
+    await server.drain();
+  });
+
+  test("is known after a restart, and told apart from others", async () => {
+    const before = await collecting();
+    const [one, other] = [before.sender(), before.sender()];
+    one.send(frame(hello({ acks: true, clientId: "a", firstSeq: 10n })), ...numbered(10, 3));
+    other.send(
+      frame(hello({ acks: true, clientId: "b\n\u2028", firstSeq: 0n })),
+      ...numbered(0, 2),
+    );
+    await until(() => one.acknowledged.at(-1) === 3 && other.acknowledged.at(-1) === 2);
+    await before.drain();
+    for (let restarts = 0; restarts < 2; restarts++) {
+      const after = await collecting({ path: before.path });
+      const again = after.sender();
+      again.send(
+        frame(hello({ acks: true, clientId: "b\n\u2028", firstSeq: 1n })),
+        ...numbered(1, 1),
+      );
+      await until(() => again.acknowledged.at(-1) === 1);
+      const same = after.sender();
+      same.send(frame(hello({ acks: true, clientId: "a", firstSeq: 12n })), ...numbered(12, 1));
+      await until(() => same.acknowledged.at(-1) === 1);
+      await after.drain();
+    }
+    expect(before.lines()).toHaveLength(5);
+  });
+
+  test("that connects once more takes the place of its older connection", async () => {
+    const server = await collecting();
+    const old = server.sender();
+    old.send(frame(hello({ clientId: "a" })), ...numbered(0, 1));
+    await server.wrote(1);
+    const fresh = server.sender();
+    fresh.send(frame(hello({ clientId: "a", firstSeq: 1n })), ...numbered(1, 1));
+    await server.wrote(2);
+    await until(() => old.isClosed);
+    expect(fresh.isClosed).toBe(false);
+    await server.drain();
+  });
+
+  test("has a name of 128 bytes at most, and a number below 2^53", async () => {
+    const server = await collecting();
+    const tries: [object, boolean][] = [
+      [{ clientId: "x".repeat(128) }, true],
+      [{ clientId: "x".repeat(129) }, false],
+      [{ clientId: "y", firstSeq: 2n ** 53n - 1n }, true],
+      [{ clientId: "z", firstSeq: 2n ** 53n }, false],
+    ];
+    let count = 0;
+    for (const [said, isTaken] of tries) {
+      const sender = server.sender();
+      sender.send(frame(hello(said)), record({ message: "m" }));
+      if (isTaken) await server.wrote(++count);
+      else await until(() => sender.isClosed);
+    }
+    expect(server.lines()).toHaveLength(count);
+    await server.drain();
+  });
+});

@@ -12,6 +12,7 @@ import type { Door } from "./doors/door.ts";
 import { TcpDoor } from "./doors/tcp.ts";
 import { lastLine } from "./file/last-line.ts";
 import type { WriterSettings } from "./file/options.ts";
+import { Marks } from "./file/marks.ts";
 import { LogWriter } from "./file/writer.ts";
 import { Intake } from "./intake.ts";
 
@@ -23,6 +24,7 @@ const DECLARED: Declared = {
   pending: headline(gauge("records", "Entries that wait for the disk.")),
   pending_bytes: gauge("bytes", "Bytes of lines that wait for the disk or for being synced."),
   written_bytes: counter("bytes", "Bytes of lines that were written."),
+  again: counter("records", "Records that clients sent again, and that were written once."),
   refused: counter("messages", "Messages that no door could make entries of."),
   rotations: counter("files", "Times that a new file was begun because one was full."),
   syncs: counter("syncs", "Times that the file was synced."),
@@ -33,6 +35,8 @@ const DECLARED: Declared = {
 
 /** Milliseconds that a stop waits for a blocked disk at most. */
 const LAST_TRIES_MS = 5000;
+/** Milliseconds between two looks at the file of the marks. */
+const LOOK_MS = 10_000;
 
 /**
  * Starts the collector.
@@ -47,6 +51,8 @@ class Collector implements Running {
   readonly addresses;
   readonly #host: Host<Config>;
   readonly #writer: LogWriter;
+  readonly #marks: Marks;
+  readonly #stopLooking: () => void;
   readonly #doors: readonly Door[];
   readonly #first: number;
   #settings: WriterSettings;
@@ -54,11 +60,14 @@ class Collector implements Running {
   constructor(config: Config, host: Host<Config>) {
     this.#host = host;
     this.#settings = writerSettings(config);
-    this.#writer = this.#open(config);
+    [this.#writer, this.#marks] = this.#open(config);
     this.#first = this.#writer.next;
     const intake = new Intake(this.#writer);
-    this.#doors = [new TcpDoor(config, intake, host)];
+    this.#doors = [new TcpDoor(config, intake, this.#marks, host)];
     this.addresses = this.#doors.map(({ address }) => address);
+    this.#stopLooking = host.clock.every(LOOK_MS, () => {
+      if (this.#writer.durable === this.#writer.next) this.#marks.allKept(this.#writer.next);
+    });
     host.onReload((next) => {
       for (const door of this.#doors) door.configure(next);
       this.#settings = writerSettings(next);
@@ -72,6 +81,7 @@ class Collector implements Running {
       pending: this.#writer.pending,
       pending_bytes: this.#writer.pendingBytes,
       written_bytes: this.#writer.counts.bytes,
+      again: 0,
       refused: 0,
       rotations: this.#writer.counts.rotations,
       syncs: this.#writer.syncs,
@@ -79,6 +89,7 @@ class Collector implements Running {
       blocked_seconds: this.#writer.blockedMs / 1000,
     };
     for (const { counts, clients } of this.#doors) {
+      stats["again"] = (stats["again"] ?? 0) + counts.again;
       for (const count of counts.refused.values())
         stats["refused"] = (stats["refused"] ?? 0) + count;
       for (const [name, value] of Object.entries(clients?.stats() ?? {})) {
@@ -110,10 +121,12 @@ class Collector implements Running {
 
   async drain(deadlineMs: number): Promise<void> {
     await Promise.all(this.#doors.map((door) => door.drain(deadlineMs)));
+    this.#stopLooking();
     await this.#writer.close(LAST_TRIES_MS);
+    this.#marks.close();
   }
 
-  #open(config: Config): LogWriter {
+  #open(config: Config): [LogWriter, Marks] {
     const { path, durability } = config.collector;
     const { log, clock } = this.#host;
     try {
@@ -121,7 +134,8 @@ class Collector implements Running {
       if (torn > 0) {
         log.warning(`collector: ${torn} bytes of a line that was cut short went to ${path}.torn`);
       }
-      return new LogWriter(path, next, {
+      const marks = new Marks(fs, `${path}.marks`, next);
+      const writer = new LogWriter(path, next, {
         disk: fs,
         clock,
         form: formOf(config),
@@ -131,7 +145,10 @@ class Collector implements Running {
           const tell = { ERROR: log.error, WARNING: log.warning, INFO: log.info }[level];
           tell.call(log, `collector: ${message}`);
         },
+        beforeWrite: () => marks.write(),
+        syncNotes: () => marks.sync(),
       });
+      return [writer, marks];
     } catch (error) {
       throw new StartError(`cannot use ${path}: ${reasonOf(error)}`);
     }

@@ -6,6 +6,8 @@ import type { Clients } from "../../../net/clients.ts";
 /** The counts of a door. */
 export interface DoorCounts {
   records: number;
+  /** Records that had been taken before, over another connection. */
+  again: number;
   /** Bytes of the messages that held them. */
   bytes: number;
   /** Messages that were refused, by reason. */
@@ -28,7 +30,7 @@ export interface Door {
 }
 
 export function noCounts(): DoorCounts {
-  return { records: 0, bytes: 0, refused: new Map() };
+  return { records: 0, again: 0, bytes: 0, refused: new Map() };
 }
 
 /** Counts a message that was refused. */

@@ -8,6 +8,7 @@ import { FrameClient, type FrameProtocol, takeFrames } from "../../../net/frame-
 import { Listener } from "../../../net/listen.ts";
 import { Pinned } from "../../../net/outbox.ts";
 import { Entry } from "../entry.ts";
+import type { Mark, Marks } from "../file/marks.ts";
 import type { Intake } from "../intake.ts";
 import { type Hello, isHello, readHello, readLoggerMsg } from "./capnp/logger-msg.ts";
 import { Malformed, Message } from "./capnp/message.ts";
@@ -35,6 +36,8 @@ class LogClient extends FrameClient {
   /** Its records by the turn they came in: after the entry with the number before `next`, it had sent `records`. */
   readonly turns: { next: number; records: number }[] = [];
   beatAt = Infinity;
+  /** How far it has come in all its connections; null for a client without a name. */
+  mark: Mark | null = null;
 
   /** Nothing in this protocol is a notice: the connection ends without a word. */
   override tell(): void {}
@@ -47,6 +50,9 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
   readonly clients: Clients<LogClient>;
   readonly maxFrameBytes: number;
   readonly #intake: Intake;
+  readonly #marks: Marks;
+  /** The clients that have a name, by it. */
+  readonly #named = new Map<string, LogClient>();
   readonly #host: Host<Config>;
   readonly #listener: Listener<LogClient>;
   readonly #pinned = new Pinned();
@@ -55,12 +61,14 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
   /** Clients that are owed an acknowledgement. */
   readonly #owed = new Set<LogClient>();
   readonly #ends: (() => void)[];
+  #willTell = false;
 
   /** @throws StartError when it cannot listen */
-  constructor(config: Config, intake: Intake, host: Host<Config>) {
+  constructor(config: Config, intake: Intake, marks: Marks, host: Host<Config>) {
     this.maxFrameBytes = config.collector.max_message_bytes;
     this.#message = new Message(this.maxFrameBytes);
     this.#intake = intake;
+    this.#marks = marks;
     this.#host = host;
     const place = placeOf(config, "collector");
     this.clients = new Clients<LogClient>(this, new Admission(place, host), host);
@@ -123,21 +131,42 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
 
   closed(client: LogClient): void {
     this.#owed.delete(client);
+    const clientId = client.hello?.clientId ?? "";
+    if (this.#named.get(clientId) === client) this.#named.delete(clientId);
   }
 
   #greet(client: LogClient, bytes: Buffer, start: number, end: number): void {
-    client.hello = readHello(this.#message, bytes, start, end);
+    const hello = readHello(this.#message, bytes, start, end);
+    client.hello = hello;
     client.beatAt = this.#host.clock.now() + HEARTBEAT_MS;
+    if (hello.clientId === "") return;
+    const other = this.#named.get(hello.clientId);
+    if (other !== undefined) {
+      this.#host.log.info(
+        `collector: ${other.address} is closed: ${client.address} goes on for the same client`,
+      );
+      this.clients.cut(other, "reset");
+    }
+    this.#named.set(hello.clientId, client);
+    client.mark = this.#marks.of(hello.clientId, hello.firstSeq);
   }
 
   #take(client: LogClient, bytes: Buffer, start: number, end: number): void {
     readLoggerMsg(this.#message, bytes, start, end, this.#entry);
     client.messagesIn++;
-    client.records++;
+    const { hello, mark } = client;
+    const own = (hello?.firstSeq ?? 0) + client.records++;
+    if (mark !== null && own < mark.next) {
+      // Sent again: it is kept as soon as it was the first time.
+      this.counts.again++;
+      if (hello?.acks) this.#note(client, mark.entry);
+      return;
+    }
     this.counts.records++;
     this.counts.bytes += end - start;
     const number = this.#intake.take(this.#entry);
-    if (client.hello?.acks) this.#note(client, number + 1);
+    if (mark !== null) this.#marks.took(hello?.clientId ?? "", mark, own, number);
+    if (hello?.acks) this.#note(client, number + 1);
     if (this.#intake.isFull) client.hold(FULL);
   }
 
@@ -154,10 +183,21 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
     const last = client.turns.at(-1);
     // One note is enough for records that are written together.
     if (last !== undefined && last.next > this.#intake.durable && client.turns.length > 1) {
-      last.next = next;
+      last.next = Math.max(last.next, next);
       last.records = client.records;
     } else client.turns.push({ next, records: client.records });
     this.#owed.add(client);
+    // Records that are on disk already are told of when the turn is over.
+    if (next <= this.#intake.durable) this.#tellSoon();
+  }
+
+  #tellSoon(): void {
+    if (this.#willTell) return;
+    this.#willTell = true;
+    setImmediate(() => {
+      this.#willTell = false;
+      this.#progressed();
+    });
   }
 
   #progressed(): void {

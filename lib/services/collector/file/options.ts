@@ -27,8 +27,8 @@ export interface WriterOptions {
   readonly settings: () => WriterSettings;
   /** Told, in a sentence, when the disk begins to refuse, when it takes lines again, and of files that were moved. */
   readonly tell: (message: string, level: "ERROR" | "WARNING" | "INFO") => void;
-  /** Called with the lines' numbers before they are written, to note down whose they are. @throws the system's error */
-  readonly beforeWrite?: (next: number) => void;
+  /** Called before lines are written, to note down whose they are. @throws the system's error */
+  readonly beforeWrite?: () => void;
   /** Syncs what `beforeWrite` has noted down. */
   readonly syncNotes?: () => Promise<void>;
 }

@@ -199,7 +199,7 @@ export class LogWriter {
           }
           length = this.#file.size > 0 ? this.#batch.length : this.#batch.firstLine;
         }
-        this.#options.beforeWrite?.(this.#batch.next);
+        this.#options.beforeWrite?.();
         this.#append(length);
       }
     } catch (error) {

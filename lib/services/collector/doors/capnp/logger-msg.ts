@@ -1,5 +1,8 @@
 import { type Entry, TEXTS } from "../../entry.ts";
-import type { Message } from "./message.ts";
+import { Malformed, type Message } from "./message.ts";
+
+/** Bytes of a client's name at most. */
+const LONGEST_ID = 128;
 
 /** Reads a packed `LoggerMsg` into an entry, whose texts lie in the message's buffer. @throws Malformed */
 export function readLoggerMsg(
@@ -28,7 +31,7 @@ export interface Hello {
   /** Its name over connections: with it, what is sent again is written once. Empty for none. */
   readonly clientId: string;
   /** Its own number of the first record of this connection. */
-  readonly firstSeq: bigint;
+  readonly firstSeq: number;
 }
 
 /** True if a first frame is a hello: it is not packed, so it begins with a table of one segment, which packed bytes never do. */
@@ -45,11 +48,16 @@ export function readHello(message: Message, from: Buffer, start: number, end: nu
     message.findText(place);
     return message.bytes.toString("utf8", message.textStart, message.textEnd);
   };
-  return {
+  const hello = {
     fromName: text(0),
     fromHost: text(1),
     acks: !isNull && message.bit(0),
     clientId: text(5),
-    firstSeq: isNull ? 0n : message.uint64(8),
+    firstSeq: isNull ? 0 : Number(message.uint64(8)),
   };
+  if (Buffer.byteLength(hello.clientId) > LONGEST_ID) {
+    throw new Malformed(`a client's id has more than ${LONGEST_ID} bytes`);
+  }
+  if (!Number.isSafeInteger(hello.firstSeq)) throw new Malformed("its number is beyond 2^53");
+  return hello;
 }
