@@ -10,6 +10,7 @@ import { Pinned } from "../../../net/outbox.ts";
 import { Entry } from "../entry.ts";
 import type { Mark, Marks } from "../file/marks.ts";
 import type { Intake } from "../intake.ts";
+import { type Acknowledged, Acks } from "./acks.ts";
 import { type Hello, isHello, readHello, readLoggerMsg } from "./capnp/logger-msg.ts";
 import { Malformed, Message } from "./capnp/message.ts";
 import { countRefused, type Door, noCounts } from "./door.ts";
@@ -25,16 +26,12 @@ const HEARTBEAT_MS = 10_000;
 const EMPTY = Buffer.alloc(0);
 
 /** A client that sends one Cap'n Proto message a frame. */
-class LogClient extends FrameClient {
+class LogClient extends FrameClient implements Acknowledged {
   hello: Hello | null = null;
   /** True until its first frame that is not empty. */
   isNew = true;
-  /** Its records so far. */
   records = 0;
-  /** How many of its records it was told are kept. */
-  acknowledged = 0;
-  /** Its records by the turn they came in: after the entry with the number before `next`, it had sent `records`. */
-  readonly turns: { next: number; records: number }[] = [];
+  readonly turns: Acknowledged["turns"] = [];
   beatAt = Infinity;
   /** How far it has come in all its connections; null for a client without a name. */
   mark: Mark | null = null;
@@ -58,10 +55,8 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
   readonly #pinned = new Pinned();
   readonly #message: Message;
   readonly #entry = new Entry();
-  /** Clients that are owed an acknowledgement. */
-  readonly #owed = new Set<LogClient>();
+  readonly #acks: Acks<LogClient>;
   readonly #ends: (() => void)[];
-  #willTell = false;
 
   /** @throws StartError when it cannot listen */
   constructor(config: Config, intake: Intake, marks: Marks, host: Host<Config>) {
@@ -70,6 +65,7 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
     this.#intake = intake;
     this.#marks = marks;
     this.#host = host;
+    this.#acks = new Acks(intake, (client, records) => this.#acknowledge(client, records));
     const place = placeOf(config, "collector");
     this.clients = new Clients<LogClient>(this, new Admission(place, host), host);
     this.#listener = new Listener(place, this.clients, host);
@@ -130,7 +126,7 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
   }
 
   closed(client: LogClient): void {
-    this.#owed.delete(client);
+    this.#acks.forget(client);
     const clientId = client.hello?.clientId ?? "";
     if (this.#named.get(clientId) === client) this.#named.delete(clientId);
   }
@@ -159,14 +155,14 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
     if (mark !== null && own < mark.next) {
       // Sent again: it is kept as soon as it was the first time.
       this.counts.again++;
-      if (hello?.acks) this.#note(client, mark.entry);
+      if (hello?.acks) this.#acks.note(client, mark.entry);
       return;
     }
     this.counts.records++;
     this.counts.bytes += end - start;
     const number = this.#intake.take(this.#entry);
     if (mark !== null) this.#marks.took(hello?.clientId ?? "", mark, own, number);
-    if (hello?.acks) this.#note(client, number + 1);
+    if (hello?.acks) this.#acks.note(client, number + 1);
     if (this.#intake.isFull) client.hold(FULL);
   }
 
@@ -179,30 +175,8 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
 
   // --- acknowledgements
 
-  #note(client: LogClient, next: number): void {
-    const last = client.turns.at(-1);
-    // One note is enough for records that are written together.
-    if (last !== undefined && last.next > this.#intake.durable && client.turns.length > 1) {
-      last.next = Math.max(last.next, next);
-      last.records = client.records;
-    } else client.turns.push({ next, records: client.records });
-    this.#owed.add(client);
-    // Records that are on disk already are told of when the turn is over.
-    if (next <= this.#intake.durable) this.#tellSoon();
-  }
-
-  #tellSoon(): void {
-    if (this.#willTell) return;
-    this.#willTell = true;
-    setImmediate(() => {
-      this.#willTell = false;
-      this.#progressed();
-    });
-  }
-
   #progressed(): void {
-    const { durable } = this.#intake;
-    for (const client of this.#owed) this.#acknowledge(client, durable);
+    this.#acks.progressed();
     if (this.#intake.isFull) return;
     for (const client of this.clients.all) {
       if (client.isHeld(FULL)) this.clients.resume(client, FULL);
@@ -210,16 +184,9 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
     }
   }
 
-  #acknowledge(client: LogClient, durable: number): void {
-    const { turns } = client;
-    let done = 0;
-    while ((turns[done]?.next ?? Infinity) <= durable) done++;
-    if (done === 0) return;
-    client.acknowledged = turns[done - 1]?.records ?? client.acknowledged;
-    turns.splice(0, done);
-    if (turns.length === 0) this.#owed.delete(client);
+  #acknowledge(client: LogClient, records: number): void {
     const bytes = Buffer.alloc(8);
-    bytes.writeBigUInt64BE(BigInt(client.acknowledged));
+    bytes.writeBigUInt64BE(BigInt(records));
     client.sendFrame(bytes);
     if (client.outbox.bytes >= MOST_OWED) client.hold(OWED);
   }
