@@ -3,12 +3,20 @@ import type { Config } from "../../config/table.ts";
 import { reasonOf } from "../../config/reason.ts";
 import { clientPage } from "../../host/client-page.ts";
 import { StartError } from "../../host/errors.ts";
-import type { ClientPage, ClientQuery, Health, Host, Running } from "../../host/service.ts";
+import type {
+  Address,
+  ClientPage,
+  ClientQuery,
+  Health,
+  Host,
+  Running,
+} from "../../host/service.ts";
 import { counter, type Declared, gauge, headline } from "../../host/stats.ts";
 import { CLIENT_COLUMNS } from "../../net/client.ts";
 import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
 import { Columns, JsonLines, type LineForm } from "./columns.ts";
 import type { Door } from "./doors/door.ts";
+import { GrpcDoor } from "./doors/grpc.ts";
 import { TcpDoor } from "./doors/tcp.ts";
 import { lastLine } from "./file/last-line.ts";
 import type { WriterSettings } from "./file/options.ts";
@@ -42,18 +50,25 @@ const LOOK_MS = 10_000;
  * Starts the collector.
  * @throws StartError when it cannot listen, or its file cannot be used
  */
-export function collector(config: Config, host: Host<Config>): Running {
-  return new Collector(config, host);
+export async function collector(config: Config, host: Host<Config>): Promise<Running> {
+  const collector = new Collector(config, host);
+  try {
+    await collector.listen(config);
+  } catch (error) {
+    await collector.drain(0);
+    throw error;
+  }
+  return collector;
 }
 
 class Collector implements Running {
   readonly declared = DECLARED;
-  readonly addresses;
   readonly #host: Host<Config>;
   readonly #writer: LogWriter;
   readonly #marks: Marks;
   readonly #stopLooking: () => void;
-  readonly #doors: readonly Door[];
+  readonly #intake: Intake;
+  readonly #doors: Door[] = [];
   readonly #first: number;
   #settings: WriterSettings;
 
@@ -62,9 +77,7 @@ class Collector implements Running {
     this.#settings = writerSettings(config);
     [this.#writer, this.#marks] = this.#open(config);
     this.#first = this.#writer.next;
-    const intake = new Intake(this.#writer);
-    this.#doors = [new TcpDoor(config, intake, this.#marks, host)];
-    this.addresses = this.#doors.map(({ address }) => address);
+    this.#intake = new Intake(this.#writer);
     this.#stopLooking = host.clock.every(LOOK_MS, () => {
       if (this.#writer.durable === this.#writer.next) this.#marks.allKept(this.#writer.next);
     });
@@ -72,6 +85,17 @@ class Collector implements Running {
       for (const door of this.#doors) door.configure(next);
       this.#settings = writerSettings(next);
     });
+  }
+
+  /** Opens the doors. @throws StartError when one cannot listen */
+  async listen(config: Config): Promise<void> {
+    this.#doors.push(new TcpDoor(config, this.#intake, this.#marks, this.#host));
+    if (config.collector.tcp_only) return;
+    this.#doors.push(await GrpcDoor.open(config, this.#intake, this.#host));
+  }
+
+  get addresses(): readonly Address[] {
+    return this.#doors.map(({ address }) => address);
   }
 
   stats(): Record<string, number> {
