@@ -110,7 +110,7 @@ export async function boot(
     const { protocol } = new URL(running("web").addresses[0]?.url as string);
     return `${protocol}//127.0.0.1:${port("web")}${path}`;
   };
-  let down: Promise<void> | null = null;
+  let down: Promise<readonly string[]> | null = null;
   const drain = (deadlineMs = 1000) => (down ??= program.drain(deadlineMs));
   return {
     /** Moves by hand, unless another clock was given. */

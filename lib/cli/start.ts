@@ -3,7 +3,7 @@ import { load, problemText, remarks, sourceOf, type Sources } from "../config/lo
 import { type Config, settings } from "../config/table.ts";
 import { pageRemarks, problemAt, problemsOf } from "../host/check.ts";
 import { systemClock } from "../host/clock.ts";
-import { StartError } from "../host/errors.ts";
+import { LossError, StartError } from "../host/errors.ts";
 import { onSignals, serve } from "../host/lifecycle.ts";
 import { Supervisor } from "../host/notify.ts";
 import type { Services } from "../host/service.ts";
@@ -73,6 +73,7 @@ export async function start(
   try {
     await Promise.race([served, failed.promise]);
   } catch (error) {
+    if (error instanceof LossError) return 1;
     const faults = error instanceof StartError ? error.faults : [];
     if (faults.length === 0) throw error;
     return notStarted(

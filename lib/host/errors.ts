@@ -20,6 +20,9 @@ export class StartError extends Error {
   }
 }
 
+/** Something that was accepted could not be kept. It is in the log already; exit code 1. */
+export class LossError extends Error {}
+
 /** A fault as one line, with its place or the key of its setting. */
 export function faultText({ key, message, where }: Fault): string {
   return where === undefined ? `${key}: ${message}` : `${where}: ${message}`;

@@ -3,7 +3,7 @@ import { isEnabled } from "../config/services.ts";
 import type { Config } from "../config/table.ts";
 import { faultsOf } from "./check.ts";
 import type { Clock } from "./clock.ts";
-import { messageOf, StartError } from "./errors.ts";
+import { LossError, messageOf, StartError } from "./errors.ts";
 import { type Door, FileShares } from "./file-shares.ts";
 import { Log } from "./log.ts";
 import { busy } from "./places.ts";
@@ -109,17 +109,24 @@ export class Program<C extends object> {
     return failures;
   }
 
-  /** Drains all services within `deadlineMs`: together, and then those that drain last. */
-  async drain(deadlineMs: number): Promise<void> {
+  /** Drains all services within `deadlineMs`: together, and then those that drain last. @returns what they have lost, in sentences */
+  async drain(deadlineMs: number): Promise<readonly string[]> {
     this.#draining = true;
     const end = this.#clock.now() + deadlineMs;
     const all = [...this.running.values()];
+    const losses: string[] = [];
+    const drainOne = (service: Running, leftMs: number) =>
+      service.drain(leftMs).catch((error) => {
+        if (!(error instanceof LossError)) throw error;
+        losses.push(error.message);
+      });
     for (const last of [false, true]) {
       const some = all.filter(({ drainsLast = false }) => drainsLast === last);
       const left = Math.max(0, end - this.#clock.now());
-      await Promise.all(some.map((service) => service.drain(left)));
+      await Promise.all(some.map((service) => drainOne(service, left)));
     }
     this.running.clear();
+    return losses;
   }
 }
 
@@ -159,7 +166,8 @@ export interface ServeOptions<C extends object> {
  * Runs services from the first line of the log to the last: starts them, waits
  * for `stop`, drains them.
  * @throws StartError with every fault that shows before anything is started, or
- * when a service cannot start or the log cannot be written
+ * when a service cannot start or the log cannot be written; LossError when
+ * something that was accepted could not be kept
  */
 export async function serve<C extends Pick<Config, "name" | "logger" | "drain_ms">>(
   options: ServeOptions<C>,
@@ -194,7 +202,9 @@ export async function serve<C extends Pick<Config, "name" | "logger" | "drain_ms
     options.ready(lines, program);
     const why = await stop.promise;
     options.draining?.(why, program, log);
-    await program.drain(program.config.drain_ms);
+    const losses = await program.drain(program.config.drain_ms);
+    for (const loss of losses) log.error(loss);
+    if (losses.length > 0) throw new LossError(losses.join("\n"));
     await log.close("Server exited cleanly.");
   } finally {
     ignoreSignals();

@@ -15,16 +15,30 @@ const EXCLUSIVE_AT_ONCE = 2 | 4;
  * @throws StartError in one line
  */
 export function lockFolder(disk: Disk, folder: string): number {
+  return lock(disk, join(folder, "lock"), folder);
+}
+
+/**
+ * Locks a file by another one beside it, and makes their folder if it is missing.
+ * @returns the descriptor that holds the lock
+ * @throws StartError in one line
+ */
+export function lockFile(disk: Disk, path: string): number {
+  return lock(disk, `${path}.lock`, path);
+}
+
+/** @param what is locked, for the error */
+function lock(disk: Disk, path: string, what: string): number {
   let fd: number;
   try {
-    makeFolder(disk, resolve(folder));
-    fd = disk.openSync(join(folder, "lock"), "a");
+    makeFolder(disk, resolve(dirname(path)));
+    fd = disk.openSync(path, "a");
   } catch (error) {
-    throw new StartError(`cannot write ${folder}: ${reasonOf(error)}`);
+    throw new StartError(`cannot write ${what}: ${reasonOf(error)}`);
   }
   if (process.platform === "linux" && libc().flock(fd, EXCLUSIVE_AT_ONCE) !== 0) {
     disk.closeSync(fd);
-    throw new StartError(`cannot use ${folder}: another process has it`);
+    throw new StartError(`cannot use ${what}: another process has it`);
   }
   return fd;
 }

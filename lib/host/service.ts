@@ -136,6 +136,7 @@ export interface Running {
   /**
    * Refuses new connections, sends every client its notice, flushes the
    * outboxes for at most `deadlineMs` milliseconds, and closes everything.
+   * Rejects with a `LossError` when something that was accepted is not kept.
    */
   drain(deadlineMs: number): Promise<void>;
 }

@@ -1,8 +1,13 @@
 import * as fs from "node:fs";
+import { dirname } from "node:path";
+import type { Place } from "../../config/place.ts";
 import type { Config } from "../../config/table.ts";
 import { reasonOf } from "../../config/reason.ts";
+import { count } from "../../host/count.ts";
 import { clientPage } from "../../host/client-page.ts";
-import { StartError } from "../../host/errors.ts";
+import { fileTrouble, folderTrouble } from "../../host/folder.ts";
+import { lockFile } from "../../host/lock.ts";
+import { type Fault, LossError, StartError } from "../../host/errors.ts";
 import type {
   Address,
   ClientPage,
@@ -16,7 +21,7 @@ import { CLIENT_COLUMNS } from "../../net/client.ts";
 import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
 import { Columns, JsonLines, type LineForm } from "./columns.ts";
 import type { Door } from "./doors/door.ts";
-import { GrpcDoor } from "./doors/grpc.ts";
+import { GrpcDoor, grpcPlace } from "./doors/grpc.ts";
 import { TcpDoor } from "./doors/tcp.ts";
 import { lastLine } from "./file/last-line.ts";
 import type { WriterSettings } from "./file/options.ts";
@@ -61,11 +66,21 @@ export async function collector(config: Config, host: Host<Config>): Promise<Run
   return collector;
 }
 
+collector.check = ({ collector: { path } }: Config): readonly Fault[] => {
+  const folder = folderTrouble(dirname(path));
+  const trouble = folder === null ? fileTrouble(path, "write") : `${dirname(path)}: ${folder}`;
+  return trouble === null ? [] : [{ key: "collector.path", message: `${path}: ${trouble}` }];
+};
+
+collector.places = (config: Config): readonly Place[] =>
+  config.collector.tcp_only ? [] : [grpcPlace(config)];
+
 class Collector implements Running {
   readonly declared = DECLARED;
   readonly #host: Host<Config>;
   readonly #writer: LogWriter;
   readonly #marks: Marks;
+  readonly #lock: number;
   readonly #stopLooking: () => void;
   readonly #intake: Intake;
   readonly #doors: Door[] = [];
@@ -75,7 +90,13 @@ class Collector implements Running {
   constructor(config: Config, host: Host<Config>) {
     this.#host = host;
     this.#settings = writerSettings(config);
-    [this.#writer, this.#marks] = this.#open(config);
+    this.#lock = lockFile(fs, config.collector.path);
+    try {
+      [this.#writer, this.#marks] = this.#open(config);
+    } catch (error) {
+      fs.closeSync(this.#lock);
+      throw error;
+    }
     this.#first = this.#writer.next;
     this.#intake = new Intake(this.#writer);
     this.#stopLooking = host.clock.every(LOOK_MS, () => {
@@ -146,8 +167,14 @@ class Collector implements Running {
   async drain(deadlineMs: number): Promise<void> {
     await Promise.all(this.#doors.map((door) => door.drain(deadlineMs)));
     this.#stopLooking();
-    await this.#writer.close(LAST_TRIES_MS);
+    const { blocked } = this.#writer;
+    const lost = await this.#writer.close(LAST_TRIES_MS);
     this.#marks.close();
+    fs.closeSync(this.#lock);
+    if (lost > 0) {
+      const why = blocked ?? "the disk did not take them in time";
+      throw new LossError(`collector: ${count(lost, "record")} not written: ${why}`);
+    }
   }
 
   #open(config: Config): [LogWriter, Marks] {

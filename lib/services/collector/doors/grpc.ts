@@ -203,7 +203,7 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
 }
 
 /** The place of the gRPC door: that of the service, on another port. */
-function grpcPlace(config: Config): Place {
+export function grpcPlace(config: Config): Place {
   const place = placeOf(config, "collector");
   return { ...place, port: config.collector.grpc_port, portKey: "collector.grpc_port" };
 }
