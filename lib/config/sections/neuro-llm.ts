@@ -3,8 +3,7 @@ import { decimalOrNone, flag, text, whole } from "../option.ts";
 import { section, type Values } from "../section.ts";
 import { live, SECONDS_MAX } from "./bounds.ts";
 
-const INSTRUCTIONS =
-  "You play games in front of an audience, quick-witted and a little cheeky. Play to win, and never break the rules of the game.";
+const INSTRUCTIONS = "You play games before an audience. Be witty, play to win.";
 
 const entries = {
   base_url: text(
