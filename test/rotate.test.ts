@@ -497,3 +497,22 @@ describe("closing", () => {
     expect(file.counters.linesLost).toBe(1);
   });
 });
+
+test("a file of its own is new, private, and written on where it was moved to", async () => {
+  const { file, path, clock, troubles } = open({ isOwn: true });
+  expect(() => open({ isOwn: true }, path)).toThrow(`cannot write ${path}`);
+  const link = join(folder, String(made++));
+  fs.symlinkSync(join(folder, "elsewhere"), link);
+  expect(() => open({ isOwn: true }, link)).toThrow(`cannot write ${link}`);
+  file.write("one\n");
+  await file.flush();
+  expect([fs.statSync(path).mode & 0o777, fs.statSync(dirname(path)).mode & 0o777]).toEqual([
+    0o600, 0o700,
+  ]);
+  fs.renameSync(path, `${path}.kept`);
+  clock.advance(10_000);
+  file.write("two\n");
+  await file.close();
+  expect(read(`${path}.kept`)).toBe("one\ntwo\n");
+  expect([fs.existsSync(path), troubles]).toEqual([false, []]);
+});

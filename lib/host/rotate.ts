@@ -42,6 +42,8 @@ export interface RotatingFileOptions extends Rotation {
   onTrouble: TellTrouble;
   /** Told when a new file was started because somebody had moved or removed the old one. */
   onReopened?: () => void;
+  /** It is a file of its own: there was none before, this user alone may read it, and it is written on wherever somebody moves it. */
+  isOwn?: boolean;
   /** Characters that may wait for the disk; beyond that the newest lines are dropped and counted. Default 16 Mi. */
   maxWaiting?: number;
   counters?: FileCounters;
@@ -74,6 +76,7 @@ export class RotatingFile {
   readonly #trouble: FileTrouble;
   readonly #onReopened: () => void;
   readonly #maxWaiting: number;
+  readonly #isOwn: boolean;
   #rotation: Rotation;
   /** -1 once closed. */
   #fd = -1;
@@ -107,19 +110,16 @@ export class RotatingFile {
     this.#onTrouble = options.onTrouble;
     this.#onReopened = options.onReopened ?? (() => {});
     this.#maxWaiting = options.maxWaiting ?? 16 * 1024 * 1024;
+    this.#isOwn = options.isOwn ?? false;
     this.#rotation = options;
-    this.counters = options.counters ?? {
-      bytes: 0,
-      linesLost: 0,
-      rotations: 0,
-    };
+    this.counters = options.counters ?? { bytes: 0, linesLost: 0, rotations: 0 };
     this.#trouble = new FileTrouble(path, this.counters, options.onTrouble);
     try {
       this.#open();
     } catch (error) {
       throw new StartError(`cannot write ${path}: ${reasonOf(error)}`);
     }
-    this.#lookAt = this.#clock.now() + LOOK_MS;
+    this.#lookAt = this.#isOwn ? Infinity : this.#clock.now() + LOOK_MS;
     // A crash may have cut the last line short: a newline keeps the next one from joining it.
     const last = Buffer.alloc(1);
     if (
@@ -134,8 +134,8 @@ export class RotatingFile {
 
   /** Opens the file at the path in place of the open one. @throws the system's error; the open one stays */
   #open(): void {
-    fs.mkdirSync(dirname(this.path), { recursive: true });
-    const fd = fs.openSync(this.path, "a+");
+    fs.mkdirSync(dirname(this.path), { recursive: true, mode: this.#isOwn ? 0o700 : 0o777 });
+    const fd = this.#isOwn ? fs.openSync(this.path, "ax+", 0o600) : fs.openSync(this.path, "a+");
     if (this.#fd >= 0) fs.closeSync(this.#fd);
     const opened = fs.fstatSync(fd);
     this.#fd = fd;

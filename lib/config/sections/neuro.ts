@@ -113,6 +113,23 @@ export const neuro = section(
       "Bytes that may wait for one game; while there are more, it is not read.",
       live,
     ),
+    record: text(
+      "",
+      "Folder that the session of each connection is recorded in, for replays. Empty means none.",
+      live,
+    ),
+    record_file_bytes: whole(
+      16 * 2 ** 20,
+      [4096, 2 ** 29],
+      "Longest record of one connection; when it is full, it ends.",
+      live,
+    ),
+    record_files: whole(
+      100,
+      [1, 100_000],
+      "How many records the folder keeps; the oldest make room for new ones.",
+      live,
+    ),
     serve_game: text(
       "",
       "Folder of a game's build for the web, which is served over HTTP on the same port. Empty means none.",
@@ -146,6 +163,8 @@ export const neuro = section(
       ...modelContradictions(own),
       ...controlContradictions(own, whole as Accessible),
     ],
+    folders: ({ enabled, record }) =>
+      enabled && record !== "" ? [{ key: "record", holds: "state" }] : [],
     remarks: (_given, own) => (usesModel(own) ? keyRemarks(own.llm) : []),
   },
 );

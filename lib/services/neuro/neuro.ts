@@ -8,6 +8,7 @@ import { Control, controlPlace } from "./http/control.ts";
 import { ServedGame, servedFiles } from "./http/served-game.ts";
 import { neuroPanel } from "./panel/panel.ts";
 import { faultsOf } from "./brains/faults/faults.ts";
+import { recordFaults, Recorder } from "./record/recorder.ts";
 import { NeuroServing } from "./server.ts";
 import type { NeuroHost } from "./server-parts.ts";
 import type { NeuroSettings } from "./settings.ts";
@@ -33,6 +34,7 @@ export async function neuro(config: Config, host: Host<Config>): Promise<Running
 
 neuro.check = ({ neuro: own }: Config): readonly Fault[] => [
   ...brainFaults(own),
+  ...recordFaults(own),
   ...(own.serve_game === "" ? [] : faultsIn(() => servedFiles(own.serve_game))),
 ];
 
@@ -83,8 +85,9 @@ export async function startNeuro(
     const [address] = serving.addresses as readonly [Address];
     host.log.info(`neuro: serves ${serve_game} at ${openedBy(address).replace(/^ws/, "http")}`);
   }
-  const control = await withControl(config, host, serving);
+  const { recorder, control } = await besides(config, host, serving);
   const configure: Started["configure"] = (next, nextPlace) => {
+    recorder.configure(next.neuro);
     serving.configure(nextPlace, settingsOf(next));
     control?.configure(controlPlace(next));
     current = next.neuro;
@@ -92,17 +95,19 @@ export async function startNeuro(
   return { serving, configure };
 }
 
-/** @throws StartError when it cannot listen; the games' door is shut again then */
-async function withControl(
-  config: Config,
-  host: NeuroHost,
-  serving: NeuroServing,
-): Promise<Control | null> {
-  if (!config.neuro.control) return null;
+/**
+ * Starts what runs beside the games' door.
+ * @throws StartError when that fails; the door is shut again then
+ */
+async function besides(config: Config, host: NeuroHost, serving: NeuroServing) {
   try {
-    const control = new Control(controlPlace(config), host, () => serving);
-    serving.beside.push(control);
-    return control;
+    const recorder = new Recorder(config.neuro, host, serving);
+    serving.beside.add(recorder);
+    const control = config.neuro.control
+      ? new Control(controlPlace(config), host, () => serving)
+      : null;
+    if (control) serving.beside.add(control);
+    return { recorder, control };
   } catch (error) {
     await serving.drain(0);
     throw error;

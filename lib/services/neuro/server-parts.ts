@@ -1,7 +1,6 @@
 import type { Clock } from "../../host/clock.ts";
 import type { FileShares } from "../../host/file-shares.ts";
 import type { Log } from "../../host/log.ts";
-import type { Address, Health } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
 import type { Answered } from "../../net/http/flights.ts";
 import type { Brain, Choice, ForceRequest, Playing } from "./brains/brain.ts";
@@ -28,11 +27,4 @@ export interface NeuroParts {
     path: string,
     http: HttpServer,
   ) => Answered | Promise<Answered> | null;
-}
-
-/** What runs beside the door of the games, and is stopped with it. */
-export interface Beside {
-  readonly addresses: readonly Address[];
-  health(): Health;
-  drain(deadlineMs: number): Promise<void>;
 }

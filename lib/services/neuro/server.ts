@@ -15,6 +15,7 @@ import { HttpServer } from "../../net/http.ts";
 import type { Answered } from "../../net/http/flights.ts";
 import { Pinned } from "../../net/outbox.ts";
 import { type WebSocketProtocol, WebSockets } from "../../net/websocket.ts";
+import { Besides } from "./beside.ts";
 import { type Brain, troubleOf } from "./brains/brain.ts";
 import { FULL, NeuroClient } from "./client.ts";
 import { idMaker } from "./session/client.ts";
@@ -28,7 +29,7 @@ import type { SessionEvent } from "./session/events.ts";
 import { chosenBy, Game } from "./game.ts";
 import { type Command, MOST_GAMES } from "./protocol.ts";
 import { Reports } from "./watch/reports.ts";
-import type { Beside, NeuroParts } from "./server-parts.ts";
+import type { NeuroParts } from "./server-parts.ts";
 import type { NeuroSettings } from "./settings.ts";
 import { SILENT_MS, Silent } from "./silent.ts";
 import { Speech } from "./speech.ts";
@@ -38,7 +39,7 @@ import { Queues } from "./turns.ts";
 
 /** The server of the Neuro API: games on WebSockets, each played by its brain. */
 export class NeuroServing implements Stage, Running {
-  readonly beside: Beside[] = [];
+  readonly beside = new Besides();
   readonly declared = DECLARED;
   readonly distributions: readonly Distribution[];
   panel?: Panel;
@@ -112,7 +113,7 @@ export class NeuroServing implements Stage, Running {
   get addresses(): readonly Address[] {
     const { address } = this.#http;
     const own = { ...address, url: (address.url as string).replace(/^http/, "ws") };
-    return [own, ...this.beside.flatMap(({ addresses }) => addresses)];
+    return [own, ...this.beside.addresses];
   }
 
   get games(): ReadonlySet<Game> {
@@ -124,16 +125,15 @@ export class NeuroServing implements Stage, Running {
   }
 
   stats(): Record<string, number> {
-    return { ...this.#clients.stats(), ...this.#counts.stats(this.#games, this.reports.counts) };
+    const own = this.#counts.stats(this.#games, this.reports.counts);
+    return { ...this.#clients.stats(), ...own, ...this.beside.stats() };
   }
 
   health(): Health {
     const listening = this.#http.health();
     if (!listening.ok) return listening;
-    for (const one of this.beside) {
-      const health = one.health();
-      if (!health.ok) return health;
-    }
+    const beside = this.beside.health();
+    if (!beside.ok) return beside;
     for (const brain of this.#queues.brains) {
       const trouble = troubleOf(brain);
       if (trouble !== null) return { ok: false, reason: `brain ${brain.name}: ${trouble}` };
@@ -164,7 +164,7 @@ export class NeuroServing implements Stage, Running {
     const cut = this.#http.drain(deadlineMs);
     await this.#clients.drain(deadlineMs, "");
     await cut;
-    await Promise.all(this.beside.map((one) => one.drain(deadlineMs)));
+    await this.beside.drain(deadlineMs);
     this.#speech.stop();
     this.reports.close();
     // A brain that does not stop holds nobody up: what has to be saved it saves as it goes.
@@ -185,6 +185,7 @@ export class NeuroServing implements Stage, Running {
 
   #opened(client: NeuroClient): void {
     if (client.isVoice) return;
+    this.#watchers.tell((one) => one.connection?.(client.id, true));
     if (this.#settings.reregister === "always") this.#send(client, reregisterAllCommand());
     else this.#silent.add(client);
   }
@@ -208,6 +209,7 @@ export class NeuroServing implements Stage, Running {
       this.#watchers.tell((one) => one.game?.(game, false));
     }
     client.games.clear();
+    if (!client.isVoice) this.#watchers.tell((one) => one.connection?.(client.id, false));
   }
 
   #received(client: NeuroClient, bytes: Buffer): number {

@@ -9,7 +9,8 @@ import { unanswered } from "../../../net/http/methods.ts";
 import { plain } from "../../../net/http/plain.ts";
 import { ActionRefused, type Playing } from "../brains/brain.ts";
 import { shown } from "../diagnostics.ts";
-import type { Beside, NeuroHost } from "../server-parts.ts";
+import type { Beside } from "../beside.ts";
+import type { NeuroHost } from "../server-parts.ts";
 import type { Stage } from "../watch/stage.ts";
 import { type Posted, postedIn } from "./posted.ts";
 

@@ -47,6 +47,8 @@ export const DECLARED: Declared = {
     ),
   ),
   faults: counter("faults", "Faults that were made on purpose."),
+  recording: gauge("files", "Records that are being written."),
+  recorded_bytes: counter("bytes", "Bytes of records that were written."),
   bytes_in: CLIENT_STATS.bytes_in,
   bytes_out: CLIENT_STATS.bytes_out,
   ...CLOSE_STATS,

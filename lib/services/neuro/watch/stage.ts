@@ -12,6 +12,8 @@ export interface Frame {
 
 /** What whoever watches is told, as it happens. */
 export interface Watcher {
+  /** A connection is here from now on, or has gone, after its games. */
+  connection?(clientId: number, isHere: boolean): void;
   /** A game is here from now on, or has gone. */
   game?(playing: Playing, isHere: boolean): void;
   event?(playing: Playing, event: SessionEvent): void;
