@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { heapStats } from "bun:jsc";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -272,6 +273,22 @@ describe("what is kept", () => {
     expect([memory.of("a"), memory.of("game 0").length]).toEqual([[], 1]);
     memory.forget("game 0");
     expect(memory.of("game 0")).toEqual([]);
+  });
+
+  test("of a long text is its beginning, and not the rest of it in memory", () => {
+    const used = () => {
+      Bun.gc(true);
+      return heapStats().heapSize + heapStats().extraMemorySize;
+    };
+    const memory = new Memory();
+    const before = used();
+    for (let i = 0; i < 50; i++) {
+      // As it comes from a frame: a text whose bytes are all its own.
+      const { text } = JSON.parse(JSON.stringify({ text: `${i}${"x".repeat(4_000_000)}` }));
+      memory.add(`game ${i}`, { kind: "context", at: 0, text, silent: true, failed: false });
+    }
+    expect(used() - before).toBeLessThan(50_000_000);
+    expect(memory.of("game 49")[0]?.text).toStartWith("49xxx");
   });
 
   test("of reports is each once, with how often, and the log is not flooded", () => {

@@ -37,6 +37,9 @@ const FORCE = {
 } as const;
 const registered = (...actions: object[]) => ({ command: "actions/register", game, actions });
 
+/** A name that is one character too long. */
+const TOO_LONG = "n".repeat(1001);
+
 describe("the table of diagnostics", () => {
   test("has a code of its own for each", () => {
     const codes = Object.values(DIAGNOSTICS).map(({ code }) => code);
@@ -263,6 +266,10 @@ describe("is ignored, and told", () => {
     ['{"command":"startup"}', "no_game"],
     ['{"command":"startup","game":null}', "no_game"],
     ['{"command":"startup","game":1}', "no_game"],
+    [`{"command":"startup","game":"${TOO_LONG}"}`, "no_game"],
+    [frame("actions/register", { actions: [{ name: TOO_LONG, description: "A." }] }), "bad_value"],
+    [frame("actions/unregister", { action_names: ["a", TOO_LONG] }), "bad_value"],
+    [frame("actions/force", { query: "x", action_names: [TOO_LONG] }), "bad_value"],
     [frame("context"), "missing_key"],
     [frame("context", []), "empty_list"],
     [frame("context", "x"), "bad_value"],
@@ -372,6 +379,15 @@ describe("is ignored, and told", () => {
     const [told] = decode(frame("\u001b[31m\u202e")).diagnostics;
     expect(told?.text).toBe('There is no command "\\x1b[31m\\u202e"; it was ignored.');
   });
+});
+
+test("names of 1000 characters are taken, and longer ones told by their length", () => {
+  const name = TOO_LONG.slice(1);
+  expect(checkActionNames({ action_names: [name] })).toEqual([name]);
+  expect(deserializeActions({ actions: [{ name, description: "A." }] })).toMatchObject([{ name }]);
+  expect(decode(JSON.stringify({ command: "startup", game: name })).commands).toHaveLength(1);
+  const { diagnostics } = decode(JSON.stringify({ command: "startup", game: TOO_LONG }));
+  expect(diagnostics[0]?.text).toContain("its game is a text of 1001 characters");
 });
 
 test("deserializeActions and checkActionNames throw what is wrong", () => {

@@ -276,6 +276,44 @@ describe("a game that overdoes it", () => {
     });
   });
 
+  test("has large schemas by the hundred, and others are served while they are read", async () => {
+    const server = await startNeuro({ brain: "random" });
+    const bystander = await enter(server, "Bystander", ["a"]);
+    const values = Array.from({ length: 2500 }, (_, i) => i);
+    const actions = Array.from({ length: 200 }, (_, i) => ({
+      name: `large_${i}`,
+      description: "Large.",
+      schema: { type: "object", properties: { x: { enum: values } } },
+    }));
+    const bad = await enter(server, game, actions);
+    const order: string[] = [];
+    bad.force(actions.map(({ name }) => name));
+    await until(() => gameOf(server, game)?.force?.state === "choosing");
+    const theirs = bad.action().then(() => order.push("bad"));
+    await isServed(bystander).then(() => order.push("bystander"));
+    await theirs;
+    expect(order).toEqual(["bystander", "bad"]);
+    // What has been read is known: none of it is read again.
+    expect(toldOf(server, game)).toEqual({});
+  });
+
+  test("has schemas that none can be chosen of, and others are served meanwhile", async () => {
+    const server = await startNeuro();
+    const bystander = await enter(server, "Bystander", ["a"]);
+    const actions = Array.from({ length: 200 }, (_, i) => ({
+      name: `unmet_${i}`,
+      description: "Unmet.",
+      schema: { type: "object", required: ["x"], properties: { x: { enum: [] } } },
+    }));
+    const bad = await enter(server, game, actions);
+    bad.force(actions.map(({ name }) => name));
+    await until(() => gameOf(server, game)?.force?.state === "choosing");
+    await isServed(bystander);
+    expect(gameOf(server, game)?.force?.state).toBe("choosing");
+    await until(() => gameOf(server, game)?.force === null);
+    expect(toldOf(server, game)).toEqual({ schema_unmet: 1 });
+  });
+
   test("does not read what it is sent", async () => {
     const server = await startNeuro({ outbox_bytes: 4096 });
     const bystander = await enter(server, "Bystander", ["a"]);

@@ -89,6 +89,19 @@ describe("a force", () => {
     ]);
     expect(one).toMatchObject({ retries: 1, action, why: "brain" });
   });
+
+  test("keeps the beginning of long texts, once they have been used", () => {
+    const [most, long] = [16_384, "x".repeat(16_385)];
+    const names = ["a", "unregistered"];
+    const one = new Force({ ...DATA, query: long, state: long, names }, ["a"], 0);
+    one.failed({ name: "a", data: undefined, message: "x".repeat(most) });
+    one.failed({ name: "a", data: undefined, message: long });
+    expect(one.failures.map(({ message }) => message.length)).toEqual([most, most]);
+    expect(one.data).toMatchObject({ query: long, state: long, names });
+    one.end("replaced", 1);
+    expect([one.data.query.length, one.data.state?.length]).toEqual([most, most]);
+    expect(one.data).toMatchObject({ names: ["a"], priority: "low" });
+  });
 });
 
 /** A session that is played by the test. */

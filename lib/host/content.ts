@@ -36,6 +36,11 @@ function unicode(character: string): string {
   return escaped;
 }
 
+/** The first characters of a text, as a text of its own: a slice would keep the whole in memory. */
+export function firstOf(text: string, most: number): string {
+  return text.length <= most ? text : Buffer.from(text.slice(0, most)).toString();
+}
+
 /** At most this many characters of a text, and how many more there are. */
 export function beginning(text: string, most: number): string {
   const more = text.length - most;

@@ -1,4 +1,5 @@
 /** What a brain knows of a game. */
+import { firstOf } from "../../host/content.ts";
 
 /** Something that has entered the context of a game. */
 export interface ContextEntry {
@@ -34,7 +35,7 @@ export class Context {
   add(entry: ContextEntry): void {
     const { text } = entry;
     const kept =
-      text.length > LONGEST_TEXT ? { ...entry, text: `${text.slice(0, LONGEST_TEXT)}...` } : entry;
+      text.length > LONGEST_TEXT ? { ...entry, text: `${firstOf(text, LONGEST_TEXT)}...` } : entry;
     this.#entries.push(kept);
     this.#characters += kept.text.length + ENTRY_CHARACTERS;
     while (this.#characters > MOST_CHARACTERS || this.#entries.length > MOST_ENTRIES) {

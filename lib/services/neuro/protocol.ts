@@ -9,6 +9,8 @@ export type Schema = Readonly<Record<string, unknown>>;
 
 /** How many games one connection may carry; others are ignored. */
 export const MOST_GAMES = 32;
+/** The longest name of a game or an action: names outlast what they come with. */
+export const LONGEST_NAME = 1000;
 
 /** What a game offers to be done. */
 export interface Action {

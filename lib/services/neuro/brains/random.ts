@@ -1,4 +1,5 @@
 import type { Clock } from "../../../host/clock.ts";
+import { turn } from "../../../net/tcp/quiet.ts";
 import { Random } from "../random.ts";
 import { generate } from "../schema/generate.ts";
 import { words } from "../schema/words.ts";
@@ -40,6 +41,9 @@ export class RandomBrain implements Brain {
       const made = await generate(action, random);
       if (!("code" in made)) return { name: action.name, data: made.data };
       trouble = new CannotChoose(made);
+      // Much may have been tried: others have their turn.
+      await turn();
+      if (signal.aborted) break;
     }
     throw trouble ?? new Error("there is nothing to choose from");
   }

@@ -3,6 +3,7 @@ import {
   type Action,
   type Command,
   type ForceData,
+  LONGEST_NAME,
   PRIORITIES,
   type Priority,
   type ResultData,
@@ -18,8 +19,10 @@ export function kindOf(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
   if (typeof value === "object") return "an object";
-  if (typeof value === "string")
+  if (typeof value === "string") {
+    if (value.length > LONGEST_NAME) return `a text of ${value.length} characters`;
     return value === "" ? "an empty text" : `the text ${quoted(value)}`;
+  }
   return shown(String(value));
 }
 
@@ -86,10 +89,10 @@ export class Data {
       this.#null(key);
       return [];
     }
-    if (Array.isArray(value) && value.every((name) => typeof name === "string")) return value;
-    const wrong = Array.isArray(value) ? value.findIndex((one) => typeof one !== "string") : -1;
-    if (wrong < 0) this.#bad(key, value, NAMES);
-    else this.#bad(`${key}[${wrong}]`, (value as unknown[])[wrong], "the name of an action");
+    const wrong = Array.isArray(value) ? value.findIndex((one) => !isName(one)) : 0;
+    if (wrong < 0) return value as string[];
+    if (!Array.isArray(value)) this.#bad(key, value, NAMES);
+    else this.#bad(`${key}[${wrong}]`, value[wrong], "the name of an action");
     return null;
   }
 
@@ -155,8 +158,12 @@ export class Data {
       return null;
     }
     const { name, description, schema } = item as Fields;
-    if (typeof name !== "string" || name === "") {
-      this.#bad(`${at}.name`, name, "a text that is not empty");
+    if (!isName(name) || name === "") {
+      this.#bad(
+        `${at}.name`,
+        name,
+        `a text that is not empty, of ${LONGEST_NAME} characters at most`,
+      );
       return null;
     }
     if (typeof description === "string") {
@@ -218,3 +225,7 @@ export class Data {
 }
 
 const NAMES = "a list of names of actions";
+
+function isName(value: unknown): value is string {
+  return typeof value === "string" && value.length <= LONGEST_NAME;
+}

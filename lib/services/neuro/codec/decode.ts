@@ -2,7 +2,7 @@
 import { nearest } from "../../../config/nearest.ts";
 import { type Diagnostic, diagnose, quoted, shown } from "../diagnostics.ts";
 import { documentsOf, type Tell } from "./json.ts";
-import type { Action, Command } from "../protocol.ts";
+import { type Action, type Command, LONGEST_NAME } from "../protocol.ts";
 import { Data, type Fields, kindOf } from "./data.ts";
 
 /** A frame, understood. */
@@ -108,7 +108,7 @@ function commandOf(document: unknown, tell: Tell): Command | null {
     tell(diagnose("no_command", { found: kindOf(given) }));
     return null;
   }
-  if (typeof game !== "string") {
+  if (typeof game !== "string" || game.length > LONGEST_NAME) {
     tell(diagnose("no_game", { command: shown(given), found: kindOf(game) }));
     return null;
   }

@@ -8,10 +8,31 @@ function message(command: string, data?: Readonly<Record<string, unknown>>): str
 
 /** A message of somebody else's making, in ASCII. */
 export function rawCommand(message: object): string {
-  return JSON.stringify(message).replace(
-    /[\u007f-\uffff]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  const json = JSON.stringify(message);
+  return /[\u007f-\uffff]/.test(json) ? inAscii(json) : json;
+}
+
+const DIGITS = Buffer.from("0123456789abcdef");
+/** The first bytes of an escape, as `\u00e9`, and how many it has. */
+const ESCAPE = [0x5c, 0x75] as const;
+const ESCAPE_BYTES = 6;
+
+/** JSON with escapes for all that is not ASCII, byte by byte: a call for each would take long for a long text. */
+function inAscii(json: string): string {
+  const bytes = Buffer.allocUnsafe(json.length * ESCAPE_BYTES);
+  let end = 0;
+  for (let at = 0; at < json.length; at++) {
+    const unit = json.charCodeAt(at);
+    if (unit < 0x7f) {
+      bytes[end++] = unit;
+      continue;
+    }
+    [bytes[end++], bytes[end++]] = ESCAPE;
+    for (let shift = 12; shift >= 0; shift -= 4) {
+      bytes[end++] = DIGITS[(unit >> shift) & 15] as number;
+    }
+  }
+  return bytes.toString("latin1", 0, end);
 }
 
 /** Tells a game which character it is connected to; the answer to its startup. */

@@ -95,6 +95,8 @@ class Resolver {
   readonly #diagnostics: Diagnostic[] = [];
   /** Schemas that what is read at present stands in. */
   readonly #around = new Set<object>();
+  /** Those that have been read: one that is referred to again and again is read once, and counts each time. */
+  readonly #read = new Map<object, { readonly part: Part; readonly size: number }>();
   #size = 0;
   #longest = Infinity;
   #compares = false;
@@ -143,11 +145,17 @@ class Resolver {
   }
 
   #part(value: unknown, path: string): Part {
+    const before = this.#size;
     this.#count();
     if (typeof value === "boolean") return value;
     if (!isObject(value)) {
       this.#wrong("the schema", path, value, "an object");
       return true;
+    }
+    const known = this.#read.get(value);
+    if (known !== undefined) {
+      this.#count(known.size - 1);
+      return known.part;
     }
     if (this.#around.has(value)) {
       const where = shown(path) || "/";
@@ -158,8 +166,11 @@ class Resolver {
     const reference = value["$ref"] ?? value["$recursiveRef"] ?? value["$dynamicRef"];
     const target = reference === undefined ? null : this.#part(this.#target(reference), path);
     this.#around.delete(value);
-    if (target === null) return part;
-    return Object.keys(part).length === 0 ? target : { allOf: [target, part] };
+    let whole: Part = part;
+    if (target !== null)
+      whole = Object.keys(part).length === 0 ? target : { allOf: [target, part] };
+    this.#read.set(value, { part: whole, size: this.#size - before });
+    return whole;
   }
 
   /** What a reference leads to. */

@@ -18,7 +18,6 @@ const AROUND = new Set(["properties", "items", "prefixItems", "allOf", "addition
 export class DataRules {
   readonly #resolved: Resolved;
   #validator: Validator | null = null;
-  #isTold = false;
 
   constructor(resolved: Resolved) {
     this.#resolved = resolved;
@@ -26,13 +25,6 @@ export class DataRules {
 
   get resolved(): Resolved {
     return this.#resolved;
-  }
-
-  /** What its developer should know of the schema; nothing after the first time. */
-  untold(): readonly Diagnostic[] {
-    if (this.#isTold) return [];
-    this.#isTold = true;
-    return this.#resolved.diagnostics;
   }
 
   /** What is wrong with data, a line each; nothing when it may be sent. */
@@ -78,18 +70,70 @@ function uncheckable(
   return why === null ? null : `the data cannot be checked: ${why}`;
 }
 
-/** The rules of each action, made when first asked for. */
-const known = new WeakMap<Action, DataRules | Diagnostic>();
+/** Rules that are kept, by their actions: the newest, and as many as have so many parts together. */
+const MOST_KEPT = 200_000;
+const kept = new WeakMap<Action, DataRules>();
+const keptInOrder: { readonly action: WeakRef<Action>; readonly size: number }[] = [];
+let keptParts = 0;
+
+function keep(action: Action, rules: DataRules): void {
+  const { size } = rules.resolved;
+  kept.set(action, rules);
+  keptInOrder.push({ action: new WeakRef(action), size });
+  keptParts += size;
+  while (keptParts > MOST_KEPT && keptInOrder.length > 1) {
+    const oldest = keptInOrder.shift() as (typeof keptInOrder)[number];
+    keptParts -= oldest.size;
+    const gone = oldest.action.deref();
+    if (gone !== undefined) kept.delete(gone);
+  }
+}
+
+/** What is known of a schema that has been read. */
+interface Known {
+  /** Why its action cannot be chosen; null when it can. */
+  readonly trouble: Diagnostic | null;
+  /** What of it is not heeded, until that has been told. */
+  remarks: readonly Diagnostic[];
+}
+const known = new WeakMap<Action, Known>();
 
 /** What the data of an action has to be, or why it cannot be chosen; null for an action without data. */
 export function rulesOf(action: Action): DataRules | Diagnostic | null {
   const { name, schema } = action;
   if (schema === null) return null;
-  let rules = known.get(action);
-  if (rules === undefined) {
-    const resolved = resolve(name, schema);
-    rules = "code" in resolved ? resolved : new DataRules(resolved);
-    known.set(action, rules);
+  const before = known.get(action)?.trouble ?? kept.get(action);
+  if (before !== undefined) return before;
+  const resolved = resolve(name, schema);
+  if ("code" in resolved) {
+    known.set(action, { trouble: resolved, remarks: [] });
+    return resolved;
   }
+  if (!known.has(action)) known.set(action, { trouble: null, remarks: resolved.diagnostics });
+  const rules = new DataRules(resolved);
+  keep(action, rules);
   return rules;
+}
+
+/** Whether an action can be chosen. */
+export interface Look {
+  /** Why not; null when it can. */
+  readonly trouble: Diagnostic | null;
+  /** What of its schema is not heeded: told by one look alone. */
+  readonly remarks: readonly Diagnostic[];
+  /** Parts of the schema that were read for it; Infinity when that ended with a trouble. */
+  readonly parts: number;
+}
+
+/** Looks whether an action can be chosen. */
+export function lookAt(action: Action): Look {
+  let parts = 0;
+  if (!known.has(action)) {
+    const rules = rulesOf(action);
+    if (rules !== null) parts = "code" in rules ? Infinity : rules.resolved.size;
+  }
+  const found = known.get(action);
+  const { trouble = null, remarks = [] } = found ?? {};
+  if (found !== undefined) found.remarks = [];
+  return { trouble, remarks, parts };
 }

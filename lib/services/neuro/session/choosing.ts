@@ -1,13 +1,16 @@
 import type { Clock } from "../../../host/clock.ts";
+import { turn } from "../../../net/tcp/quiet.ts";
 import { CannotChoose, type Choice, type ForceRequest } from "../brains/brain.ts";
 import { type Diagnostic, diagnose, secondsOf, shown, thrownText } from "../diagnostics.ts";
 import { type BadChoice, checkedChoice, type Chosen } from "./fit.ts";
 import type { CancelReason, Force } from "./force.ts";
 import type { Action } from "../protocol.ts";
-import { rulesOf } from "../schema/rules.ts";
+import { lookAt } from "../schema/rules.ts";
 
 /** Choices in a row that cannot be sent. */
 const MOST_BAD_CHOICES = 5;
+/** Parts of schemas that are read in one turn of the event loop. */
+const MOST_PARTS = 2000;
 
 /** Whom a choice is made for, and by whom. */
 export interface Chooser {
@@ -39,7 +42,16 @@ export class Choosing {
   /** Asks. Nothing is thrown: `chosen` or `gaveUp` is called once, unless it is stopped. */
   async start(): Promise<void> {
     const { clock, limitMs, brain } = this.#chooser;
-    const actions = this.#usable();
+    const actions: Action[] = [];
+    let read = 0;
+    for (const name of this.#force.names) {
+      read += this.#consider(name, actions);
+      if (read <= MOST_PARTS) continue;
+      // Many large schemas take long to read: others have their turn meanwhile.
+      await turn();
+      if (this.#abort.signal.aborted) return;
+      read = 0;
+    }
     if (actions.length === 0) {
       this.#giveUp("schemas");
       return;
@@ -69,18 +81,14 @@ export class Choosing {
     this.#chooser.gaveUp(why);
   }
 
-  /** The actions that may be chosen. */
-  #usable(): readonly Action[] {
-    return this.#force.names.flatMap((name) => {
-      const action = this.#chooser.actionOf(name);
-      const rules = action === null ? null : rulesOf(action);
-      if (rules !== null && "code" in rules) {
-        this.#chooser.tell(rules);
-        return [];
-      }
-      for (const one of rules?.untold() ?? []) this.#chooser.tell(one);
-      return action ?? [];
-    });
+  /** Adds an action to those that may be chosen, if it may. @returns how many parts of its schema were read */
+  #consider(name: string, usable: Action[]): number {
+    const action = this.#chooser.actionOf(name);
+    if (action === null) return 0;
+    const { trouble, remarks, parts } = lookAt(action);
+    for (const one of trouble === null ? remarks : [trouble]) this.#chooser.tell(one);
+    if (trouble === null) usable.push(action);
+    return parts;
   }
 
   /** Asks until an answer can be sent; null when the brain fails, or after too many that cannot. */
@@ -108,7 +116,7 @@ export class Choosing {
       if (!("problem" in chosen)) return chosen;
       const { name, data, problem } = chosen;
       tell(diagnose("bad_choice", { brain, action: shown(name), why: problem }));
-      this.#force.failures.push({ name, data, message: problem });
+      this.#force.failed({ name, data, message: problem });
     }
     tell(diagnose("choices_used", { count: MOST_BAD_CHOICES, brain }));
     return null;

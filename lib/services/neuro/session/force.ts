@@ -1,3 +1,4 @@
+import { firstOf } from "../../../host/content.ts";
 import type { ForceData } from "../protocol.ts";
 
 /**
@@ -54,6 +55,9 @@ export interface Failure {
   readonly message: string;
 }
 
+/** Characters of each text that outlast what they came with: those of forces that have ended, and of failures. */
+const LONGEST_KEPT = 16_384;
+
 /** A step in the life of a force. */
 export interface Step {
   readonly state: ForceState;
@@ -63,7 +67,7 @@ export interface Step {
 
 /** One force of a game, from its message to its end. Whoever moves it tells it the time. */
 export class Force {
-  readonly data: ForceData;
+  #data: ForceData;
   /** The names of its actions that were registered when it came. */
   readonly names: readonly string[];
   /** The choices that came to nothing, the oldest first. */
@@ -77,9 +81,14 @@ export class Force {
   readonly #steps: Step[];
 
   constructor(data: ForceData, names: readonly string[], now: number) {
-    this.data = data;
+    this.#data = data;
     this.names = names;
     this.#steps = [{ state: "queued", at: now }];
+  }
+
+  /** What the game asked for; once the force has ended, the beginning of each text. */
+  get data(): ForceData {
+    return this.#data;
   }
 
   get state(): ForceState {
@@ -106,6 +115,11 @@ export class Force {
     this.action = action;
   }
 
+  /** A choice came to nothing. */
+  failed({ name, data, message }: Failure): void {
+    this.failures.push({ name, data, message: firstOf(message, LONGEST_KEPT) });
+  }
+
   /** Its action has failed, and it is chosen for again. */
   retry(now: number): void {
     if (this.state !== "sent") throw wrongMove(this.state, "choosing");
@@ -116,6 +130,13 @@ export class Force {
   end(how: ForceEnd, now: number, why: CancelReason | null = null): void {
     this.#to(how, now);
     this.why = why;
+    const { state, query } = this.#data;
+    this.#data = {
+      ...this.#data,
+      names: this.names,
+      state: state === null ? null : firstOf(state, LONGEST_KEPT),
+      query: firstOf(query, LONGEST_KEPT),
+    };
   }
 
   #to(state: ForceState, at: number): void {

@@ -249,7 +249,7 @@ export abstract class RecordingSession extends ClientSession {
     const most = this.#settings().forceRetries;
     const action = shown(name);
     const said = message === "" ? "nothing" : quoted(message);
-    force.failures.push({ name, data, message });
+    force.failed({ name, data, message });
     if (force.retries >= most) {
       this.diagnosed(diagnose("retries_used", { most, action, message: said }));
       this.#end("failed");
