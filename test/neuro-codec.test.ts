@@ -15,6 +15,7 @@ import {
   voiceUnavailableCommand,
 } from "../lib/services/neuro/codec/encode.ts";
 import { DIAGNOSTICS, diagnose } from "../lib/services/neuro/diagnostics.ts";
+import { computedMs } from "./kit.ts";
 
 const game = "Test Game";
 /** The frame of a command. */
@@ -353,7 +354,7 @@ describe("is ignored, and told", () => {
 
   test("whatever is hostile takes time in its length alone", () => {
     const size = 4_000_000;
-    const since = performance.now();
+    const since = computedMs();
     for (const text of [
       '"'.repeat(size),
       '"\\'.repeat(size / 2),
@@ -370,7 +371,7 @@ describe("is ignored, and told", () => {
       for (const { text, cure } of diagnostics)
         expect(text.length + cure.length).toBeLessThan(1000);
     }
-    expect(performance.now() - since).toBeLessThan(3000);
+    expect(computedMs() - since).toBeLessThan(3000);
   });
 
   test("what is shown of a client is printable", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { until } from "./kit.ts";
+import { computedMs, until } from "./kit.ts";
 import {
   connect,
   enter,
@@ -200,13 +200,13 @@ describe("a game that overdoes it", () => {
     const server = await startNeuro({ max_actions: 100 });
     const [bad, bystander] = [await connect(server, game), await enter(server, "Bystander", ["a"])];
     const schema = { type: "object", properties: { x: { type: "string" } } };
-    const since = performance.now();
+    const since = computedMs();
     for (let i = 0; i < 1000; i++) {
       bad.register({ name: `n${i % 200}`, description: `${i}`, schema });
     }
     await isServed(bystander);
     await until(() => server.stats()["messages_in"] === 1002 + 2);
-    expect(performance.now() - since).toBeLessThan(1000);
+    expect(computedMs() - since).toBeLessThan(1000);
     expect(gameOf(server, game)?.actions).toHaveLength(100);
   });
 
@@ -256,7 +256,7 @@ describe("a game that overdoes it", () => {
       schema,
     }));
     const bad = await enter(server, game, actions);
-    const since = performance.now();
+    const since = computedMs();
     for (const name of Object.keys(schemas)) {
       if (name === "evil") continue;
       const before = gameOf(server, game)?.ended.length as number;
@@ -266,7 +266,7 @@ describe("a game that overdoes it", () => {
     }
     bad.force(["evil"]);
     expect((await bad.action()).name).toBe("evil");
-    expect(performance.now() - since).toBeLessThan(2000);
+    expect(computedMs() - since).toBeLessThan(2000);
     expect(toldOf(server, game)).toMatchObject({
       schema_recurses: 1,
       schema_unmet: 1,

@@ -6,7 +6,7 @@ import { Force, type ForceState } from "../lib/services/neuro/session/force.ts";
 import { RecordingSession } from "../lib/services/neuro/session/recording.ts";
 import type { SessionSettings } from "../lib/services/neuro/settings.ts";
 import { SESSION_SETTINGS } from "../lib/services/neuro/settings.ts";
-import { turn, until } from "./kit.ts";
+import { computedMs, turn, until } from "./kit.ts";
 
 const DATA = {
   query: "Go.",
@@ -703,9 +703,9 @@ describe("registering", () => {
 
   test("a thousand at once is quick", () => {
     const { session } = start();
-    const since = performance.now();
+    const since = computedMs();
     const schema = { type: "object", properties: { x: { type: "string", enum: ["a", "b"] } } };
     for (let i = 0; i < 1000; i++) register(session, { ...action(`n${i % 500}`), schema });
-    expect(performance.now() - since).toBeLessThan(1000);
+    expect(computedMs() - since).toBeLessThan(1000);
   });
 });

@@ -295,7 +295,7 @@ describe("a force ends with its game", () => {
     game.socket.terminate();
     await until(() => server.stats()["games"] === 1);
     expect([found?.force, found?.ended.at(-1)?.state]).toEqual([null, "cancelled"]);
-    server.clock.advance(1_000_000);
+    server.clock.advance(200_000);
     await turns();
     stays.force(["b"]);
     await until(() => gameOf(server, "Stays")?.force?.state === "choosing");
