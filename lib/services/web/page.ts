@@ -1,6 +1,7 @@
 import type { Coding } from "../../net/http/compression/codings.ts";
 import { type Bytes, CAREFUL, compressNow } from "../../net/http/compression/compress.ts";
 import admin from "./dashboard/admin.js" with { type: "text" };
+import brought from "./dashboard/brought.js" with { type: "text" };
 import charts from "./dashboard/charts.js" with { type: "text" };
 import clientsStyle from "./dashboard/clients.css" with { type: "text" };
 import clients from "./dashboard/clients.js" with { type: "text" };
@@ -55,6 +56,7 @@ const STYLE = [pageStyle, panelsStyle, clientsStyle, dialogsStyle, narrowStyle].
 /** The modules of the page's script; `page` imports the others. */
 const MODULES = {
   admin,
+  brought,
   charts,
   clients,
   connection,

@@ -1,6 +1,261 @@
-// The panel of the Neuro service.
+// The panel of the Neuro service: asks the server for what is looked at, and has the parts show it.
 
-/** Shows the panel in a node of the page. */
-export function mount() {
-  return { changed() {} };
+import { Actions } from "./actions.js";
+import { showBars } from "./bars.js";
+import { showContext } from "./context.js";
+import { showDiagnostics } from "./diagnostics.js";
+import { h, make, patch, visible } from "./dom.js";
+import { showForce } from "./force.js";
+import { showGame } from "./game.js";
+import { showGames } from "./games.js";
+import { showResults } from "./results.js";
+import { rightsOf } from "./rights.js";
+import { GLOSSARY } from "./words.js";
+
+/** Games on a page of the list. */
+const LIMIT = 12;
+/** Milliseconds after the last key before the server is asked for other games. */
+const TYPING_MS = 250;
+/** Seconds after which the server is asked even though nothing has been heard of: a brain may be in trouble. */
+const QUIET_SECONDS = 10;
+/** Characters of a name by which a game that has left is looked for. */
+const LOOKED_FOR = 100;
+
+/**
+ * Shows the panel in an element of the page.
+ * @param page `view(name, query)` resolves with what the server shows, null where there is nothing of the kind;
+ *   `act(name, fields)` with `ok`, `said` and more; `tell(text, isWrong)` shows a sentence for a while;
+ *   `admin()` is "off", "signed-out" or "signed-in"; `signIn()` asks for the token
+ * @returns `changed()`, to be called when the server may have something else to show, and `ticked()`, once a second
+ */
+export function mount(node, page) {
+  const panel = new Panel(node, page);
+  return { changed: () => void panel.ask(), ticked: () => panel.tick() };
+}
+
+const part = (name) => make(h("section", { "data-of": name }));
+
+function glossary() {
+  const word = ([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text));
+  const words = h("dl", {}, GLOSSARY.map(word));
+  return make(
+    h("details", { class: "glossary" }, h("summary", {}, "What these words mean"), words),
+  );
+}
+
+/** What was told of a game `late` milliseconds ago, as it would be told now. */
+function later({ game, force, results, ...others }, late) {
+  const present = ([state, ms], i, { length }) => [state, i === length - 1 ? ms + late : ms];
+  const waiting = (one) => (one.state === "waiting" ? { ...one, ms: one.ms + late } : one);
+  return {
+    ...others,
+    game: { ...game, age_ms: game.age_ms + late },
+    force: force && { ...force, age_ms: force.age_ms + late, steps: force.steps.map(present) },
+    results: results.map(waiting),
+  };
+}
+
+class Panel {
+  #page;
+  #rights;
+  #parts = {
+    games: part("games"),
+    game: part("game"),
+    force: part("force"),
+    bars: part("bars"),
+    context: part("context"),
+    results: part("results"),
+    diagnostics: part("diagnostics"),
+  };
+  #actions = new Actions(part("actions"), {
+    choose: (action) => this.#look({ action }),
+    send: (name, answers, isAnswer) => this.#send(name, answers, isAnswer),
+  });
+  #board;
+  #said = make(h("p", { class: "unseen", role: "status" }));
+  /** What is looked at: a game by number and name, an action of it, and the page of the list. */
+  #wanted = { id: null, name: null, action: null, query: "", offset: 0 };
+  #diagnostics = { all: false, level: "info" };
+  /** The newest answers, and when that of the game came. */
+  #list = null;
+  #game = null;
+  #gameAt = 0;
+  /** The answer that was shown last. */
+  #told = null;
+  /** When the game that is shown left, in milliseconds since 1970; null while it is here. */
+  #goneAt = null;
+  /** The key of the force that was told of last. */
+  #toldForce = null;
+  #isAsking = false;
+  #asksAgain = false;
+  /** Seconds since the last answer. */
+  #quiet = 0;
+  #typing = 0;
+
+  constructor(node, page) {
+    this.#page = page;
+    this.#rights = rightsOf(page.admin, page.signIn);
+    const { games, game, force, bars, context, results, diagnostics } = this.#parts;
+    const left = make(h("div", {}, force, this.#actions.node, bars));
+    const right = make(h("div", {}, context, results, diagnostics));
+    const columns = make(h("div", { class: "columns" }, left, right));
+    this.#board = make(h("div", { hidden: true }, game, columns));
+    node.classList.add("neuro");
+    node.append(games, this.#board, glossary(), this.#said);
+  }
+
+  /** Asks for what is looked at and shows it; once more when that changes meanwhile. */
+  async ask() {
+    this.#asksAgain = true;
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    while (this.#asksAgain) {
+      this.#asksAgain = false;
+      // Without an answer the page says so; what was shown stays, and the next second asks again.
+      await this.#askOnce().catch(() => (this.#quiet = QUIET_SECONDS));
+    }
+    this.#isAsking = false;
+  }
+
+  tick() {
+    if (++this.#quiet >= QUIET_SECONDS) void this.ask();
+    else if (this.#list !== null) this.#show();
+  }
+
+  async #askOnce() {
+    const { query, offset } = this.#wanted;
+    const list = await this.#page.view("games", { query, offset, limit: LIMIT });
+    if (list === null) return;
+    if (list.games.length === 0 && offset > 0) return this.#look({ offset: 0 });
+    this.#list = list;
+    if (this.#wanted.id === null) this.#pick(list.games);
+    if (this.#wanted.id !== null) await this.#askGame();
+    this.#quiet = 0;
+    this.#show();
+  }
+
+  /** Looks at a game unasked: one that waits for a person, or the first. */
+  #pick(games) {
+    const asks = ({ is_person: isPerson, force }) => isPerson && force !== null;
+    const found = games.find(asks) ?? games[0];
+    if (found) Object.assign(this.#wanted, { id: found.id, name: found.name });
+  }
+
+  async #askGame() {
+    const { id, name, action } = this.#wanted;
+    const told = await this.#page.view("game", {
+      game: id,
+      ...(action === null ? {} : { action }),
+    });
+    if (this.#wanted.id !== id) return;
+    // A server that was started again has given the number to another one.
+    if (told?.game.name === name) {
+      this.#game = told;
+      this.#gameAt = performance.now();
+      this.#goneAt = null;
+      return;
+    }
+    this.#goneAt ??= Date.now();
+    // A game that is started again has another number and the same name.
+    const query = name.slice(0, LOOKED_FOR);
+    const again = await this.#page.view("games", { query, limit: LIMIT });
+    const back = again?.games.findLast((one) => one.name === name && one.id !== id);
+    if (!back || this.#wanted.id !== id) return;
+    this.#wanted.id = back.id;
+    this.#asksAgain = true;
+  }
+
+  #look(change) {
+    Object.assign(this.#wanted, change);
+    void this.ask();
+  }
+
+  #show() {
+    const { query, id } = this.#wanted;
+    const isGone = this.#goneAt !== null;
+    const list = { ...this.#list, limit: LIMIT, query, chosen: isGone ? null : id };
+    showGames(this.#parts.games, list, {
+      choose: ({ id: other, name }) => {
+        this.#goneAt = null;
+        this.#look({ id: other, name, action: null });
+      },
+      filter: (text) => this.#filter(text),
+      turn: (by) => this.#look({ offset: Math.max(0, this.#wanted.offset + by) }),
+    });
+    this.#board.hidden = this.#game === null;
+    if (this.#game !== null) this.#showGame(isGone);
+  }
+
+  #showGame(isGone) {
+    const { game, force, bars, context, results } = this.#parts;
+    const late = isGone ? 0 : performance.now() - this.#gameAt;
+    const now = later(this.#game, late);
+    const inPlay = isGone ? null : now.force;
+    const isAsked = now.game.is_person && inPlay?.steps.at(-1)[0] === "choosing";
+    const rights = this.#rights;
+    const give = (order, how) => this.#give(order, how);
+    showGame(game, { game: now.game, goneAt: this.#goneAt }, { rights, give });
+    showForce(force, inPlay, { choose: (action) => this.#look({ action }) });
+    this.#actions.show({
+      game: now.game.name,
+      actions: now.actions,
+      more: now.more_actions,
+      chosen: now.action,
+      wanted: this.#wanted.action,
+      isAsked,
+      isGone,
+      rights,
+      results: now.results,
+    });
+    showResults(results, now.results);
+    // Long, and the same until there is another answer.
+    if (this.#told !== this.#game) {
+      this.#told = this.#game;
+      showBars(bars, now.ended);
+      showContext(context, now.context);
+      this.#showDiagnostics();
+    }
+    if (isAsked) this.#announce(now, inPlay);
+  }
+
+  #showDiagnostics(change = {}) {
+    Object.assign(this.#diagnostics, change);
+    showDiagnostics(this.#parts.diagnostics, this.#game.diagnostics, this.#diagnostics, {
+      showAll: () => this.#showDiagnostics({ all: true }),
+      level: (level) => this.#showDiagnostics({ level }),
+    });
+  }
+
+  #filter(text) {
+    clearTimeout(this.#typing);
+    const change = { query: text.trim(), offset: 0 };
+    this.#typing = setTimeout(() => this.#look(change), TYPING_MS);
+  }
+
+  /** Tells whoever does not see the page that a person is asked; shows the first of the actions to whoever is not at a form. */
+  #announce({ game, action }, force) {
+    if (force.key === this.#toldForce) return;
+    this.#toldForce = force.key;
+    patch(this.#said, `${visible(game.name)} asks: ${visible(force.query)}`);
+    if (this.#actions.isBusy || force.names.includes(action?.name)) return;
+    this.#look({ action: force.names[0] ?? null });
+  }
+
+  async #send(name, data, isAnswer) {
+    const { game, force } = this.#game;
+    const own = { game: game.id, action: name, ...(data === undefined ? {} : { data }) };
+    const answer = isAnswer
+      ? await this.#page.act("choose", { ...own, force: force.key })
+      : await this.#page.act("send", own);
+    await this.ask();
+    return answer;
+  }
+
+  async #give(order, how) {
+    const { game } = this.#game;
+    const fields = { game: game.id, ...(how === undefined ? {} : { how }) };
+    const { ok, said } = await this.#page.act(order, fields);
+    this.#page.tell(ok ? said : `Not done: ${said}`, !ok);
+    void this.ask();
+  }
 }

@@ -10,7 +10,8 @@ const TOAST_MS = 12_000;
 /** The connection's `isLocked()` and `lock(isLocked)`. */
 let connection;
 
-function toast(text, isWrong = false) {
+/** Shows a sentence for a while. */
+export function toast(text, isWrong = false) {
   const shut = el("button", { type: "button", "aria-label": "Dismiss" }, "×");
   const node = el("div", { class: "toast" }, el("p", {}, text), shut);
   if (isWrong) node.classList.add("wrong");
@@ -22,7 +23,7 @@ function toast(text, isWrong = false) {
   later();
 }
 
-/** @returns the status, 0 without an answer, and the server's sentence */
+/** @returns the status, 0 without an answer, the server's sentence, and all that it answered with where that is JSON */
 async function post(path, fields) {
   const headers = { "content-type": "application/json", "x-summoner-page": "1" };
   const signal = AbortSignal.timeout(ANSWER_MS);
@@ -31,22 +32,40 @@ async function post(path, fields) {
     const answer = await fetch(at(path), { method: "POST", headers, body, signal });
     const text = (await answer.text()).trim();
     const isJson = answer.headers.get("content-type")?.startsWith("application/json");
-    return { status: answer.status, said: isJson ? JSON.parse(text).outcome : text };
+    const told = isJson ? JSON.parse(text) : {};
+    return { status: answer.status, said: isJson ? told.outcome : text, told };
   } catch {
-    return { status: 0, said: "The server does not answer." };
+    return { status: 0, said: "The server does not answer.", told: {} };
   }
 }
 
-/** Carries out an admin action and shows its outcome. @returns true if it was done */
-export async function act(name, fields = {}) {
-  const { status, said } = await post(`admin/${name}`, fields);
-  const done = status === 200;
-  toast(done ? said.charAt(0).toUpperCase() + said.slice(1) : `Not done: ${said}`, !done);
+/** What a path shows, or null where there is nothing (any more). @throws Error without an answer */
+export async function ask(path) {
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  const answer = await fetch(at(path), { cache: "no-store", signal });
+  if (answer.status === 401) await askSession();
+  if (answer.ok) return answer.json();
+  if (answer.status === 404) return null;
+  throw new Error((await answer.text()).trim());
+}
+
+/** Carries out an admin action. @returns `ok`, `said` and whatever else the server answers */
+export async function perform(name, fields) {
+  const { status, said, told } = await post(`admin/${name}`, fields);
   if (status === 401) {
     await askSession();
     openDialog("sign-in");
   }
-  return done;
+  const done = status === 200;
+  const sentence = said.charAt(0).toUpperCase() + said.slice(1);
+  return { ...told, ok: done, said: done ? sentence : said };
+}
+
+/** Carries out an admin action and shows its outcome. @returns true if it was done */
+export async function act(name, fields = {}) {
+  const { ok, said } = await perform(name, fields);
+  toast(ok ? said : `Not done: ${said}`, !ok);
+  return ok;
 }
 
 /** Asks for the rights of this page; without the right to read, it shows the sign-in form alone. */
@@ -96,7 +115,7 @@ async function signOut() {
   if (!connection.isLocked()) $("sign-in-open").focus();
 }
 
-function openDialog(id) {
+export function openDialog(id) {
   if (!$(id).open) $(id).showModal();
 }
 

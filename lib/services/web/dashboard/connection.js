@@ -44,6 +44,7 @@ export function connect() {
     page.onTick(tick, isFirst);
     isFirst = false;
   });
+  mine.addEventListener("changed", ({ data }) => page.onChanged(Object.keys(JSON.parse(data))));
   mine.addEventListener("error", () => void onError(mine));
 }
 
@@ -109,7 +110,7 @@ function watch() {
   if (Date.now() - Math.max(heardAt, openedAt) > DEAD_MS) connect();
 }
 
-/** Connects once the session is known. `wired` has `onHello`, `onTick`, `onGlance`, and `onLink` for changes of `link`. */
+/** Connects once the session is known. `wired` has `onHello`, `onTick`, `onChanged`, `onGlance`, and `onLink` for changes of `link`. */
 export async function start(wired) {
   page = wired;
   setInterval(watch, 1000);

@@ -1,6 +1,7 @@
 // The page: takes the events of the server, keeps the newest, and has the other modules show them.
 
 import { listenToActions } from "./admin.js";
+import { bring, linkTo, noteChanges, tickBrought } from "./brought.js";
 import { addHistory, addSample, samples } from "./charts.js";
 import { listenToClients, offerServices, showClients } from "./clients.js";
 import { connect, isLocked, link, lock, start } from "./connection.js";
@@ -24,6 +25,8 @@ function onHello(hello) {
   showServer(hello);
   addHistory(hello.history);
   takeTail(hello.log);
+  bring(hello.panels);
+  noteChanges();
   if (JSON.stringify(hello.declared) === JSON.stringify(declared)) return;
   declared = hello.declared;
   makePanels();
@@ -31,7 +34,8 @@ function onHello(hello) {
 
 function makePanels() {
   const { log, ...parts } = declared;
-  panels = new Map(Object.entries(parts).map(([part, numbers]) => [part, panel(part, numbers)]));
+  const made = ([part, numbers]) => [part, panel(part, numbers, linkTo(part))];
+  panels = new Map(Object.entries(parts).map(made));
   const inOrder = [...panels.values()].toSorted((a, b) => b.isWide - a.isWide);
   $("panels").replaceChildren(...inOrder.map(({ node }) => node));
   makeLog(log);
@@ -84,10 +88,11 @@ function render() {
   }
   showClients(tick.clients);
   showLog(tick.log, tick.log_level);
+  tickBrought();
 }
 
 listenToClients(connect);
 listenToLog();
 listenToActions({ isLocked, lock });
 document.addEventListener("visibilitychange", render);
-void start({ onHello, onTick, onGlance, onLink });
+void start({ onHello, onTick, onChanged: noteChanges, onGlance, onLink });

@@ -56,8 +56,8 @@ function quarantineRow(service, key) {
   };
 }
 
-/** The panel of the process or a service, made from what it declares. */
-export function panel(part, declared) {
+/** The panel of the process or a service, made from what it declares; `link` leads to one that it brings itself. */
+export function panel(part, declared, link) {
   const head = part === "process" ? [uptimeLine(declared)] : [];
   const tiles = Object.entries(declared)
     .filter(([, { headline }]) => headline)
@@ -74,7 +74,7 @@ export function panel(part, declared) {
   const node = el(
     "section",
     { class: `panel part ${isWide ? "wide" : ""}`, "aria-labelledby": `part-${part}` },
-    el("header", {}, title, ...nodes(head), health, addresses),
+    el("header", {}, title, ...nodes(head), health, addresses, ...(link ? [link] : [])),
     el("div", { class: "tiles" }, ...nodes(tiles)),
     tableRow,
     blockRow,

@@ -1,4 +1,4 @@
-// The dashboard's files are embedded as text. Nothing else in the project is a .js file.
+// The files of the dashboard and of the panels on it are embedded as text. Nothing else in the project is a .js file.
 declare module "*.css" {
   const text: string;
   export default text;

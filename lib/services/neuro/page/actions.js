@@ -1,0 +1,232 @@
+// The actions of a game: which there are, which are asked for, and the form of the one that is chosen.
+
+import { h, make, patch, theirs, visible } from "./dom.js";
+import { ActionForm } from "./form.js";
+import { counted, span } from "./words.js";
+
+/** So many are listed at once; a filter finds the others. */
+const LISTED = 40;
+/** So many actions need no filter. */
+const FEW = 12;
+/** Forms that are kept with what was typed in them. */
+const KEPT_FORMS = 20;
+
+const GLOSS = {
+  asked: "The game asks for one of those that are marked: fill in its form and choose it.",
+  free: "What the brain may do in the game. Sent from here, an action goes to the game without having been asked for.",
+};
+
+/** The part of the page that lists actions and holds their forms. */
+export class Actions {
+  #acts;
+  #filter = "";
+  /** What is shown, as it was given. */
+  #data = null;
+  /** Forms by game and action: a game that comes back finds its form as it was. */
+  #forms = new Map();
+  /** What is shown: the game, the form, its shape as text, what is said of the action, the id it was sent with. */
+  #open = null;
+  #pane = make(h("div", { class: "pane" }));
+
+  /** @param acts `choose(name)`; `send(name, answers, isAnswer)` resolves with `ok`, `said`, and `id` or `problems` */
+  constructor(node, acts) {
+    this.node = node;
+    this.#acts = acts;
+  }
+
+  /** True while somebody is at the form or has typed in it. */
+  get isBusy() {
+    if (this.#open === null) return false;
+    return this.#open.form.isTouched || this.#pane.contains(document.activeElement);
+  }
+
+  /**
+   * @param data `game`, its name; `actions` as `{ name, forced }`, and how many `more` there are; `chosen`, the one
+   *   that is told of, with `description`, `form` and `trouble`; `isAsked`: a person plays, and the game asks; `isGone`;
+   *   `wanted`, the name that a person chose, or null; `rights`; `results`
+   */
+  show(data) {
+    this.#data = data;
+    const { actions, more, rights, isAsked } = data;
+    const pane = this.#showPane();
+    const note = h(
+      "span",
+      { class: "quiet" },
+      counted(actions.length + more, "action"),
+      " registered",
+    );
+    const none = "No action is registered. The game does so with the command actions/register.";
+    patch(
+      this.node,
+      h("header", {}, h("h3", { tabindex: -1 }, "Actions"), note),
+      h("p", { class: "gloss" }, isAsked ? GLOSS.asked : GLOSS.free),
+      actions.length === 0 && h("p", { class: "empty", key: "none" }, none),
+      rights.note(),
+      h("div", { class: "choosing", key: "choosing" }, this.#list(), pane),
+    );
+  }
+
+  #list() {
+    const { actions, more } = this.#data;
+    const wanted = this.#filter.toLowerCase();
+    const found = actions.filter(({ name }) => name.toLowerCase().includes(wanted));
+    const shown = this.#open?.form.name;
+    const entry = ({ name, forced }) => {
+      const attributes = { type: "button", "aria-current": name === shown ? "true" : null };
+      const mark = forced && h("span", { class: "forced" }, "asked for");
+      const choose = () => this.#acts.choose(name);
+      return h(
+        "li",
+        { key: name },
+        h("button", { ...attributes, onclick: choose }, h("code", {}, theirs(name)), mark),
+      );
+    };
+    const others = Math.max(0, found.length - LISTED) + more;
+    const filter = h("input", {
+      type: "search",
+      "aria-label": "Filter actions by name",
+      placeholder: "name contains…",
+      spellcheck: "false",
+      autocomplete: "off",
+      oninput: ({ target }) => this.#narrow(target.value),
+    });
+    return h(
+      "div",
+      { class: "names", key: "names" },
+      actions.length > FEW && h("div", { class: "tools", key: "filter" }, filter),
+      h("ul", { "aria-label": "Actions", key: "list" }, found.slice(0, LISTED).map(entry)),
+      found.length === 0 &&
+        actions.length > 0 &&
+        h("p", { class: "empty", key: "none" }, "No action matches."),
+      others > 0 && h("p", { class: "quiet", key: "more" }, `and ${counted(others, "other")}`),
+    );
+  }
+
+  #narrow(text) {
+    this.#filter = text.trim();
+    this.show(this.#data);
+  }
+
+  #showPane() {
+    if (this.#open?.game !== this.#data.game) this.#open = null;
+    if (this.#isToOpen()) this.#openForm();
+    if (this.#open === null) {
+      patch(this.#pane);
+      return this.#pane;
+    }
+    const { about, isOff, label } = this.#stateOf(this.#open);
+    this.#open.form.showButtons(label, isOff, this.#data.rights);
+    this.#follow(this.#open);
+    patch(this.#pane, about, this.#open.form.node);
+    return this.#pane;
+  }
+
+  /** True if the form of the chosen action is to be shown: nobody is taken away from a form but by their own choice. */
+  #isToOpen() {
+    const { chosen, wanted } = this.#data;
+    if (chosen === null) return false;
+    return chosen.name === wanted || chosen.name === this.#open?.form.name || !this.isBusy;
+  }
+
+  /** Shows the form of the chosen action; its fields stay as they are while somebody has typed in them. */
+  #openForm() {
+    const { game, chosen } = this.#data;
+    const key = JSON.stringify([game, chosen.name]);
+    const shape = JSON.stringify(chosen.form);
+    let open = this.#forms.get(key);
+    if (
+      open === undefined ||
+      (open.shape !== shape && !(open === this.#open ? this.isBusy : open.form.isTouched))
+    ) {
+      open = this.#make(key, shape);
+    }
+    open.description = chosen.description;
+    open.trouble = chosen.trouble;
+    open.isOld = open.shape !== shape;
+    this.#open = open;
+  }
+
+  #make(key, shape) {
+    const { game, chosen } = this.#data;
+    const open = { game, shape, sentId: null };
+    open.form = new ActionForm(chosen.name, chosen.form, (answers) => this.#send(open, answers));
+    this.#forms.delete(key);
+    this.#forms.set(key, open);
+    const [oldest] = this.#forms.keys();
+    if (this.#forms.size > KEPT_FORMS) this.#forms.delete(oldest);
+    return open;
+  }
+
+  /** Takes the form that the game has now, in place of the one that was filled in. */
+  #renew() {
+    const { game, chosen } = this.#data;
+    const shape = JSON.stringify(chosen.form);
+    this.#open = this.#make(JSON.stringify([game, chosen.name]), shape);
+    this.show(this.#data);
+    this.#open.form.focus();
+  }
+
+  /** What is said above a form, whether it can be sent, and what its button is called. */
+  #stateOf({ form, description, trouble, isOld }) {
+    const { actions, isAsked, isGone } = this.#data;
+    const here = actions.find(({ name }) => name === form.name);
+    const isAnswer = isAsked && here?.forced === true;
+    const why = isGone
+      ? "The game has left: this cannot be sent. What you typed stays; when the game is back, it can be."
+      : here === undefined
+        ? "The game has taken this action back. What you typed stays, in case it registers it again."
+        : trouble === null
+          ? null
+          : `It cannot be sent: ${visible(trouble)}`;
+    const renew = () =>
+      h("button", { type: "button", onclick: () => this.#renew() }, "Take the new form");
+    const warned = why ?? (isOld && ["The game has changed what this action takes. ", renew()]);
+    const said =
+      description === ""
+        ? h("span", { class: "quiet" }, "The game does not say what it does.")
+        : visible(description);
+    const about = [
+      h(
+        "h4",
+        { class: "which", key: "which" },
+        h("code", {}, theirs(form.name)),
+        isAnswer && h("span", { class: "forced" }, "asked for"),
+      ),
+      h("p", { class: "description", dir: "auto", key: "description" }, said),
+      warned &&
+        h(
+          "p",
+          { class: "adverse-line", key: "warned" },
+          h("span", { class: "glyph", "aria-hidden": "true" }, "▲"),
+          warned,
+        ),
+    ];
+    return {
+      about,
+      isOff: why !== null,
+      label: [isAnswer ? "Choose " : "Send ", theirs(form.name)],
+    };
+  }
+
+  async #send(open, answers) {
+    const { name } = open.form;
+    open.sentId = null;
+    const here = this.#data.actions.find((one) => one.name === name);
+    const isAnswer = this.#data.isAsked && here?.forced === true;
+    const answer = await this.#acts.send(name, answers, isAnswer);
+    open.sentId = answer.id ?? null;
+    if (answer.ok) open.form.isTouched = false;
+    return answer;
+  }
+
+  /** Says what has become of the action that was sent last from a form. */
+  #follow(open) {
+    if (open.sentId === null || open.form.isSending) return;
+    const found = this.#data.results.find(({ id }) => id === open.sentId);
+    if (found === undefined || found.state === "waiting") return;
+    const { state, success, message, ms } = found;
+    const how = state !== "answered" ? "No result" : success ? "It succeeded" : "It failed";
+    open.form.say(`${how} after ${span(ms)}${message === "" ? "." : `: ${visible(message)}`}`);
+    open.sentId = null;
+  }
+}

@@ -1,0 +1,100 @@
+// The panels that services bring themselves: each loaded once the server has named it, and told to
+// look again when something has changed and somebody sees it. While nobody does, it asks for nothing.
+
+import { ask, openDialog, perform, toast } from "./admin.js";
+import { $, el, root } from "./elements.js";
+import { at } from "./server.js";
+
+/** Milliseconds around the window within which a panel counts as seen. */
+const MARGIN = "200px";
+
+/** By service; there for as long as the page is. */
+const panels = new Map();
+
+const watcher = new IntersectionObserver(onSeen, { rootMargin: MARGIN });
+
+/** What a panel may do with the page. */
+function pageOf(service) {
+  return {
+    /** What a view of the service shows, or null where it has nothing of the kind; @throws Error without an answer */
+    view: (name, query = {}) => ask(`panels/${service}/${name}?${new URLSearchParams(query)}`),
+    /** Carries out an act. @returns `ok`, `said` and what else the service answers */
+    act: (name, fields = {}) => perform(`${service}/${name}`, fields),
+    /** Shows a sentence for a while. */
+    tell: toast,
+    /** The right to act: "off" without a token at the server, "signed-out" or "signed-in". */
+    admin: () => root.dataset.admin,
+    signIn: () => openDialog("sign-in"),
+  };
+}
+
+/** Makes the panels that are not here yet; `told` is what the server says of them. */
+export function bring(told) {
+  for (const { service, title, styles } of told) {
+    if (panels.has(service)) continue;
+    const id = `brought-${service}`;
+    const body = el("div");
+    const heading = el("h2", { id: `${id}-title` }, title);
+    const head = el("header", { class: "bar" }, heading);
+    const attributes = { id, class: "panel", "aria-labelledby": heading.id, tabindex: "-1" };
+    const node = el("section", attributes, head, body);
+    const panel = { service, title, node, mounted: null, isSeen: false, isStale: false };
+    panels.set(service, panel);
+    $("brought").append(node);
+    void load(panel, body, styles);
+  }
+}
+
+async function load(panel, body, styles) {
+  const folder = `dashboard/panels/${panel.service}`;
+  for (const name of styles) {
+    document.head.append(el("link", { rel: "stylesheet", href: at(`${folder}/${name}`) }));
+  }
+  try {
+    const { mount } = await import(at(`${folder}/panel.js`));
+    panel.mounted = mount(body, pageOf(panel.service));
+    panel.isStale = true;
+    watcher.observe(panel.node);
+  } catch (error) {
+    body.replaceChildren(el("p", { class: "wrong" }, `It cannot be shown: ${error.message}`));
+  }
+}
+
+function onSeen(entries) {
+  for (const { target, isIntersecting } of entries) {
+    const panel = [...panels.values()].find(({ node }) => node === target);
+    panel.isSeen = isIntersecting;
+    refresh(panel);
+  }
+}
+
+/** Has a panel look again, if it has reason to and somebody sees it. */
+function refresh(panel) {
+  if (panel.mounted === null || !panel.isStale || !panel.isSeen || document.hidden) return;
+  panel.isStale = false;
+  panel.mounted.changed();
+}
+
+/** Notes which services have something else to show; all of them have after a new connection. */
+export function noteChanges(services = panels.keys()) {
+  for (const service of services) {
+    const panel = panels.get(service);
+    if (panel === undefined) continue;
+    panel.isStale = true;
+    refresh(panel);
+  }
+}
+
+/** Once a second: brings what is shown up to the time. */
+export function tickBrought() {
+  for (const panel of panels.values()) {
+    refresh(panel);
+    if (panel.isSeen && !document.hidden) panel.mounted?.ticked();
+  }
+}
+
+/** The link to the panel that a service brings; null where it brings none. */
+export function linkTo(service) {
+  const panel = panels.get(service);
+  return panel ? el("a", { href: `#${panel.node.id}` }, panel.title) : null;
+}
