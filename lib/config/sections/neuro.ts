@@ -9,7 +9,7 @@ import { keyRemarks, llm } from "./neuro-llm.ts";
 import { ownTls } from "./tls.ts";
 
 /** The brains of the program itself. */
-export const BRAIN_NAMES = ["random", "llm", "web"] as const;
+export const BRAIN_NAMES = ["random", "llm", "web", "scenario"] as const;
 
 const BRAINS = `${BRAIN_NAMES.map((name) => `"${name}"`).join(", ")}, or the path of a module`;
 
@@ -26,7 +26,7 @@ export const neuro = section(
     port: whole(8000, [0, 65_535], "Its TCP port; 0 takes a free one."),
     brain: text(
       "random",
-      "Who plays. random: by chance, with data that fits the schemas. llm: a model, see [neuro.llm]. web: a person, in the dashboard. A module exports chooseForceAction, and addContext if it likes.",
+      "Who plays. random: by chance, with data that fits the schemas. llm: a model, see [neuro.llm]. web: a person, in the dashboard. scenario: the file of scenario. A module exports chooseForceAction, and addContext if it likes.",
       { check: (found) => (isBrain(found) ? null : "no brain"), allowed: BRAINS },
     ),
     brains: list(
@@ -44,6 +44,10 @@ export const neuro = section(
       [0, MS_MAX],
       "How long the random brain thinks, in milliseconds.",
       live,
+    ),
+    scenario: text(
+      "",
+      "File of scenarios that the brain scenario plays with each game that comes, in TOML or TypeScript.",
     ),
     character_id: text(
       "neuro",
@@ -161,17 +165,18 @@ export const neuro = section(
   {
     contradictions: (own, whole) => [
       ...modelContradictions(own),
+      ...scenarioContradictions(own),
       ...controlContradictions(own, whole as Accessible),
     ],
     folders: ({ enabled, record }) =>
       enabled && record !== "" ? [{ key: "record", holds: "state" }] : [],
-    remarks: (_given, own) => (usesModel(own) ? keyRemarks(own.llm) : []),
+    remarks: (_given, own) => (plays("llm", own) ? keyRemarks(own.llm) : []),
   },
 );
 
-/** True if the brain llm plays a game. */
-function usesModel({ enabled, brain, brains }: Who): boolean {
-  return enabled && [brain, ...brains].some((one) => one.slice(one.lastIndexOf("=") + 1) === "llm");
+/** True if a brain of the program plays a game. */
+function plays(name: (typeof BRAIN_NAMES)[number], { enabled, brain, brains }: Who): boolean {
+  return enabled && [brain, ...brains].some((one) => one.slice(one.lastIndexOf("=") + 1) === name);
 }
 
 interface Who {
@@ -181,8 +186,13 @@ interface Who {
 }
 
 function modelContradictions(own: Who & { readonly llm: { readonly model: string } }) {
-  if (!usesModel(own) || own.llm.model !== "") return [];
+  if (!plays("llm", own) || own.llm.model !== "") return [];
   return [{ key: "llm.model", message: "the brain llm plays, so a model has to be named" }];
+}
+
+function scenarioContradictions(own: Who & { readonly scenario: string }) {
+  if (!plays("scenario", own) || own.scenario !== "") return [];
+  return [{ key: "scenario", message: "the brain scenario plays, so a file has to be named" }];
 }
 
 /** Something with access lists. */

@@ -2,6 +2,7 @@ import type { Config } from "../../../config/table.ts";
 import { type Fault, messageOf, StartError } from "../../../host/errors.ts";
 import { moduleTrouble } from "../../../host/module.ts";
 import type { Brain } from "./brain.ts";
+import { PlayedScenarios, scenarioFaults } from "../scenario/played.ts";
 import { LlmBrain } from "./llm/llm.ts";
 import { moduleBrain } from "./module.ts";
 import type { BrainParts } from "./parts.ts";
@@ -17,6 +18,7 @@ const BRAINS: Readonly<Record<string, (parts: BrainParts) => Brain | Promise<Bra
     })),
   llm: (parts) => new LlmBrain(parts),
   web: () => new WebBrain(),
+  scenario: PlayedScenarios.create,
 };
 
 /** The brain of a setting's game, with the setting's key. */
@@ -43,6 +45,7 @@ export function personKey(settings: Config["neuro"]): string | null {
 /** The faults of the settings' modules, as far as they show without running them. */
 export function brainFaults(settings: Config["neuro"]): readonly Fault[] {
   return namedIn(settings).flatMap(({ key, brain }) => {
+    if (brain === "scenario") return scenarioFaults(settings.scenario);
     if (Object.hasOwn(BRAINS, brain)) return [];
     const trouble = moduleTrouble(brain, ["default", "chooseForceAction"]);
     return trouble === null ? [] : [{ key, message: `${brain}: ${trouble}` }];

@@ -8,6 +8,8 @@ export interface Asked {
   readonly request: ForceRequest;
   readonly force: Force | null;
   answer(choice: Choice): void;
+  /** Ends the force. */
+  refuse(why: Error): void;
 }
 
 /** Chooses nothing by itself: a scenario answers what it is asked. */
@@ -35,6 +37,12 @@ export class ScenarioBrain implements Brain {
     return this.#asked.get(playing) ?? null;
   }
 
+  /** Ends all forces that wait. */
+  refuse(why: string): void {
+    for (const asked of this.#asked.values()) asked.refuse(new Error(why));
+    this.#asked.clear();
+  }
+
   gameChanged(playing: Playing, what: "here" | "actions" | "gone"): void {
     if (what === "here") {
       this.#here.add(playing);
@@ -49,8 +57,8 @@ export class ScenarioBrain implements Brain {
   }
 
   chooseForceAction(_game: string, request: ForceRequest, playing: Playing): Promise<Choice> {
-    return new Promise((answer) => {
-      const asked = { request, force: playing.force, answer };
+    return new Promise((answer, refuse) => {
+      const asked = { request, force: playing.force, answer, refuse };
       this.#asked.set(playing, asked);
       // What is not wanted any more is never answered: nobody waits for it.
       request.signal.addEventListener("abort", () => {

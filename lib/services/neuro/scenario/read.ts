@@ -44,6 +44,13 @@ export async function readFile(path: string, clock: Pick<Clock, "after">): Promi
   return "message" in layer ? { plans: [], problems: [layer] } : new FileReader(layer, path).read();
 }
 
+/** The problems of a file as far as they show without running it. */
+export function visibleProblems(path: string): readonly Problem[] {
+  if (MODULE.test(path)) return [moduleProblem(path) ?? []].flat();
+  const layer = tomlLayer(path);
+  return "message" in layer ? [layer] : new FileReader(layer, path).read().problems;
+}
+
 function tomlLayer(path: string): Layer | Problem {
   if (!path.toLowerCase().endsWith(".toml")) {
     return { where: path, message: "not a scenario: its name ends in .toml or .ts" };
@@ -58,11 +65,8 @@ function tomlLayer(path: string): Layer | Problem {
 }
 
 async function moduleLayer(path: string, clock: Pick<Clock, "after">): Promise<Layer | Problem> {
-  const trouble = moduleTrouble(path);
-  if (trouble !== null) {
-    const [, at = "", message = trouble] = /^(\d+:\d+): (.*)$/s.exec(trouble) ?? [];
-    return { where: at === "" ? path : `${path}:${at}`, message };
-  }
+  const problem = moduleProblem(path);
+  if (problem !== null) return problem;
   let found: Readonly<Record<string, unknown>> | null;
   try {
     const loading = import(pathToFileURL(resolve(path)).href) as Promise<Record<string, unknown>>;
@@ -79,6 +83,13 @@ async function moduleLayer(path: string, clock: Pick<Clock, "after">): Promise<L
     return { name: path, values: exported as Record<string, unknown> };
   }
   return { where: path, message: "its default export is neither a scenario nor a function" };
+}
+
+function moduleProblem(path: string): Problem | null {
+  const trouble = moduleTrouble(path);
+  if (trouble === null) return null;
+  const [, at = "", message = trouble] = /^(\d+:\d+): (.*)$/s.exec(trouble) ?? [];
+  return { where: at === "" ? path : `${path}:${at}`, message };
 }
 
 type Read = Values<typeof SCENARIO>;

@@ -2,6 +2,7 @@
 import { messageOf } from "../../../host/errors.ts";
 import { printable } from "../../../host/content.ts";
 import { shown } from "../diagnostics.ts";
+import type { Playing } from "../brains/brain.ts";
 import type { Report } from "../watch/reports.ts";
 import type { ReadStep } from "./format.ts";
 import { GameInHand } from "./hand.ts";
@@ -50,6 +51,8 @@ export interface Listener {
 export interface RunParts extends Parts {
   /** Where games connect. */
   readonly url: string;
+  /** The game that is played, where it is here already: what others did before it is past. */
+  readonly game?: Playing;
 }
 
 /** How long a game that has failed may take to end by itself, so that it can be told how. */
@@ -62,10 +65,14 @@ export class ScenarioRun {
   #why: string | null = null;
   #play: Playthrough | null = null;
   /** From where scenarios listen whose game was started by somebody else. */
-  #next = 0;
+  #next: number;
+  readonly #firstGame: number;
 
   constructor(parts: RunParts, tell: Listener = {}) {
+    const { game, brain } = parts;
     this.#parts = parts;
+    this.#firstGame = game?.id ?? 0;
+    this.#next = game === undefined ? 0 : brain.transcript.last;
     this.#tell = tell;
     this.#interrupted.promise.catch(() => {});
   }
@@ -108,7 +115,7 @@ export class ScenarioRun {
     this.#tell.began?.(plan);
     const isStarted = plan.start !== null;
     const from = isStarted ? brain.transcript.last + 1 : this.#next;
-    const firstGame = isStarted ? brain.lastGame + 1 : 0;
+    const firstGame = isStarted ? brain.lastGame + 1 : this.#firstGame;
     const play = new Playthrough(plan, this.#parts, from, firstGame);
     this.#play = play;
     const startedAt = clock.wall();

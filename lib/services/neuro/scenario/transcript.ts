@@ -83,7 +83,7 @@ export class Transcript implements Watcher {
   frame({ clientId, direction, text }: Frame): void {
     const frames = this.#frames.get(clientId) ?? [];
     if (frames.length === 0) this.#frames.set(clientId, frames);
-    frames.push({ at: this.#clock.now(), direction, text: text.slice(0, LONGEST_FRAME) });
+    frames.push({ at: this.#clock.now(), direction, text: beginningOf(text) });
     if (frames.length > MOST_FRAMES) frames.shift();
     if (this.#frames.size <= MOST_CONNECTIONS) return;
     const [oldest] = this.#frames.keys();
@@ -107,6 +107,13 @@ export class Transcript implements Watcher {
     );
     return last?.number ?? 0;
   }
+}
+
+/** A copy: a part of a text keeps the whole of it. */
+function beginningOf(text: string): string {
+  return text.length <= LONGEST_FRAME
+    ? text
+    : `${Buffer.from(text.slice(0, LONGEST_FRAME)).toString()}...`;
 }
 
 /** What it takes to keep it, in characters. */
