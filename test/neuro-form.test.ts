@@ -195,6 +195,7 @@ describe("a form", () => {
     const all = [...Array(5000).keys()].map((i) => ({ properties: { [`k${i}`]: {} } }));
     for (const schema of [
       { type: "object", ...either },
+      { allOf: [{ type: "string" }] },
       JSON.parse('{"if":{"required":["a"]},"then":{"required":["b"]},"properties":{"a":{}}}'),
       { type: "object", dependentSchemas: { a: { properties: { b: {} } } }, required: ["a"] },
       { type: "object", properties: tooMany },

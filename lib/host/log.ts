@@ -18,8 +18,20 @@ export interface LogStats {
   failing: string | null;
 }
 
+interface EventOptions {
+  /** Further lines. */
+  readonly stack?: readonly string[];
+  /** Logged whatever the level is set to. */
+  readonly always?: boolean;
+  /** On the console too. */
+  readonly isShown?: boolean;
+}
+
 const FLUSH_MS = 50;
 const TAIL_LINES = 200;
+
+/** The log as it is for what the console shows already. */
+export type LogInFile = Pick<Log, "info" | "warning" | "record">;
 
 /**
  * The log of the process: events, and records, which may be many a second, to
@@ -66,6 +78,13 @@ export class Log {
     ];
   }
 
+  /** The same log without its console. */
+  readonly inFile: LogInFile = {
+    info: (message) => this.#event("INFO", message, { isShown: false }),
+    warning: (message) => this.#event("WARNING", message, { isShown: false }),
+    record: (text, json) => this.#record(text, json, false),
+  };
+
   debug(message: string): void {
     this.#event("DEBUG", message);
   }
@@ -88,14 +107,14 @@ export class Log {
 
   /** Logs what an operator did, at level WARNING, whatever the level is set to. */
   audit(message: string): void {
-    this.#event("WARNING", message, [], true);
+    this.#event("WARNING", message, { always: true });
   }
 
   /** Logs a fault of our own code, with its stack, at level ERROR. */
   bug(error: unknown, context: string): void {
     const text = error instanceof Error ? (error.stack ?? String(error)) : Bun.inspect(error);
     const [first, ...stack] = text.split("\n");
-    this.#event("ERROR", `${context}: ${first}`, stack);
+    this.#event("ERROR", `${context}: ${first}`, { stack });
   }
 
   /** True while records are logged; otherwise there is no need to make them. */
@@ -108,11 +127,8 @@ export class Log {
    * shows only a few a second. Each text is made only if it is needed.
    * @param json JSON for a file of JSON lines; the text as JSON when not given
    */
-  record(text: () => string, json = () => JSON.stringify(text())): void {
-    if (!this.takesRecords) return;
-    const shown = () => printable(text());
-    this.#file.gather(shown, () => oneLine(json()));
-    if (this.#console.takesRecord()) this.#console.record(shown());
+  record(text: () => string, json?: () => string): void {
+    this.#record(text, json, true);
   }
 
   /**
@@ -183,7 +199,18 @@ export class Log {
     this.#console.endSecond();
   }
 
-  #event(level: Level, message: string, stack: readonly string[] = [], always = false): void {
+  #record(text: () => string, json = () => JSON.stringify(text()), isShown = true): void {
+    if (!this.takesRecords) return;
+    const shown = () => printable(text());
+    this.#file.gather(shown, () => oneLine(json()));
+    if (isShown && this.#console.takesRecord()) this.#console.record(shown());
+  }
+
+  #event(
+    level: Level,
+    message: string,
+    { stack = [], always = false, isShown = true }: EventOptions = {},
+  ): void {
     if (!this.#logs(level) && !always) return;
     let text = printable(message);
     for (const frame of stack) text += `\n    ${printable(frame.trim())}`;
@@ -192,7 +219,7 @@ export class Log {
       () => text,
       () => oneLine(JSON.stringify([message, ...stack].join("\n"))),
     );
-    this.#console.event(level, text);
+    if (isShown) this.#console.event(level, text);
     this.#events++;
     this.#tail.push(`${this.#now().asctime} ${level} ${text}`);
     if (this.#tail.length > TAIL_LINES) this.#tail.shift();

@@ -16,6 +16,14 @@ export function watchStdout(): void {
   });
 }
 
+/** Adds to each text what it takes for it to stand above a line that is being typed. */
+let wrap: ((text: string) => string) | null = null;
+
+/** From now on every text for standard output is passed through `through`, until that is null again. */
+export function wrapStdout(through: ((text: string) => string) | null): void {
+  wrap = through;
+}
+
 /** Writes to standard output: never blocks, never grows without bound, and drops the text once that is closed. */
 export function writeStdout(text: string): void {
   watchStdout();
@@ -29,9 +37,10 @@ export function writeStdout(text: string): void {
       ? `... ${stdout.unseen} lines were not shown: nobody read them\n${text}`
       : text;
   stdout.unseen = 0;
-  stdout.waiting += line.length;
-  process.stdout.write(line, () => {
-    stdout.waiting -= line.length;
+  const whole = wrap === null ? line : wrap(line);
+  stdout.waiting += whole.length;
+  process.stdout.write(whole, () => {
+    stdout.waiting -= whole.length;
   });
 }
 

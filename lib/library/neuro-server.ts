@@ -108,6 +108,7 @@ export class NeuroServer {
       cut: () => process.exit(1),
     });
     const [address] = serving.addresses as readonly [Address];
+    serving.started();
     log.info(`listening on ${openedBy(address)}`);
     this.#listening.resolve(address);
     await this.#stop.promise;

@@ -9,7 +9,7 @@ import { keyRemarks, llm } from "./neuro-llm.ts";
 import { ownTls } from "./tls.ts";
 
 /** The brains of the program itself. */
-export const BRAIN_NAMES = ["random", "llm", "web", "scenario"] as const;
+export const BRAIN_NAMES = ["random", "console", "llm", "web", "scenario"] as const;
 
 const BRAINS = `${BRAIN_NAMES.map((name) => `"${name}"`).join(", ")}, or the path of a module`;
 
@@ -26,7 +26,7 @@ export const neuro = section(
     port: whole(8000, [0, 65_535], "Its TCP port; 0 takes a free one."),
     brain: text(
       "random",
-      "Who plays. random: by chance, with data that fits the schemas. llm: a model, see [neuro.llm]. web: a person, in the dashboard. scenario: the file of scenario. A module exports chooseForceAction, and addContext if it likes.",
+      "Who plays. random: by chance, with data that fits the schemas. console: a person, in the terminal that the server runs in. llm: a model, see [neuro.llm]. web: a person, in the dashboard. scenario: the file of scenario. A module exports chooseForceAction, and addContext if it likes.",
       { check: (found) => (isBrain(found) ? null : "no brain"), allowed: BRAINS },
     ),
     brains: list(

@@ -416,6 +416,13 @@ export const DIAGNOSTICS = {
     cure: "Keep the state of a force short, and name only actions that make sense at present.",
   },
 
+  nobody_there: {
+    code: "N506",
+    severity: "error",
+    text: "Nobody can choose: the input of the console has ended; the force ends.",
+    cure: "Start the server in a terminal or keep its standard input open, or choose another brain.",
+  },
+
   voice: {
     code: "N601",
     severity: "info",

@@ -3,7 +3,7 @@ import type { Config } from "../../config/table.ts";
 import { type Fault, faultsIn } from "../../host/errors.ts";
 import { type Address, type Host, openedBy, type Running } from "../../host/service.ts";
 import type { Brain } from "./brains/brain.ts";
-import { brainFaults, brainsOf, personKey } from "./brains/brains.ts";
+import { brainFaults, Brains, brainsOf, personKey } from "./brains/brains.ts";
 import { Control, controlPlace } from "./http/control.ts";
 import { ServedGame, servedFiles } from "./http/served-game.ts";
 import { neuroPanel } from "./panel/panel.ts";
@@ -72,12 +72,12 @@ export async function startNeuro(
     settings: () => current,
     stage: () => serving,
   };
-  const brainFor = brain ? () => brain : await brainsOf(parts);
+  const brains = brain ? new Brains([brain]) : await brainsOf(parts);
   const faults = faultsOf(parts);
   const serving = new NeuroServing(place, settingsOf(config), {
     host,
     maxMessageBytes: config.neuro.max_message_bytes,
-    brainFor,
+    brains,
     ...(faults && { choose: (playing, force) => faults.choose(playing, force) }),
     ...(served && { route: (...asked) => served.answer(...asked) }),
   });

@@ -3,7 +3,8 @@ import type { FileShares } from "../../host/file-shares.ts";
 import type { Log } from "../../host/log.ts";
 import type { HttpServer } from "../../net/http.ts";
 import type { Answered } from "../../net/http/flights.ts";
-import type { Brain, Choice, ForceRequest, Playing } from "./brains/brain.ts";
+import type { Choice, ForceRequest, Playing } from "./brains/brain.ts";
+import type { Brains } from "./brains/brains.ts";
 
 /** What the server needs of the program that it runs in. */
 export interface NeuroHost {
@@ -17,8 +18,7 @@ export interface NeuroHost {
 export interface NeuroParts {
   readonly host: NeuroHost;
   readonly maxMessageBytes: number;
-  /** Who plays a game of this name: one brain for all games of the same name. */
-  brainFor(game: string): Brain;
+  readonly brains: Brains;
   /** Has the brain of a game choose, where something comes between them. */
   readonly choose?: (playing: Playing, force: ForceRequest) => Promise<Choice>;
   /** Answers what is no WebSocket; null when it does not. */

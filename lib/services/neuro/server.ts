@@ -1,14 +1,15 @@
 import type { Place } from "../../config/place.ts";
+import type { LogInFile } from "../../host/log.ts";
 import type { Panel } from "../../host/panel.ts";
-import type {
-  Address,
-  ClientPage,
-  ClientQuery,
-  Health,
-  Running,
-  Table,
+import {
+  type Address,
+  type ClientPage,
+  type ClientQuery,
+  type Health,
+  openedBy,
+  type Running,
+  type Table,
 } from "../../host/service.ts";
-import type { Distribution } from "../../host/stats.ts";
 import { Admission } from "../../net/admission.ts";
 import { Clients } from "../../net/clients.ts";
 import { HttpServer } from "../../net/http.ts";
@@ -16,7 +17,7 @@ import type { Answered } from "../../net/http/flights.ts";
 import { Pinned } from "../../net/outbox.ts";
 import { type WebSocketProtocol, WebSockets } from "../../net/websocket.ts";
 import { Besides } from "./beside.ts";
-import { type Brain, troubleOf } from "./brains/brain.ts";
+import type { Brain } from "./brains/brain.ts";
 import { FULL, NeuroClient } from "./client.ts";
 import { idMaker } from "./session/client.ts";
 import { decode } from "./codec/decode.ts";
@@ -41,7 +42,6 @@ import { Queues } from "./turns.ts";
 export class NeuroServing implements Stage, Running {
   readonly beside = new Besides();
   readonly declared = DECLARED;
-  readonly distributions: readonly Distribution[];
   panel?: Panel;
   readonly memory = new Memory();
   readonly reports: Reports;
@@ -50,6 +50,7 @@ export class NeuroServing implements Stage, Running {
   readonly #clients: Clients<NeuroClient>;
   readonly #http: HttpServer;
   readonly #counts = new Counts();
+  readonly distributions = this.#counts.distributions;
   readonly #speech: Speech;
   readonly #nextId = idMaker();
   readonly #queues: Queues<Brain>;
@@ -96,15 +97,6 @@ export class NeuroServing implements Stage, Running {
       host,
       new WebSockets(this.#clients, "text", parts.maxMessageBytes, true),
     );
-    this.distributions = [
-      {
-        name: "force",
-        unit: "seconds",
-        about: "Time from a force to its action.",
-        label: null,
-        histograms: new Map([["", this.#counts.latencies]]),
-      },
-    ];
     this.#silent = new Silent(host.clock, (client) => this.#askForActions(client));
   }
 
@@ -134,11 +126,8 @@ export class NeuroServing implements Stage, Running {
     if (!listening.ok) return listening;
     const beside = this.beside.health();
     if (!beside.ok) return beside;
-    for (const brain of this.#queues.brains) {
-      const trouble = troubleOf(brain);
-      if (trouble !== null) return { ok: false, reason: `brain ${brain.name}: ${trouble}` };
-    }
-    return listening;
+    const { trouble } = this.#parts.brains;
+    return trouble === null ? listening : { ok: false, reason: trouble };
   }
 
   clients(query: ClientQuery): ClientPage {
@@ -159,6 +148,11 @@ export class NeuroServing implements Stage, Running {
     this.#settings = settings;
   }
 
+  started(): void {
+    const [address] = this.addresses;
+    this.#parts.brains.start(openedBy(address as Address));
+  }
+
   async drain(deadlineMs: number): Promise<void> {
     this.#silent.stop();
     const cut = this.#http.drain(deadlineMs);
@@ -167,12 +161,7 @@ export class NeuroServing implements Stage, Running {
     await this.beside.drain(deadlineMs);
     this.#speech.stop();
     this.reports.close();
-    // A brain that does not stop holds nobody up: what has to be saved it saves as it goes.
-    for (const brain of this.#queues.brains) {
-      try {
-        void Promise.resolve(brain.stop?.()).catch(() => {});
-      } catch {}
-    }
+    this.#parts.brains.stop();
   }
 
   // --- connections
@@ -203,7 +192,7 @@ export class NeuroServing implements Stage, Running {
       const others = (this.#names.get(game.name) ?? 1) - 1;
       if (others > 0) this.#names.set(game.name, others);
       else this.#names.delete(game.name);
-      this.#parts.host.log.info(`neuro: ${shown(game.name)} has gone, from ${client.address}`);
+      this.#logOf(game).info(`neuro: ${shown(game.name)} has gone, from ${client.address}`);
       game.disconnected();
       game.changed("gone");
       this.#watchers.tell((one) => one.game?.(game, false));
@@ -264,8 +253,8 @@ export class NeuroServing implements Stage, Running {
   }
 
   #begin(client: NeuroClient, { game: name, command }: Command): Game {
-    const { host, brainFor, choose = chosenBy } = this.#parts;
-    const brain = brainFor(name);
+    const { host, brains, choose = chosenBy } = this.#parts;
+    const brain = brains.of(name);
     const id = ++this.#lastGame;
     const game = new Game(name, brain, {
       id,
@@ -293,7 +282,9 @@ export class NeuroServing implements Stage, Running {
     this.#names.set(name, others + 1);
     client.games.set(name, game);
     this.#games.add(game);
-    host.log.info(`neuro: ${shown(name)} is here, from ${client.address}, played by ${brain.name}`);
+    this.#logOf(game).info(
+      `neuro: ${shown(name)} is here, from ${client.address}, played by ${brain.name}`,
+    );
     this.#watchers.tell((one) => one.game?.(game, true));
     game.changed("here");
     if (command !== "startup") {
@@ -316,6 +307,12 @@ export class NeuroServing implements Stage, Running {
 
   // --- what happens
 
+  /** Where it is logged what happens in a game. */
+  #logOf({ brain }: Game): LogInFile {
+    const { log } = this.#parts.host;
+    return brain.showsGames ? log.inFile : log;
+  }
+
   /** Tells the developer of a game something, or of a connection whose game is not known. */
   #tell(game: Game | string | null, diagnostic: Diagnostic): void {
     if (game instanceof Game) game.tell(diagnostic);
@@ -326,7 +323,7 @@ export class NeuroServing implements Stage, Running {
     this.#counts.happened(event);
     switch (event.kind) {
       case "diagnostic":
-        this.reports.add(game.name, event.diagnostic);
+        this.reports.add(game.name, event.diagnostic, this.#logOf(game));
         break;
       case "context":
         this.memory.add(game.name, event.entry);
@@ -348,7 +345,7 @@ export class NeuroServing implements Stage, Running {
     }
     const line = lineOf(event);
     if (line !== null) {
-      this.#parts.host.log.record(() => `neuro: ${shown(game.name)}: ${line()}`);
+      this.#logOf(game).record(() => `neuro: ${shown(game.name)}: ${line()}`);
     }
     this.#watchers.tell((one) => one.event?.(game, event));
   }

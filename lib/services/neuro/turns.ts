@@ -85,11 +85,6 @@ export class Queues<B extends { readonly atOnce?: number }> {
     this.#isBusy = isBusy;
   }
 
-  /** Every brain that has played. */
-  get brains(): Iterable<B> {
-    return this.#queues.keys();
-  }
-
   of(brain: B): Queue {
     let queue = this.#queues.get(brain);
     if (queue === undefined) {

@@ -101,6 +101,10 @@ export interface Brain {
   chooseForceAction(game: string, force: ForceRequest, playing: Playing): Choice | Promise<Choice>;
   /** A game has come, its actions have changed, or it has gone. */
   gameChanged?(playing: Playing, what: "here" | "actions" | "gone"): void;
+  /** It shows what happens in the games that it plays on standard output: the log need not. */
+  readonly showsGames?: boolean;
+  /** Games can connect now. @param url where they do */
+  start?(url: string): void;
   /** Why it cannot play at present, for the health of the service; null while it can. */
   readonly trouble?: string | null;
   /** The server stops. */

@@ -1,7 +1,8 @@
 import type { Config } from "../../../config/table.ts";
 import { type Fault, messageOf, StartError } from "../../../host/errors.ts";
 import { moduleTrouble } from "../../../host/module.ts";
-import type { Brain } from "./brain.ts";
+import { type Brain, troubleOf } from "./brain.ts";
+import { ConsoleBrain } from "./console/console.ts";
 import { PlayedScenarios, scenarioFaults } from "../scenario/played.ts";
 import { LlmBrain } from "./llm/llm.ts";
 import { moduleBrain } from "./module.ts";
@@ -16,6 +17,7 @@ const BRAINS: Readonly<Record<string, (parts: BrainParts) => Brain | Promise<Bra
       seed: settings().random_seed,
       delayMs: settings().random_delay_ms,
     })),
+  console: (parts) => new ConsoleBrain(parts),
   llm: (parts) => new LlmBrain(parts),
   web: () => new WebBrain(),
   scenario: PlayedScenarios.create,
@@ -52,11 +54,51 @@ export function brainFaults(settings: Config["neuro"]): readonly Fault[] {
   });
 }
 
+/** Everybody who plays. */
+export class Brains {
+  readonly #all: readonly Brain[];
+  readonly #of: (game: string) => Brain;
+
+  /** @param of gives the brain of each game; one brain for every game when not given */
+  constructor(all: readonly [Brain, ...Brain[]], of: (game: string) => Brain = () => all[0]) {
+    this.#all = all;
+    this.#of = of;
+  }
+
+  /** Who plays a game of this name: one brain for all games of the same name. */
+  of(game: string): Brain {
+    return this.#of(game);
+  }
+
+  /** Games can connect now. @param url where they do */
+  start(url: string): void {
+    for (const brain of this.#all) brain.start?.(url);
+  }
+
+  /** Why one of them cannot play at present, or null. */
+  get trouble(): string | null {
+    for (const brain of this.#all) {
+      const trouble = troubleOf(brain);
+      if (trouble !== null) return `brain ${brain.name}: ${trouble}`;
+    }
+    return null;
+  }
+
+  /** The server stops. A brain that does not holds nobody up: what has to be saved it saves as it goes. */
+  stop(): void {
+    for (const brain of this.#all) {
+      try {
+        void Promise.resolve(brain.stop?.()).catch(() => {});
+      } catch {}
+    }
+  }
+}
+
 /**
- * Makes every brain that the settings name. @returns who plays a game
+ * Makes every brain that the settings name.
  * @throws StartError
  */
-export async function brainsOf(parts: BrainParts): Promise<(game: string) => Brain> {
+export async function brainsOf(parts: BrainParts): Promise<Brains> {
   const made = new Map<string, Brain>();
   const byGame = new Map<string | null, Brain>();
   for (const { key, game, brain: name } of namedIn(parts.settings())) {
@@ -71,5 +113,6 @@ export async function brainsOf(parts: BrainParts): Promise<(game: string) => Bra
     }
     byGame.set(game, brain);
   }
-  return (game) => byGame.get(game) ?? (byGame.get(null) as Brain);
+  const of = (game: string) => byGame.get(game) ?? (byGame.get(null) as Brain);
+  return new Brains([...made.values()] as [Brain, ...Brain[]], of);
 }

@@ -1,6 +1,6 @@
 import { largest } from "../../../host/largest.ts";
 import type { Table } from "../../../host/service.ts";
-import { Histogram } from "../../../host/stats.ts";
+import { type Distribution, Histogram } from "../../../host/stats.ts";
 import type { Playing } from "../brains/brain.ts";
 import { GAMES } from "./declared.ts";
 import { isFault, type Severity } from "../diagnostics.ts";
@@ -28,6 +28,15 @@ export class Counts {
   };
   /** From a force to its action; seconds. */
   readonly latencies = new Histogram(BOUNDS);
+  readonly distributions: readonly Distribution[] = [
+    {
+      name: "force",
+      unit: "seconds",
+      about: "Time from a force to its action.",
+      label: null,
+      histograms: new Map([["", this.latencies]]),
+    },
+  ];
   /** The newest of them, the newest last; milliseconds. */
   readonly #newest: number[] = [];
 

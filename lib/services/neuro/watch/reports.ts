@@ -40,7 +40,7 @@ export class Reports {
   }
 
   /** @param game its name; null for a connection that has not named one */
-  add(game: string | null, diagnostic: Diagnostic): void {
+  add(game: string | null, diagnostic: Diagnostic, log = this.#log): void {
     this.counts[diagnostic.severity]++;
     const name = game ?? "";
     const reports = this.#games.get(name) ?? new Map<string, Report>();
@@ -57,8 +57,8 @@ export class Reports {
     const who = game === null ? "a connection" : shown(game) || "a game without a name";
     if (!this.#seldom.isFirst(`${code} of ${who}`)) return;
     const line = `neuro: ${who}: ${code} ${text} ${cure}`;
-    if (severity === "info") this.#log.info(line);
-    else this.#log.warning(line);
+    if (severity === "info") log.info(line);
+    else log.warning(line);
   }
 
   close(): void {

@@ -1,0 +1,350 @@
+import {
+  type Brain,
+  CannotChoose,
+  type Choice,
+  type ForceRequest,
+  type Playing,
+} from "../brain.ts";
+import type { BrainParts } from "../parts.ts";
+import { diagnose, thrownText } from "../../diagnostics.ts";
+import { PRIORITIES } from "../../protocol.ts";
+import type { SessionEvent } from "../../session/events.ts";
+import { COMMANDS, commandOf } from "./commands.ts";
+import { type Dialogue, ForceDialogue, SendDialogue } from "./dialogues.ts";
+import { eventLines } from "./events.ts";
+import { meantOf, type Order, orderOf } from "./find.ts";
+import { questionsFor } from "./questions.ts";
+import { cleaned, coloured, few, nameOf, type Paint, plain, tagged, tagOf } from "./shown.ts";
+import { openTerminal, type Terminal } from "./terminal.ts";
+
+/** So long nothing happens in a game before the person is told that it waits. */
+const SILENT_MS = 8000;
+const LOOK_MS = 500;
+/** Lines of what happens that are shown in a second; the rest is counted. */
+const MOST_LINES = 60;
+
+const IDLE = "> ";
+
+/**
+ * A person at a terminal, or whoever writes to standard input: shows what
+ * happens in the games, asks for the actions that they want, and sends others.
+ */
+export class ConsoleBrain implements Brain {
+  readonly name = "console";
+  readonly isPerson = true;
+  readonly showsGames = true;
+  readonly #parts: BrainParts;
+  #terminal: Terminal | null = null;
+  #paint: Paint = plain;
+  #hasEnded = false;
+  /** What the person is asked. */
+  #asked: Dialogue | null = null;
+  /** What waits until that is over: the most urgent first, then as it came. */
+  readonly #waiting: Dialogue[] = [];
+  /** A line that was typed halfway when the person was asked something. */
+  #half = "";
+  /** When something last happened in each game that is here; clock milliseconds. */
+  readonly #lastAt = new Map<Playing, number>();
+  /** Games that the person knows to be silent. */
+  readonly #silent = new Set<Playing>();
+  /** Lines in this second, and those that were not shown. */
+  #lines = 0;
+  #unshown = 0;
+  #stopWatching = () => {};
+  #stopLooking = () => {};
+
+  constructor(parts: BrainParts) {
+    this.#parts = parts;
+  }
+
+  get trouble(): string | null {
+    return this.#hasEnded ? "standard input has ended, so nobody can choose" : null;
+  }
+
+  start(url: string): void {
+    const { clock } = this.#parts;
+    this.#terminal = openTerminal({
+      line: (text) => this.#line(text),
+      ended: () => this.#ended(),
+      complete: (text) => this.#complete(text),
+    });
+    if (this.#terminal.isLive && !process.env["NO_COLOR"]) this.#paint = coloured;
+    this.#print([
+      `Games connect to ${url}`,
+      "When a game wants an action, you choose it here. help shows what you can type; Ctrl-C stops the server.",
+    ]);
+    this.#prompt();
+    this.#stopWatching = this.#parts.stage().watch({
+      game: (playing, isHere) => this.#came(playing, isHere),
+      event: (playing, event) => this.#happened(playing, event),
+    });
+    let ticks = 0;
+    this.#stopLooking = clock.every(LOOK_MS, () => {
+      if (++ticks % (1000 / LOOK_MS) === 0) this.#endSecond();
+      this.#look();
+    });
+  }
+
+  stop(): void {
+    this.#stopWatching();
+    this.#stopLooking();
+    this.#terminal?.close();
+    this.#terminal = null;
+  }
+
+  // --- forces
+
+  chooseForceAction(_game: string, force: ForceRequest, playing: Playing): Promise<Choice> {
+    const { promise, resolve, reject } = Promise.withResolvers<Choice>();
+    if (this.#hasEnded || this.#terminal === null) {
+      reject(new CannotChoose(diagnose("nobody_there", {})));
+      return promise;
+    }
+    const dialogue = new ForceDialogue(playing, force, resolve);
+    this.#refusals.set(dialogue, reject);
+    force.signal.addEventListener("abort", () => {
+      reject(new Error("the choice is not wanted any more"));
+      this.#drop(dialogue);
+    });
+    // A force of a game has it act: what the person was about to send cannot be sent now.
+    this.#dropSends(playing);
+    this.#ask(dialogue);
+    return promise;
+  }
+
+  /** What ends each question for a force without an answer. */
+  readonly #refusals = new WeakMap<Dialogue, (why: Error) => void>();
+
+  /** Puts a question to the person, as soon as those before it are over. */
+  #ask(dialogue: Dialogue): void {
+    const urgency = ({ priority }: Dialogue) => PRIORITIES.indexOf(priority);
+    const at = this.#waiting.findIndex((one) => urgency(one) < urgency(dialogue));
+    this.#waiting.splice(at < 0 ? this.#waiting.length : at, 0, dialogue);
+    if (this.#asked === null) this.#next();
+    else {
+      const how = `waits for you too (priority ${dialogue.priority})`;
+      this.#tell(dialogue.playing, [this.#paint("bold", how)]);
+    }
+  }
+
+  /** Asks what waits, if nothing is asked. */
+  #next(): void {
+    // Forces that replace each other all the time wait for the next second.
+    if (this.#asked !== null || this.#lines > MOST_LINES) return;
+    const dialogue = this.#waiting.shift();
+    if (dialogue === undefined) return;
+    this.#asked = dialogue;
+    const { typed = "" } = this.#terminal ?? {};
+    if (typed !== "") this.#half = typed;
+    if (this.#terminal !== null && typed !== "") this.#terminal.typed = "";
+    this.#show(dialogue);
+  }
+
+  #show(dialogue: Dialogue): void {
+    const lines = tagged(dialogue.playing, dialogue.begin(this.#paint), this.#paint);
+    this.#lines += lines.length;
+    this.#print(lines);
+    this.#prompt();
+  }
+
+  /** A question is not asked any more. */
+  #drop(dialogue: Dialogue): void {
+    const at = this.#waiting.indexOf(dialogue);
+    if (at >= 0) this.#waiting.splice(at, 1);
+    if (dialogue === this.#asked) this.#over(true);
+  }
+
+  #dropSends(playing: Playing): void {
+    const sends = [...this.#waiting, this.#asked].filter(
+      (one) => one instanceof SendDialogue && one.playing === playing,
+    );
+    for (const one of sends) this.#drop(one as Dialogue);
+  }
+
+  /** What was asked is over. @param wasDropped what is typed for it is forgotten */
+  #over(wasDropped = false): void {
+    this.#asked = null;
+    const terminal = this.#terminal;
+    if (terminal === null) return;
+    if (wasDropped && terminal.typed !== "") terminal.typed = "";
+    this.#next();
+    if (this.#asked !== null) return;
+    this.#prompt();
+    if (this.#half !== "" && terminal.typed === "") terminal.typed = this.#half;
+    this.#half = "";
+  }
+
+  // --- what happens
+
+  #came(playing: Playing, isHere: boolean): void {
+    if (playing.brain !== this) return;
+    if (isHere) {
+      this.#lastAt.set(playing, this.#parts.clock.now());
+      this.#tell(playing, [this.#paint("bold", `is here, from ${playing.address}`)]);
+      return;
+    }
+    this.#lastAt.delete(playing);
+    this.#silent.delete(playing);
+    this.#tell(playing, [this.#paint("bold", "has gone")]);
+    this.#dropSends(playing);
+  }
+
+  #happened(playing: Playing, event: SessionEvent): void {
+    if (playing.brain !== this) return;
+    this.#lastAt.set(playing, this.#parts.clock.now());
+    this.#silent.delete(playing);
+    const lines = eventLines(event, this.#paint);
+    if (lines !== null) this.#tell(playing, lines);
+  }
+
+  /** Shows something of a game, unless there is too much to show. */
+  #tell(playing: Playing, lines: readonly string[]): void {
+    this.#lines += lines.length;
+    if (this.#lines > MOST_LINES) this.#unshown += lines.length;
+    else this.#print(tagged(playing, lines, this.#paint));
+  }
+
+  #endSecond(): void {
+    if (this.#unshown > 0) this.#print([`... and ${this.#unshown} more lines in the last second`]);
+    this.#lines = 0;
+    this.#unshown = 0;
+    this.#next();
+  }
+
+  /** Says which games wait for the person. */
+  #look(): void {
+    if (this.#asked !== null || this.#hasEnded) return;
+    const latest = this.#parts.clock.now() - SILENT_MS;
+    for (const [playing, at] of this.#lastAt) {
+      if (at > latest || this.#silent.has(playing) || playing.pending.length > 0) continue;
+      this.#silent.add(playing);
+      const [name] = playing.actionNames;
+      const what =
+        name === undefined
+          ? "It has no actions yet."
+          : `You may act unasked: send ${playing.id} ACTION, with one of ${few(playing.actionNames)}.`;
+      this.#tell(playing, [`has been silent for ${SILENT_MS / 1000} s. ${what} Enter goes on.`]);
+    }
+  }
+
+  /** The person goes on without doing anything. */
+  #goOn(): void {
+    const now = this.#parts.clock.now();
+    for (const playing of this.#lastAt.keys()) this.#lastAt.set(playing, now);
+    this.#silent.clear();
+  }
+
+  // --- what is typed
+
+  async #line(line: string): Promise<void> {
+    try {
+      await this.#take(line);
+    } catch (error) {
+      this.#parts.log.bug(error, "a line at the console");
+    }
+    this.#prompt();
+  }
+
+  async #take(line: string): Promise<void> {
+    const dialogue = this.#asked;
+    const command = commandOf(line);
+    const isMarked = command?.name.startsWith("!") === true;
+    if (dialogue !== null && !isMarked) {
+      const taken = await dialogue.take(line);
+      // It may be over meanwhile: its game has gone.
+      if (dialogue !== this.#asked) return;
+      if (taken !== null) {
+        if (taken.lines.length > 0)
+          this.#print(indented(dialogue.playing, taken.lines, this.#paint));
+        if (taken.isOver) this.#over();
+        return;
+      }
+    }
+    if (command !== null) this.#obey(command);
+    else if (dialogue !== null) {
+      this.#print(indented(dialogue.playing, [dialogue.unknown(line)], this.#paint));
+    } else if (line.trim() === "") this.#goOn();
+    else this.#print([unknownCommand(line)]);
+  }
+
+  #obey({ words, command }: NonNullable<ReturnType<typeof commandOf>>): void {
+    const games = [...this.#lastAt.keys()];
+    const { show } = command;
+    if (show !== null) {
+      this.#print(show(words, { stage: this.#parts.stage(), games, paint: this.#paint }));
+      return;
+    }
+    const order = orderOf(words, games);
+    if (typeof order === "string") this.#print([order]);
+    else this.#send(order);
+  }
+
+  #send({ playing, action, json }: Order): void {
+    const submit = (data: object | string | undefined) => {
+      playing.submitAction(action.name, data).catch((error: unknown) => {
+        const why = `${nameOf(action.name)} was not sent: ${thrownText(error)}`;
+        this.#tell(playing, [this.#paint("red", why)]);
+      });
+    };
+    const questions = json === null ? questionsFor(action) : { data: json };
+    if ("trouble" in questions) this.#tell(playing, [this.#paint("red", questions.trouble)]);
+    else if ("data" in questions) submit(questions.data);
+    else {
+      // What was asked is asked again afterwards.
+      if (this.#asked !== null) this.#waiting.unshift(this.#asked);
+      this.#asked = new SendDialogue(playing, questions, submit);
+      this.#show(this.#asked);
+    }
+  }
+
+  #ended(): void {
+    this.#hasEnded = true;
+    const why =
+      "standard input has ended: nobody can choose here, so forces are refused. The server goes on.";
+    this.#parts.log.warning(`neuro: ${why}`);
+    for (const one of [...this.#waiting, this.#asked]) {
+      if (one === null) continue;
+      this.#refusals.get(one)?.(new CannotChoose(diagnose("nobody_there", {})));
+      this.#drop(one);
+    }
+  }
+
+  #complete(text: string): readonly string[] {
+    const commands = Object.keys(COMMANDS);
+    if (this.#asked !== null) {
+      return [...this.#asked.words, ...commands.map((name) => `!${name} `), "!back", "!json"];
+    }
+    const games = [...this.#lastAt.keys()];
+    const actions = games.flatMap(({ id, actionNames }) =>
+      actionNames.flatMap((name) => [`send ${id} ${name}`, `send ${name}`]),
+    );
+    return text.startsWith("send ") ? actions : commands.map((name) => `${name} `);
+  }
+
+  // --- what is shown
+
+  #print(lines: readonly string[]): void {
+    this.#terminal?.print(lines);
+  }
+
+  #prompt(): void {
+    const terminal = this.#terminal;
+    if (terminal === null || this.#hasEnded) return;
+    const asked = this.#asked;
+    const idle = terminal.isLive ? IDLE : "";
+    terminal.prompt(asked === null ? idle : `${tagOf(asked.playing)} ${asked.prompt}> `);
+  }
+}
+
+/** Lines about what a game is asked, after its number. */
+function indented(playing: Playing, lines: readonly string[], paint: Paint): readonly string[] {
+  return tagged(playing, ["", ...lines], paint).slice(1);
+}
+
+function unknownCommand(line: string): string {
+  const word = line.trim().split(/\s/, 1)[0] ?? "";
+  if (/^(quit|exit|stop|q)$/i.test(word)) return "Ctrl-C stops the server.";
+  const meant = meantOf(word, Object.keys(COMMANDS));
+  const hint = meant === undefined ? "help shows what there is." : `Did you mean ${meant}?`;
+  return `There is no command ${cleaned(word, 60)}. ${hint}`;
+}

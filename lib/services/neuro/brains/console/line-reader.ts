@@ -1,0 +1,64 @@
+/** Reads lines of standard input that is no terminal. */
+
+/** Bytes of a line; a longer one is dropped. */
+export const LONGEST_PIPED = 2 ** 20;
+
+export class LineReader {
+  readonly #listener: { line(text: string): Promise<void>; ended(): void };
+  readonly #trouble: (text: string) => void;
+  readonly #decoder = new TextDecoder();
+  /** The beginning of a line whose end has not come. */
+  #rest = "";
+  /** The line is too long: it is dropped up to its end. */
+  #isTooLong = false;
+  #isClosed = false;
+
+  constructor(
+    listener: { line(text: string): Promise<void>; ended(): void },
+    trouble: (text: string) => void,
+  ) {
+    this.#listener = listener;
+    this.#trouble = trouble;
+    void this.#read();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    // A pipe that stays open would keep the process alive.
+    process.stdin.pause();
+    process.stdin.unref?.();
+  }
+
+  async #read(): Promise<void> {
+    try {
+      // What is read waits for the lines before it: a pipe is not emptied faster than that.
+      for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
+        await this.#take(this.#decoder.decode(chunk, { stream: true }));
+        if (this.#isClosed) return;
+      }
+      if (this.#rest !== "") await this.#take("\n");
+    } catch {
+      // It cannot be read, which is the same as its end.
+    }
+    if (!this.#isClosed) this.#listener.ended();
+  }
+
+  async #take(text: string): Promise<void> {
+    const lines = (this.#rest + text).split(/\r?\n/);
+    this.#rest = lines.pop() as string;
+    for (const line of lines) {
+      if (this.#isClosed) return;
+      if (this.#isTooLong) this.#isTooLong = false;
+      else if (line.length > LONGEST_PIPED) this.#tellTooLong();
+      else await this.#listener.line(line);
+    }
+    if (this.#rest.length <= LONGEST_PIPED) return;
+    if (!this.#isTooLong) this.#tellTooLong();
+    this.#isTooLong = true;
+    this.#rest = "";
+  }
+
+  #tellTooLong(): void {
+    this.#trouble(`A line of more than ${LONGEST_PIPED / 2 ** 20} MB was ignored.`);
+  }
+}
