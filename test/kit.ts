@@ -7,6 +7,7 @@ import { load } from "../lib/config/load.ts";
 import type { Entries } from "../lib/config/section.ts";
 import { type Config, settings } from "../lib/config/table.ts";
 import { type Clock, HandClock } from "../lib/host/clock.ts";
+import { fileLimit } from "../lib/host/file-shares.ts";
 import { Program } from "../lib/host/lifecycle.ts";
 import type { Services } from "../lib/host/service.ts";
 import { Log } from "../lib/host/log.ts";
@@ -203,6 +204,12 @@ export function clientsOf(service: Running): readonly ClientInfo[] {
   });
   if (page instanceof Promise) throw new TypeError("it has to ask for them first");
   return page.clients;
+}
+
+/** True where this process may hold both ends of a thousand connections to any service. */
+export const manyFiles = fileLimit() >= 8192;
+if (!manyFiles) {
+  console.log("skipped: a thousand clients at once, because few files may be open (ulimit -n)");
 }
 
 /** A client in the test's hands. */

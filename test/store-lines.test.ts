@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { ask, heard, type Peer, turn, until } from "./kit.ts";
+import { ask, computedMs, heard, type Peer, turn, until } from "./kit.ts";
 import { Random } from "./random.ts";
 import { nested, outcome, setAll, StoreSuite } from "./store-suite.ts";
 
@@ -436,11 +436,10 @@ describe("a number", () => {
   test("that a double alters is found behind millions of bytes of text, in little time", async () => {
     const peer = await suite.client({ max_line_bytes: 6 * 2 ** 20 });
     for (const text of ["x".repeat(4_000_000), "\\n".repeat(2_000_000)]) {
-      const began = performance.now();
-      expect(await outcome(peer, `{"action":"ECHO","value":["${text}",${2 ** 53}1]}`)).toBe(
-        "NUMBER_RANGE",
-      );
-      expect(performance.now() - began).toBeLessThan(1000);
+      const line = `{"action":"ECHO","value":["${text}",${2 ** 53}1]}`;
+      const since = computedMs();
+      expect(await outcome(peer, line)).toBe("NUMBER_RANGE");
+      expect(computedMs() - since).toBeLessThan(1000);
     }
   });
 

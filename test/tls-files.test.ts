@@ -131,9 +131,8 @@ describe.skipIf(!openssl)("the files of TLS", () => {
 });
 
 test("a file of many beginnings is looked through in moments", () => {
-  const bytes = Buffer.from("-----BEGIN CERTIFICATE-----\n".repeat(40_000));
-  const since = performance.now();
+  const bytes = Buffer.from("-----BEGIN CERTIFICATE-----\n".repeat(400_000));
   expect(certificatesIn(bytes)).toBe("holds no PEM, no certificate");
   expect(keyIn(bytes, "")).toEqual({ trouble: "holds no PEM, no private key" });
-  expect(performance.now() - since).toBeLessThan(2000);
-});
+  // By the square of the length it would take hours.
+}, 60_000);

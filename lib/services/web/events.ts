@@ -91,20 +91,21 @@ export class Events {
       // The next tick sends the newer lines.
       log: log.tail().slice(0, this.#toldEvents - log.events || undefined),
     };
-    const tick = { ...this.#views.snapshot(numbers, []), ...clients };
+    const at = this.#host.clock.wall();
+    const tick = { ...this.#views.snapshot({ at, numbers }, []), ...clients };
     return `retry: ${RETRY_MS}\n${event("hello", hello)}${event("tick", tick)}`;
   }
 
   /** Takes the sample for the charts and sends every stream its event; called once a second. */
   async tick(): Promise<void> {
     const { log } = this.#host;
-    const numbers = this.#sampler.sample();
+    const taken = this.#sampler.sample();
     // While a service does not list its clients, ticks are left out and take no memory.
     if (this.#telling === TELLING_MAX) return;
     const news = Math.min(log.events - this.#toldEvents, log.tail().length);
     this.#toldEvents = log.events;
     if (this.#streams.size === 0) return;
-    const snapshot = this.#views.snapshot(numbers, news > 0 ? log.tail().slice(-news) : []);
+    const snapshot = this.#views.snapshot(taken, news > 0 ? log.tail().slice(-news) : []);
     this.#telling++;
     try {
       await this.#streams.send(async (query) => {

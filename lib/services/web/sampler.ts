@@ -48,6 +48,13 @@ export interface Sample {
   readonly values: Readonly<Record<string, number>>;
 }
 
+/** The numbers of every part, and when they were taken. */
+export interface Taken {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly numbers: ReadonlyMap<string, Numbers>;
+}
+
 type SampledHost = Pick<Host<never>, "clock" | "files" | "log" | "services">;
 
 /** Collects the numbers of the whole program: its process, its log and every service. */
@@ -102,8 +109,8 @@ export class Sampler {
     ]);
   }
 
-  /** Adds a sample to the history; called once a second. @returns the numbers it was made of */
-  sample(): Map<string, Numbers> {
+  /** Adds a sample to the history; called once a second. @returns what it was made of */
+  sample(): Taken {
     this.#delaySeconds = this.#delays.max / 1e9;
     this.#delays.reset();
     this.#stalls.add(this.#delaySeconds);
@@ -114,9 +121,10 @@ export class Sampler {
         if (headline) values[`${part}.${name}`] = stats[name] as number;
       }
     }
-    this.history.push({ at: this.#host.clock.wall(), values });
+    const at = this.#host.clock.wall();
+    this.history.push({ at, values });
     if (this.history.length > HISTORY_SECONDS) this.history.shift();
-    return numbers;
+    return { at, numbers };
   }
 
   #process(): Record<string, number> {

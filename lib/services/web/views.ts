@@ -5,7 +5,7 @@ import { addressText, type Health, type Host, type Running } from "../../host/se
 import type { HttpServer } from "../../net/http.ts";
 import { json, JSON_FIELDS, SECURE } from "./answers.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
-import type { Numbers, Sampler } from "./sampler.ts";
+import type { Numbers, Sampler, Taken } from "./sampler.ts";
 import { SharedText } from "./shared-text.ts";
 import type { Site } from "./site/site.ts";
 
@@ -127,11 +127,11 @@ export class Views {
     return metricsText(this.#sampler.numbers(), healthy, version);
   }
 
-  /** The content of an event, from the numbers of this second and the log's new lines. */
-  snapshot(numbers: ReadonlyMap<string, Numbers>, lines: readonly string[]): object {
-    const { clock, draining, services, log } = this.#host;
+  /** The content of an event, from a sample of the numbers and the log's new lines. */
+  snapshot({ at, numbers }: Taken, lines: readonly string[]): object {
+    const { draining, services, log } = this.#host;
     return {
-      at: clock.wall(),
+      at,
       draining,
       log_level: log.level,
       health: Object.fromEntries(this.#healths()),
