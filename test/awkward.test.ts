@@ -1,4 +1,4 @@
-import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,7 +10,6 @@ import { ask, boot, type Booted, raw, until } from "./kit.ts";
  * takes it, is answered, and another client served, within moments. With costs
  * by the square of the length it would take minutes, and the time of a test is up.
  */
-setDefaultTimeout(60_000);
 
 const MEGABYTE = 2 ** 20;
 

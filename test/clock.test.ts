@@ -175,7 +175,7 @@ describe("the system's clock", () => {
       });
     `;
     expect(await runs(body)).toEqual([0, "ran"]);
-  }, 20_000);
+  });
 });
 
 test("there is one setInterval in the whole program, and no setTimeout", async () => {

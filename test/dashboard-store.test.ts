@@ -57,7 +57,7 @@ describe.skipIf(!BROWSER)(
       server = await start({ replay_bytes: 0, replay_messages: 0 });
       tab = await Tab.open(server.url);
       await tab.see(STATUS, "ok");
-    }, 30_000);
+    });
 
     beforeEach(() => server?.clear());
 
@@ -210,7 +210,7 @@ describe.skipIf(!BROWSER)(
       }
       await tab.dark(false);
       await tab.get("document.querySelectorAll('details').forEach((one) => (one.open = false))");
-    }, 20_000);
+    });
 
     test("a long table is scrolled by keyboard, and a short one is no stop on the way", async () => {
       const peer = await server.join();
@@ -269,7 +269,7 @@ describe.skipIf(!BROWSER)(
       one.view.close();
       peer.end();
       await both.stop();
-    }, 20_000);
+    });
 
     test("one that keeps no keys has no tables", async () => {
       const echo = await start({ mode: "echo" });
@@ -279,6 +279,6 @@ describe.skipIf(!BROWSER)(
       expect(one.troubles).toEqual([]);
       one.view.close();
       await echo.stop();
-    }, 20_000);
+    });
   },
 );

@@ -121,7 +121,7 @@ describe.skipIf(!BROWSER)(
       );
       tab = await Tab.open(server.url);
       await tab.see(STATUS, "ok");
-    }, 30_000);
+    });
 
     beforeEach(() => server?.leave());
 
@@ -165,7 +165,7 @@ describe.skipIf(!BROWSER)(
       expect(await tab.get<string>(`${tile}.querySelector(".line").getAttribute("d")`)).toMatch(
         /^M[\d.]+ [\d.]+(L[\d.]+ [\d.]+)*$/,
       );
-    }, 20_000);
+    });
 
     test("a page that is opened late knows what was", async () => {
       const peak = text('.tile:has([data-stat="relay.lines_in"]) .peak');
@@ -222,7 +222,7 @@ describe.skipIf(!BROWSER)(
       await tab.view.press("Home");
       // The panels and their charts are the same elements as before.
       expect(await tab.get("document.querySelector('[data-part=relay]').kept")).toBe(true);
-    }, 20_000);
+    });
 
     test("tells who is refused lines, and how fast", async () => {
       const [loud, quiet] = [await server.join("127.0.5.1"), await server.join("127.0.5.2")];
@@ -261,7 +261,7 @@ describe.skipIf(!BROWSER)(
       await tab.mouse(5, 5);
       await tab.see(column("address"), [a.address]);
       await tab.filter("");
-    }, 20_000);
+    });
 
     test("what clients choose to say is text", async () => {
       const hostile = `<img src=x onerror="window.caught=1">`;
@@ -297,7 +297,7 @@ describe.skipIf(!BROWSER)(
       await tab.see(seen, ["it broke"]);
       await tab.view.press("Home");
       await tab.see(`${seen}.length`, 200);
-    }, 20_000);
+    });
 
     test("draws nothing while nobody looks, and catches up", async () => {
       const peer = await server.join();
@@ -341,7 +341,7 @@ describe.skipIf(!BROWSER)(
       server.quarantine.lift("2001:db8:1111:2222:3333:4444:5555:6666");
       await tab.click("#sign-out");
       await tab.see("document.documentElement.dataset.admin", "signed-out");
-    }, 20_000);
+    });
 
     test("acts by mouse: signs in, kicks, imposes and lifts", async () => {
       const [victim, other] = [await server.join("127.0.3.1"), await server.join("127.0.3.2")];
@@ -384,7 +384,7 @@ describe.skipIf(!BROWSER)(
       await tab.see(`document.querySelector('${barred}')`, null);
       const back = await server.join("127.0.3.2");
       expect(back.isClosed).toBe(false);
-    }, 20_000);
+    });
 
     test("a focused button keeps the focus when its row moves at last", async () => {
       const [a, b] = [await server.join("127.0.5.1"), await server.join("127.0.5.2")];
@@ -459,7 +459,7 @@ describe.skipIf(!BROWSER)(
       await view.press("ArrowDown");
       await until(() => server.log.level === "INFO");
       await tab.filter("");
-    }, 20_000);
+    });
 
     test("reloads, and drains when it is meant", async () => {
       await tab.click("#reload");
@@ -531,7 +531,7 @@ describe.skipIf(!BROWSER)(
       one.view.close();
       first.leave();
       await first.stop();
-    }, 30_000);
+    });
 
     test("a stream that is refused, and one that falls asleep, are opened again", async () => {
       const crowded = await start({ web: { max_streams: 2 } });
@@ -555,7 +555,7 @@ describe.skipIf(!BROWSER)(
       one.view.close();
       sleeper.stop();
       await crowded.stop();
-    }, 20_000);
+    });
 
     test("off loopback the token comes first", async () => {
       const open = await start({ web: { host: "0.0.0.0" } });
@@ -575,6 +575,6 @@ describe.skipIf(!BROWSER)(
       expect(await one.get("document.querySelector('#board').checkVisibility()")).toBe(false);
       one.view.close();
       await open.stop();
-    }, 20_000);
+    });
   },
 );

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -15,7 +15,6 @@ export let folder = "";
 
 /** Gives each test of the file that calls it a new folder, and time for the processes that it starts. */
 export function inFolders(): void {
-  setDefaultTimeout(30_000);
   beforeEach(() => {
     folder = fresh();
   });

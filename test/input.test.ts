@@ -1,4 +1,4 @@
-import { describe, expect, test, setDefaultTimeout } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setKey, unsetKey } from "../lib/config/edit.ts";
@@ -14,7 +14,6 @@ import { ended } from "./kit.ts";
 /** The most bytes that a file of settings may hold. */
 const MOST = 2 ** 20;
 // Linear work takes a second for these at most; any other takes minutes and fails by this.
-setDefaultTimeout(60_000);
 
 /** A text of just less than the most bytes, of many pieces. */
 function full(piece: (i: number) => string): string {

@@ -378,5 +378,5 @@ describe("a snapshot", () => {
     }
     fs.rmSync(copies, { recursive: true });
     expect(Keys.of((await load(folder)).records)).toBe(keys.at(keys.steps));
-  }, 60_000);
+  });
 });

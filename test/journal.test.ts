@@ -287,7 +287,7 @@ describe("the lock", () => {
       expect(own.length).toBeGreaterThanOrEqual(known);
       expect(own).toEqual(own.map((_, at) => ["set", "key", at + 1]));
     }
-  }, 20_000);
+  });
 
   test("a folder that cannot be had is one line", () => {
     const file = join(folderOf({ file: "" }), "file");

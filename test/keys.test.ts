@@ -28,7 +28,7 @@ describe("keys, after random operations that each answered what a model does", (
     }
     expect(walks).toBeGreaterThan(SEEDS.length * 10);
     expect(shortcuts).toBeGreaterThan(SEEDS.length * 10);
-  }, 60_000);
+  });
 
   test("records read back give the same values, versions and expiries", () => {
     for (const seed of SEEDS) {
@@ -37,7 +37,7 @@ describe("keys, after random operations that each answered what a model does", (
       trial(seed).matches(restored(clock, records.lines));
       expect(one.keys.expired).toBeGreaterThan(0);
     }
-  }, 60_000);
+  });
 
   test("a snapshot read back gives the same values, versions and expiries", () => {
     for (const seed of SEEDS) {
@@ -59,7 +59,7 @@ describe("keys, after random operations that each answered what a model does", (
     }
     expect(count).toBeGreaterThan(SEEDS.length);
     expect(slices).toBeGreaterThan(count * 2);
-  }, 60_000);
+  });
 
   test("those who watch know what there is", () => {
     for (const seed of SEEDS) trial(seed).told();
@@ -77,7 +77,7 @@ describe("keys, after random operations that each answered what a model does", (
         one.matches(restored(one.clock, [...lines, ...one.records.lines.slice(since)]));
       }
     }
-  }, 60_000);
+  });
 
   test("nothing is left once all is deleted, one by one or as a whole", () => {
     for (const seed of SEEDS) {
@@ -367,7 +367,7 @@ describe("a million keys", () => {
     expect(everything(keys)).toEqual(["stays"]);
     keys.del(["stays"], false, undefined);
     expect(keys.bytes).toBe(0);
-  }, 60_000);
+  });
 
   test("cost a page no more than the names in it", () => {
     const { keys } = open();
@@ -397,7 +397,7 @@ describe("a million keys", () => {
       pages++;
     } while (after !== null);
     expect(pages).toBeGreaterThan(2);
-  }, 60_000);
+  });
 
   test("a page has an end in text as well", () => {
     const { keys } = open();
@@ -435,5 +435,5 @@ describe("a million keys", () => {
     clock.advance(5100);
     keys.sweep();
     expect([keys.size, keys.bytes, keys.expiring, keys.expired]).toEqual([0, 0, 0, 1]);
-  }, 60_000);
+  });
 });

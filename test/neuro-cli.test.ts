@@ -1,10 +1,8 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ended } from "./kit.ts";
-
-setDefaultTimeout(30_000);
 
 const program = join(import.meta.dir, "..", "index.ts");
 

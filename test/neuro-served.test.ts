@@ -256,5 +256,5 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     } finally {
       tab.view.close();
     }
-  }, 30_000);
+  });
 });

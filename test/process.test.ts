@@ -174,7 +174,7 @@ describe.skipIf(process.platform === "win32")("a pause of the whole process", ()
     await until(() => beats === 50);
     expect(peers.filter(({ isClosed }) => isClosed).map(({ address }) => address)).toEqual([]);
     expect(peers.flatMap(({ lines }) => lines)).toEqual([]);
-  }, 30_000);
+  });
 });
 
 test("a server.json with all that the reference takes starts", async () => {

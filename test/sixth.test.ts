@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import {
   cpSync,
   existsSync,
@@ -17,7 +17,6 @@ import { inFolders, inTerminal, Person } from "./init-suite.ts";
 // A service is added to a copy of the program; what else it needs has to follow by itself.
 
 inFolders();
-setDefaultTimeout(60_000);
 
 const root = join(import.meta.dir, "..");
 const copy = mkdtempSync(join(tmpdir(), "summoner-sixth-"));

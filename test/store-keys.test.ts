@@ -219,7 +219,7 @@ describe("the order of names", () => {
         sorted[at],
       );
     }
-  }, 20_000);
+  });
 });
 
 describe("ORDER", () => {
@@ -549,7 +549,7 @@ describe("max_memory_bytes", () => {
       await ask(peer, { action: "DEL", key: "deep", tree: true });
       return needed;
     }
-  }, 20_000);
+  });
 
   test("evicts nothing, and reading goes on", async () => {
     const peer = await suite.client(section);
@@ -611,7 +611,7 @@ test("a journal that cannot be written refuses changes, and reading goes on", as
     expect(await outcome(peer, { action: "GET", key: `k${i}` })).toBe(value);
   }
   expect(await outcome(peer, { action: "EXISTS", key: "n" })).toBe(false);
-}, 20_000);
+});
 
 describe("^sys", () => {
   test("tells about the server and is kept apart", async () => {
@@ -816,4 +816,4 @@ test("random work leaves what a simple model says", async () => {
   suite.server.clock.advance(1000);
   for (const name of names) live(name);
   expect(suite.stat("keys")).toBe(held.size);
-}, 60_000);
+});

@@ -240,7 +240,7 @@ describe("a pipeline", () => {
     }
     expect(peer.lines).toEqual([]);
     expect(suite.server.stats()).toMatchObject({ requests: count, clients: 1, closed_slow: 0 });
-  }, 60_000);
+  });
 
   test("of plain GETs and SETs is answered just so", async () => {
     const peer = await suite.client();
@@ -272,29 +272,25 @@ describe("a pipeline", () => {
       for (let i = 0; i < 10; i++) await peer.next();
       peer.pause();
     }
-  }, 60_000);
+  });
 
   test.each([
     ["with a last newline", "\n"],
     ["without one", ""],
-  ])(
-    "is answered to its end when its client ends its side at once, %s",
-    async (_, end) => {
-      const peer = await suite.client();
-      const lines = Array.from({ length: 50_000 }, (_, i) => `{"action":"ECHO","value":${i}}`);
-      peer.pause();
-      peer.send(lines.join("\n") + end);
-      peer.half();
-      await until(() => suite.stat("requests") > 1000);
-      peer.resume();
-      for (let i = 0; i < lines.length; i++) expect(await peer.next()).toBe(`{"result":${i}}`);
-      expect(await peer.closed).toBe("end");
-      expect(peer.lines).toEqual([]);
-      await until(() => suite.stat("clients") === 0);
-      expect(suite.stat("closed_eof")).toBe(1);
-    },
-    20_000,
-  );
+  ])("is answered to its end when its client ends its side at once, %s", async (_, end) => {
+    const peer = await suite.client();
+    const lines = Array.from({ length: 50_000 }, (_, i) => `{"action":"ECHO","value":${i}}`);
+    peer.pause();
+    peer.send(lines.join("\n") + end);
+    peer.half();
+    await until(() => suite.stat("requests") > 1000);
+    peer.resume();
+    for (let i = 0; i < lines.length; i++) expect(await peer.next()).toBe(`{"result":${i}}`);
+    expect(await peer.closed).toBe("end");
+    expect(peer.lines).toEqual([]);
+    await until(() => suite.stat("clients") === 0);
+    expect(suite.stat("closed_eof")).toBe(1);
+  });
 
   test.each([
     ["a good line", '{"action":"PING"}', ["PONG"]],

@@ -80,7 +80,7 @@ test("a long line of quotes that never close is pruned in no time", () => {
   const torn = `{"a":NaN,"b":"${'\\"'.repeat(200_000)}`;
   expect(prune(torn, ["a"])).toBeUndefined();
   // By the square of the length it would take minutes.
-}, 60_000);
+});
 
 describe("content", () => {
   const big = "1606938044258990275541962092341162602522202993782792835301375";

@@ -109,59 +109,55 @@ describe("the wizard", () => {
     expect(configOf().port).toBe(0);
   });
 
-  inTerminal(
-    "cancelled at any step it leaves nothing behind",
-    async () => {
-      const { cert, key } = openssl ? selfSigned(fresh()) : { cert: program, key: program };
-      const main: [question: string, ...keys: string[]][] = [
-        [PURPOSE, ENTER],
-        [SERVICES, ENTER],
-        ...ADDRESSES.map((question) => [question, ENTER] as [string, string]),
-        [GUARDED, ENTER],
+  inTerminal("cancelled at any step it leaves nothing behind", async () => {
+    const { cert, key } = openssl ? selfSigned(fresh()) : { cert: program, key: program };
+    const main: [question: string, ...keys: string[]][] = [
+      [PURPOSE, ENTER],
+      [SERVICES, ENTER],
+      ...ADDRESSES.map((question) => [question, ENTER] as [string, string]),
+      [GUARDED, ENTER],
+    ];
+    const toRight: typeof main = [
+      [TLS, ENTER],
+      [TOKEN, ENTER],
+      [RIGHT, ENTER],
+    ];
+    const toPair: typeof main = [...main, [TLS, DOWN, ENTER], [PAIR, ENTER]];
+    const toKey: typeof main = [...toPair, ["tls.cert", cert, ENTER], ["tls.key", key, ENTER]];
+    const paths: (typeof main)[] = [
+      ...[...main, ...toRight].map((_, i, all) => all.slice(0, i + 1)),
+      [...main.slice(0, -1), [GUARDED, DOWN, ENTER], ["rate_limit_msgs_per_minute", ENTER]],
+      toPair,
+      toKey.slice(0, -1),
+      toKey,
+    ];
+    if (openssl) {
+      const toPassphrase: typeof main = [
+        ...toKey.slice(0, -1),
+        ["tls.key", encrypted(key), ENTER],
+        ["tls.passphrase", ENTER],
       ];
-      const toRight: typeof main = [
-        [TLS, ENTER],
-        [TOKEN, ENTER],
-        [RIGHT, ENTER],
-      ];
-      const toPair: typeof main = [...main, [TLS, DOWN, ENTER], [PAIR, ENTER]];
-      const toKey: typeof main = [...toPair, ["tls.cert", cert, ENTER], ["tls.key", key, ENTER]];
-      const paths: (typeof main)[] = [
-        ...[...main, ...toRight].map((_, i, all) => all.slice(0, i + 1)),
-        [...main.slice(0, -1), [GUARDED, DOWN, ENTER], ["rate_limit_msgs_per_minute", ENTER]],
-        toPair,
-        toKey.slice(0, -1),
-        toKey,
-      ];
-      if (openssl) {
-        const toPassphrase: typeof main = [
-          ...toKey.slice(0, -1),
-          ["tls.key", encrypted(key), ENTER],
-          ["tls.passphrase", ENTER],
-        ];
-        const toMade: typeof main = [...toPair.slice(0, -1), [PAIR, DOWN, ENTER]];
-        paths.push(toPassphrase, [...toMade, [TOKEN, ENTER], [RIGHT, ENTER]]);
-      }
-      const ends = ["\x1b", CTRL_C, "\x04"];
-      const walk = async (path: typeof main, i: number) => {
-        const cwd = fresh();
-        const person = new Person(FREE, { cwd });
-        const [last] = path.pop() as [string];
-        for (const [question, ...keys] of path) await person.answer(question, ...keys);
-        await person.answer(last, ends[i % ends.length] as string);
-        await person.sees("Cancelled. Nothing was written.");
-        expect(await person.ends()).toBe(1);
-        expect(readdirSync(cwd)).toEqual([]);
-      };
-      // A few at a time.
-      const waiting = paths.entries();
-      const walker = async () => {
-        for (const [i, path] of waiting) await walk(path, i);
-      };
-      await Promise.all([walker(), walker(), walker(), walker()]);
-    },
-    30_000,
-  );
+      const toMade: typeof main = [...toPair.slice(0, -1), [PAIR, DOWN, ENTER]];
+      paths.push(toPassphrase, [...toMade, [TOKEN, ENTER], [RIGHT, ENTER]]);
+    }
+    const ends = ["\x1b", CTRL_C, "\x04"];
+    const walk = async (path: typeof main, i: number) => {
+      const cwd = fresh();
+      const person = new Person(FREE, { cwd });
+      const [last] = path.pop() as [string];
+      for (const [question, ...keys] of path) await person.answer(question, ...keys);
+      await person.answer(last, ends[i % ends.length] as string);
+      await person.sees("Cancelled. Nothing was written.");
+      expect(await person.ends()).toBe(1);
+      expect(readdirSync(cwd)).toEqual([]);
+    };
+    // A few at a time.
+    const waiting = paths.entries();
+    const walker = async () => {
+      for (const [i, path] of waiting) await walk(path, i);
+    };
+    await Promise.all([walker(), walker(), walker(), walker()]);
+  });
 
   inTerminal("goes back with <, and keeps what was answered", async () => {
     const person = new Person(FREE);
