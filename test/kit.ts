@@ -383,8 +383,8 @@ export function ask(peer: Peer, request: object | string): Promise<Answer> {
   return heard(peer);
 }
 
-/** Milliseconds that this process has computed: what a test may ask of it holds on a busy machine too. */
+/** Milliseconds that this thread has computed: what a test may ask of it holds on a busy machine too. */
 export function computedMs(): number {
-  const { user, system } = process.cpuUsage();
+  const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;
 }
