@@ -28,6 +28,11 @@ export class Intake {
     return this.#writer.take(entry);
   }
 
+  /** The number that the next entry gets. */
+  get next(): number {
+    return this.#writer.next;
+  }
+
   /** True while doors must leave their clients unread: too much waits for the disk. */
   get isFull(): boolean {
     return this.#writer.isFull;

@@ -160,8 +160,9 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
     }
     this.counts.records++;
     this.counts.bytes += end - start;
+    // Whose an entry is has to be known before it may be written, which may be at once.
+    if (mark !== null) this.#marks.took(hello?.clientId ?? "", mark, own, this.#intake.next);
     const number = this.#intake.take(this.#entry);
-    if (mark !== null) this.#marks.took(hello?.clientId ?? "", mark, own, number);
     if (hello?.acks) this.#acks.note(client, number + 1);
     if (this.#intake.isFull) client.hold(FULL);
   }

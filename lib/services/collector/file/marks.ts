@@ -77,7 +77,7 @@ export class Marks {
     return mark;
   }
 
-  /** An entry was taken for a client. @param number the client's own number of it */
+  /** An entry is about to be taken for a client. @param number the client's own number of it */
   took(clientId: string, mark: Mark, number: number, entry: number): void {
     const last = this.#runs.at(-1);
     const continues =
