@@ -1,13 +1,14 @@
 import { hintText } from "./args.ts";
 import type { Arguments, Command } from "./command.ts";
 import { console } from "./neuro/console.ts";
+import { replay } from "./neuro/replay.ts";
 import { test } from "./neuro/test.ts";
 import { NEURO_SOURCES } from "./neuro/sources.ts";
 import type { Subcommand } from "./neuro/subcommand.ts";
 import { say } from "./say.ts";
 
 /** Every subcommand; the first needs no name. */
-const SUBCOMMANDS: readonly [Subcommand, ...Subcommand[]] = [console, test];
+const SUBCOMMANDS: readonly [Subcommand, ...Subcommand[]] = [console, test, replay];
 const OWN_FLAGS = SUBCOMMANDS.flatMap(({ flags }) => flags);
 
 export const neuroCommand: Command = {
