@@ -118,6 +118,7 @@ function isBeside(from: string, to: string): boolean {
 const NAMED: Readonly<Record<string, string>> = {
   "lib/cli/kv.ts": "the client of the store",
   "lib/cli/listen.ts": "a client of the relay",
+  "lib/cli/collector.ts": "starts the collector alone",
   "lib/cli/neuro.ts": "starts the Neuro service alone",
   "lib/cli/neuro/sources.ts": "the settings of the Neuro service",
   "lib/cli/send.ts": "a client of the relay",

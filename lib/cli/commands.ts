@@ -1,5 +1,6 @@
 import { check } from "./check.ts";
 import type { Command } from "./command.ts";
+import { collectorCommand } from "./collector.ts";
 import { completion } from "./completion.ts";
 import { config } from "./config.ts";
 import { help } from "./help.ts";
@@ -29,6 +30,7 @@ export const COMMANDS: readonly [Command, ...Command[]] = [
   listen,
   kv,
   neuroCommand,
+  collectorCommand,
   service,
   completion,
   help,

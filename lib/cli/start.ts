@@ -6,16 +6,25 @@ import { systemClock } from "../host/clock.ts";
 import { LossError, StartError } from "../host/errors.ts";
 import { onSignals, serve } from "../host/lifecycle.ts";
 import { Supervisor } from "../host/notify.ts";
-import type { Services } from "../host/service.ts";
+import type { Running, Services } from "../host/service.ts";
 import { barredHere } from "../net/barred.ts";
 import { reload } from "./reload.ts";
 import { say } from "./say.ts";
+
+/** The words of a command about the start, beside those of the log. */
+export interface StartWords {
+  /** The settings are right. */
+  starting?(): void;
+  /** Everything listens. */
+  ready?(running: ReadonlyMap<string, Running>): void;
+}
 
 /** Starts the services of the settings and serves until a signal. @returns the exit code */
 export async function start(
   sources: Sources,
   services: Services<Config>,
   program: string,
+  words: StartWords = {},
 ): Promise<number> {
   const loaded = load(settings, sources);
   if (loaded.problems.length > 0) return notStarted(await problemsOf(loaded, services), 2);
@@ -37,6 +46,7 @@ export async function start(
     stop,
     signals: onSignals,
     opened(log) {
+      words.starting?.();
       supervisor = new Supervisor(systemClock, log, process.env);
       if (loaded.file === null) {
         log.info(
@@ -59,8 +69,9 @@ export async function start(
       supervisor.ready(reloaded.outcome);
       return reloaded;
     },
-    ready(lines, { config }) {
+    ready(lines, { config, running }) {
       isReady = true;
+      words.ready?.(running);
       for (const line of lines) announce(line, config);
       supervisor.ready(lines.join(", "));
     },
