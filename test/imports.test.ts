@@ -124,7 +124,7 @@ const NAMED: Readonly<Record<string, string>> = {
   "lib/cli/send.ts": "a client of the relay",
   "lib/cli/probes.ts": "a client of each service",
   "lib/cli/remote.ts": "the client of the web service",
-  "lib/config/sections/neuro.ts": "a brain has the same name",
+  "lib/config/sections/neuro-brains.ts": "a brain has the same name",
   "lib/config/table.ts": "composes the sections",
   "lib/library/neuro-server.ts": "the Neuro server of a program",
   "lib/services/neuro/brains/brains.ts": "a brain has the same name",

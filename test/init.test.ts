@@ -384,6 +384,9 @@ test("another purpose brings its own guards, and keeps the other answers", () =>
 
 test("everything that is asked about stands in the table", () => {
   for (const path of GUARDS) expect(OPTIONS.has(path)).toBe(true);
+  for (const { name, questions } of servicesOf(settings)) {
+    for (const { key } of questions) expect(OPTIONS.has(`${name}.${key}`)).toBe(true);
+  }
   const echo = section("Says it again.", {
     enabled: flag(false, "Whether it runs."),
     port: whole(7, [0, 65535], "Its port."),
@@ -395,5 +398,6 @@ test("everything that is asked about stands in the table", () => {
     host: "host",
     port: "echo.port",
     tls: null,
+    questions: [],
   });
 });

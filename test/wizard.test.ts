@@ -100,6 +100,58 @@ describe("the wizard", () => {
     );
   });
 
+  describe("asks who plays", () => {
+    const PLAYER = "Who plays the games?";
+    const REST = [GUARDED, TLS, TOKEN, RIGHT];
+    const NEURO = ["--set", "neuro.enabled=true", "--set", "neuro.port=0"];
+    const begun = async (): Promise<Person> => {
+      const person = new Person([...FREE, ...NEURO]);
+      await person.accept(PURPOSE, SERVICES, ...ADDRESSES, "neuro: host", "neuro: port");
+      return person;
+    };
+    const written = async (person: Person) => {
+      await person.accept(...REST);
+      await person.answer(START, "n");
+      expect(await person.ends()).toBe(0);
+      return configOf().neuro;
+    };
+
+    inTerminal("and Enter means chance", async () => {
+      const person = await begun();
+      await person.accept(PLAYER);
+      expect(await written(person)).toMatchObject({ enabled: true, port: 0, brain: "random" });
+    });
+
+    inTerminal("and of a model where it is and which", async () => {
+      const person = await begun();
+      await person.answer(PLAYER, DOWN, DOWN, ENTER);
+      await person.answer("Where is the model?", "127.0.0.1", ENTER);
+      await person.sees("found 127.0.0.1; allowed: an http or https URL");
+      person.press(CLEAR, "https://model.example/v1", ENTER);
+      await person.answer("Which model is it?", ENTER);
+      await person.sees("a model has to be named");
+      person.press(CLEAR, "small", ENTER);
+      const llm = { base_url: "https://model.example/v1", model: "small" };
+      expect(await written(person)).toMatchObject({ brain: "llm", llm });
+    });
+
+    inTerminal("and of a scenario or a module for its file", async () => {
+      const person = await begun();
+      await person.answer(PLAYER, DOWN.repeat(4), ENTER);
+      await person.answer("Which file is the scenario?", "<");
+      await person.answer(PLAYER, DOWN, ENTER);
+      await person.answer("A module of yours", ENTER);
+      await person.sees("allowed: ");
+      person.press("<");
+      await person.answer(PLAYER, DOWN, ENTER);
+      await person.answer("A module of yours", "./mine.ts", ENTER);
+      await person.answer(GUARDED, "<");
+      await person.answer(PLAYER, ENTER);
+      await person.answer("A module of yours", ENTER);
+      expect(await written(person)).toMatchObject({ brain: "./mine.ts" });
+    });
+  });
+
   inTerminal("Enter at each question replaces the shipped file", async () => {
     writeFileSync(inFolder("summoner.toml"), renderToml(settings));
     const person = new Person(FREE);

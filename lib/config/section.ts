@@ -32,6 +32,8 @@ export interface Rules<V> {
   /** Remarks for the operator of a configuration that gives these keys (dotted paths), one sentence each. */
   remarks?(given: Given, own: V): readonly string[];
   readonly guards?: Guards;
+  /** What the wizard asks about it, when it is a service that is on; in this order. */
+  readonly questions?: readonly Question[];
   /** The values that each preset sets in it, by the preset's name. */
   readonly presets?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
@@ -60,6 +62,24 @@ export interface Guards {
   readonly paths: readonly string[];
   /** The paths that have an effect with the other settings as they are; all if not given. */
   acting?(valueOf: (path: string) => unknown): readonly string[];
+}
+
+/** A question of the wizard about a setting. */
+export interface Question {
+  /** Its key, a dotted path within the section. */
+  readonly key: string;
+  readonly title: string;
+  /** The answers to choose from; without them a text is asked for. */
+  readonly choices?: readonly Answer[];
+  /** True if it is asked, the other settings being as they are; always if not given. */
+  applies?(valueOf: (key: string) => unknown): boolean;
+}
+
+export interface Answer {
+  /** Null if it has to be typed. */
+  readonly value: string | null;
+  readonly label: string;
+  readonly hint?: string;
 }
 
 export function section<E extends Entries>(

@@ -1,4 +1,4 @@
-import type { Entries, Guards } from "./section.ts";
+import type { Entries, Guards, Question } from "./section.ts";
 import { settings } from "./table.ts";
 
 /** A service in the table of settings: a section that can be switched on and off. */
@@ -12,6 +12,7 @@ export interface ServiceEntry {
   /** The path of its own TLS section, or null. */
   readonly tls: string | null;
   readonly guards?: Guards | undefined;
+  readonly questions: readonly Question[];
 }
 
 /** All services, in the order of the table. A service without a host and port of its own has those of the top level. */
@@ -27,6 +28,7 @@ export function servicesOf(entries: Entries): ServiceEntry[] {
       port: own("port"),
       tls: Object.hasOwn(entry.entries, "tls") ? `${name}.tls` : null,
       guards: entry.rules.guards,
+      questions: entry.rules.questions ?? [],
     };
   });
 }

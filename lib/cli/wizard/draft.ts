@@ -9,6 +9,7 @@ import { type PresetName, presets } from "../../config/presets.ts";
 import { read, type Reading } from "../../config/read.ts";
 import { masked, renderToml, tomlValue } from "../../config/render.ts";
 import { SCHEMA_LINE } from "../../config/schema.ts";
+import type { Contradiction } from "../../config/section.ts";
 import { isEnabled, type ServiceEntry, SERVICES } from "../../config/services.ts";
 import { type Config, settings } from "../../config/table.ts";
 import { addressText } from "../../host/service.ts";
@@ -160,9 +161,13 @@ export function isShipped(text: string | null): boolean {
 
 /** True if a service needs this token, and the environment does not hold it. */
 export function needsToken(draft: Draft, { path }: TokenFile): boolean {
-  const without = answered(draft, path, "");
-  const config = nested([...OPTIONS.keys()].map((one) => [one, valueIn(without, one)]));
-  return contradictions(settings, config).some(({ token }) => token === path);
+  return contradictionsIn(answered(draft, path, "")).some(({ token }) => token === path);
+}
+
+/** The contradictions among the settings of a draft. */
+export function contradictionsIn(draft: Draft): readonly Contradiction[] {
+  const config = nested([...OPTIONS.keys()].map((one) => [one, valueIn(draft, one)]));
+  return contradictions(settings, config);
 }
 
 /** The draft with or without a new token for the file that a setting names. */

@@ -5,6 +5,8 @@ import { answered, type Draft, OPTIONS, valueIn } from "./draft.ts";
 interface Asking {
   /** An explanation in place of the table's. */
   readonly about?: string;
+  /** The answer that an empty line means; if not given, the present value. */
+  readonly initial?: string;
   /** The error of a value that the table allows, but that cannot be taken here; or null. */
   refuse?(value: unknown): string | null;
   /** The reason that a value would not work on this machine at present, or null; a person may insist on it. */
@@ -16,7 +18,7 @@ export async function askOption(
   draft: Draft,
   path: string,
   title: string,
-  { about, refuse, doubt }: Asking = {},
+  { about, initial, refuse, doubt }: Asking = {},
 ): Promise<Draft | Back> {
   const option = OPTIONS.get(path) as Option<unknown>;
   const current = valueIn(draft, path);
@@ -35,7 +37,7 @@ export async function askOption(
     answer = asked;
   } else {
     let told: unknown;
-    const text = await askText(title, words, String(current), (found) => {
+    const text = await askText(title, words, initial ?? String(current), (found) => {
       const value = valueOf(option, found);
       if (value === undefined) return `found ${found}; allowed: ${option.allowed}`;
       const refused = refuse?.(value) ?? null;

@@ -25,6 +25,7 @@ import {
 } from "./draft.ts";
 import { schemaFor } from "./files.ts";
 import { guardStep } from "./guards.ts";
+import { questionSteps } from "./questions.ts";
 import type { Step } from "./step.ts";
 import { tlsSteps } from "./tls.ts";
 import { tokenStep } from "./token.ts";
@@ -72,6 +73,7 @@ function stepsOf(opening: Opening): Step[] {
     ...(opening.sources.file === undefined ? [purposeStep(opening)] : []),
     { ask: askServices },
     ...SERVICES.flatMap(addressSteps),
+    ...SERVICES.flatMap(questionSteps),
     ...SERVICES.flatMap((one) => (one.guards ? guardStep(one, one.guards) : [])),
     ...tlsSteps(target),
     ...TOKENS.map((token) => tokenStep(token, target)),

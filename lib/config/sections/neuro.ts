@@ -4,19 +4,10 @@ import { section } from "../section.ts";
 import { ownAccess } from "./access.ts";
 import { BYTES_MAX, COUNT_MAX, live, MS_MAX, nonEmpty, SECONDS_MAX } from "./bounds.ts";
 import { connectedClients } from "./limits.ts";
+import { type BrainName, BRAINS, isBrain, QUESTIONS } from "./neuro-brains.ts";
 import { faults } from "./neuro-faults.ts";
 import { keyRemarks, llm } from "./neuro-llm.ts";
 import { ownTls } from "./tls.ts";
-
-/** The brains of the program itself. */
-export const BRAIN_NAMES = ["random", "console", "llm", "web", "scenario"] as const;
-
-const BRAINS = `${BRAIN_NAMES.map((name) => `"${name}"`).join(", ")}, or the path of a module`;
-
-/** Whether a text names a brain: one of the program's own, or a module. */
-function isBrain(found: string): boolean {
-  return BRAIN_NAMES.some((name) => name === found) || /\.[cm]?[jt]s$/.test(found);
-}
 
 export const neuro = section(
   "The Neuro game API over WebSocket: games register actions, and a brain chooses among them.",
@@ -171,11 +162,12 @@ export const neuro = section(
     folders: ({ enabled, record }) =>
       enabled && record !== "" ? [{ key: "record", holds: "state" }] : [],
     remarks: (_given, own) => (plays("llm", own) ? keyRemarks(own.llm) : []),
+    questions: QUESTIONS,
   },
 );
 
 /** True if a brain of the program plays a game. */
-function plays(name: (typeof BRAIN_NAMES)[number], { enabled, brain, brains }: Who): boolean {
+function plays(name: BrainName, { enabled, brain, brains }: Who): boolean {
   return enabled && [brain, ...brains].some((one) => one.slice(one.lastIndexOf("=") + 1) === name);
 }
 
