@@ -119,11 +119,10 @@ export class Events {
 
   /** Tells the streams which panels have changed; called a few times a second. */
   async look(): Promise<void> {
-    if (this.#streams.size === 0) return;
     const now = this.#panels.changes();
     const news = Object.entries(now).filter(([name, n]) => this.#toldChanges[name] !== n);
     this.#toldChanges = now;
-    if (news.length === 0) return;
+    if (news.length === 0 || this.#streams.size === 0) return;
     const text = event("changed", Object.fromEntries(news));
     await this.#streams.send(async () => text);
   }
