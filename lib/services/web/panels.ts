@@ -12,8 +12,8 @@ const SPAN_MS = 100;
 const MOST_MADE = 10;
 /** Views by query that are kept for those who ask at once. */
 const MOST_KEPT = 64;
-/** Characters of a query; what is longer is refused. */
-const MOST_QUERY = 2000;
+/** Characters of a query as it is sent, where one may stand for a ninth of another; what is longer is refused. */
+const MOST_QUERY = 12_000;
 
 /** A part of a panel, by its path. */
 export type PanelPart =

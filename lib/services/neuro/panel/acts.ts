@@ -3,13 +3,13 @@ import { type Act, type Done, Refused } from "../../../host/panel.ts";
 import { ActionRefused, type Choice, type Playing } from "../brains/brain.ts";
 import { WebBrain } from "../brains/web.ts";
 import { quoted, shown } from "../diagnostics.ts";
-import type { Action } from "../protocol.ts";
+import { type Action, LONGEST_NAME } from "../protocol.ts";
 import type { Force } from "../session/force.ts";
 import type { Stage } from "../watch/stage.ts";
 import { gameOf, text, word } from "./asked.ts";
 import { dataOf } from "./data.ts";
 import { keyOf } from "./forces.ts";
-import { LONGEST_NAME, type Numbered } from "./shown.ts";
+import type { Numbered } from "./shown.ts";
 
 /** Milliseconds that a choice may take until it is with the game, for the answer to name its id. */
 const SENDING_MS = 2000;

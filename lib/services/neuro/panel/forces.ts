@@ -1,7 +1,8 @@
 /** Forces, as the page gets them. */
 import type { Clock } from "../../../host/clock.ts";
+import { LONGEST_NAME } from "../protocol.ts";
 import type { Force, ForceState } from "../session/force.ts";
-import { bounded, LONGEST_NAME, type Numbered, roomFor } from "./shown.ts";
+import { bounded, type Numbered, roomFor } from "./shown.ts";
 import type { EndedTold, ForceTold, StepTold } from "./told.ts";
 
 const LONGEST_QUERY = 4000;
@@ -62,6 +63,7 @@ export function endedTold(force: Force, numbers: Numbered, clock: Clock): EndedT
   };
 }
 
+/** The action that was sent last; a brain that tries faults may choose any name. */
 function actionOf({ action }: Force): string | null {
   return action === null ? null : bounded(action.name, LONGEST_NAME);
 }

@@ -2,6 +2,7 @@ import type { Clock } from "../../../host/clock.ts";
 import type { View } from "../../../host/panel.ts";
 import type { Playing } from "../brains/brain.ts";
 import type { ContextEntry } from "../context.ts";
+import { LONGEST_NAME } from "../protocol.ts";
 import type { Report } from "../watch/reports.ts";
 import type { Stage } from "../watch/stage.ts";
 import { actionTold } from "./actions.ts";
@@ -9,7 +10,7 @@ import { gameOf, text } from "./asked.ts";
 import { endedTold, forceTold, round } from "./forces.ts";
 import { factsOf } from "./games.ts";
 import type { Results } from "./results.ts";
-import { LONGEST_NAME, type Numbered, roomFor } from "./shown.ts";
+import { type Numbered, roomFor } from "./shown.ts";
 import type { ContextTold, EntryTold, GameTold, ReportTold } from "./told.ts";
 
 /** Entries of a context, the newest ones, and characters of each. */

@@ -1,13 +1,14 @@
 import type { View } from "../../../host/panel.ts";
 import { type Playing, troubleOf } from "../brains/brain.ts";
+import { LONGEST_NAME } from "../protocol.ts";
 import type { Stage } from "../watch/stage.ts";
 import { text, whole } from "./asked.ts";
 import { bounded } from "./shown.ts";
 import type { GameFacts, GameRow, GamesTold } from "./told.ts";
 
 const MOST_ROWS = 100;
-/** Characters of a game's name that are looked at. */
-const LOOKED_AT = 1000;
+const LONGEST_BRAIN = 200;
+const LONGEST_TROUBLE = 500;
 
 /** The games that are here. @param address where they connect to */
 export function gamesView(stage: Stage, address: () => string): View {
@@ -19,14 +20,12 @@ export function gamesView(stage: Stage, address: () => string): View {
       limit: `how many, to ${MOST_ROWS}`,
     },
     read(query): GamesTold {
-      const wanted = text(query, "query", LOOKED_AT, "").toLowerCase();
+      const wanted = text(query, "query", LONGEST_NAME, "").toLowerCase();
       const offset = whole(query, "offset", 0, 1e9, 0);
       const limit = whole(query, "limit", 1, MOST_ROWS, MOST_ROWS);
       const all = [...stage.games];
       const found =
-        wanted === ""
-          ? all
-          : all.filter(({ name }) => name.slice(0, LOOKED_AT).toLowerCase().includes(wanted));
+        wanted === "" ? all : all.filter(({ name }) => name.toLowerCase().includes(wanted));
       return {
         games: found.slice(offset, offset + limit).map((one) => rowOf(one, stage)),
         total: found.length,
@@ -42,10 +41,10 @@ export function factsOf({ id, name, brain }: Playing): GameFacts {
   const trouble = troubleOf(brain);
   return {
     id,
-    name: bounded(name),
-    brain: bounded(brain.name),
+    name,
+    brain: bounded(brain.name, LONGEST_BRAIN),
     is_person: brain.isPerson === true,
-    trouble: trouble === null ? null : bounded(trouble, 500),
+    trouble: trouble === null ? null : bounded(trouble, LONGEST_TROUBLE),
   };
 }
 

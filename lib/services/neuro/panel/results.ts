@@ -1,15 +1,18 @@
 import type { Clock } from "../../../host/clock.ts";
 import type { Playing } from "../brains/brain.ts";
+import { LONGEST_NAME } from "../protocol.ts";
 import type { SessionEvent } from "../session/events.ts";
 import type { Pending } from "../session/pending.ts";
 import type { Watcher } from "../watch/stage.ts";
 import { round } from "./forces.ts";
-import { bounded, LONGEST_NAME, type Numbered } from "./shown.ts";
+import { bounded, type Numbered } from "./shown.ts";
 import type { ResultTold } from "./told.ts";
 
 /** Results of a game that are remembered. */
 const MOST_RESULTS = 20;
 const LONGEST_DATA = 1000;
+/** Who posts raw messages may choose any. */
+const LONGEST_ID = 200;
 
 /** What became of the actions of every game that is here. */
 export class Results implements Watcher {
@@ -49,7 +52,7 @@ export class Results implements Watcher {
     const ms = this.#clock.now() - action.sentAt;
     return {
       key: this.#numbers.of(action),
-      id: bounded(action.id),
+      id: bounded(action.id, LONGEST_ID),
       at: round(this.#clock.wall() - ms),
       name: bounded(action.name, LONGEST_NAME),
       data: action.data === undefined ? null : cut(action.data),

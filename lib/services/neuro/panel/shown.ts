@@ -1,23 +1,24 @@
 /** Texts of games within bounds, and numbers for things that have none. */
 import { beginning } from "../../../host/content.ts";
 
-/** Characters of the name of an action that the page can be given; a longer one cannot be cut, since it is sent back. */
-export const LONGEST_NAME = 500;
 /** Characters of all names of a list. */
 const MOST_NAMES = 60_000;
+/** What a name counts besides its characters. */
+const NAME_CHARACTERS = 20;
 
 /** A text; of a longer one the beginning, and how much more there is. */
-export function bounded(text: string, most = 200): string {
-  return beginning(text, most);
+export function bounded(text: string, most: number): string {
+  if (text.length <= most) return text;
+  // A text of its own: a part would keep the whole in memory.
+  return Buffer.from(beginning(text, most)).toString();
 }
 
-/** The names that have room in a list, as they are. */
+/** The first names of a list, as many as there is room for. */
 export function roomFor(names: Iterable<string>): string[] {
   const found: string[] = [];
   let left = MOST_NAMES;
   for (const name of names) {
-    if (name.length > LONGEST_NAME) continue;
-    left -= name.length + 20;
+    left -= name.length + NAME_CHARACTERS;
     if (left < 0) break;
     found.push(name);
   }
