@@ -10,6 +10,7 @@ import { servicesOf } from "../lib/config/services.ts";
 import { settings } from "../lib/config/table.ts";
 import { DIAGNOSTICS } from "../lib/services/neuro/diagnostics.ts";
 import { scenarioReference } from "../lib/services/neuro/scenario/reference.ts";
+import { neuroPanel } from "../lib/services/neuro/panel/panel.ts";
 import { storeReference } from "../lib/services/store/commands/reference.ts";
 import { ACTIONS } from "../lib/services/web/admin.ts";
 
@@ -45,18 +46,41 @@ const BLOCKS: Readonly<Record<string, (entries: Entries, words: readonly string[
       ]),
     ),
   "neuro-scenarios": scenarioReference,
-  "web-actions": () =>
+  "neuro-views": () =>
     table(
-      ["`POST /admin/...`", "What it does", "Fields"],
-      Object.entries(ACTIONS).map(([name, { about, fields }]) => [
+      ["`GET /panels/neuro/...`", "What it shows", "Parameters"],
+      Object.entries(NEURO.views).map(([name, { about, parameters }]) => [
         name,
         about,
-        Object.entries(fields)
-          .map(([field, meaning]) => `\`${field}\`: ${meaning}`)
-          .join("; "),
+        glossed(parameters),
       ]),
     ),
+  "neuro-acts": () =>
+    table(["`POST /admin/neuro/...`", "What it does", "Fields"], actsOf(NEURO.acts)),
+  "web-actions": () => table(["`POST /admin/...`", "What it does", "Fields"], actsOf(ACTIONS)),
 };
+
+/** The panel of a server without games. */
+const NEURO = neuroPanel(
+  { games: [], watch: () => () => {} } as never,
+  { address: () => "", mostRetries: () => 0 } as never,
+);
+
+interface Described {
+  readonly about: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+function actsOf(acts: Readonly<Record<string, Described>>): string[][] {
+  return Object.entries(acts).map(([name, { about, fields }]) => [name, about, glossed(fields)]);
+}
+
+/** Names, each with its meaning. */
+function glossed(meanings: Readonly<Record<string, string>>): string {
+  return Object.entries(meanings)
+    .map(([name, meaning]) => `\`${name}\`: ${meaning}`)
+    .join("; ");
+}
 
 /** A table whose first column is code. */
 function table(head: string[], rows: readonly (readonly string[])[]): string {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { load } from "../lib/config/load.ts";
-import { settings } from "../lib/config/table.ts";
+import { type Config, settings } from "../lib/config/table.ts";
+import { services } from "../index.ts";
+import type { Running, Service } from "../lib/host/service.ts";
 import { ask, boot, dial, ended, until } from "./kit.ts";
 import { examples } from "./examples.ts";
 import { everyPage } from "./pages.ts";
@@ -111,6 +113,36 @@ describe("the examples of the pages", () => {
     expect(await stays.next()).toBe("Warning: Server is shutting down.");
     await drained;
   });
+});
+
+test("tally-panel.ts is a panel: it is shown, asked and acted on", async () => {
+  const { Tally } = await import(await example("tally-panel.ts"));
+  const tally = new Tally();
+  const panelled: Service<Config> = async (config, host) => {
+    const running = await services["web"]?.(config, host);
+    return Object.defineProperty(running as Running, "panel", { value: tally.panel });
+  };
+  const table = { services: { web: panelled }, settings };
+  const server = await boot("web", {}, { table, token: "0123456789abcdef" });
+  try {
+    const votes = async () => (await server.get("/panels/web/votes?limit=1")).json();
+    tally.vote("x");
+    tally.vote("x");
+    expect(tally.panel.changes()).toBe(2);
+    expect(await votes()).toEqual({ votes: [["x", 2]] });
+    expect((await server.get("/panels/web/votes?more=1")).status).toBe(400);
+    const forget = async (what: string) => {
+      const answer = await server.post("/admin/web/forget", { what });
+      return [answer.status, await answer.json()];
+    };
+    expect(await forget("y")).toEqual([404, { ok: false, outcome: "Nobody voted for that." }]);
+    expect(await forget("x")).toEqual([200, { ok: true, outcome: "forgot it" }]);
+    expect(await votes()).toEqual({ votes: [] });
+    const script = await (await server.get("/dashboard/panels/web/panel.js")).text();
+    expect(new Bun.Transpiler().scan(script).exports).toEqual(["mount"]);
+  } finally {
+    await server.stop();
+  }
 });
 
 test("the examples have no type errors", async () => {

@@ -2,15 +2,16 @@
  * The panel of a service: what it shows on the operator's page, and what it
  * lets be done there. Whoever serves the page finds it in `Running.panel` and
  * serves all of it under the service's name, with the rights and the limits
- * that the page's own routes have; see lib/services/web/README.md.
+ * that the page's own routes have; lib/README.md has an example.
  */
 export interface Panel {
   /** Its heading. */
   readonly title: string;
   /**
    * Texts by name, embedded in the program: modules (`*.js`), of which
-   * `panel.js` is the first, and styles (`*.css`). They may hold no facts
-   * about the server, for whoever may sign in may load them.
+   * `panel.js` is loaded first and exports `mount(node, page)`, and styles
+   * (`*.css`), all of which are linked. They hold no facts about the server,
+   * for anybody may load them: the page has to show a form to sign in.
    */
   readonly files: Readonly<Record<string, string>>;
   readonly views: Readonly<Record<string, View>>;
