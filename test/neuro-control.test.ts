@@ -3,7 +3,7 @@ import { load } from "../lib/config/load.ts";
 import { settings } from "../lib/config/table.ts";
 import { faultsOf } from "../lib/host/check.ts";
 import { services } from "../index.ts";
-import { type Booted, configOf, raw, until } from "./kit.ts";
+import { type Booted, configOf, dial, raw, until } from "./kit.ts";
 import { connect, enter, gameOf, startNeuro, toldOf, turns } from "./neuro-suite.ts";
 
 // [neuro] control: the HTTP control of the official test server.
@@ -161,14 +161,17 @@ describe("the control", () => {
     expect(game.frames).toEqual([]);
   });
 
-  test("survives a body that is nested deep", async () => {
+  test.each([
+    [126, 200],
+    [127, 400],
+    [100_000, 400],
+  ])("answers a body whose data is nested %d deep with %d", async (depth, status) => {
     const server = await started();
     await enter(server);
-    const depth = 100_000;
-    const body = `{"command":"x","data":${"[".repeat(depth)}${"]".repeat(depth)}}`;
-    const { status } = await post(server, body);
-    expect([200, 400]).toContain(status);
-    expect((await post(server, { command: "x" })).status).toBe(200);
+    const body = `{"command":"x","data":[${"[".repeat(depth)}${"]".repeat(depth)}]}`;
+    const answer = await post(server, body);
+    expect(answer.status).toBe(status);
+    if (status === 400) expect(answer.said).toBe("The body is nested too deep.\n");
   });
 
   test("takes a body at the limit, and none a byte longer", async () => {
@@ -184,6 +187,27 @@ describe("the control", () => {
     expect((await post(server, filled(MOST_BYTES + 1))).status).toBe(413);
     await turns();
     expect(game.frames).toHaveLength(1);
+  });
+
+  test("answers sixteen requests at once, and tells one more to come again", async () => {
+    const server = await started();
+    await enter(server);
+    const head = `POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`;
+    const body = JSON.stringify({ command: "x" });
+    const slow = [];
+    for (let i = 0; i < 16; i++) {
+      const peer = await dial(portOf(server));
+      await peer.sent(`${head}Content-Length: ${body.length}\r\n\r\n{`);
+      slow.push(peer);
+    }
+    let status = 200;
+    while (status === 200) ({ status } = await post(server, body));
+    expect(status).toBe(503);
+    const [first] = slow;
+    await first?.sent(body.slice(1));
+    expect(await first?.next()).toStartWith("HTTP/1.1 200 ");
+    expect((await post(server, body)).status).toBe(200);
+    for (const peer of slow) peer.end();
   });
 
   test("is not for pages of the web, nor for names that lead to this machine", async () => {

@@ -12,12 +12,15 @@ import {
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { version } from "../package.json";
+import { placeOf } from "../lib/config/place.ts";
 import { HandClock } from "../lib/host/clock.ts";
-import { neuro } from "../lib/services/neuro/neuro.ts";
+import { FileShares } from "../lib/host/file-shares.ts";
+import { Log } from "../lib/host/log.ts";
+import { neuro, startNeuro as start } from "../lib/services/neuro/neuro.ts";
 import { recordName, roomFor } from "../lib/services/neuro/record/folder.ts";
 import { Recording } from "../lib/services/neuro/record/recording.ts";
 import { type Booted, configOf, until } from "./kit.ts";
-import { connect, enter, gameOf, startNeuro, turns } from "./neuro-suite.ts";
+import { connect, dialGame, enter, gameOf, startNeuro, turns } from "./neuro-suite.ts";
 import { mounted, unmount } from "./small-disk.ts";
 
 // [neuro] record: the session of each connection in a file.
@@ -298,6 +301,43 @@ describe("the folder of records", () => {
     expect(server.printed()).not.toContain("that of Four");
   });
 
+  test("takes no more files of the process than a thirty-second at once", async () => {
+    const record = fresh();
+    const config = configOf({ neuro: { enabled: true, port: 0, record, random_delay_ms: 0 } });
+    const clock = new HandClock();
+    const printed: string[] = [];
+    const log = new Log("neuro", config.logger, clock, (text) => printed.push(text));
+    const files = new FileShares([{ name: "neuro", maxClients: 8, isMain: true }], 64);
+    let lastId = 0;
+    const host = { clock, log, files, nextId: () => ++lastId };
+    const { serving } = await start(config, placeOf(config, "neuro"), host);
+    const port = serving.addresses[0]?.port as number;
+    const games = [];
+    for (const name of ["One", "Two", "Three"]) {
+      const game = await dialGame(port, name);
+      games.push(game);
+      game.send("startup");
+      await game.next();
+    }
+    expect(serving.stats()["recording"]).toBe(2);
+    expect(filesIn(record).map((name) => name.replace(/^.*-/, ""))).toEqual([
+      "One.jsonl",
+      "Two.jsonl",
+    ]);
+    expect(printed.join("")).toContain("that of Three");
+    for (const game of games) game.close();
+    await until(() => serving.stats()["clients"] === 0 && serving.stats()["recording"] === 0);
+    const stopped = serving.drain(1000).then(() => log.close());
+    let isOver = false;
+    void stopped.then(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      clock.advance(250);
+      await turns(1);
+    }
+  });
+
   test("is one that files can be made in, which check sees", async () => {
     const file = join(root, "a-file");
     writeFileSync(file, "");
@@ -363,7 +403,11 @@ describe("where nothing can be written", () => {
       server.printed().match(/recording stops, cannot write \S+: no space left/g),
     ).toHaveLength(1);
     rmSync(filler);
-    server.clock.advance(11_000);
+    // The disk is left alone for ten seconds.
+    server.clock.advance(9_750);
+    await enter(server, "Early");
+    expect(filesIn(record).filter((name) => name.includes("Early"))).toEqual([]);
+    server.clock.advance(250);
     const fifth = await enter(server, "Fifth");
     await play(fifth);
     server.clock.advance(250);

@@ -378,7 +378,8 @@ describe("a replay", () => {
   });
 
   test("goes on where a message before an action never comes", async () => {
-    const { game, clock, over } = await playing(SESSION, { patienceMs: 1000 });
+    const lines = [...SESSION.slice(0, -1), sent(3100, "speech_finished"), end(5000)];
+    const { game, clock, over } = await playing(lines, { patienceMs: 1000 });
     game.send("startup");
     await turns();
     clock.advance(100);
@@ -392,6 +393,10 @@ describe("a replay", () => {
     clock.advance(1);
     expect((await game.action()).id).toBe("x-1");
     answer(game);
+    await turns();
+    // What is missing is not waited for again.
+    clock.advance(100);
+    expect((await game.next()).command).toBe("speech_finished");
     expect(kinds(await over())).toEqual(["missing actions/register"]);
   });
 

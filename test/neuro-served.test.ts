@@ -208,6 +208,14 @@ describe("$env", () => {
     ]);
     const other = await ask(server, "/%24env/NEURO_SDK_WS_URL", { host: "games.example:81" });
     expect(other.body.toString()).toBe("ws://games.example:81");
+    const from = (referer: string) => ask(server, WHERE, { host: "games.example", referer });
+    for (const [referer, address] of [
+      ["https://games.example/", "wss://games.example"],
+      ["http://games.example/", "ws://games.example"],
+      ["https://games.example.org/", "ws://games.example"],
+    ] as const) {
+      expect((await from(referer)).body.toString()).toBe(address);
+    }
     expect((await ask(server, "/$env/PATH")).status).toBe(404);
     expect((await ask(server, WHERE, {}, { ...PLACE, method: "PUT" })).status).toBe(405);
   });

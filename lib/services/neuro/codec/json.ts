@@ -122,7 +122,8 @@ function endOfDocument(text: string, start: number): number {
   return text.length;
 }
 
-function isTooDeep(text: string): boolean {
+/** True if JSON is nested deeper than a message may be. */
+export function isTooDeep(text: string): boolean {
   let depth = 0;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);

@@ -1,4 +1,5 @@
 import { rawCommand } from "../codec/encode.ts";
+import { isTooDeep } from "../codec/json.ts";
 
 /** A message for games that was posted. */
 export type Posted =
@@ -13,6 +14,7 @@ export type Posted =
 
 /** Understands a body. @returns what is wrong with it, in a sentence, when it is no message */
 export function postedIn(body: string): Posted | string {
+  if (isTooDeep(body)) return "The body is nested too deep.";
   let found: unknown;
   try {
     found = JSON.parse(body);
@@ -23,11 +25,7 @@ export function postedIn(body: string): Posted | string {
   const { command, data } = found;
   if (typeof command !== "string" || command === "") return "command: needs a text.";
   if (command === "action") return actionIn(data);
-  try {
-    return { kind: "frame", frame: rawCommand(found) };
-  } catch {
-    return "The body is nested too deep.";
-  }
+  return { kind: "frame", frame: rawCommand(found) };
 }
 
 function actionIn(found: unknown): Posted | string {

@@ -55,8 +55,11 @@ function where(request: Request, path: string, { tls }: HttpServer): Response {
   if (request.method !== "GET" && request.method !== "HEAD") {
     return unanswered(request, ["GET", "HEAD"]);
   }
+  const { host } = new URL(request.url);
+  // A page that came by https, through a proxy, may not connect without TLS.
+  const isSecure = tls || request.headers.get("referer")?.startsWith(`https://${host}/`) === true;
   // Kits take the answer as it is: a newline at its end would be part of the address.
-  return new Response(`${tls ? "wss" : "ws"}://${new URL(request.url).host}`, {
+  return new Response(`${isSecure ? "wss" : "ws"}://${host}`, {
     headers: { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" },
   });
 }
