@@ -127,7 +127,8 @@ describe.skipIf(!BROWSER)(
 
     afterAll(async () => {
       server?.leave();
-      Bun.WebView.closeAll();
+      // Not the browser: whoever opens a tab while it dies would be given one of the dead.
+      tab?.view.close();
       await server?.stop();
     });
 
@@ -193,22 +194,18 @@ describe.skipIf(!BROWSER)(
       await tab.get("document.querySelector('#filter-service').focus()");
       await tab.view.press("ArrowDown");
       await tab.see(`[...new Set(${column("service")})]`, ["relay"]);
-      await tab.click("[data-column=messages_in] .sort");
+      await tab.sort("messages_in");
       const counts = (from: number, to: number) =>
         Array.from({ length: Math.abs(to - from) + 1 }, (_, i) =>
           String(from < to ? from + i : from - i),
         );
       await tab.see(column("messages_in"), counts(30, 6));
-      const sorted = "document.querySelector('[aria-sort]')";
-      expect(await tab.get(`[${sorted}.dataset.column, ${sorted}.ariaSort]`)).toEqual([
-        "messages_in",
-        "descending",
-      ]);
+      expect(await tab.get("document.querySelectorAll('[aria-sort]').length")).toBe(1);
       expect(await tab.get(text("#range"))).toBe("1–25 of 30");
       await tab.click("#next");
       await tab.see(column("messages_in"), counts(5, 1));
       expect(await tab.get(text("#range"))).toBe("26–30 of 30");
-      await tab.click("[data-column=messages_in] .sort");
+      await tab.sort("messages_in", "ascending");
       await tab.see(column("messages_in"), counts(1, 25));
       await tab.filter("127.0.1.3:");
       await tab.see(column("address"), [peers[2]?.address]);
@@ -227,17 +224,21 @@ describe.skipIf(!BROWSER)(
     test("tells who is refused lines, and how fast", async () => {
       const [loud, quiet] = [await server.join("127.0.5.1"), await server.join("127.0.5.2")];
       quiet.send("x\n");
+      await tab.filter("127.0.5.");
+      await tab.sort("refused");
+      // A rate is one of the last seconds.
+      const isSome = `${column("refused_per_second")}.map((rate) => rate >= 0.01 && rate <= 3)`;
+      const all = ["refused", "messages_in", "address"].map((name) => column(name));
+      const seen = tab.see(`[${all.join()}, ${isSome}]`, [
+        ["3", "0"],
+        ["3", "1"],
+        [loud.address, quiet.address],
+        [true, false],
+      ]);
       // Longer than a line may be, with its envelope.
       loud.send(`${"x".repeat(70_000)}\n`.repeat(3));
-      await tab.filter("127.0.5.");
-      await tab.click("[data-column=refused] .sort");
-      await tab.see(column("refused"), ["3", "0"]);
-      await tab.see(column("address"), [loud.address, quiet.address]);
-      expect(await tab.get(column("messages_in"))).toEqual(["3", "1"]);
-      const [fast] = await tab.get<string[]>(column("refused_per_second"));
-      expect(Number(fast)).toBeWithin(0.01, 3.01);
-      await tab.click("[data-column=messages_per_second] .sort");
-      await tab.see("document.querySelector('[aria-sort]').dataset.column", "messages_per_second");
+      await seen;
+      await tab.sort("messages_per_second");
       await tab.filter("");
     });
 
@@ -246,11 +247,13 @@ describe.skipIf(!BROWSER)(
       a.send("x\nx\n");
       b.send("x\n");
       await tab.filter("127.0.2.");
-      await tab.click("[data-column=messages_in] .sort");
+      await tab.sort("messages_in");
       await tab.see(column("messages_in"), ["2", "1"]);
       const [x, y] = await tab.get<[number, number]>(
         "(({ x, y }) => [x, y])(document.querySelector('#rows td').getBoundingClientRect())",
       );
+      // The order holds for some seconds.
+      await tab.stopClock();
       await tab.mouse(x + 5, y + 5);
       await tab.see("document.querySelector('#rows tr:hover') !== null");
       b.send("x\n".repeat(8));
@@ -260,6 +263,7 @@ describe.skipIf(!BROWSER)(
       await tab.see(column("state", "textContent"), ["open", "gone"]);
       await tab.mouse(5, 5);
       await tab.see(column("address"), [a.address]);
+      await tab.startClock();
       await tab.filter("");
     });
 
@@ -372,14 +376,14 @@ describe.skipIf(!BROWSER)(
       await tab.click(`${form} button`);
       await tab.see(LAST_TOAST, "Not done: address: found 127.0.3.300; allowed: an IP address");
       await tab.fill(`${form} [name=address]`, "127.0.3.2");
-      await tab.fill(`${form} [name=seconds]`, "100");
+      await tab.fill(`${form} [name=seconds]`, "86400");
       await tab.click(`${form} button`);
       expect(await other.next()).toBe(
-        "Warning: You are in quarantine. Please come back in 100 seconds.",
+        "Warning: You are in quarantine. Please come back in 86400 seconds.",
       );
-      await tab.see(LAST_TOAST, "127.0.3.2 is in quarantine for 100 s");
+      await tab.see(LAST_TOAST, "127.0.3.2 is in quarantine for 86400 s");
       const barred = `[data-part=relay] [data-key="127.0.3.2"]`;
-      await tab.see(`/^127.0.3.21m [34]\\ds/.test(${text(barred)})`);
+      await tab.see(`/^127.0.3.2(1d|23h)/.test(${text(barred)})`);
       await tab.click(`${barred} button`);
       await tab.see(`document.querySelector('${barred}')`, null);
       const back = await server.join("127.0.3.2");
@@ -392,12 +396,14 @@ describe.skipIf(!BROWSER)(
       b.send("x\n");
       await tab.filter("127.0.5.");
       await tab.see(column("address"), [a.address, b.address]);
+      await tab.stopClock();
       await tab.get("document.querySelectorAll('#rows button')[1].focus()");
       b.send("x\n".repeat(8));
       await tab.see(column("messages_in"), ["2", "9"]);
-      await tab.get("(({ now }) => (Date.now = () => now() + 10_000))(Date)");
+      await tab.stopClock(10_000);
       await tab.see(column("messages_in"), ["9", "2"]);
       expect(await tab.get(text("tr:has(:focus) [data-column=address]"))).toBe(b.address);
+      await tab.startClock();
       await tab.filter("");
     });
 
@@ -446,7 +452,7 @@ describe.skipIf(!BROWSER)(
         true,
       );
 
-      server.quarantine.impose("127.0.4.9", 100);
+      server.quarantine.impose("127.0.4.9", 86_400);
       await tab.see("document.querySelector('[data-key=\"127.0.4.9\"]') !== null");
       await tab.tabTo("[data-key='127.0.4.9'] button");
       await view.press("Space");

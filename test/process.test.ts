@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { dial, ended, enveloped, type Peer, until } from "./kit.ts";
+import { dial, ended, enveloped, type Peer, turn, until } from "./kit.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
 const READY = /relay is ready on \S+:(\d+)/;
@@ -147,31 +147,32 @@ describe.skipIf(process.platform === "win32")("a pause of the whole process", ()
     const server = await start(
       guarded(
         "[hyper_parameters]",
-        "client_timeout_secs = 1",
+        "client_timeout_secs = 2",
         "timeout_check_interval_secs = 1",
         "[store]",
         "enabled = true",
         "port = 0",
         'durability = "none"',
-        "idle_secs = 1",
+        "idle_secs = 2",
       ),
     );
     const [, store] = await server.says(/store is ready on \S+:(\d+)/);
     const peers: Peer[] = [];
-    for (let i = 0; i < 20; i++) peers.push(await server.join(), await dial(Number(store)));
-    const silent = await server.join();
     let beats = 0;
     const beating = setInterval(() => {
       beats++;
       for (const peer of peers) peer.send("\n");
     }, 100);
     endings.push(() => clearInterval(beating));
+    for (let i = 0; i < 20; i++) peers.push(await server.join(), await dial(Number(store)));
+    const silent = await server.join();
     server.signal("SIGSTOP");
-    await until(() => beats === 25);
+    const stopped = beats;
+    await until(() => beats === stopped + 35);
     server.signal("SIGCONT");
-    // By then everybody has been looked at.
+    // Everybody is judged in the same turn, and whoever joined earlier no later.
     expect(await silent.next()).toBe("Warning: You have been disconnected due to inactivity.");
-    await until(() => beats === 50);
+    for (let i = 0; i < 10; i++) await turn();
     expect(peers.filter(({ isClosed }) => isClosed).map(({ address }) => address)).toEqual([]);
     expect(peers.flatMap(({ lines }) => lines)).toEqual([]);
   });

@@ -53,8 +53,11 @@ describe("[web] ticker", () => {
     const ticker = module(`
       await Bun.write(${JSON.stringify(mark)}, "");
       export default { tick() {} };`);
+    // A Worker that is begun later has loaded its module.
     const late = async () => {
-      await Bun.sleep(300);
+      const worker = new Worker(module('postMessage("loaded")'));
+      await new Promise((resolve) => worker.addEventListener("message", resolve));
+      worker.terminate();
       throw new Error("the last one fails");
     };
     const table = { settings, services: { web, store: late } };

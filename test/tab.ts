@@ -12,7 +12,7 @@ export const BROWSER =
 /** The token that a tab signs in with. */
 export const TOKEN = "a token for this test";
 /** Milliseconds that the page may take to show something. */
-const PATIENCE = 10_000;
+const PATIENCE = 30_000;
 
 /** The program's clock in a hurry: its second is over in a quarter of one. */
 const HURRY = 4;
@@ -85,11 +85,32 @@ export class Tab {
     else await this.view.type(text);
   }
 
-  /** Filters the clients by address, and waits until the page has asked for them. */
+  /** Filters the clients by address, and waits until the page shows what it asked for. */
   async filter(address: string): Promise<void> {
     await this.fill("#filter", address);
     const asked = () => this.requests.findLast((url) => url.includes("/events?")) as string;
     await until(() => (new URL(asked()).searchParams.get("address") ?? "") === address);
+    await this.see(BUSY, null);
+  }
+
+  /** Sorts the clients by a column, and waits until the page shows what it asked for. */
+  async sort(name: string, direction = "descending"): Promise<void> {
+    await this.click(`[data-column=${name}] .sort`);
+    await this.see(`[document.querySelector("[data-column=${name}]").ariaSort, ${BUSY}]`, [
+      direction,
+      null,
+    ]);
+  }
+
+  /** Stops the page's clock, moved on by so many milliseconds. */
+  async stopClock(ms = 0): Promise<void> {
+    await this.get(
+      `((at) => { Date.real ??= Date.now; Date.now = () => at; })(Date.now() + ${ms})`,
+    );
+  }
+
+  async startClock(): Promise<void> {
+    await this.get("Date.now = Date.real");
   }
 
   /** Presses Tab until something has the focus, as whoever has no mouse does. */
@@ -124,6 +145,8 @@ export const stat = (key: string) =>
   `Number(document.querySelector('[data-stat="${key}"]')?.dataset.value ?? NaN)`;
 export const text = (selector: string) =>
   `document.querySelector(${JSON.stringify(selector)})?.textContent ?? null`;
+/** True while the page waits for the clients that it asked for. */
+const BUSY = "document.querySelector('#rows').ariaBusy";
 export const STATUS = "document.documentElement.dataset.status";
 /** The visible texts whose contrast is too low to be readable. */
 export const FAINT = `(() => {

@@ -51,6 +51,7 @@ function sortBy({ dataset: { column }, classList }) {
 function ask(change) {
   Object.assign(query, change);
   asked = true;
+  mark($("rows"), "aria-busy", true);
   showSort();
   connect();
 }
@@ -120,6 +121,7 @@ export function showClients({ total, offset, clients: rows }) {
   const page = new Map(rows.map((row) => [`${row.service}/${row.id}`, row]));
   const isHeld = !asked && Date.now() - touchedAt < HOLD_MS;
   asked = false;
+  mark($("rows"), "aria-busy", null);
   clients.show(isHeld ? heldRows(page) : page);
   const isFiltered = query.address !== "" || query.service !== "";
   $("no-clients").hidden = clients.rows.size > 0;
