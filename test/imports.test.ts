@@ -119,6 +119,7 @@ const NAMED: Readonly<Record<string, string>> = {
   "lib/cli/kv.ts": "the client of the store",
   "lib/cli/listen.ts": "a client of the relay",
   "lib/cli/collector.ts": "starts the collector alone",
+  "lib/cli/logs/settings.ts": "the settings of the collector's log",
   "lib/cli/neuro.ts": "starts the Neuro service alone",
   "lib/cli/neuro/sources.ts": "the settings of the Neuro service",
   "lib/cli/send.ts": "a client of the relay",

@@ -8,6 +8,7 @@ import { get } from "./get.ts";
 import { init } from "./init.ts";
 import { kv } from "./kv.ts";
 import { listen } from "./listen.ts";
+import { logs } from "./logs.ts";
 import { neuroCommand } from "./neuro.ts";
 import { run } from "./run.ts";
 import { send } from "./send.ts";
@@ -31,6 +32,7 @@ export const COMMANDS: readonly [Command, ...Command[]] = [
   kv,
   neuroCommand,
   collectorCommand,
+  logs,
   service,
   completion,
   help,

@@ -1,6 +1,6 @@
 import { start } from "../start.ts";
 import { layer, neuroAlone, neuroSources } from "./sources.ts";
-import type { Subcommand } from "./subcommand.ts";
+import type { Subcommand } from "../subcommand.ts";
 
 export const console: Subcommand = {
   name: "console",

@@ -12,7 +12,7 @@ import { type Replay, serveReplay } from "../../services/neuro/record/replay/ser
 import type { Arguments } from "../command.ts";
 import { say } from "../say.ts";
 import { neuroSources } from "./sources.ts";
-import type { Call, Subcommand } from "./subcommand.ts";
+import type { Call, Subcommand } from "../subcommand.ts";
 
 const PATIENCE_SECONDS = 10;
 /** The longest that a number of seconds may be. */

@@ -22,7 +22,7 @@ import { serveScenarios } from "../../services/neuro/scenario/serve.ts";
 import type { Arguments } from "../command.ts";
 import { say } from "../say.ts";
 import { layer, neuroSources } from "./sources.ts";
-import type { Call, Subcommand } from "./subcommand.ts";
+import type { Call, Subcommand } from "../subcommand.ts";
 
 export const test: Subcommand = {
   name: "test",

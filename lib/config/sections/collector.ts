@@ -46,6 +46,14 @@ export const collector = section(
       false,
       "Add the fields that have no column to the end of each line: module, path, process, thread, service and stack.",
     ),
+    hash_chain: flag(
+      false,
+      "End each line in a hash over the one before and itself, so that `logs verify` finds what was changed or deleted.",
+    ),
+    hash_key_file: text(
+      "",
+      "File with a key on its first line, at least 16 characters, without which nobody can make those hashes. Empty means none.",
+    ),
     durability: choice(
       "batch",
       ["none", "batch", "always"],

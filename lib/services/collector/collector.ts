@@ -15,11 +15,13 @@ import type {
   Health,
   Host,
   Running,
+  Table,
 } from "../../host/service.ts";
 import { counter, type Declared, gauge, headline } from "../../host/stats.ts";
 import { CLIENT_COLUMNS } from "../../net/client.ts";
 import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
 import { Columns, JsonLines, type LineForm } from "./columns.ts";
+import { Chained, hashKeyIn, headOf } from "./chain.ts";
 import type { Door } from "./doors/door.ts";
 import { GrpcDoor, grpcPlace } from "./doors/grpc.ts";
 import { TcpDoor } from "./doors/tcp.ts";
@@ -85,6 +87,7 @@ class Collector implements Running {
   readonly #intake: Intake;
   readonly #doors: Door[] = [];
   readonly #first: number;
+  #chain: Chained | null = null;
   #settings: WriterSettings;
 
   constructor(config: Config, host: Host<Config>) {
@@ -164,6 +167,21 @@ class Collector implements Running {
     return null;
   }
 
+  tables(): readonly Table[] {
+    if (this.#chain === null) return [];
+    return [
+      {
+        name: "chain",
+        about:
+          "The hash of the last line: noted down elsewhere, it proves later that the log up to it is whole.",
+        columns: [{ name: "entry", unit: "" }],
+        rows: this.#writer.next === 0 ? [] : [[this.#chain.head, this.#writer.next - 1]],
+        more: 0,
+        partial: false,
+      },
+    ];
+  }
+
   async drain(deadlineMs: number): Promise<void> {
     await Promise.all(this.#doors.map((door) => door.drain(deadlineMs)));
     this.#stopLooking();
@@ -181,15 +199,17 @@ class Collector implements Running {
     const { path, durability } = config.collector;
     const { log, clock } = this.#host;
     try {
-      const { next, torn } = lastLine(fs, path);
+      const { next, torn, ending } = lastLine(fs, path);
       if (torn > 0) {
         log.warning(`collector: ${torn} bytes of a line that was cut short went to ${path}.torn`);
       }
+      const form = formOf(config, ending);
+      this.#chain = form instanceof Chained ? form : null;
       const marks = new Marks(fs, `${path}.marks`, next);
       const writer = new LogWriter(path, next, {
         disk: fs,
         clock,
-        form: formOf(config),
+        form,
         durability,
         settings: () => this.#settings,
         tell(message, level) {
@@ -206,8 +226,12 @@ class Collector implements Running {
   }
 }
 
-function formOf({ collector: own }: Config): LineForm {
-  return own.format === "json" ? new JsonLines() : new Columns(own.widths, own.extra_fields);
+/** @param ending the end of the last line of the log so far */
+function formOf({ collector: own }: Config, ending: Buffer): LineForm {
+  const isJson = own.format === "json";
+  const plain = isJson ? new JsonLines() : new Columns(own.widths, own.extra_fields);
+  if (!own.hash_chain) return plain;
+  return new Chained(plain, hashKeyIn(own.hash_key_file), headOf(ending), isJson);
 }
 
 function writerSettings({ collector: own }: Config): WriterSettings {

@@ -1,6 +1,7 @@
 import { type Disk, syncFolderSync } from "../../../host/disk.ts";
 import { dirname } from "node:path";
 import { backupPath } from "./names.ts";
+import { sequenceOf } from "./reading.ts";
 
 const NEWLINE = 10;
 /** Bytes that are looked at together, from the end. */
@@ -12,7 +13,12 @@ export interface LastLine {
   readonly next: number;
   /** Bytes of a line that was cut short, which were moved to a file of their own; 0 when there were none. */
   readonly torn: number;
+  /** The last bytes of the last line, without its newline; empty when there is none. */
+  readonly ending: Buffer;
 }
+
+/** Bytes of an ending. */
+const ENDING = 64;
 
 /**
  * Finds the number to go on with: behind that of the last line of the file, or
@@ -22,35 +28,38 @@ export interface LastLine {
  */
 export function lastLine(disk: Disk, path: string): LastLine {
   const found = numberIn(disk, path, true);
-  const next = found.last ?? numberIn(disk, backupPath(path, 0), false).last;
-  return { next: next === null ? 0 : next + 1, torn: found.torn };
+  const { last, ending } = found.last === null ? numberIn(disk, backupPath(path, 0), false) : found;
+  return { next: last === null ? 0 : last + 1, torn: found.torn, ending };
 }
 
 function numberIn(
   disk: Disk,
   path: string,
   mends: boolean,
-): { readonly last: number | null; readonly torn: number } {
+): { readonly last: number | null; readonly torn: number; readonly ending: Buffer } {
+  const none = { last: null, torn: 0, ending: Buffer.alloc(0) };
   let fd: number;
   try {
     fd = disk.openSync(path, mends ? "r+" : "r");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { last: null, torn: 0 };
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return none;
     throw error;
   }
   try {
     const { size } = disk.fstatSync(fd);
     const end = newlineBefore(disk, fd, size) + 1;
     if (mends && end < size) moveTorn(disk, fd, path, end, size);
-    if (end === 0) return { last: null, torn: size };
+    if (end === 0) return { ...none, torn: size };
     const start = newlineBefore(disk, fd, end - 1) + 1;
-    const head = Buffer.alloc(Math.min(64, end - start));
+    const head = Buffer.alloc(Math.min(ENDING, end - 1 - start));
     disk.readSync(fd, head, 0, head.length, start);
-    const digits = /^(?:\{"sequence":)?(\d{1,16})[ ,]/.exec(head.toString("latin1"))?.[1];
-    if (digits === undefined) {
+    const last = sequenceOf(head);
+    if (last === null) {
       throw new Error(`${path} is no log of the collector: its last line has no number`);
     }
-    return { last: Number(digits), torn: size - end };
+    const ending = Buffer.alloc(head.length);
+    disk.readSync(fd, ending, 0, ending.length, end - 1 - ending.length);
+    return { last, torn: size - end, ending };
   } finally {
     disk.closeSync(fd);
   }

@@ -1,0 +1,11 @@
+import { SOURCES } from "./command.ts";
+import { tail } from "./logs/tail.ts";
+import { verify } from "./logs/verify.ts";
+import { commandOf } from "./subcommand.ts";
+
+export const logs = commandOf({
+  name: "logs",
+  about: "Read, search and prove the log that the collector writes.",
+  subcommands: [tail, verify],
+  flags: SOURCES.filter(({ name }) => name !== "host" && name !== "port"),
+});
