@@ -26,7 +26,7 @@ export interface Disk {
   fsync(fd: number, then: (error: Error | null) => void): void;
   fsyncSync(fd: number): void;
   copyFileSync(from: string, to: string): void;
-  statSync(path: string): { size: number; dev: number; ino: number };
+  statSync(path: string): { size: number; dev: number; ino: number; mtimeMs: number };
   renameSync(from: string, to: string): void;
   unlink(path: string, then: (error: Error | null) => void): void;
   unlinkSync(path: string): void;

@@ -66,6 +66,24 @@ export const collector = section(
       live,
     ),
     backup_count: whole(10, [0, 10_000], "How many rotated files are kept.", live),
+    compress: choice(
+      "none",
+      ["none", "zstd"],
+      "What happens to rotated files, except the newest. zstd: each is compressed, beside the writing.",
+      live,
+    ),
+    retention_days: whole(
+      0,
+      [0, 36_500],
+      "Days after which a rotated file is removed; 0 means never.",
+      live,
+    ),
+    max_total_bytes: whole(
+      0,
+      [0, BYTES_MAX],
+      "Bytes that all rotated files may have together; the oldest are removed. 0 means any number.",
+      live,
+    ),
     initial_batch_size: whole(
       100,
       [10, 1000],

@@ -27,6 +27,7 @@ import { GrpcDoor, grpcPlace } from "./doors/grpc.ts";
 import { TcpDoor } from "./doors/tcp.ts";
 import { lastLine } from "./file/last-line.ts";
 import type { WriterSettings } from "./file/options.ts";
+import { OldFiles, type OldFileSettings } from "./file/old-files.ts";
 import { Marks } from "./file/marks.ts";
 import { LogWriter } from "./file/writer.ts";
 import { Intake } from "./intake.ts";
@@ -88,11 +89,14 @@ class Collector implements Running {
   readonly #doors: Door[] = [];
   readonly #first: number;
   #chain: Chained | null = null;
+  readonly #oldFiles: OldFiles;
+  #oldFileSettings: OldFileSettings;
   #settings: WriterSettings;
 
   constructor(config: Config, host: Host<Config>) {
     this.#host = host;
     this.#settings = writerSettings(config);
+    this.#oldFileSettings = oldFileSettings(config);
     this.#lock = lockFile(fs, config.collector.path);
     try {
       [this.#writer, this.#marks] = this.#open(config);
@@ -102,12 +106,19 @@ class Collector implements Running {
     }
     this.#first = this.#writer.next;
     this.#intake = new Intake(this.#writer);
+    this.#oldFiles = new OldFiles(config.collector.path, {
+      disk: fs,
+      clock: host.clock,
+      settings: () => this.#oldFileSettings,
+      tell: (message, level) => this.#tell(message, level),
+    });
     this.#stopLooking = host.clock.every(LOOK_MS, () => {
       if (this.#writer.durable === this.#writer.next) this.#marks.allKept(this.#writer.next);
     });
     host.onReload((next) => {
       for (const door of this.#doors) door.configure(next);
       this.#settings = writerSettings(next);
+      this.#oldFileSettings = oldFileSettings(next);
     });
   }
 
@@ -186,6 +197,7 @@ class Collector implements Running {
     await Promise.all(this.#doors.map((door) => door.drain(deadlineMs)));
     this.#stopLooking();
     const { blocked } = this.#writer;
+    await this.#oldFiles.close();
     const lost = await this.#writer.close(LAST_TRIES_MS);
     this.#marks.close();
     fs.closeSync(this.#lock);
@@ -193,6 +205,12 @@ class Collector implements Running {
       const why = blocked ?? "the disk did not take them in time";
       throw new LossError(`collector: ${count(lost, "record")} not written: ${why}`);
     }
+  }
+
+  #tell(message: string, level: "ERROR" | "WARNING" | "INFO"): void {
+    const { log } = this.#host;
+    const tell = { ERROR: log.error, WARNING: log.warning, INFO: log.info }[level];
+    tell.call(log, `collector: ${message}`);
   }
 
   #open(config: Config): [LogWriter, Marks] {
@@ -212,10 +230,7 @@ class Collector implements Running {
         form,
         durability,
         settings: () => this.#settings,
-        tell(message, level) {
-          const tell = { ERROR: log.error, WARNING: log.warning, INFO: log.info }[level];
-          tell.call(log, `collector: ${message}`);
-        },
+        tell: (message, level) => this.#tell(message, level),
         beforeWrite: () => marks.write(),
         syncNotes: () => marks.sync(),
       });
@@ -243,5 +258,13 @@ function writerSettings({ collector: own }: Config): WriterSettings {
     retryDelayMs: own.retry_delay_ms,
     maxFileBytes: own.max_file_bytes,
     backups: own.backup_count,
+  };
+}
+
+function oldFileSettings({ collector: own }: Config): OldFileSettings {
+  return {
+    compresses: own.compress === "zstd",
+    days: own.retention_days,
+    mostBytes: own.max_total_bytes,
   };
 }

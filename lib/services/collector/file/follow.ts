@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
-import { COMPRESSED, filesOf, linesIn, sequenceOf } from "./reading.ts";
+import { COMPRESSED } from "./names.ts";
+import { filesOf, linesIn, sequenceOf } from "./reading.ts";
 
 const NEWLINE = 10;
 /** Bytes read at a time. */

@@ -1,21 +1,16 @@
-import { createReadStream, existsSync } from "node:fs";
+import * as fs from "node:fs";
 import { createZstdDecompress } from "node:zlib";
-import { backupPath } from "./names.ts";
-
-/** The ending of a rotated file that is compressed. */
-export const COMPRESSED = ".zst";
+import { backupAt, COMPRESSED } from "./names.ts";
 
 const NEWLINE = 10;
 
 /** The files of a log that are there, the oldest first; the last one is the file that is written. */
 export function filesOf(path: string): string[] {
-  const files: string[] = [];
-  if (existsSync(path)) files.push(path);
+  const files = fs.existsSync(path) ? [path] : [];
   for (let age = 0; ; age++) {
-    const plain = backupPath(path, age);
-    if (existsSync(plain)) files.unshift(plain);
-    else if (existsSync(plain + COMPRESSED)) files.unshift(plain + COMPRESSED);
-    else return files;
+    const file = backupAt(fs, path, age);
+    if (file === null) return files;
+    files.unshift(file);
   }
 }
 
@@ -30,7 +25,7 @@ export interface FileLine {
 
 /** The lines of a file, compressed or not, one after the other. @throws the system's error */
 export async function* linesIn(file: string): AsyncGenerator<FileLine> {
-  const raw = createReadStream(file);
+  const raw = fs.createReadStream(file);
   const source = file.endsWith(COMPRESSED) ? raw.pipe(createZstdDecompress()) : raw;
   let parts: Buffer[] = [];
   let number = 0;
