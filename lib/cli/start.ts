@@ -1,5 +1,6 @@
 import type { Problem } from "../config/layer.ts";
 import { load, problemText, remarks, sourceOf, type Sources } from "../config/load.ts";
+import { MAIN_SERVICE } from "../config/services.ts";
 import { type Config, settings } from "../config/table.ts";
 import { pageRemarks, problemAt, problemsOf } from "../host/check.ts";
 import { systemClock } from "../host/clock.ts";
@@ -48,7 +49,8 @@ export async function start(
     opened(log) {
       words.starting?.();
       supervisor = new Supervisor(systemClock, log, process.env);
-      if (loaded.file === null) {
+      // A service that is started alone can do without a file.
+      if (loaded.file === null && MAIN_SERVICE.name in services) {
         log.info(
           `there is no summoner.toml here, so the defaults apply; ${program} init writes one`,
         );

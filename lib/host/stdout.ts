@@ -10,8 +10,9 @@ export function watchStdout(): void {
   if (stdout.watched) return;
   stdout.watched = true;
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    // A reader that ends early (`| head`) is no failure.
-    if (error.code !== "EPIPE") stdout.failure = reasonOf(error);
+    // A reader that ends early (`| head`) is no failure, nor is a terminal that was closed.
+    const hasGone = error.code === "EPIPE" || (error.code === "EIO" && process.stdout.isTTY);
+    if (!hasGone) stdout.failure = reasonOf(error);
     if (error.code !== "ENOSPC") stdout.gone = true;
   });
 }

@@ -14,8 +14,8 @@ export const console: Subcommand = {
     ["--port 0 --brain random", "Takes a free port, and plays by chance."],
   ],
   run({ args, context }) {
-    const [brain] = args.flags.get("brain") ?? [];
-    const given = brain === undefined ? [] : [layer("--brain", { brain })];
-    return start(neuroSources(args, ...given), neuroAlone(context), context.program);
+    const [brain = "console"] = args.flags.get("brain") ?? [];
+    const given = layer("--brain", { brain });
+    return start(neuroSources(args, given), neuroAlone(context), context.program);
   },
 };

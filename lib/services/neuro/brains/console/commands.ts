@@ -4,14 +4,14 @@ import type { Stage } from "../../watch/stage.ts";
 import { actionRows } from "./asked.ts";
 import { diagnosticText } from "./events.ts";
 import { gamesCalled } from "./find.ts";
-import { cleaned, columns, linesOf, type Paint, tagged } from "./shown.ts";
+import { cleaned, columns, linesOf, type Look, tagged } from "./shown.ts";
 
 /** What commands look at. */
 export interface Seen {
   readonly stage: Stage;
   /** The games that are played here. */
   readonly games: readonly Playing[];
-  readonly paint: Paint;
+  readonly look: Look;
 }
 
 interface Command {
@@ -26,7 +26,11 @@ interface Command {
 const MOST_ENTRIES = 20;
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
-  help: { takes: "", about: "shows this", show: () => helpLines() },
+  help: {
+    takes: "",
+    about: "shows this",
+    show: (_words, { look }) => helpLines().flatMap((line) => look.fold(line, "    ")),
+  },
   list: {
     takes: "[CLIENT]",
     about: "shows the games that are here, and what they can do",
@@ -68,8 +72,8 @@ function helpLines(): readonly string[] {
     "What you can type:",
     ...columns([...rows, ["  Enter", "goes on: waits for what comes next"]]),
     "CLIENT is the number or the name in [1 Chess]. Tab completes.",
-    "When a game wants an action, type its number or its name. You are asked for its data value by value;",
-    "j takes it as JSON. While you are asked, a ! goes before a command, as !list; !back goes back.",
+    "When a game wants an action, type the action's number or name; you are then asked for its data.",
+    "While you are asked something, put a ! before a command, as !list. !back goes back.",
     "Ctrl-C stops the server.",
   ];
 }
@@ -77,13 +81,13 @@ function helpLines(): readonly string[] {
 /** What is shown of the games that words mean: of all of them where there are none. */
 function ofGames(
   words: string,
-  { stage, games, paint }: Seen,
-  linesFor: (playing: Playing, stage: Stage, paint: Paint) => readonly string[],
+  { stage, games, look }: Seen,
+  linesFor: (playing: Playing, stage: Stage, look: Look) => readonly string[],
 ): readonly string[] {
   if (games.length === 0) return ["No game is here."];
   const meant = words === "" ? games : gamesCalled(words, games);
   if (meant.length === 0) return [`There is no game ${cleaned(words, 60)}; list shows all.`];
-  return meant.flatMap((playing) => tagged(playing, linesFor(playing, stage, paint), paint));
+  return meant.flatMap((playing) => tagged(playing, linesFor(playing, stage, look), look));
 }
 
 function gameLines(playing: Playing): readonly string[] {
@@ -94,9 +98,9 @@ function gameLines(playing: Playing): readonly string[] {
       ? `has to answer ${cleaned(unanswered.name, 60)}`
       : force !== null
         ? "wants an action"
-        : "goes its way";
-  const count = actions.length === 0 ? "it has no actions" : "it can:";
-  return [`${state}; from ${address}; ${count}`, ...actionRows(actions)];
+        : "asks for nothing at present";
+  const count = actions.length === 0 ? "It has no actions." : "It can:";
+  return [`${state} (from ${address}). ${count}`, ...actionRows(actions)];
 }
 
 function contextLines({ name }: Playing, stage: Stage): readonly string[] {
@@ -109,14 +113,14 @@ function contextLines({ name }: Playing, stage: Stage): readonly string[] {
   ];
 }
 
-function diagnosticLines({ name }: Playing, stage: Stage, paint: Paint): readonly string[] {
+function diagnosticLines({ name }: Playing, stage: Stage, look: Look): readonly string[] {
   const reports = stage.reports.of(name).slice(0, MOST_ENTRIES);
   if (reports.length === 0) return ["does all as it should"];
   return [
     "was told, the newest first:",
     ...reports.map(({ diagnostic, times }) => {
       const often = times === 1 ? "" : ` (${times} times)`;
-      return diagnosticText(diagnostic, paint) + often;
+      return diagnosticText(diagnostic, look) + often;
     }),
   ];
 }

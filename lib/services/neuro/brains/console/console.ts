@@ -14,8 +14,18 @@ import { type Dialogue, ForceDialogue, SendDialogue } from "./dialogues.ts";
 import { eventLines } from "./events.ts";
 import { meantOf, type Order, orderOf } from "./find.ts";
 import { questionsFor } from "./questions.ts";
-import { cleaned, coloured, few, nameOf, type Paint, plain, tagged, tagOf } from "./shown.ts";
-import { openTerminal, type Terminal } from "./terminal.ts";
+import {
+  cleaned,
+  few,
+  indented,
+  type Look,
+  lookFor,
+  nameOf,
+  PLAIN,
+  tagged,
+  tagOf,
+} from "./shown.ts";
+import { columnsOf, type Listener, openTerminal, type Terminal } from "./terminal.ts";
 
 /** So long nothing happens in a game before the person is told that it waits. */
 const SILENT_MS = 8000;
@@ -34,8 +44,9 @@ export class ConsoleBrain implements Brain {
   readonly isPerson = true;
   readonly showsGames = true;
   readonly #parts: BrainParts;
+  readonly #open: (listener: Listener) => Terminal;
   #terminal: Terminal | null = null;
-  #paint: Paint = plain;
+  #look: Look = PLAIN;
   #hasEnded = false;
   /** What the person is asked. */
   #asked: Dialogue | null = null;
@@ -53,8 +64,10 @@ export class ConsoleBrain implements Brain {
   #stopWatching = () => {};
   #stopLooking = () => {};
 
-  constructor(parts: BrainParts) {
+  /** @param open opens the terminal; standard input and output when not given */
+  constructor(parts: BrainParts, open = openTerminal) {
     this.#parts = parts;
+    this.#open = open;
   }
 
   get trouble(): string | null {
@@ -63,26 +76,29 @@ export class ConsoleBrain implements Brain {
 
   start(url: string): void {
     const { clock } = this.#parts;
-    this.#terminal = openTerminal({
+    this.#terminal = this.#open({
       line: (text) => this.#line(text),
       ended: () => this.#ended(),
       complete: (text) => this.#complete(text),
     });
-    if (this.#terminal.isLive && !process.env["NO_COLOR"]) this.#paint = coloured;
-    this.#print([
-      `Games connect to ${url}`,
-      "When a game wants an action, you choose it here. help shows what you can type; Ctrl-C stops the server.",
-    ]);
+    if (this.#terminal.isLive) this.#look = lookFor(columnsOf, !process.env["NO_COLOR"]);
+    this.#say(
+      `Games connect to ${url.replace(/\/$/, "")} (most kits take it from NEURO_SDK_WS_URL).`,
+      "When a game wants an action, you choose it here. help shows what you can type.",
+    );
     this.#prompt();
-    this.#stopWatching = this.#parts.stage().watch({
+    const stage = this.#parts.stage();
+    for (const playing of stage.games) this.#came(playing, true);
+    this.#stopWatching = stage.watch({
       game: (playing, isHere) => this.#came(playing, isHere),
       event: (playing, event) => this.#happened(playing, event),
     });
     let ticks = 0;
     this.#stopLooking = clock.every(LOOK_MS, () => {
       if (++ticks % (1000 / LOOK_MS) === 0) this.#endSecond();
-      this.#look();
+      this.#tellSilent();
     });
+    this.#next();
   }
 
   stop(): void {
@@ -96,7 +112,7 @@ export class ConsoleBrain implements Brain {
 
   chooseForceAction(_game: string, force: ForceRequest, playing: Playing): Promise<Choice> {
     const { promise, resolve, reject } = Promise.withResolvers<Choice>();
-    if (this.#hasEnded || this.#terminal === null) {
+    if (this.#hasEnded) {
       reject(new CannotChoose(diagnose("nobody_there", {})));
       return promise;
     }
@@ -123,25 +139,27 @@ export class ConsoleBrain implements Brain {
     if (this.#asked === null) this.#next();
     else {
       const how = `waits for you too (priority ${dialogue.priority})`;
-      this.#tell(dialogue.playing, [this.#paint("bold", how)]);
+      this.#tell(dialogue.playing, [this.#look.paint("bold", how)]);
     }
   }
 
   /** Asks what waits, if nothing is asked. */
   #next(): void {
     // Forces that replace each other all the time wait for the next second.
-    if (this.#asked !== null || this.#lines > MOST_LINES) return;
+    if (this.#terminal === null || this.#asked !== null || this.#lines > MOST_LINES) return;
     const dialogue = this.#waiting.shift();
     if (dialogue === undefined) return;
     this.#asked = dialogue;
-    const { typed = "" } = this.#terminal ?? {};
-    if (typed !== "") this.#half = typed;
-    if (this.#terminal !== null && typed !== "") this.#terminal.typed = "";
+    const { typed } = this.#terminal;
+    if (typed !== "") {
+      this.#half = typed;
+      this.#terminal.typed = "";
+    }
     this.#show(dialogue);
   }
 
   #show(dialogue: Dialogue): void {
-    const lines = tagged(dialogue.playing, dialogue.begin(this.#paint), this.#paint);
+    const lines = tagged(dialogue.playing, dialogue.begin(this.#look), this.#look);
     this.#lines += lines.length;
     this.#print(lines);
     this.#prompt();
@@ -180,12 +198,12 @@ export class ConsoleBrain implements Brain {
     if (playing.brain !== this) return;
     if (isHere) {
       this.#lastAt.set(playing, this.#parts.clock.now());
-      this.#tell(playing, [this.#paint("bold", `is here, from ${playing.address}`)]);
+      this.#tell(playing, [this.#look.paint("bold", `is here, from ${playing.address}`)]);
       return;
     }
     this.#lastAt.delete(playing);
     this.#silent.delete(playing);
-    this.#tell(playing, [this.#paint("bold", "has gone")]);
+    this.#tell(playing, [this.#look.paint("bold", "has gone")]);
     this.#dropSends(playing);
   }
 
@@ -193,7 +211,7 @@ export class ConsoleBrain implements Brain {
     if (playing.brain !== this) return;
     this.#lastAt.set(playing, this.#parts.clock.now());
     this.#silent.delete(playing);
-    const lines = eventLines(event, this.#paint);
+    const lines = eventLines(event, this.#look);
     if (lines !== null) this.#tell(playing, lines);
   }
 
@@ -201,18 +219,18 @@ export class ConsoleBrain implements Brain {
   #tell(playing: Playing, lines: readonly string[]): void {
     this.#lines += lines.length;
     if (this.#lines > MOST_LINES) this.#unshown += lines.length;
-    else this.#print(tagged(playing, lines, this.#paint));
+    else this.#print(tagged(playing, lines, this.#look));
   }
 
   #endSecond(): void {
-    if (this.#unshown > 0) this.#print([`... and ${this.#unshown} more lines in the last second`]);
+    if (this.#unshown > 0) this.#say(`... and ${this.#unshown} more lines in the last second`);
     this.#lines = 0;
     this.#unshown = 0;
     this.#next();
   }
 
   /** Says which games wait for the person. */
-  #look(): void {
+  #tellSilent(): void {
     if (this.#asked !== null || this.#hasEnded) return;
     const latest = this.#parts.clock.now() - SILENT_MS;
     for (const [playing, at] of this.#lastAt) {
@@ -255,27 +273,27 @@ export class ConsoleBrain implements Brain {
       if (dialogue !== this.#asked) return;
       if (taken !== null) {
         if (taken.lines.length > 0)
-          this.#print(indented(dialogue.playing, taken.lines, this.#paint));
+          this.#print(indented(dialogue.playing, taken.lines, this.#look));
         if (taken.isOver) this.#over();
         return;
       }
     }
     if (command !== null) this.#obey(command);
     else if (dialogue !== null) {
-      this.#print(indented(dialogue.playing, [dialogue.unknown(line)], this.#paint));
+      this.#print(indented(dialogue.playing, [dialogue.unknown(line)], this.#look));
     } else if (line.trim() === "") this.#goOn();
-    else this.#print([unknownCommand(line)]);
+    else this.#say(unknownCommand(line));
   }
 
   #obey({ words, command }: NonNullable<ReturnType<typeof commandOf>>): void {
     const games = [...this.#lastAt.keys()];
     const { show } = command;
     if (show !== null) {
-      this.#print(show(words, { stage: this.#parts.stage(), games, paint: this.#paint }));
+      this.#print(show(words, { stage: this.#parts.stage(), games, look: this.#look }));
       return;
     }
     const order = orderOf(words, games);
-    if (typeof order === "string") this.#print([order]);
+    if (typeof order === "string") this.#say(order);
     else this.#send(order);
   }
 
@@ -283,11 +301,11 @@ export class ConsoleBrain implements Brain {
     const submit = (data: object | string | undefined) => {
       playing.submitAction(action.name, data).catch((error: unknown) => {
         const why = `${nameOf(action.name)} was not sent: ${thrownText(error)}`;
-        this.#tell(playing, [this.#paint("red", why)]);
+        this.#tell(playing, [this.#look.paint("red", why)]);
       });
     };
     const questions = json === null ? questionsFor(action) : { data: json };
-    if ("trouble" in questions) this.#tell(playing, [this.#paint("red", questions.trouble)]);
+    if ("trouble" in questions) this.#tell(playing, [this.#look.paint("red", questions.trouble)]);
     else if ("data" in questions) submit(questions.data);
     else {
       // What was asked is asked again afterwards.
@@ -323,6 +341,11 @@ export class ConsoleBrain implements Brain {
 
   // --- what is shown
 
+  /** Shows lines that are of no game. */
+  #say(...lines: readonly string[]): void {
+    this.#print(lines.flatMap((line) => this.#look.fold(line, "  ")));
+  }
+
   #print(lines: readonly string[]): void {
     this.#terminal?.print(lines);
   }
@@ -334,11 +357,6 @@ export class ConsoleBrain implements Brain {
     const idle = terminal.isLive ? IDLE : "";
     terminal.prompt(asked === null ? idle : `${tagOf(asked.playing)} ${asked.prompt}> `);
   }
-}
-
-/** Lines about what a game is asked, after its number. */
-function indented(playing: Playing, lines: readonly string[], paint: Paint): readonly string[] {
-  return tagged(playing, ["", ...lines], paint).slice(1);
 }
 
 function unknownCommand(line: string): string {

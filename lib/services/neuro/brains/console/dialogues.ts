@@ -4,7 +4,7 @@ import type { Action, Priority } from "../../protocol.ts";
 import { actionRows } from "./asked.ts";
 import { meantOf, withData } from "./find.ts";
 import { type Questions, questionsFor } from "./questions.ts";
-import { cleaned, linesOf, nameOf, type Paint } from "./shown.ts";
+import { cleaned, linesOf, nameOf, type Look } from "./shown.ts";
 
 /** What comes of a line that was typed. */
 export interface Taken {
@@ -16,7 +16,7 @@ export interface Dialogue {
   readonly playing: Playing;
   readonly priority: Priority;
   /** What is shown when it begins; the first line stands after the game's name. */
-  begin(paint: Paint): readonly string[];
+  begin(look: Look): readonly string[];
   readonly prompt: string;
   /** Takes a line; null where it means nothing here, so that it may be a command. */
   take(line: string): Promise<Taken | null>;
@@ -48,7 +48,7 @@ export class ForceDialogue implements Dialogue {
     return this.#questions === null ? this.#force.actions.map(({ name }) => name) : [];
   }
 
-  begin(paint: Paint): readonly string[] {
+  begin(look: Look): readonly string[] {
     const { state, query, failures, ephemeralContext, priority } = this.#force;
     const [first = "", ...more] = linesOf(query);
     const how = `priority ${priority}${ephemeralContext ? ", to be forgotten afterwards" : ""}`;
@@ -58,10 +58,12 @@ export class ForceDialogue implements Dialogue {
         ? []
         : [`It is asked again: ${nameOf(failure.name)} came to nothing: ${said(failure.message)}`];
     return [
-      `${paint("bold", "wants an action")} (${how}): ${first}`,
+      `${look.paint("bold", "wants an action")} (${how}): ${first}`,
       ...more,
-      ...(state === null ? [] : linesOf(state).map((line) => `| ${line}`)),
-      ...again.map((line) => paint("yellow", line)),
+      ...(state === null
+        ? []
+        : ["It tells its state:", ...linesOf(state).map((line) => `  ${line}`)]),
+      ...again.map((line) => look.paint("yellow", line)),
       ...actionRows(this.#force.actions),
     ];
   }

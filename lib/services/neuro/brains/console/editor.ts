@@ -14,7 +14,7 @@ const LONGEST_KEY = 32;
 const MOST_REMEMBERED = 100;
 
 // oxlint-disable-next-line no-control-regex -- these are what a terminal sends for keys.
-const KEY = /\x1b\[[\d;?]*[ -/]*[@-~]|\x1bO[A-Z]|\x1b[^[O]|\x1b(?:\[[\d;?]*[ -/]*|O)?$|\r\n|[^]/gu;
+const KEY = /\x1b\[[0-?]*[ -/]*[@-~]|\x1bO[A-Z]|\x1b[^[O]|\x1b(?:\[[0-?]*[ -/]*|O)?$|\r\n|[^]/gu;
 
 export class Editor {
   /** Its characters, one code point each. */
@@ -185,5 +185,5 @@ function isHalf(code: number): boolean {
 
 /** Whether more of a key may follow. */
 function isUnfinished(key: string): boolean {
-  return key.startsWith("\x1b") && /^.(?:\[[\d;?]*[ -/]*|O)?$/.test(key);
+  return key.startsWith("\x1b") && /^.(?:\[[0-?]*[ -/]*|O)?$/.test(key);
 }

@@ -2,7 +2,7 @@
 import type { Diagnostic } from "../../diagnostics.ts";
 import type { SessionEvent } from "../../session/events.ts";
 import type { CancelReason, Force } from "../../session/force.ts";
-import { cleaned, few, linesOf, nameOf, type Paint } from "./shown.ts";
+import { cleaned, few, linesOf, nameOf, type Look } from "./shown.ts";
 
 const CANCELLED: Readonly<Record<CancelReason, string | null>> = {
   // That it has gone is told anyway.
@@ -16,7 +16,7 @@ const CANCELLED: Readonly<Record<CancelReason, string | null>> = {
 };
 
 /** What is shown of an event, the first line after the game's name; null where that is nothing. */
-export function eventLines(event: SessionEvent, paint: Paint): readonly string[] | null {
+export function eventLines(event: SessionEvent, look: Look): readonly string[] | null {
   switch (event.kind) {
     case "registered":
       return [`can now: ${few(event.names)}`];
@@ -30,12 +30,12 @@ export function eventLines(event: SessionEvent, paint: Paint): readonly string[]
     }
     case "force": {
       const end = forceEnd(event.force);
-      return end === null ? null : [paint("yellow", end)];
+      return end === null ? null : [look.paint("yellow", end)];
     }
     case "action": {
       const { name, data } = event.action;
       const sent = `is sent ${nameOf(name)}${data === undefined ? "" : ` ${cleaned(data)}`}`;
-      return [paint("bold", sent)];
+      return [look.paint("bold", sent)];
     }
     case "result": {
       const { action, how, outcome } = event;
@@ -43,7 +43,7 @@ export function eventLines(event: SessionEvent, paint: Paint): readonly string[]
       const [first = "", ...more] = linesOf(outcome.message);
       const said = first === "" ? "" : `: ${first}`;
       const what = `${outcome.success ? "success" : "failure"} of ${nameOf(action.name)}`;
-      return [`${paint(outcome.success ? "green" : "red", what)}${said}`, ...more];
+      return [`${look.paint(outcome.success ? "green" : "red", what)}${said}`, ...more];
     }
     case "said":
       return [`is told aloud: ${cleaned(event.text)}`];
@@ -52,17 +52,17 @@ export function eventLines(event: SessionEvent, paint: Paint): readonly string[]
     case "other":
       return [`says ${nameOf(event.name)} ${cleaned(JSON.stringify(event.data) ?? "")}`];
     case "diagnostic":
-      return [diagnosticText(event.diagnostic, paint)];
+      return [diagnosticText(event.diagnostic, look)];
     case "startup":
       return null;
   }
 }
 
-export function diagnosticText(diagnostic: Diagnostic, paint: Paint): string {
+export function diagnosticText(diagnostic: Diagnostic, look: Look): string {
   const { code, severity, text, cure } = diagnostic;
   const style = severity === "error" ? "red" : severity === "warning" ? "yellow" : "dim";
   const mark = severity === "info" ? "note" : severity;
-  return `${paint(style, `${mark} ${code}:`)} ${text} ${cure}`;
+  return `${look.paint(style, `${mark} ${code}:`)} ${text} ${cure}`;
 }
 
 function forceEnd({ state, why }: Force): string | null {

@@ -3,6 +3,9 @@
 /** Bytes of a line; a longer one is dropped. */
 export const LONGEST_PIPED = 2 ** 20;
 
+/** Lines that are dealt with in one turn of the event loop. */
+const LINES_A_TURN = 20;
+
 export class LineReader {
   readonly #listener: { line(text: string): Promise<void>; ended(): void };
   readonly #trouble: (text: string) => void;
@@ -46,8 +49,10 @@ export class LineReader {
   async #take(text: string): Promise<void> {
     const lines = (this.#rest + text).split(/\r?\n/);
     this.#rest = lines.pop() as string;
-    for (const line of lines) {
+    for (const [i, line] of lines.entries()) {
       if (this.#isClosed) return;
+      // Games are served between the lines of a file.
+      if (i % LINES_A_TURN === LINES_A_TURN - 1) await new Promise(setImmediate);
       if (this.#isTooLong) this.#isTooLong = false;
       else if (line.length > LONGEST_PIPED) this.#tellTooLong();
       else await this.#listener.line(line);

@@ -15,6 +15,8 @@ export interface Answered {
   readonly goesBack?: boolean;
 }
 
+const HOW = "Enter asks for one value after the other; j takes them as JSON; b goes back.";
+
 /** Characters of a schema that are shown. */
 const MOST_SCHEMA = 2000;
 
@@ -55,16 +57,14 @@ export class Questions {
   begin(): readonly string[] {
     const about = aboutAction(this.#action);
     if (this.#state === "json") return [about, ...this.#schema()];
-    return [about, ...fieldLines(this.#form)];
+    return [about, ...fieldLines(this.#form), HOW];
   }
 
   get prompt(): string {
     const name = nameOf(this.#action.name);
     const [step] = this.#steps;
-    if (this.#state === "json") return `JSON for ${name} (b goes back)`;
-    if (this.#state === "start" || step === undefined) {
-      return `${name}: Enter to be asked, j for JSON, b to go back`;
-    }
+    if (this.#state === "json") return `${name} {...}`;
+    if (this.#state === "start" || step === undefined) return name;
     return askedText(step.field, step.isWhether);
   }
 
@@ -85,7 +85,7 @@ export class Questions {
         return this.#value(line);
     }
     if (word === "b" || word === "back") return { lines: [], goesBack: true };
-    if (this.#state === "start") return { lines: ["Type nothing, j or b, and press Enter."] };
+    if (this.#state === "start") return { lines: [HOW] };
     const example = '{"name": "value"}';
     return {
       lines: [word === "" ? `Type an object, as ${example}.` : `That is no object, as ${example}.`],
@@ -99,7 +99,7 @@ export class Questions {
 
   #schema(): readonly string[] {
     return [
-      "Its data as JSON, by this schema:",
+      "Type its data as JSON; b goes back. Its schema:",
       cleaned(JSON.stringify(this.#action.schema), MOST_SCHEMA),
     ];
   }

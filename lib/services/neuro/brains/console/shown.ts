@@ -42,24 +42,57 @@ export function tagOf({ id, name }: Pick<Playing, "id" | "name">): string {
   return `[${id} ${nameOf(name)}]`;
 }
 
-/** Lines of a game: the first after its number and name, the others after its number, indented. */
-export function tagged(playing: Playing, lines: readonly string[], paint: Paint): string[] {
-  const colour = COLOURS[playing.id % COLOURS.length] as Style;
-  const short = paint(colour, `[${playing.id}]`);
-  return lines.map((line, i) =>
-    i === 0 ? `${paint(colour, tagOf(playing))} ${line}` : `${short}   ${line}`,
-  );
+/** How what is shown looks. */
+export interface Look {
+  paint(style: Style, text: string): string;
+  /** Breaks a line where it has to be; what follows is indented. */
+  fold(line: string, indent: string): readonly string[];
 }
 
 const STYLES = { red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36, bold: 1, dim: 2 };
+export type Style = keyof typeof STYLES;
+
+/** As it is, a line each. */
+export const PLAIN: Look = { paint: (_style, text) => text, fold: (line) => [line] };
+
+/** For a terminal that is so wide at present. */
+export function lookFor(columns: () => number, hasColours: boolean): Look {
+  return {
+    paint: hasColours ? (style, text) => `\x1b[${STYLES[style]}m${text}\x1b[0m` : PLAIN.paint,
+    // In some terminals a full line is followed by an empty one.
+    fold: (line, indent) => folded(line, indent, columns() - 1),
+  };
+}
+
+const FOLDING = { trim: false, hard: true };
+/** Narrower terminals break lines as they will. */
+const NARROWEST = 20;
+
+function folded(line: string, indent: string, columns: number): readonly string[] {
+  if (columns < NARROWEST || Bun.stringWidth(line) <= columns) return [line];
+  const [first = "", ...rest] = Bun.wrapAnsi(line, columns, FOLDING).split("\n");
+  const room = Math.max(NARROWEST / 2, columns - Bun.stringWidth(indent));
+  const more = Bun.wrapAnsi(rest.join("").trimStart(), room, FOLDING).split("\n");
+  return [first.trimEnd(), ...more.map((one) => indent + one.trim())];
+}
+
 const COLOURS = ["cyan", "magenta", "green", "blue"] as const;
 
-export type Style = keyof typeof STYLES;
-/** Gives a text a style, where there is a terminal that has any. */
-export type Paint = (style: Style, text: string) => string;
+/** Lines of a game: the first after its number and name, the others after its number, indented. */
+export function tagged(playing: Playing, lines: readonly string[], look: Look): string[] {
+  const colour = COLOURS[playing.id % COLOURS.length] as Style;
+  const indent = `${look.paint(colour, `[${playing.id}]`)}   `;
+  const [first = "", ...more] = lines;
+  return [
+    ...look.fold(`${look.paint(colour, tagOf(playing))} ${first}`, indent),
+    ...more.flatMap((line) => look.fold(indent + line, `${indent}  `)),
+  ];
+}
 
-export const plain: Paint = (_style, text) => text;
-export const coloured: Paint = (style, text) => `\x1b[${STYLES[style]}m${text}\x1b[0m`;
+/** Lines of a game that follow others of it. */
+export function indented(playing: Playing, lines: readonly string[], look: Look): string[] {
+  return tagged(playing, ["", ...lines], look).slice(1);
+}
 
 /** Rows of two columns. */
 export function columns(rows: readonly (readonly [left: string, right: string])[]): string[] {

@@ -1,6 +1,6 @@
 /** Standard input and output, as the console uses them. */
 import type { ReadStream } from "node:tty";
-import { printable } from "../../../../host/content.ts";
+import { beginning, printable } from "../../../../host/content.ts";
 import { wrapStdout, writeStdout } from "../../../../host/stdout.ts";
 import { Editor, type Typed } from "./editor.ts";
 import { LineReader } from "./line-reader.ts";
@@ -62,6 +62,16 @@ class PipedTerminal implements Terminal {
 
 /** Columns of a terminal that does not say how many it has. */
 const COLUMNS = 80;
+
+/** Columns of the terminal at present. */
+export function columnsOf(): number {
+  return process.stdout.columns || COLUMNS;
+}
+
+/** Columns that the line gets beside a long prompt, where there are that many. */
+const LEAST_ROOM = 20;
+/** Characters that stay on the screen of a line that was typed. */
+const MOST_ECHOED = 1000;
 /** Lines that may wait for the one before. */
 const MOST_WAITING = 1000;
 
@@ -77,11 +87,13 @@ class LiveTerminal implements Terminal {
   /** The first character of the line that is shown. */
   #first = 0;
   #isClosed = false;
+  /** The prompt and the line as they are on the screen. */
+  #drawn = "";
   readonly #restore = () => this.#raw(false);
-  readonly #resized = () => this.#draw();
+  readonly #resized = () => this.#drawAnew();
   readonly #continued = () => {
     this.#raw(true);
-    this.#draw();
+    this.#drawAnew();
   };
 
   constructor(stdin: ReadStream, listener: Listener) {
@@ -95,7 +107,10 @@ class LiveTerminal implements Terminal {
     process.stdout.on("resize", this.#resized);
     process.on("SIGCONT", this.#continued);
     process.on("exit", this.#restore);
-    wrapStdout((text) => `\r\x1b[K${text}${this.#shown()}`);
+    wrapStdout((text) => {
+      this.#drawn = this.#shown();
+      return `\r\x1b[K${text}${this.#drawn}`;
+    });
   }
 
   get typed(): string {
@@ -172,7 +187,7 @@ class LiveTerminal implements Terminal {
     this.#isTaking = true;
     for (let line = this.#lines.shift(); line !== undefined; line = this.#lines.shift()) {
       // The line stays where it was typed.
-      this.print([this.#prompt + printable(line)]);
+      this.print([this.#prompt + beginning(printable(line), MOST_ECHOED)]);
       await this.#listener.line(line);
     }
     this.#isTaking = false;
@@ -186,14 +201,22 @@ class LiveTerminal implements Terminal {
     }
   }
 
+  #drawAnew(): void {
+    this.#drawn = "";
+    this.#draw();
+  }
+
   #draw(): void {
-    if (!this.#isClosed) process.stdout.write(`\r\x1b[K${this.#shown()}`);
+    const shown = this.#shown();
+    if (this.#isClosed || shown === this.#drawn) return;
+    this.#drawn = shown;
+    process.stdout.write(`\r\x1b[K${shown}`);
   }
 
   /** The prompt, and as much of the line as there is room for, with the cursor in its place. */
   #shown(): string {
-    const columns = process.stdout.columns || COLUMNS;
-    const prompt = fitting([...this.#prompt], Math.floor(columns / 2)).join("");
+    const columns = columnsOf();
+    const prompt = fitting([...this.#prompt], Math.max(columns / 2, columns - LEAST_ROOM)).join("");
     const room = Math.max(1, columns - Bun.stringWidth(prompt) - 1);
     const { characters, cursor } = this.#editor;
     this.#first = Math.max(Math.min(this.#first, cursor), cursor - room);
