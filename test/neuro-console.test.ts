@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { everyPage } from "./pages.ts";
 import { startConsole } from "./console-suite.ts";
 import { until } from "./kit.ts";
-import { enter, gameOf, toldOf } from "./neuro-suite.ts";
+import { connect, enter, gameOf, toldOf } from "./neuro-suite.ts";
 
 const PLAY = {
   name: "play_card",
@@ -607,4 +608,53 @@ describe("the end of the input", () => {
     other.send("context", { message: "Still here?", silent: true });
     await paper.sees("[2 Poker] tells (silently): Still here?");
   });
+});
+
+/** The session that the page shows, line by line. */
+function shownSession(): readonly string[] {
+  const [, session = ""] = /<!-- console-session -->\n\n```\n([^]*?)\n```/.exec(everyPage) ?? [];
+  return session.split("\n");
+}
+
+test("the session in the page is as it is shown", async () => {
+  const { server, paper } = await startConsole();
+  const game = await connect(server, "Tic Tac Toe");
+  const cell = { type: "integer", minimum: 1, maximum: 9 };
+  const properties = { cell, taunt: { type: "string", maxLength: 40 } };
+  const schema = { type: "object", properties, required: ["cell"] };
+  const place = { name: "place", description: "Places an O on a free cell.", schema };
+  let id = "";
+  const acts: Readonly<Record<string, () => unknown>> = {
+    "is here": () => game.send("startup"),
+    "You play O.": () => game.send("context", { message: "You play O. X begins.", silent: true }),
+    "can now": () => game.register(place, { name: "surrender", description: "Gives up." }),
+    "wants an action": () =>
+      id === "" &&
+      game.force(["place", "surrender"], { query: "Your turn.", state: "X . .\n. . .\n. . .\n" }),
+    "failure of place": () => game.result(id, false, "X is there already."),
+    "success of place": () => game.result(id, true),
+    "has been silent": () => server.clock.advance(8500),
+    "success of surrender": () => game.result(id, true, "X has won."),
+    "has gone": () => game.close(),
+  };
+  await until(() => paper.lines.length > 0);
+  let at = 0;
+  for (const line of shownSession()) {
+    const [, prompt, typed = ""] = /^(\[1 [^\]]*\] [^:]*>|>)(?: (.*))?$/.exec(line) ?? [];
+    if (prompt !== undefined) {
+      expect(prompt === ">" ? "> " : paper.prompted).toBe(`${prompt} `);
+      await paper.type(typed);
+      continue;
+    }
+    const [, act] = Object.entries(acts).find(([text]) => line.includes(text)) ?? [];
+    if (paper.lines[at] === undefined) act?.();
+    await until(() => paper.lines.length > at);
+    const same = (text = "") => text.replace(/127\.0\.0\.1:\d+/, "127.0.0.1");
+    expect(same(paper.lines[at])).toBe(same(line));
+    at++;
+    if (line.includes("is here")) await game.next();
+    if (line.includes("is sent")) ({ id } = await game.action());
+  }
+  expect(paper.lines.length).toBe(at);
+  expect(at).toBeGreaterThan(30);
 });

@@ -50,11 +50,15 @@ describe("the examples of the page", () => {
     expect(await program.exited).toBe(0);
   });
 
-  test("development.ts plays with a brain of the program", async () => {
-    const { program, found } = await started(await example("development.ts", free), [], listening);
+  test("development.ts has a person play at the console", async () => {
+    const path = await example("development.ts", free);
+    const { program, found, said } = await started(path, [], listening);
     const game = await play(await portOf(found), "only");
     await game.next();
     game.force(["only"]);
+    await until(() => said().includes("[1 Test Game] which action? (number or name)> "));
+    program.stdin.write("only\n");
+    program.stdin.flush();
     expect((await game.action()).name).toBe("only");
     program.kill("SIGINT");
     expect(await program.exited).toBe(0);
