@@ -1,8 +1,8 @@
 import { describe, expect, onTestFinished, test } from "bun:test";
 import { boot, type Booted, type Overrides, until } from "./kit.ts";
 import { connect, enter, gameOf, serving, type TestGame } from "./neuro-suite.ts";
-import type { Playing } from "../lib/services/neuro/brains/brain.ts";
-import type { WebBrain } from "../lib/services/neuro/brains/web.ts";
+import type { ForceRequest, Playing } from "../lib/services/neuro/brains/brain.ts";
+import { WebBrain } from "../lib/services/neuro/brains/web.ts";
 import { TOKEN } from "./web-suite.ts";
 
 // The views and acts of the panel, over HTTP, with games on WebSockets.
@@ -661,6 +661,27 @@ describe("a person", () => {
     expect((await game.action()).data).toBe(`{"to":${at + 1}}`);
     server.clock.advance(1000);
     expect(game.frames).toEqual([]);
+  });
+
+  test("answers a question once, and none that has been dropped", async () => {
+    const brain = new WebBrain();
+    const playing = {} as Playing;
+    const ask = (signal = new AbortController().signal) =>
+      brain.chooseForceAction("G", { signal } as ForceRequest, playing);
+    const chosen = ask();
+    const question = brain.questionOf(playing);
+    if (question === null) throw new Error("nothing is asked");
+    expect(brain.answer(playing, question, { name: "a" })).toBe(true);
+    expect(brain.answer(playing, question, { name: "b" })).toBe(false);
+    expect(await chosen).toEqual({ name: "a" });
+    const dropped = new AbortController();
+    const old = ask(dropped.signal);
+    const next = ask();
+    dropped.abort();
+    await expect(old).rejects.toThrow("not asked any more");
+    const left = brain.questionOf(playing);
+    expect(left !== null && brain.answer(playing, left, { name: "c" })).toBe(true);
+    expect(await next).toEqual({ name: "c" });
   });
 
   test("is not asked any more once the force was replaced, its action has gone, or its game", async () => {

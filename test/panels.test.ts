@@ -213,6 +213,30 @@ describe("a view", () => {
     expect(await bodyOf(await server.get(VIEW))).toEqual({ reads: 21 });
   });
 
+  test("is kept for 64 queries, those that were asked last", async () => {
+    const { server, board } = await served();
+    for (let i = 0; i < 11; i++) await server.get(`${VIEW}?of=first`);
+    for (let i = 0; i < 63; i++) await server.get(`${VIEW}?of=${i}`);
+    await server.get(`${VIEW}?of=first`);
+    expect(board.reads).toBe(10 + 63);
+    for (let i = 0; i < 64; i++) await server.get(`${VIEW}?of=${i}`);
+    await server.get(`${VIEW}?of=first`);
+    expect(board.reads).toBe(10 + 63 + 64 + 1);
+  });
+
+  test("takes a place among the answers that take their time, an act none", async () => {
+    const { server, board } = await served({ web: { max_clients: 1 } });
+    const held = Promise.withResolvers<object>();
+    board.answer = () => held.promise;
+    const first = server.get(VIEW);
+    await until(() => server.stats("web")["in_flight"] === 1);
+    expect((await server.get(`${VIEW}?of=1`)).status).toBe(503);
+    expect((await server.post(ACT)).status).toBe(200);
+    held.resolve({});
+    expect((await first).status).toBe(200);
+    expect((await server.get(`${VIEW}?of=1`)).status).toBe(200);
+  });
+
   test("its times are kept by its name", async () => {
     const { server } = await served();
     for (const path of [VIEW, "/panels/board/x", "/panels/x/y"]) await server.get(path);
