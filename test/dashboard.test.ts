@@ -26,7 +26,29 @@ const sundial: Running = {
   clients: () => ({ total: 0, clients: [] }),
   kick: () => null,
   drain: async () => {},
+  panel: {
+    title: "Shadow",
+    files: {
+      "panel.css": "#brought-sundial p { font-weight: 700; }",
+      "panel.js": `export function mount(node, page) {
+        const [told, turn] = ["p", "button"].map((tag) => node.appendChild(document.createElement(tag)));
+        turn.onclick = async () => page.tell((await page.act("turn", { by: 3 })).said);
+        const changed = async () => (told.textContent = (await page.view("length")).cm + " " + page.admin());
+        return { changed, ticked() {} };
+      }`,
+    },
+    views: { length: { about: "Its length.", parameters: {}, read: () => ({ cm: shadow }) } },
+    acts: {
+      turn: {
+        about: "Turns it.",
+        fields: { by: "how far" },
+        run: ({ by }) => ({ outcome: `turned by ${(shadow = by as number)}` }),
+      },
+    },
+    changes: () => shadow,
+  },
 };
+let shadow = 12;
 
 const { relay, ...others } = services;
 const withSundial = {
@@ -184,6 +206,30 @@ describe.skipIf(!BROWSER)(
       expect(await tab.get(text(`${panel} .blocks h3`))).toBe("hours by sun");
       expect(await tab.get(text(`${panel} .blocks tr`))).toBe("noon12");
       expect(await tab.get(`document.querySelector("${panel} b") === null`)).toBe(true);
+    });
+
+    test("a panel that a service brings is shown, acts, and is told of what changes", async () => {
+      const brought = "#brought-sundial";
+      expect(await tab.get(text(`${brought} h2`))).toBe("Shadow");
+      expect(await tab.get(text("[data-part=sundial] header a"))).toBe("Shadow");
+      // Nobody has looked at it yet.
+      expect(tab.requests.filter((url) => url.includes("/panels/sundial/length"))).toEqual([]);
+      await tab.click("[data-part=sundial] header a");
+      await tab.see(text(`${brought} p`), "12 signed-out");
+      expect(
+        await tab.get(`getComputedStyle(document.querySelector("${brought} p")).fontWeight`),
+      ).toBe("700");
+      await tab.click(`${brought} button`);
+      await tab.see("document.querySelector('#sign-in').open");
+      await tab.fill("#sign-in [name=token]", TOKEN);
+      await tab.view.press("Enter");
+      await tab.see("document.documentElement.dataset.admin", "signed-in");
+      await tab.click(`${brought} button`);
+      await tab.see(LAST_TOAST, "Turned by 3");
+      await tab.see(text(`${brought} p`), "3 signed-in");
+      await tab.click("#sign-out");
+      await tab.see("document.documentElement.dataset.admin", "signed-out");
+      await tab.get("scrollTo(0, 0)");
     });
 
     test("sorts, filters and turns the pages of the clients", async () => {

@@ -2,6 +2,7 @@
 
 import { h, make, patch, theirs, visible } from "./dom.js";
 import { ActionForm } from "./form.js";
+import { empty, head, warning } from "./pieces.js";
 import { counted, span } from "./words.js";
 
 /** So many are listed at once; a filter finds the others. */
@@ -10,6 +11,11 @@ const LISTED = 40;
 const FEW = 12;
 /** Forms that are kept with what was typed in them. */
 const KEPT_FORMS = 20;
+
+/** Milliseconds after the form or the meaning of its button has changed in which a press was meant for what was there before. */
+const MEANT_MS = 1500;
+const MOOT =
+  "It was not sent: what the game asks for has just changed. Press again if you mean this.";
 
 const GLOSS = {
   asked: "The game asks for one of those that are marked: fill in its form and choose it.",
@@ -24,11 +30,14 @@ export class Actions {
   #data = null;
   /** Forms by game and action: a game that comes back finds its form as it was. */
   #forms = new Map();
-  /** What is shown: the game, the form, its shape as text, what is said of the action, the id it was sent with. */
+  /** What is shown: the game, the form and its shape as text, what is said of the action, the id it was sent with. */
   #open = null;
+  /** When the form was changed for another without having been chosen, and when what it shows was asked for last. */
+  #changedAt = -Infinity;
+  #askedAt = -Infinity;
   #pane = make(h("div", { class: "pane" }));
 
-  /** @param acts `choose(name)`; `send(name, answers, isAnswer)` resolves with `ok`, `said`, and `id` or `problems` */
+  /** @param acts `choose(name)`; `hold(name)` is told which one somebody is at; `send(name, answers, isAnswer)` resolves with `ok`, `said`, and `id` or `problems` */
   constructor(node, acts) {
     this.node = node;
     this.#acts = acts;
@@ -37,7 +46,8 @@ export class Actions {
   /** True while somebody is at the form or has typed in it. */
   get isBusy() {
     if (this.#open === null) return false;
-    return this.#open.form.isTouched || this.#pane.contains(document.activeElement);
+    const isAt = this.#pane.contains(document.activeElement) || this.#pane.matches(":hover");
+    return isAt || this.#open.form.isTouched;
   }
 
   /**
@@ -49,18 +59,16 @@ export class Actions {
     this.#data = data;
     const { actions, more, rights, isAsked } = data;
     const pane = this.#showPane();
-    const note = h(
-      "span",
-      { class: "quiet" },
-      counted(actions.length + more, "action"),
-      " registered",
-    );
-    const none = "No action is registered. The game does so with the command actions/register.";
+    const isEmpty = actions.length === 0;
     patch(
       this.node,
-      h("header", {}, h("h3", { tabindex: -1 }, "Actions"), note),
-      h("p", { class: "gloss" }, isAsked ? GLOSS.asked : GLOSS.free),
-      actions.length === 0 && h("p", { class: "empty", key: "none" }, none),
+      head(
+        "Actions",
+        `${counted(actions.length + more, "action")} registered`,
+        isAsked ? GLOSS.asked : GLOSS.free,
+      ),
+      isEmpty &&
+        empty("No action is registered. The game does so with the command actions/register."),
       rights.note(),
       h("div", { class: "choosing", key: "choosing" }, this.#list(), pane),
     );
@@ -108,13 +116,19 @@ export class Actions {
   }
 
   #showPane() {
-    if (this.#open?.game !== this.#data.game) this.#open = null;
+    if (this.#open?.game !== this.#data.game) {
+      this.#open = null;
+      this.#changedAt = this.#askedAt = -Infinity;
+    }
     if (this.#isToOpen()) this.#openForm();
+    // What somebody is at is what is asked for from now on, whatever the server would show first.
+    if (this.#open !== null && this.isBusy) this.#acts.hold(this.#open.form.name);
     if (this.#open === null) {
       patch(this.#pane);
       return this.#pane;
     }
-    const { about, isOff, label } = this.#stateOf(this.#open);
+    const { about, isOff, label, isAnswer } = this.#stateOf(this.#open);
+    if (isAnswer) this.#askedAt = performance.now();
     this.#open.form.showButtons(label, isOff, this.#data.rights);
     this.#follow(this.#open);
     patch(this.#pane, about, this.#open.form.node);
@@ -143,13 +157,20 @@ export class Actions {
     open.description = chosen.description;
     open.trouble = chosen.trouble;
     open.isOld = open.shape !== shape;
+    const isOther = this.#open !== null && this.#open !== open;
+    if (isOther && chosen.name !== this.#data.wanted) this.#changedAt = performance.now();
     this.#open = open;
   }
 
   #make(key, shape) {
     const { game, chosen } = this.#data;
     const open = { game, shape, sentId: null };
-    open.form = new ActionForm(chosen.name, chosen.form, (answers) => this.#send(open, answers));
+    const send = (answers) => this.#send(open, answers);
+    open.form = new ActionForm(
+      chosen.name,
+      chosen.trouble === null ? chosen.form : undefined,
+      send,
+    );
     this.#forms.delete(key);
     this.#forms.set(key, open);
     const [oldest] = this.#forms.keys();
@@ -181,38 +202,26 @@ export class Actions {
     const renew = () =>
       h("button", { type: "button", onclick: () => this.#renew() }, "Take the new form");
     const warned = why ?? (isOld && ["The game has changed what this action takes. ", renew()]);
-    const said =
-      description === ""
-        ? h("span", { class: "quiet" }, "The game does not say what it does.")
-        : visible(description);
+    const unsaid = h("span", { class: "quiet" }, "The game does not say what it does.");
+    const forced = isAnswer && h("span", { class: "forced" }, "asked for");
     const about = [
-      h(
-        "h4",
-        { class: "which", key: "which" },
-        h("code", {}, theirs(form.name)),
-        isAnswer && h("span", { class: "forced" }, "asked for"),
-      ),
-      h("p", { class: "description", dir: "auto", key: "description" }, said),
-      warned &&
-        h(
-          "p",
-          { class: "adverse-line", key: "warned" },
-          h("span", { class: "glyph", "aria-hidden": "true" }, "▲"),
-          warned,
-        ),
+      h("h4", { class: "which", key: "which" }, h("code", {}, theirs(form.name)), forced),
+      h("p", { class: "description", dir: "auto", key: "about" }, visible(description) || unsaid),
+      warned && warning("warned", warned),
     ];
-    return {
-      about,
-      isOff: why !== null,
-      label: [isAnswer ? "Choose " : "Send ", theirs(form.name)],
-    };
+    const label = [isAnswer ? "Choose " : "Send ", theirs(form.name)];
+    return { about, isOff: why !== null, label, isAnswer };
   }
 
   async #send(open, answers) {
     const { name } = open.form;
+    const { isAnswer } = this.#stateOf(open);
+    const since =
+      performance.now() - Math.max(this.#changedAt, isAnswer ? -Infinity : this.#askedAt);
+    this.#changedAt = -Infinity;
+    if (!isAnswer) this.#askedAt = -Infinity;
+    if (since < MEANT_MS) return { ok: false, said: MOOT };
     open.sentId = null;
-    const here = this.#data.actions.find((one) => one.name === name);
-    const isAnswer = this.#data.isAsked && here?.forced === true;
     const answer = await this.#acts.send(name, answers, isAnswer);
     open.sentId = answer.id ?? null;
     if (answer.ok) open.form.isTouched = false;

@@ -1,8 +1,11 @@
 // The last forces as bars: how long each was queued, chosen for and with the game, on one scale.
 
 import { h, patch, theirs } from "./dom.js";
+import { adverse, empty, head } from "./pieces.js";
 import { clock, counted, ENDS, REASONS, span } from "./words.js";
 
+const GLOSS =
+  "From the game's question to its result: waiting for a turn, being chosen for, with the game.";
 const PHASES = ["queued", "choosing", "sent"];
 /** How a force may end without anybody having done anything wrong. */
 const CALM = new Set(["succeeded", "replaced"]);
@@ -20,14 +23,10 @@ function told({ steps }) {
 
 function ending({ end, why, tries }) {
   const because = why === null ? "" : `: ${REASONS[why] ?? why}`;
-  const text = `${ENDS[end]}${because}${tries > 1 ? `, ${counted(tries, "try", "tries")}` : ""}`;
-  if (CALM.has(end)) return h("span", { class: "end quiet" }, text);
-  return h(
-    "span",
-    { class: "end adverse" },
-    h("span", { class: "glyph", "aria-hidden": "true" }, "▲"),
-    text,
-  );
+  const often = tries > 1 ? `, ${counted(tries, "try", "tries")}` : "";
+  const text = ENDS[end] + because + often;
+  const words = CALM.has(end) ? h("span", { class: "quiet" }, text) : adverse(text);
+  return h("span", { class: "end" }, words);
 }
 
 function bar(force, longest) {
@@ -61,37 +60,25 @@ function row(force, longest) {
 /** Shows forces that have ended, the newest first. */
 export function showBars(node, forces) {
   const longest = Math.max(1, ...forces.map(lengthOf));
-  const key = PHASES.map((phase) =>
-    h("span", { class: "key" }, h("i", { class: phase, "aria-hidden": "true" }), phase),
-  );
+  const sign = (phase) => h("i", { class: phase, "aria-hidden": "true" });
+  const legend = PHASES.map((phase) => h("span", {}, sign(phase), phase));
+  const ends = [h("span", {}, "0"), h("span", {}, span(longest))];
   const scale = h(
-    "span",
-    { class: "scale", "aria-hidden": "true" },
-    h("span", {}, "0"),
-    h("span", {}, span(longest)),
+    "div",
+    { class: "scale-row", "aria-hidden": "true" },
+    h("span", { class: "scale" }, ends),
   );
+  const list = () => [
+    h(
+      "ol",
+      { class: "bars" },
+      forces.map((one) => row(one, longest)),
+    ),
+    scale,
+  ];
   patch(
     node,
-    h(
-      "header",
-      {},
-      h("h3", { tabindex: -1 }, "Last forces"),
-      h("p", { class: "legend quiet" }, key),
-    ),
-    h(
-      "p",
-      { class: "gloss" },
-      "From the game's question to its result: waiting for a turn, being chosen for, with the game.",
-    ),
-    forces.length === 0
-      ? h("p", { class: "empty" }, "No force has ended yet.")
-      : [
-          h(
-            "ol",
-            { class: "bars" },
-            forces.map((force) => row(force, longest)),
-            h("li", { class: "scale-row", "aria-hidden": "true", key: "scale" }, scale),
-          ),
-        ],
+    head("Last forces", h("p", { class: "legend quiet" }, legend), GLOSS),
+    forces.length === 0 ? empty("No force has ended yet.") : list(),
   );
 }

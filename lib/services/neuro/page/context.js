@@ -1,9 +1,13 @@
 // What the brain knows of the game, as it reads it.
 
 import { h, patch, visible } from "./dom.js";
+import { box, empty, head } from "./pieces.js";
 import { clock, count, counted } from "./words.js";
 
-const KINDS = { context: "context", result: "result", force: "force" };
+const TITLE = "Context, as the brain reads it";
+const GLOSS =
+  "What the game has told so far, with its results and forces. Silent is only to be remembered; anything else may be answered aloud. A token is about four characters.";
+const NONE = "The game has told nothing yet. It does so with the command context.";
 /** Pixels from the end within which the box counts as at its end. */
 const NEAR = 8;
 
@@ -11,7 +15,7 @@ function line({ key, at, kind, text, silent, failed, cut }) {
   const head = [
     clock(at),
     " ",
-    KINDS[kind],
+    kind,
     silent && kind === "context" && ", silent",
     failed && ", failed",
   ];
@@ -35,33 +39,12 @@ function line({ key, at, kind, text, silent, failed, cut }) {
 export function showContext(node, { entries, tokens, more }) {
   const before = node.querySelector(".context");
   const follows = !before || before.scrollHeight - before.scrollTop - before.clientHeight < NEAR;
-  const box = h(
-    "ol",
-    { class: "context box", tabindex: 0, role: "region", "aria-label": "Context", key: "box" },
-    more > 0 &&
-      h("li", { key: "more", class: "quiet" }, `${counted(more, "entry", "entries")} before this`),
-    entries.map(line),
-  );
+  const earlier = `${counted(more, "entry", "entries")} before this`;
+  const items = [more > 0 && h("li", { key: "more", class: "quiet" }, earlier), entries.map(line)];
   patch(
     node,
-    h(
-      "header",
-      {},
-      h("h3", { tabindex: -1 }, "Context, as the brain reads it"),
-      h("span", { class: "quiet" }, entries.length > 0 && `about ${counted(tokens, "token")}`),
-    ),
-    h(
-      "p",
-      { class: "gloss" },
-      "What the game has told so far, with its results and forces. Silent is only to be remembered; anything else may be answered aloud. A token is about four characters.",
-    ),
-    entries.length === 0
-      ? h(
-          "p",
-          { class: "empty" },
-          "The game has told nothing yet. It does so with the command context.",
-        )
-      : box,
+    head(TITLE, entries.length > 0 ? `about ${counted(tokens, "token")}` : "", GLOSS),
+    entries.length === 0 ? empty(NONE) : box("Context", "context", items),
   );
   const now = node.querySelector(".context");
   if (now && follows) now.scrollTop = now.scrollHeight;

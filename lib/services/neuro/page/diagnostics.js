@@ -1,10 +1,19 @@
 // What the developer of the game should know: each fault once, with how often, and what to do.
 
 import { h, patch, visible } from "./dom.js";
-import { clock, count, counted } from "./words.js";
+import { empty, head } from "./pieces.js";
+import { clock, count } from "./words.js";
 
 const SIGNS = { error: "■", warning: "▲", info: "" };
 const WORDS = { error: "error", warning: "warning", info: "note" };
+const LEVELS = {
+  info: { label: "all", severities: ["error", "warning", "info"] },
+  warning: { label: "warnings and errors", severities: ["error", "warning"] },
+  error: { label: "errors", severities: ["error"] },
+};
+const GLOSS =
+  "What the game did that the protocol does not foresee, and what its developer does about it. The game itself is not told.";
+const NONE = "Nothing to say: the game has done all by the protocol.";
 /** So many are shown at first. */
 const FIRST = 20;
 
@@ -37,47 +46,27 @@ function entry({ code, severity, times, first_at: first, last_at: last, text, cu
  * @param acts `showAll()`, `level(severity)`
  */
 export function showDiagnostics(node, reports, { all, level }, acts) {
-  const wanted = { error: ["error"], warning: ["error", "warning"] }[level];
-  const matching = wanted ? reports.filter(({ severity }) => wanted.includes(severity)) : reports;
+  const wanted = LEVELS[level].severities;
+  const matching = reports.filter(({ severity }) => wanted.includes(severity));
   const listed = all ? matching : matching.slice(0, FIRST);
-  const option = (value, label) =>
-    h(
-      "button",
-      { type: "button", "aria-pressed": String(level === value), onclick: () => acts.level(value) },
-      label,
-    );
-  const isEmpty = reports.length === 0;
   const more = matching.length - listed.length;
+  const option = ([value, { label }]) => {
+    const attributes = { type: "button", "aria-pressed": String(level === value) };
+    return h("button", { ...attributes, onclick: () => acts.level(value) }, label);
+  };
+  const group = { class: "switch", role: "group", "aria-label": "Which diagnostics are shown" };
+  const levels = () => h("div", group, Object.entries(LEVELS).map(option));
   patch(
     node,
-    h(
-      "header",
-      {},
-      h("h3", { tabindex: -1 }, "Diagnostics"),
-      !isEmpty &&
-        h(
-          "div",
-          { class: "switch", role: "group", "aria-label": "Which diagnostics are shown" },
-          option("info", "all"),
-          option("warning", "warnings and errors"),
-          option("error", "errors"),
-        ),
-    ),
-    h(
-      "p",
-      { class: "gloss" },
-      "What the game did that the protocol does not foresee, and what its developer does about it. The game itself is not told.",
-    ),
-    isEmpty
-      ? h("p", { class: "empty" }, "Nothing to say: the game has done all by the protocol.")
-      : matching.length === 0
-        ? h("p", { class: "empty" }, "None of these.")
-        : h("ul", { class: "diagnostics" }, listed.map(entry)),
+    head("Diagnostics", reports.length > 0 && levels(), GLOSS),
+    matching.length === 0
+      ? empty(reports.length === 0 ? NONE : "None of these.")
+      : h("ul", { class: "diagnostics" }, listed.map(entry)),
     more > 0 &&
       h(
         "button",
         { type: "button", onclick: acts.showAll, key: "more" },
-        `Show ${counted(more, "more", "more")}`,
+        `Show ${count(more)} more`,
       ),
   );
 }

@@ -26,15 +26,12 @@ function takes({ kind, wants, nullable, minItems = 0, maxItems }) {
 }
 
 /** What surrounds a control: its name, what it takes, and what is wrong with it. */
-function framed(field, control, { isGroup = false, more = null } = {}) {
+function framed(field, control, isGroup = false) {
   const id = `neuro-field-${++lastId}`;
   const { title, name, description, required } = field;
   const alias = name !== "" && title !== name && h("code", { class: "quiet" }, ` ${visible(name)}`);
-  const label = [
-    h("span", { class: "key" }, visible(title)),
-    alias,
-    !required && h("span", { class: "quiet" }, " optional"),
-  ];
+  const optional = !required && h("span", { class: "quiet" }, " optional");
+  const label = [h("span", { class: "key" }, visible(title)), alias, optional];
   const wanted = takes(field);
   const about = h(
     "p",
@@ -46,19 +43,19 @@ function framed(field, control, { isGroup = false, more = null } = {}) {
   const parts = isGroup
     ? [h("legend", {}, label), about, control]
     : [h("label", { for: id }, label), control, about];
-  const node = make(h(isGroup ? "fieldset" : "div", { class: "field" }, parts, more, wrong));
-  const marked = isGroup ? node : control;
-  marked.setAttribute("aria-describedby", `${id}-about ${id}-wrong`);
-  if (!isGroup) {
-    control.id = id;
-    if (required) control.setAttribute("aria-required", "true");
-  }
+  const node = make(h(isGroup ? "fieldset" : "div", { class: "field" }, parts, wrong));
+  (isGroup ? node : control).setAttribute("aria-describedby", `${id}-about ${id}-wrong`);
   const tell = (text) => {
     wrong.textContent = text;
-    if (text === "") marked.removeAttribute("aria-invalid");
-    else marked.setAttribute("aria-invalid", "true");
+    if (isGroup) return;
+    if (text === "") control.removeAttribute("aria-invalid");
+    else control.setAttribute("aria-invalid", "true");
   };
-  if (!isGroup) control.addEventListener("input", () => tell(""));
+  if (!isGroup) {
+    control.id = id;
+    if (required && control.type !== "checkbox") control.setAttribute("aria-required", "true");
+    control.addEventListener("input", () => tell(""));
+  }
   return { node, tell };
 }
 
@@ -138,10 +135,11 @@ const KINDS = {
     const show = () => (inner.node.hidden = !isGiven.checked);
     isGiven.addEventListener("change", show);
     show();
-    const give = !field.required && h("label", { class: "give" }, isGiven, "give it");
+    const unseen = h("span", { class: "unseen" }, `: ${visible(field.title)}`);
+    const give = !field.required && h("label", { class: "give" }, isGiven, "give it", unseen);
     const box = make(h("div", { class: "inside" }, give, inner.node));
     return {
-      ...framed(field, box, { isGroup: true }),
+      ...framed(field, box, true),
       answer: () => (isGiven.checked ? inner.answer() : ""),
       data: () => (isGiven.checked ? inner.data() : undefined),
       focus: () => (isGiven.checked && inner.first ? inner.first.focus() : isGiven.focus()),
@@ -182,7 +180,7 @@ const KINDS = {
     const isLeftOut = () => items.length === 0 && !field.required;
     const box = make(h("div", { class: "inside" }, rows, add));
     return {
-      ...framed(field, box, { isGroup: true }),
+      ...framed(field, box, true),
       answer: () => (isLeftOut() ? "" : items.map((item) => item.answer())),
       data: () => (isLeftOut() ? undefined : items.map((item) => item.data() ?? null)),
       focus: () => (items[0] ?? add).focus(),

@@ -10,6 +10,7 @@ import dom from "./dom.js" with { type: "text" };
 import fields from "./fields.js" with { type: "text" };
 import forceStyle from "./force.css" with { type: "text" };
 import force from "./force.js" with { type: "text" };
+import formStyle from "./form.css" with { type: "text" };
 import form from "./form.js" with { type: "text" };
 import frameStyle from "./frame.css" with { type: "text" };
 import game from "./game.js" with { type: "text" };
@@ -17,6 +18,7 @@ import gamesStyle from "./games.css" with { type: "text" };
 import games from "./games.js" with { type: "text" };
 import markdown from "./markdown.js" with { type: "text" };
 import panel from "./panel.js" with { type: "text" };
+import pieces from "./pieces.js" with { type: "text" };
 import results from "./results.js" with { type: "text" };
 import rights from "./rights.js" with { type: "text" };
 import words from "./words.js" with { type: "text" };
@@ -28,6 +30,7 @@ const STYLE = [
   forceStyle,
   barsStyle,
   actionsStyle,
+  formStyle,
   contextStyle,
   diagnosticsStyle,
 ].join("\n");
@@ -47,6 +50,7 @@ export const FILES: Readonly<Record<string, string>> = {
   "games.js": games,
   "markdown.js": markdown,
   "panel.js": panel,
+  "pieces.js": pieces,
   "results.js": results,
   "rights.js": rights,
   "words.js": words,

@@ -2,6 +2,7 @@
 
 import { h, patch, theirs, visible } from "./dom.js";
 import { markdown } from "./markdown.js";
+import { empty, head, warning } from "./pieces.js";
 import { age, counted, PRIORITIES, span } from "./words.js";
 
 /** So many names are listed. */
@@ -13,6 +14,7 @@ const ABOUT = {
   choosing: "The brain has been asked and has not chosen yet.",
   sent: "The action is with the game, which has not said yet whether it was valid.",
 };
+const GLOSS = "A force is the game asking: choose one of these actions now.";
 const EPHEMERAL = "ephemeral: what it says is forgotten once it has ended";
 const LASTING = "not ephemeral: what it says stays in the context";
 const NONE =
@@ -37,20 +39,10 @@ function path({ steps }) {
 function failure({ failures }) {
   const last = failures.at(-1);
   if (!last) return null;
-  const said =
-    last.message === "" ? "for a reason that was not told." : `“${visible(last.message)}”`;
-  return h(
-    "p",
-    { class: "adverse-line" },
-    glyph("warning"),
-    "Before, ",
-    h("code", {}, theirs(last.name)),
-    " failed: ",
-    said,
-  );
+  const { name, message } = last;
+  const said = message === "" ? "for a reason that was not told." : `“${visible(message)}”`;
+  return warning("failure", "Before, ", h("code", {}, theirs(name)), " came to nothing: ", said);
 }
-
-const glyph = (severity) => h("span", { class: `glyph ${severity}`, "aria-hidden": "true" }, "▲");
 
 /** The state that was described last: it may be long, and stays the same for as long as a force does. */
 let described = { text: null, blocks: [] };
@@ -108,16 +100,6 @@ function inPlay(force, choose) {
  */
 export function showForce(node, force, { choose }) {
   const tries = force?.tries > 1 && ` · try ${force.tries} of ${force.most_tries}`;
-  const note = force && [`${force.priority} priority · ${age(force.age_ms)} old`, tries];
-  patch(
-    node,
-    h(
-      "header",
-      {},
-      h("h3", { tabindex: -1 }, "Force in play"),
-      h("span", { class: "quiet" }, note),
-    ),
-    h("p", { class: "gloss" }, "A force is the game asking: choose one of these actions now."),
-    force ? inPlay(force, choose) : h("p", { class: "empty" }, NONE),
-  );
+  const note = force ? [`${force.priority} priority · ${age(force.age_ms)} old`, tries] : "";
+  patch(node, head("Force in play", note, GLOSS), force ? inPlay(force, choose) : empty(NONE));
 }

@@ -22,7 +22,7 @@ export class ActionForm {
 
   /**
    * @param form what the server makes of the schema: a field of kind object, or another that is written as JSON;
-   *   null for an action that takes no data
+   *   null for an action that takes no data, undefined for one that cannot be sent
    * @param send called with the answers; resolves with `said`, and `problems` where it was not sent
    */
   constructor(name, form, send) {
@@ -44,6 +44,11 @@ export class ActionForm {
       event.preventDefault();
       void this.#submit();
     });
+    this.node.addEventListener("keydown", (event) => {
+      if (event.repeat && event.key === "Enter" && !event.target.matches("textarea"))
+        event.preventDefault();
+    });
+    if (form === undefined) return;
     if (form === null) patch(this.#body, h("p", { class: "empty" }, "It takes no data."));
     else if (this.#fields !== null) this.#asForm(isObject(form.default) ? form.default : {});
     else this.#asJson(form.default ?? form.options?.[0]?.value ?? {});
@@ -168,7 +173,8 @@ export class ActionForm {
   showButtons(label, isOff, rights) {
     const attributes = isOff ? { "aria-disabled": "true" } : rights.attributes();
     const press = (event) => {
-      if (isOff || !rights.may()) event.preventDefault();
+      // The second click of a double click sends nothing more.
+      if (event.detail > 1 || isOff || !rights.may()) event.preventDefault();
     };
     const other = this.#area === null ? "As JSON" : "As form";
     patch(

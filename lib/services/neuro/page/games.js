@@ -76,7 +76,7 @@ function none({ address }) {
       "p",
       {},
       "No game is here. Start yours with ",
-      h("code", {}, `NEURO_SDK_WS_URL=${address}`),
+      h("code", {}, `NEURO_SDK_WS_URL=${address.replace(/\/$/, "")}`),
       ".",
     ),
     h(

@@ -69,6 +69,7 @@ class Panel {
   };
   #actions = new Actions(part("actions"), {
     choose: (action) => this.#look({ action }),
+    hold: (action) => (this.#wanted.action = action),
     send: (name, answers, isAnswer) => this.#send(name, answers, isAnswer),
   });
   #board;
@@ -84,6 +85,8 @@ class Panel {
   #told = null;
   /** When the game that is shown left, in milliseconds since 1970; null while it is here. */
   #goneAt = null;
+  /** The number of a game that is not here any more: it is not asked for again. */
+  #lost = null;
   /** The key of the force that was told of last. */
   #toldForce = null;
   #isAsking = false;
@@ -143,26 +146,31 @@ class Panel {
 
   async #askGame() {
     const { id, name, action } = this.#wanted;
-    const told = await this.#page.view("game", {
-      game: id,
-      ...(action === null ? {} : { action }),
-    });
-    if (this.#wanted.id !== id) return;
-    // A server that was started again has given the number to another one.
-    if (told?.game.name === name) {
-      this.#game = told;
-      this.#gameAt = performance.now();
-      this.#goneAt = null;
-      return;
+    if (id !== this.#lost) {
+      const query = { game: id, ...(action === null ? {} : { action }) };
+      const told = await this.#page.view("game", query);
+      if (this.#wanted.id !== id) return;
+      // A server that was started again has given the number to another one.
+      if (told?.game.name === name) {
+        this.#game = told;
+        this.#gameAt = performance.now();
+        this.#goneAt = null;
+        return;
+      }
+      this.#lost = id;
+      this.#goneAt ??= Date.now();
     }
-    this.#goneAt ??= Date.now();
     // A game that is started again has another number and the same name.
     const query = name.slice(0, LOOKED_FOR);
     const again = await this.#page.view("games", { query, limit: LIMIT });
-    const back = again?.games.findLast((one) => one.name === name && one.id !== id);
-    if (!back || this.#wanted.id !== id) return;
-    this.#wanted.id = back.id;
-    this.#asksAgain = true;
+    const back = again?.games.findLast((one) => one.name === name);
+    if (back && this.#wanted.id === id) this.#lookAt(back);
+  }
+
+  /** Looks at a game, one that is here. */
+  #lookAt({ id, name }) {
+    this.#lost = null;
+    this.#look({ id, name });
   }
 
   #look(change) {
@@ -173,11 +181,11 @@ class Panel {
   #show() {
     const { query, id } = this.#wanted;
     const isGone = this.#goneAt !== null;
-    const list = { ...this.#list, limit: LIMIT, query, chosen: isGone ? null : id };
+    const list = { ...this.#list, limit: LIMIT, query, chosen: id };
     showGames(this.#parts.games, list, {
-      choose: ({ id: other, name }) => {
-        this.#goneAt = null;
-        this.#look({ id: other, name, action: null });
+      choose: (one) => {
+        this.#wanted.action = null;
+        this.#lookAt(one);
       },
       filter: (text) => this.#filter(text),
       turn: (by) => this.#look({ offset: Math.max(0, this.#wanted.offset + by) }),
@@ -238,7 +246,7 @@ class Panel {
     this.#toldForce = force.key;
     patch(this.#said, `${visible(game.name)} asks: ${visible(force.query)}`);
     if (this.#actions.isBusy || force.names.includes(action?.name)) return;
-    this.#look({ action: force.names[0] ?? null });
+    this.#look({ action: null });
   }
 
   async #send(name, data, isAnswer) {

@@ -1,8 +1,11 @@
 // The actions that were sent, and what the game said of each.
 
 import { h, patch, theirs, visible } from "./dom.js";
+import { adverse, box, empty, head } from "./pieces.js";
 import { clock, span } from "./words.js";
 
+const GLOSS =
+  "The game says of each action whether it was valid, right after checking it. After a failure, a force is chosen for again.";
 const HOW = {
   "timed out": "no result in time",
   startup: "the game began anew",
@@ -10,17 +13,11 @@ const HOW = {
 };
 
 function outcome({ state, success, ms }) {
+  const after = `after ${span(ms)}`;
   if (state === "waiting")
     return h("span", { class: "waiting" }, `waiting for its result, ${span(ms)}`);
-  if (state === "answered" && success)
-    return h("span", { class: "quiet" }, `succeeded after ${span(ms)}`);
-  const what = state === "answered" ? `failed after ${span(ms)}` : HOW[state];
-  return h(
-    "span",
-    { class: "adverse" },
-    h("span", { class: "glyph", "aria-hidden": "true" }, "▲"),
-    what,
-  );
+  if (state !== "answered") return adverse(HOW[state]);
+  return success ? h("span", { class: "quiet" }, `succeeded ${after}`) : adverse(`failed ${after}`);
 }
 
 function row(one) {
@@ -46,25 +43,10 @@ function row(one) {
 
 /** Shows the actions that were sent, the newest first; those that wait for their result too. */
 export function showResults(node, results) {
+  const list = () => box("Results", "results", results.map(row));
   patch(
     node,
-    h(
-      "header",
-      {},
-      h("h3", { tabindex: -1 }, "Results"),
-      h("span", { class: "quiet" }, "the newest first"),
-    ),
-    h(
-      "p",
-      { class: "gloss" },
-      "The game says of each action whether it was valid, right after checking it. After a failure, a force is chosen for again.",
-    ),
-    results.length === 0
-      ? h("p", { class: "empty" }, "No action has been sent yet.")
-      : h(
-          "ol",
-          { class: "results box", tabindex: 0, role: "region", "aria-label": "Results" },
-          results.map(row),
-        ),
+    head("Results", "the newest first", GLOSS),
+    results.length === 0 ? empty("No action has been sent yet.") : list(),
   );
 }

@@ -26,7 +26,7 @@ export function neuroPanel(stage: Stage, { clock, address, mostRetries }: PanelP
   stage.watch(results);
   stage.watch({ game: changed, event: changed });
   return {
-    title: "Neuro",
+    title: "Neuro: games",
     files: FILES,
     views: {
       games: gamesView(stage, address),

@@ -1,0 +1,41 @@
+// What several parts of the panel are made of.
+
+import { h } from "./dom.js";
+
+/** The head of a part: its title, a note beside it, and a sentence for whoever has not met the word. */
+export function head(title, note, gloss) {
+  const heading = h("h3", { tabindex: -1 }, title);
+  const beside =
+    typeof note === "string" || Array.isArray(note) ? h("span", { class: "quiet" }, note) : note;
+  return [h("header", {}, heading, beside), h("p", { class: "gloss" }, gloss)];
+}
+
+/** A list that scrolls in a box of its own; the keyboard gets there too. */
+export function box(name, kind, items) {
+  const region = {
+    class: `box ${kind}`,
+    tabindex: 0,
+    role: "region",
+    "aria-label": name,
+    key: kind,
+  };
+  return h("div", region, h("ol", {}, items));
+}
+
+/** Words for something adverse, with a sign that needs no colour. */
+export function adverse(...words) {
+  return h(
+    "span",
+    { class: "adverse" },
+    h("span", { class: "glyph", "aria-hidden": "true" }, "▲"),
+    words,
+  );
+}
+
+/** The same as a line of its own. */
+export function warning(key, ...words) {
+  const sign = h("span", { class: "glyph", "aria-hidden": "true" }, "▲");
+  return h("p", { class: "adverse-line", key }, sign, words);
+}
+
+export const empty = (...words) => h("p", { class: "empty", key: "empty" }, words);
