@@ -1,0 +1,121 @@
+import { existsSync } from "node:fs";
+import { systemClock } from "../../host/clock.ts";
+import { printable } from "../../host/content.ts";
+import { messageOf } from "../../host/errors.ts";
+import { onSignals } from "../../host/lifecycle.ts";
+import { Follower } from "../../services/collector/file/follow.ts";
+import { filesOf } from "../../services/collector/file/reading.ts";
+import { levelOf, LEVELS } from "../../services/collector/levels.ts";
+import { Matcher } from "../../services/collector/search.ts";
+import { say } from "../say.ts";
+import { logSettings } from "./settings.ts";
+import type { Subcommand } from "../subcommand.ts";
+
+/** Milliseconds between two looks at a log that is followed. */
+const LOOK_MS = 200;
+/** Lines that are printed when it is not said from where. */
+const USUAL_LINES = 10;
+
+export const tail: Subcommand = {
+  name: "tail",
+  about: "tail (or nothing): print the last lines, over all rotated files; with -f those that follow too.",
+  takesFile: false,
+  flags: [
+    { name: "follow", short: "f", about: "tail: go on with the lines that are written, across rotations, until Ctrl-C." },
+    { name: "lines", short: "n", value: "N", about: `tail: how many lines before; default ${USUAL_LINES}.` },
+    { name: "from", value: "ENTRY", about: "tail: from the entry of this number on, instead." },
+    { name: "level", value: "LEVEL", about: `tail: only this level and more severe ones: ${LEVELS.join(", ").toLowerCase()}.` },
+    { name: "grep", value: "TEXT", about: "tail: only lines that contain this." },
+  ],
+  examples: [
+    ["tail -f --level warning", "Shows warnings and errors as they come."],
+    ["tail --from 0 --grep timeout", "Searches everything that is there."],
+  ],
+  async run({ args }) {
+    const { flags } = args;
+    const { own, problems } = logSettings(args);
+    const level = levelOf(flags.get("level")?.[0] ?? LEVELS[0]);
+    if (level === null) problems.push(`--level: found ${flags.get("level")?.[0]}; allowed: ${LEVELS.join(", ").toLowerCase()}`);
+    const lines = whole(flags.get("lines")?.[0], "--lines", problems) ?? USUAL_LINES;
+    const from = whole(flags.get("from")?.[0], "--from", problems);
+    for (const problem of problems) say.error(problem);
+    if (problems.length > 0) return 2;
+    const { path, widths } = own;
+    if (filesOf(path).length === 0 && !flags.has("follow")) {
+      say.error(`${path}: there is no such log`);
+      return 1;
+    }
+    const matcher = new Matcher({ level: level as number, text: flags.get("grep")?.[0] ?? "" }, widths);
+    const printer = new Printer(from === null ? lines : null);
+    const follower = new Follower(path, from ?? 0, (line) => {
+      if (matcher.matches(line)) printer.take(line);
+    });
+    try {
+      await follower.look();
+      printer.begin();
+      if (flags.has("follow")) await follow(follower, path);
+      return 0;
+    } catch (error) {
+      say.error(messageOf(error));
+      return 1;
+    } finally {
+      follower.close();
+    }
+  },
+};
+
+/** Goes on until a signal, or until nobody reads standard output. */
+async function follow(follower: Follower, path: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  if (!existsSync(path)) say.log(`${path}: waiting for it`);
+  process.stdout.on("error", () => resolve());
+  const ignoreSignals = onSignals({ stop: () => resolve(), cut: () => process.exit(1) });
+  const stop = systemClock.every(LOOK_MS, () => void follower.look().catch(reject));
+  try {
+    await promise;
+  } finally {
+    stop();
+    ignoreSignals();
+  }
+}
+
+/** Prints lines: of those before `begin` only the last ones, where so many are wanted. */
+class Printer {
+  readonly #most: number | null;
+  #kept: Buffer[] | null;
+
+  constructor(most: number | null) {
+    this.#most = most;
+    this.#kept = most === null ? null : [];
+  }
+
+  take(line: Buffer): void {
+    if (this.#kept === null) return print(line);
+    this.#kept.push(line);
+    // Cut seldom, so that each line costs little.
+    if (this.#kept.length > 2 * (this.#most ?? 0) + 1000) this.#cut();
+  }
+
+  begin(): void {
+    this.#cut();
+    for (const line of this.#kept ?? []) print(line);
+    this.#kept = null;
+  }
+
+  #cut(): void {
+    if (this.#kept !== null && this.#most !== null) {
+      this.#kept = this.#most === 0 ? [] : this.#kept.slice(-this.#most);
+    }
+  }
+}
+
+function print(line: Buffer): void {
+  process.stdout.write(`${printable(line.toString())}\n`);
+}
+
+function whole(text: string | undefined, name: string, problems: string[]): number | null {
+  if (text === undefined) return null;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  problems.push(`${name}: found ${text}; allowed: a whole number from 0`);
+  return null;
+}
