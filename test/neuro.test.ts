@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { load, remarks } from "../lib/config/load.ts";
+import { settings } from "../lib/config/table.ts";
 import { openssl, selfSigned, until } from "./kit.ts";
 import { connect, enter, gameOf, serving, startNeuro, toldOf, turns } from "./neuro-suite.ts";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -407,4 +409,19 @@ test.skipIf(!openssl)("speaks TLS", async () => {
   expect(await answer.promise).toStartWith('{"command":"startup"');
   socket.close();
   rmSync(folder, { recursive: true });
+});
+
+test("whoever opens it to a network is told that anybody may connect", () => {
+  const told = (object: Readonly<Record<string, unknown>>) => remarks(load(settings, { object }));
+  const open = { neuro: { enabled: true, host: "0.0.0.0" } };
+  expect(told(open).join()).toContain("neuro.host: 0.0.0.0 is not loopback");
+  const allow = ["10.0.0.0/8"];
+  for (const guarded of [
+    { neuro: { enabled: true } },
+    { neuro: { host: "0.0.0.0" } },
+    { ...open, access: { allow } },
+    { neuro: { ...open.neuro, access: { allow } } },
+  ]) {
+    expect(told(guarded).join()).not.toContain("neuro.host");
+  }
 });

@@ -18,13 +18,27 @@ const USUAL_LINES = 10;
 
 export const tail: Subcommand = {
   name: "tail",
-  about: "tail (or nothing): print the last lines, over all rotated files; with -f those that follow too.",
+  about:
+    "tail (or nothing): print the last lines, over all rotated files; with -f those that follow too.",
   takesFile: false,
   flags: [
-    { name: "follow", short: "f", about: "tail: go on with the lines that are written, across rotations, until Ctrl-C." },
-    { name: "lines", short: "n", value: "N", about: `tail: how many lines before; default ${USUAL_LINES}.` },
+    {
+      name: "follow",
+      short: "f",
+      about: "tail: go on with the lines that are written, across rotations, until Ctrl-C.",
+    },
+    {
+      name: "lines",
+      short: "n",
+      value: "N",
+      about: `tail: how many lines before; default ${USUAL_LINES}.`,
+    },
     { name: "from", value: "ENTRY", about: "tail: from the entry of this number on, instead." },
-    { name: "level", value: "LEVEL", about: `tail: only this level and more severe ones: ${LEVELS.join(", ").toLowerCase()}.` },
+    {
+      name: "level",
+      value: "LEVEL",
+      about: `tail: only this level and more severe ones: ${LEVELS.join(", ").toLowerCase()}.`,
+    },
     { name: "grep", value: "TEXT", about: "tail: only lines that contain this." },
   ],
   examples: [
@@ -35,7 +49,10 @@ export const tail: Subcommand = {
     const { flags } = args;
     const { own, problems } = logSettings(args);
     const level = levelOf(flags.get("level")?.[0] ?? LEVELS[0]);
-    if (level === null) problems.push(`--level: found ${flags.get("level")?.[0]}; allowed: ${LEVELS.join(", ").toLowerCase()}`);
+    if (level === null)
+      problems.push(
+        `--level: found ${flags.get("level")?.[0]}; allowed: ${LEVELS.join(", ").toLowerCase()}`,
+      );
     const lines = whole(flags.get("lines")?.[0], "--lines", problems) ?? USUAL_LINES;
     const from = whole(flags.get("from")?.[0], "--from", problems);
     for (const problem of problems) say.error(problem);
@@ -45,7 +62,10 @@ export const tail: Subcommand = {
       say.error(`${path}: there is no such log`);
       return 1;
     }
-    const matcher = new Matcher({ level: level as number, text: flags.get("grep")?.[0] ?? "" }, widths);
+    const matcher = new Matcher(
+      { level: level as number, text: flags.get("grep")?.[0] ?? "" },
+      widths,
+    );
     const printer = new Printer(from === null ? lines : null);
     const follower = new Follower(path, from ?? 0, (line) => {
       if (matcher.matches(line)) printer.take(line);

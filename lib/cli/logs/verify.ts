@@ -10,7 +10,8 @@ const NOTED = /^(\d{1,16}):([0-9a-f]{16})$/;
 
 export const verify: Subcommand = {
   name: "verify",
-  about: "verify: look for gaps, doubles, lines out of order and torn ones; with hash_chain for what was changed or deleted too.",
+  about:
+    "verify: look for gaps, doubles, lines out of order and torn ones; with hash_chain for what was changed or deleted too.",
   takesFile: false,
   flags: [
     {
@@ -20,7 +21,10 @@ export const verify: Subcommand = {
     },
   ],
   examples: [
-    ["verify", "Reads the log of ./summoner.toml with its rotated files; the exit code is 1 when something is wrong."],
+    [
+      "verify",
+      "Reads the log of ./summoner.toml with its rotated files; the exit code is 1 when something is wrong.",
+    ],
     ["verify --head 41230:9f86d081884c7d65", "Finds a log that was cut or replaced, too."],
   ],
   async run({ args }) {

@@ -161,7 +161,10 @@ export const neuro = section(
     ],
     folders: ({ enabled, record }) =>
       enabled && record !== "" ? [{ key: "record", holds: "state" }] : [],
-    remarks: (_given, own) => (plays("llm", own) ? keyRemarks(own.llm) : []),
+    remarks: (given, own) => [
+      ...(plays("llm", own) ? keyRemarks(own.llm) : []),
+      ...openRemarks(given, own),
+    ],
     questions: QUESTIONS,
   },
 );
@@ -185,6 +188,18 @@ function modelContradictions(own: Who & { readonly llm: { readonly model: string
 function scenarioContradictions(own: Who & { readonly scenario: string }) {
   if (!plays("scenario", own) || own.scenario !== "") return [];
   return [{ key: "scenario", message: "the brain scenario plays, so a file has to be named" }];
+}
+
+/** What an operator should know of a service that anybody may connect to. */
+function openRemarks(
+  given: Pick<ReadonlySet<string>, "has">,
+  { enabled, host }: { readonly enabled: boolean; readonly host: string },
+): readonly string[] {
+  const isLimited = given.has("access.allow") || given.has("neuro.access.allow");
+  if (!enabled || meansLoopback(host) || isLimited) return [];
+  return [
+    `neuro.host: ${host} is not loopback and the protocol knows no tokens, so whoever reaches it may connect; name those who may in neuro.access.allow`,
+  ];
 }
 
 /** Something with access lists. */

@@ -22,9 +22,9 @@ export const DECLARED: Declared = {
   choosing: gauge("forces", "Forces that are queued or being chosen for."),
   unanswered: gauge("actions", "Actions that have not been answered yet."),
   actions_sent: counter("actions", "Actions that were sent."),
-  retries: counter("forces", "Times that a force was chosen for again."),
+  retries: counter("retries", "Times that a force was chosen for again."),
   choice_ms: headline(
-    gauge("milliseconds", "From a force to its action, the slowest but one of the last twenty."),
+    gauge("ms", "From a force to its action, the slowest but one of the last twenty."),
   ),
   ...Object.fromEntries(
     Object.entries(ENDS).map(([end, what]) => [
