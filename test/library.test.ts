@@ -123,6 +123,7 @@ describe("run", () => {
     const early = new SummonerServer("early", { print: () => {} });
     early.shutdown();
     await early.run({ config: { port: 0 } });
+    await expect(early.listening).rejects.toThrow("it was stopped before it was ready");
   });
 
   test("takes signals away again when it is done", async () => {

@@ -285,6 +285,39 @@ describe("a stop", () => {
     expect(said).toEndWith(" Server exited cleanly.\n");
   });
 
+  // As long as the module loads, which this one does for ever.
+  test.each([
+    ["handler", "first drain_ms are up"],
+    ["ticker", "what had started is drained"],
+  ])("during a start, by a %s, is one too: %s", async (key) => {
+    const folder = mkdtempSync(join(tmpdir(), "summoner-process-"));
+    endings.push(() => rmSync(folder, { recursive: true }));
+    const loading = join(folder, "loading");
+    writeFileSync(
+      join(folder, "slow.ts"),
+      `await Bun.write(${JSON.stringify(loading)}, ""); await new Promise(() => {}); export default {};`,
+    );
+    writeFileSync(
+      join(folder, "summoner.toml"),
+      `port = 0\ndrain_ms = 100\n[web]\nport = 0\n${key} = "./slow.ts"\n`,
+    );
+    const child = Bun.spawn([process.execPath, program], {
+      cwd: folder,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    endings.push(() => child.kill("SIGKILL"));
+    await until(() => existsSync(loading) || child.exitCode !== null);
+    // Only once it is ready.
+    child.kill("SIGHUP");
+    child.kill("SIGTERM");
+    const { out, err, code } = await ended(child);
+    expect({ err, code }).toEqual({ err: "", code: 0 });
+    expect(out).toMatch(/SIGTERM: draining for at most 100 ms\n.*Server exited cleanly\.\n$/);
+    expect(out).not.toMatch(/ is ready on |reloaded/);
+  });
+
   test("a second signal cuts", async () => {
     const server = await start(`drain_ms = 600_000${ROOMY}`);
     await stuff(server);

@@ -33,7 +33,7 @@ export async function start(
   /** Rejects if the start fails outside of the promise that is awaited. */
   const failed = Promise.withResolvers<never>();
   let isReady = false;
-  let supervisor!: Supervisor;
+  let supervisor = null as Supervisor | null;
   const served = serve<Config>({
     services,
     config: loaded.config,
@@ -65,22 +65,22 @@ export async function start(
       process.on("unhandledRejection", bug);
     },
     reload(running, log) {
-      supervisor.reloading();
+      supervisor?.reloading();
       log.reopen();
       const reloaded = reload({ sources, services, program: running, log });
-      supervisor.ready(reloaded.outcome);
+      supervisor?.ready(reloaded.outcome);
       return reloaded;
     },
     ready(lines, { config, running }) {
       isReady = true;
       words.ready?.(running);
       for (const line of lines) announce(line, config);
-      supervisor.ready(lines.join(", "));
+      supervisor?.ready(lines.join(", "));
     },
     draining(why, { config: { drain_ms } }, log) {
       const draining = `${why}: draining for at most ${drain_ms} ms`;
       log.info(draining);
-      supervisor.stopping(draining, drain_ms);
+      supervisor?.stopping(draining, drain_ms);
     },
   });
   try {
@@ -94,7 +94,7 @@ export async function start(
       1,
     );
   }
-  supervisor.close();
+  supervisor?.close();
   return 0;
 }
 

@@ -2,7 +2,7 @@ import { type Place, placeOf } from "../config/place.ts";
 import { isEnabled } from "../config/services.ts";
 import type { Config } from "../config/table.ts";
 import { faultsOf } from "./check.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, within } from "./clock.ts";
 import { LossError, messageOf, StartError } from "./errors.ts";
 import { type Door, FileShares } from "./file-shares.ts";
 import { Log } from "./log.ts";
@@ -39,6 +39,8 @@ export class Program<C extends object> {
   readonly #clock: Clock;
   readonly #host: Host<C>;
   #draining = false;
+  /** Resolves when the start has ended, well or not. */
+  #started: Promise<unknown> = Promise.resolve();
   #config!: C;
   readonly #files = new FileShares([]);
 
@@ -65,8 +67,17 @@ export class Program<C extends object> {
     return this.#config;
   }
 
-  /** @throws StartError when one cannot start; those that had started are stopped again */
-  async start(services: Services<C>, config: C): Promise<void> {
+  /**
+   * Starts services one after the other, until a drain begins.
+   * @throws StartError when one cannot start; those that had started are stopped again
+   */
+  start(services: Services<C>, config: C): Promise<void> {
+    const started = this.#start(services, config);
+    this.#started = started.catch(() => {});
+    return started;
+  }
+
+  async #start(services: Services<C>, config: C): Promise<void> {
     this.#config = config;
     const wanted = Object.entries(services).filter(([name]) => isEnabled(config, name));
     this.#files.shareOut(wanted.map(([name]) => doorOf(config, name)));
@@ -75,11 +86,16 @@ export class Program<C extends object> {
     try {
       for (const [name, service] of wanted) {
         this.#starting = name;
-        this.running.set(name, await service(config, this.#host));
+        const started = await service(config, this.#host);
+        if (this.#draining) return void (await started.drain(0));
+        this.running.set(name, started);
       }
-      for (const service of this.running.values()) await service.started?.();
+      for (const service of this.running.values()) {
+        if (this.#draining) return;
+        await service.started?.();
+      }
     } catch (error) {
-      await this.drain(0);
+      await this.#drain(0);
       const at = wanted.findIndex(([name]) => name === this.#starting);
       throw withBusyPorts(
         error,
@@ -109,8 +125,19 @@ export class Program<C extends object> {
     return failures;
   }
 
-  /** Drains all services within `deadlineMs`: together, and then those that drain last. @returns what they have lost, in sentences */
+  /**
+   * Drains all services within `deadlineMs`: together, and then those that drain
+   * last. A service that is still being started is waited for as long.
+   * @returns what they have lost, in sentences
+   */
   async drain(deadlineMs: number): Promise<readonly string[]> {
+    const end = this.#clock.now() + deadlineMs;
+    const losses = await this.#drain(deadlineMs);
+    await within(this.#clock, Math.max(0, end - this.#clock.now()), this.#started);
+    return losses;
+  }
+
+  async #drain(deadlineMs: number): Promise<readonly string[]> {
     this.#draining = true;
     const end = this.#clock.now() + deadlineMs;
     const all = [...this.running.values()];
@@ -150,7 +177,7 @@ export interface ServeOptions<C extends object> {
   readonly remarks: readonly string[];
   /** The drain begins when its promise resolves, with the reason. */
   readonly stop: PromiseWithResolvers<string>;
-  /** Listens to signals while the services run. @returns a function that ends it */
+  /** Listens to signals until the services have ended. @returns a function that ends it */
   signals(actions: SignalActions): () => void;
   /** Reads the settings again and applies them. @returns the outcome, in a sentence */
   reload(program: Program<C>, log: Log): { readonly ok: boolean; readonly outcome: string };
@@ -173,43 +200,59 @@ export async function serve<C extends Pick<Config, "name" | "logger" | "drain_ms
   options: ServeOptions<C>,
 ): Promise<void> {
   const { services, config, clock, stop } = options;
-  const faults = await faultsOf(services, config);
-  if (faults.length > 0) throw new StartError(faults);
-  const log = openLog(config.name, config.logger, clock, options.print);
+  const ready = Promise.withResolvers<() => void>();
+  let log: Log | null = null;
+  const ignoreSignals = options.signals({
+    stop: stop.resolve,
+    cut() {
+      log?.warning("cut by a second signal");
+      log?.closeSync();
+      process.exit(1);
+    },
+    reload: () => void ready.promise.then((reload) => reload()),
+  });
+  try {
+    // It may have to ask for addresses of names.
+    const faults = await Promise.race([faultsOf(services, config), stop.promise]);
+    if (typeof faults === "string") return;
+    if (faults.length > 0) throw new StartError(faults);
+    log = openLog(config.name, config.logger, clock, options.print);
+    await serveWith(log, options, ready.resolve);
+  } finally {
+    ignoreSignals();
+    await log?.close();
+  }
+}
+
+/** @param isReady called when all services run, with what reads the settings again */
+async function serveWith<C extends Pick<Config, "name" | "logger" | "drain_ms">>(
+  log: Log,
+  options: ServeOptions<C>,
+  isReady: (reload: () => void) => void,
+): Promise<void> {
+  const { stop } = options;
   const reload = () => options.reload(program, log);
-  const program: Program<C> = new Program(clock, log, {
+  const program: Program<C> = new Program(options.clock, log, {
     reload,
     drain: stop.resolve,
     source: options.source,
   });
-  let ignoreSignals = () => {};
-  try {
-    for (const remark of options.remarks) log.warning(remark);
-    options.opened?.(log);
-    await program.start(services, config);
-    ignoreSignals = options.signals({
-      stop: stop.resolve,
-      cut() {
-        log.warning("cut by a second signal");
-        log.closeSync();
-        process.exit(1);
-      },
-      reload,
-    });
-    // Only now, since a supervisor may send a signal as soon as it reads that the server is ready.
+  for (const remark of options.remarks) log.warning(remark);
+  options.opened?.(log);
+  const started = program.start(options.services, options.config);
+  const stoppedBefore = await Promise.race([started, stop.promise]);
+  if (stoppedBefore === undefined) {
     const lines = readyLines(program.running);
     for (const line of lines) log.info(line);
     options.ready(lines, program);
-    const why = await stop.promise;
-    options.draining?.(why, program, log);
-    const losses = await program.drain(program.config.drain_ms);
-    for (const loss of losses) log.error(loss);
-    if (losses.length > 0) throw new LossError(losses.join("\n"));
-    await log.close("Server exited cleanly.");
-  } finally {
-    ignoreSignals();
-    await log.close();
+    isReady(reload);
   }
+  const why = await stop.promise;
+  options.draining?.(why, program, log);
+  const losses = await program.drain(program.config.drain_ms);
+  for (const loss of losses) log.error(loss);
+  if (losses.length > 0) throw new LossError(losses.join("\n"));
+  await log.close("Server exited cleanly.");
 }
 
 /** The answers of the process to signals. */

@@ -105,6 +105,7 @@ export class EmbeddedServer<C> {
       this.#listening.reject(error);
       throw error;
     } finally {
+      this.#listening.reject(new Error("it was stopped before it was ready"));
       this.#ignoreSignals?.();
       this.#ignoreSignals = null;
     }

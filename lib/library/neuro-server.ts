@@ -93,27 +93,27 @@ export class NeuroServer {
     let lastId = 0;
     const host = { clock, log, files, nextId: () => ++lastId };
     const place = placeOf(config, "neuro");
+    const ignoreSignals = onSignals({
+      stop: () => this.#stop.resolve(),
+      cut: () => process.exit(1),
+    });
     try {
       const { serving } = await startNeuro(config, place, host, this.#brain());
       await this.#serveUntilStopped(serving, log, drainMs);
     } finally {
+      ignoreSignals();
       await ownLog?.close();
     }
   }
 
   async #serveUntilStopped(serving: NeuroServing, log: Log, drainMs: number): Promise<void> {
     this.#serving = serving;
-    const ignoreSignals = onSignals({
-      stop: () => this.#stop.resolve(),
-      cut: () => process.exit(1),
-    });
     const [address] = serving.addresses as readonly [Address];
     serving.started();
     log.info(`listening on ${openedBy(address)}`);
     this.#listening.resolve(address);
     await this.#stop.promise;
     await serving.drain(drainMs);
-    ignoreSignals();
     log.info("stopped");
   }
 
