@@ -227,6 +227,44 @@ describe("a force", () => {
     expect(JSON.parse(data as string)).toEqual({ word: "abc", many: [1, 2], rest: "x" });
   });
 
+  test("takes the empty text, texts in JSON, null and defaults as they are meant", async () => {
+    const object = { type: "object", properties: { b: { type: "string" } }, required: ["b"] };
+    const properties = {
+      empty: { type: "string" },
+      any: {},
+      none: { type: ["string", "null"] },
+      usual: { default: "x" },
+      inner: { ...object, type: ["object", "null"] },
+      other: object,
+      given: { ...object, properties: { a: { type: "integer" }, b: { type: "string" } } },
+    };
+    const schema = { type: "object", properties, required: Object.keys(properties).slice(0, 6) };
+    const { paper, game } = await forced({}, [{ name: "say", description: "Says.", schema }]);
+    await paper.type(
+      "say",
+      "",
+      '""',
+      "hello",
+      '"hello"',
+      "null",
+      "",
+      "n",
+      '""',
+      '{"a": 1, "b": 2}',
+      "two",
+    );
+    const { data } = await game.action();
+    expect(JSON.parse(data as string)).toEqual({
+      empty: "",
+      any: "hello",
+      none: null,
+      usual: "x",
+      inner: null,
+      other: { b: "" },
+      given: { a: 1, b: "two" },
+    });
+  });
+
   test("that no form expresses is asked for as JSON at once", async () => {
     const schema = { type: "object", oneOf: [{ required: ["a"] }, { required: ["b"] }] };
     const { paper, game } = await forced({}, [{ name: "say", description: "Says.", schema }]);

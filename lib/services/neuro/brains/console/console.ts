@@ -14,21 +14,10 @@ import { type Dialogue, ForceDialogue, SendDialogue } from "./dialogues.ts";
 import { eventLines } from "./events.ts";
 import { meantOf, type Order, orderOf } from "./find.ts";
 import { questionsFor } from "./questions.ts";
-import {
-  cleaned,
-  few,
-  indented,
-  type Look,
-  lookFor,
-  nameOf,
-  PLAIN,
-  tagged,
-  tagOf,
-} from "./shown.ts";
+import { Silences, silenceText } from "./silences.ts";
+import { cleaned, indented, type Look, lookFor, nameOf, PLAIN, tagged, tagOf } from "./shown.ts";
 import { columnsOf, type Listener, openTerminal, type Terminal } from "./terminal.ts";
 
-/** So long nothing happens in a game before the person is told that it waits. */
-const SILENT_MS = 8000;
 const LOOK_MS = 500;
 /** Lines of what happens that are shown in a second; the rest is counted. */
 const MOST_LINES = 60;
@@ -52,12 +41,11 @@ export class ConsoleBrain implements Brain {
   #asked: Dialogue | null = null;
   /** What waits until that is over: the most urgent first, then as it came. */
   readonly #waiting: Dialogue[] = [];
+  /** What ends each question for a force without an answer. */
+  readonly #refusals = new WeakMap<Dialogue, (why: Error) => void>();
   /** A line that was typed halfway when the person was asked something. */
   #half = "";
-  /** When something last happened in each game that is here; clock milliseconds. */
-  readonly #lastAt = new Map<Playing, number>();
-  /** Games that the person knows to be silent. */
-  readonly #silent = new Set<Playing>();
+  readonly #silences: Silences;
   /** Lines in this second, and those that were not shown. */
   #lines = 0;
   #unshown = 0;
@@ -68,6 +56,7 @@ export class ConsoleBrain implements Brain {
   constructor(parts: BrainParts, open = openTerminal) {
     this.#parts = parts;
     this.#open = open;
+    this.#silences = new Silences(parts.clock);
   }
 
   get trouble(): string | null {
@@ -127,9 +116,6 @@ export class ConsoleBrain implements Brain {
     this.#ask(dialogue);
     return promise;
   }
-
-  /** What ends each question for a force without an answer. */
-  readonly #refusals = new WeakMap<Dialogue, (why: Error) => void>();
 
   /** Puts a question to the person, as soon as those before it are over. */
   #ask(dialogue: Dialogue): void {
@@ -197,20 +183,18 @@ export class ConsoleBrain implements Brain {
   #came(playing: Playing, isHere: boolean): void {
     if (playing.brain !== this) return;
     if (isHere) {
-      this.#lastAt.set(playing, this.#parts.clock.now());
+      this.#silences.heard(playing);
       this.#tell(playing, [this.#look.paint("bold", `is here, from ${playing.address}`)]);
       return;
     }
-    this.#lastAt.delete(playing);
-    this.#silent.delete(playing);
+    this.#silences.gone(playing);
     this.#tell(playing, [this.#look.paint("bold", "has gone")]);
     this.#dropSends(playing);
   }
 
   #happened(playing: Playing, event: SessionEvent): void {
     if (playing.brain !== this) return;
-    this.#lastAt.set(playing, this.#parts.clock.now());
-    this.#silent.delete(playing);
+    this.#silences.heard(playing);
     const lines = eventLines(event, this.#look);
     if (lines !== null) this.#tell(playing, lines);
   }
@@ -232,24 +216,7 @@ export class ConsoleBrain implements Brain {
   /** Says which games wait for the person. */
   #tellSilent(): void {
     if (this.#asked !== null || this.#hasEnded) return;
-    const latest = this.#parts.clock.now() - SILENT_MS;
-    for (const [playing, at] of this.#lastAt) {
-      if (at > latest || this.#silent.has(playing) || playing.pending.length > 0) continue;
-      this.#silent.add(playing);
-      const [name] = playing.actionNames;
-      const what =
-        name === undefined
-          ? "It has no actions yet."
-          : `You may act unasked: send ${playing.id} ACTION, with one of ${few(playing.actionNames)}.`;
-      this.#tell(playing, [`has been silent for ${SILENT_MS / 1000} s. ${what} Enter goes on.`]);
-    }
-  }
-
-  /** The person goes on without doing anything. */
-  #goOn(): void {
-    const now = this.#parts.clock.now();
-    for (const playing of this.#lastAt.keys()) this.#lastAt.set(playing, now);
-    this.#silent.clear();
+    for (const playing of this.#silences.untold()) this.#tell(playing, [silenceText(playing)]);
   }
 
   // --- what is typed
@@ -281,12 +248,12 @@ export class ConsoleBrain implements Brain {
     if (command !== null) this.#obey(command);
     else if (dialogue !== null) {
       this.#print(indented(dialogue.playing, [dialogue.unknown(line)], this.#look));
-    } else if (line.trim() === "") this.#goOn();
+    } else if (line.trim() === "") this.#silences.goOn();
     else this.#say(unknownCommand(line));
   }
 
   #obey({ words, command }: NonNullable<ReturnType<typeof commandOf>>): void {
-    const games = [...this.#lastAt.keys()];
+    const { games } = this.#silences;
     const { show } = command;
     if (show !== null) {
       this.#print(show(words, { stage: this.#parts.stage(), games, look: this.#look }));
@@ -332,7 +299,7 @@ export class ConsoleBrain implements Brain {
     if (this.#asked !== null) {
       return [...this.#asked.words, ...commands.map((name) => `!${name} `), "!back", "!json"];
     }
-    const games = [...this.#lastAt.keys()];
+    const { games } = this.#silences;
     const actions = games.flatMap(({ id, actionNames }) =>
       actionNames.flatMap((name) => [`send ${id} ${name}`, `send ${name}`]),
     );

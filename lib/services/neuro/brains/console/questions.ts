@@ -44,7 +44,7 @@ export class Questions {
   readonly #form: Field;
   #state: State;
   #steps: Step[] = [];
-  /** What has been answered, as an object in which nothing is inherited. */
+  /** What was typed for each value, as an object in which nothing is inherited. */
   #answers: object = empty();
 
   constructor(action: Action, form: Field) {
@@ -136,16 +136,16 @@ export class Questions {
     const hasDefault = Object.hasOwn(field, "default");
     const isEmpty = line.trim() === "";
     const answer = isEmpty ? (hasDefault ? undefined : "") : line;
-    const { value, problems } = read(field, answer);
+    const { problems } = read(field, answer);
     if (problems.length > 0) return { lines: problems.map(told) };
-    return this.#next(field, value ?? "");
+    return this.#next(field, answer);
   }
 
   async #whether(field: Field, line: string): Promise<Answered> {
     const word = line.trim().toLowerCase();
     if (word.startsWith("{")) {
-      const { value, problems } = read(field, line);
-      return problems.length > 0 ? { lines: problems.map(told) } : this.#next(field, value);
+      const { problems } = read(field, line);
+      return problems.length > 0 ? { lines: problems.map(told) } : this.#next(field, line);
     }
     const isNo = word === "" || word === "n" || word === "no";
     if (isNo) return this.#next(field, field.required ? null : "");
@@ -155,26 +155,24 @@ export class Questions {
     return this.#steps.length > 0 ? { lines: this.#question() } : this.#finish();
   }
 
-  async #next(field: Field, value: unknown): Promise<Answered> {
-    this.#put(field, value);
+  async #next(field: Field, answer: unknown): Promise<Answered> {
+    this.#put(field, answer);
     this.#steps.shift();
     return this.#steps.length > 0 ? { lines: this.#question() } : this.#finish();
   }
 
-  #put({ path }: Field, value: unknown): void {
+  #put({ path }: Field, answer: unknown): void {
     const last = path.at(-1);
     if (last === undefined) {
-      this.#answers = value as object;
+      this.#answers = answer as object;
       return;
     }
     let inside = this.#answers as Record<string, unknown>;
     for (const key of path.slice(0, -1)) {
-      const found = inside[key];
-      inside = (
-        typeof found === "object" && found !== null ? found : (inside[key] = empty())
-      ) as never;
+      inside[key] = opened(inside[key]);
+      inside = inside[key] as Record<string, unknown>;
     }
-    inside[last] = value;
+    inside[last] = answer;
   }
 
   async #finish(): Promise<Answered> {
@@ -189,6 +187,12 @@ export class Questions {
 
 function empty(): object {
   return Object.create(null) as object;
+}
+
+/** An object that values are put into: the answers so far, which may have been typed as JSON. */
+function opened(answer: unknown): object {
+  const found: unknown = typeof answer === "string" && answer !== "" ? JSON.parse(answer) : answer;
+  return Object.assign(empty(), typeof found === "object" ? found : {});
 }
 
 /** What has to be asked for a field: itself, or its fields. @param problems asks only where these are */
