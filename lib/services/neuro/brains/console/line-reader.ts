@@ -1,4 +1,4 @@
-/** Reads lines of standard input that is no terminal. */
+/** Reads lines of input that is no terminal. */
 
 /** Bytes of a line; a longer one is dropped. */
 export const LONGEST_PIPED = 2 ** 20;
@@ -6,8 +6,18 @@ export const LONGEST_PIPED = 2 ** 20;
 /** Lines that are dealt with in one turn of the event loop. */
 const LINES_A_TURN = 20;
 
+/** What lines are read from. */
+export type Input = AsyncIterable<Uint8Array> & { pause(): unknown; unref?(): unknown };
+
+interface LineListener {
+  /** A line; the next one comes when this one has been dealt with. */
+  line(text: string): Promise<void>;
+  ended(): void;
+}
+
 export class LineReader {
-  readonly #listener: { line(text: string): Promise<void>; ended(): void };
+  readonly #input: () => Input;
+  readonly #listener: LineListener;
   readonly #trouble: (text: string) => void;
   readonly #decoder = new TextDecoder();
   /** The beginning of a line whose end has not come. */
@@ -16,10 +26,9 @@ export class LineReader {
   #isTooLong = false;
   #isClosed = false;
 
-  constructor(
-    listener: { line(text: string): Promise<void>; ended(): void },
-    trouble: (text: string) => void,
-  ) {
+  /** @param input is asked for the input, and throws when there is none */
+  constructor(input: () => Input, listener: LineListener, trouble: (text: string) => void) {
+    this.#input = input;
     this.#listener = listener;
     this.#trouble = trouble;
     void this.#read();
@@ -28,14 +37,17 @@ export class LineReader {
   close(): void {
     this.#isClosed = true;
     // A pipe that stays open would keep the process alive.
-    process.stdin.pause();
-    process.stdin.unref?.();
+    try {
+      const input = this.#input();
+      input.pause();
+      input.unref?.();
+    } catch {}
   }
 
   async #read(): Promise<void> {
     try {
       // What is read waits for the lines before it: a pipe is not emptied faster than that.
-      for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
+      for await (const chunk of this.#input()) {
         await this.#take(this.#decoder.decode(chunk, { stream: true }));
         if (this.#isClosed) return;
       }

@@ -3,7 +3,7 @@ import type { ReadStream } from "node:tty";
 import { beginning, printable } from "../../../../host/content.ts";
 import { wrapStdout, writeStdout } from "../../../../host/stdout.ts";
 import { Editor, type Typed } from "./editor.ts";
-import { LineReader } from "./line-reader.ts";
+import { type Input, LineReader } from "./line-reader.ts";
 
 /** What comes of typing. */
 export interface Listener {
@@ -43,7 +43,7 @@ class PipedTerminal implements Terminal {
   #prompt = "";
 
   constructor(listener: Listener) {
-    this.#reader = new LineReader(listener, (trouble) => this.print([trouble]));
+    this.#reader = new LineReader(standardInput, listener, (trouble) => this.print([trouble]));
   }
 
   print(lines: readonly string[]): void {
@@ -58,6 +58,10 @@ class PipedTerminal implements Terminal {
   close(): void {
     this.#reader.close();
   }
+}
+
+function standardInput(): Input {
+  return process.stdin;
 }
 
 /** Columns of a terminal that does not say how many it has. */

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Editor, LONGEST_LINE } from "../lib/services/neuro/brains/console/editor.ts";
+import { LineReader, LONGEST_PIPED } from "../lib/services/neuro/brains/console/line-reader.ts";
+import { turn } from "./kit.ts";
 
 /** What a line is after these keys. */
 const after = (...chunks: string[]) => {
@@ -93,4 +95,71 @@ test("Tab completes as far as all agree", () => {
   expect(editor.text).toBe("play_hand x");
   editor.take(`\u0015end${LEFT}\t`, () => ["end_turn"]);
   expect(editor.text).toBe("end");
+});
+
+describe("lines of a pipe", () => {
+  /** Reads chunks to their end. @returns the lines; the trouble stands among them */
+  async function lines(...chunks: (string | Uint8Array)[]): Promise<string[]> {
+    const found: string[] = [];
+    const ended = Promise.withResolvers<void>();
+    const listener = {
+      line: async (text: string) => void found.push(text),
+      ended: () => ended.resolve(),
+    };
+    new LineReader(
+      () => inputOf(chunks),
+      listener,
+      (text) => found.push(`trouble: ${text}`),
+    );
+    await ended.promise;
+    return found;
+  }
+
+  function inputOf(chunks: readonly (string | Uint8Array)[]) {
+    const bytes = chunks.map((one) => (typeof one === "string" ? Buffer.from(one) : one));
+    const all = (async function* () {
+      yield* bytes;
+    })();
+    return Object.assign(all, { pause: () => {} });
+  }
+
+  test("end with a newline, or with the input", async () => {
+    expect(await lines("one\ntw", "o\r\n\nthree")).toEqual(["one", "two", "", "three"]);
+    expect(await lines()).toEqual([]);
+    expect(await lines(Buffer.from("é").subarray(0, 1), Buffer.from("é").subarray(1))).toEqual([
+      "é",
+    ]);
+  });
+
+  test("may be so long; a longer one is left out", async () => {
+    const longest = "x".repeat(LONGEST_PIPED);
+    const trouble = "trouble: A line of more than 1 MB was ignored.";
+    expect(await lines(`${longest}\nb\n`)).toEqual([longest, "b"]);
+    expect(await lines(`${longest}y\nb\n`)).toEqual([trouble, "b"]);
+    const pieces = Array.from({ length: 50 }, () => "x".repeat(100_000));
+    expect(await lines("a\n", ...pieces, "\nb\n")).toEqual(["a", trouble, "b"]);
+    expect(await lines(...pieces)).toEqual([trouble]);
+  });
+
+  test("leave time for everything else", async () => {
+    let count = 0;
+    const listener = { line: async () => void count++, ended: () => {} };
+    new LineReader(
+      () => inputOf(["x\n".repeat(1000)]),
+      listener,
+      () => {},
+    );
+    await turn();
+    expect(count).toBeLessThan(100);
+    while (count < 1000) await turn();
+  });
+
+  test("come to an end where there is no input", async () => {
+    const ended = Promise.withResolvers<void>();
+    const none = () => {
+      throw new Error("there is no standard input");
+    };
+    new LineReader(none, { line: async () => {}, ended: ended.resolve }, () => {});
+    await ended.promise;
+  });
 });
