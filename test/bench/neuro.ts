@@ -1,11 +1,13 @@
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Bench } from "./contest.ts";
-import { cpuSeconds, median, percentile, settledBytes } from "./measure.ts";
+import { type Bench, compare, fault, medians } from "./contest.ts";
+import { cpuSeconds, percentile, settledBytes } from "./measure.ts";
 import { accepts, freePort, start, type Started, until } from "./processes.ts";
-import type { Measured } from "./report.ts";
+import type { FigureName, Measured, Target } from "./report.ts";
 import { QUIET, ROOT } from "./servers.ts";
 
 const NAME = "neuro";
+const LIBRARY = "neuro_api";
 /** The most that a force may take to its action, 99 times of 100, on an idle machine. */
 const P99_MS = 20;
 
@@ -77,68 +79,187 @@ class Game {
   }
 }
 
-/** Games by the thousand, forces, and frames that are none. */
-export async function neuro({ report, folder, smoke, rounds }: Bench): Promise<void> {
-  const games = smoke ? 20 : 1000;
-  const [perSecond, seconds] = smoke ? [50, 1] : [200, 10];
-  const malformed = smoke ? 1000 : 100_000;
-  report.scenario(
-    `neuro: ${games} games, ${perSecond} forces/s for ${seconds} s by the random brain, then ${malformed} malformed frames`,
-  );
-  const port = freePort();
-  const process = await serve(folder, port);
-  const settled = () => settledBytes(process.pid, smoke ? 100 : 5000);
-  let latencies: number[] = [];
-  const before = await settled();
-  const all: Game[] = [];
-  for (let i = 0; i < games; i++) {
-    const game = await Game.connect(port, `Game ${i}`, (ms) => latencies.push(ms));
-    game.say("startup");
-    game.say("actions/register", { actions: ACTIONS });
-    all.push(game);
-  }
-  const after = await settled();
-  const perClient = before === null || after === null ? null : (after - before) / games;
-  report.table(["before", "after", "perClient"], new Map([[NAME, { before, after, perClient }]]));
-  const rows = new Map<string, Measured>();
-  for (let round = 1; round <= (smoke ? 1 : rounds); round++) {
-    latencies = [];
-    const cpu = cpuSeconds(process.pid);
-    await play(all, perSecond, seconds);
-    const used = cpuSeconds(process.pid);
-    const forces = latencies.length;
-    const p99 = percentile(latencies, 0.99);
-    if (forces < perSecond * seconds * 0.9) report.error(`only ${forces} forces were answered`);
-    rows.set(`round ${round}`, {
-      p50: percentile(latencies, 0.5) * 1000,
-      p99: p99 * 1000,
-      serverShare: cpu === null || used === null ? null : (used - cpu) / seconds,
-    });
-  }
-  report.table(["p50", "p99", "serverShare"], rows);
-  const typical = median([...rows.values()].map(({ p99 }) => p99 ?? NaN)) / 1000;
-  const verdict = typical <= P99_MS ? "ok" : "missed";
-  report.note(
-    `p99 of force to action: ${typical.toFixed(2)} ms, wanted ${P99_MS} ms on an idle machine: ${verdict}`,
-  );
-  // Once before it counts, so that what a server keeps for later is not taken for a leak.
-  await flood(all[0] as Game, malformed);
-  const calm = await settled();
-  await flood(all[0] as Game, malformed);
-  const flooded = await settled();
-  report.table(["before", "after"], new Map([["malformed", { before: calm, after: flooded }]]));
-  for (const game of all) game.socket.close();
-  await process.stop();
+/** A server of the Neuro API that can be started. */
+interface Kind {
+  readonly name: string;
+  /** Terms it runs on that a reader must know to judge its numbers. */
+  readonly terms: string;
+  readonly ours: boolean;
+  start(port: number): Started;
 }
 
-async function serve(folder: string, port: number): Promise<Started> {
-  const config = join(folder, "neuro.toml");
-  const own = `[neuro]\nenabled = true\nport = ${port}\nrandom_delay_ms = 0\n`;
-  await Bun.write(config, `${QUIET}[relay]\nenabled = false\n[web]\nenabled = false\n${own}`);
-  const cmd = [process.execPath, join(ROOT, "index.ts"), "--config", config];
-  const started = start(cmd, folder);
-  await until(started, NAME, () => accepts(port));
-  return started;
+/** A server with the games that are connected to it. */
+interface Contestant {
+  readonly kind: Kind;
+  readonly process: Started;
+  readonly games: readonly Game[];
+  /** Milliseconds from each force to its action, of the round that is under way. */
+  latencies: number[];
+  readonly memory: Measured;
+  readonly rounds: Measured[];
+}
+
+const TARGETS: Target[] = [
+  { against: LIBRARY, figure: "p99", sense: "at most", limit: 1 },
+  { against: LIBRARY, figure: "serverShare", sense: "at most", limit: 1 },
+];
+
+/** Games by the thousand, forces, and frames that are none. */
+export async function neuro(bench: Bench): Promise<void> {
+  const { report, smoke } = bench;
+  const games = smoke ? 20 : 1000;
+  const [perSecond, seconds] = smoke ? [50, 1] : [200, 10];
+  report.scenario(
+    `neuro: ${games} games, ${perSecond} forces/s for ${seconds} s by a random brain`,
+  );
+  const kinds = await kindsOf(bench);
+  for (const { name, terms } of kinds) report.note(`${name}: ${terms}`);
+  let running: Contestant[] = [];
+  for (const kind of kinds) {
+    try {
+      running.push(await enter(bench, kind, games));
+    } catch (error) {
+      fault(bench, kind, error);
+    }
+  }
+  const everyone = [...running];
+  for (let round = -1; round < (smoke ? 1 : bench.rounds); round++) {
+    const turn = Math.max(0, round) % Math.max(1, running.length);
+    for (const one of [...running.slice(turn), ...running.slice(0, turn)]) {
+      try {
+        const measured = await measure(one, perSecond, round < 0 ? seconds / 4 : seconds);
+        if (round >= 0) one.rounds.push(measured);
+      } catch (error) {
+        fault(bench, one.kind, error);
+        running = running.filter((other) => other !== one);
+      }
+    }
+  }
+  const rows = new Map(
+    running.map((one) => [one.kind.name, { ...medians(one.rounds), ...one.memory }]),
+  );
+  report.table(["p50", "p99", "serverShare", "before", "after", "perClient"], rows);
+  const compared: FigureName[] = ["p50", "p99", "serverShare"];
+  const measured = new Map(running.map(({ kind, rounds }) => [kind, rounds]));
+  compare(report, { kinds, compared, targets: TARGETS }, measured);
+  const own = everyone.find(({ kind }) => kind.ours);
+  if (own !== undefined) {
+    judge(bench, rows.get(NAME)?.p99 ?? NaN);
+    await endure(bench, own, smoke ? 1000 : 100_000);
+  }
+  // A server that ends with its first disconnect has been measured by now.
+  for (const one of everyone) for (const { socket } of one.games) socket.close();
+  await Promise.all(everyone.map(({ process }) => process.stop()));
+}
+
+/** Whether forces are answered as fast as the project wants it. */
+function judge({ report }: Bench, micros: number): void {
+  const ms = micros / 1000;
+  report.note(
+    `p99 of force to action: ${ms.toFixed(2)} ms, wanted ${P99_MS} ms on an idle machine: ${ms <= P99_MS ? "ok" : "missed"}`,
+  );
+}
+
+/** Frames that are no messages of the protocol leave the memory where it was. */
+async function endure({ report, smoke }: Bench, own: Contestant, frames: number): Promise<void> {
+  report.scenario(`neuro: ${frames} malformed frames`);
+  const [game] = own.games as [Game];
+  const settled = () => settledBytes(own.process.pid, smoke ? 100 : 5000);
+  // Once before it counts, so that what a server keeps for later is not taken for a leak.
+  await flood(game, frames);
+  const before = await settled();
+  await flood(game, frames);
+  report.table(["before", "after"], new Map([[NAME, { before, after: await settled() }]]));
+}
+
+async function kindsOf({ report, folder, before }: Bench): Promise<Kind[]> {
+  const kinds = [own(folder, NAME, ROOT)];
+  const python = await pythonOf();
+  if (python === null) {
+    report.note(`skipped: no Python here imports ${LIBRARY}; PYTHONPATH may lead to its source`);
+  } else kinds.push(library(folder, python));
+  if (before !== null && existsSync(join(before, "index.ts"))) {
+    kinds.push(own(folder, "before", before));
+  }
+  return kinds;
+}
+
+function own(folder: string, name: string, checkout: string): Kind {
+  return {
+    name,
+    terms: "data is made from the schemas, and checked; startup is acknowledged",
+    ours: checkout === ROOT,
+    start(port) {
+      const config = join(folder, `${Bun.randomUUIDv7()}.toml`);
+      const section = `[neuro]\nenabled = true\nport = ${port}\nrandom_delay_ms = 0\n`;
+      const others = "[relay]\nenabled = false\n[web]\nenabled = false\n";
+      writeFileSync(config, `${QUIET}${others}${section}`);
+      return start([process.execPath, join(checkout, "index.ts"), "--config", config], folder);
+    },
+  };
+}
+
+/** The server of the Python library. */
+function library(folder: string, python: string): Kind {
+  const program = join(import.meta.dir, "bare", "neuro.py");
+  return {
+    name: LIBRARY,
+    terms: "data is taken from a table, and not checked; startup gets no answer",
+    ours: false,
+    start: (port) => start([python, "-W", "ignore", program, String(port)], folder),
+  };
+}
+
+/** A Python that has the library, or null. */
+async function pythonOf(): Promise<string | null> {
+  for (const name of ["python3", "/usr/bin/python3"]) {
+    const python = Bun.which(name);
+    if (python === null) continue;
+    const tried = Bun.spawn([python, "-c", `import ${LIBRARY}.server`], {
+      stdout: "ignore",
+      stderr: "ignore",
+    });
+    if ((await tried.exited) === 0) return python;
+  }
+  return null;
+}
+
+/** Starts a server and has games enter it. */
+async function enter({ smoke }: Bench, kind: Kind, count: number): Promise<Contestant> {
+  const port = freePort();
+  const process = kind.start(port);
+  await until(process, kind.name, () => accepts(port));
+  const settled = () => settledBytes(process.pid, smoke ? 100 : 5000);
+  const games: Game[] = [];
+  const one: Contestant = { kind, process, games, latencies: [], memory: {}, rounds: [] };
+  const before = await settled();
+  for (let i = 0; i < count; i++) {
+    const game = await Game.connect(port, `Game ${i}`, (ms) => one.latencies.push(ms));
+    game.say("startup");
+    game.say("actions/register", { actions: ACTIONS });
+    games.push(game);
+  }
+  const after = await settled();
+  one.memory.before = before;
+  one.memory.after = after;
+  one.memory.perClient = before === null || after === null ? null : (after - before) / count;
+  return one;
+}
+
+async function measure(one: Contestant, perSecond: number, seconds: number): Promise<Measured> {
+  one.latencies = [];
+  const before = cpuSeconds(one.process.pid);
+  await play(one.games, perSecond, seconds);
+  const after = cpuSeconds(one.process.pid);
+  const { latencies } = one;
+  if (latencies.length < perSecond * seconds * 0.9) {
+    throw new Error(`only ${latencies.length} of ${perSecond * seconds} forces were answered`);
+  }
+  return {
+    p50: percentile(latencies, 0.5) * 1000,
+    p99: percentile(latencies, 0.99) * 1000,
+    serverShare: before === null || after === null ? null : (after - before) / seconds,
+  };
 }
 
 /** Forces one game after the other, so many a second. */

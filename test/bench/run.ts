@@ -44,7 +44,7 @@ const scenarios: Record<string, Scenario> = {
   kv: { service: "store", about: "GET and SET, against redis-server", run: kv },
   durable: { service: "store", about: "SETs that are on the disk", run: durable },
   memory: { service: "store", about: "bytes per key of a million keys", run: memory },
-  neuro: { service: "neuro", about: "1,000 games, forces, malformed frames", run: neuro },
+  neuro: { service: "neuro", about: "1,000 games and their forces, against neuro_api", run: neuro },
   parsing: { service: "store", about: "ways to parse requests, in process", run: parsing },
 };
 
