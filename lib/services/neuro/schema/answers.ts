@@ -100,13 +100,13 @@ function stepsOf(pointer: string): string[] {
   });
 }
 
-/** The field of a place in the data. */
+/** The field of a place in the data; none where there is none so deep. */
 function fieldAt(form: Field, path: readonly string[]): Field | undefined {
   let found: Field | undefined = form;
   for (const step of path) {
     if (found?.kind === "list") found = found.item;
     else if (found?.kind === "object") found = found.fields.find(({ name }) => name === step);
-    else return found;
+    else return undefined;
   }
   return found;
 }
