@@ -205,6 +205,23 @@ describe("calls of one message", () => {
     expect(server.printed()).toContain("a bug");
     expect(await once(connection, "two")).toBe("two");
   });
+
+  test("that fail have one stack a second in the log, and their number", async () => {
+    await start();
+    const connection = connect();
+    const errors = () => server.printed().match(/ ERROR /g)?.length ?? 0;
+    for (let i = 0; i < 10; i++) await once(connection, "fail");
+    expect(errors()).toBe(1);
+    server.clock.advance(1000);
+    expect(errors()).toBe(2);
+    expect(server.printed()).toContain("calls: 9 more calls failed like answering /test.Echo/Once");
+    const streams = Array.from({ length: 10 }, () => stream(connection));
+    for (const { send } of streams) send("fail");
+    await until(() => server.stats()["closed_bug"] === 10);
+    expect(errors()).toBe(3);
+    await server.stop();
+    expect(server.printed()).toContain(" 9 more clients failed like serving 127.0.0.1:");
+  });
 });
 
 describe("streaming calls", () => {

@@ -1,3 +1,4 @@
+import { Bugs } from "../host/bugs.ts";
 import { clientPage } from "../host/client-page.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Log } from "../host/log.ts";
@@ -54,6 +55,7 @@ export class Clients<C extends Client> {
   readonly admission: Admission;
   readonly #protocol: Protocol<C>;
   readonly #host: ClientsHost;
+  readonly #bugs: Bugs;
   readonly #lingering: Lingering<C>;
   #lookAt = 0;
   /** Counts each time that bytes came or were served: while it stands still, all is quiet. */
@@ -67,6 +69,7 @@ export class Clients<C extends Client> {
     this.#protocol = protocol;
     this.admission = admission;
     this.#host = host;
+    this.#bugs = new Bugs(host, "clients");
     this.#lingering = new Lingering(host.clock, admission);
   }
 
@@ -90,14 +93,8 @@ export class Clients<C extends Client> {
    */
   accept(wire: Wire, ip: string, port: number): C {
     const refused = this.refusal(ip, port);
-    const { clock } = this.#host;
-    const client = this.#protocol.create({
-      id: this.#host.nextId(),
-      wire,
-      ip,
-      port,
-      now: clock.now(),
-    });
+    const [id, now] = [this.#host.nextId(), this.#host.clock.now()];
+    const client = this.#protocol.create({ id, wire, ip, port, now });
     if (refused) {
       this.turnedAway(refused.reason, client.address);
       client.state = "closing";
@@ -234,6 +231,7 @@ export class Clients<C extends Client> {
     }
     await this.#lingering.empty();
     this.admission.close();
+    this.#bugs.close();
   }
 
   /** Cuts clients that have lingered long enough, and notes how fast clients send; the door calls this a few times a second. */
@@ -301,7 +299,7 @@ export class Clients<C extends Client> {
 
   /** Our own code failed while serving one client: it is closed, all others go on. */
   failed(client: C, error: unknown): void {
-    this.#host.log.bug(error, `serving ${client.address}`);
+    this.#bugs.add(error, `serving ${client.address}`);
     this.cut(client, "bug");
   }
 
@@ -390,7 +388,7 @@ export class Clients<C extends Client> {
     try {
       this.#protocol.closed?.(client, before === "open");
     } catch (error) {
-      this.#host.log.bug(error, `closing ${client.address}`);
+      this.#bugs.add(error, `closing ${client.address}`);
     }
     return true;
   }

@@ -1,7 +1,7 @@
 import type * as Grpc from "@grpc/grpc-js";
 import type { Place } from "../config/place.ts";
 import type { Clock } from "../host/clock.ts";
-import type { Log } from "../host/log.ts";
+import { Bugs } from "../host/bugs.ts";
 import { type Address, addressText, type Health } from "../host/service.ts";
 import type { Refused } from "./admission.ts";
 import {
@@ -48,7 +48,7 @@ const asItIs = (bytes: Buffer) => bytes;
 export class GrpcServer<C extends CallClient> {
   readonly #calls: Calls<C>;
   readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #bugs: Bugs;
   readonly #grpc: typeof Grpc;
   readonly #server: Grpc.Server;
   readonly #connections: Connections;
@@ -72,7 +72,7 @@ export class GrpcServer<C extends CallClient> {
     this.#grpc = grpc;
     this.#calls = calls;
     this.#clock = host.clock;
-    this.#log = host.log;
+    this.#bugs = new Bugs(host, "calls", place.name);
     this.#server = new grpc.Server({
       "grpc.enable_channelz": 0,
       "grpc.max_receive_message_length": calls.maxMessageBytes,
@@ -128,6 +128,7 @@ export class GrpcServer<C extends CallClient> {
     cancel();
     this.#connections.cut();
     this.#server.forceShutdown();
+    this.#bugs.close();
   }
 
   // --- one call
@@ -174,7 +175,7 @@ export class GrpcServer<C extends CallClient> {
       reply(null, await answer(call.request, { ip, port }, call.metadata));
     } catch (error) {
       if (error instanceof CallError) return reply(error);
-      this.#log.bug(error, `answering ${path} for ${addressText(ip, port)}`);
+      this.#bugs.add(error, `answering ${path} for ${addressText(ip, port)}`);
       reply(new CallError(Status.internal, "The server failed to answer this call."));
     }
   }

@@ -1,5 +1,6 @@
 import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
+import { Bugs } from "../../host/bugs.ts";
 import { Seldom } from "../../host/seldom.ts";
 import { type BodyFault, type HttpBody, isOfAbort } from "./body.ts";
 import { plain } from "./plain.ts";
@@ -44,9 +45,7 @@ export class HttpFlights {
   readonly #clock: Clock;
   readonly #log: Pick<Log, "warning" | "error" | "bug">;
   readonly #flights = new Set<Flight>();
-  /** Failures by the place in the code that they come from, and the first request of each that the log names. */
-  readonly #failures: Seldom;
-  readonly #failedFirst = new Map<string, string>();
+  readonly #bugs: Bugs;
   readonly #givenUp: Seldom;
 
   /**
@@ -64,10 +63,7 @@ export class HttpFlights {
     this.#counts = counts;
     this.#clock = clock;
     this.#log = log;
-    this.#failures = new Seldom(clock, (place, more) => {
-      const like = place === null ? "" : ` like ${this.#failedFirst.get(place)}`;
-      log.error(`${name}: ${more} more requests failed${like}`);
-    });
+    this.#bugs = new Bugs({ clock, log }, "requests", name);
     this.#givenUp = new Seldom(clock, (_, more) =>
       log.warning(`${name}: ${more} more requests were given up after ${timeoutMs} ms`),
     );
@@ -103,16 +99,10 @@ export class HttpFlights {
     return this.bug(error, shown(request));
   }
 
-  /** Logs an error, of which there may be many, and answers 500. If it has a cause, the stack is that of the cause. */
+  /** Logs an error, of which there may be many, and answers 500. */
   bug(error: unknown, what = this.#name): Response {
     this.#counts.failures++;
-    const cause = error instanceof Error ? error.cause : undefined;
-    const place = placeOf(cause ?? error);
-    if (this.#failures.isFirst(place)) {
-      this.#failedFirst.set(place, what);
-      if (cause === undefined) this.#log.bug(error, what);
-      else this.#log.bug(cause, `${what}: ${(error as Error).message}`);
-    }
+    this.#bugs.add(error, what);
     return plain(500, "The server failed to answer this request.");
   }
 
@@ -133,7 +123,7 @@ export class HttpFlights {
   /** Forgets all requests: their connections are cut. */
   close(): void {
     this.#flights.clear();
-    this.#failures.close();
+    this.#bugs.close();
     this.#givenUp.close();
   }
 }
@@ -156,10 +146,4 @@ function late(): Response {
 /** A request as the log shows it. */
 function shown({ method, url }: Request): string {
   return `${method} ${url.length > SHOWN ? `${url.slice(0, SHOWN)}...` : url}`;
-}
-
-/** The first line of the stack that names a place in the code, or "". */
-function placeOf(error: unknown): string {
-  const stack = error instanceof Error ? (error.stack ?? "") : "";
-  return stack.split("\n").find((line) => line.trimStart().startsWith("at ")) ?? "";
 }
