@@ -330,6 +330,22 @@ describe("results", () => {
     });
     expect(game.frames).toEqual([]);
   });
+
+  test("for the action of another game are told to whom they do not belong, and settle nothing", async () => {
+    const server = await startNeuro();
+    const [game, other] = [await enter(server), await enter(server, "Other")];
+    game.force(["a"]);
+    const { id } = await game.action();
+    other.result(id, false, "Not yours.");
+    await until(() => toldOf(server, "Other")["others_result"] === 1);
+    expect(gameOf(server)?.force?.state).toBe("sent");
+    expect([toldOf(server), server.stats()["unanswered"]]).toEqual([{}, 1]);
+    game.result(id, true);
+    await until(() => gameOf(server)?.force === null);
+    other.result(id, true);
+    await until(() => toldOf(server, "Other")["unknown_result"] === 1);
+    expect(server.stats()).toMatchObject({ forces_succeeded: 1, clients: 2 });
+  });
 });
 
 describe("speaking", () => {
