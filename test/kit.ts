@@ -30,6 +30,9 @@ const USUAL: Readonly<Record<string, () => object>> = {
   store: () => ({ durability: "none" }),
   collector: () => ({
     grpc_port: 0,
+    http_port: 0,
+    syslog_port: 0,
+    lines_port: 0,
     path: join(mkdtempSync(join(tmpdir(), "collector-")), "_main.log"),
     durability: "none",
   }),

@@ -254,6 +254,7 @@ describe.each(names)("%s", (name) => {
       const own = {
         ...(owns("host") ? { host: "0.0.0.0" } : {}),
         ...(owns("token_file") ? { token_file: token } : {}),
+        ...(owns("allow_open") ? { allow_open: true } : {}),
         ...section,
       };
       const overrides = (more: object) => ({ host: "0.0.0.0", ...more, [name]: own });

@@ -23,6 +23,8 @@ export interface Place {
   };
   /** Seconds of silence before the system's first TCP keepalive probe; 0: never. */
   readonly keepaliveSecs: number;
+  /** The part of the service's files that this door may take, where it has several; 1 if not given. */
+  readonly part?: number;
 }
 
 /** The settings of the whole server that apply to every place. */

@@ -72,6 +72,21 @@ export function endOfString(text: string, quote: number): number {
   return text.length;
 }
 
+const [OPEN, CLOSE] = [new Set([0x5b, 0x7b]), new Set([0x5d, 0x7d])];
+
+/** True if the lists and objects of a JSON text are nested more than `most` deep; the text need not be valid. */
+export function isNestedDeeper(text: string, most: number): boolean {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at) - 1;
+    else if (OPEN.has(code)) {
+      if (++depth > most) return true;
+    } else if (CLOSE.has(code)) depth--;
+  }
+  return false;
+}
+
 /** JSON that came from elsewhere, with every text in it made printable, the keys too. @throws SyntaxError */
 export function parsePrintable(json: string): unknown {
   return JSON.parse(json, (_key, value: unknown) => {

@@ -18,9 +18,14 @@ function openLog(...given: ConstructorParameters<typeof Log>): Log {
   }
 }
 
-function doorOf(config: object, name: string): Door {
-  const { limits, portKey } = placeOf(config as Config, name);
-  return { name, maxClients: limits.clients, isMain: portKey === "port" };
+/** A service as its connections take files: through all its places. */
+function doorOf<C extends object>(config: C, name: string, services: Services<C>): Door {
+  const main = placeOf(config as never, name);
+  const all = [main, ...(services[name]?.places?.(config) ?? [])].map(
+    ({ limits }) => limits.clients,
+  );
+  const maxClients = all.includes(0) ? 0 : all.reduce((sum, clients) => sum + clients, 0);
+  return { name, maxClients, isMain: main.portKey === "port" };
 }
 
 /** The error of a start, and those of the services not tried yet whose ports are in use. */
@@ -42,6 +47,7 @@ export class Program<C extends object> {
   /** Resolves when the start has ended, well or not. */
   #started: Promise<unknown> = Promise.resolve();
   #config!: C;
+  #services: Services<C> = {};
   readonly #files = new FileShares([]);
 
   constructor(clock: Clock, log: Log, operator: Operator) {
@@ -79,8 +85,9 @@ export class Program<C extends object> {
 
   async #start(services: Services<C>, config: C): Promise<void> {
     this.#config = config;
+    this.#services = services;
     const wanted = Object.entries(services).filter(([name]) => isEnabled(config, name));
-    this.#files.shareOut(wanted.map(([name]) => doorOf(config, name)));
+    this.#files.shareOut(wanted.map(([name]) => doorOf(config, name, services)));
     const { trouble } = this.#files;
     if (trouble) this.#host.log.warning(trouble.message);
     try {
@@ -112,7 +119,9 @@ export class Program<C extends object> {
   /** Hands a new configuration to every service. @returns one line for each service that keeps its old settings, with the reason */
   reload(config: C): string[] {
     this.#config = config;
-    this.#files.shareOut([...this.running.keys()].map((name) => doorOf(config, name)));
+    this.#files.shareOut(
+      [...this.running.keys()].map((name) => doorOf(config, name, this.#services)),
+    );
     const failures: string[] = [];
     for (const { name, apply } of this.#reloads) {
       try {

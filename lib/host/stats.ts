@@ -1,3 +1,9 @@
+/** A label of a number, which tells it apart from others of its name. */
+export interface Label {
+  readonly label: string;
+  readonly value: string;
+}
+
 /** The meaning of one number of `stats()`. */
 export interface StatDeclaration {
   /** A counter only grows; a gauge goes up and down. */
@@ -9,7 +15,11 @@ export interface StatDeclaration {
   /** One of the few numbers that tell how the service fares; a dashboard shows these first. */
   readonly headline?: boolean;
   /** Numbers that are one series told apart by a label: `closed_eof` is `closed` by the reason `eof`. */
-  readonly series?: { readonly name: string; readonly label: string; readonly value: string };
+  readonly series?: Label & {
+    readonly name: string;
+    /** A second label, of which the first tells the parts apart. */
+    readonly of?: Label;
+  };
   /** Title of the dashboard's table for it and for the other numbers with this title. */
   readonly group?: string;
 }
@@ -36,14 +46,15 @@ export function grouped(title: string, declared: Declared): Declared {
   );
 }
 
-/** The same declaration, as one of the series `name`, told apart by `label`. */
+/** The same declaration, as one of the series `name`, told apart by `label`, and perhaps by a second label before it. */
 export function labelled(
   declared: StatDeclaration,
   name: string,
   label: string,
   value: string,
+  of?: Label,
 ): StatDeclaration {
-  return { ...declared, series: { name, label, value } };
+  return { ...declared, series: { name, label, value, ...(of ? { of } : {}) } };
 }
 
 /** Values counted by size, in ranges between fixed bounds. */

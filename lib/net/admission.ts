@@ -78,20 +78,21 @@ export class Admission {
   }
 
   /** Files that its connections may take. */
-  get #share(): number {
-    return this.#files.share(this.#place.name);
+  get share(): number {
+    const { name, part = 1 } = this.#place;
+    return Math.max(2, Math.floor(this.#files.share(name) * part));
   }
 
   /** The most closed clients that may linger over their notice at once; beyond that they are cut. */
   get maxLingering(): number {
-    const share = this.#share;
+    const { share } = this;
     return Math.max(1, Math.min(512, Math.max(share >> 3, Math.min(8, share >> 2))));
   }
 
   /** The most clients in all. */
   get maxClients(): number {
     // Bun reports no accept that fails for want of a file, and spins: stay clear of it.
-    const byFiles = Math.max(1, this.#share - this.maxLingering);
+    const byFiles = Math.max(1, this.share - this.maxLingering);
     return Math.min(this.#place.limits.clients || byFiles, byFiles);
   }
 

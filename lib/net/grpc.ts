@@ -18,10 +18,16 @@ import {
 import type { Clients } from "./clients.ts";
 import { type Connection, Connections, type ConnectionsHost } from "./grpc/connections.ts";
 
+/** The address that a call comes from. */
+export interface CallFrom {
+  readonly ip: string;
+  readonly port: number;
+}
+
 /** Answers a call of one message with one; it may throw a `CallError`. */
 export type AnswerCall = (
   request: Buffer,
-  from: { readonly ip: string; readonly port: number },
+  from: CallFrom,
   metadata: Grpc.Metadata,
 ) => Buffer | Promise<Buffer>;
 
@@ -32,6 +38,8 @@ export interface Calls<C extends CallClient> {
   /** The paths of streaming calls, each of which is a client. */
   readonly streaming: readonly string[];
   readonly clients: Clients<C>;
+  /** The refusal of a call by what it says of itself, before any message of it is read; or null. */
+  refuses?(path: string, metadata: Grpc.Metadata, from: CallFrom): CallError | null;
   /** The longest message in bytes; fixed for the server's life. */
   readonly maxMessageBytes: number;
 }
@@ -80,7 +88,9 @@ export class GrpcServer<C extends CallClient> {
       "grpc.max_concurrent_streams": MAX_CALLS,
       interceptors: [
         (method, call) =>
-          method.requestStream ? (call as Grpc.ServerInterceptingCall) : this.#admitted(call),
+          method.requestStream
+            ? (call as Grpc.ServerInterceptingCall)
+            : this.#admitted(method.path, call),
       ],
     });
     const credentials = grpc.ServerCredentials.createInsecure();
@@ -134,7 +144,7 @@ export class GrpcServer<C extends CallClient> {
   // --- one call
 
   /** A call of one message takes a place from its first byte to its answer, or is refused unread. */
-  #admitted(call: Grpc.ServerInterceptingCallInterface): Grpc.ServerInterceptingCall {
+  #admitted(path: string, call: Grpc.ServerInterceptingCallInterface): Grpc.ServerInterceptingCall {
     const { clients } = this.#calls;
     const { connection, refused } = this.#from(call);
     return new this.#grpc.ServerInterceptingCall(call, {
@@ -154,6 +164,11 @@ export class GrpcServer<C extends CallClient> {
         }
         clients.admission.enter(ip);
         next({
+          onReceiveMetadata: (metadata, go) => {
+            const refusal = this.#calls.refuses?.(path, metadata, connection) ?? null;
+            if (refusal) call.sendStatus(refusal);
+            else go(metadata);
+          },
           // The library calls this at the end of every call.
           onCancel: () => {
             clients.admission.leave(ip);
@@ -174,10 +189,19 @@ export class GrpcServer<C extends CallClient> {
     try {
       reply(null, await answer(call.request, { ip, port }, call.metadata));
     } catch (error) {
-      if (error instanceof CallError) return reply(error);
+      if (error instanceof CallError) return reply(this.#statusOf(error));
       this.#bugs.add(error, `answering ${path} for ${addressText(ip, port)}`);
       reply(new CallError(Status.internal, "The server failed to answer this call."));
     }
+  }
+
+  /** A status as the library sends it. */
+  #statusOf(error: CallError): Partial<Grpc.StatusObject> {
+    const { code, details, status } = error;
+    if (status === null) return error;
+    const metadata = new this.#grpc.Metadata();
+    metadata.set("grpc-status-details-bin", status);
+    return { code, details, metadata };
   }
 
   #stream(path: string, call: StreamingCall): void {
@@ -187,6 +211,8 @@ export class GrpcServer<C extends CallClient> {
       if (connection?.refused) call.on("close", () => this.#connections.dismiss(connection));
       return endCall(call, statusOf(refused ?? GONE));
     }
+    const refusal = this.#calls.refuses?.(path, call.metadata, connection) ?? null;
+    if (refusal) return endCall(call, refusal);
     this.#connections.begin(connection);
     const wire = new CallWire(call, path, () => clients.drained(wire.client as C));
     const client = clients.accept(wire, connection.ip, connection.port);

@@ -109,7 +109,7 @@ export class HttpServer {
     this.compression = new Compression(clock);
     this.#webSockets = webSockets;
     this.#admission = webSockets?.clients.admission ?? new Admission(place, host, TURNED_AWAY);
-    this.#connections = new HttpConnections(place.name, this.#admission, host.files, {
+    this.#connections = new HttpConnections(this.#admission, host.files, {
       busy: () => this.#busyAddresses(),
       isProxy: (ip) => this.#origins.isProxy(ip),
     });

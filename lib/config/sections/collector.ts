@@ -1,8 +1,8 @@
-import { meansLoopback } from "../loopback.ts";
 import { choice, flag, host, text, whole } from "../option.ts";
 import { section } from "../section.ts";
 import { ownAccess } from "./access.ts";
 import { BYTES_MAX, COUNT_MAX, live, MS_MAX, nonEmpty } from "./bounds.ts";
+import { doorContradictions, lineKeys, moreDoors, type Whole } from "./collector-doors.ts";
 import { connectedClients } from "./limits.ts";
 import { ownTls } from "./tls.ts";
 
@@ -18,11 +18,13 @@ export const collector = section(
     enabled: flag(false, "Whether it runs."),
     host: host(
       "127.0.0.1",
-      "Address that all its doors listen on. Anywhere but on loopback, clients need a certificate, a token or an access list.",
+      "Address that all its doors listen on. Anywhere but on loopback, clients need a certificate, an access list or, for gRPC and HTTP, a token.",
     ),
+    tcp: flag(true, "Take Cap'n Proto over TCP."),
     port: whole(9020, [0, 65_535], "TCP port for Cap'n Proto; 0 takes a free one."),
     grpc_port: whole(9021, [0, 65_535], "Port for gRPC; 0 takes a free one."),
-    tcp_only: flag(false, "Listen on the TCP port alone, without gRPC."),
+    tcp_only: flag(false, "Leave gRPC out."),
+    ...moreDoors,
     token_file: text(
       "",
       "File with a token on its first line, at least 16 characters, that clients of gRPC and HTTP have to show. Empty means none.",
@@ -30,7 +32,7 @@ export const collector = section(
     ),
     allow_open: flag(
       false,
-      "Listen on other addresses than loopback without certificates, token or access list: everybody who can connect may write.",
+      "Listen on other addresses than loopback without client certificates or an access list: everybody who can connect may write, over gRPC and HTTP only with the token if there is one.",
     ),
     path: text(
       "logs/_main.log",
@@ -118,6 +120,7 @@ export const collector = section(
       "Largest message of a client, packed and unpacked; a larger one closes its connection.",
     ),
     ...connectedClients,
+    line_keys: lineKeys,
     widths: section("Widths of the columns. The timestamp and the message are never cut.", {
       timestamp: width(33, "of the sender's timestamp, which is filled up to it"),
       hostname: width(12, "of the host's name"),
@@ -131,21 +134,7 @@ export const collector = section(
     access: ownAccess("the collector"),
   },
   {
-    contradictions(own) {
-      const { enabled, host: at, token_file, allow_open, tls, access } = own;
-      const isGuarded =
-        token_file !== "" ||
-        allow_open ||
-        tls.require_client_cert === true ||
-        (access.allow?.length ?? 0) > 0;
-      if (!enabled || meansLoopback(at) || isGuarded) return [];
-      return [
-        {
-          key: "host",
-          message: `${at} is not loopback, so clients have to be known; set collector.token_file, collector.tls.require_client_cert or collector.access.allow, or collector.allow_open to let everybody write`,
-        },
-      ];
-    },
+    contradictions: (own, whole) => doorContradictions(own, whole as Whole),
     folders: ({ enabled, path }) =>
       enabled && path !== "" ? [{ key: "path", holds: "logs" }] : [],
   },

@@ -14,6 +14,7 @@ export const Status = {
   aborted: 10,
   internal: 13,
   unavailable: 14,
+  unauthenticated: 16,
 } as const;
 
 export type StatusCode = (typeof Status)[keyof typeof Status];
@@ -40,11 +41,14 @@ export const STATUS_OF: Readonly<Record<CloseReason, StatusCode>> = {
 export class CallError extends Error {
   readonly code: StatusCode;
   readonly details: string;
+  /** The whole status for machines, a `google.rpc.Status`; null for none. */
+  readonly status: Buffer | null;
 
-  constructor(code: StatusCode, details: string) {
+  constructor(code: StatusCode, details: string, status: Buffer | null = null) {
     super(details);
     this.code = code;
     this.details = details;
+    this.status = status;
   }
 }
 

@@ -37,7 +37,6 @@ interface Known {
  * descriptors of the process. Linux only.
  */
 export class HttpConnections {
-  readonly #name: string;
   readonly #admission: Admission;
   readonly #files: FileShares;
   readonly #known: Known;
@@ -46,12 +45,8 @@ export class HttpConnections {
   /** The addresses of connections that the last sweep ended; they may not be gone yet. */
   #ended = new Set<string>();
 
-  /**
-   * @param name of the service
-   * @param known facts that only the server has
-   */
-  constructor(name: string, admission: Admission, files: FileShares, known: Known) {
-    this.#name = name;
+  /** @param known facts that only the server has */
+  constructor(admission: Admission, files: FileShares, known: Known) {
     this.#admission = admission;
     this.#files = files;
     this.#known = known;
@@ -64,7 +59,7 @@ export class HttpConnections {
     if (--this.#untilLook > 0 && !isShort(limit)) return [];
     const descriptors = openDescriptors() ?? upTo(limit);
     this.#untilLook = Math.max(CALM, descriptors.length / WORK);
-    const share = this.#files.share(this.#name);
+    const { share } = this.#admission;
     const most = Math.min(share, this.#admission.perAddress);
     if (descriptors.length - connections <= most) return [];
     const tooMany = this.#tooMany(this.#find(port, descriptors), share);

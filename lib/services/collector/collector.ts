@@ -22,9 +22,15 @@ import { CLIENT_COLUMNS } from "../../net/client.ts";
 import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
 import { Columns, JsonLines, type LineForm } from "./columns.ts";
 import { Chained, hashKeyIn, headOf } from "./chain.ts";
-import type { Door } from "./doors/door.ts";
-import { GrpcDoor, grpcPlace } from "./doors/grpc.ts";
+import type { Door, DoorName } from "./doors/door.ts";
+import { GrpcDoor } from "./doors/grpc.ts";
+import { HttpDoor } from "./doors/http.ts";
+import { declaredOf, numbersOf, tableOf } from "./doors/numbers.ts";
+import { doorPlace, openDoors } from "./doors/places.ts";
+import { LinesDoor } from "./doors/lines.ts";
+import { SyslogDoor } from "./doors/syslog.ts";
 import { TcpDoor } from "./doors/tcp.ts";
+import { TokenGuard, tokenFaults } from "./doors/token-guard.ts";
 import { lastLine } from "./file/last-line.ts";
 import type { WriterSettings } from "./file/options.ts";
 import { OldFiles, type OldFileSettings } from "./file/old-files.ts";
@@ -41,7 +47,11 @@ const DECLARED: Declared = {
   pending_bytes: gauge("bytes", "Bytes of lines that wait for the disk or for being synced."),
   written_bytes: counter("bytes", "Bytes of lines that were written."),
   again: counter("records", "Records that clients sent again, and that were written once."),
-  refused: counter("messages", "Messages that no door could make entries of."),
+  kept_whole: counter(
+    "records",
+    "Records that were not understood, and are kept as they came, as the message.",
+  ),
+  refused: counter("messages", "Messages that were refused, at all doors."),
   rotations: counter("files", "Times that a new file was begun because one was full."),
   syncs: counter("syncs", "Times that the file was synced."),
   blocked: gauge("", "1 while the disk takes no lines, else 0."),
@@ -69,23 +79,35 @@ export async function collector(config: Config, host: Host<Config>): Promise<Run
   return collector;
 }
 
-collector.check = ({ collector: { path } }: Config): readonly Fault[] => {
+collector.check = (config: Config): readonly Fault[] => {
+  const { path } = config.collector;
   const folder = folderTrouble(dirname(path));
   const trouble = folder === null ? fileTrouble(path, "write") : `${dirname(path)}: ${folder}`;
-  return trouble === null ? [] : [{ key: "collector.path", message: `${path}: ${trouble}` }];
+  return [
+    ...(trouble === null ? [] : [{ key: "collector.path", message: `${path}: ${trouble}` }]),
+    ...tokenFaults(config),
+  ];
 };
 
 collector.places = (config: Config): readonly Place[] =>
-  config.collector.tcp_only ? [] : [grpcPlace(config)];
+  openDoors(config)
+    .filter((name) => name !== "tcp")
+    .map((name) => doorPlace(config, name));
+
+/** The numbers of clients where no door knows any. */
+const NO_CLIENTS = Object.fromEntries(
+  Object.keys({ ...CLIENT_STATS, ...CLOSE_STATS }).map((name) => [name, 0]),
+);
 
 class Collector implements Running {
-  readonly declared = DECLARED;
+  declared: Declared = DECLARED;
   readonly #host: Host<Config>;
   readonly #writer: LogWriter;
   readonly #marks: Marks;
   readonly #lock: number;
   readonly #stopLooking: () => void;
   readonly #intake: Intake;
+  readonly #tokens: TokenGuard;
   readonly #doors: Door[] = [];
   readonly #first: number;
   #chain: Chained | null = null;
@@ -97,6 +119,7 @@ class Collector implements Running {
     this.#host = host;
     this.#settings = writerSettings(config);
     this.#oldFileSettings = oldFileSettings(config);
+    this.#tokens = new TokenGuard(config, host);
     this.#lock = lockFile(fs, config.collector.path);
     try {
       [this.#writer, this.#marks] = this.#open(config);
@@ -116,6 +139,7 @@ class Collector implements Running {
       if (this.#writer.durable === this.#writer.next) this.#marks.allKept(this.#writer.next);
     });
     host.onReload((next) => {
+      this.#tokens.configure(next);
       for (const door of this.#doors) door.configure(next);
       this.#settings = writerSettings(next);
       this.#oldFileSettings = oldFileSettings(next);
@@ -124,13 +148,20 @@ class Collector implements Running {
 
   /** Opens the doors. @throws StartError when one cannot listen */
   async listen(config: Config): Promise<void> {
-    this.#doors.push(new TcpDoor(config, this.#intake, this.#marks, this.#host));
-    if (config.collector.tcp_only) return;
-    this.#doors.push(await GrpcDoor.open(config, this.#intake, this.#host));
+    const [intake, host] = [this.#intake, this.#host];
+    const opening: Record<DoorName, () => Door | Promise<Door>> = {
+      tcp: () => new TcpDoor(config, intake, this.#marks, host),
+      grpc: () => GrpcDoor.open(config, intake, this.#tokens, host),
+      http: () => new HttpDoor(config, intake, this.#tokens, host),
+      syslog: () => SyslogDoor.open(config, intake, host),
+      lines: () => new LinesDoor(config, intake, host),
+    };
+    for (const name of openDoors(config)) this.#doors.push(await opening[name]());
+    this.declared = { ...DECLARED, ...declaredOf(this.#doors) };
   }
 
   get addresses(): readonly Address[] {
-    return this.#doors.map(({ address }) => address);
+    return this.#doors.flatMap(({ addresses }) => addresses);
   }
 
   stats(): Record<string, number> {
@@ -141,6 +172,7 @@ class Collector implements Running {
       pending_bytes: this.#writer.pendingBytes,
       written_bytes: this.#writer.counts.bytes,
       again: 0,
+      kept_whole: 0,
       refused: 0,
       rotations: this.#writer.counts.rotations,
       syncs: this.#writer.syncs,
@@ -148,14 +180,15 @@ class Collector implements Running {
       blocked_seconds: this.#writer.blockedMs / 1000,
     };
     for (const { counts, clients } of this.#doors) {
-      stats["again"] = (stats["again"] ?? 0) + counts.again;
-      for (const count of counts.refused.values())
-        stats["refused"] = (stats["refused"] ?? 0) + count;
-      for (const [name, value] of Object.entries(clients?.stats() ?? {})) {
-        stats[name] = (stats[name] ?? 0) + value;
-      }
+      const more = {
+        again: counts.again,
+        kept_whole: counts.keptWhole,
+        refused: counts.refusedInAll,
+        ...clients?.stats(),
+      };
+      for (const [name, value] of Object.entries(more)) stats[name] = (stats[name] ?? 0) + value;
     }
-    return stats;
+    return { ...NO_CLIENTS, ...stats, ...numbersOf(this.#doors) };
   }
 
   health(): Health {
@@ -179,8 +212,9 @@ class Collector implements Running {
   }
 
   tables(): readonly Table[] {
-    if (this.#chain === null) return [];
+    if (this.#chain === null) return [tableOf(this.#doors)];
     return [
+      tableOf(this.#doors),
       {
         name: "chain",
         about:
@@ -195,6 +229,7 @@ class Collector implements Running {
 
   async drain(deadlineMs: number): Promise<void> {
     await Promise.all(this.#doors.map((door) => door.drain(deadlineMs)));
+    this.#tokens.end();
     this.#stopLooking();
     const { blocked } = this.#writer;
     await this.#oldFiles.close();

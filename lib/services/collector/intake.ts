@@ -12,9 +12,6 @@ export class Intake {
   /** Those who wait until their entry is kept, in the order of the numbers. */
   readonly #waiting: { readonly number: number; readonly resolve: () => void }[] = [];
 
-  /** Those who wait for room, the first ones first. */
-  readonly #forRoom: (() => void)[] = [];
-
   constructor(writer: LogWriter) {
     this.#writer = writer;
     writer.onProgress = () => this.#progressed();
@@ -59,12 +56,6 @@ export class Intake {
     return new Promise((resolve) => this.#waiting.push({ number, resolve }));
   }
 
-  /** Resolves when another entry may be taken. */
-  whenRoom(): Promise<void> {
-    if (!this.isFull) return Promise.resolve();
-    return new Promise((resolve) => this.#forRoom.push(resolve));
-  }
-
   /** Has a door told of progress: more is kept or durable, or there is room again. @returns what ends it */
   watch(progressed: () => void): () => void {
     this.#doors.add(progressed);
@@ -76,7 +67,6 @@ export class Intake {
     let done = 0;
     while (done < this.#waiting.length && (this.#waiting[done]?.number ?? kept) < kept) done++;
     for (const { resolve } of this.#waiting.splice(0, done)) resolve();
-    if (!this.isFull) for (const resolve of this.#forRoom.splice(0)) resolve();
     for (const progressed of this.#doors) progressed();
   }
 }

@@ -29,6 +29,18 @@ export function levelText(level: number): string {
   return LEVELS[level] ?? `LEVEL${level}`;
 }
 
+/** The levels of syslog's severities, 0 to 7. */
+export const SEVERITIES: readonly number[] = [
+  Level.CRITICAL,
+  Level.CRITICAL,
+  Level.CRITICAL,
+  Level.ERROR,
+  Level.WARNING,
+  Level.REPORT,
+  Level.INFO,
+  Level.DEBUG,
+];
+
 /** Other programs' names for levels. */
 const OTHER_NAMES: Readonly<Record<string, LevelName>> = {
   TRACE: "DEBUG",

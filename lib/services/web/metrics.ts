@@ -40,9 +40,12 @@ export function metricsText(
     for (const [stat, declaration] of Object.entries(declared)) {
       const { kind, series } = declaration;
       const name = seriesName(part, series?.name ?? stat, declaration);
-      const labels = series ? label(series.label, series.value) : "";
-      const about = series ? `By ${series.label}.` : declaration.about;
-      add(name, kind, about, labels, stats[stat] as number);
+      const labels = series ? (series.of ? [series.of, series] : [series]) : [];
+      const about = series
+        ? `By ${labels.map(({ label }) => label).join(" and ")}.`
+        : declaration.about;
+      const pairs = labels.map(({ label, value }) => pair(label, value)).join();
+      add(name, kind, about, pairs && `{${pairs}}`, stats[stat] as number);
     }
   }
   for (const [part, { distributions = [] }] of numbers) {

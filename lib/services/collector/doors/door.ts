@@ -1,39 +1,98 @@
 import type { Config } from "../../../config/table.ts";
+import type { Clock } from "../../../host/clock.ts";
+import type { Log } from "../../../host/log.ts";
+import { Seldom } from "../../../host/seldom.ts";
 import type { Address, Health } from "../../../host/service.ts";
 import type { Client } from "../../../net/client.ts";
 import type { Clients } from "../../../net/clients.ts";
+import type { Intake } from "../intake.ts";
+
+/** The reasons that a door refuses a message for; each completes "Messages refused because ...". */
+export const REFUSALS = {
+  malformed: "they were not what the door speaks",
+  oversized: "they were too long",
+  token: "the token was missing or wrong",
+  full: "too much waited for the disk",
+  denied: "their address may not connect",
+} as const;
+
+export type Refusal = keyof typeof REFUSALS;
 
 /** The counts of a door. */
-export interface DoorCounts {
-  records: number;
+export class DoorCounts {
+  records = 0;
   /** Records that had been taken before, over another connection. */
-  again: number;
+  again = 0;
+  /** Records that were not understood, and are kept as they came. */
+  keptWhole = 0;
   /** Bytes of the messages that held them. */
-  bytes: number;
+  bytes = 0;
   /** Messages that were refused, by reason. */
-  readonly refused: Map<string, number>;
+  readonly refused = Object.fromEntries(
+    Object.keys(REFUSALS).map((reason) => [reason, 0]),
+  ) as Record<Refusal, number>;
+
+  /** All messages that were refused. */
+  get refusedInAll(): number {
+    return Object.values(this.refused).reduce((sum, count) => sum + count, 0);
+  }
+}
+
+/** Counts what a door refuses, and logs it: the first of each reason at once, the number of further ones once a second. */
+export class Refused {
+  readonly #counts: DoorCounts;
+  readonly #log: Pick<Log, "warning">;
+  readonly #told: Seldom;
+
+  constructor(
+    door: DoorName,
+    counts: DoorCounts,
+    { clock, log }: { readonly clock: Clock; readonly log: Pick<Log, "warning"> },
+  ) {
+    this.#counts = counts;
+    this.#log = log;
+    this.#told = new Seldom(clock, (reason, more) =>
+      log.warning(`collector: ${more} more messages by ${door} were refused: ${reason}`),
+    );
+  }
+
+  /** @param who the address of the client @param why in words of ours */
+  note(reason: Refusal, who: string, why: string): void {
+    this.#counts.refused[reason]++;
+    if (this.#told.isFirst(reason)) this.#log.warning(`collector: ${who}: ${reason}, ${why}`);
+  }
+
+  /** Logs what has not been logged yet. */
+  end(): void {
+    this.#told.close();
+  }
 }
 
 /** A way in for entries: it turns what clients send into entries, and hands them to the intake. */
 export interface Door {
-  /** `tcp`, `grpc`, `http`, `syslog`, `lines`. */
-  readonly name: string;
-  readonly address: Address;
+  readonly name: DoorName;
+  readonly addresses: readonly Address[];
   readonly counts: DoorCounts;
   /** Its clients; null for one that knows none. */
   readonly clients: Clients<Client> | null;
   health(): Health;
-  /** Takes other certificates, access lists and limits. @throws Error when TLS does not work; everything stays as it was */
+  /** Takes other certificates, access lists, limits and settings of its own. @throws Error when TLS does not work; everything stays as it was */
   configure(next: Config): void;
   /** Takes what has come, refuses new clients and tells clients how far the file has come until the deadline. */
   drain(deadlineMs: number): Promise<void>;
 }
 
-export function noCounts(): DoorCounts {
-  return { records: 0, again: 0, bytes: 0, refused: new Map() };
-}
+/** The doors there are. */
+export const DOOR_NAMES = ["tcp", "grpc", "http", "syslog", "lines"] as const;
+export type DoorName = (typeof DOOR_NAMES)[number];
 
-/** Counts a message that was refused. */
-export function countRefused({ refused }: DoorCounts, reason: string): void {
-  refused.set(reason, (refused.get(reason) ?? 0) + 1);
+/** The reason to hold a client while too much waits for the disk. */
+export const FULL = 2;
+
+/** Reads the clients again that were held because too much waited, until too much waits again. */
+export function resumeHeld<C extends Client>(clients: Clients<C>, intake: Intake): void {
+  for (const client of clients.all) {
+    if (intake.isFull) return;
+    if (client.isHeld(FULL)) clients.resume(client, FULL);
+  }
 }

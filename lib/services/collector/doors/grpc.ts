@@ -1,30 +1,33 @@
-import { placeOf, type Place } from "../../../config/place.ts";
+import type { Metadata } from "@grpc/grpc-js";
+import type { Place } from "../../../config/place.ts";
 import type { Config } from "../../../config/table.ts";
-import { within } from "../../../host/clock.ts";
 import type { Host } from "../../../host/service.ts";
 import { Admission } from "../../../net/admission.ts";
 import type { Accepted } from "../../../net/client.ts";
 import { Clients } from "../../../net/clients.ts";
-import { type AnswerCall, GrpcServer } from "../../../net/grpc.ts";
+import { type AnswerCall, type CallFrom, GrpcServer } from "../../../net/grpc.ts";
 import { CallClient, CallError, Status } from "../../../net/grpc/calls.ts";
 import { Pinned } from "../../../net/outbox.ts";
 import type { Protocol } from "../../../net/protocol.ts";
 import { Entry } from "../entry.ts";
 import type { Intake } from "../intake.ts";
 import { type Acknowledged, Acks } from "./acks.ts";
-import { countRefused, type Door, noCounts } from "./door.ts";
+import { type Door, DoorCounts, FULL, Refused } from "./door.ts";
+import { OtlpLogs, protobufResponse, retryStatus } from "./otlp/export.ts";
+import { protobufLogs } from "./otlp/protobuf.ts";
+import { doorPlace } from "./places.ts";
 import { BadMessage, varintField } from "./proto/fields.ts";
 import { LONG_RECORD, readRecord, SHORT_RECORD } from "./proto/records.ts";
+import type { TokenGuard } from "./token-guard.ts";
+import { NoRoom, room } from "./waiting.ts";
 
-/** The reason to hold a client while too much waits for the disk. */
-const FULL = 2;
-/** Milliseconds that a call waits for room before it is refused. */
-const ROOM_MS = 10_000;
 /** Bytes that the protocol and its fields add to the texts of a record at most. */
 const MORE_BYTES = 1024;
 
 const STREAM = "/summoner.logs.v1.LogCollector/LogStream";
 const UPLOAD = "/summoner.logs.v1.LogCollector/LogUpload";
+const HEALTH = "/grpc.health.v1.Health/Check";
+const EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 
 /** `LogResponse { success = true }`. */
 const SUCCESS = varintField(1, 1);
@@ -43,7 +46,7 @@ class LogCall extends CallClient implements Acknowledged {
 /** The gRPC door: calls of one record each, and streams of them. */
 export class GrpcDoor implements Door, Protocol<LogCall> {
   readonly name = "grpc";
-  readonly counts = noCounts();
+  readonly counts = new DoorCounts();
   readonly clients: Clients<LogCall>;
   /** A stream that has ended still gets its acknowledgements. */
   readonly finishes = true;
@@ -53,18 +56,27 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
   readonly #acks: Acks<LogCall>;
   readonly #mostBytes: number;
   readonly #pinned = new Pinned();
+  readonly #tokens: TokenGuard;
+  readonly #refused: Refused;
+  readonly #otlp: OtlpLogs;
   readonly #endWatch: () => void;
   #server!: GrpcServer<LogCall>;
 
   /** @throws StartError when it cannot listen */
-  static async open(config: Config, intake: Intake, host: Host<Config>): Promise<GrpcDoor> {
-    const place = grpcPlace(config);
-    const door = new GrpcDoor(config, intake, place, host);
+  static async open(
+    config: Config,
+    intake: Intake,
+    tokens: TokenGuard,
+    host: Host<Config>,
+  ): Promise<GrpcDoor> {
+    const place = doorPlace(config, "grpc");
+    const door = new GrpcDoor(config, intake, place, tokens, host);
     const unary: Record<string, AnswerCall> = {
       "/LogService/LogMessage": (request) => door.#answer(request, SHORT_RECORD),
       "/logservice.LogService/LogMessage": (request) => door.#answer(request, LONG_RECORD),
       "/logservice.LogBridge/LogMessage": (request) => door.#answer(request, LONG_RECORD),
-      "/grpc.health.v1.Health/Check": () => (intake.blocked === null ? SERVING : NOT_SERVING),
+      [EXPORT]: (request) => door.#export(request),
+      [HEALTH]: () => (intake.blocked === null ? SERVING : NOT_SERVING),
     };
     door.#server = await GrpcServer.open(
       place,
@@ -72,24 +84,35 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
         unary,
         streaming: [STREAM, UPLOAD],
         clients: door.clients,
-        maxMessageBytes: door.#mostBytes + MORE_BYTES,
+        refuses: (path, metadata, from) => door.#refuses(path, metadata, from),
+        maxMessageBytes: Math.max(door.#mostBytes + MORE_BYTES, config.collector.max_request_bytes),
       },
       host,
     );
     return door;
   }
 
-  private constructor(config: Config, intake: Intake, place: Place, host: Host<Config>) {
+  private constructor(
+    config: Config,
+    intake: Intake,
+    place: Place,
+    tokens: TokenGuard,
+    host: Host<Config>,
+  ) {
+    const { max_message_bytes: most, max_request_bytes: mostRequest } = config.collector;
     this.#intake = intake;
     this.#host = host;
-    this.#mostBytes = config.collector.max_message_bytes;
+    this.#mostBytes = most;
+    this.#tokens = tokens;
+    this.#refused = new Refused(this.name, this.counts, host);
+    this.#otlp = new OtlpLogs(intake, host.clock, this.counts, { most, mostRequest });
     this.clients = new Clients<LogCall>(this, new Admission(place, host), host);
     this.#acks = new Acks(intake, (client, records) => this.#acknowledge(client, records));
     this.#endWatch = intake.watch(() => this.#progressed());
   }
 
-  get address() {
-    return this.#server.address;
+  get addresses() {
+    return [this.#server.address];
   }
 
   health() {
@@ -97,49 +120,64 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
   }
 
   configure(next: Config): void {
-    this.#server.configure(grpcPlace(next));
+    this.#server.configure(doorPlace(next, this.name));
   }
 
   async drain(deadlineMs: number): Promise<void> {
     await this.#server.drain(deadlineMs, "The server is stopping.");
     this.#endWatch();
+    this.#refused.end();
+  }
+
+  /** The refusal of a call without the token. Whether this server lives, anybody may ask. */
+  #refuses(path: string, metadata: Metadata, { ip, port }: CallFrom): CallError | null {
+    if (path === HEALTH) return null;
+    const refusal = this.#tokens.refuses(String(metadata.get("authorization")[0] ?? ""), ip, port);
+    if (refusal === null) return null;
+    this.counts.refused.token++;
+    return new CallError(Status.unauthenticated, refusal.message);
   }
 
   // --- calls of one record
 
   async #answer(request: Buffer, places: typeof LONG_RECORD): Promise<Buffer> {
-    await this.#room();
-    const number = this.#take(request, places);
-    await this.#intake.whenKept(number);
-    return SUCCESS;
+    return this.#answered(async () => {
+      await room(this.#intake, this.#host.clock);
+      const number = this.#take(request, places);
+      await this.#intake.whenKept(number);
+      return SUCCESS;
+    });
   }
 
-  /** Resolves when another entry may be taken. @throws CallError when that takes too long */
-  async #room(): Promise<void> {
-    const { clock } = this.#host;
-    const by = clock.now() + ROOM_MS;
-    while (this.#intake.isFull) {
-      const left = by - clock.now();
-      if (left > 0) await within(clock, left, this.#intake.whenRoom());
-      else {
-        const why = this.#intake.blocked ?? "too much waits for the disk";
-        throw new CallError(Status.unavailable, `The log cannot be written: ${why}.`);
-      }
-    }
+  /** Answers a call of OpenTelemetry. */
+  async #export(request: Buffer): Promise<Buffer> {
+    return this.#answered(async () =>
+      protobufResponse(await this.#otlp.take(protobufLogs(request), request.length)),
+    );
   }
 
-  /** @returns the number of the entry @throws CallError when it is no record */
-  #take(message: Buffer, places: typeof LONG_RECORD): number {
+  /** Gives a refusal of ours the status that it has in gRPC. */
+  async #answered(answer: () => Promise<Buffer>): Promise<Buffer> {
     try {
-      if (message.length > this.#mostBytes) {
-        throw new BadMessage(`it has more than ${this.#mostBytes} bytes`);
-      }
-      readRecord(message, places, this.#entry);
+      return await answer();
     } catch (error) {
-      if (!(error instanceof BadMessage)) throw error;
-      countRefused(this.counts, "malformed");
-      throw new CallError(Status.invalidArgument, `This is no record: ${error.message}.`);
+      if (error instanceof BadMessage) {
+        this.counts.refused.malformed++;
+        throw new CallError(Status.invalidArgument, `This is no record: ${error.message}.`);
+      }
+      if (!(error instanceof NoRoom)) throw error;
+      this.counts.refused.full++;
+      const { unavailable } = Status;
+      throw new CallError(unavailable, error.message, retryStatus(unavailable, error.message));
     }
+  }
+
+  /** @returns the number of the entry @throws BadMessage when it is no record */
+  #take(message: Buffer, places: typeof LONG_RECORD): number {
+    if (message.length > this.#mostBytes) {
+      throw new BadMessage(`it has more than ${this.#mostBytes} bytes`);
+    }
+    readRecord(message, places, this.#entry);
     this.counts.records++;
     this.counts.bytes += message.length;
     return this.#intake.take(this.#entry);
@@ -163,9 +201,10 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
       client.records++;
       this.#acks.note(client, number + 1);
     } catch (error) {
-      if (!(error instanceof CallError)) throw error;
+      if (!(error instanceof BadMessage)) throw error;
       client.refused++;
-      this.clients.close(client, "malformed", error.message);
+      this.#refused.note("malformed", `${client.address} is closed`, error.message);
+      this.clients.close(client, "malformed", `This is no record: ${error.message}.`);
     }
     return bytes.length;
   }
@@ -200,10 +239,4 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
     if (client.path === UPLOAD) client.send(varintField(1, client.records));
     this.clients.close(client, "eof");
   }
-}
-
-/** The place of the gRPC door: that of the service, on another port. */
-export function grpcPlace(config: Config): Place {
-  const place = placeOf(config, "collector");
-  return { ...place, port: config.collector.grpc_port, portKey: "collector.grpc_port" };
 }

@@ -1,4 +1,3 @@
-import { placeOf } from "../../../config/place.ts";
 import type { Config } from "../../../config/table.ts";
 import type { Host } from "../../../host/service.ts";
 import { Admission } from "../../../net/admission.ts";
@@ -13,10 +12,9 @@ import type { Intake } from "../intake.ts";
 import { type Acknowledged, Acks } from "./acks.ts";
 import { type Hello, isHello, readHello, readLoggerMsg } from "./capnp/logger-msg.ts";
 import { Malformed, Message } from "./capnp/message.ts";
-import { countRefused, type Door, noCounts } from "./door.ts";
+import { type Door, DoorCounts, FULL, Refused, type Refusal, resumeHeld } from "./door.ts";
+import { doorPlace } from "./places.ts";
 
-/** The reason to hold a client while too much waits for the disk. */
-const FULL = 2;
 /** The reason to hold a client that does not take its acknowledgements. */
 const OWED = 4;
 /** Bytes of acknowledgements that may wait for a client. */
@@ -43,7 +41,7 @@ class LogClient extends FrameClient implements Acknowledged {
 /** Cap'n Proto over TCP: frames of one packed `LoggerMsg` each. */
 export class TcpDoor implements Door, FrameProtocol<LogClient> {
   readonly name = "tcp";
-  readonly counts = noCounts();
+  readonly counts = new DoorCounts();
   readonly clients: Clients<LogClient>;
   readonly maxFrameBytes: number;
   readonly #intake: Intake;
@@ -56,6 +54,7 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
   readonly #message: Message;
   readonly #entry = new Entry();
   readonly #acks: Acks<LogClient>;
+  readonly #refused: Refused;
   readonly #ends: (() => void)[];
 
   /** @throws StartError when it cannot listen */
@@ -65,18 +64,20 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
     this.#intake = intake;
     this.#marks = marks;
     this.#host = host;
+    this.#refused = new Refused(this.name, this.counts, host);
     this.#acks = new Acks(intake, (client, records) => this.#acknowledge(client, records));
-    const place = placeOf(config, "collector");
+    const place = doorPlace(config, this.name);
     this.clients = new Clients<LogClient>(this, new Admission(place, host), host);
     this.#listener = new Listener(place, this.clients, host);
     this.#ends = [
       intake.watch(() => this.#progressed()),
       host.clock.every(1000, () => this.#beat()),
+      () => this.#refused.end(),
     ];
   }
 
-  get address() {
-    return this.#listener.address;
+  get addresses() {
+    return [this.#listener.address];
   }
 
   health() {
@@ -84,7 +85,7 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
   }
 
   configure(next: Config): void {
-    this.#listener.configure(placeOf(next, "collector"));
+    this.#listener.configure(doorPlace(next, this.name));
   }
 
   async drain(deadlineMs: number): Promise<void> {
@@ -167,10 +168,9 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
     if (this.#intake.isFull) client.hold(FULL);
   }
 
-  #refuse(client: LogClient, reason: string, why: string): void {
-    countRefused(this.counts, reason);
+  #refuse(client: LogClient, reason: Refusal, why: string): void {
+    this.#refused.note(reason, `${client.address} is closed`, why);
     client.refused++;
-    this.#host.log.warning(`collector: ${client.address} is closed: ${reason}, ${why}`);
     this.clients.close(client, "malformed");
   }
 
@@ -178,11 +178,7 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
 
   #progressed(): void {
     this.#acks.progressed();
-    if (this.#intake.isFull) return;
-    for (const client of this.clients.all) {
-      if (client.isHeld(FULL)) this.clients.resume(client, FULL);
-      if (this.#intake.isFull) break;
-    }
+    resumeHeld(this.clients, this.#intake);
   }
 
   #acknowledge(client: LogClient, records: number): void {

@@ -1,4 +1,4 @@
-import { endOfString } from "../../../host/content.ts";
+import { endOfString, isNestedDeeper } from "../../../host/content.ts";
 import { type Diagnostic, diagnose, shown } from "../diagnostics.ts";
 
 /** How deep a message may be nested. */
@@ -124,15 +124,7 @@ function endOfDocument(text: string, start: number): number {
 
 /** True if JSON is nested deeper than a message may be. */
 export function isTooDeep(text: string): boolean {
-  let depth = 0;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) at = endOfString(text, at) - 1;
-    else if (code === BRACE || code === BRACKET) {
-      if (++depth > MOST_LEVELS) return true;
-    } else if (code === BRACE_END || code === BRACKET_END) depth--;
-  }
-  return false;
+  return isNestedDeeper(text, MOST_LEVELS);
 }
 
 /** What stands for each control in JSON. */

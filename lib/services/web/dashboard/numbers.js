@@ -79,7 +79,10 @@ export function groupBlocks(part, declared) {
     groups.delete(undefined);
     return [...groups].map(([title, entries]) => block(part, title, entries, options));
   };
-  const seriesTitle = ({ series }) => series && `${series.name} by ${series.label}`;
+  const seriesTitle = ({ series }) => {
+    if (!series) return undefined;
+    return `${series.name}${series.of ? ` of ${series.of.value}` : ""} by ${series.label}`;
+  };
   return [...blocks(({ group }) => group), ...blocks(seriesTitle, { isSparse: true })];
 }
 

@@ -17,16 +17,22 @@ export class Fields {
   kind = 0;
   /** Its value, if it is a varint: as far as a double has room, the low 53 bits. */
   value = 0;
-  /** Its bytes, if it has any: a text, a message, or four or eight bytes of a number. */
+  /** Its bytes: a text, a message, or those of a number. */
   start = 0;
   end = 0;
+  readonly #from: number;
   #at: number;
   readonly #end: number;
 
   constructor(bytes: Buffer, start = 0, end = bytes.length) {
     this.bytes = bytes;
-    this.#at = start;
+    this.#from = this.#at = start;
     this.#end = end;
+  }
+
+  /** The same message, from its beginning. */
+  get again(): Fields {
+    return new Fields(this.bytes, this.#from, this.#end);
   }
 
   /** Reads the next field. @returns false at the end of the message @throws BadMessage */
@@ -37,7 +43,9 @@ export class Fields {
     this.kind = tag % 8;
     if (this.number === 0) throw new BadMessage("a field has the number 0");
     if (this.kind === Wire.varint) {
+      this.start = this.#at;
       this.value = this.#varint();
+      this.end = this.#at;
       return true;
     }
     const length = this.#length();
@@ -50,6 +58,17 @@ export class Fields {
   /** The bytes of the field as text; bytes that are not UTF-8 become U+FFFD. */
   get text(): string {
     return this.bytes.toString("utf8", this.start, this.end);
+  }
+
+  /** The value of a varint with its sign, of 64 bits. */
+  get int64(): bigint {
+    // Seven bits a byte: what fits into seven bytes is positive, and exact as it is.
+    if (this.end - this.start <= 7) return BigInt(this.value);
+    let value = 0n;
+    for (let at = this.end - 1; at >= this.start; at--) {
+      value = (value << 7n) | BigInt((this.bytes[at] as number) & 0x7f);
+    }
+    return BigInt.asIntN(64, value);
   }
 
   /** The message that the field is. */

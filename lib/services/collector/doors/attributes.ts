@@ -1,0 +1,10 @@
+/** A value of JSON. */
+export type Value =
+  string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
+
+/** What a door knows beyond the texts of an entry. Made without a prototype, so that any key may stand in it. */
+export type Attributes = Record<string, Value>;
+
+export function noAttributes(): Attributes {
+  return Object.create(null) as Attributes;
+}

@@ -1,0 +1,134 @@
+import type { Clock } from "../../../../host/clock.ts";
+import { turn } from "../../../../net/tcp/quiet.ts";
+import type { Intake } from "../../intake.ts";
+import type { DoorCounts } from "../door.ts";
+import { bytesField, varintField } from "../proto/fields.ts";
+import { RETRY_SECONDS, room } from "../waiting.ts";
+import { OtlpEntry } from "./entry.ts";
+import type { Logs } from "./logs.ts";
+
+/** Bytes that count for a line besides its texts. */
+const LINE_BYTES = 100;
+/**
+ * Bytes of lines that a request may become, for each byte that one may have.
+ * What is said once for a resource stands in the line of each of its records:
+ * a small request could fill the disk.
+ */
+const MOST_SPREAD = 16;
+/** Records that are gone through before others get their turn. */
+const A_TURN = 500;
+
+/** What a request has led to, once all that was taken is kept. */
+export interface Exported {
+  /** Records that were refused. */
+  readonly rejected: number;
+  /** The reason; "" when none was refused. */
+  readonly why: string;
+}
+
+/** Takes the logs of OpenTelemetry, whatever form and door they came by. */
+export class OtlpLogs {
+  readonly #intake: Intake;
+  readonly #clock: Clock;
+  readonly #counts: DoorCounts;
+  readonly #most: number;
+  readonly #mostInAll: number;
+
+  /**
+   * @param most bytes that the texts of a record may have
+   * @param mostRequest bytes that a request may have
+   */
+  constructor(
+    intake: Intake,
+    clock: Clock,
+    counts: DoorCounts,
+    { most, mostRequest }: { readonly most: number; readonly mostRequest: number },
+  ) {
+    this.#intake = intake;
+    this.#clock = clock;
+    this.#counts = counts;
+    this.#most = most;
+    this.#mostInAll = MOST_SPREAD * mostRequest;
+  }
+
+  /**
+   * Takes the records of a request; resolves when they are kept. A request that
+   * is malformed, or for which there is no room, is not taken in part.
+   * Rejects with `BadMessage` or `NoRoom`.
+   */
+  async take(logs: Logs, bytes: number): Promise<Exported> {
+    await this.#check(logs);
+    await room(this.#intake, this.#clock);
+    const { last, ...exported } = await this.#takeAll(logs);
+    this.#counts.bytes += bytes;
+    if (last !== null) await this.#intake.whenKept(last);
+    return exported;
+  }
+
+  /** Goes through all records. Rejects with `BadMessage`. */
+  async #check(logs: Logs): Promise<void> {
+    let looked = 0;
+    for (const { records } of logs) {
+      for (const _ of records) if (++looked % A_TURN === 0) await turn();
+    }
+  }
+
+  async #takeAll(logs: Logs): Promise<Exported & { readonly last: number | null }> {
+    const writing = new OtlpEntry();
+    let last: number | null = null;
+    let looked = 0;
+    let rejected = 0;
+    let why = "";
+    let spread = 0;
+    for (const scope of logs) {
+      writing.begin(scope);
+      for (const record of scope.records) {
+        if (++looked % A_TURN === 0) await turn();
+        // What was begun goes on: given up here, its first records would come twice.
+        if (this.#intake.isFull) await room(this.#intake, this.#clock, Infinity);
+        const entry = writing.write(record);
+        const { size } = entry;
+        const isLong = size > this.#most;
+        if (isLong || spread + size + LINE_BYTES > this.#mostInAll) {
+          rejected++;
+          this.#counts.refused.oversized++;
+          why ||= isLong
+            ? `a record has ${size} bytes, and may have ${this.#most}`
+            : `its lines would have more than ${this.#mostInAll} bytes`;
+          continue;
+        }
+        spread += size + LINE_BYTES;
+        last = this.#intake.take(entry);
+        this.#counts.records++;
+      }
+    }
+    return { last, rejected, why };
+  }
+}
+
+/** An `ExportLogsServiceResponse`. */
+export function protobufResponse({ rejected, why }: Exported): Buffer {
+  if (rejected === 0) return Buffer.alloc(0);
+  return bytesField(1, Buffer.concat([varintField(1, rejected), bytesField(2, why)]));
+}
+
+/** The same in JSON. */
+export function jsonResponse({ rejected, why }: Exported): object {
+  if (rejected === 0) return {};
+  return { partialSuccess: { rejectedLogRecords: String(rejected), errorMessage: why } };
+}
+
+/** A `google.rpc.Status`. */
+export function protobufStatus(code: number, message: string): Buffer {
+  return Buffer.concat([varintField(1, code), bytesField(2, message)]);
+}
+
+/** A `google.rpc.Status` that says when to come again, by a `google.rpc.RetryInfo`. */
+export function retryStatus(code: number, message: string): Buffer {
+  const info = bytesField(1, varintField(1, RETRY_SECONDS));
+  const any = Buffer.concat([
+    bytesField(1, "type.googleapis.com/google.rpc.RetryInfo"),
+    bytesField(2, info),
+  ]);
+  return Buffer.concat([protobufStatus(code, message), bytesField(3, any)]);
+}
