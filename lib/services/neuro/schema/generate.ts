@@ -37,7 +37,7 @@ async function dataFor(action: Action, rules: DataRules, random: Random): Promis
       if (data === null) continue;
       const problems = await rules.problemsOf(data);
       if (problems.length === 0) return { data };
-      why = shown(problems[0] as string);
+      why = shown((problems[0] as string).replace(/\.$/, ""));
       work += size * sizeOf(data);
     }
   } catch (error) {
