@@ -75,13 +75,13 @@ export class Actions {
   }
 
   #list() {
-    const { actions, more } = this.#data;
+    const { actions, more, isGone } = this.#data;
     const wanted = this.#filter.toLowerCase();
     const found = actions.filter(({ name }) => name.toLowerCase().includes(wanted));
     const shown = this.#open?.form.name;
     const entry = ({ name, forced }) => {
       const attributes = { type: "button", "aria-current": name === shown ? "true" : null };
-      const mark = forced && h("span", { class: "forced" }, "asked for");
+      const mark = forced && !isGone && h("span", { class: "forced" }, "asked for");
       const choose = () => this.#acts.choose(name);
       return h(
         "li",
@@ -235,7 +235,10 @@ export class Actions {
     if (found === undefined || found.state === "waiting") return;
     const { state, success, message, ms } = found;
     const how = state !== "answered" ? "No result" : success ? "It succeeded" : "It failed";
-    open.form.say(`${how} after ${span(ms)}${message === "" ? "." : `: ${visible(message)}`}`);
+    open.form.say(
+      `${how} after ${span(ms)}${message === "" ? "." : `: ${visible(message)}`}`,
+      success === true,
+    );
     open.sentId = null;
   }
 }

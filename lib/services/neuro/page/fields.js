@@ -182,7 +182,7 @@ const KINDS = {
     return {
       ...framed(field, box, true),
       answer: () => (isLeftOut() ? "" : items.map((item) => item.answer())),
-      data: () => (isLeftOut() ? undefined : items.map((item) => item.data() ?? null)),
+      data: () => (isLeftOut() ? undefined : given(items.map((item) => item.data()))),
       focus: () => (items[0] ?? add).focus(),
       at: (key) => items[Number(key)] ?? null,
     };
@@ -196,6 +196,7 @@ function number(field, initial) {
   return single(field, control, () => control.value, data);
 }
 
+const given = (values) => values.filter((value) => value !== undefined);
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** The value of a JSON text; the text itself where it is none. */

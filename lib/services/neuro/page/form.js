@@ -23,7 +23,7 @@ export class ActionForm {
   /**
    * @param form what the server makes of the schema: a field of kind object, or another that is written as JSON;
    *   null for an action that takes no data, undefined for one that cannot be sent
-   * @param send called with the answers; resolves with `said`, and `problems` where it was not sent
+   * @param send called with the answers; resolves with `ok`, `said`, and `problems` with the data
    */
   constructor(name, form, send) {
     this.name = name;
@@ -39,7 +39,10 @@ export class ActionForm {
         this.#outcome,
       ),
     );
-    this.node.addEventListener("input", () => (this.isTouched = true));
+    this.node.addEventListener("input", () => {
+      this.isTouched = true;
+      this.say("");
+    });
     this.node.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#submit();
@@ -86,6 +89,7 @@ export class ActionForm {
       }),
     );
     this.#area.value = JSON.stringify(data, null, 2);
+    this.#area.setSelectionRange(0, 0);
     this.#area.addEventListener("input", () => this.tell([]));
     patch(this.#body, h("label", { for: id, key: id }, "Data, a JSON object"), this.#area);
   }
@@ -93,6 +97,7 @@ export class ActionForm {
   /** Changes between fields and JSON with the data that is there; stays where something would be lost. */
   #turn() {
     this.tell([]);
+    this.say("");
     if (this.#area === null) this.#asJson(this.#group.data());
     else {
       const data = this.#parsed();
@@ -129,10 +134,9 @@ export class ActionForm {
     if (this.#area !== null && this.#parsed() === null) return;
     const answers = this.#area?.value ?? this.#group?.answer();
     this.#isSending = true;
-    this.say("Sending…");
     try {
-      const { said, problems = [] } = await this.#send(answers);
-      this.say(said);
+      const { ok, said, problems = [] } = await this.#send(answers);
+      this.say(said, ok);
       this.tell(problems);
     } finally {
       this.#isSending = false;
@@ -162,7 +166,8 @@ export class ActionForm {
   }
 
   /** Says what has become of it. */
-  say(text) {
+  say(text, ok = true) {
+    this.#outcome.setAttribute("data-ok", ok);
     if (this.#outcome.textContent !== text) patch(this.#outcome, text);
   }
 

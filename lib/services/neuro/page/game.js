@@ -6,7 +6,7 @@ import { age, clock } from "./words.js";
 /** The orders, each with its question; what games that do not know them do is theirs to say. */
 const ORDERS = {
   reregister: {
-    label: "Ask for its actions again",
+    label: "Ask for its actions again…",
     title: "Ask for its actions again?",
     about:
       "The game is asked to register all its actions anew, as after a lost connection. Games that do not know the request ignore it.",
@@ -14,9 +14,9 @@ const ORDERS = {
   },
   shutdown: {
     label: "Shut down…",
-    title: "Shut the game down?",
+    title: "Ask the game to shut down?",
     about: "Games that do not know the request ignore it; some break on it.",
-    yes: "Shut down",
+    yes: "Ask the game",
     isGrave: true,
     choices: [
       ["graceful", "When it suits the game: it saves, and says when it is ready."],

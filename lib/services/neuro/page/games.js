@@ -101,7 +101,7 @@ export function showGames(node, data, acts) {
   const isMany = here > FEW;
   const filter = h(
     "label",
-    { class: "field" },
+    {},
     h("span", { class: "quiet" }, "Game"),
     h("input", {
       type: "search",

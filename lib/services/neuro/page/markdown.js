@@ -30,7 +30,7 @@ export function markdown(text) {
     else if (heading) {
       const [, marks, title] = heading;
       // Below the page's own headings, whatever level the game has in mind.
-      const level = Math.min(6, 4 + marks.length);
+      const level = Math.min(6, 3 + marks.length);
       blocks.push(
         h(
           "p",
