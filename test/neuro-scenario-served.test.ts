@@ -3,7 +3,7 @@ import { services } from "../index.ts";
 import { faultsOf } from "../lib/host/check.ts";
 import { configOf, until } from "./kit.ts";
 import { scenarioTests } from "./neuro-scenario-suite.ts";
-import { enter, startNeuro, toldOf } from "./neuro-suite.ts";
+import { enter, gameOf, startNeuro, toldOf, turns } from "./neuro-suite.ts";
 
 const { written } = scenarioTests();
 
@@ -31,11 +31,35 @@ test("a server that runs plays scenarios with each game that comes", async () =>
     // Nobody plays any more: a force is not left waiting.
     game.force(["b"]);
     await until(() => (toldOf(server)["brain_failed"] ?? 0) > 0);
+    await until(() => gameOf(server)?.force === null);
     game.close();
     await until(() => server.printed().split("has gone").length === (success ? 2 : 3));
   }
   expect(server.printed()).toContain('a failed; its message says "So."');
   expect(server.printed()).not.toContain("of another");
+});
+
+test("what a game of the same name did before is none of the next one's", async () => {
+  const file = written('steps = [{ expect = "context", message = "hello" }]');
+  const server = await startNeuro({ brain: "scenario", scenario: file });
+  const first = await enter(server);
+  for (let i = 0; i < 2; i++) first.send("context", { message: "hello", silent: true });
+  await until(() => server.printed().includes("passed"));
+  first.close();
+  await until(() => gameOf(server) === undefined);
+  const second = await enter(server);
+  second.send("context", { message: "bye", silent: true });
+  await turns();
+  server.clock.advance(10_000);
+  await until(() => server.printed().includes("failed: "));
+});
+
+test("a game that no scenario is for is not played", async () => {
+  const file = written('game = "Chess"\nsteps = [{ expect = "force" }]');
+  const server = await startNeuro({ brain: "scenario", scenario: file });
+  const game = await enter(server);
+  game.force(["a"]);
+  await until(() => toldOf(server)["brain_failed"] === 1);
 });
 
 test("while a scenario is played with one game, another is refused", async () => {

@@ -1,4 +1,8 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { HandClock } from "../lib/host/clock.ts";
+import type { Playing } from "../lib/services/neuro/brains/brain.ts";
+import { Transcript } from "../lib/services/neuro/scenario/transcript.ts";
+import type { SessionEvent } from "../lib/services/neuro/session/events.ts";
 import type { TestGame } from "./neuro-suite.ts";
 import { told, why, scenarioTests } from "./neuro-scenario-suite.ts";
 
@@ -145,6 +149,26 @@ describe("what the game tells", () => {
         'expect = "context", message = "turn"',
         'expect = "context", message = "turn"',
       ],
+      act,
+    );
+  });
+
+  test("before a force is past once that is answered, and is neither a result nor a query", async () => {
+    const act = (game: TestGame) => {
+      tell(game);
+      game.register("say");
+      game.force(["say"], { query: "Turn?", state: "turn" });
+      answer(game, () => [true, "turn"]);
+    };
+    await passes(['expect = "context", message = "begins"', 'answer = "say"'], act);
+    await fails(
+      /^no such context came \(one came at/,
+      ['answer = "say"', 'expect = "success"', 'expect = "context", message = "turn"'],
+      act,
+    );
+    await fails(
+      "no such context came within 10 s",
+      ['answer = "say"', 'expect = "success"', 'expect = "context", message = "/Turn\\\\?/"'],
       act,
     );
   });
@@ -488,6 +512,22 @@ describe("limits", () => {
 });
 
 describe("several scenarios with one game", () => {
+  test("are told of what went wrong in their own time", async () => {
+    const { enter, play, late, passed } = await stage();
+    const outcomes = play(`
+      [[scenarios]]
+      steps = [{ expect = "startup" }, { expect = "register", actions = "a" }, { wait = 1 }]
+      [[scenarios]]
+      steps = [{ expect = "no errors" }]`);
+    const game = await enter();
+    game.force(["none"]);
+    game.register("a");
+    await passed(3);
+    const [first, second] = await late(outcomes);
+    expect([first?.diagnostics.length, second?.diagnostics.length]).toEqual([1, 0]);
+    expect(second?.state).toBe("passed");
+  });
+
   test("go on where the one before has ended", async () => {
     const { enter, play, late } = await stage();
     const outcomes = play(`
@@ -504,5 +544,66 @@ describe("several scenarios with one game", () => {
     game.send("context", { message: "two", silent: true });
     const ends = (await late(outcomes)).map(({ failure }) => failure?.why);
     expect(ends).toEqual([undefined, undefined, "no such context came within 1 s"]);
+  });
+});
+
+describe("a scenario that starts its game", () => {
+  /** A program that does nothing; the test is the game. */
+  const IDLE = JSON.stringify([process.execPath, "-e", "setInterval(() => {}, 1000)"]);
+
+  test("plays none that was there before, and lets none stay", async () => {
+    const { enter, play, late, begun, passed } = await stage();
+    const before = await enter();
+    await before.next();
+    const started = play(
+      `start = ${IDLE}\nsteps = [{ expect = "register", actions = "b" }, { wait = 1 }]`,
+    );
+    await begun(1);
+    const mine = await enter();
+    mine.register("b");
+    await passed(2);
+    expect(why(await late(started))).toBe("");
+    expect((await mine.closed)[0]).toBe(1006);
+    expect(before.socket.readyState).toBe(WebSocket.OPEN);
+  });
+});
+
+describe("what was heard", () => {
+  const playing = { id: 1, clientId: 1, name: "a" } as Playing;
+  const context = (text: string) =>
+    ({ kind: "context", entry: { kind: "context", text } }) as SessionEvent;
+
+  test("is kept up to 10,000 things, and up to 16 MiB of characters", () => {
+    const transcript = new Transcript(new HandClock());
+    for (let i = 1; i <= 10_000; i++) transcript.event(playing, context(""));
+    expect(transcript.since(0)).toHaveLength(10_000);
+    transcript.event(playing, context("x".repeat(2 ** 24 - 1)));
+    expect(transcript.since(0)[0]?.number).toBe(2);
+    transcript.event(playing, context("y"));
+    expect(transcript.since(0)).toHaveLength(10_000);
+    transcript.event(playing, context("z"));
+    expect(transcript.since(0).map(({ number }) => number)).toEqual([10_002, 10_003]);
+    expect(transcript.since(10_003)).toHaveLength(1);
+    expect(transcript.since(10_004)).toEqual([]);
+  });
+
+  test("has the beginnings of the last frames of each connection", () => {
+    const transcript = new Transcript(new HandClock());
+    for (let i = 0; i < 20; i++) {
+      transcript.frame({
+        clientId: 1,
+        direction: "in",
+        text: `${i}${"x".repeat(i < 19 ? 0 : 500)}`,
+      });
+    }
+    const frames = transcript.framesOf(new Set([1, 2]));
+    expect(frames).toHaveLength(12);
+    expect(frames[0]?.text).toBe("8");
+    expect(frames.at(-1)?.text).toBe(`19${"x".repeat(398)}...`);
+    for (let id = 2; id <= 100; id++)
+      transcript.frame({ clientId: id, direction: "in", text: "a" });
+    expect(transcript.framesOf(new Set([1]))).toHaveLength(12);
+    transcript.frame({ clientId: 101, direction: "in", text: "a" });
+    expect(transcript.framesOf(new Set([1]))).toHaveLength(0);
   });
 });

@@ -48,7 +48,9 @@ export function scenarioTests() {
     const config = configOf({ neuro: { enabled: true, port: 0, ...section } });
     const log = new Log("scenarios", { ...config.logger }, clock, () => {});
     const steps: StepOutcome[] = [];
+    let begun = 0;
     const server = await serveScenarios(config, clock, log, {
+      began: () => void begun++,
       step: (one) => void steps.push(one),
     });
     const moved = async (promise: Promise<unknown>) => {
@@ -72,6 +74,8 @@ export function scenarioTests() {
       run: server.run,
       steps,
       passed,
+      /** Resolves once so many scenarios have begun. */
+      begun: (count: number) => until(() => begun >= count),
       /** Connects a game that has said startup. */
       async enter(name = "Test Game"): Promise<TestGame> {
         const game = await dialGame(Number(new URL(server.url).port), name);

@@ -209,6 +209,17 @@ describe("a game that does not do its part", () => {
   });
 });
 
+test("an error that a function leaves to nobody fails its scenario", async () => {
+  const start = game("idle.ts", 'socket.onopen = () => send("startup");');
+  written(
+    `export const start = "${start}";\nexport default async (game) => { setImmediate(() => { throw new Error("lost"); }); await game.wait(600); };`,
+    "stray.ts",
+  );
+  const { out, code } = await ran(["stray.ts"]);
+  expect(out).toContain("failed: stray.ts: outside of any step: lost\n");
+  expect(code).toBe(1);
+});
+
 describe("the game's process", () => {
   /** Ignores SIGTERM, and has a child that does too. */
   const stubborn = () =>

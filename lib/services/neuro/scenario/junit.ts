@@ -68,7 +68,6 @@ const ENTITIES: Readonly<Record<string, string>> = {
 /** Text as XML can hold it, on one line: what it cannot hold is shown as an escape. */
 function escaped(found: string): string {
   return printable(found)
-    .toWellFormed()
     .replace(/[\ufffe\uffff]/g, (character) => `\\u${character.charCodeAt(0).toString(16)}`)
     .replace(/[&<>"\t]/g, (character) => ENTITIES[character] as string);
 }

@@ -70,7 +70,6 @@ export class PlayedScenarios implements Brain {
   #begin(game: Playing): void {
     const { name } = game;
     const plans = this.#plans.filter((plan) => plan.game === null || plan.game === name);
-    if (plans.length === 0) return;
     const { clock, log, stage, settings } = this.#parts;
     const { random_seed: seed } = settings();
     const parts = { clock, brain: this.#inner, stage: stage(), seed, url: "this server", game };

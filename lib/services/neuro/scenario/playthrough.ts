@@ -276,14 +276,14 @@ export class Playthrough {
     return [...new Set(names)].filter((name) => name !== this.#name).map(shown);
   }
 
-  /** What the game's developer was told since the scenario began, errors first; not what lies with the brain. */
+  /** What the game's developer was told since the scenario began, errors first. */
   diagnostics(): readonly Report[] {
     const { reports } = this.stage;
     const all =
       this.#name === null ? reports.of("") : [...reports.of(this.#name), ...reports.of("")];
     const rank = ["error", "warning", "info"];
     return all
-      .filter(({ lastAt, diagnostic }) => lastAt >= this.#startedAtWall && !isOurs(diagnostic.code))
+      .filter(({ lastAt }) => lastAt >= this.#startedAtWall)
       .toReversed()
       .toSorted(
         (a, b) => rank.indexOf(a.diagnostic.severity) - rank.indexOf(b.diagnostic.severity),
@@ -293,11 +293,6 @@ export class Playthrough {
 
 /** The scenario has taken too long as a whole. */
 class TooLong extends Failed {}
-
-/** Codes of what lies with the brain. */
-function isOurs(code: string): boolean {
-  return code.startsWith("N5");
-}
 
 /** `0.25 s`, `5 s`. */
 export function secondsText(ms: number): string {

@@ -51,12 +51,12 @@ export interface Listener {
 export interface RunParts extends Parts {
   /** Where games connect. */
   readonly url: string;
-  /** The game that is played, where it is here already: what others did before it is past. */
+  /** The game that is played, where it is here already. */
   readonly game?: Playing;
 }
 
 /** How long a game that has failed may take to end by itself, so that it can be told how. */
-const LAST_WORDS_MS = 500;
+const LAST_WORDS_MS = 2000;
 
 export class ScenarioRun {
   readonly #parts: RunParts;
@@ -65,14 +65,12 @@ export class ScenarioRun {
   #why: string | null = null;
   #play: Playthrough | null = null;
   /** From where scenarios listen whose game was started by somebody else. */
-  #next: number;
+  #next = 0;
   readonly #firstGame: number;
 
   constructor(parts: RunParts, tell: Listener = {}) {
-    const { game, brain } = parts;
     this.#parts = parts;
-    this.#firstGame = game?.id ?? 0;
-    this.#next = game === undefined ? 0 : brain.transcript.last;
+    this.#firstGame = parts.game?.id ?? 0;
     this.#tell = tell;
     this.#interrupted.promise.catch(() => {});
   }

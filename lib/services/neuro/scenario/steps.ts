@@ -110,8 +110,6 @@ const STEPS: { readonly [N in StepName]: Do<N> } = {
       );
       const { request, force } = asked;
       const choice = await chosen(play, name as string, request.actions, values);
-      // It may have been replaced while the data was made.
-      if (request.signal.aborted) continue;
       const since = play.brain.transcript.last + 1;
       asked.answer(values.say === null ? choice : { ...choice, say: values.say });
       const sent = await play.need(
@@ -122,6 +120,7 @@ const STEPS: { readonly [N in StepName]: Do<N> } = {
         () => `${shown(choice.name)} could not be sent`,
         ms,
       );
+      // It was replaced before it was sent.
       if (sent === null) continue;
       play.act(force === null ? 0 : play.brain.transcript.lastOf(force));
       play.sent = sent;
