@@ -243,16 +243,13 @@ describe.skipIf(!BROWSER)(
         await tab.see(`document.activeElement === ${area}`);
         await tab.fill(`${FORM} textarea`, "{oops");
         await tab.click(`${FORM} .main`);
-        await tab.see(`(${text(`${FORM} .body + .wrong`)}).startsWith("This is no JSON: ")`);
+        await tab.see(`(${text(`${FORM} > .wrong`)}).startsWith("This is no JSON: ")`);
         await tab.fill(`${FORM} textarea`, '{"card": "Hug"}');
         await tab.click(`${FORM} .main`);
-        await tab.see(`(${text(`${FORM} .body + .wrong`)}).startsWith("card: ")`);
+        await tab.see(`(${text(`${FORM} > .wrong`)}).startsWith("card: ")`);
         await tab.fill(`${FORM} textarea`, '{"card": "Bash", "big": 12345678901234567890}');
         await tab.click(`${FORM} .buttons button:last-child`);
-        await tab.see(
-          text(`${FORM} .body + .wrong`),
-          "The form has no field for big: it would be lost.",
-        );
+        await tab.see(text(`${FORM} > .wrong`), "The form has no field for big: it would be lost.");
         await tab.click(`${FORM} .main`);
         expect((await game.action()).data).toBe('{"card": "Bash", "big": 12345678901234567890}');
         await tab.fill(`${FORM} textarea`, '{"card": "Bash"}');
@@ -355,6 +352,34 @@ describe.skipIf(!BROWSER)(
         await tab.see(text(`${FORM} .main`), "Choose c");
         await press();
         expect((await game.action()).name).toBe("c");
+      },
+      TIMEOUT,
+    );
+
+    test(
+      "what is said with a choice is spoken, where there is a voice",
+      async () => {
+        const voiced = await start({ speech: { words_per_minute: 6000 } });
+        const game = await dialGame(voiced.port("neuro"), "Voiced");
+        game.send("startup");
+        await game.next();
+        game.register("a");
+        const page = await open(voiced);
+        await page.signIn();
+        await page.get(`document.querySelector("${PANEL}").scrollIntoView()`);
+        const aloud = `document.querySelector("${FORM} .aloud")`;
+        await page.see(`${aloud}?.hidden ?? false`);
+        game.force(["a"]);
+        await page.see(`${aloud}.hidden`, false);
+        await page.get(`${aloud}.querySelector("input").focus()`);
+        await page.view.type("Here I come.");
+        await page.view.press("Enter");
+        expect((await game.action()).name).toBe("a");
+        expect(await game.next()).toEqual({ command: "speech_finished", data: { isFinal: true } });
+        expect(page.troubles).toEqual([]);
+        page.view.close();
+        game.close();
+        await voiced.stop();
       },
       TIMEOUT,
     );

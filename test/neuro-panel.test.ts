@@ -173,6 +173,7 @@ describe("a game", () => {
       address: server.clients("neuro")[0]?.address,
       age_ms: 1500,
     });
+    expect(first.speaks).toBe(false);
     expect(first.actions).toEqual([
       { name: "say", forced: true },
       { name: "move", forced: true },

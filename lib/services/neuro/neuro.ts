@@ -19,15 +19,16 @@ import type { NeuroSettings } from "./settings.ts";
  */
 export async function neuro(config: Config, host: Host<Config>): Promise<Running> {
   const { serving, configure } = await startNeuro(config, placeOf(config, "neuro"), host);
-  let retries = config.neuro.force_retries;
+  let own = config.neuro;
   serving.panel = neuroPanel(serving, {
     clock: host.clock,
     address: () => openedBy(serving.addresses[0] as Address),
-    mostRetries: () => retries,
+    mostRetries: () => own.force_retries,
+    speaks: () => own.speech.words_per_minute > 0,
   });
   host.onReload((next) => {
     configure(next, placeOf(next, "neuro"));
-    retries = next.neuro.force_retries;
+    own = next.neuro;
   });
   return serving;
 }

@@ -37,7 +37,7 @@ export class Actions {
   #askedAt = -Infinity;
   #pane = make(h("div", { class: "pane" }));
 
-  /** @param acts `choose(name)`; `hold(name)` is told which one somebody is at; `send(name, answers, isAnswer)` resolves with `ok`, `said`, and `id` or `problems` */
+  /** @param acts `choose(name)`; `hold(name)` is told which one somebody is at; `send(name, answers, asAnswer)`, as an answer with what is said `aloud` or else null, resolves with `ok`, `said`, and `id` or `problems` */
   constructor(node, acts) {
     this.node = node;
     this.#acts = acts;
@@ -52,7 +52,7 @@ export class Actions {
 
   /**
    * @param data `game`, its name; `actions` as `{ name, forced }`, and how many `more` there are; `chosen`, the one
-   *   that is told of, with `description`, `form` and `trouble`; `isAsked`: a person plays, and the game asks; `isGone`;
+   *   that is told of, with `description`, `form` and `trouble`; `isAsked`: a person plays, and the game asks; `isGone`; `speaks`;
    *   `wanted`, the name that a person chose, or null; `rights`; `results`
    */
   show(data) {
@@ -127,11 +127,11 @@ export class Actions {
       patch(this.#pane);
       return this.#pane;
     }
-    const { about, isOff, label, isAnswer } = this.#stateOf(this.#open);
-    if (isAnswer) this.#askedAt = performance.now();
-    this.#open.form.showButtons(label, isOff, this.#data.rights);
+    const state = this.#stateOf(this.#open);
+    if (state.isAnswer) this.#askedAt = performance.now();
+    this.#open.form.showEnd(state, this.#data.rights);
     this.#follow(this.#open);
-    patch(this.#pane, about, this.#open.form.node);
+    patch(this.#pane, state.about, this.#open.form.node);
     return this.#pane;
   }
 
@@ -165,7 +165,7 @@ export class Actions {
   #make(key, shape) {
     const { game, chosen } = this.#data;
     const open = { game, shape, sentId: null };
-    const send = (answers) => this.#send(open, answers);
+    const send = (answers, aloud) => this.#send(open, answers, aloud);
     open.form = new ActionForm(
       chosen.name,
       chosen.trouble === null ? chosen.form : undefined,
@@ -210,10 +210,11 @@ export class Actions {
       warned && warning("warned", warned),
     ];
     const label = [isAnswer ? "Choose " : "Send ", theirs(form.name)];
-    return { about, isOff: why !== null, label, isAnswer };
+    const speaks = isAnswer && this.#data.speaks;
+    return { about, isOff: why !== null, label, isAnswer, speaks };
   }
 
-  async #send(open, answers) {
+  async #send(open, answers, aloud) {
     const { name } = open.form;
     const { isAnswer } = this.#stateOf(open);
     const since =
@@ -222,7 +223,7 @@ export class Actions {
     if (!isAnswer) this.#askedAt = -Infinity;
     if (since < MEANT_MS) return { ok: false, said: MOOT };
     open.sentId = null;
-    const answer = await this.#acts.send(name, answers, isAnswer);
+    const answer = await this.#acts.send(name, answers, isAnswer ? { aloud } : null);
     open.sentId = answer.id ?? null;
     if (answer.ok) open.form.isTouched = false;
     return answer;

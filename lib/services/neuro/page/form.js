@@ -16,6 +16,23 @@ export class ActionForm {
   #group = null;
   #area = null;
   #body = make(h("div", { class: "body" }));
+  #aloud = make(
+    h("input", { type: "text", id: `neuro-aloud-${++lastId}`, dir: "auto", autocomplete: "off" }),
+  );
+  #speaking = make(
+    h(
+      "div",
+      { class: "field aloud", hidden: true },
+      h(
+        "label",
+        { for: this.#aloud.id },
+        h("span", { class: "key" }, "Say with it"),
+        h("span", { class: "quiet" }, " optional"),
+      ),
+      this.#aloud,
+      h("p", { class: "about" }, "The character says it aloud, which shows what priorities do."),
+    ),
+  );
   #buttons = make(h("div", { class: "buttons" }));
   #problem = make(h("p", { class: "wrong", id: `neuro-wrong-${++lastId}`, tabindex: -1 }));
   #outcome = make(h("p", { class: "outcome", role: "status" }));
@@ -23,7 +40,7 @@ export class ActionForm {
   /**
    * @param form what the server makes of the schema: a field of kind object, or another that is written as JSON;
    *   null for an action that takes no data, undefined for one that cannot be sent
-   * @param send called with the answers; resolves with `ok`, `said`, and `problems` with the data
+   * @param send called with the answers and what is said aloud; resolves with `ok`, `said`, and `problems` with the data
    */
   constructor(name, form, send) {
     this.name = name;
@@ -34,6 +51,7 @@ export class ActionForm {
         "form",
         { novalidate: true, "aria-label": `Data of ${visible(name)}` },
         this.#body,
+        this.#speaking,
         this.#problem,
         this.#buttons,
         this.#outcome,
@@ -135,8 +153,13 @@ export class ActionForm {
     const answers = this.#area?.value ?? this.#group?.answer();
     this.#isSending = true;
     try {
-      const { ok, said, problems = [] } = await this.#send(answers);
+      const {
+        ok,
+        said,
+        problems = [],
+      } = await this.#send(answers, this.#speaking.hidden ? "" : this.#aloud.value);
       this.say(said, ok);
+      if (ok) this.#aloud.value = "";
       this.tell(problems);
     } finally {
       this.#isSending = false;
@@ -172,10 +195,12 @@ export class ActionForm {
   }
 
   /**
-   * Shows the buttons.
-   * @param label of the one that sends @param isOff it cannot be sent at present @param rights as in rights.js
+   * Shows its end.
+   * @param label of the button that sends @param isOff it cannot be sent at present
+   * @param speaks something may be said with it @param rights as in rights.js
    */
-  showButtons(label, isOff, rights) {
+  showEnd({ label, isOff, speaks }, rights) {
+    this.#speaking.hidden = !speaks;
     const attributes = isOff ? { "aria-disabled": "true" } : rights.attributes();
     const press = (event) => {
       // The second click of a double click sends nothing more.

@@ -70,7 +70,7 @@ class Panel {
   #actions = new Actions(part("actions"), {
     choose: (action) => this.#look({ action }),
     hold: (action) => (this.#wanted.action = action),
-    send: (name, answers, isAnswer) => this.#send(name, answers, isAnswer),
+    send: (name, answers, asAnswer) => this.#send(name, answers, asAnswer),
   });
   #board;
   #said = make(h("p", { class: "unseen", role: "status" }));
@@ -212,6 +212,7 @@ class Panel {
       wanted: this.#wanted.action,
       isAsked,
       isGone,
+      speaks: now.speaks,
       rights,
       results: now.results,
     });
@@ -249,11 +250,12 @@ class Panel {
     this.#look({ action: null });
   }
 
-  async #send(name, data, isAnswer) {
+  async #send(name, data, asAnswer) {
     const { game, force } = this.#game;
     const own = { game: game.id, action: name, ...(data === undefined ? {} : { data }) };
-    const answer = isAnswer
-      ? await this.#page.act("choose", { ...own, force: force.key })
+    const say = asAnswer?.aloud ? { say: asAnswer.aloud } : {};
+    const answer = asAnswer
+      ? await this.#page.act("choose", { ...own, force: force.key, ...say })
       : await this.#page.act("send", own);
     await this.ask();
     return answer;

@@ -25,6 +25,8 @@ export interface GameViewParts {
   readonly results: Results;
   /** How often a force may be chosen for again. */
   mostRetries(): number;
+  /** What is said aloud takes its time. */
+  speaks(): boolean;
 }
 
 /** All about one game. */
@@ -47,7 +49,7 @@ function gameTold(
   playing: Playing,
   wanted: string,
   stage: Stage,
-  { clock, numbers, results, mostRetries }: GameViewParts,
+  { clock, numbers, results, mostRetries, speaks }: GameViewParts,
 ): GameTold {
   const { actionNames, force, ended, name, clientId, address, since } = playing;
   const registered = new Set(actionNames);
@@ -58,6 +60,7 @@ function gameTold(
   const action = playing.actions.find((one) => one.name === shown);
   return {
     game: { ...factsOf(playing), client: clientId, address, age_ms: clock.wall() - since },
+    speaks: speaks(),
     force: force && forceTold(force, left, mostRetries(), numbers, clock),
     ended: ended.map((one) => endedTold(one, numbers, clock)).toReversed(),
     actions: names.map((one) => ({ name: one, forced: forced.has(one) })),

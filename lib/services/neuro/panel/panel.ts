@@ -15,10 +15,13 @@ export interface PanelParts {
   address(): string;
   /** How often a force may be chosen for again. */
   mostRetries(): number;
+  /** What is said aloud takes its time. */
+  speaks(): boolean;
 }
 
 /** The panel of the service: the games, what they do, and what a person may do with them. */
-export function neuroPanel(stage: Stage, { clock, address, mostRetries }: PanelParts): Panel {
+export function neuroPanel(stage: Stage, parts: PanelParts): Panel {
+  const { clock, address, mostRetries, speaks } = parts;
   const numbers = new Numbered();
   const results = new Results(clock, numbers);
   let changes = 0;
@@ -30,7 +33,7 @@ export function neuroPanel(stage: Stage, { clock, address, mostRetries }: PanelP
     files: FILES,
     views: {
       games: gamesView(stage, address),
-      game: gameView(stage, { clock, numbers, results, mostRetries }),
+      game: gameView(stage, { clock, numbers, results, mostRetries, speaks }),
     },
     acts: actsOf(stage, clock, numbers),
     changes: () => changes,

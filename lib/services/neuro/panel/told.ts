@@ -47,6 +47,8 @@ export interface GameTold {
     readonly address: string;
     readonly age_ms: number;
   };
+  /** What is said aloud with a choice is spoken. */
+  readonly speaks: boolean;
   readonly force: ForceTold | null;
   /** Forces that have ended, the newest first. */
   readonly ended: readonly EndedTold[];
