@@ -278,6 +278,10 @@ describe("a force", () => {
     await fails(reason, [step], force);
   });
 
+  test("waits for its answer longer than a brain may choose", async () => {
+    await passes(['expect = "force"', "wait = 150", 'answer = "say"'], force);
+  });
+
   test("that does not come fails the answer", async () => {
     await fails("no force came that waits for an answer within 4 s", ['answer = "a", within = 4']);
   });

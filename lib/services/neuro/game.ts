@@ -99,7 +99,7 @@ export class Game extends RecordingSession implements Playing {
   }
 
   protected override get isPatient(): boolean {
-    return this.brain.isPerson === true;
+    return this.brain.isPerson === true || this.brain.isPatient === true;
   }
 
   protected override noted(event: SessionEvent): void {

@@ -88,6 +88,8 @@ export interface Brain {
   readonly atOnce?: number;
   /** A person, who may take any time to choose. */
   readonly isPerson?: boolean;
+  /** It may take any time although it is no person: it has limits of its own. */
+  readonly isPatient?: boolean;
   /**
    * Something has entered the context of a game.
    * @returns what is said aloud in reply, if anything; only where `replyIfNotBusy` is set

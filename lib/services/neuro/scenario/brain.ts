@@ -15,8 +15,7 @@ export interface Asked {
 /** Chooses nothing by itself: a scenario answers what it is asked. */
 export class ScenarioBrain implements Brain {
   readonly name = "scenario";
-  /** A scenario has limits of its own. */
-  readonly isPerson = true;
+  readonly isPatient = true;
   readonly transcript: Transcript;
   /** The games that are here, in the order of their coming. */
   readonly #here = new Set<Playing>();

@@ -21,7 +21,7 @@ export function scenarioFaults(path: string): readonly Fault[] {
  */
 export class PlayedScenarios implements Brain {
   readonly name = "scenario";
-  readonly isPerson = true;
+  readonly isPatient = true;
   readonly #parts: BrainParts;
   readonly #plans: readonly Plan[];
   readonly #inner: ScenarioBrain;
