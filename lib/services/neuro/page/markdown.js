@@ -44,7 +44,8 @@ export function markdown(text) {
       blocks.push(h("pre", {}, h("code", {}, lines.slice(at + 1, end).join("\n"))));
       at = end + 1;
     } else if (ITEM.test(line)) {
-      const end = endOf(lines, at, (one) => !ITEM.test(one));
+      const all = endOf(lines, at, (one) => !ITEM.test(one));
+      const end = Math.min(all, at + budget.left + 1);
       blocks.push(...lists(lines.slice(at, end), budget));
       at = end;
     } else {
