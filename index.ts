@@ -52,7 +52,7 @@ export type {
   ScenarioFile,
   ScenarioGame,
   Step as ScenarioStep,
-} from "./lib/services/neuro/scenario/scenario.ts";
+} from "./lib/services/neuro/scenario/file/scenario.ts";
 export { RecordingSession } from "./lib/services/neuro/session/recording.ts";
 export type { SessionOptions, SessionSettings } from "./lib/services/neuro/settings.ts";
 export type { GreetedClient } from "./lib/services/relay/greeted-client.ts";

@@ -9,7 +9,7 @@ import type { Entries } from "../lib/config/section.ts";
 import { servicesOf } from "../lib/config/services.ts";
 import { settings } from "../lib/config/table.ts";
 import { DIAGNOSTICS } from "../lib/services/neuro/diagnostics.ts";
-import { scenarioReference } from "../lib/services/neuro/scenario/reference.ts";
+import { scenarioReference } from "../lib/services/neuro/scenario/file/reference.ts";
 import { neuroPanel } from "../lib/services/neuro/panel/panel.ts";
 import { storeReference } from "../lib/services/store/commands/reference.ts";
 import { ACTIONS } from "../lib/services/web/admin.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { ScenarioFile } from "../index.ts";
-import { lacking } from "../lib/services/neuro/scenario/contains.ts";
-import { command, seconds, several, wording } from "../lib/services/neuro/scenario/values.ts";
+import { lacking } from "../lib/services/neuro/scenario/play/contains.ts";
+import { command, seconds, several, wording } from "../lib/services/neuro/scenario/file/values.ts";
 import { HandClock } from "../lib/host/clock.ts";
-import { readFile } from "../lib/services/neuro/scenario/read.ts";
+import { readFile } from "../lib/services/neuro/scenario/file/read.ts";
 import { scenarioTests } from "./neuro-scenario-suite.ts";
 
 const { folder, problems, reading, written } = scenarioTests();

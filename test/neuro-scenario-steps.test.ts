@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { HandClock } from "../lib/host/clock.ts";
 import type { Playing } from "../lib/services/neuro/brains/brain.ts";
-import { Transcript } from "../lib/services/neuro/scenario/transcript.ts";
+import { Transcript } from "../lib/services/neuro/scenario/play/transcript.ts";
 import type { SessionEvent } from "../lib/services/neuro/session/events.ts";
 import type { TestGame } from "./neuro-suite.ts";
 import { told, why, scenarioTests } from "./neuro-scenario-suite.ts";

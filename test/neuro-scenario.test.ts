@@ -1,9 +1,9 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { junitReport } from "../lib/services/neuro/scenario/junit.ts";
-import { jsonReport } from "../lib/services/neuro/scenario/report.ts";
-import type { Outcome } from "../lib/services/neuro/scenario/run.ts";
+import { junitReport } from "../lib/services/neuro/scenario/report/junit.ts";
+import { jsonReport } from "../lib/services/neuro/scenario/report/report.ts";
+import type { Outcome } from "../lib/services/neuro/scenario/play/run.ts";
 import { examples } from "./examples.ts";
 import { ended, until } from "./kit.ts";
 import { dialGame } from "./neuro-suite.ts";

@@ -8,16 +8,16 @@ import { oneLine, printable } from "../../host/content.ts";
 import { messageOf } from "../../host/errors.ts";
 import { onSignals } from "../../host/lifecycle.ts";
 import { Log } from "../../host/log.ts";
-import { junitReport } from "../../services/neuro/scenario/junit.ts";
-import { type Plan, readFile } from "../../services/neuro/scenario/read.ts";
+import { junitReport } from "../../services/neuro/scenario/report/junit.ts";
+import { type Plan, readFile } from "../../services/neuro/scenario/file/read.ts";
 import {
   endLines,
   jsonReport,
   stepLine,
   summaryLine,
   titleLine,
-} from "../../services/neuro/scenario/report.ts";
-import type { Listener, Outcome } from "../../services/neuro/scenario/run.ts";
+} from "../../services/neuro/scenario/report/report.ts";
+import type { Listener, Outcome } from "../../services/neuro/scenario/play/run.ts";
 import { serveScenarios } from "../../services/neuro/scenario/serve.ts";
 import type { Arguments } from "../command.ts";
 import { say } from "../say.ts";

@@ -4,10 +4,10 @@ import { Seldom } from "../../../host/seldom.ts";
 import type { Brain, Choice, ForceRequest, Playing } from "../brains/brain.ts";
 import type { BrainParts } from "../brains/parts.ts";
 import { shown } from "../diagnostics.ts";
-import { ScenarioBrain } from "./brain.ts";
-import { secondsText } from "./playthrough.ts";
-import { type Plan, readFile, visibleProblems } from "./read.ts";
-import { type Outcome, ScenarioRun } from "./run.ts";
+import { ScenarioBrain } from "./play/brain.ts";
+import { secondsText } from "./play/playthrough.ts";
+import { type Plan, readFile, visibleProblems } from "./file/read.ts";
+import { type Outcome, ScenarioRun } from "./play/run.ts";
 
 /** What keeps the file of scenarios of the settings from being played, as far as it shows without running it. */
 export function scenarioFaults(path: string): readonly Fault[] {

@@ -4,8 +4,8 @@ import type { Clock } from "../../../host/clock.ts";
 import { FileShares } from "../../../host/file-shares.ts";
 import type { Log } from "../../../host/log.ts";
 import { startNeuro } from "../neuro.ts";
-import { ScenarioBrain } from "./brain.ts";
-import { type Listener, ScenarioRun } from "./run.ts";
+import { ScenarioBrain } from "./play/brain.ts";
+import { type Listener, ScenarioRun } from "./play/run.ts";
 
 /** A server that is there for scenarios alone. */
 export interface ScenarioServer {

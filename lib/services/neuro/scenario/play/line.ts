@@ -1,4 +1,4 @@
-import { shown } from "../diagnostics.ts";
+import { shown } from "../../diagnostics.ts";
 import type { Happening } from "./transcript.ts";
 
 /** What a game did, in a line; null for what says nothing to a person. */

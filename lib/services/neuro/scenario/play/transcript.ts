@@ -1,8 +1,8 @@
-import type { Clock } from "../../../host/clock.ts";
-import type { Playing } from "../brains/brain.ts";
-import type { SessionEvent } from "../session/events.ts";
-import type { Force } from "../session/force.ts";
-import type { Frame, Watcher } from "../watch/stage.ts";
+import type { Clock } from "../../../../host/clock.ts";
+import type { Playing } from "../../brains/brain.ts";
+import type { SessionEvent } from "../../session/events.ts";
+import type { Force } from "../../session/force.ts";
+import type { Frame, Watcher } from "../../watch/stage.ts";
 
 /** Something that a game did, or that became of it. */
 export type Happening = { readonly kind: "here" } | { readonly kind: "gone" } | SessionEvent;

@@ -1,5 +1,5 @@
-import { markdownTable } from "../../../config/markdown.ts";
-import type { Option } from "../../../config/option.ts";
+import { markdownTable } from "../../../../config/markdown.ts";
+import type { Option } from "../../../../config/option.ts";
 import { FILE, STEPS } from "./format.ts";
 
 type Row = readonly [key: string, option: Option<unknown>];

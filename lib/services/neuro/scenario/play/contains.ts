@@ -1,4 +1,4 @@
-import { keyText } from "../../../config/shown.ts";
+import { keyText } from "../../../../config/shown.ts";
 
 /**
  * The path at which something lacks what is wanted, or null when it has all of

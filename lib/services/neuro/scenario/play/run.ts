@@ -1,15 +1,15 @@
 /** Plays scenarios, one after the other. */
-import { messageOf } from "../../../host/errors.ts";
-import { printable } from "../../../host/content.ts";
-import { shown } from "../diagnostics.ts";
-import type { Playing } from "../brains/brain.ts";
-import type { Report } from "../watch/reports.ts";
-import type { ReadStep } from "./format.ts";
+import { messageOf } from "../../../../host/errors.ts";
+import { printable } from "../../../../host/content.ts";
+import { shown } from "../../diagnostics.ts";
+import type { Playing } from "../../brains/brain.ts";
+import type { Report } from "../../watch/reports.ts";
+import type { ReadStep } from "../file/format.ts";
 import { GameInHand } from "./hand.ts";
 import { Failed, type Parts, Playthrough } from "./playthrough.ts";
 import { GameProgram } from "./program.ts";
-import type { Plan } from "./read.ts";
-import type { Play } from "./scenario.ts";
+import type { Plan } from "../file/read.ts";
+import type { Play } from "../file/scenario.ts";
 import { doStep } from "./steps.ts";
 import type { SeenFrame } from "./transcript.ts";
 

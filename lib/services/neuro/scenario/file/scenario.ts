@@ -1,5 +1,5 @@
 /** A scenario as its author writes it in TypeScript. */
-import type { Action, ForceData, Priority } from "../protocol.ts";
+import type { Action, ForceData, Priority } from "../../protocol.ts";
 
 /** A part of a text, or a regular expression; as text, it stands between slashes. */
 type Text = string | RegExp;

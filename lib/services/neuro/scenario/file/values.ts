@@ -1,6 +1,6 @@
 /** The kinds of values in the file of a scenario. Each is null where it is not given. */
-import { isTable } from "../../../config/layer.ts";
-import { option, type Option } from "../../../config/option.ts";
+import { isTable } from "../../../../config/layer.ts";
+import { option, type Option } from "../../../../config/option.ts";
 
 type Given<T> = Option<T | null>;
 

@@ -1,8 +1,8 @@
-import type { Action } from "../protocol.ts";
-import type { ReadStep } from "./format.ts";
+import type { Action } from "../../protocol.ts";
+import type { ReadStep } from "../file/format.ts";
 import { Failed, type Playthrough } from "./playthrough.ts";
-import type { AnswerOptions, Met, ScenarioGame, SendOptions } from "./scenario.ts";
-import { readStep } from "./step.ts";
+import type { AnswerOptions, Met, ScenarioGame, SendOptions } from "../file/scenario.ts";
+import { readStep } from "../file/step.ts";
 
 /** The game in the hands of a scenario's function. Its steps are done one after the other, awaited or not. */
 export class GameInHand implements ScenarioGame {

@@ -1,6 +1,6 @@
-import type { Clock } from "../../../host/clock.ts";
-import type { Brain, Choice, ForceRequest, Playing } from "../brains/brain.ts";
-import type { Force } from "../session/force.ts";
+import type { Clock } from "../../../../host/clock.ts";
+import type { Brain, Choice, ForceRequest, Playing } from "../../brains/brain.ts";
+import type { Force } from "../../session/force.ts";
 import { Transcript } from "./transcript.ts";
 
 /** A force that waits for an answer. */

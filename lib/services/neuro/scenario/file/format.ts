@@ -1,7 +1,7 @@
 /** What the file of a scenario may hold; reading, reports and the page are made from this. */
-import { choice, flag, type Option } from "../../../config/option.ts";
-import type { Values } from "../../../config/section.ts";
-import { PRIORITIES } from "../protocol.ts";
+import { choice, flag, type Option } from "../../../../config/option.ts";
+import type { Values } from "../../../../config/section.ts";
+import { PRIORITIES } from "../../protocol.ts";
 import type { Play } from "./scenario.ts";
 import {
   code,

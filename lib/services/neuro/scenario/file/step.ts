@@ -1,11 +1,11 @@
 /** Reads one step of a scenario, from a file or from a function's call. */
-import type { Layer, Problem } from "../../../config/layer.ts";
-import { whereIn } from "../../../config/layer.ts";
-import { nearest } from "../../../config/nearest.ts";
-import { readTable } from "../../../config/read.ts";
-import { describe, keyText } from "../../../config/shown.ts";
-import type { Entries } from "../../../config/section.ts";
-import { shown } from "../diagnostics.ts";
+import type { Layer, Problem } from "../../../../config/layer.ts";
+import { whereIn } from "../../../../config/layer.ts";
+import { nearest } from "../../../../config/nearest.ts";
+import { readTable } from "../../../../config/read.ts";
+import { describe, keyText } from "../../../../config/shown.ts";
+import type { Entries } from "../../../../config/section.ts";
+import { shown } from "../../diagnostics.ts";
 import { EXPECTED, type ReadStep, STEPS, type StepName, VERBS } from "./format.ts";
 
 /** A step, or what is wrong with it. */

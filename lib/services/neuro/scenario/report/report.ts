@@ -1,7 +1,7 @@
 /** What became of scenarios, for a person and for programs. */
-import { printable } from "../../../host/content.ts";
-import type { Outcome, StepOutcome } from "./run.ts";
-import type { Plan } from "./read.ts";
+import { printable } from "../../../../host/content.ts";
+import type { Outcome, StepOutcome } from "../play/run.ts";
+import type { Plan } from "../file/read.ts";
 
 const MARKS = { passed: "✓", failed: "✗", skipped: "-" };
 /** Where the times stand. */

@@ -1,14 +1,14 @@
-import type { Clock } from "../../../host/clock.ts";
-import type { Playing } from "../brains/brain.ts";
-import { shown } from "../diagnostics.ts";
-import type { Pending } from "../session/pending.ts";
-import type { Report } from "../watch/reports.ts";
-import type { Stage } from "../watch/stage.ts";
-import { Random } from "../random.ts";
+import type { Clock } from "../../../../host/clock.ts";
+import type { Playing } from "../../brains/brain.ts";
+import { shown } from "../../diagnostics.ts";
+import type { Pending } from "../../session/pending.ts";
+import type { Report } from "../../watch/reports.ts";
+import type { Stage } from "../../watch/stage.ts";
+import { Random } from "../../random.ts";
 import type { ScenarioBrain } from "./brain.ts";
 import { lineOf } from "./line.ts";
 import type { GameProgram } from "./program.ts";
-import type { Plan } from "./read.ts";
+import type { Plan } from "../file/read.ts";
 import type { Happening, Noted } from "./transcript.ts";
 
 /** What scenarios are played with. */

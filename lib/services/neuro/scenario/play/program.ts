@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
-import { reasonOf } from "../../../config/reason.ts";
-import type { Clock } from "../../../host/clock.ts";
-import { within } from "../../../host/clock.ts";
+import { reasonOf } from "../../../../config/reason.ts";
+import type { Clock } from "../../../../host/clock.ts";
+import { within } from "../../../../host/clock.ts";
 
 /** How a game is started. */
 export interface ProgramOptions {

@@ -1,14 +1,14 @@
 /** Reads the files of scenarios. */
 import { basename, dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { inputText } from "../../../config/input.ts";
-import { type Layer, parseLayer, type Problem, whereIn } from "../../../config/layer.ts";
-import { readTable } from "../../../config/read.ts";
-import { reasonOf } from "../../../config/reason.ts";
-import type { Values } from "../../../config/section.ts";
-import { type Clock, within } from "../../../host/clock.ts";
-import { messageOf } from "../../../host/errors.ts";
-import { moduleTrouble } from "../../../host/module.ts";
+import { inputText } from "../../../../config/input.ts";
+import { type Layer, parseLayer, type Problem, whereIn } from "../../../../config/layer.ts";
+import { readTable } from "../../../../config/read.ts";
+import { reasonOf } from "../../../../config/reason.ts";
+import type { Values } from "../../../../config/section.ts";
+import { type Clock, within } from "../../../../host/clock.ts";
+import { messageOf } from "../../../../host/errors.ts";
+import { moduleTrouble } from "../../../../host/module.ts";
 import { FILE, type ReadStep, SCENARIO } from "./format.ts";
 import type { Play } from "./scenario.ts";
 import { readStep } from "./step.ts";

@@ -1,7 +1,7 @@
 /** What became of scenarios as JUnit's XML: a suite for each file, a case for each scenario. */
-import { printable } from "../../../host/content.ts";
+import { printable } from "../../../../host/content.ts";
 import { endLines, stepLine } from "./report.ts";
-import type { Outcome } from "./run.ts";
+import type { Outcome } from "../play/run.ts";
 
 export function junitReport(outcomes: readonly Outcome[]): string {
   const files = [...new Set(outcomes.map(({ plan }) => plan.file))];
