@@ -240,7 +240,7 @@ describe("the executable alone, in an empty folder", () => {
     expect(await (await get("/")).text()).toContain("</html>");
     for (const path of [
       "/dashboard/page.js",
-      "/dashboard/charts.js",
+      "/dashboard/score.js",
       "/dashboard/page.css",
       "/metrics",
       "/varz",

@@ -202,7 +202,7 @@ describe("/connz", () => {
     ["offset=-1", "offset: allowed: a whole number from 0 to 1000000000"],
     ["offset=1000000001", "offset: allowed"],
     ["service=nothing", "service: found nothing; allowed: relay, web"],
-    ["colour=red", "colour: unknown; known: service, address, "],
+    ["colour=red", "colour: unknown; known: service, id, address, "],
   ])("refuses ?%s", async (query, why) => {
     const server = await served();
     for (const path of ["/connz", "/events"]) {

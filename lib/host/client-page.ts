@@ -25,13 +25,14 @@ export interface ServiceClientPage {
 export function clientPage<C>(
   clients: Iterable<C>,
   columns: ClientColumns<C>,
-  { address, sort, order, limit, offset }: ClientQuery,
+  { id = null, address, sort, order, limit, offset }: ClientQuery,
   now: number,
 ): ClientPage {
   const leading = new Leading<C>(offset + limit, order);
   const key = columns[sort];
   let total = 0;
   for (const client of clients) {
+    if (id !== null && columns.id(client, now) !== id) continue;
     if (address !== "" && !columns.address(client, now).includes(address)) continue;
     total++;
     leading.offer(client, key(client, now), columns.id(client, now));

@@ -27,6 +27,8 @@ export interface ClientInfo {
 
 /** A question for one page of a service's clients. */
 export interface ClientQuery {
+  /** Only the client of this number; null or none for all. */
+  readonly id?: number | null;
   /** Only clients whose address contains this; "" for all. */
   readonly address: string;
   /** Clients with equal values come by id, the oldest first. */
@@ -46,6 +48,20 @@ export interface Health {
   readonly ok: boolean;
   /** The trouble; without any, the present state, as `listening`. */
   readonly reason: string;
+}
+
+/** Something that is wrong with a service, or good to know of it, for as long as that lasts. */
+export interface Problem {
+  /** Tells it from the other problems of the service. */
+  readonly key: string;
+  /** `failing`: it does not do what it is there for; `warning`: somebody suffers by it; `note`: nobody does. */
+  readonly severity: "failing" | "warning" | "note";
+  /** A sentence, printable. */
+  readonly text: string;
+  /** The client behind it. */
+  readonly client?: number;
+  /** The setting behind it, as `relay.total_outbox_bytes`. */
+  readonly setting?: string;
 }
 
 /** The largest of something that a service holds many of. */
@@ -122,6 +138,8 @@ export interface Running {
   /** Closes a client with the reason `kicked`. @returns its address, or null when there is none of that id */
   kick(id: number): string | null | Promise<string | null>;
   readonly quarantine?: Quarantined;
+  /** What is wrong besides its health. Asked for once a second, so it costs a moment at most. */
+  problems?(): readonly Problem[];
   /** The largest of the things it holds, at a bounded cost; asked for only while an operator looks. */
   tables?(): readonly Table[];
   /** What it shows on the operator's page besides its numbers; the same object for as long as it runs. */

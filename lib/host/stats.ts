@@ -14,6 +14,10 @@ export interface StatDeclaration {
   readonly about: string;
   /** One of the few numbers that tell how the service fares; a dashboard shows these first. */
   readonly headline?: boolean;
+  /** Bad news whenever it is more than zero, or while it rises: shown only then, and marked. */
+  readonly adverse?: boolean;
+  /** Its name for a person, where that made of its own will not do. */
+  readonly title?: string;
   /** Numbers that are one series told apart by a label: `closed_eof` is `closed` by the reason `eof`. */
   readonly series?: Label & {
     readonly name: string;
@@ -37,6 +41,16 @@ export function gauge(unit: string, about: string): StatDeclaration {
 
 export function headline(declared: StatDeclaration): StatDeclaration {
   return { ...declared, headline: true };
+}
+
+/** The same declaration, as one that is bad news. */
+export function adverse(declared: StatDeclaration): StatDeclaration {
+  return { ...declared, adverse: true };
+}
+
+/** The same declaration, with a name for a person. */
+export function titled(title: string, declared: StatDeclaration): StatDeclaration {
+  return { ...declared, title };
 }
 
 /** The same declarations, in a table with this title. */

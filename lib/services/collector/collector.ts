@@ -14,12 +14,14 @@ import type {
   ClientQuery,
   Health,
   Host,
+  Problem,
   Running,
   Table,
 } from "../../host/service.ts";
 import { counter, type Declared, gauge, headline } from "../../host/stats.ts";
 import { CLIENT_COLUMNS } from "../../net/client.ts";
 import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
+import { clientTroubles } from "../../net/troubles.ts";
 import { Columns, JsonLines, type LineForm } from "./columns.ts";
 import { Chained, hashKeyIn, headOf } from "./chain.ts";
 import type { Door, DoorName } from "./doors/door.ts";
@@ -61,6 +63,8 @@ const DECLARED: Declared = {
 
 /** Milliseconds that a stop waits for a blocked disk at most. */
 const LAST_TRIES_MS = 5000;
+/** Bytes that may wait for a client before it counts as slow. */
+const SLOW = 2 ** 20;
 /** Milliseconds between two looks at the file of the marks. */
 const LOOK_MS = 10_000;
 
@@ -196,6 +200,14 @@ class Collector implements Running {
     if (blocked !== null) return { ok: false, reason: `nothing is written: ${blocked}` };
     const all = this.#doors.map((door) => door.health());
     return all.find(({ ok }) => !ok) ?? (all[0] as Health);
+  }
+
+  problems(): readonly Problem[] {
+    const now = this.#host.clock.now();
+    const each = this.#doors.flatMap(({ clients }) =>
+      clientTroubles(clients?.all ?? [], now, SLOW),
+    );
+    return each.map((problem, i) => ({ ...problem, key: `${problem.key} ${i}` }));
   }
 
   clients(query: ClientQuery): ClientPage {

@@ -7,6 +7,7 @@ import {
   type ClientQuery,
   type Health,
   openedBy,
+  type Problem,
   type Running,
   type Table,
 } from "../../host/service.ts";
@@ -15,6 +16,7 @@ import { Clients } from "../../net/clients.ts";
 import { HttpServer } from "../../net/http.ts";
 import type { Answered } from "../../net/http/flights.ts";
 import { Pinned } from "../../net/outbox.ts";
+import { clientTroubles } from "../../net/troubles.ts";
 import { type WebSocketProtocol, WebSockets } from "../../net/websocket.ts";
 import { Besides } from "./beside.ts";
 import type { Brain } from "./brains/brain.ts";
@@ -128,6 +130,11 @@ export class NeuroServing implements Stage, Running {
     if (!beside.ok) return beside;
     const { trouble } = this.#parts.brains;
     return trouble === null ? listening : { ok: false, reason: trouble };
+  }
+
+  problems(): readonly Problem[] {
+    const { clock } = this.#parts.host;
+    return clientTroubles(this.#clients.all, clock.now(), this.#settings.outboxBytes);
   }
 
   clients(query: ClientQuery): ClientPage {

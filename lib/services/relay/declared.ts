@@ -1,4 +1,4 @@
-import { counter, type Declared, gauge, grouped, headline } from "../../host/stats.ts";
+import { counter, type Declared, gauge, grouped, headline, titled } from "../../host/stats.ts";
 import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
 
 /** The numbers of the relay's `stats()`, declared. */
@@ -13,7 +13,9 @@ export const DECLARED: Declared = {
   ),
   bytes_in: CLIENT_STATS.bytes_in,
   bytes_out: headline(CLIENT_STATS.bytes_out),
-  pinned_bytes: headline(gauge("bytes", "Memory held by all that waits for clients.")),
+  pinned_bytes: headline(
+    titled("Waiting in memory", gauge("bytes", "Memory held by all that waits for clients.")),
+  ),
   quarantined: headline(gauge("addresses", "Addresses in quarantine.")),
   ...grouped("pressure", {
     backlog_pauses: counter("pauses", "Times that all senders paused for their readers."),

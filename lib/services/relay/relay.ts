@@ -9,6 +9,7 @@ import type {
   ClientQuery,
   Health,
   Host,
+  Problem,
   Quarantined,
   Running,
   Service,
@@ -20,6 +21,7 @@ import { type LineProtocol, takeLastLine, takeLines } from "../../net/line-clien
 import { Listener } from "../../net/listen.ts";
 import { Pinned } from "../../net/outbox.ts";
 import { Quarantine } from "../../net/quarantine.ts";
+import { clientTroubles } from "../../net/troubles.ts";
 import { Backlog } from "./backlog.ts";
 import { Broadcast } from "./broadcast.ts";
 import { RelayClient } from "./client.ts";
@@ -147,6 +149,25 @@ export class Relay implements Running, LineProtocol<RelayClient> {
 
   health(): Health {
     return this.#listener.health();
+  }
+
+  problems(): readonly Problem[] {
+    const { relay: own } = this.#config;
+    const problems: Problem[] = [];
+    if (this.#backlog.paused) {
+      const waits = (this.#pinned.bytes / 1e6).toFixed(1);
+      const text = `All senders are paused until their readers have caught up: ${waits} MB wait in memory.`;
+      const setting = "relay.total_outbox_bytes";
+      problems.push({ key: "backlog", severity: "warning", text, setting });
+    }
+    const now = this.#clock.now();
+    problems.push(...clientTroubles(this.#clients.all, now, own.outbox_bytes / 4));
+    const barred = this.#quarantine.size;
+    if (barred > 0) {
+      const are = barred === 1 ? "1 address is" : `${barred} addresses are`;
+      problems.push({ key: "quarantine", severity: "note", text: `${are} in quarantine.` });
+    }
+    return problems;
   }
 
   clients(query: ClientQuery): ClientPage {

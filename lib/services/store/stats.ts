@@ -3,7 +3,7 @@ import type { Config } from "../../config/table.ts";
 import type { Clock } from "../../host/clock.ts";
 import { largest } from "../../host/largest.ts";
 import type { Table } from "../../host/service.ts";
-import { counter, type Declared, gauge, headline, labelled } from "../../host/stats.ts";
+import { adverse, counter, type Declared, gauge, headline, labelled } from "../../host/stats.ts";
 import { CLIENT_STATS, CLOSE_STATS, type Clients } from "../../net/clients.ts";
 import type { Pinned } from "../../net/outbox.ts";
 import type { Channels } from "./channels/channels.ts";
@@ -21,7 +21,7 @@ export const DECLARED: Declared = {
   keys: headline(gauge("keys", "Keys that hold a value.")),
   memory_bytes: headline(gauge("bytes", "Memory that keys and values take.")),
   requests: headline(counter("requests", "Requests, refused ones included.")),
-  refused: headline(counter("requests", "Requests that were refused.")),
+  refused: adverse(headline(counter("requests", "Requests that were refused."))),
   subscriptions: headline(gauge("subscriptions", "Subscriptions, to channels and to keys.")),
   expiring: gauge("keys", "Keys that will expire."),
   expired: counter("keys", "Keys that have expired."),

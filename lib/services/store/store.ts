@@ -11,6 +11,7 @@ import type {
   ClientQuery,
   Health,
   Host,
+  Problem,
   Running,
   Table,
 } from "../../host/service.ts";
@@ -21,6 +22,7 @@ import { takeLines } from "../../net/line-clients.ts";
 import { Listener } from "../../net/listen.ts";
 import { Pinned } from "../../net/outbox.ts";
 import type { Protocol } from "../../net/protocol.ts";
+import { clientTroubles } from "../../net/troubles.ts";
 import { Auth } from "./auth.ts";
 import { Channels } from "./channels/channels.ts";
 import { Delivery } from "./channels/delivery.ts";
@@ -40,6 +42,9 @@ import { Turn } from "./turn.ts";
 
 /** Milliseconds between two sweeps of expired keys. */
 const SWEEP_MS = 20;
+
+/** The share of its memory above which the store counts as nearly full. */
+const FULL = 0.9;
 
 /** Ends the last line of a client that has ended its side. */
 const NEWLINE = Buffer.from("\n");
@@ -154,6 +159,19 @@ export class Store implements Running, Protocol<StoreClient> {
     const trouble = this.#journal?.trouble;
     if (trouble) return { ok: false, reason: `changes are refused: ${trouble}` };
     return this.#listener.health();
+  }
+
+  problems(): readonly Problem[] {
+    const { outbox_bytes, max_memory_bytes } = this.#settings.store;
+    const problems = [...clientTroubles(this.#clients.all, this.#clock.now(), outbox_bytes / 4)];
+    const used = this.#stats.numbers()["memory_bytes"] ?? 0;
+    if (max_memory_bytes > 0 && used > max_memory_bytes * FULL) {
+      const share = Math.floor((100 * used) / max_memory_bytes);
+      const text = `Keys and values take ${share} % of the memory that they may take.`;
+      const setting = "store.max_memory_bytes";
+      problems.push({ key: "memory", severity: "warning", text, setting });
+    }
+    return problems;
   }
 
   clients(query: ClientQuery): ClientPage {

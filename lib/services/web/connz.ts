@@ -41,6 +41,8 @@ const COLUMNS = Object.keys(FIELDS) as (keyof ClientRow)[];
 export interface ConnzQuery {
   /** The service of the clients; null for all services. */
   readonly service: string | null;
+  /** The number of the only client that is wanted; null for any. */
+  readonly id: number | null;
   /** A text that the address must contain; "" for any. */
   readonly address: string;
   readonly sort: keyof ClientRow;
@@ -57,14 +59,13 @@ export interface ConnzPage extends ConnzQuery {
 
 const LIMIT_MAX = 1000;
 const OFFSET_MAX = 1e9;
-const PARAMETERS = ["service", "address", "sort", "order", "limit", "offset"];
+const PARAMETERS = ["service", "id", "address", "sort", "order", "limit", "offset"];
 
 /** Reads the query of a request. @returns a text about the fault if it has one */
 export function readConnzQuery(
-  { url }: Request,
+  { searchParams: parameters }: URL,
   services: ReadonlyMap<string, Running>,
 ): ConnzQuery | string {
-  const parameters = new URL(url).searchParams;
   for (const name of parameters.keys()) {
     if (!PARAMETERS.includes(name)) return `${name}: unknown; known: ${PARAMETERS.join(", ")}`;
   }
@@ -81,11 +82,22 @@ export function readConnzQuery(
   if (limit === null) return `limit: allowed: a whole number from 1 to ${LIMIT_MAX}`;
   const offset = wholeNumber(parameters.get("offset") ?? "0", 0, OFFSET_MAX);
   if (offset === null) return `offset: allowed: a whole number from 0 to ${OFFSET_MAX}`;
-  return { service, address: parameters.get("address") ?? "", sort: column, order, limit, offset };
+  const id = parameters.get("id");
+  const only = id === null ? null : wholeNumber(id, 0, Number.MAX_SAFE_INTEGER);
+  if (id !== null && only === null) return "id: allowed: the number of a client";
+  return {
+    service,
+    id: only,
+    address: parameters.get("address") ?? "",
+    sort: column,
+    order,
+    limit,
+    offset,
+  };
 }
 
 function wholeNumber(text: string, min: number, max: number): number | null {
-  const value = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
   return value >= min && value <= max ? value : null;
 }
 
@@ -95,7 +107,7 @@ export async function connz(
   http: HttpServer,
   services: ReadonlyMap<string, Running>,
 ): Promise<Response> {
-  const query = readConnzQuery(request, services);
+  const query = readConnzQuery(new URL(request.url), services);
   if (typeof query === "string") return refusal(400, query);
   const page = await connzPage(query, services);
   // Compressed together with a text that an attacker chooses, the length would reveal addresses.

@@ -1,10 +1,10 @@
-import { counter, type Declared, gauge, grouped, headline } from "../../host/stats.ts";
+import { adverse, counter, type Declared, gauge, grouped, headline } from "../../host/stats.ts";
 import { ANSWER_STATS } from "../../net/http/answers.ts";
 
 /** The numbers in the web service's `stats()`. */
 export const DECLARED: Declared = {
   requests: headline(counter("requests", "Requests that came in.")),
-  failures: headline(counter("failures", "Requests that were answered 500.")),
+  failures: adverse(headline(counter("failures", "Requests that were answered 500."))),
   timeouts: counter("timeouts", "Requests given up because they took too long."),
   aborted: counter(
     "requests",

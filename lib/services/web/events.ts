@@ -53,9 +53,9 @@ export class Events {
     if (this.#streams.size >= this.#config.web.max_streams) {
       return refusal(503, "Too many event streams are open.", { "retry-after": "10" });
     }
-    const { services } = this.#host;
-    const query = request.url.includes("?") ? readConnzQuery(request, services) : null;
-    if (typeof query === "string") return refusal(400, query);
+    const asked = readAsked(request, this.#host.services);
+    if (typeof asked === "string") return refusal(400, asked);
+    const { query, known } = asked;
     // Only gzip, which every browser takes: it can be sent in pieces that streams share.
     const { coding, insists } = wanted(request, ["gzip"]);
     const gzip = coding !== null && mayCompress(request, query);
@@ -71,23 +71,26 @@ export class Events {
     const body =
       request.method === "HEAD"
         ? new ReadableStream()
-        : this.#streams.open(request, http, query, gzip, () => this.#hello(query));
+        : this.#streams.open(request, http, query, gzip, () => this.#hello(query, known));
     return new Response(body, { headers });
   }
 
   /** The greeting of a stream: the facts that the page needs first, and the present state. */
-  async #hello(query: ConnzQuery | null): Promise<string> {
+  async #hello(query: ConnzQuery | null, known: Known | null): Promise<string> {
     const clients = await this.#clientsFor(query);
     const { log } = this.#host;
     const numbers = this.#sampler.numbers();
     const declared = Object.fromEntries([...numbers].map(([name, part]) => [name, part.declared]));
+    const { startedAt, history, hour } = this.#sampler;
+    // A page that asks for other clients has all the rest.
+    const since = known?.of === startedAt ? known.since : 0;
     const hello = {
       name: this.#config.name,
       version,
-      started_at: this.#sampler.startedAt,
-      declared,
-      panels: this.#panels.told(),
-      history: this.#sampler.history,
+      started_at: startedAt,
+      ...(since > 0 ? {} : { declared, panels: this.#panels.told() }),
+      history: history.filter(({ at }) => at > since),
+      hour: hour.told(since),
       // The next tick sends the newer lines.
       log: log.tail().slice(0, this.#toldEvents - log.events || undefined),
     };
@@ -100,6 +103,7 @@ export class Events {
   async tick(): Promise<void> {
     const { log } = this.#host;
     const taken = this.#sampler.sample();
+    this.#views.problems.look(taken.numbers.get("process")?.stats ?? {});
     // While a service does not list its clients, ticks are left out and take no memory.
     if (this.#telling === TELLING_MAX) return;
     const news = Math.min(log.events - this.#toldEvents, log.tail().length);
@@ -130,6 +134,36 @@ export class Events {
   async #clientsFor(query: ConnzQuery | null): Promise<object> {
     return query ? { clients: await connzPage(query, this.#host.services) } : {};
   }
+}
+
+/** What a page that was connected before has already. */
+interface Known {
+  /** The start of the server that told it, milliseconds since 1970. */
+  readonly of: number;
+  /** The time of its newest sample. */
+  readonly since: number;
+}
+
+/** The query of a request: that for clients, and `of` and `since`. @returns a text about the fault if it has one */
+function readAsked(
+  request: Request,
+  services: Host<Config>["services"],
+): { query: ConnzQuery | null; known: Known | null } | string {
+  if (!request.url.includes("?")) return { query: null, known: null };
+  const url = new URL(request.url);
+  const [of, since] = ["of", "since"].map((name) => {
+    const text = url.searchParams.get(name);
+    url.searchParams.delete(name);
+    return text;
+  });
+  if ((of === null) !== (since === null)) return "of, since: give both or none of them";
+  if (of !== null && !/^\d{1,16}(\.\d{1,9})? \d{1,16}(\.\d{1,9})?$/.test(`${of} ${since}`)) {
+    return "of, since: allowed: milliseconds since 1970";
+  }
+  const known = of === null ? null : { of: Number(of), since: Number(since) };
+  if (url.search === "") return { query: null, known };
+  const query = readConnzQuery(url, services);
+  return typeof query === "string" ? query : { query, known };
 }
 
 /**

@@ -2,21 +2,29 @@ import type { Coding } from "../../net/http/compression/codings.ts";
 import { type Bytes, CAREFUL, compressNow } from "../../net/http/compression/compress.ts";
 import admin from "./dashboard/admin.js" with { type: "text" };
 import brought from "./dashboard/brought.js" with { type: "text" };
-import charts from "./dashboard/charts.js" with { type: "text" };
+import clientPanel from "./dashboard/client.js" with { type: "text" };
 import clientsStyle from "./dashboard/clients.css" with { type: "text" };
 import clients from "./dashboard/clients.js" with { type: "text" };
 import connection from "./dashboard/connection.js" with { type: "text" };
+import controlsStyle from "./dashboard/controls.css" with { type: "text" };
 import dialogsStyle from "./dashboard/dialogs.css" with { type: "text" };
 import elements from "./dashboard/elements.js" with { type: "text" };
 import format from "./dashboard/format.js" with { type: "text" };
+import keys from "./dashboard/keys.js" with { type: "text" };
 import log from "./dashboard/log.js" with { type: "text" };
 import narrowStyle from "./dashboard/narrow.css" with { type: "text" };
+import now from "./dashboard/now.js" with { type: "text" };
 import numbers from "./dashboard/numbers.js" with { type: "text" };
 import pageStyle from "./dashboard/page.css" with { type: "text" };
 import markup from "./dashboard/page.html" with { type: "text" };
 import page from "./dashboard/page.js" with { type: "text" };
-import panelsStyle from "./dashboard/panels.css" with { type: "text" };
-import panels from "./dashboard/panels.js" with { type: "text" };
+import part from "./dashboard/part.js" with { type: "text" };
+import partsStyle from "./dashboard/parts.css" with { type: "text" };
+import places from "./dashboard/places.js" with { type: "text" };
+import plot from "./dashboard/plot.js" with { type: "text" };
+import scoreStyle from "./dashboard/score.css" with { type: "text" };
+import score from "./dashboard/score.js" with { type: "text" };
+import series from "./dashboard/series.js" with { type: "text" };
 import server from "./dashboard/server.js" with { type: "text" };
 import status from "./dashboard/status.js" with { type: "text" };
 import tables from "./dashboard/tables.js" with { type: "text" };
@@ -51,21 +59,29 @@ export class PageFile {
 }
 
 /** The page's style; a later file overrides an earlier one. */
-const STYLE = [pageStyle, panelsStyle, clientsStyle, dialogsStyle, narrowStyle].join("\n");
+const STYLE = [pageStyle, scoreStyle, partsStyle, clientsStyle, dialogsStyle, narrowStyle].join(
+  "\n",
+);
 
 /** The modules of the page's script; `page` imports the others. */
 const MODULES = {
   admin,
   brought,
-  charts,
+  client: clientPanel,
   clients,
   connection,
   elements,
   format,
+  keys,
   log,
+  now,
   numbers,
   page,
-  panels,
+  part,
+  places,
+  plot,
+  score,
+  series,
   server,
   status,
   tables,

@@ -9,6 +9,7 @@ import {
   headline,
   Histogram,
 } from "../../host/stats.ts";
+import { Hour } from "./hour.ts";
 
 /** The numbers of one part of the program, with their declarations. */
 export interface Numbers {
@@ -60,6 +61,7 @@ type SampledHost = Pick<Host<never>, "clock" | "files" | "log" | "services">;
 /** Collects the numbers of the whole program: its process, its log and every service. */
 export class Sampler {
   readonly history: Sample[] = [];
+  readonly hour = new Hour();
   readonly #host: SampledHost;
   readonly #startedAt: number;
   readonly #startedWall: number;
@@ -117,6 +119,7 @@ export class Sampler {
     const numbers = this.numbers();
     const values: Record<string, number> = {};
     for (const [part, { declared, stats }] of numbers) {
+      if (this.history.length === 0) this.hour.declare(part, declared);
       for (const [name, { headline }] of Object.entries(declared)) {
         if (headline) values[`${part}.${name}`] = stats[name] as number;
       }
@@ -124,6 +127,7 @@ export class Sampler {
     const at = this.#host.clock.wall();
     this.history.push({ at, values });
     if (this.history.length > HISTORY_SECONDS) this.history.shift();
+    this.hour.add(at, values);
     return { at, numbers };
   }
 

@@ -5,6 +5,7 @@ import { addressText, type Health, type Host, type Running } from "../../host/se
 import type { HttpServer } from "../../net/http.ts";
 import { json, JSON_FIELDS, SECURE } from "./answers.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
+import { Problems } from "./problems.ts";
 import type { Numbers, Sampler, Taken } from "./sampler.ts";
 import { SharedText } from "./shared-text.ts";
 import type { Site } from "./site/site.ts";
@@ -18,6 +19,7 @@ const QUARANTINES_TOLD = 100;
 
 /** The state of the whole program, for the routes and the event streams. */
 export class Views {
+  readonly problems: Problems;
   readonly #host: Host<Config>;
   readonly #sampler: Sampler;
   readonly #site: Site;
@@ -30,6 +32,7 @@ export class Views {
     this.#host = host;
     this.#sampler = sampler;
     this.#site = site;
+    this.problems = new Problems(host, () => this.#healths());
     this.#varz = new SharedText(host.clock, () => `${JSON.stringify(this.#state())}\n`);
     this.#metrics = new SharedText(host.clock, () => this.#metricsText());
   }
@@ -109,6 +112,7 @@ export class Views {
       draining,
       log_level: log.level,
       health: Object.fromEntries(this.#healths()),
+      problems: this.problems.now,
       process: numbers.get("process")?.stats,
       log: numbers.get("log")?.stats,
       services: servicesTold(services, numbers, 10 * QUARANTINES_TOLD),
@@ -135,6 +139,7 @@ export class Views {
       draining,
       log_level: log.level,
       health: Object.fromEntries(this.#healths()),
+      problems: this.problems.now,
       process: numbers.get("process")?.stats,
       log: { stats: numbers.get("log")?.stats, lines },
       services: servicesTold(services, numbers, QUARANTINES_TOLD),

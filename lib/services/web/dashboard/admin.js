@@ -49,12 +49,31 @@ export async function ask(path) {
   throw new Error((await answer.text()).trim());
 }
 
+/** The end of the question for the token that is open: true once it is answered. */
+let signedIn = null;
+
+/** Asks for the token before something is done. @returns true once the page may act */
+export function askToken(next) {
+  signedIn?.resolve(false);
+  signedIn = Promise.withResolvers();
+  say($("sign-in-title"), next === null ? "Sign in to act" : "Sign in to do this");
+  say(
+    $("sign-in-next"),
+    next ?? "With the server's token you may kick clients and change its course.",
+  );
+  openDialog("sign-in");
+  return signedIn.promise;
+}
+
 /** Carries out an admin action. @returns `ok`, `said` and whatever else the server answers */
-export async function perform(name, fields) {
+export async function perform(name, fields, next = null) {
+  const signedOut = { ok: false, said: "you are not signed in." };
+  if (root.dataset.admin === "signed-out" && !(await askToken(next))) return signedOut;
   const { status, said, told } = await post(`admin/${name}`, fields);
   if (status === 401) {
     await askSession();
-    openDialog("sign-in");
+    // The session has ended: whoever has the token goes on.
+    return (await askToken(next)) ? perform(name, fields, next) : signedOut;
   }
   const done = status === 200;
   const sentence = said.charAt(0).toUpperCase() + said.slice(1);
@@ -62,8 +81,8 @@ export async function perform(name, fields) {
 }
 
 /** Carries out an admin action and shows its outcome. @returns true if it was done */
-export async function act(name, fields = {}) {
-  const { ok, said } = await perform(name, fields);
+export async function act(name, fields = {}, next = null) {
+  const { ok, said } = await perform(name, fields, next);
   toast(ok ? said : `Not done: ${said}`, !ok);
   return ok;
 }
@@ -101,11 +120,14 @@ async function signIn(event) {
   form.elements.token.value = "";
   if (status !== 204) return form.elements.token.focus();
   await askSession();
+  const goesOn = signedIn;
+  signedIn = null;
   form.closest("dialog")?.close();
   // The button that opened the dialog gets the focus back, and may be hidden by now.
   const { activeElement: back, body } = document;
-  if (back === body || !back.checkVisibility()) $("sign-out").focus();
+  if (back === body || !back.checkVisibility()) $("server-menu").firstElementChild.focus();
   toast("Signed in.");
+  goesOn?.resolve(root.dataset.admin === "signed-in");
 }
 
 async function signOut() {
@@ -128,9 +150,23 @@ export function listenToActions(wired) {
   for (const button of document.querySelectorAll("[data-close]")) {
     button.addEventListener("click", () => button.closest("dialog").close());
   }
-  $("sign-in-open").addEventListener("click", () => openDialog("sign-in"));
+  $("sign-in").addEventListener("close", () => {
+    signedIn?.resolve(false);
+    signedIn = null;
+  });
+  $("sign-in-open").addEventListener("click", () => void askToken(null));
   $("sign-out").addEventListener("click", signOut);
   $("reload").addEventListener("click", () => act("reload"));
   $("drain-open").addEventListener("click", () => openDialog("drain"));
   $("drain-now").addEventListener("click", () => act("drain"));
+  const menu = $("server-menu");
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    event.preventDefault();
+    menu.open = false;
+    menu.firstElementChild.focus();
+  });
+  document.addEventListener("click", ({ target }) => {
+    if (!menu.contains(target) || target.closest("#server-menu button")) menu.open = false;
+  });
 }

@@ -1,8 +1,8 @@
 // The panels that services bring themselves: each loaded once the server has named it, and told to
 // look again when something has changed and somebody sees it. While nobody does, it asks for nothing.
 
-import { ask, openDialog, perform, toast } from "./admin.js";
-import { $, el, root } from "./elements.js";
+import { ask, askToken, perform, toast } from "./admin.js";
+import { el, root } from "./elements.js";
 import { at } from "./server.js";
 
 /** Milliseconds around the window within which a panel counts as seen. */
@@ -24,26 +24,33 @@ function pageOf(service) {
     tell: toast,
     /** The right to act: "off" without a token at the server, "signed-out" or "signed-in". */
     admin: () => root.dataset.admin,
-    signIn: () => openDialog("sign-in"),
+    signIn: () => void askToken(null),
   };
 }
 
 /** Makes the panels that are not here yet; `told` is what the server says of them. */
 export function bring(told) {
   for (const { service, title, styles } of told) {
-    if (panels.has(service)) continue;
+    if (panels.has(service)) {
+      roomOf(service)?.append(panels.get(service).node);
+      continue;
+    }
     const id = `brought-${service}`;
     const body = el("div");
     const heading = el("h2", { id: `${id}-title` }, title);
-    const head = el("header", { class: "bar" }, heading);
-    const attributes = { id, class: "panel", "aria-labelledby": heading.id, tabindex: "-1" };
+    const head = el("header", {}, heading);
+    const attributes = { id, class: "part", "aria-labelledby": heading.id, tabindex: "-1" };
     const node = el("section", attributes, head, body);
     const panel = { service, title, node, mounted: null, isSeen: false, isStale: false };
     panels.set(service, panel);
-    $("brought").append(node);
+    roomOf(service)?.append(node);
     void load(panel, body, styles);
   }
 }
+
+/** Where the panel of a service stands in its place. */
+const roomOf = (service) =>
+  document.querySelector(`#panels [data-part="${CSS.escape(service)}"] .brought`);
 
 async function load(panel, body, styles) {
   const folder = `dashboard/panels/${panel.service}`;
@@ -93,8 +100,7 @@ export function tickBrought() {
   }
 }
 
-/** The link to the panel that a service brings; null where it brings none. */
-export function linkTo(service) {
-  const panel = panels.get(service);
-  return panel ? el("a", { href: `#${panel.node.id}` }, panel.title) : null;
+/** Shows what came while another place was shown. */
+export function showBrought() {
+  for (const panel of panels.values()) refresh(panel);
 }

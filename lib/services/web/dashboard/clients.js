@@ -1,14 +1,20 @@
-// The table of the clients: sorted, filtered, page by page. Its order holds still under the pointer.
+// The table of the clients: sorted, filtered, page by page, as the address wants it. Its order holds
+// still under the pointer, and it is one stop on the way of the Tab key.
 
 import { act } from "./admin.js";
 import { $, askingButton, el, keyedRows, mark, say } from "./elements.js";
 import { amount, duration, exact, scaled, spoken } from "./format.js";
+import { follow, here, want } from "./places.js";
+import { clientCount } from "./status.js";
 
 const PAGE_SIZE = 25;
 /** Milliseconds after the last move of the pointer over the clients for which their order holds. */
 const HOLD_MS = 8000;
 /** Milliseconds after which a press counts as ended: not every system reports its end. */
 const PRESS_MS = 3000;
+/** Milliseconds after the last key before other clients are asked for. */
+const TYPING_MS = 250;
+const SORT = "outbox_bytes";
 
 const bytes = (value) => spoken(amount(value, "bytes"));
 /** The text of each column for a row. */
@@ -25,56 +31,89 @@ const CELLS = {
   bytes_out: ({ bytes_out: size }) => bytes(size),
   outbox_bytes: ({ outbox_bytes: size }) => bytes(size),
 };
+const TEXTS = ["service", "address", "state"];
 
-/** The query for the clients that are shown. */
-const query = { sort: "outbox_bytes", order: "desc", offset: 0, service: "", address: "" };
 const clients = keyedRows($("rows"), clientRow, () => $("filter"));
 let connect;
-let asked = true;
+/** The last request for clients; null while none is wanted. */
+let asked = null;
+let isAsked = true;
 let touchedAt = 0;
 let pressedAt = 0;
+/** The row that has the table's stop of the Tab key. */
+let active = null;
+/** The services whose clients are offered; null before they are known. */
+let services = null;
 
-function showSort() {
-  const direction = query.order === "asc" ? "ascending" : "descending";
-  for (const head of $("columns").children) {
-    mark(head, "aria-sort", head.dataset.column === query.sort ? direction : null);
-  }
+const wantedOrder = (sort) => (TEXTS.includes(sort) ? "asc" : "desc");
+
+/** What the address wants of the clients. */
+function wanted() {
+  const { query } = here;
+  const given = query.get("sort");
+  const sort = Object.hasOwn(CELLS, given ?? "") ? given : SORT;
+  const order = ["asc", "desc"].includes(query.get("order"))
+    ? query.get("order")
+    : wantedOrder(sort);
+  const page = Math.max(1, Math.min(1e6, Math.floor(Number(query.get("page"))) || 1));
+  const service = query.get("service") ?? "";
+  const isKnown = services === null || services.includes(service);
+  return { sort, order, page, service: isKnown ? service : "", address: query.get("q") ?? "" };
 }
 
-function sortBy({ dataset: { column }, classList }) {
-  const first = classList.contains("number") ? "desc" : "asc";
-  const other = query.order === "asc" ? "desc" : "asc";
-  ask({ order: column === query.sort ? other : first, sort: column, offset: 0 });
-}
-
-/** Asks for other clients: the stream is opened anew, and the rows stay until it answers. */
-function ask(change) {
-  Object.assign(query, change);
-  asked = true;
-  mark($("rows"), "aria-busy", true);
-  showSort();
-  connect();
-}
-
-/** The parameters of the request for the clients. */
+/** The parameters of the request for the clients; none while another place is shown. */
 export function wantedClients() {
-  const { sort, order, offset, service, address } = query;
-  const wanted = new URLSearchParams({ sort, order, offset, limit: PAGE_SIZE });
-  if (service !== "") wanted.set("service", service);
-  if (address !== "") wanted.set("address", address);
-  return wanted;
+  if (here.place !== "clients") return new URLSearchParams();
+  const { sort, order, page, service, address } = wanted();
+  const offset = (page - 1) * PAGE_SIZE;
+  const query = new URLSearchParams({ sort, order, offset, limit: PAGE_SIZE });
+  if (service !== "") query.set("service", service);
+  if (address !== "") query.set("address", address);
+  return query;
 }
 
-/** Clears the filter by service, from the next connection on. */
+/** Clears the filter by service: the server refuses a service that is gone after a restart. */
 export function wantAllServices() {
-  query.service = $("filter-service").value = "";
+  if (here.place === "clients") want({ service: null }, true);
 }
 
 /** Makes the filter offer these services. */
-export function offerServices(services) {
+export function offerServices(names) {
+  services = names;
   const options = services.map((name) => el("option", { value: name }, name));
   $("filter-service").replaceChildren(el("option", { value: "" }, "all"), ...options);
-  $("filter-service").value = query.service;
+  showWanted();
+}
+
+function showWanted() {
+  const { sort, order, service, address } = wanted();
+  const direction = order === "asc" ? "ascending" : "descending";
+  for (const head of $("columns").children) {
+    mark(head, "aria-sort", head.dataset.column === sort ? direction : null);
+  }
+  $("filter-service").value = service;
+  $("sort-by").value = sort;
+  if (document.activeElement !== $("filter")) $("filter").value = address;
+}
+
+/** Asks for other clients when the address wants others: the stream is opened anew, and the rows stay until it answers. */
+function ask() {
+  showWanted();
+  const next = wantedClients().toString();
+  if (next === asked) return;
+  // Before the first connection there is nothing to open anew.
+  const isFirst = asked === null && next === "";
+  asked = next;
+  if (isFirst) return;
+  isAsked = true;
+  if (next !== "") mark($("rows"), "aria-busy", true);
+  connect();
+}
+
+function sortBy(column) {
+  const { sort, order } = wanted();
+  const other = order === "asc" ? "desc" : "asc";
+  want({ sort: column, order: column === sort ? other : null, page: null });
 }
 
 function clientRow(key, { service, id, address }) {
@@ -83,17 +122,26 @@ function clientRow(key, { service, id, address }) {
     const attributes = { "data-column": dataset.column, "data-label": label.trim() };
     return el("td", { role: "cell", class: className, ...attributes });
   });
+  const open = el("button", { type: "button", class: "open", tabindex: "-1" });
+  open.addEventListener("click", () =>
+    want({ client: here.query.get("client") === key ? null : key }),
+  );
+  cells[0].append(open);
+  const next = `Next: kick ${address}.`;
   const kick = askingButton("Kick", address, async () => {
-    if (await act("kick", { service, id })) clients.remove(key);
+    if (await act("kick", { service, id }, next)) clients.remove(key);
   });
-  const action = el("td", { role: "cell", class: "action when-signed-in" }, kick);
+  kick.classList.add("ghost", "kick");
+  kick.tabIndex = -1;
+  const action = el("td", { role: "cell", class: "action when-may-act" }, kick);
   const node = el("tr", { role: "row", "data-key": key }, ...cells, action);
   return {
     node,
+    buttons: [open, kick],
     update(row) {
       for (const cell of cells) {
         const { column } = cell.dataset;
-        say(cell, CELLS[column](row));
+        say(column === "address" ? open : cell, CELLS[column](row));
         mark(cell, "data-value", row[column]);
       }
       mark(node, "data-state", row.state);
@@ -114,44 +162,100 @@ function heldRows(page) {
   return held;
 }
 
-/** Shows a page of clients. */
-export function showClients({ total, offset, clients: rows }) {
+/** One row has the stop of the Tab key. */
+function showActive() {
+  if (!clients.rows.has(active)) active = $("rows").firstElementChild?.dataset.key ?? null;
+  const chosen = here.query.get("client");
+  for (const [key, { node, buttons }] of clients.rows) {
+    for (const button of buttons) button.tabIndex = key === active ? 0 : -1;
+    mark(buttons[0], "aria-expanded", key === chosen);
+    mark(node, "data-chosen", key === chosen ? "" : null);
+  }
+}
+
+/** Shows the page of clients of a tick, where it has one. */
+export function showClients(tick) {
+  if (here.place !== "clients" || !tick.clients) return;
   if (Date.now() - pressedAt < PRESS_MS) return;
-  if (offset > 0 && rows.length === 0) return ask({ offset: 0 });
+  const { total, offset, clients: rows } = tick.clients;
+  if (offset > 0 && rows.length === 0) return want({ page: null }, true);
   const page = new Map(rows.map((row) => [`${row.service}/${row.id}`, row]));
-  const isHeld = !asked && Date.now() - touchedAt < HOLD_MS;
-  asked = false;
+  const isHeld = !isAsked && Date.now() - touchedAt < HOLD_MS;
+  isAsked = false;
   mark($("rows"), "aria-busy", null);
   clients.show(isHeld ? heldRows(page) : page);
-  const isFiltered = query.address !== "" || query.service !== "";
+  showActive();
+  const { address, service } = wanted();
+  const isFiltered = address !== "" || service !== "";
   $("no-clients").hidden = clients.rows.size > 0;
   say($("no-clients"), isFiltered ? "No client matches." : "No client is connected.");
   const end = Math.min(offset + rows.length, total);
   const range = `${exact.format(offset + 1)}–${exact.format(end)} of ${exact.format(total)}`;
-  say($("range"), `${isHeld ? "order held · " : ""}${total === 0 ? "none" : range}`);
+  $("held").hidden = !isHeld;
+  say($("range"), total === 0 ? "none" : range);
   mark($("range"), "data-value", total);
   mark($("previous"), "aria-disabled", offset === 0);
   mark($("next"), "aria-disabled", end >= total);
+  const count = clientCount(tick);
+  const pages = isFiltered ? 0 : Math.max(0, total - count);
+  const seen = pages === 0 ? "" : `, and ${pages} ${pages === 1 ? "page" : "pages"} like this one`;
+  say($("counted"), `${exact.format(count)} connected${seen}`);
 }
 
-function turnPage(button, by) {
+/** Turns the page of the clients, if there is one that way. */
+export function turnPage(by) {
   // A disabled button would lose the focus.
-  if (button.getAttribute("aria-disabled") === "true") return;
-  ask({ offset: Math.max(0, query.offset + by) });
+  const button = $(by < 0 ? "previous" : "next");
+  if (here.place !== "clients" || button.getAttribute("aria-disabled") === "true") return;
+  const page = wanted().page + by;
+  want({ page: page <= 1 ? null : page });
+}
+
+/** The client of the row that has the focus, or null. */
+export const focusedClient = () => document.activeElement?.closest("#rows tr")?.dataset.key ?? null;
+
+/** The row of a client, or null where none is shown. */
+export const rowOf = (key) => clients.rows.get(key)?.item ?? null;
+
+/** Gives the focus to the row of a client, where it is shown. */
+export function focusClient(key) {
+  (clients.rows.get(key)?.buttons[0] ?? $("filter")).focus();
+}
+
+function moveRow(event) {
+  const by = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity }[event.key];
+  if (!by || event.altKey || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  const rows = [...$("rows").children];
+  const from = rows.indexOf(event.target.closest("tr"));
+  const next = rows[Math.max(0, Math.min(rows.length - 1, from + by))];
+  active = next.dataset.key;
+  showActive();
+  clients.rows.get(active).buttons[0].focus();
+  if (here.query.has("client")) want({ client: active }, true);
 }
 
 /** `reconnect` opens the stream anew, with the parameters of that moment. */
 export function listenToClients(reconnect) {
   connect = reconnect;
-  showSort();
   for (const button of document.querySelectorAll(".sort")) {
-    button.addEventListener("click", () => sortBy(button.closest("th")));
+    const { column } = button.closest("th").dataset;
+    button.addEventListener("click", () => sortBy(column));
+    $("sort-by").append(el("option", { value: column }, button.textContent));
   }
+  $("sort-by").addEventListener("change", ({ target }) => {
+    want({ sort: target.value, order: null, page: null });
+  });
   const rows = $("rows");
   const touch = () => (touchedAt = Date.now());
   rows.addEventListener("pointermove", touch);
-  rows.addEventListener("focusin", touch);
+  rows.addEventListener("focusin", ({ target }) => {
+    touch();
+    active = target.closest("tr")?.dataset.key ?? active;
+    showActive();
+  });
   rows.addEventListener("keydown", touch);
+  rows.addEventListener("keydown", moveRow);
   rows.addEventListener("pointerleave", () => (touchedAt = 0));
   rows.addEventListener("pointerdown", () => (pressedAt = Date.now()));
   for (const end of ["pointerup", "pointercancel"]) {
@@ -160,17 +264,15 @@ export function listenToClients(reconnect) {
   let timer = 0;
   $("filter").addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => ask({ address: $("filter").value.trim(), offset: 0 }), 250);
+    timer = setTimeout(() => want({ q: $("filter").value.trim(), page: null }, true), TYPING_MS);
+  });
+  $("filter").addEventListener("keydown", ({ key }) => {
+    if (key === "Enter" && active !== null) focusClient(active);
   });
   $("filter-service").addEventListener("change", ({ target }) => {
-    ask({ service: target.value, offset: 0 });
+    want({ service: target.value, page: null });
   });
-  $("previous").addEventListener("click", ({ target }) => turnPage(target, -PAGE_SIZE));
-  $("next").addEventListener("click", ({ target }) => turnPage(target, PAGE_SIZE));
-  addEventListener("keydown", (event) => {
-    const isTyping = event.target.closest?.("input, select, textarea, dialog");
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
-    event.preventDefault();
-    $("filter").focus();
-  });
+  $("previous").addEventListener("click", () => turnPage(-1));
+  $("next").addEventListener("click", () => turnPage(1));
+  follow(ask);
 }

@@ -3,8 +3,8 @@
 
 import { askSession } from "./admin.js";
 import { wantAllServices, wantedClients } from "./clients.js";
+import { newest } from "./series.js";
 import { at } from "./server.js";
-import { showSilence } from "./status.js";
 
 /** Milliseconds without an event after which the connection counts as lost. */
 const LATE_MS = 3500;
@@ -21,21 +21,38 @@ let heardAt = Date.now();
 let openedAt = 0;
 let retry = 0;
 let glancedAt = 0;
+/** The start of the server that spoke last, in milliseconds since 1970; null before the first. */
+let speaker = null;
 /** The functions given to `start`. */
 let page;
+
+/** What the stream is asked for: the clients that are wanted, and nothing that the page has already. */
+function asked() {
+  const query = wantedClients();
+  if (speaker !== null && newest() > 0) {
+    query.set("of", speaker);
+    query.set("since", newest());
+  }
+  return query.size === 0 ? "events" : `events?${query}`;
+}
+
+/** Milliseconds without a word from the server, while the connection is lost. */
+export const silence = () => (link === "lost" ? Date.now() - heardAt : 0);
 
 export function connect() {
   close();
   if (document.hidden) return void glance();
   openedAt = Date.now();
-  const mine = new EventSource(at(`events?${wantedClients()}`));
+  const mine = new EventSource(at(asked()));
   source = mine;
   let isFirst = true;
   mine.addEventListener("hello", ({ data }) => {
     isFirst = true;
     // Sessions end with the server that opened them.
     if (link !== "live") void askSession();
-    page.onHello(JSON.parse(data));
+    const hello = JSON.parse(data);
+    speaker = hello.started_at;
+    page.onHello(hello);
   });
   mine.addEventListener("tick", ({ data }) => {
     const tick = JSON.parse(data);
@@ -106,7 +123,7 @@ function watch() {
     page.onLink();
   }
   if (link !== "lost") return;
-  showSilence(silent);
+  page.onLink();
   if (Date.now() - Math.max(heardAt, openedAt) > DEAD_MS) connect();
 }
 

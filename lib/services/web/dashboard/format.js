@@ -54,7 +54,8 @@ export const spoken = ([number, unit]) =>
 const WORDS = { cpu: "CPU", utf8: "UTF-8" };
 
 /** The label of a number. `memory_bytes` is "memory": its figure shows the unit. */
-export function labelOf(name, { unit }) {
+export function labelOf(name, { unit, title }) {
+  if (title) return title;
   const bare = unit === "bytes" || unit === "seconds" ? name.replace(`_${unit}`, "") : name;
   return bare.replace(/[a-z0-9]+/g, (word) => WORDS[word] ?? word).replaceAll("_", " ");
 }

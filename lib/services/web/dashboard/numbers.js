@@ -1,37 +1,8 @@
-// The numbers of a part (the process, its log, a service) as tiles and tables.
+// The numbers of a part (the process, its log, a service) as tables.
 
-import { chart, RATE_MS, rateNow } from "./charts.js";
 import { el, mark, say } from "./elements.js";
-import { exact, inFull, labelOf, measure } from "./format.js";
-
-/** A headline number: its figure, its chart and, for a counter, the exact total. */
-export function tile(part, name, declared) {
-  const { kind, unit, about } = declared;
-  const key = `${part}.${name}`;
-  const label = labelOf(name, declared);
-  const [number, unitNode, total] = [el("span"), el("span", { class: "unit" }), el("span")];
-  const peak = el("span", { class: "peak" });
-  const { node: picture, draw } = chart(key, label, declared, peak);
-  const figure = el("p", { class: "figure" }, number, unitNode);
-  const isCount = kind === "counter" && unit !== "seconds";
-  const exactly = isCount ? total : number;
-  mark(exactly, "data-stat", key);
-  const foot = el("p", { class: "foot" }, total, peak);
-  return {
-    node: el("div", { class: "tile" }, el("h3", { title: about }, label), figure, picture, foot),
-    update(stats) {
-      const value = stats[name];
-      const shown = kind === "counter" ? rateNow(key) : value;
-      const [digits, shownUnit] = shown === null ? ["–", ""] : measure(declared, shown);
-      say(number, digits);
-      say(unitNode, shownUnit);
-      if (isCount) say(total, inFull(value, unit));
-      mark(exactly, "data-value", value);
-      mark(figure, "title", `${exact.format(value)} ${unit}`);
-      draw();
-    },
-  };
-}
+import { exact, inFull, labelOf } from "./format.js";
+import { RATE_MS } from "./series.js";
 
 /**
  * A table of numbers, `[name, declared]`; those that rose in the last seconds are marked. With
@@ -69,7 +40,7 @@ function numberTable(part, title, entries, { isTold = false, isSparse = false } 
 /** A titled table of numbers, below the tiles. */
 function block(part, title, entries, options) {
   const { node, update } = numberTable(part, title, entries, options);
-  return { node: el("section", {}, el("h3", {}, title), node), update };
+  return { node: el("section", { class: "block" }, el("h3", {}, title), node), update };
 }
 
 /** A table for each group of numbers, and one for each series. */

@@ -1,13 +1,19 @@
 // The page: takes the events of the server, keeps the newest, and has the other modules show them.
 
 import { listenToActions } from "./admin.js";
-import { bring, linkTo, noteChanges, tickBrought } from "./brought.js";
-import { addHistory, addSample, samples } from "./charts.js";
+import { bring, noteChanges, showBrought, tickBrought } from "./brought.js";
+import { listenToClient, showClient } from "./client.js";
 import { listenToClients, offerServices, showClients } from "./clients.js";
-import { connect, isLocked, link, lock, start } from "./connection.js";
-import { $ } from "./elements.js";
+import { connect, isLocked, link, lock, silence, start } from "./connection.js";
+import { $, say } from "./elements.js";
+import { duration, exact, labelOf, spoken } from "./format.js";
+import { listenToKeys } from "./keys.js";
 import { listenToLog, makeLog, showLog, takeLines, takeTail } from "./log.js";
-import { panel } from "./panels.js";
+import { problemList, worstOf, wrongOf } from "./now.js";
+import { partPlace } from "./part.js";
+import { addressOf, follow, listenToPlaces, setPlaces, showRail } from "./places.js";
+import { drawScores, score, setSilence } from "./score.js";
+import { addHistory, addSample, declareSeries, newest } from "./series.js";
 import { showServer, showStatus } from "./status.js";
 
 /** The newest tick. */
@@ -15,50 +21,87 @@ let tick = null;
 /** The last state that was fetched while the page is hidden, or null. */
 let glanced = null;
 let declared = {};
-let panels = new Map();
+let parts = new Map();
 let serverVersion = null;
+const now = problemList();
+let overview = null;
+
+/** The name of a part as a heading. */
+const headed = (name) => name.charAt(0).toUpperCase() + name.slice(1);
 
 function onHello(hello) {
   // Another version of the server has another page.
   if (serverVersion !== null && serverVersion !== hello.version) return location.reload();
   serverVersion = hello.version;
   showServer(hello);
-  addHistory(hello.history);
+  if (hello.declared) declareSeries(hello.declared);
+  addHistory(hello.history, hello.hour);
   takeTail(hello.log);
+  if (!hello.declared) return noteChanges();
+  if (JSON.stringify(hello.declared) !== JSON.stringify(declared)) {
+    declared = hello.declared;
+    makePlaces();
+  }
   bring(hello.panels);
   noteChanges();
-  if (JSON.stringify(hello.declared) === JSON.stringify(declared)) return;
-  declared = hello.declared;
-  makePanels();
 }
 
-function makePanels() {
-  const { log, ...parts } = declared;
-  const made = ([part, numbers]) => [part, panel(part, numbers, linkTo(part))];
-  panels = new Map(Object.entries(parts).map(made));
-  const inOrder = [...panels.values()].toSorted((a, b) => b.isWide - a.isWide);
-  $("panels").replaceChildren(...inOrder.map(({ node }) => node));
-  makeLog(log);
-  const services = Object.keys(parts).filter((part) => part !== "process");
-  offerServices(services);
+/** The headline numbers of a part, as staves. */
+function headlinesOf(part) {
+  return Object.entries(declared[part])
+    .filter(([, { headline }]) => headline)
+    .map(([name, one]) => ({ key: `${part}.${name}`, label: labelOf(name, one), declared: one }));
+}
+
+function makePlaces() {
+  const names = Object.keys(declared).filter((part) => part !== "log");
+  // The program itself comes after what it runs.
+  names.sort((a, b) => (a === "process") - (b === "process"));
+  for (const { remove } of parts.values()) remove();
+  overview?.remove();
+  parts = new Map(names.map((part) => [part, partPlace(part, declared[part], headlinesOf(part))]));
+  const groups = names.map((part) => ({
+    title: headed(part),
+    href: addressOf(part),
+    numbers: headlinesOf(part),
+  }));
+  overview = score("numbers of all services", groups);
+  $("score").replaceChildren(overview.node);
+  $("panels").replaceChildren(...[...parts.values()].map(({ node }) => node));
+  makeLog(declared.log);
+  offerServices(names.filter((part) => part !== "process"));
+  setPlaces([
+    { name: "overview", title: "Overview", node: $("overview") },
+    { name: "clients", title: "Clients", node: $("clients") },
+    ...names.map((name) => ({ name, title: headed(name), node: parts.get(name).node })),
+    { name: "log", title: "Log", node: $("log") },
+  ]);
 }
 
 function onTick(next, isFirst) {
   tick = next;
   takeLines(next.log.lines);
   // The first tick of a stream comes between two samples, and the history has both.
-  if (!isFirst || samples.length === 0) addSample({ at: next.at, values: headlines() });
+  if (!isFirst || newest() === 0) addSample({ at: next.at, values: headlines() });
   onLink();
   render();
 }
 
 /** Takes the state while the page is hidden: enough for its title and icon. */
-function onGlance(now) {
-  if (tick !== null) Object.assign(tick, { draining: now.draining, health: now.health });
-  glanced = now;
+function onGlance(state) {
+  const { draining, health, problems } = state;
+  if (tick !== null) Object.assign(tick, { draining, health, problems });
+  glanced = state;
 }
 
-const onLink = () => showStatus(link, (document.hidden && glanced) || tick);
+function onLink() {
+  const silent = silence();
+  setSilence(silent);
+  showStatus(link, (document.hidden && glanced) || tick, silent);
+  if (link !== "lost" || tick === null || document.hidden) return;
+  showProblems();
+  drawScores();
+}
 
 function partOf(part) {
   if (part === "process") return { stats: tick.process };
@@ -76,23 +119,55 @@ function headlines() {
   return values;
 }
 
+function showProblems() {
+  const { problems, at, services } = tick;
+  const isLost = link === "lost";
+  now.update(problems, at, isLost);
+  for (const part of parts.values()) part.problems.update(problems, at, isLost);
+  const clients = (part) => services[part]?.stats.clients;
+  const all = Object.keys(services).reduce((sum, part) => sum + (clients(part) ?? 0), 0);
+  showRail(
+    (part) => worstOf(problems, part),
+    (place) => {
+      const count = place === "clients" ? all : clients(place);
+      return count === undefined ? "" : exact.format(count);
+    },
+  );
+  const wrong = wrongOf(problems).length;
+  say($("menu-wrong"), wrong > 0 && !isLost ? `${wrong} wrong` : "all places");
+}
+
 /** Draws the newest tick, unless the page is hidden. */
 function render() {
   if (document.hidden || tick === null) return;
   glanced = null;
   $("board").hidden = false;
-  for (const [part, { node, update }] of panels) {
+  showProblems();
+  const up = spoken(duration(tick.process.uptime_seconds));
+  const count = Object.keys(tick.services).length;
+  say($("running"), `up ${up} · ${count} ${count === 1 ? "service" : "services"}`);
+  for (const [part, place] of parts) {
     const told = partOf(part);
-    node.hidden = !told;
-    if (told) update(told, tick.health[part]);
+    if (told) place.update(told, tick.health[part]);
   }
-  showClients(tick.clients);
+  showClients(tick);
+  showClient(tick.services);
   showLog(tick.log, tick.log_level);
+  drawScores();
   tickBrought();
 }
 
+follow((_, isNew) => {
+  if (tick === null || !isNew) return;
+  render();
+  showBrought();
+});
+$("now").replaceChildren(now.node);
+listenToPlaces();
 listenToClients(connect);
+listenToClient();
 listenToLog();
 listenToActions({ isLocked, lock });
+listenToKeys();
 document.addEventListener("visibilitychange", render);
 void start({ onHello, onTick, onChanged: noteChanges, onGlance, onLink });

@@ -1,6 +1,6 @@
 // The tables of a service: the largest of things that it holds many of, such as channels.
 
-import { $, el, keyedRows, mark, say } from "./elements.js";
+import { el, keyedRows, mark, say } from "./elements.js";
 import { exact, inFull } from "./format.js";
 
 /** The block of a table; the numbers of its rows come with `update`. */
@@ -17,7 +17,7 @@ export function tableBlock(name, { about, columns }) {
   const lines = keyedRows(
     body,
     () => line(columns),
-    () => $("clients"),
+    () => node.closest(".place").querySelector("h1"),
   );
   return {
     node,

@@ -1,0 +1,254 @@
+// One client, beside the table: how it fares since it is looked at, what the log says of it, and
+// what may be done with it, each after a question.
+
+import { act, ask as askServer } from "./admin.js";
+import { focusClient, focusedClient, rowOf } from "./clients.js";
+import { $, el, mark, say } from "./elements.js";
+import { amount, duration, exact, spoken } from "./format.js";
+import { linesAbout } from "./log.js";
+import { addressOf, follow, want } from "./places.js";
+import { drawScores, endOf, score } from "./score.js";
+
+/** Samples of the client that are kept: as many as the time axis shows. */
+const MOST_SAMPLES = 300;
+/** The windows in which the client is all there is to read. */
+const NARROW = matchMedia("(max-width: 999px)");
+
+const LENGTHS = [
+  ["300", "5 minutes"],
+  ["3600", "1 hour"],
+  ["86400", "1 day"],
+];
+
+const bytes = (value) => spoken(amount(value, "bytes"));
+const FACTS = [
+  ["Messages", ({ messages_in: sent }) => exact.format(sent)],
+  ["Refused", ({ refused }) => exact.format(refused)],
+  ["Bytes in", ({ bytes_in: size }) => bytes(size)],
+  ["Bytes out", ({ bytes_out: size }) => bytes(size)],
+  ["Waiting", ({ outbox_bytes: size }) => bytes(size)],
+  ["Number", ({ id }) => String(id)],
+];
+
+const STAVES = [
+  ["messages_per_second", "Messages/s", "messages a second", false],
+  ["refused_per_second", "Refused/s", "refused a second", true],
+  ["outbox_bytes", "Waiting", "bytes", true],
+];
+
+/** The panel that is shown: `{ key, row, samples, ... }`; null while none is. */
+let shown = null;
+/** The services that can put an address in quarantine. */
+let barring = new Set();
+
+const hostOf = (address) => address.slice(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+
+/** Shows the client that the address names. */
+function follows({ place, query }) {
+  const key = place === "clients" ? query.get("client") : null;
+  if ((shown?.key ?? null) === key) return;
+  shown?.score.remove();
+  const before = shown?.key ?? null;
+  shown = key === null ? null : open(key);
+  $("client").hidden = shown === null;
+  mark($("board"), "data-with-client", shown === null ? null : "");
+  $("main").inert = shown !== null && NARROW.matches;
+  if (shown !== null) {
+    $("client").replaceChildren(...shown.nodes);
+    if (before === null) shown.title.focus({ preventScroll: true });
+    void look();
+  } else if (before !== null && place === "clients") focusClient(before);
+  drawScores();
+}
+
+/** Closes the panel. */
+export const closeClient = () => want({ client: null });
+
+function open(key) {
+  const row = rowOf(key);
+  const shut = el("button", { type: "button", class: "ghost" }, "Close ", el("kbd", {}, "Esc"));
+  shut.addEventListener("click", closeClient);
+  const title = el(
+    "h2",
+    { id: "client-title", tabindex: "-1" },
+    el("bdi", {}, row?.address ?? "Client"),
+  );
+  const state = el("p", { class: "client-state" });
+  const samples = [];
+  const numbers = STAVES.map(([name, label, unit, adverse]) => ({
+    key: `client ${name}`,
+    label,
+    declared: {
+      kind: "gauge",
+      unit: name.endsWith("bytes") ? "bytes" : unit,
+      about: label,
+      marks: adverse,
+    },
+    points: () => samples.map((one) => [one.at, one[name]]),
+    now: () => samples.at(-1)?.[name] ?? null,
+  }));
+  const staves = score("this client", [{ numbers }], true);
+  const [kick, bar] = ["Kick", "Quarantine"].map((name) => {
+    const button = el(
+      "button",
+      { type: "button" },
+      `${name}… `,
+      el("kbd", { "aria-hidden": "true" }, name[0].toLowerCase()),
+    );
+    button.addEventListener("click", () => question(name.toLowerCase()));
+    return button;
+  });
+  const lines = el("a", { class: "button" }, "Its log lines");
+  const actions = el("div", { class: "row" }, kick, bar, lines);
+  for (const button of [kick, bar]) button.classList.add("when-may-act");
+  const asks = el("div");
+  const facts = el("dl", { class: "facts" });
+  const values = FACTS.map(([name]) => {
+    const value = el("dd");
+    facts.append(el("dt", {}, name), value);
+    return value;
+  });
+  const told = el("ol", { class: "told", role: "list" });
+  const none = el("p", { class: "empty" }, "Nothing in the last 200 lines.");
+  const gone = el("p", { class: "empty", hidden: "" }, "This client is no longer connected.");
+  const log = el("section", {}, el("h3", {}, "In the log"), told, none);
+  const nodes = [
+    el("header", {}, title, shut),
+    state,
+    gone,
+    actions,
+    asks,
+    staves.node,
+    facts,
+    log,
+  ];
+  return {
+    key,
+    row,
+    samples,
+    title,
+    state,
+    score: staves,
+    bar,
+    lines,
+    actions,
+    asks,
+    values,
+    told,
+    none,
+    gone,
+    nodes,
+  };
+}
+
+/** Asks the server how the client fares. */
+async function look() {
+  const panel = shown;
+  if (panel === null || document.hidden || panel.isAsking) return;
+  const [service, id] = panel.key.split("/");
+  panel.isAsking = true;
+  try {
+    const found = await askServer(`connz?${new URLSearchParams({ service, id, limit: 1 })}`);
+    if (panel === shown) show(panel, found?.clients[0] ?? null);
+  } catch {
+    // The head of the page says that the server does not answer, or there is no such client.
+    if (panel === shown && panel.row === null) show(panel, null);
+  } finally {
+    panel.isAsking = false;
+  }
+}
+
+function show(panel, row) {
+  panel.gone.hidden = row !== null;
+  panel.actions.hidden = row === null;
+  if (row === null) {
+    panel.asks.replaceChildren();
+    return say(panel.state, "");
+  }
+  panel.row = row;
+  panel.samples.push({ at: endOf(), ...row });
+  if (panel.samples.length > MOST_SAMPLES) panel.samples.shift();
+  say(panel.title.firstElementChild, row.address);
+  say(
+    panel.state,
+    `${row.state} · ${row.service} · connected for ${spoken(duration(row.age_seconds))}`,
+  );
+  mark(panel.state, "data-state", row.state);
+  panel.bar.hidden = !barring.has(row.service);
+  panel.lines.href = addressOf("log", { q: row.address });
+  for (const [i, [, text]] of FACTS.entries()) say(panel.values[i], text(row));
+  const lines = linesAbout(row.address).slice(-8).toReversed();
+  const items = lines.map((line) => el("li", {}, line));
+  if (panel.told.textContent !== lines.join("")) panel.told.replaceChildren(...items);
+  panel.none.hidden = lines.length > 0;
+  panel.score.draw();
+}
+
+/** Brings the panel up to a tick. */
+export function showClient(services) {
+  barring = new Set(Object.keys(services).filter((name) => services[name].quarantine));
+  void look();
+}
+
+/** Asks whether to kick the client, or to put its address in quarantine. */
+function question(name) {
+  const { row, asks, key } = shown;
+  if (row === null || (name === "quarantine" && !barring.has(row.service))) return;
+  const isKick = name === "kick";
+  const host = hostOf(row.address);
+  const text = isKick
+    ? `Kick ${row.address}? It gets a notice, its connection closes, and it may come back at once.`
+    : `Quarantine ${host}? All its connections close, and it is turned away until the time is over.`;
+  const length = el(
+    "select",
+    { name: "seconds" },
+    ...LENGTHS.map(([value, label]) => el("option", { value }, label)),
+  );
+  const yes = el("button", { class: "main grave" }, isKick ? "Kick" : "Quarantine");
+  const no = el("button", { type: "button" }, "Cancel");
+  const choice = isKick ? [] : [el("label", {}, el("span", { class: "quiet" }, "For"), length)];
+  const form = el(
+    "form",
+    { class: "confirm", "aria-label": text },
+    el("p", {}, text),
+    ...choice,
+    el("div", { class: "row" }, yes, no),
+  );
+  const shut = () => {
+    asks.replaceChildren();
+    shown?.title.focus();
+  };
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const { service, id } = row;
+    const fields = isKick
+      ? { service, id }
+      : { service, address: host, seconds: Number(length.value) };
+    const done = await act(name, fields, `Next: ${name} ${isKick ? row.address : host}.`);
+    if (shown?.key !== key) return;
+    if (done) closeClient();
+    else shut();
+  });
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    shut();
+  });
+  no.addEventListener("click", shut);
+  asks.replaceChildren(form);
+  (isKick ? yes : length).focus();
+}
+
+/** Asks about the client that is shown, or that of the row with the focus. */
+export function askAbout(name) {
+  if (document.documentElement.dataset.admin === "off") return;
+  const key = focusedClient() ?? shown?.key;
+  if (!key) return;
+  if (shown?.key !== key) want({ client: key });
+  question(name);
+}
+
+export function listenToClient() {
+  follow(follows);
+  NARROW.addEventListener("change", () => ($("main").inert = shown !== null && NARROW.matches));
+}

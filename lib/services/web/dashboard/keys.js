@@ -1,0 +1,88 @@
+// Single keys: what each does, and the switch that turns them off.
+
+import { openDialog } from "./admin.js";
+import { askAbout, closeClient } from "./client.js";
+import { turnPage } from "./clients.js";
+import { $, el } from "./elements.js";
+import { closeMenu, goTo, here, placeOfKey } from "./places.js";
+import { letGo, nextRange } from "./score.js";
+
+const STORED = "summoner.single-keys";
+
+const KEYS = [
+  ["1 to 9", "go to a place"],
+  ["/", "filter or search"],
+  ["↑ ↓ Home End", "move over the rows of a table"],
+  ["Enter", "open the client of the row"],
+  ["k, q", "kick the client, or put its address in quarantine; asks first"],
+  ["[ ]", "the page before, the page after"],
+  ["r", "range: 5 minutes or 1 hour"],
+  ["t", "to the time axis; ← → move there, with Shift ten times as far"],
+  ["Esc", "close what is open, let go of the time"],
+  ["?", "these keys"],
+];
+
+const seen = (selector) =>
+  [...document.querySelectorAll(selector)].find((one) => one.checkVisibility());
+
+const ACTS = {
+  "/": () => {
+    if (!seen(".place input[type=search]")) goTo("clients");
+    seen(".place input[type=search]")?.focus();
+  },
+  k: () => askAbout("kick"),
+  q: () => askAbout("quarantine"),
+  "[": () => turnPage(-1),
+  "]": () => turnPage(1),
+  r: nextRange,
+  t: () => seen(".ticks")?.focus(),
+  "?": () => openDialog("keys"),
+};
+
+function isOn() {
+  try {
+    return localStorage.getItem(STORED) !== "off";
+  } catch {
+    return true;
+  }
+}
+
+function turn(on) {
+  try {
+    localStorage.setItem(STORED, on ? "on" : "off");
+  } catch {
+    // Without a place to keep it, it holds for this page alone.
+  }
+}
+
+function escape(target) {
+  if (closeMenu() || letGo()) return;
+  if (here.query.has("client")) closeClient();
+  else if (target.type === "search") target.blur();
+}
+
+function onKey(event) {
+  const { target, key } = event;
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (document.querySelector("dialog[open]") || !$("gate").hidden) return;
+  if (key === "Escape") return escape(target);
+  if (target.closest?.("input:not([type=checkbox]), select, textarea, [contenteditable]")) return;
+  if (!$("single-keys").checked) return;
+  const place = placeOfKey(key);
+  const act = place === null ? ACTS[key] : () => goTo(place);
+  if (!act) return;
+  event.preventDefault();
+  act();
+}
+
+export function listenToKeys() {
+  const rows = KEYS.flatMap(([key, what]) => [
+    el("dt", {}, el("kbd", {}, key)),
+    el("dd", {}, what),
+  ]);
+  $("key-list").append(...rows);
+  $("single-keys").checked = isOn();
+  $("single-keys").addEventListener("change", ({ target }) => turn(target.checked));
+  $("keys-open").addEventListener("click", () => openDialog("keys"));
+  addEventListener("keydown", onKey);
+}

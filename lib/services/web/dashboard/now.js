@@ -1,0 +1,86 @@
+// What is wrong now, the worst first: in a sentence, since when, and the way to what is behind it.
+
+import { el, keyedRows, mark, say } from "./elements.js";
+import { clock, duration, spoken } from "./format.js";
+import { addressOf, glyphOf, titleOf } from "./places.js";
+
+const WORDS = { failing: "Failing", warning: "Warning", note: "Note" };
+
+/** How many things are wrong: notes are not. */
+export const wrongOf = (problems) => problems.filter(({ severity }) => severity !== "note");
+
+/** The worst severity of a part's problems, or null. */
+export const worstOf = (problems, part) =>
+  wrongOf(problems).find((problem) => problem.part === part)?.severity ?? null;
+
+function linkOf({ part, client, setting }) {
+  if (client !== undefined) {
+    return [addressOf("clients", { client: `${part}/${client}` }), "Client"];
+  }
+  return [addressOf(part), setting ?? titleOf(part)];
+}
+
+function row() {
+  const [severity, part, text, since] = [el("span"), el("b"), el("span"), el("span")];
+  const link = el("a");
+  const node = el("li", {}, severity, part, text, since, link);
+  for (const [one, name] of [
+    [severity, "severity"],
+    [text, "what"],
+    [since, "since quiet"],
+  ]) {
+    mark(one, "class", name);
+  }
+  return {
+    node,
+    update(problem) {
+      if (node.dataset.severity !== problem.severity) {
+        severity.replaceChildren(glyphOf(problem.severity), WORDS[problem.severity]);
+      }
+      mark(node, "data-severity", problem.severity);
+      say(part, problem.part);
+      say(text, problem.text);
+      say(since, spoken(duration(Math.max(0, Math.floor((problem.at - problem.since) / 1000)))));
+      mark(since, "title", `since ${clock(problem.since)}`);
+      const [href, label] = linkOf(problem);
+      mark(link, "href", href);
+      say(link, `${label} ›`);
+      mark(link, "aria-label", `${label}, of ${problem.part}: ${problem.text}`);
+      // A link to where one is leads nowhere.
+      link.hidden = problem.isHere && problem.client === undefined;
+    },
+  };
+}
+
+/**
+ * A list of problems. @param part of which part alone; null for all of them, and then it says so when nothing is wrong
+ */
+export function problemList(part = null) {
+  const list = el("ul", { class: "problems", role: "list" });
+  const none = el("p", { class: "nothing" }, glyphOf("ok"), el("span", {}, "Nothing is wrong."));
+  const rows = keyedRows(list, row, () => list.closest(".place").querySelector("h1"));
+  return {
+    node: el("div", { class: "now" }, list, none),
+    /** `at`: the server's time; `isLost`: what is wrong now is not known. */
+    update(problems, at, isLost) {
+      const shown = problems.filter((problem) => part === null || problem.part === part);
+      const items = isLost
+        ? []
+        : shown.map((problem) => [
+            `${problem.part} ${problem.key}`,
+            { ...problem, at, isHere: part !== null },
+          ]);
+      rows.show(new Map(items));
+      list.hidden = items.length === 0;
+      none.hidden = isLost ? part !== null : part !== null || wrongOf(problems).length > 0;
+      const before =
+        wrongOf(problems).length === 0 ? "nothing was wrong" : `${wrongOf(problems).length} wrong`;
+      say(
+        none.lastElementChild,
+        isLost
+          ? `What is wrong now is not known: the server does not answer. At ${clock(at)}: ${before}.`
+          : "Nothing is wrong.",
+      );
+    },
+  };
+}
