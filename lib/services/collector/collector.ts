@@ -14,7 +14,7 @@ import type {
   Running,
   Table,
 } from "../../host/service.ts";
-import { counter, type Declared, gauge, headline } from "../../host/stats.ts";
+import { counter, type Declared, type Distribution, gauge, headline } from "../../host/stats.ts";
 import { CLIENT_COLUMNS } from "../../net/client.ts";
 import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
 import type { Door, DoorName } from "./doors/door.ts";
@@ -44,8 +44,9 @@ const DECLARED: Declared = {
     "Records that were not understood, and are kept as they came, as the message.",
   ),
   refused: counter("messages", "Messages that were refused, at all doors."),
-  rotations: counter("files", "Times that a new file was begun because one was full."),
+  rotations: counter("rotations", "Times that a new file was begun because one was full."),
   syncs: counter("syncs", "Times that the file was synced."),
+  slow_sync: headline(gauge("seconds", "Time of the slowest of the last hundred syncs but one.")),
   blocked: gauge("", "1 while the disk takes no lines, else 0."),
   blocked_seconds: counter("seconds", "Seconds in which the disk took no lines."),
   ...CLOSE_STATS,
@@ -128,6 +129,10 @@ class Collector implements Running {
     this.declared = { ...DECLARED, ...declaredOf(this.#doors) };
   }
 
+  get distributions(): readonly Distribution[] {
+    return this.#writer.timings.distributions;
+  }
+
   get addresses(): readonly Address[] {
     return this.#doors.flatMap(({ addresses }) => addresses);
   }
@@ -144,8 +149,9 @@ class Collector implements Running {
       refused: 0,
       rotations: this.#writer.rotations,
       syncs: this.#writer.syncs,
+      slow_sync: this.#writer.timings.slowSync,
       blocked: this.#writer.blocked === null ? 0 : 1,
-      blocked_seconds: this.#writer.blockedMs / 1000,
+      blocked_seconds: this.#writer.blocking.ms / 1000,
     };
     for (const { counts, clients } of this.#doors) {
       const more = {

@@ -43,7 +43,13 @@ export interface WriterOptions {
 export interface WriterCounts {
   bytes: number;
   writes: number;
-  /** Times that the quick attempts were not enough. */
-  blocked: number;
-  blockedMs: number;
+}
+
+/** Milliseconds between two attempts of a blocked writer at most. */
+const SLOW_MS = 2000;
+
+/** Milliseconds until the next attempt on a disk that refuses. @param attempts that were made */
+export function retryDelay({ retries, retryDelayMs }: WriterSettings, attempts: number): number {
+  if (attempts >= retries) return SLOW_MS;
+  return Math.min(SLOW_MS, retryDelayMs * 2 ** attempts);
 }

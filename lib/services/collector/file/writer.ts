@@ -3,13 +3,13 @@ import { Trouble } from "../../../host/append/trouble.ts";
 import { type Disk, isFailure } from "../../../host/disk.ts";
 import type { Entry } from "../entry.ts";
 import { BatchSize } from "./batch-size.ts";
+import { Blocking } from "./blocking.ts";
 import { CurrentFile } from "./current-file.ts";
 import { Lines } from "./lines.ts";
-import type { WriterCounts, WriterOptions } from "./options.ts";
+import { retryDelay, type WriterCounts, type WriterOptions } from "./options.ts";
 import { Rotation } from "./rotation.ts";
+import { Timings } from "./timings.ts";
 
-/** Milliseconds between two attempts of a blocked writer at most. */
-const SLOW_MS = 2000;
 /** Milliseconds between two looks at the path. */
 const LOOK_MS = 1000;
 /** Bytes that are written at once, even in the middle of a turn. */
@@ -23,7 +23,9 @@ const LARGE = 1024 * 1024;
  */
 export class LogWriter {
   readonly path: string;
-  readonly counts: WriterCounts = { bytes: 0, writes: 0, blocked: 0, blockedMs: 0 };
+  readonly counts: WriterCounts = { bytes: 0, writes: 0 };
+  readonly blocking: Blocking;
+  readonly timings: Timings;
   /** Called when more entries are kept, and when there is room for more again. */
   onProgress = (): void => {};
   readonly #options: WriterOptions;
@@ -40,7 +42,6 @@ export class LogWriter {
   #isScheduled = false;
   /** The change to another file that is under way. */
   #changing: Promise<void> | null = null;
-  #blockedAt: number | null = null;
   /** After a failed sync all was written again: the trouble is over when the next one has ended well. */
   #isProving = false;
   #hasClosed = false;
@@ -51,6 +52,8 @@ export class LogWriter {
     this.path = path;
     this.#options = options;
     this.#disk = disk;
+    this.blocking = new Blocking(clock);
+    this.timings = new Timings(clock);
     this.#rotation = new Rotation(path, options);
     this.#isSynced = options.durability !== "none";
     this.#lines = new Lines(next);
@@ -64,13 +67,11 @@ export class LogWriter {
     this.#trouble = new Trouble({
       clock,
       quietAttempts: settings().retries,
-      delayMs: (attempts) => this.#delay(attempts),
+      delayMs: (attempts) => retryDelay(settings(), attempts),
       retry: () => this.#retry(),
       tell: (message) => {
         options.tell(message, "ERROR");
-        if (this.#trouble.reason === null) return;
-        this.#blockedAt = clock.now();
-        this.counts.blocked++;
+        if (this.#trouble.reason !== null) this.blocking.begin();
       },
     });
     this.#stopLooking = clock.every(LOOK_MS, () => this.#look());
@@ -127,10 +128,14 @@ export class LogWriter {
     return this.#trouble.lasts ? this.#trouble.reason : null;
   }
 
-  /** Milliseconds that the writer has been blocked, in all. */
-  get blockedMs(): number {
-    const since = this.#blockedAt === null ? 0 : this.#options.clock.now() - this.#blockedAt;
-    return this.counts.blockedMs + since;
+  /** Attempts that the disk has refused since it last took lines. */
+  get attempts(): number {
+    return this.#trouble.reason === null ? 0 : this.#trouble.attempts + 1;
+  }
+
+  /** Bytes of the file that is written. */
+  get fileBytes(): number {
+    return this.#file.size;
   }
 
   /** Takes an entry. It is in memory until it is written; nothing that was taken is dropped. @returns its number */
@@ -229,9 +234,11 @@ export class LogWriter {
 
   #append(length: number): void {
     const lines = this.#lines;
+    const began = this.timings.now;
     this.counts.bytes += lines.give(length, (bytes, start, end) =>
       this.#file.append(bytes, start, end),
     );
+    this.timings.wrote(began);
     this.counts.writes++;
     if (!this.#isSynced) lines.keep(lines.mark);
   }
@@ -245,10 +252,12 @@ export class LogWriter {
 
   async #syncAll(): Promise<void> {
     const { mark, begun } = this.#lines;
+    const began = this.timings.now;
     const upTo = this.#file.size - begun;
     // Everything that is noted down of the lines is on disk before they are acknowledged.
     await this.#options.syncNotes?.();
     await this.#file.sync(upTo);
+    this.timings.synced(began);
     this.#lines.keep(mark);
   }
 
@@ -348,12 +357,6 @@ export class LogWriter {
 
   // --- trouble
 
-  #delay(attempts: number): number {
-    const { retries, retryDelayMs } = this.#options.settings();
-    if (attempts >= retries) return SLOW_MS;
-    return Math.min(SLOW_MS, retryDelayMs * 2 ** attempts);
-  }
-
   #failed(what: "write" | "sync", error: unknown): void {
     if (!isFailure(error)) throw error;
     this.#isProving = false;
@@ -389,8 +392,6 @@ export class LogWriter {
   #recovered(): void {
     this.#isProving = false;
     this.#trouble.end(`writing ${this.path} again`);
-    if (this.#blockedAt === null) return;
-    this.counts.blockedMs += this.#options.clock.now() - this.#blockedAt;
-    this.#blockedAt = null;
+    this.blocking.end();
   }
 }
