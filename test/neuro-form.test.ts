@@ -363,8 +363,8 @@ describe("an answer", () => {
     const empty = await filled(pattern, {});
     expect(empty).toMatchObject({ problems: [{ path: [] }] });
     const map = action({ type: "object", additionalProperties: { type: "number" } });
-    expect(await filled(map, '{"b": "x"}')).toMatchObject({
-      problems: [{ path: ["b"], message: expect.not.stringContaining("wanted") }],
+    expect(await filled(map, '{"b": "x"}')).toEqual({
+      problems: [{ path: ["b"], message: 'found "x"; wanted a number' }],
     });
     const open = action({ type: "object", minProperties: 1 });
     expect(await filled(open, '{"b": 1}')).toEqual({ data: { b: 1 } });
