@@ -227,7 +227,7 @@ describe("a disk that refuses", () => {
     clock.advance(2000);
     await kept();
     expect([writer.blocked, told.length]).toEqual([null, 2]);
-    expect(writer.blockedMs).toBeGreaterThan(0);
+    expect(writer.blocking.ms).toBeGreaterThan(0);
     await writer.close(0);
     expect(numbers()).toEqual(upTo(300));
   });

@@ -17,9 +17,13 @@ export const fresh = (): string => join(folder, String(made++));
 
 export const read = (path: string): string => fs.readFileSync(path, "utf8");
 
+const NOW = new Date(2026, 0, 2, 3, 4, 5, 678).getTime();
+/** The time of every log in seconds, of which some milliseconds have gone by. */
+export const SECOND = Math.floor(NOW / 1000);
+
 /** A log of its own, with what it printed and a way to its file. */
 export function open(settings: Partial<Config["logger"]> = {}, name = "summoner:server") {
-  const clock = new HandClock(new Date(2026, 0, 2, 3, 4, 5, 678).getTime());
+  const clock = new HandClock(NOW);
   const printed: string[] = [];
   const full: Config["logger"] = {
     log_level: "INFO",

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { checkFormat } from "../lib/config/formats/line-format.ts";
 import { logFileName } from "../lib/host/log-file.ts";
-import { folder, fresh, open, read } from "./log-suite.ts";
+import { folder, fresh, open, read, SECOND } from "./log-suite.ts";
 
 describe("lines", () => {
   test("in a text file", async () => {
@@ -202,8 +202,8 @@ describe("formats", () => {
     ["%(process)d %(process)s %(thread)d", `${process.pid} ${process.pid} ${process.pid}`],
     ["%(asctime)s,%(msecs)03d %(msecs)s", "04:05,678 678.0"],
     [
-      "%(created)f %(created).1f %(created)d %(created)g",
-      "1767323045.678000 1767323045.7 1767323045 1.76732e+09",
+      "%(created)f %(created).1f %(created)d %(created).3g",
+      `${SECOND}.678000 ${SECOND}.7 ${SECOND} 1.77e+09`,
     ],
     ["%(processName)s %(threadName)s %(taskName)s", "MainProcess MainThread None"],
     ["%(filename)s:%(lineno)d %(funcName)s %(module)s %(pathname)s", "-:0 - - -"],

@@ -318,8 +318,26 @@ describe("what is kept", () => {
       "neuro: Game\\x1b: N121 A game has the empty name. Send the display name of your game as game.",
     );
     expect(lines).toContain("neuro: 999 more of N121 of Game\\x1b");
+    const ends = diagnose("not_json", { why: "999" }).text;
+    expect(lines).toContain(`neuro: 999 more of N101 of a connection, the last: ${ends}`);
     expect(reports.counts).toEqual({ error: 1000, warning: 1000, info: 0 });
   });
+});
+
+test("what a game's own log does not take, the number of further ones stays out of too", () => {
+  const clock = new HandClock();
+  const lines: string[] = [];
+  const inFile: string[] = [];
+  const to = (where: string[]) => {
+    const add = (line: string) => void where.push(line);
+    return { info: add, warning: add };
+  };
+  const reports = new Reports(clock, to(lines));
+  for (const why of ["a", "b"]) reports.add("Spire", diagnose("not_json", { why }), to(inFile));
+  clock.advance(2000);
+  const last = diagnose("not_json", { why: "b" }).text;
+  expect(inFile[1]).toBe(`neuro: 1 more of N101 of Spire, the last: ${last}`);
+  expect(lines).toEqual([]);
 });
 
 describe("whoever watches", () => {

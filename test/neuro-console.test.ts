@@ -126,9 +126,9 @@ describe("a force", () => {
     expect(others).toEqual([
       '[1]   Type an object, as {"name": "value"}.',
       '[1]   That is no object, as {"name": "value"}.',
-      '[1]   card: Instance does not match any of ["Strike","Bash"]; wanted one of Strike, Bash.',
-      '[1]   Instance does not have required property "card".',
-      '[1]   Instance does not have required property "target".',
+      '[1]   card: found "Smash"; wanted one of "Strike", "Bash".',
+      '[1]   "card" is missing.',
+      '[1]   "target" is missing.',
     ]);
     await paper.type('{"card":"Strike","target":1}');
     expect(await game.action()).toMatchObject({ data: '{"card":"Strike","target":1}' });
@@ -218,10 +218,8 @@ describe("a force", () => {
     const { paper, game } = await forced({}, [{ name: "say", description: "Says.", schema }]);
     await paper.type("say", "", "ABC", "1, 1", "x");
     expect(paper.prompted).toBe("[1 Spire] word> ");
-    await paper.sees(
-      "[1]   word: String does not match pattern; wanted a text that matches ^[a-z]+$.",
-    );
-    await paper.sees("[1]   many: Duplicate items at indexes 0 and 1");
+    await paper.sees('[1]   word: found "ABC"; wanted a text that matches ^[a-z]+$.');
+    await paper.sees("[1]   many: found [1,1]; wanted a list without anything twice.");
     await paper.type("abc", "1, 2");
     const { data } = await game.action();
     expect(JSON.parse(data as string)).toEqual({ word: "abc", many: [1, 2], rest: "x" });

@@ -40,8 +40,8 @@ const reportsOf = (server: Booted) =>
 describe("a fault in the data", () => {
   test.each([
     ["enum", /^\/suit|suit/],
-    ["type", /type/],
-    ["missing", /required|property/],
+    ["type", /wanted a /],
+    ["missing", /is missing/],
   ])("%s: is sent, is told, and the game's failure has it tried again", async (fault, problem) => {
     const { server, game } = await faulty(fault, [PLAY]);
     game.force(["play"]);

@@ -358,15 +358,13 @@ describe("an answer", () => {
     const pattern = object({ a: { type: "string", pattern: "^x" } }, { minProperties: 1 });
     expect(await filled(pattern, { a: "xy" })).toEqual({ data: { a: "xy" } });
     expect(await filled(pattern, { a: "y" })).toEqual({
-      problems: [
-        { path: ["a"], message: "String does not match pattern; wanted a text that matches ^x" },
-      ],
+      problems: [{ path: ["a"], message: 'found "y"; wanted a text that matches ^x' }],
     });
     const empty = await filled(pattern, {});
     expect(empty).toMatchObject({ problems: [{ path: [] }] });
     const map = action({ type: "object", additionalProperties: { type: "number" } });
-    expect(await filled(map, '{"b": "x"}')).toMatchObject({
-      problems: [{ path: ["b"], message: expect.not.stringContaining("wanted") }],
+    expect(await filled(map, '{"b": "x"}')).toEqual({
+      problems: [{ path: ["b"], message: 'found "x"; wanted a number' }],
     });
     const open = action({ type: "object", minProperties: 1 });
     expect(await filled(open, '{"b": 1}')).toEqual({ data: { b: 1 } });

@@ -268,10 +268,7 @@ describe("a force", () => {
 
   test.each([
     ['answer = "jump"', "there is no action jump to choose; there is move, say"],
-    [
-      'answer = "move"',
-      'the data does not fit move: /: Instance does not have required property "to".',
-    ],
+    ['answer = "move"', 'the data does not fit move: /: "to" is missing'],
     ['answer = "move", data = { to = 9 }', /^the data does not fit move: \/to: /],
     ['answer = "move", data = "{"', /^the data does not fit move: its data is no JSON/],
   ])("%s fails", async (step, reason) => {

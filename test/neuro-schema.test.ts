@@ -90,13 +90,58 @@ describe("data is checked", () => {
     expect(await problems(play, { card: "Strike", target: 2 })).toEqual([]);
     expect(await problems(play, { card: "Strike" })).toEqual([]);
     expect(await problems(play, { card: "Block", target: -1 })).toEqual([
-      '/card: Instance does not match any of ["Strike","Bash"].',
-      "/target: -1 is less than 0.",
+      '/card: found "Block"; wanted one of "Strike", "Bash"',
+      "/target: found -1; wanted 0 or more",
     ]);
-    expect(await problems(play, {})).toEqual([expect.stringContaining('required property "card"')]);
+    expect(await problems(play, {})).toEqual(['/: "card" is missing']);
     for (const data of [null, 1, "x", [], undefined]) {
       expect(await problems(play, data)).toEqual(["the data is no object"]);
     }
+  });
+
+  test.each([
+    [{ type: "integer" }, "3", 'found "3"; wanted a whole number'],
+    [{ type: ["string", "null"] }, 1, "found 1; wanted a text in quotes or null"],
+    [{ enum: [1] }, 2, "found 2; wanted 1"],
+    [
+      { enum: Array.from({ length: 12 }, (_, i) => i) },
+      99,
+      "found 99; wanted one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more",
+    ],
+    [{ const: { a: 1 } }, "x", 'found "x"; wanted {"a":1}'],
+    [{ maximum: 5 }, 6, "found 6; wanted 5 or less"],
+    [{ exclusiveMinimum: 5 }, 5, "found 5; wanted more than 5"],
+    [{ exclusiveMaximum: 5 }, 5, "found 5; wanted less than 5"],
+    [{ multipleOf: 2 }, 3, "found 3; wanted a multiple of 2"],
+    [{ minLength: 1 }, "", 'found ""; wanted a text of at least 1 character'],
+    [{ maxLength: 2 }, "abc", 'found "abc"; wanted a text of at most 2 characters'],
+    [{ pattern: "^a" }, "b", 'found "b"; wanted a text that matches ^a'],
+    [{ format: "date" }, "b", 'found "b"; wanted a text of the format date'],
+    [{ minItems: 1 }, [], "found []; wanted a list of at least 1 item"],
+    [{ maxItems: 1 }, [1, 2], "found [1,2]; wanted a list of at most 1 item"],
+    [{ uniqueItems: true }, [1, 1], "found [1,1]; wanted a list without anything twice"],
+    [{ minProperties: 1 }, {}, "found {}; wanted at least 1 key"],
+    [{ maxProperties: 0 }, { a: 1 }, 'found {"a":1}; wanted at most 0 keys'],
+    [{ not: { const: 1 } }, 1, "found 1; wanted something else"],
+    [{ oneOf: [{ minimum: 1 }, { minimum: 2 }] }, 2, "found 2, which fits more than one of"],
+    [{ dependentRequired: { a: ["b"] } }, { a: 1 }, '"a" is there, and "b" is missing'],
+    [{ maxLength: 2 }, "x".repeat(99), /^found "x{59} \.\.\. and 41 more characters; wanted/],
+  ])("%j with %j is told in plain words", async (schema, value, said) => {
+    const [first = ""] = await problems(object({ "a/b ~é": schema }), { "a/b ~é": value });
+    const { place, sentence } = /^(?<place>\S*): (?<sentence>.*)$/.exec(first)?.groups ?? {};
+    expect(place).toBe("/a~1b%20~0%C3%A9");
+    if (typeof said === "string") expect(sentence).toStartWith(said);
+    else expect(sentence).toMatch(said);
+  });
+
+  test("an alternative that none fits, and a key that may not be there, are told so too", async () => {
+    const either = object({ a: { anyOf: [{ const: 1 }, { const: 2 }] } });
+    expect((await problems(either, { a: 3 }))[0]).toBe(
+      "/a: found 3, which fits none of what it may be",
+    );
+    expect(await problems(object({}, { additionalProperties: false }), { x: 1 })).toEqual([
+      "/x: found 1 where nothing may be",
+    ]);
   });
 
   test.each([

@@ -56,7 +56,7 @@ describe("status", () => {
   test("of a server that is well is one line, and 0", async () => {
     const server = await served({ name: "here" });
     await server.join();
-    server.clock.advance(3_725_000);
+    await server.clock.leap(3_725_000);
     const { out, err, code } = await call(configured(server), ["status"]);
     expect([err, code]).toEqual(["", 0]);
     expect(out).toMatch(

@@ -2,7 +2,7 @@
 export interface Disk {
   openSync(path: string, flags: string): number;
   closeSync(fd: number): void;
-  fstatSync(fd: number): { size: number; dev: number; ino: number };
+  fstatSync(fd: number): { size: number; dev: number; ino: number; nlink: number };
   readSync(fd: number, bytes: Buffer, offset: number, length: number, position: number): number;
   /** @param position null appends, to a file that was opened for that */
   writeSync(

@@ -33,9 +33,15 @@ export class AppendFile {
     return taken;
   }
 
+  /** True once the file has no name any more: what is in it goes with it. */
+  get isRemoved(): boolean {
+    return this.#disk.fstatSync(this.#fd).nlink === 0;
+  }
+
   /**
    * Looks at the path: whoever moved or removed the file, or put another one in
-   * its place, wants a new one. One that was emptied in place is still this one.
+   * its place, wants a new one. One that was emptied in place is still this one,
+   * and `size` is right again.
    */
   get isElsewhere(): boolean {
     try {
@@ -49,10 +55,11 @@ export class AppendFile {
     }
   }
 
-  /** Takes away all bytes from `size` on. @throws the system's error */
+  /** Takes away all bytes from `size` on; a file that is shorter stays as it is. @throws the system's error */
   cut(size: number): void {
-    this.#disk.ftruncateSync(this.#fd, size);
-    this.size = size;
+    const { size: before } = this.#disk.fstatSync(this.#fd);
+    if (before > size) this.#disk.ftruncateSync(this.#fd, size);
+    this.size = Math.min(before, size);
   }
 
   /** Reads a range. @returns the bytes read: fewer at the end of the file @throws the system's error */

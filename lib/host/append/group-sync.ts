@@ -12,7 +12,7 @@ export interface SyncTold {
  * is counted in any unit that only grows, such as batches or records.
  */
 export class GroupSync {
-  /** Everything up to here is written. */
+  /** Everything up to here is written. Only `startAgain` goes back. */
   written: number;
   /** Everything up to here is known to be on disk: never more than `written`. */
   synced: number;
@@ -82,10 +82,14 @@ export class GroupSync {
     this.progressed();
   }
 
-  /** What is not on disk has been written once more: a sync begins. */
-  retry(): void {
+  /** After a failure: what is not known to be on disk is written once more, and synced then. */
+  startAgain(): void {
     this.hasFailed = false;
-    this.begin();
+    this.written = this.synced;
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== null;
   }
 
   /** Whatever failed, everything up to here is on disk in another way. */

@@ -61,13 +61,15 @@ export class Trouble {
 
   #next(): void {
     if (this.#hasStopped) return;
-    this.#cancel = this.#options.clock.after(this.#options.delayMs(this.attempts), () => {
+    const cancel = this.#options.clock.after(this.#options.delayMs(this.attempts), () => {
       this.attempts++;
       this.#options.retry();
-      if (this.reason === null) return;
+      // The attempt may have ended this trouble and met another one, which has attempts of its own.
+      if (this.reason === null || this.#cancel !== cancel) return;
       this.#tell();
       this.#next();
     });
+    this.#cancel = cancel;
   }
 
   #tell(): void {

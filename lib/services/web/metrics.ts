@@ -83,8 +83,8 @@ function samplesOf(name: string, { label: by, histograms }: Distribution): strin
 
 function seriesName(part: string, stat: string, { unit, kind }: StatDeclaration): string {
   const words = stat.split("_").filter((word) => word !== unit);
-  const total = kind === "counter" ? ["total"] : [];
-  return ["summoner", part, ...words, unit, ...total].join("_");
+  const total = kind === "counter" ? "total" : "";
+  return ["summoner", part, ...words, unit, total].filter((word) => word !== "").join("_");
 }
 
 function label(name: string, value: string): string {

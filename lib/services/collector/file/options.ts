@@ -29,6 +29,12 @@ export interface WriterOptions {
   readonly tell: (message: string, level: "ERROR" | "WARNING" | "INFO") => void;
   /** Called before lines are written, to note down whose they are. @throws the system's error */
   readonly beforeWrite?: () => void;
+  /**
+   * Called when a file begins anew, and at the end: a later start may find no line in it to go on from.
+   * @param next the number of the entry of its first line
+   * @param ending the last bytes of the line before; none where they are not known
+   */
+  readonly begun?: (next: number, ending: Buffer) => void;
   /** Syncs what `beforeWrite` has noted down. */
   readonly syncNotes?: () => Promise<void>;
 }
@@ -37,8 +43,13 @@ export interface WriterOptions {
 export interface WriterCounts {
   bytes: number;
   writes: number;
-  rotations: number;
-  /** Times that the quick attempts were not enough. */
-  blocked: number;
-  blockedMs: number;
+}
+
+/** Milliseconds between two attempts of a blocked writer at most. */
+const SLOW_MS = 2000;
+
+/** Milliseconds until the next attempt on a disk that refuses. @param attempts that were made */
+export function retryDelay({ retries, retryDelayMs }: WriterSettings, attempts: number): number {
+  if (attempts >= retries) return SLOW_MS;
+  return Math.min(SLOW_MS, retryDelayMs * 2 ** attempts);
 }

@@ -1,21 +1,17 @@
-import { reasonOf } from "../../../config/reason.ts";
-import { AppendFile } from "../../../host/append/append-file.ts";
 import { GroupSync } from "../../../host/append/group-sync.ts";
 import { Trouble } from "../../../host/append/trouble.ts";
 import { type Disk, isFailure } from "../../../host/disk.ts";
 import type { Entry } from "../entry.ts";
-import { Batch } from "./batch.ts";
-import { moveAside } from "./names.ts";
-import type { WriterCounts, WriterOptions } from "./options.ts";
-import { Unsynced } from "./unsynced.ts";
+import { BatchSize } from "./batch-size.ts";
+import { Blocking } from "./blocking.ts";
+import { CurrentFile } from "./current-file.ts";
+import { Lines } from "./lines.ts";
+import { retryDelay, type WriterCounts, type WriterOptions } from "./options.ts";
+import { Rotation } from "./rotation.ts";
+import { Timings } from "./timings.ts";
 
-/** Milliseconds between two attempts of a blocked writer at most, and between two attempts to rotate. */
-const SLOW_MS = 2000;
 /** Milliseconds between two looks at the path. */
 const LOOK_MS = 1000;
-/** Bounds of the number of lines that are written together. */
-const FEWEST = 10;
-const MOST = 1000;
 /** Bytes that are written at once, even in the middle of a turn. */
 const LARGE = 1024 * 1024;
 
@@ -27,27 +23,27 @@ const LARGE = 1024 * 1024;
  */
 export class LogWriter {
   readonly path: string;
-  readonly counts: WriterCounts = { bytes: 0, writes: 0, rotations: 0, blocked: 0, blockedMs: 0 };
+  readonly counts: WriterCounts = { bytes: 0, writes: 0 };
+  readonly blocking: Blocking;
+  readonly timings: Timings;
   /** Called when more entries are kept, and when there is room for more again. */
   onProgress = (): void => {};
   readonly #options: WriterOptions;
   readonly #disk: Disk;
+  readonly #isSynced: boolean;
+  /** Counts entries: those whose lines are written, and those that are on disk. */
   readonly #sync: GroupSync;
   readonly #trouble: Trouble;
-  readonly #batch: Batch;
+  readonly #lines: Lines;
+  readonly #rotation: Rotation;
   readonly #stopLooking: () => void;
-  #file: AppendFile;
-  /** Bytes of the file that are known to be on disk. */
-  #syncedSize: number;
-  /** What is in the file behind `#syncedSize`. */
-  readonly #unsynced = new Unsynced();
-  #batchSize: number;
+  #file: CurrentFile;
+  readonly #batchSize: BatchSize;
   #isScheduled = false;
   /** The change to another file that is under way. */
   #changing: Promise<void> | null = null;
-  #rotateAt = 0;
-  #rotationFails = false;
-  #blockedAt: number | null = null;
+  /** After a failed sync all was written again: the trouble is over when the next one has ended well. */
+  #isProving = false;
   #hasClosed = false;
 
   /** @param next the number of the next entry @throws the system's error */
@@ -56,10 +52,13 @@ export class LogWriter {
     this.path = path;
     this.#options = options;
     this.#disk = disk;
-    this.#batch = new Batch(next);
-    this.#batchSize = settings().batchSize;
-    this.#file = new AppendFile(disk, path);
-    this.#syncedSize = this.#file.size;
+    this.blocking = new Blocking(clock);
+    this.timings = new Timings(clock);
+    this.#rotation = new Rotation(path, options);
+    this.#isSynced = options.durability !== "none";
+    this.#lines = new Lines(next);
+    this.#batchSize = new BatchSize(settings().batchSize);
+    this.#file = new CurrentFile(disk, path);
     this.#sync = new GroupSync(
       () => this.#syncAll(),
       { synced: () => this.#synced(), failed: (error) => this.#failed("sync", error) },
@@ -68,13 +67,11 @@ export class LogWriter {
     this.#trouble = new Trouble({
       clock,
       quietAttempts: settings().retries,
-      delayMs: (attempts) => this.#delay(attempts),
+      delayMs: (attempts) => retryDelay(settings(), attempts),
       retry: () => this.#retry(),
       tell: (message) => {
         options.tell(message, "ERROR");
-        if (this.#trouble.reason === null) return;
-        this.#blockedAt = clock.now();
-        this.counts.blocked++;
+        if (this.#trouble.reason !== null) this.blocking.begin();
       },
     });
     this.#stopLooking = clock.every(LOOK_MS, () => this.#look());
@@ -82,27 +79,38 @@ export class LogWriter {
 
   /** The number of the next entry. */
   get next(): number {
-    return this.#batch.next;
+    return this.#lines.next;
   }
 
   /** The number of the first entry that is not kept: written, and synced where `durability` asks for it. */
   get kept(): number {
-    return this.#options.durability === "always" ? this.#sync.synced : this.#batch.first;
+    return this.#options.durability === "always" ? this.#sync.synced : this.#lines.first;
   }
 
   /** The number of the first entry that is not known to be on disk; without durability, that is not written. */
   get durable(): number {
-    return this.#options.durability === "none" ? this.#batch.first : this.#sync.synced;
+    return this.#isSynced ? this.#sync.synced : this.#lines.first;
   }
 
   /** Entries that are not written yet. */
   get pending(): number {
-    return this.#batch.lines;
+    return this.#lines.count;
   }
 
   /** Bytes that are not written, or not known to be on disk. */
   get pendingBytes(): number {
-    return this.#batch.length + this.#unsynced.bytes;
+    return this.#lines.bytes;
+  }
+
+  /** The last bytes of the last line in the file that is on disk; none where the file has none. */
+  get endingOnDisk(): Buffer {
+    const { onDisk, size } = this.#file;
+    return this.#file.ending(this.#isSynced ? onDisk : size - this.#lines.begun);
+  }
+
+  /** Files that were put aside because they were full. */
+  get rotations(): number {
+    return this.#rotation.rotations;
   }
 
   get syncs(): number {
@@ -120,15 +128,20 @@ export class LogWriter {
     return this.#trouble.lasts ? this.#trouble.reason : null;
   }
 
-  /** Milliseconds that the writer has been blocked, in all. */
-  get blockedMs(): number {
-    const since = this.#blockedAt === null ? 0 : this.#options.clock.now() - this.#blockedAt;
-    return this.counts.blockedMs + since;
+  /** Attempts that the disk has refused since it last took lines. */
+  get attempts(): number {
+    return this.#trouble.reason === null ? 0 : this.#trouble.attempts + 1;
+  }
+
+  /** Bytes of the file that is written. */
+  get fileBytes(): number {
+    return this.#file.size;
   }
 
   /** Takes an entry. It is in memory until it is written; nothing that was taken is dropped. @returns its number */
   take(entry: Entry): number {
-    const number = this.#batch.add(entry, this.#options.form);
+    const lines = this.#lines;
+    const number = lines.add(entry, this.#options.form);
     if (!this.#isScheduled) {
       this.#isScheduled = true;
       setImmediate(() => {
@@ -136,19 +149,15 @@ export class LogWriter {
         this.flush();
       });
     }
-    if (this.#batch.lines >= this.#batchSize || this.#batch.length >= LARGE) {
-      if (this.#batchSize < MOST) this.#batchSize = Math.min(MOST, this.#batchSize * 2);
-      this.#write();
-    }
+    // Nobody is told of it yet: a door is in the middle of what a client has sent.
+    if (this.#batchSize.isReached(lines.count) || lines.waiting >= LARGE) this.#write();
     return number;
   }
 
   /** Writes what waits, as far as the disk takes it, and begins a sync. */
   flush(): void {
-    if (this.#batch.lines < this.#batchSize / 2) {
-      this.#batchSize = Math.max(FEWEST, Math.floor(this.#batchSize / 2));
-    }
-    this.#write();
+    this.#batchSize.endTurn(this.#lines.count);
+    this.#proceed();
   }
 
   /** Looks at the path at once, and tries again what the disk refused. */
@@ -169,93 +178,98 @@ export class LogWriter {
       cancel();
       this.flush();
     }
+    if (this.#trouble.reason !== null) this.#retry();
     this.#hasClosed = true;
     this.#stopLooking();
     this.#trouble.stop();
     await this.#changing;
     await this.#sync.idle();
-    // A line that was cut short is no line.
-    if (this.#batch.begun > 0) this.#cut(this.#file.size - this.#batch.begun);
+    this.#file.cutLine(this.#lines.begun);
+    await this.#noteEnd();
     this.#file.close();
     return this.next - this.durable;
   }
 
   get #isDone(): boolean {
-    return this.#batch.lines === 0 && this.durable === this.next && this.#changing === null;
+    return this.#lines.count === 0 && this.durable === this.next && this.#changing === null;
   }
 
   // --- writing
 
+  /** Writes what waits, and tells how far it has come. */
+  #proceed(): void {
+    this.#write();
+    this.onProgress();
+  }
+
   #write(): void {
-    if (this.#trouble.reason !== null || this.#hasClosed) return;
+    if (this.#trouble.reason === null && !this.#hasClosed) this.#writeAll();
+  }
+
+  /** @returns false when the disk has refused something */
+  #writeAll(): boolean {
+    const lines = this.#lines;
+    let went = true;
     try {
-      while (this.#batch.length > 0 && this.#changing === null) {
-        const { maxFileBytes } = this.#options.settings();
-        let length = this.#batch.fitting(maxFileBytes - this.#file.size);
+      while (lines.waiting > 0 && this.#changing === null) {
+        const room = this.#options.settings().maxFileBytes - this.#file.size;
+        let length = lines.fitting(room);
         if (length === 0) {
-          if (this.#file.size > 0 && this.#mayRotate) {
-            this.#change(() => this.#rotate());
+          if (this.#file.size > 0 && this.#rotation.mayTry) {
+            this.#change(() => this.#rotated());
             break;
           }
-          length = this.#file.size > 0 ? this.#batch.length : this.#batch.firstLine;
+          length = this.#file.size > 0 ? lines.fitting(Infinity) : lines.firstLine;
         }
         this.#options.beforeWrite?.();
         this.#append(length);
       }
     } catch (error) {
+      went = false;
       this.#failed("write", error);
     }
     this.#wrote();
+    return went;
   }
 
   #append(length: number): void {
-    const piece = this.#batch.give(length, (bytes, start, end) =>
+    const lines = this.#lines;
+    const began = this.timings.now;
+    this.counts.bytes += lines.give(length, (bytes, start, end) =>
       this.#file.append(bytes, start, end),
     );
-    const bytes = piece.end - piece.start;
-    this.counts.bytes += bytes;
+    this.timings.wrote(began);
     this.counts.writes++;
-    if (this.#options.durability === "none") {
-      this.#batch.renew(this.#batch.buffer);
-      return;
-    }
-    this.#unsynced.add(piece);
-    if (this.#batch.length === 0) this.#batch.renew(this.#unsynced.spare());
+    if (!this.#isSynced) lines.keep(lines.mark);
   }
 
   /** More may be written than before. */
   #wrote(): void {
-    this.#sync.written = this.#batch.first;
-    if (this.#options.durability === "none") this.#sync.synced = this.#batch.first;
+    this.#sync.written = this.#lines.first;
+    if (!this.#isSynced) this.#sync.synced = this.#lines.first;
     else if (this.#changing === null) this.#sync.begin();
-    this.onProgress();
   }
 
   async #syncAll(): Promise<void> {
-    const file = this.#file;
-    const { size } = file;
-    // Everything that is noted down of the lines is on disk no later than they are.
+    const { mark, begun } = this.#lines;
+    const began = this.timings.now;
+    const upTo = this.#file.size - begun;
+    // Everything that is noted down of the lines is on disk before they are acknowledged.
     await this.#options.syncNotes?.();
-    await file.sync();
-    if (file === this.#file) this.#syncedSize = size;
+    await this.#file.sync(upTo);
+    this.timings.synced(began);
+    this.#lines.keep(mark);
   }
 
   #synced(): void {
-    this.#unsynced.forget(this.#sync.synced, this.#batch.buffer);
-    if (this.#trouble.reason !== null && !this.#sync.hasFailed) {
-      this.#recovered();
-      this.#write();
-    } else this.onProgress();
+    if (this.#isProving) this.#recovered();
+    this.#proceed();
   }
 
   // --- another file
 
-  get #mayRotate(): boolean {
-    return this.#options.clock.now() >= this.#rotateAt;
-  }
-
   /** Goes on in another file: what was written to this one is synced first, and nothing is written meanwhile. */
-  #change(open: () => AppendFile): void {
+  #change(open: () => CurrentFile): void {
     if (this.#changing !== null) return;
     this.#changing = this.#changeTo(open)
       .catch((error) => {
@@ -264,97 +278,88 @@ export class LogWriter {
       })
       .finally(() => {
         this.#changing = null;
-        this.#write();
+        this.#proceed();
       });
   }
 
-  async #changeTo(open: () => AppendFile): Promise<void> {
-    const isSynced = this.#options.durability !== "none";
-    if (isSynced) {
-      await this.#sync.hold();
-      try {
-        if (this.#sync.synced < this.#sync.written && !this.#sync.hasFailed) {
-          await this.#syncAll();
-          this.#sync.syncedAll();
-          this.#synced();
-        }
-      } catch (error) {
-        this.#sync.fail(error);
-      }
-    }
+  async #changeTo(open: () => CurrentFile): Promise<void> {
+    if (!this.#isSynced) return this.#goOnIn(open());
+    await this.#sync.hold();
     try {
-      // What may not be on disk is written again, and for that it has to be here.
-      if (this.#sync.hasFailed) return;
-      const old = this.#file;
-      const fresh = open();
-      if (fresh === old) return;
-      this.#file = fresh;
-      this.#syncedSize = fresh.size;
-      old.close();
-      if (isSynced) await fresh.syncFolder();
+      await this.#syncRest();
+      // What may not be on disk is written again, and that is not done here.
+      if (!this.#sync.hasFailed) this.#goOnIn(open());
     } finally {
-      if (isSynced) this.#sync.release();
+      this.#sync.release();
     }
   }
 
-  /** Moves the file aside and opens another one; stays in it when that fails. */
-  #rotate(): AppendFile {
-    const { backups } = this.#options.settings();
+  /** Syncs what was written to the file, unless it was removed: then all that is not on disk goes into the next one. */
+  async #syncRest(): Promise<void> {
+    const sync = this.#sync;
+    if (sync.hasFailed || sync.synced === sync.written || this.#file.isRemoved) return;
     try {
-      moveAside(this.#disk, this.path, backups);
-      const fresh = new AppendFile(this.#disk, this.path);
-      this.counts.rotations++;
-      this.#rotationFails = false;
-      return fresh;
+      await this.#syncAll();
+      sync.syncedAll();
+      this.#synced();
     } catch (error) {
-      if (!isFailure(error)) throw error;
-      this.#rotateAt = this.#options.clock.now() + SLOW_MS;
-      if (!this.#rotationFails) {
-        const why = reasonOf(error);
-        this.#options.tell(`cannot rotate ${this.path}: ${why}; it grows past its limit`, "ERROR");
-      }
-      this.#rotationFails = true;
-      return this.#file.isElsewhere ? new AppendFile(this.#disk, this.path) : this.#file;
+      sync.fail(error);
     }
+  }
+
+  #goOnIn(fresh: CurrentFile): void {
+    const old = this.#file;
+    if (fresh === old) return;
+    const lines = this.#lines;
+    if (old.isRemoved && this.#isSynced) this.#writeAgain();
+    else {
+      // A line that was written in part goes whole into the next file.
+      old.cutLine(lines.begun);
+      lines.rewindLine();
+    }
+    this.#file = fresh;
+    this.#options.begun?.(lines.first, old.ending(old.isRemoved ? old.onDisk : old.size));
+    old.close();
+  }
+
+  /** Whatever is not known to be on disk is written once more. */
+  #writeAgain(): void {
+    this.#lines.rewind(this.#sync.synced);
+    this.#sync.startAgain();
+  }
+
+  #rotated(): CurrentFile {
+    return this.#file.isElsewhere ? this.#opened() : this.#rotation.rotate(this.#file);
+  }
+
+  #opened(): CurrentFile {
+    const fresh = new CurrentFile(this.#disk, this.path);
+    this.#options.tell(`${this.path} was moved or removed: a new file is begun`, "INFO");
+    return fresh;
   }
 
   /** Starts a new file when somebody has moved or removed this one. */
   #look(): void {
-    if (this.#hasClosed || this.#changing !== null || !this.#file.isElsewhere) {
-      this.#syncedSize = Math.min(this.#syncedSize, this.#file.size);
-      return;
-    }
-    this.#change(() => {
-      const fresh = new AppendFile(this.#disk, this.path);
-      // A line that was written in part to the old file goes whole into the new one.
-      const { begun } = this.#batch;
-      if (begun > 0) {
-        this.#cut(this.#file.size - begun);
-        this.#batch.rewind();
-      }
-      this.#options.tell(`${this.path} was moved or removed: a new file is begun`, "INFO");
-      return fresh;
-    });
+    if (this.#hasClosed || this.#changing !== null) return;
+    if (this.#file.shrank()) this.#options.begun?.(this.#lines.first, Buffer.alloc(0));
+    if (this.#file.isElsewhere) this.#change(() => this.#opened());
   }
 
-  #cut(size: number): void {
+  async #noteEnd(): Promise<void> {
     try {
-      this.#file.cut(size);
-    } catch {
-      // The next start cuts the torn line.
+      this.#options.begun?.(this.#lines.first, this.#file.ending(this.#file.size));
+      if (this.#isSynced) await this.#options.syncNotes?.();
+    } catch (error) {
+      // The last line tells it too.
+      if (!isFailure(error)) throw error;
     }
   }
 
   // --- trouble
 
-  #delay(attempts: number): number {
-    const { retries, retryDelayMs } = this.#options.settings();
-    if (attempts >= retries) return SLOW_MS;
-    return Math.min(SLOW_MS, retryDelayMs * 2 ** attempts);
-  }
-
   #failed(what: "write" | "sync", error: unknown): void {
     if (!isFailure(error)) throw error;
+    this.#isProving = false;
     this.#trouble.begin(
       what,
       error,
@@ -363,32 +368,30 @@ export class LogWriter {
   }
 
   #retry(): void {
-    if (this.#changing !== null) return;
+    const sync = this.#sync;
+    if (this.#hasClosed || this.#changing !== null) return;
+    const { isRemoved } = this.#file;
+    // The sync under way proves whether the last attempt was enough, or that the file has gone.
+    if (sync.isRunning && (this.#isProving || isRemoved)) return;
+    const isInDoubt = sync.hasFailed;
     try {
-      if (this.#sync.hasFailed) {
-        // Nobody knows which bytes are on disk: they are written once more behind those that are.
-        this.#unsynced.writeAgain(this.#file, this.#syncedSize);
-        // The trouble is over when this sync has ended well.
-        this.#sync.retry();
-        return;
-      }
-      if (this.#batch.length > 0) {
-        const { maxFileBytes } = this.#options.settings();
-        const fits = this.#batch.fitting(maxFileBytes - this.#file.size);
-        this.#append(fits || this.#batch.firstLine);
+      if (isRemoved) this.#goOnIn(this.#opened());
+      else if (isInDoubt) {
+        this.#file.cutToDisk();
+        this.#writeAgain();
       }
     } catch (error) {
-      this.#failed(this.#sync.hasFailed ? "sync" : "write", error);
-      return;
+      return this.#failed("write", error);
     }
+    this.#isProving = isInDoubt;
+    if (!this.#writeAll() || isInDoubt) return;
     this.#recovered();
-    this.#write();
+    this.#proceed();
   }
 
   #recovered(): void {
+    this.#isProving = false;
     this.#trouble.end(`writing ${this.path} again`);
-    if (this.#blockedAt === null) return;
-    this.counts.blockedMs += this.#options.clock.now() - this.#blockedAt;
-    this.#blockedAt = null;
+    this.blocking.end();
   }
 }

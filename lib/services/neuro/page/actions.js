@@ -1,9 +1,9 @@
 // The actions of a game: which there are, which are asked for, and the form of the one that is chosen.
 
-import { h, make, patch, theirs, visible } from "./dom.js";
+import { h, make, patch, theirs, visible } from "../../../host/page/dom.js";
 import { ActionForm } from "./form.js";
-import { empty, head, warning } from "./pieces.js";
-import { counted, span } from "./words.js";
+import { empty, head, warning } from "../../../host/page/pieces.js";
+import { counted, span } from "../../../host/page/numbers.js";
 
 /** So many are listed at once; a filter finds the others. */
 const LISTED = 40;

@@ -1,8 +1,9 @@
 // The last forces as bars: how long each was queued, chosen for and with the game, on one scale.
 
-import { h, patch, theirs } from "./dom.js";
-import { adverse, empty, head } from "./pieces.js";
-import { clock, counted, ENDS, REASONS, span } from "./words.js";
+import { h, patch, theirs } from "../../../host/page/dom.js";
+import { adverse, empty, head } from "../../../host/page/pieces.js";
+import { clock, counted, span } from "../../../host/page/numbers.js";
+import { ENDS, REASONS } from "./words.js";
 
 const GLOSS =
   "From the game's question to its result: waiting for a turn, being chosen for, with the game.";

@@ -1,8 +1,8 @@
 // What the brain knows of the game, as it reads it.
 
-import { h, patch, visible } from "./dom.js";
-import { box, empty, head } from "./pieces.js";
-import { clock, count, counted } from "./words.js";
+import { h, patch, visible } from "../../../host/page/dom.js";
+import { box, empty, head } from "../../../host/page/pieces.js";
+import { clock, count, counted } from "../../../host/page/numbers.js";
 
 const TITLE = "Context, as the brain reads it";
 const GLOSS =

@@ -1,8 +1,8 @@
 // What the developer of the game should know: each fault once, with how often, and what to do.
 
-import { h, patch, visible } from "./dom.js";
-import { empty, head } from "./pieces.js";
-import { clock, count } from "./words.js";
+import { h, patch, visible } from "../../../host/page/dom.js";
+import { choice, empty, head } from "../../../host/page/pieces.js";
+import { clock, count } from "../../../host/page/numbers.js";
 
 const SIGNS = { error: "■", warning: "▲", info: "" };
 const WORDS = { error: "error", warning: "warning", info: "note" };
@@ -50,12 +50,13 @@ export function showDiagnostics(node, reports, { all, level }, acts) {
   const matching = reports.filter(({ severity }) => wanted.includes(severity));
   const listed = all ? matching : matching.slice(0, FIRST);
   const more = matching.length - listed.length;
-  const option = ([value, { label }]) => {
-    const attributes = { type: "button", "aria-pressed": String(level === value) };
-    return h("button", { ...attributes, onclick: () => acts.level(value) }, label);
-  };
-  const group = { class: "switch", role: "group", "aria-label": "Which diagnostics are shown" };
-  const levels = () => h("div", group, Object.entries(LEVELS).map(option));
+  const levels = () =>
+    choice(
+      "Which diagnostics are shown",
+      Object.entries(LEVELS).map(([value, { label }]) => [value, label]),
+      level,
+      acts.level,
+    );
   patch(
     node,
     head("Diagnostics", reports.length > 0 && levels(), GLOSS),

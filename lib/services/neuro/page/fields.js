@@ -2,8 +2,8 @@
 // left to whoever types in it. Its answer goes to the server as it was typed, which says what is
 // wrong with it; nothing is judged here.
 
-import { h, make, visible } from "./dom.js";
-import { count, counted } from "./words.js";
+import { h, make, visible } from "../../../host/page/dom.js";
+import { count, counted } from "../../../host/page/numbers.js";
 
 /** Entries that a list begins with, at most. */
 const MOST_FIRST = 10;

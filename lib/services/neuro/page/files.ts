@@ -1,3 +1,4 @@
+import { panelFiles } from "../../../host/page/files.ts";
 import actionsStyle from "./actions.css" with { type: "text" };
 import actions from "./actions.js" with { type: "text" };
 import barsStyle from "./bars.css" with { type: "text" };
@@ -6,7 +7,6 @@ import contextStyle from "./context.css" with { type: "text" };
 import context from "./context.js" with { type: "text" };
 import diagnosticsStyle from "./diagnostics.css" with { type: "text" };
 import diagnostics from "./diagnostics.js" with { type: "text" };
-import dom from "./dom.js" with { type: "text" };
 import fields from "./fields.js" with { type: "text" };
 import forceStyle from "./force.css" with { type: "text" };
 import force from "./force.js" with { type: "text" };
@@ -18,13 +18,28 @@ import gamesStyle from "./games.css" with { type: "text" };
 import games from "./games.js" with { type: "text" };
 import markdown from "./markdown.js" with { type: "text" };
 import panel from "./panel.js" with { type: "text" };
-import pieces from "./pieces.js" with { type: "text" };
 import results from "./results.js" with { type: "text" };
 import rights from "./rights.js" with { type: "text" };
 import words from "./words.js" with { type: "text" };
 
-/** A later file overrides an earlier one. */
-const STYLE = [
+const MODULES = {
+  "actions.js": actions,
+  "bars.js": bars,
+  "context.js": context,
+  "diagnostics.js": diagnostics,
+  "fields.js": fields,
+  "force.js": force,
+  "form.js": form,
+  "game.js": game,
+  "games.js": games,
+  "markdown.js": markdown,
+  "panel.js": panel,
+  "results.js": results,
+  "rights.js": rights,
+  "words.js": words,
+};
+
+const STYLES = [
   frameStyle,
   gamesStyle,
   forceStyle,
@@ -33,25 +48,7 @@ const STYLE = [
   formStyle,
   contextStyle,
   diagnosticsStyle,
-].join("\n");
+];
 
 /** The modules of the panel and its style, by the names under which the page loads them. */
-export const FILES: Readonly<Record<string, string>> = {
-  "panel.css": STYLE,
-  "actions.js": actions,
-  "bars.js": bars,
-  "context.js": context,
-  "diagnostics.js": diagnostics,
-  "dom.js": dom,
-  "fields.js": fields,
-  "force.js": force,
-  "form.js": form,
-  "game.js": game,
-  "games.js": games,
-  "markdown.js": markdown,
-  "panel.js": panel,
-  "pieces.js": pieces,
-  "results.js": results,
-  "rights.js": rights,
-  "words.js": words,
-};
+export const FILES = panelFiles("neuro", MODULES, STYLES);

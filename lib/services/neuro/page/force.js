@@ -1,9 +1,10 @@
 // The force in play: what the game asks for, and how far it has got.
 
-import { h, patch, theirs, visible } from "./dom.js";
+import { h, patch, theirs, visible } from "../../../host/page/dom.js";
 import { markdown } from "./markdown.js";
-import { empty, head, warning } from "./pieces.js";
-import { age, counted, PRIORITIES, span } from "./words.js";
+import { empty, head, warning } from "../../../host/page/pieces.js";
+import { age, counted, span } from "../../../host/page/numbers.js";
+import { PRIORITIES } from "./words.js";
 
 /** So many names are listed. */
 const LISTED = 20;

@@ -1,6 +1,6 @@
 // The form of one action: its fields, or the same data as JSON, and what became of sending it.
 
-import { h, make, patch, visible } from "./dom.js";
+import { h, make, patch, visible } from "../../../host/page/dom.js";
 import { fieldAt, group } from "./fields.js";
 
 let lastId = 0;

@@ -1,7 +1,7 @@
 // One game: who it is, who plays it, and the orders that it can be given, each after a question.
 
-import { h, make, patch, theirs, visible } from "./dom.js";
-import { age, clock } from "./words.js";
+import { h, make, patch, theirs, visible } from "../../../host/page/dom.js";
+import { age, clock } from "../../../host/page/numbers.js";
 
 /** The orders, each with its question; what games that do not know them do is theirs to say. */
 const ORDERS = {

@@ -1,7 +1,7 @@
 // The games that are here: a filter, pages, and which of them is shown.
 
-import { h, patch, theirs } from "./dom.js";
-import { count, counted } from "./words.js";
+import { h, patch, theirs } from "../../../host/page/dom.js";
+import { count, counted } from "../../../host/page/numbers.js";
 
 /** So many games need neither filter nor pages. */
 const FEW = 6;

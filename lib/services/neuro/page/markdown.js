@@ -2,7 +2,7 @@
 // code; bold, italics and code in a line. Everything else stays as it is written. One walk over the
 // text, and so many elements at most, whatever a game sends.
 
-import { h, visible } from "./dom.js";
+import { h, visible } from "../../../host/page/dom.js";
 
 /** Elements that are made of one text; what comes after is plain. */
 const MOST_ELEMENTS = 2000;

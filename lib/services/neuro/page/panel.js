@@ -4,7 +4,7 @@ import { Actions } from "./actions.js";
 import { showBars } from "./bars.js";
 import { showContext } from "./context.js";
 import { showDiagnostics } from "./diagnostics.js";
-import { h, make, patch, visible } from "./dom.js";
+import { h, make, patch, visible } from "../../../host/page/dom.js";
 import { showForce } from "./force.js";
 import { showGame } from "./game.js";
 import { showGames } from "./games.js";

@@ -1,8 +1,8 @@
 // The actions that were sent, and what the game said of each.
 
-import { h, patch, theirs, visible } from "./dom.js";
-import { adverse, box, empty, head } from "./pieces.js";
-import { clock, span } from "./words.js";
+import { h, patch, theirs, visible } from "../../../host/page/dom.js";
+import { adverse, box, empty, head } from "../../../host/page/pieces.js";
+import { clock, span } from "../../../host/page/numbers.js";
 
 const GLOSS =
   "The game says of each action whether it was valid, right after checking it. After a failure, a force is chosen for again.";

@@ -1,6 +1,6 @@
 // Whether this page may act, and what to do where it may not yet.
 
-import { h } from "./dom.js";
+import { h } from "../../../host/page/dom.js";
 
 const NOTE = "neuro-rights";
 

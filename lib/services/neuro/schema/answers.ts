@@ -3,6 +3,7 @@ import { beginning, printable } from "../../../host/content.ts";
 import type { Action } from "../protocol.ts";
 import type { ChoiceField, Field, NumberField } from "./fields.ts";
 import { formOf } from "./form.ts";
+import { stepsOf } from "./broken.ts";
 import { rulesOf } from "./rules.ts";
 import { isPlain } from "./wanted.ts";
 
@@ -81,22 +82,10 @@ export async function brokenRules(action: Action, value: unknown): Promise<reado
   const form = formOf(action) as Field;
   return (await rules.problemsOf(value)).map((line) => {
     const [, where = "", said = line] = /^(\/\S*?): ([^]*)$/.exec(line) ?? [];
-    const path = stepsOf(where);
+    const path = stepsOf(where).filter(Boolean);
     const field = path.length === 0 ? undefined : fieldAt(form, path);
-    const wanted = field === undefined ? "" : `; wanted ${field.wants}`;
-    return { path, message: cut(said.replace(/\.$/, "") + wanted) };
-  });
-}
-
-/** The steps of `/options/a~1b`, as a validator has them; those that do not read stay as they are. */
-function stepsOf(pointer: string): string[] {
-  const steps = pointer.split("/").slice(1).filter(Boolean);
-  return steps.map((step) => {
-    try {
-      return decodeURI(step).replaceAll("~1", "/").replaceAll("~0", "~");
-    } catch {
-      return step;
-    }
+    const isSaid = field === undefined || said.includes("; wanted ");
+    return { path, message: cut(isSaid ? said : `${said}; wanted ${field.wants}`) };
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Validator } from "@cfworker/json-schema";
 import type { Diagnostic } from "../diagnostics.ts";
 import type { Action } from "../protocol.ts";
+import { sentenceOf } from "./broken.ts";
 import { type Resolved, resolve } from "./resolve.ts";
 import { sizeOf } from "./size.ts";
 
@@ -27,7 +28,7 @@ export class DataRules {
     return this.#resolved;
   }
 
-  /** What is wrong with data, a line each; nothing when it may be sent. */
+  /** What is wrong with data, a sentence each without its end; nothing when it may be sent. */
   async problemsOf(data: unknown): Promise<readonly string[]> {
     if (typeof data !== "object" || data === null || Array.isArray(data)) {
       return ["the data is no object"];
@@ -44,7 +45,7 @@ export class DataRules {
     const inner = errors.filter(({ keyword }) => !AROUND.has(keyword));
     return (inner.length > 0 ? inner : errors)
       .slice(0, MOST_PROBLEMS)
-      .map(({ instanceLocation, error }) => `${instanceLocation.slice(1) || "/"}: ${error}`);
+      .map((unit) => sentenceOf(unit, part, data));
   }
 }
 

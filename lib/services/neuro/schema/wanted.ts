@@ -22,7 +22,13 @@ const TYPES: Readonly<Record<string, string>> = {
   number: "a number",
   integer: "a whole number",
   boolean: "true or false",
+  null: "null",
 };
+
+/** Types of JSON Schema in words. */
+export function kindsOf(types: readonly string[]): string[] {
+  return types.flatMap((type) => TYPES[type] ?? []);
+}
 
 /**
  * What is wanted, in words.
@@ -74,7 +80,7 @@ function textOf(field: Unsaid, types: readonly string[]): string {
     case "object":
       return "what its fields say, or an object as JSON";
     case "json": {
-      const kinds = types.flatMap((type) => TYPES[type] ?? []);
+      const kinds = kindsOf(types.filter((type) => type !== "null"));
       return kinds.length === 0 ? "a value as JSON" : `${kinds.join(" or ")}, as JSON`;
     }
   }

@@ -13,6 +13,17 @@ export interface Report {
   readonly lastAt: number;
 }
 
+/** One kind of which more may come within a second. */
+interface Unsaid {
+  /** Where it was logged, and the others are told. */
+  readonly log: Pick<Log, "info" | "warning">;
+  /** The text that was logged, and that of the newest. */
+  first: string;
+  last: string;
+}
+
+/** Kinds of which that is known: more than are counted apart. */
+const MOST_UNSAID = 100;
 /** Games of which reports are kept; the one that was silent longest is forgotten first. */
 const MOST_GAMES = 1000;
 /** Different ones of one game. */
@@ -24,14 +35,14 @@ export class Reports {
   readonly #clock: Clock;
   readonly #log: Pick<Log, "info" | "warning">;
   readonly #seldom: Seldom;
+  /** What was logged of a kind, and what of it was not, until that is told. */
+  readonly #unsaid = new Map<string, Unsaid>();
   readonly #games = new Map<string, Map<string, Report>>();
 
   constructor(clock: Clock, log: Pick<Log, "info" | "warning">) {
     this.#clock = clock;
     this.#log = log;
-    this.#seldom = new Seldom(clock, (kind, more) => {
-      log.info(`neuro: ${more} more of ${kind ?? "other diagnostics"}`);
-    });
+    this.#seldom = new Seldom(clock, (kind, more) => this.#tellMore(kind, more));
   }
 
   /** What a game was told, the last first. */
@@ -55,7 +66,14 @@ export class Reports {
     reports.set(text, { diagnostic, times, firstAt: before?.firstAt ?? at, lastAt: at });
     this.#trim(reports, MOST_REPORTS);
     const who = game === null ? "a connection" : shown(game) || "a game without a name";
-    if (!this.#seldom.isFirst(`${code} of ${who}`)) return;
+    const kind = `${code} of ${who}`;
+    if (!this.#seldom.isFirst(kind)) {
+      const unsaid = this.#unsaid.get(kind);
+      if (unsaid !== undefined) unsaid.last = text;
+      return;
+    }
+    this.#unsaid.set(kind, { log, first: text, last: text });
+    this.#trim(this.#unsaid, MOST_UNSAID);
     const line = `neuro: ${who}: ${code} ${text} ${cure}`;
     if (severity === "info") log.info(line);
     else log.warning(line);
@@ -63,6 +81,15 @@ export class Reports {
 
   close(): void {
     this.#seldom.close();
+  }
+
+  /** Whoever reads the log has to see why something ended, though others of its kind came just before. */
+  #tellMore(kind: string | null, more: number): void {
+    const unsaid = kind === null ? undefined : this.#unsaid.get(kind);
+    const { log, first, last } = unsaid ?? { log: this.#log, first: "", last: "" };
+    const what = last === first ? "" : `, the last: ${last}`;
+    log.info(`neuro: ${more} more of ${kind ?? "other diagnostics"}${what}`);
+    if (unsaid !== undefined) unsaid.first = last;
   }
 
   #trim(map: Map<string, unknown>, most: number): void {

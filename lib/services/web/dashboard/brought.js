@@ -50,7 +50,7 @@ export function bring(told) {
 
 /** Where the panel of a service stands in its place. */
 const roomOf = (service) =>
-  document.querySelector(`#panels [data-part="${CSS.escape(service)}"] .brought`);
+  document.querySelector(`#panels [data-part="${CSS.escape(service)}"] .room`);
 
 async function load(panel, body, styles) {
   const folder = `dashboard/panels/${panel.service}`;

@@ -72,7 +72,7 @@ export function partPlace(part, declared, numbers) {
     staves.node,
     tableRow,
     desk,
-    el("div", { class: "brought" }),
+    el("div", { class: "room" }),
     el("div", { class: "blocks" }, ...below.map((one) => one.node)),
     all.node,
   );

@@ -1,6 +1,6 @@
 // Describing elements, and bringing the page to what is described: an element stays for as long as
 // its key (or its place and tag) does, so that focus, selection, scrolling and open boxes survive.
-// Text is only ever inserted as text: games choose nearly all that is shown here.
+// Text is only ever inserted as text: clients choose much of what is shown here.
 
 /** Describes an element; of the kids, what is null, false or "" is left out. */
 export function h(tag, attributes, ...kids) {
@@ -109,11 +109,11 @@ const TURNING = "\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u20
 const UNSEEN = new RegExp(`[\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f${TURNING}]`, "g");
 const escaped = (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
-/** Text of a game with what cannot be seen, or turns the text around it, made visible. */
+/** Text of a client with what cannot be seen, or turns the text around it, made visible. */
 export const visible = (text) =>
   String(text).toWellFormed().replaceAll("\r\n", "\n").replace(UNSEEN, escaped);
 
-/** A name that a game has chosen: on one line, apart from the direction of the text around it. */
+/** A name that a client has chosen: on one line, apart from the direction of the text around it. */
 export function theirs(name, attributes) {
   const shown = visible(name).replace(/[\n\t]/g, (one) => (one === "\n" ? "\\n" : "\\t"));
   return h(

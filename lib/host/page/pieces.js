@@ -1,4 +1,4 @@
-// What several parts of the panel are made of.
+// What several parts of a panel are made of.
 
 import { h } from "./dom.js";
 
@@ -39,3 +39,12 @@ export function warning(key, ...words) {
 }
 
 export const empty = (...words) => h("p", { class: "empty", key: "empty" }, words);
+
+/** Buttons of which one is pressed. @param options each a value and its label */
+export function choice(name, options, chosen, choose) {
+  const button = ([value, label]) => {
+    const attributes = { type: "button", "aria-pressed": String(value === chosen) };
+    return h("button", { ...attributes, onclick: () => choose(value) }, label);
+  };
+  return h("div", { class: "switch", role: "group", "aria-label": name }, options.map(button));
+}

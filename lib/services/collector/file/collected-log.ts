@@ -1,0 +1,163 @@
+import * as fs from "node:fs";
+import type { Config } from "../../../config/table.ts";
+import { reasonOf } from "../../../config/reason.ts";
+import { isFailure } from "../../../host/disk.ts";
+import { StartError } from "../../../host/errors.ts";
+import { lockFile } from "../../../host/lock.ts";
+import type { Host, Table } from "../../../host/service.ts";
+import { Chained, FIRST_HASH, hashKeyIn, headOf } from "../chain.ts";
+import { Columns, JsonLines } from "../columns.ts";
+import { lastLine } from "./last-line.ts";
+import { Marks } from "./marks.ts";
+import { OldFiles, type OldFileSettings } from "./old-files.ts";
+import type { WriterSettings } from "./options.ts";
+import { LogWriter } from "./writer.ts";
+
+/** Milliseconds between two looks at the size of the marks. */
+const LOOK_MS = 10_000;
+
+/** The log of a collector with all that lies beside it: the marks, the rotated files, and a lock. */
+export class CollectedLog {
+  readonly writer: LogWriter;
+  readonly marks: Marks;
+  readonly #host: Host<Config>;
+  readonly #path: string;
+  readonly #lock: number;
+  readonly #oldFiles: OldFiles;
+  readonly #stopLooking: () => void;
+  /** The hash of the line before the first one of the file; null without a chain. */
+  #headBefore: string | null = null;
+  #settings: WriterSettings;
+  #oldFileSettings: OldFileSettings;
+  #marksFail = false;
+
+  /** @throws StartError when its files cannot be used, or another process has them */
+  constructor(config: Config, host: Host<Config>) {
+    const { path } = config.collector;
+    this.#host = host;
+    this.#path = path;
+    this.#settings = writerSettings(config);
+    this.#oldFileSettings = oldFileSettings(config);
+    this.#lock = lockFile(fs, path);
+    try {
+      [this.writer, this.marks] = this.#open(config);
+      this.#oldFiles = new OldFiles(path, {
+        disk: fs,
+        clock: host.clock,
+        settings: () => this.#oldFileSettings,
+        tell: (message, level) => this.#tell(message, level),
+      });
+    } catch (error) {
+      fs.closeSync(this.#lock);
+      if (error instanceof StartError) throw error;
+      throw new StartError(`cannot use ${path}: ${reasonOf(error)}`);
+    }
+    this.#stopLooking = host.clock.every(LOOK_MS, () => this.#shorten());
+  }
+
+  /** Takes other settings, and looks at once whether the file was moved. */
+  configure(next: Config): void {
+    this.#settings = writerSettings(next);
+    this.#oldFileSettings = oldFileSettings(next);
+    this.writer.reopen();
+  }
+
+  /** The end of the chain of hashes, as far as it is on disk. */
+  tables(): readonly Table[] {
+    if (this.#headBefore === null) return [];
+    const { durable, endingOnDisk } = this.writer;
+    const head = endingOnDisk.length > 0 ? headOf(endingOnDisk) : this.#headBefore;
+    return [
+      {
+        name: "chain",
+        about:
+          "The hash of the last line on disk: noted down elsewhere, it proves later that the log up to it is whole.",
+        columns: [{ name: "entry", unit: "" }],
+        rows: durable === 0 ? [] : [[head, durable - 1]],
+        more: 0,
+        partial: false,
+      },
+    ];
+  }
+
+  /** Writes what waits, for at most `deadlineMs` milliseconds. @returns the number of entries that were not written */
+  async close(deadlineMs: number): Promise<number> {
+    this.#stopLooking();
+    await this.#oldFiles.close();
+    const lost = await this.writer.close(deadlineMs);
+    this.marks.close();
+    fs.closeSync(this.#lock);
+    return lost;
+  }
+
+  #open(config: Config): [LogWriter, Marks] {
+    const { format, widths, extra_fields, hash_chain, hash_key_file, durability } =
+      config.collector;
+    const found = lastLine(fs, this.#path);
+    if (found.torn > 0) {
+      const why = `${found.torn} bytes of a line that was cut short went to ${this.#path}.torn`;
+      this.#tell(why, "WARNING");
+    }
+    const marks = new Marks(fs, `${this.#path}.marks`, found.next);
+    const isJson = format === "json";
+    const lines = isJson ? new JsonLines() : new Columns(widths, extra_fields);
+    const before = marks.hash || headOf(found.ending);
+    const form = hash_chain ? new Chained(lines, hashKeyIn(hash_key_file), before, isJson) : lines;
+    if (hash_chain) this.#headBefore = before;
+    const writer = new LogWriter(this.#path, marks.next, {
+      disk: fs,
+      clock: this.#host.clock,
+      form,
+      durability,
+      settings: () => this.#settings,
+      tell: (message, level) => this.#tell(message, level),
+      beforeWrite: () => marks.write(),
+      syncNotes: () => marks.sync(),
+      begun: (next, ending) => {
+        const hash = ending.length > 0 ? headOf(ending) : "";
+        if (hash_chain) this.#headBefore = hash || FIRST_HASH;
+        marks.begun(next, hash);
+      },
+    });
+    return [writer, marks];
+  }
+
+  #shorten(): void {
+    try {
+      this.marks.shorten();
+      this.#marksFail = false;
+    } catch (error) {
+      if (!isFailure(error)) throw error;
+      if (!this.#marksFail) {
+        this.#tell(`cannot write ${this.#path}.marks anew: ${reasonOf(error)}`, "WARNING");
+      }
+      this.#marksFail = true;
+    }
+  }
+
+  #tell(message: string, level: "ERROR" | "WARNING" | "INFO"): void {
+    const { log } = this.#host;
+    const tell = { ERROR: log.error, WARNING: log.warning, INFO: log.info }[level];
+    tell.call(log, `collector: ${message}`);
+  }
+}
+
+function writerSettings({ collector: own }: Config): WriterSettings {
+  return {
+    batchSize: own.initial_batch_size,
+    mostEntries: own.buffer_size,
+    mostBytes: own.buffer_bytes,
+    retries: own.max_retries,
+    retryDelayMs: own.retry_delay_ms,
+    maxFileBytes: own.max_file_bytes,
+    backups: own.backup_count,
+  };
+}
+
+function oldFileSettings({ collector: own }: Config): OldFileSettings {
+  return {
+    compresses: own.compress === "zstd",
+    days: own.retention_days,
+    mostBytes: own.max_total_bytes,
+  };
+}
