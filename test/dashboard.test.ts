@@ -119,6 +119,7 @@ type Started = Awaited<ReturnType<typeof start>>;
 /** The values of a column of the clients, from the top. */
 const column = (name: string, of = "dataset.value") =>
   `[...document.querySelectorAll("#rows [data-column=${name}]")].map((cell) => cell.${of})`;
+const STAVE = `document.querySelector('#overview [data-key="relay.lines_in"]')`;
 const KEYS = "[...document.querySelectorAll('#rows tr')].map((row) => row.dataset.key)";
 const logged = (line: string) =>
   `[...document.querySelectorAll("#lines span")].some((one) => one.textContent === ${JSON.stringify(line)})`;
@@ -165,6 +166,7 @@ describe.skipIf(!BROWSER)(
       await tab.see(stat("relay.deliveries"), (before["deliveries"] as number) + 2472);
       await tab.see(stat("relay.clients"), 3);
       await tab.see(stat("relay.bytes_out"), server.stats()["bytes_out"]);
+      await tab.go("relay");
       expect(await tab.get(text("[data-part=relay] details tr:nth-child(3)"))).toBe(
         `lines in${sent("lines_in").toLocaleString("en-US")}Lines that clients sent, refused ones included.`,
       );
@@ -174,6 +176,7 @@ describe.skipIf(!BROWSER)(
       expect(await tab.get<string>(text('[data-stat="relay.lines_in"]'))).toBe(
         sent("lines_in").toLocaleString("en-US"),
       );
+      await tab.go("clients");
       const row = `[...document.querySelectorAll("#rows tr")].find((row) => row.textContent.includes("${a.address}"))`;
       const cell = (name: string) => `${row}?.querySelector("[data-column=${name}]").dataset.value`;
       await tab.see(cell("messages_in"), "1234");
@@ -181,28 +184,37 @@ describe.skipIf(!BROWSER)(
       expect(await tab.get(cell("bytes_in"))).toBe(String(info?.bytesIn));
       expect(await tab.get(cell("state"))).toBe("open");
       expect(await tab.get("document.title")).toBe("OK · 3 clients · here");
-      // The burst shows in the rate, and as a peak of the chart.
-      const tile = `document.querySelector('.tile:has([data-stat="relay.lines_in"])')`;
-      await tab.see(`${tile}.querySelector(".peak").textContent !== "peak 0/s"`);
-      await tab.see(`/^[1-9][0-9.]*k?.s$/.test(${tile}.querySelector(".figure").textContent)`);
-      expect(await tab.get<string>(`${tile}.querySelector(".line").getAttribute("d")`)).toMatch(
-        /^M[\d.]+ [\d.]+(L[\d.]+ [\d.]+)*$/,
+      // The burst shows in the rate, and as the most of its stave.
+      await tab.go("overview");
+      await tab.see(`Number(${STAVE}.querySelector(".stave-now").dataset.value) > 0`);
+      expect(await tab.get(`${STAVE}.querySelector(".stave-most").textContent`)).toMatch(
+        /^[1-9][0-9.]*k?\/s$/,
+      );
+      expect(await tab.get<string>(`${STAVE}.querySelector(".line").getAttribute("d")`)).toMatch(
+        /^M\d+ \d+(L\d+ \d+)*$/,
       );
     });
 
     test("a page that is opened late knows what was", async () => {
-      const peak = text('.tile:has([data-stat="relay.lines_in"]) .peak');
+      const peak = `${STAVE}.querySelector(".stave-most").textContent`;
       const before = await tab.get<string>(peak);
       await tab.view.reload();
       await tab.see(STATUS, "ok");
       expect(await tab.get<string>(peak)).toBe(before);
+      // The hour remembers it too.
+      await tab.view.press("r");
+      await tab.see(`document.querySelector(".switch [aria-pressed=true]").textContent`, "1 h");
+      await tab.see(`/^[1-9][0-9.]*k?\\/s$/.test(${peak})`);
+      await tab.view.press("r");
     });
 
-    test("a service that it has never heard of has its panel", async () => {
+    test("a service that it has never heard of has its place", async () => {
       const panel = "[data-part=sundial]";
-      await tab.see(text(`${panel} h2`), "sundial");
+      await tab.go("sundial");
+      expect(await tab.get(text("#places [aria-current] .to"))).toBe("Sundial");
+      await tab.see(text(`${panel} h1`), "sundial");
       expect(await tab.get(text(`${panel} .health`))).toBe("shining");
-      expect(await tab.get(text(`${panel} .figure`))).toBe("7");
+      expect(await tab.get(text(`${panel} .stave-now`))).toBe("7");
       expect(await tab.get(text(`${panel} .blocks h3`))).toBe("hours by sun");
       expect(await tab.get(text(`${panel} .blocks tr`))).toBe("noon12");
       expect(await tab.get(`document.querySelector("${panel} b") === null`)).toBe(true);
@@ -211,8 +223,7 @@ describe.skipIf(!BROWSER)(
     test("a panel that a service brings is shown, acts, and is told of what changes", async () => {
       const brought = "#brought-sundial";
       expect(await tab.get(text(`${brought} h2`))).toBe("Shadow");
-      expect(await tab.get(text("[data-part=sundial] header a"))).toBe("Shadow");
-      await tab.click("[data-part=sundial] header a");
+      await tab.go("sundial");
       await tab.see(text(`${brought} p`), "12 signed-out");
       expect(
         await tab.get(`getComputedStyle(document.querySelector("${brought} p")).fontWeight`),
@@ -221,19 +232,17 @@ describe.skipIf(!BROWSER)(
       await tab.see("document.querySelector('#sign-in').open");
       await tab.fill("#sign-in [name=token]", TOKEN);
       await tab.view.press("Enter");
-      await tab.see("document.documentElement.dataset.admin", "signed-in");
-      await tab.click(`${brought} button`);
+      // What was asked for goes on.
       await tab.see(LAST_TOAST, "Turned by 3");
       await tab.see(text(`${brought} p`), "3 signed-in");
-      await tab.click("#sign-out");
-      await tab.see("document.documentElement.dataset.admin", "signed-out");
-      await tab.get("scrollTo(0, 0)");
+      await tab.signOut();
     });
 
     test("sorts, filters and turns the pages of the clients", async () => {
       const peers: Peer[] = [];
       for (let i = 0; i < 30; i++) peers.push(await server.join(`127.0.1.${i + 1}`));
       for (const [i, peer] of peers.entries()) peer.send("x\n".repeat(i + 1));
+      await tab.go("clients");
       await tab.get("document.querySelector('[data-part=relay]').kept = true");
       await tab.get("document.querySelector('#filter-service').focus()");
       await tab.view.press("ArrowDown");
@@ -245,6 +254,7 @@ describe.skipIf(!BROWSER)(
         );
       await tab.see(column("messages_in"), counts(30, 6));
       expect(await tab.get("document.querySelectorAll('[aria-sort]').length")).toBe(1);
+      expect(await tab.get("location.hash")).toBe("#/clients?service=relay&sort=messages_in");
       expect(await tab.get(text("#range"))).toBe("1–25 of 30");
       await tab.click("#next");
       await tab.see(column("messages_in"), counts(5, 1));
@@ -261,7 +271,7 @@ describe.skipIf(!BROWSER)(
       await tab.view.press("End");
       await tab.see(column("service"), ["web"]);
       await tab.view.press("Home");
-      // The panels and their charts are the same elements as before.
+      // The places are the same elements as before, and the way back leads to what was wanted.
       expect(await tab.get("document.querySelector('[data-part=relay]').kept")).toBe(true);
     });
 
@@ -302,7 +312,7 @@ describe.skipIf(!BROWSER)(
       await tab.see("document.querySelector('#rows tr:hover') !== null");
       b.send("x\n".repeat(8));
       await tab.see(column("messages_in"), ["2", "9"]);
-      expect(await tab.get(text("#range"))).toBe("order held · 1–2 of 2");
+      expect(await tab.get("document.querySelector('#held').checkVisibility()")).toBe(true);
       b.end();
       await tab.see(column("state", "textContent"), ["open", "gone"]);
       await tab.mouse(5, 5);
@@ -325,6 +335,7 @@ describe.skipIf(!BROWSER)(
     });
 
     test("the log keeps 200 lines, follows at its end alone, and hides what is not asked for", async () => {
+      await tab.go("log");
       for (let i = 0; i < 250; i++) server.log.info(`line ${i}`);
       server.log.error("it broke");
       await tab.see(logged("it broke"));
@@ -344,6 +355,10 @@ describe.skipIf(!BROWSER)(
       await tab.view.press("End");
       await tab.see(seen, ["it broke"]);
       await tab.view.press("Home");
+      await tab.see(`${seen}.length`, 200);
+      await tab.fill("#log-filter", "one MORE");
+      await tab.see(seen, ["one more"]);
+      await tab.fill("#log-filter", "");
       await tab.see(`${seen}.length`, 200);
     });
 
@@ -367,33 +382,40 @@ describe.skipIf(!BROWSER)(
 
     test("fits 360 pixels, and is readable in the light and in the dark", async () => {
       await tab.signIn();
-      await server.join();
+      const peer = await server.join();
       server.quarantine.impose("2001:db8:1111:2222:3333:4444:5555:6666", 86_400);
       server.log.error("x".repeat(200));
       await tab.see(logged("x".repeat(200)));
-      await tab.get("document.querySelectorAll('details').forEach((one) => (one.open = true))");
-      await tab.see("document.querySelectorAll('#rows button').length", 2);
+      await tab.get(
+        "document.querySelectorAll('details:not(.menu)').forEach((one) => (one.open = true))",
+      );
+      const { id } = server.clients().find(({ address }) => address === peer.address)!;
+      const places = ["overview", "clients", "relay", "sundial", "web", "process", "log"];
       for (const isDark of [false, true]) {
         await tab.dark(isDark);
-        expect(await tab.get(FAINT)).toEqual([]);
-        for (const width of [1280, 360]) {
-          await tab.view.resize(width, 1000);
-          expect(await tab.get(WIDE)).toEqual([]);
+        for (const place of [...places, `clients?client=relay/${id}`]) {
+          await tab.get(`location.hash = "#/${place}"`);
+          await tab.see("document.querySelector('#client').hidden", !place.includes("?"));
+          expect([place, await tab.get(FAINT)]).toEqual([place, []]);
+          for (const width of [1280, 768, 360]) {
+            await tab.view.resize(width, 1000);
+            expect([place, width, await tab.get(WIDE)]).toEqual([place, width, []]);
+          }
+          await tab.view.resize(1280, 1000);
         }
         await tab.get("document.querySelector('#drain').showModal()");
         expect([await tab.get(WIDE), await tab.get(FAINT)]).toEqual([[], []]);
         await tab.get("document.querySelector('#drain').close()");
-        await tab.view.resize(1280, 1000);
       }
       await tab.dark(false);
       server.quarantine.lift("2001:db8:1111:2222:3333:4444:5555:6666");
-      await tab.click("#sign-out");
-      await tab.see("document.documentElement.dataset.admin", "signed-out");
+      await tab.signOut();
     });
 
     test("acts by mouse: signs in, kicks, imposes and lifts", async () => {
       const [victim, other] = [await server.join("127.0.3.1"), await server.join("127.0.3.2")];
       expect(await tab.get("document.querySelector('#drain-open').checkVisibility()")).toBe(false);
+      await tab.go("clients");
       await tab.click("#sign-in-open");
       await tab.fill("#sign-in [name=token]", "no such token at all");
       await tab.click("#sign-in .main");
@@ -404,7 +426,7 @@ describe.skipIf(!BROWSER)(
       expect(await tab.get("document.documentElement.dataset.admin")).toBe("signed-in");
 
       const { id } = server.clients().find(({ address }) => address === victim.address)!;
-      const kick = `#rows [data-key="relay/${id}"] button`;
+      const kick = `#rows [data-key="relay/${id}"] .kick`;
       await tab.see(`document.querySelector('${kick}') !== null`);
       await tab.click(kick);
       await tab.see(text(kick), "Sure?");
@@ -415,12 +437,14 @@ describe.skipIf(!BROWSER)(
       await tab.see(`${KEYS}.includes("relay/${id}")`, false);
       await tab.see(LAST_TOAST, `Closed client ${id} of relay, ${victim.address}`);
 
+      await tab.go("relay");
       const form = "[data-part=relay] .impose";
       await tab.fill(`${form} [name=address]`, "127.0.3.300");
       await tab.click(`${form} button`);
       await tab.see(LAST_TOAST, "Not done: address: found 127.0.3.300; allowed: an IP address");
       await tab.fill(`${form} [name=address]`, "127.0.3.2");
-      await tab.fill(`${form} [name=seconds]`, "86400");
+      await tab.get(`document.querySelector("${form} [name=seconds]").focus()`);
+      await tab.view.press("End");
       await tab.click(`${form} button`);
       expect(await other.next()).toBe(
         "Warning: You are in quarantine. Please come back in 86400 seconds.",
@@ -438,87 +462,159 @@ describe.skipIf(!BROWSER)(
       const [a, b] = [await server.join("127.0.5.1"), await server.join("127.0.5.2")];
       a.send("x\nx\n");
       b.send("x\n");
+      await tab.go("clients");
+      await tab.sort("messages_in");
       await tab.filter("127.0.5.");
       await tab.see(column("address"), [a.address, b.address]);
       await tab.stopClock();
-      await tab.get("document.querySelectorAll('#rows button')[1].focus()");
+      await tab.get("document.querySelectorAll('#rows .kick')[1].focus()");
       b.send("x\n".repeat(8));
       await tab.see(column("messages_in"), ["2", "9"]);
       await tab.stopClock(10_000);
       await tab.see(column("messages_in"), ["9", "2"]);
-      expect(await tab.get(text("tr:has(:focus) [data-column=address]"))).toBe(b.address);
+      expect(await tab.get(text("tr:has(:focus) .open"))).toBe(b.address);
       await tab.startClock();
       await tab.filter("");
     });
 
     test("acts by keyboard alone", async () => {
       const { view } = tab;
-      await tab.click("#sign-out");
-      await tab.see("document.documentElement.dataset.admin", "signed-out");
+      await tab.signOut();
       const peers = [await server.join("127.0.4.1"), await server.join("127.0.4.2")];
+      await tab.go("overview");
       await view.reload();
       await tab.see(STATUS, "ok");
-      // The first Tab gets to the skip link, and that to the clients.
+      // The first Tab gets to the skip link, and that to the content.
       await view.press("Tab");
-      expect(await tab.get(text(":focus"))).toBe("Skip to the clients");
+      expect(await tab.get(text(":focus"))).toBe("Skip to the content");
       await view.press("Enter");
-      await tab.see("document.activeElement.id", "clients");
-      await view.press("Tab");
-      expect(await tab.get("document.activeElement.id")).toBe("filter");
-      await view.press("Tab", { modifiers: ["Shift"] });
-      for (let i = 0; i < 30; i++) {
-        if (await tab.get("document.activeElement.id === 'sign-in-open'")) break;
-        await view.press("Tab", { modifiers: ["Shift"] });
-      }
-      await view.press("Enter");
-      await view.type(TOKEN);
-      await view.press("Enter");
-      await tab.see("document.activeElement.id", "sign-out");
-
+      await tab.see("document.activeElement.id", "overview-title");
+      await view.press("?");
+      await tab.see("document.querySelector('#keys').open");
+      await view.press("Escape");
+      await tab.see("document.querySelector('#keys').open", false);
+      await view.press("2");
+      await tab.see("document.activeElement.id", "clients-title");
       await view.press("/");
       expect(await tab.get("document.activeElement.id")).toBe("filter");
       await tab.filter("127.0.4.");
       await tab.see(`${KEYS}.length`, 2);
-      await tab.tabTo("#rows button");
-      const key = await tab.get<string>("document.activeElement.closest('tr').dataset.key");
-      const victim = server.clients().find(({ id }) => key === `relay/${id}`);
+      // The table is one stop: what is in its rows is reached by arrows.
+      await tab.tabTo("#rows .open");
+      const focused = "document.activeElement.closest('tr')?.dataset.key ?? null";
+      const [first, second] = await tab.get<[string, string]>(KEYS);
+      expect(await tab.get(focused)).toBe(first);
+      await view.press("ArrowDown");
+      expect(await tab.get(focused)).toBe(second);
+      await view.press("Home");
+      expect(await tab.get(focused)).toBe(first);
+      await view.press("End");
       await view.press("Enter");
-      expect(await tab.get(text(":focus"))).toBe("Sure?");
-      await view.press("Escape");
+      await tab.see("document.activeElement.id", "client-title");
+      const victim = server.clients().find(({ id }) => second === `relay/${id}`);
+      await tab.see(text("#client-title"), victim?.address);
+      await view.press("k");
+      await tab.see("document.querySelector('.confirm') !== null");
       expect(await tab.get(text(":focus"))).toBe("Kick");
-      await view.press("Space");
+      await view.press("Escape");
+      await tab.see("document.querySelector('.confirm')", null);
+      // Whoever is not signed in is asked for the token, and what was asked for goes on.
+      await view.press("k");
+      await view.press("Enter");
+      await tab.see("document.querySelector('#sign-in').open");
+      await tab.see(text("#sign-in-next"), `Next: kick ${victim?.address}.`);
+      await view.type(TOKEN);
       await view.press("Enter");
       const peer = peers.find(({ address }) => address === victim?.address) as Peer;
       expect(await peer.next()).toBe("Warning: You have been disconnected by an operator.");
       await tab.see(`${KEYS}.length`, 1);
-      // The focus has gone to the other row.
-      expect(await tab.get(`document.activeElement.closest("tr").dataset.key === ${KEYS}[0]`)).toBe(
-        true,
-      );
+      await tab.see("document.querySelector('#client').hidden");
+      await tab.see(`[${focused} ?? document.activeElement.id].every(Boolean)`);
 
       server.quarantine.impose("127.0.4.9", 86_400);
-      await tab.see("document.querySelector('[data-key=\"127.0.4.9\"]') !== null");
+      await view.press("Escape");
+      await tab.get("document.activeElement.blur()");
+      await view.press("3");
+      await tab.see(
+        "document.querySelector('[data-key=\"127.0.4.9\"]')?.checkVisibility() ?? false",
+      );
       await tab.tabTo("[data-key='127.0.4.9'] button");
       await view.press("Space");
       await until(() => [...server.quarantine.entries()].length === 0);
       await tab.see("document.activeElement.name", "address");
 
+      await tab.go("log");
       await tab.tabTo("#log-level");
       await view.press("ArrowUp");
       await until(() => server.log.level === "DEBUG");
       await view.press("ArrowDown");
       await until(() => server.log.level === "INFO");
-      await tab.filter("");
+      await tab.go("clients");
+    });
+
+    test("single keys can be switched off, and the address remembers where one is", async () => {
+      const { view } = tab;
+      const hash = "location.hash";
+      await tab.go("overview");
+      await view.press("t");
+      await tab.see("document.activeElement.className", "ticks");
+      await view.press("ArrowLeft");
+      await tab.see("document.querySelector('#overview .axis-at').textContent !== 'now'");
+      await view.press("Escape");
+      await tab.see(text("#overview .axis-at"), "now");
+      await view.press("2");
+      await tab.see(hash, "#/clients");
+      await tab.get("history.back()");
+      await tab.see(hash, "#/overview");
+      await tab.see("document.querySelector('#overview').checkVisibility()");
+      await tab.get("history.forward()");
+      await tab.see("document.querySelector('#clients').checkVisibility()");
+      await view.press("?");
+      await tab.click("#single-keys");
+      await view.press("Escape");
+      await view.press("1");
+      expect(await tab.get(hash)).toBe("#/clients");
+      await view.reload();
+      await tab.see(STATUS, "ok");
+      await view.press("1");
+      expect(await tab.get(hash)).toBe("#/clients");
+      await tab.click("#keys-open");
+      await tab.click("#single-keys");
+      await view.press("Escape");
+      await view.press("1");
+      await tab.see(hash, "#/overview");
+    });
+
+    test("what is wrong is told first, and leads to the client behind it", async () => {
+      const loud = await server.join("127.0.6.1");
+      const told = "[...document.querySelectorAll('#now li')].map((one) => one.dataset.severity)";
+      await tab.see(told, []);
+      await tab.go("overview");
+      loud.send(`${"x".repeat(70_000)}\n`.repeat(30));
+      await tab.see(told, ["warning"]);
+      await tab.see(STATUS, "warning");
+      expect(await tab.get(text("#now .what"))).toEndWith(
+        ` messages a second are refused from ${loud.address}.`,
+      );
+      expect(await tab.get(text("#places [data-worst=warning]"))).toBe(", warning");
+      await tab.click("#now a");
+      await tab.see(text("#client-title"), loud.address);
+      await tab.see(text("#client .facts dd:nth-of-type(2)"), "30");
+      loud.end();
+      await tab.see(`${text("#client .empty")}`, "This client is no longer connected.");
+      await tab.go("overview");
+      await tab.see(told, []);
+      await tab.see(text("#now .nothing"), "Nothing is wrong.");
     });
 
     test("reloads, and drains when it is meant", async () => {
-      await tab.click("#reload");
+      await tab.choose("#reload");
       await tab.see(LAST_TOAST, "Nothing has changed");
-      await tab.click("#drain-open");
+      await tab.choose("#drain-open");
       await tab.view.press("Enter");
       expect(await tab.get("document.querySelector('#drain').open")).toBe(false);
       expect(operated).toEqual([]);
-      await tab.click("#drain-open");
+      await tab.choose("#drain-open");
       await tab.click("#drain-now");
       await tab.see(LAST_TOAST, "Draining");
       expect(operated).toHaveLength(1);
@@ -528,11 +624,13 @@ describe.skipIf(!BROWSER)(
       const relay = server.running();
       relay.health = () => ({ ok: false, reason: "cannot listen" });
       await tab.see(text("#word"), "Failing");
-      expect(await tab.get(text("#reasons"))).toBe("relay: cannot listen");
-      expect(await tab.get("document.title")).toStartWith("Failing · ");
+      await tab.go("overview");
+      expect(await tab.get(text("#now .what"))).toBe("Cannot listen.");
+      expect(await tab.get(text("#wrong-count"))).toBe("1 wrong");
+      expect(await tab.get("document.title")).toStartWith("Failing (1) · ");
       delete (relay as Partial<Running>).health;
       await tab.see(text("#word"), "OK");
-      expect(await tab.get(text("#reasons"))).toBe("");
+      await tab.see(text("#now .what"), null);
     });
 
     test("nothing went wrong in the page, and nothing left its host", async () => {
@@ -562,7 +660,7 @@ describe.skipIf(!BROWSER)(
       await first.stop();
       await one.see(STATUS, "lost");
       expect(await one.get("statuses")).toEqual(["draining", "lost"]);
-      await one.see(`/^no word for \\d+ s, trying again$/.test(${text("#since")})`);
+      await one.see(`/^No data for \\d+ s, retrying. Shown is [\\d:]+.$/.test(${text("#since")})`);
       expect(await one.get("document.title")).toBe("Stopped · 0 clients · here");
       first = await start({ web: { port: first.port("web") } });
       await one.see(STATUS, "ok");
@@ -571,13 +669,13 @@ describe.skipIf(!BROWSER)(
       await one.see(stat("relay.lines_in"), 1);
       await one.see(`${stat("relay.clients")}`, 1);
       const said = await one.get<string>(
-        "[...document.querySelectorAll('.figure, .peak')].map((node) => node.textContent).join()",
+        "[...document.querySelectorAll('.stave-now, .stave-most')].map((node) => node.textContent).join()",
       );
       expect(said).not.toMatch(/[-−]|NaN|Infinity/);
       const paths = await one.get<string[]>(
         "[...document.querySelectorAll('.line')].map((line) => line.getAttribute('d'))",
       );
-      for (const path of paths) expect(path).toMatch(/^(M[\d.]+ [\d.]+(L[\d.]+ [\d.]+)*)*$/);
+      for (const path of paths) expect(path ?? "").toMatch(/^(M-?\d+ \d+(L-?\d+ \d+)*(h4)?)*$/);
       one.view.close();
       first.leave();
       await first.stop();
@@ -620,7 +718,7 @@ describe.skipIf(!BROWSER)(
       await one.see(STATUS, "ok");
       await one.see(stat("relay.clients"), 0);
       expect(await one.get("document.querySelector('#gate').checkVisibility()")).toBe(false);
-      await one.click("#sign-out");
+      await one.choose("#sign-out");
       await one.see(STATUS, "locked");
       expect(await one.get("document.querySelector('#board').checkVisibility()")).toBe(false);
       one.view.close();

@@ -85,6 +85,24 @@ export class Tab {
     else await this.view.type(text);
   }
 
+  /** Shows a place of the page. */
+  async go(place: string): Promise<void> {
+    await this.get(`location.hash = ${JSON.stringify(`#/${place}`)}`);
+    await this.see(`document.querySelector("#places [aria-current]").hash`, `#/${place}`);
+    if (place === "clients") await this.see(BUSY, null);
+  }
+
+  /** Chooses something in the menu of the server. */
+  async choose(selector: string): Promise<void> {
+    await this.click("#server-menu summary");
+    await this.click(selector);
+  }
+
+  async signOut(): Promise<void> {
+    await this.choose("#sign-out");
+    await this.see("document.documentElement.dataset.admin", "signed-out");
+  }
+
   /** Filters the clients by address, and waits until the page shows what it asked for. */
   async filter(address: string): Promise<void> {
     await this.fill("#filter", address);
@@ -127,7 +145,7 @@ export class Tab {
     await this.click("#sign-in-open");
     await this.fill("#sign-in [name=token]", TOKEN);
     await this.view.press("Enter");
-    await this.see("document.activeElement.id", "sign-out");
+    await this.see("document.activeElement.parentElement.id", "server-menu");
   }
 
   async dark(isDark: boolean): Promise<void> {

@@ -59,9 +59,15 @@ export class PageFile {
 }
 
 /** The page's style; a later file overrides an earlier one. */
-const STYLE = [pageStyle, scoreStyle, partsStyle, clientsStyle, dialogsStyle, narrowStyle].join(
-  "\n",
-);
+const STYLE = [
+  pageStyle,
+  controlsStyle,
+  scoreStyle,
+  partsStyle,
+  clientsStyle,
+  dialogsStyle,
+  narrowStyle,
+].join("\n");
 
 /** The modules of the page's script; `page` imports the others. */
 const MODULES = {
