@@ -78,6 +78,7 @@ describe.skipIf(!BROWSER)(
       const opened = await Tab.open(on.url("/"), width);
       await opened.see(STATUS, "ok");
       await opened.see(`document.querySelector("${PANEL}") !== null`);
+      await opened.go("neuro");
       await opened.get(`document.querySelector("${PANEL}").scrollIntoView()`);
       await opened.see(`document.querySelector("${PANEL} .nobody, ${PANEL} .games") !== null`);
       return opened;

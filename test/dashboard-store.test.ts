@@ -57,6 +57,7 @@ describe.skipIf(!BROWSER)(
       server = await start({ replay_bytes: 0, replay_messages: 0 });
       tab = await Tab.open(server.url);
       await tab.see(STATUS, "ok");
+      await tab.go("store");
     });
 
     beforeEach(() => server?.clear());
@@ -67,8 +68,15 @@ describe.skipIf(!BROWSER)(
       await server?.stop();
     });
 
-    test("without a relay there is a panel of the store, and none of a relay", async () => {
-      expect(await tab.get(shown(".part h2"))).toEqual(["store", "process", "web"]);
+    test("without a relay there is a place of the store, and none of a relay", async () => {
+      expect(await tab.get(shown("#places .to"))).toEqual([
+        "Overview",
+        "Clients",
+        "Web",
+        "Store",
+        "Process",
+        "Log",
+      ]);
       expect(await tab.get(text("[data-part=store] .health"))).toBe("listening");
       await tab.see(rows("namespaces"), []);
       expect(await tab.get(shown("[data-part=store] .tables .empty"))).toEqual(["None.", "None."]);
@@ -91,7 +99,8 @@ describe.skipIf(!BROWSER)(
       for (const [name, value] of Object.entries(server.stats())) {
         expect([name, await tab.get(stat(`store.${name}`))]).toEqual([name, value]);
       }
-      expect(await tab.get(shown("[data-part=store] .tiles h3"))).toEqual([
+      // What is bad news is shown only when there is some.
+      await tab.see(shown("[data-part=store] .stave-name"), [
         "clients",
         "keys",
         "memory",
@@ -193,7 +202,9 @@ describe.skipIf(!BROWSER)(
       for (const letter of "abcdefgh") await ask(peer, fill(long(letter), 1));
       for (const channel of [long("C"), "news"]) await ask(peer, { action: "SUBSCRIBE", channel });
       await tab.see(`${rows("channels")}.length`, 2);
-      await tab.get("document.querySelectorAll('details').forEach((one) => (one.open = true))");
+      await tab.get(
+        "document.querySelectorAll('details:not(.menu)').forEach((one) => (one.open = true))",
+      );
       for (const isDark of [false, true]) {
         await tab.dark(isDark);
         expect(await tab.get(FAINT)).toEqual([]);
@@ -239,7 +250,8 @@ describe.skipIf(!BROWSER)(
       await tab.see(rows("channels"), [["news", "1", "0"]]);
       await tab.signIn();
       const id = server.clients()[0]?.id as number;
-      const kick = `#rows [data-key="store/${id}"] button`;
+      await tab.go("clients");
+      const kick = `#rows [data-key="store/${id}"] .kick`;
       await tab.see(`document.querySelector('${kick}') !== null`);
       await tab.click(kick);
       await tab.see(text(kick), "Sure?");
@@ -260,7 +272,15 @@ describe.skipIf(!BROWSER)(
       await ask(peer, fill("users", 3));
       const one = await Tab.open(both.url);
       await one.see(rows("namespaces"), [["users", "3"]]);
-      expect(await one.get(shown(".part h2"))).toEqual(["relay", "store", "process", "web"]);
+      expect(await one.get(shown("#places .to"))).toEqual([
+        "Overview",
+        "Clients",
+        "Relay",
+        "Web",
+        "Store",
+        "Process",
+        "Log",
+      ]);
       await one.see(stat("relay.clients"), 0);
       await one.see(stat("store.clients"), 1);
       expect(

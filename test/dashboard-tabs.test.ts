@@ -44,8 +44,9 @@ describe.skipIf(!BROWSER)("the dashboard in eight tabs", () => {
     const last = tabs[7] as Tab;
     await until(() => server.stats("web")["streams"] === 1);
     await last.signIn();
-    await last.see("document.querySelectorAll('#rows button').length", 2);
-    const kick = "#rows [data-key^='relay/'] button";
+    await last.go("clients");
+    await last.see("document.querySelectorAll('#rows .kick').length", 2);
+    const kick = "#rows [data-key^='relay/'] .kick";
     await last.click(kick);
     await last.see(text(kick), "Sure?");
     await last.click(kick);
@@ -109,6 +110,7 @@ describe.skipIf(!BROWSER || !nginx)("the dashboard behind nginx, below a prefix"
       const peer = await server.join();
       await tab.see(stat("relay.clients"), 1);
       await tab.signIn();
+      await tab.go("clients");
       await tab.see("document.querySelector('#rows button') !== null");
       expect(
         tab.requests.filter((url) => !url.startsWith(`http://127.0.0.1:${port}/ops/`)),

@@ -1,4 +1,12 @@
-import { counter, type Declared, gauge, grouped, headline, titled } from "../../host/stats.ts";
+import {
+  adverse,
+  counter,
+  type Declared,
+  gauge,
+  grouped,
+  headline,
+  titled,
+} from "../../host/stats.ts";
 import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
 
 /** The numbers of the relay's `stats()`, declared. */
@@ -26,9 +34,9 @@ export const DECLARED: Declared = {
     dropped_commands: counter("commands", "Commands dropped because a queue was full."),
   }),
   ...grouped("refused", {
-    refused_rate: counter("lines", "Lines refused by the rate limit."),
-    refused_oversize: counter("lines", "Lines refused because they were too long."),
-    refused_utf8: counter("lines", "Lines refused because they were not valid UTF-8."),
+    refused_rate: adverse(counter("lines", "Lines refused by the rate limit.")),
+    refused_oversize: adverse(counter("lines", "Lines refused because they were too long.")),
+    refused_utf8: adverse(counter("lines", "Lines refused because they were not valid UTF-8.")),
   }),
   ...CLOSE_STATS,
 };

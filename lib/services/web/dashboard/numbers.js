@@ -24,7 +24,8 @@ function numberTable(part, title, entries, { isTold = false, isSparse = false } 
     say(number, inFull(value, declared.unit));
     mark(number, "data-value", value);
     mark(number, "title", `${exact.format(value)} ${declared.unit}`);
-    mark(number, "data-rises", Date.now() - line.roseAt < RATE_MS ? "" : null);
+    const rises = declared.adverse ? "adverse" : "";
+    mark(number, "data-rises", Date.now() - line.roseAt < RATE_MS ? rises : null);
     node.hidden = isSparse && value === 0;
   };
   const body = el("tbody", {}, ...lines.map(({ node }) => node));
