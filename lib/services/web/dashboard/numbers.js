@@ -53,7 +53,7 @@ export function groupBlocks(part, declared) {
   };
   const seriesTitle = ({ series }) => {
     if (!series) return undefined;
-    return `${series.name}${series.of ? ` of ${series.of.value}` : ""} by ${series.label}`;
+    return `${series.name.replaceAll("_", " ")}${series.of ? ` of ${series.of.value}` : ""} by ${series.label}`;
   };
   return [...blocks(({ group }) => group), ...blocks(seriesTitle, { isSparse: true })];
 }
