@@ -5,6 +5,7 @@ import { count } from "../../host/count.ts";
 import { clientPage } from "../../host/client-page.ts";
 import { fileTrouble, folderTrouble } from "../../host/folder.ts";
 import { type Fault, LossError } from "../../host/errors.ts";
+import type { Panel } from "../../host/panel.ts";
 import type {
   Address,
   ClientPage,
@@ -29,6 +30,7 @@ import { TokenGuard, tokenFaults } from "./doors/token-guard.ts";
 import { CollectedLog } from "./file/collected-log.ts";
 import type { LogWriter } from "./file/writer.ts";
 import { Intake } from "./intake.ts";
+import { collectorPanel } from "./panel/panel.ts";
 
 /** The numbers of the collector, besides those of its clients. */
 const DECLARED: Declared = {
@@ -99,6 +101,8 @@ class Collector implements Running {
   readonly #tokens: TokenGuard;
   readonly #doors: Door[] = [];
   readonly #first: number;
+  readonly panel: Panel;
+  #settings: Config["collector"];
 
   constructor(config: Config, host: Host<Config>) {
     this.#host = host;
@@ -108,10 +112,18 @@ class Collector implements Running {
     this.#first = this.#writer.next;
     this.#intake = new Intake(this.#writer);
     this.#intake.watch(() => this.#log.marks.keptUpTo(this.#writer.durable));
+    this.#settings = config.collector;
+    this.panel = collectorPanel({
+      clock: host.clock,
+      log: this.#log,
+      doors: this.#doors,
+      settings: () => this.#settings,
+    });
     host.onReload((next) => {
       this.#tokens.configure(next);
       for (const door of this.#doors) door.configure(next);
       this.#log.configure(next);
+      this.#settings = next.collector;
     });
   }
 

@@ -128,9 +128,9 @@ export class LogWriter {
     return this.#trouble.lasts ? this.#trouble.reason : null;
   }
 
-  /** Attempts that the disk has refused since it last took lines. */
-  get attempts(): number {
-    return this.#trouble.reason === null ? 0 : this.#trouble.attempts + 1;
+  /** The trouble with the disk, while there is any. */
+  get trouble(): Pick<Trouble, "attempts" | "code"> {
+    return this.#trouble;
   }
 
   /** Bytes of the file that is written. */
