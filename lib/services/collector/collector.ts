@@ -146,7 +146,9 @@ class Collector implements Running {
   }
 
   get addresses(): readonly Address[] {
-    return this.#doors.flatMap(({ addresses }) => addresses);
+    return this.#doors.flatMap(({ name, addresses }) =>
+      addresses.map((address) => ({ ...address, door: name })),
+    );
   }
 
   stats(): Record<string, number> {
