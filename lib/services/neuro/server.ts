@@ -155,6 +155,7 @@ export class NeuroServing implements Stage, Running {
 
   async drain(deadlineMs: number): Promise<void> {
     this.#silent.stop();
+    this.beside.stops();
     const cut = this.#http.drain(deadlineMs);
     await this.#clients.drain(deadlineMs, "");
     await cut;
