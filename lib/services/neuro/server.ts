@@ -43,7 +43,7 @@ export class NeuroServing implements Stage, Running {
   readonly beside = new Besides();
   readonly declared = DECLARED;
   panel?: Panel;
-  readonly memory = new Memory();
+  readonly memory = new Memory((game) => this.#names.has(game));
   readonly reports: Reports;
   readonly #games = new Set<Game>();
   readonly #parts: NeuroParts;
@@ -259,6 +259,7 @@ export class NeuroServing implements Stage, Running {
     const id = ++this.#lastGame;
     const game = new Game(name, brain, {
       id,
+      room: client.room,
       clientId: client.id,
       address: client.address,
       sessionId: `${client.id}-${id}`,
