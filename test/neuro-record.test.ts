@@ -374,6 +374,7 @@ describe("the folder of records", () => {
     const game = await enter(server, "Test Game");
     await server.stop();
     await game.closed;
+    await closed(server);
     expect(linesIn(record).at(-1)).toMatchObject({ kind: "end", why: "stopped" });
   });
 });
