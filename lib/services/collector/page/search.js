@@ -93,6 +93,8 @@ export class Search {
     this.#isWaitedFor = true;
     const isNew = await this.#ask(how);
     this.#isWaitedFor = false;
+    // Who has gone so far back stays there.
+    if (this.#found.hasDropped) this.#follows = false;
     this.show();
     if (!isNew) return;
     const { entries } = this.#found;
