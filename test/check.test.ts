@@ -13,8 +13,10 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { services } from "../index.ts";
 import { presets } from "../lib/config/presets.ts";
-import { ended, openssl, selfSigned } from "./kit.ts";
+import { pageRemarks } from "../lib/host/check.ts";
+import { configOf, ended, openssl, selfSigned } from "./kit.ts";
 
 // `check` and a start find the same, all of it at once, and `check` changes nothing.
 
@@ -119,7 +121,7 @@ test("all of it comes at once, with what the settings themselves have", async ()
     "summoner.toml:9:1: tls.cert: cannot read gone.crt: there is no such file",
     "summoner.toml:10:1: tls.key: cannot read gone.key: there is no such file",
     "summoner.toml:13:1: web.token_file: short: a token has at least 16 characters",
-    "summoner.toml:14:1: web.static: cannot serve gone: there is no such file",
+    "summoner.toml:14:1: web.static: cannot serve gone: there is no such folder",
     "summoner.toml:15:1: web.handler: gone.ts cannot be loaded: there is no such module",
     "summoner.toml:16:1: web.ticker: ./gone.ts cannot be loaded: there is no such module",
     "summoner.toml:20:1: store.token_file: cannot read gone: there is no such file",
@@ -507,4 +509,11 @@ test("a brain that is a person is remarked on where nobody could act on the page
   expect(await remarks('neuro.brains=["Chess=web"]')).toBe(
     "warning: neuro.brains: a person plays in the dashboard, but nobody may act there without a token: set SUMMONER_TOKEN or web.token_file\n",
   );
+});
+
+test("a program that has no service with a page says what to start instead", () => {
+  const config = configOf({ neuro: { enabled: true, brain: "web" } });
+  expect(pageRemarks({ neuro: services["neuro"]! }, config)).toEqual([
+    "neuro.brain: a person plays in the dashboard, but nothing serves the page: start the server with all of its services",
+  ]);
 });

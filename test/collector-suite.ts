@@ -1,8 +1,10 @@
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TEXTS, type TextName } from "../lib/services/collector/entry.ts";
+import type { DoorName } from "../lib/services/collector/doors/door.ts";
+import { openDoors } from "../lib/services/collector/doors/places.ts";
 import { boot, type Overrides, until } from "./kit.ts";
 
 /** The fields of a record that a test sends. */
@@ -137,9 +139,16 @@ export class Sender {
 /** A collector on free ports, with a folder of its own. */
 export async function collecting(own: Overrides = {}, options: Parameters<typeof boot>[2] = {}) {
   const folder = mkdtempSync(join(tmpdir(), "collector-"));
-  const path = join(folder, "_main.log");
+  const path = (own["path"] as string | undefined) ?? join(folder, "_main.log");
   const collector = { path, durability: "always", ...own };
   const server = await boot("collector", { collector }, options);
+  /** The port of a door; `udp` is that of syslog's datagrams. */
+  const portOf = (name: DoorName | "udp"): number => {
+    const names = openDoors(server.config).flatMap((door) =>
+      door === "syslog" ? ["syslog", "udp"] : [door],
+    );
+    return server.running().addresses[names.indexOf(name)]?.port as number;
+  };
   const lines = (file = path) => {
     const text = readFileSync(file, "utf8");
     return text === "" ? [] : text.slice(0, -1).split("\n");
@@ -148,6 +157,7 @@ export async function collecting(own: Overrides = {}, options: Parameters<typeof
     ...server,
     folder,
     path,
+    portOf,
     lines,
     /** Waits until the file has so many lines. */
     async wrote(count: number, file = path): Promise<string[]> {
@@ -155,6 +165,29 @@ export async function collecting(own: Overrides = {}, options: Parameters<typeof
       return lines(file);
     },
     sender: () => new Sender(server.port()),
+  };
+}
+
+/** A collector whose disk is full from the start, so that the first record fills its queue. */
+export async function blocked(own: Overrides = {}) {
+  const folder = mkdtempSync(join(tmpdir(), "collector-"));
+  const path = join(folder, "_main.log");
+  symlinkSync("/dev/full", path);
+  // Without durability no sync is waited for: the clock alone says when it writes again.
+  const durability = "none";
+  const server = await collecting({ path, buffer_size: 1, max_retries: 0, durability, ...own });
+  return {
+    ...server,
+    /** From now on the disk takes everything; resolves when what waited is written. */
+    async relieve(): Promise<void> {
+      rmSync(path);
+      writeFileSync(path, "");
+      // The next look finds another file, and the next attempt writes to it: two seconds in all.
+      await until(() => {
+        server.clock.advance(100);
+        return server.stats()["blocked"] === 0;
+      });
+    },
   };
 }
 

@@ -118,6 +118,17 @@ describe.skipIf(!BROWSER)(
     );
 
     test(
+      "has each number of its service once, and titles without underscores",
+      async () => {
+        await tab.see(
+          `[...document.querySelectorAll("[data-part=neuro] .blocks h3")].map((one) => one.textContent)`,
+          ["games", "diagnostics", "forces ended by how", "closed by reason"],
+        );
+      },
+      TIMEOUT,
+    );
+
+    test(
       "asks for the token where it is needed, and gives it no act before",
       async () => {
         const game = await join("Signed out", "wave");

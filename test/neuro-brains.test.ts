@@ -275,6 +275,32 @@ describe("what is kept", () => {
     expect(memory.of("game 0")).toEqual([]);
   });
 
+  test("of context is first forgotten what belongs to games that have gone, then the most", () => {
+    const here = new Set<string>();
+    const memory = new Memory((game) => here.has(game));
+    const add = (game: string, text: string) =>
+      memory.add(game, { kind: "context", at: 0, text, silent: true, failed: false });
+    const most = "x".repeat(250_000);
+    here.add("here");
+    add("here", "It is your turn.");
+    for (let i = 0; i < 100; i++) for (let j = 0; j < 4; j++) add(`gone ${i}`, most);
+    const kept = (name: string) =>
+      Array.from({ length: 100 }, (_, i) => memory.of(`${name} ${i}`)).filter(
+        ({ length }) => length > 0,
+      ).length;
+    expect(kept("gone")).toBe(67);
+    expect(memory.of("gone 0")).toEqual([]);
+    expect(memory.of("gone 99").length).toBe(4);
+    expect(memory.of("here").length).toBe(1);
+    for (let i = 0; i < 100; i++) {
+      here.add(`large ${i}`);
+      for (let j = 0; j < 4; j++) add(`large ${i}`, most);
+    }
+    expect([kept("gone"), kept("large"), memory.of("here").length]).toEqual([0, 67, 1]);
+    for (let i = 0; i < 2000; i++) add(`small ${i}`, "x");
+    expect(memory.of("here").length).toBe(1);
+  });
+
   test("of a long text is its beginning, and not the rest of it in memory", () => {
     const used = () => {
       Bun.gc(true);

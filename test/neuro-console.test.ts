@@ -576,7 +576,7 @@ describe("commands", () => {
       "[1]   1 play_card (card, target, note?, options?)  Plays a card.",
       "[1 Spire] has told, the oldest first:",
       "[1]   One.",
-      "[1]   Two.",
+      "[1]     Two.",
       "[1 Spire] was told, the newest first:",
       expect.stringMatching(/^\[1\] {3}error N101: .* \(2 times\)$/),
       expect.stringContaining("N403"),
@@ -584,6 +584,21 @@ describe("commands", () => {
       "[2 Poker] does all as it should",
       "There is no game x; list shows all.",
     ]);
+  });
+
+  test("say so where they show the newest alone", async () => {
+    const { server, paper } = await startConsole();
+    const game = await enter(server, "Spire", []);
+    for (let i = 1; i <= 21; i++) {
+      game.send("context", { message: `${i}`, silent: true });
+      game.result(`no${i}`, true);
+    }
+    await paper.sees("no21");
+    paper.news();
+    await paper.type("context", "diagnostics");
+    const news = paper.news();
+    expect(news).toContain("[1 Spire] has told, the oldest first, 20 of 21:");
+    expect(news).toContain("[1 Spire] was told, the newest first, 20 of 21:");
   });
 
   test("work while something is asked, with a mark where it could be an answer", async () => {

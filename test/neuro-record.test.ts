@@ -367,6 +367,16 @@ describe("the folder of records", () => {
     expect(linesIn(record).at(-1)).toMatchObject({ kind: "end", why: "stopped" });
     expect(filesIn(record)[0]).toEndWith("-Recorded.jsonl");
   });
+
+  test("ends as stopped with the server: nobody knows what the game would have said", async () => {
+    const record = fresh();
+    const server = await startNeuro({ record });
+    const game = await enter(server, "Test Game");
+    await server.stop();
+    await game.closed;
+    await closed(server);
+    expect(linesIn(record).at(-1)).toMatchObject({ kind: "end", why: "stopped" });
+  });
 });
 
 describe("where nothing can be written", () => {

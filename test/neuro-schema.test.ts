@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { Random } from "../lib/services/neuro/random.ts";
 import { generate } from "../lib/services/neuro/schema/generate.ts";
 import { remarksOn } from "../lib/services/neuro/schema/keywords.ts";
-import { patternOf } from "../lib/services/neuro/schema/pattern.ts";
+import { MOST_STEPS, patternOf } from "../lib/services/neuro/schema/pattern.ts";
 import { type DataRules, rulesOf } from "../lib/services/neuro/schema/rules.ts";
 import type { Diagnostic } from "../lib/services/neuro/diagnostics.ts";
 import { computedMs } from "./kit.ts";
@@ -194,12 +194,48 @@ describe("data is checked", () => {
     expect(await problems(unique, { x: Array.from({ length: 10_000 }, (_, i) => i) })).toEqual([
       "the data cannot be checked: a list in it is too long",
     ]);
+    const long = "a".repeat(900_000);
+    const fixed = one({ pattern: "a{9000}b" });
+    expect(await problems(fixed, { x: long })).toEqual([
+      "the data cannot be checked: a text in it is too long",
+    ]);
+    expect(await problems(fixed, { x: long.slice(0, 1000) })).toHaveLength(1);
+    // Each alone would be soon done.
+    const slow = { pattern: "^a*a*a*a*$" };
+    const slowly = (count: number, part: object) =>
+      action({ $defs: { slow }, properties: { x: { allOf: Array(count).fill(part) } } });
+    for (const part of [slow, { $ref: "#/$defs/slow" }]) {
+      expect(await problems(slowly(1000, part), { x: SLOW })).toEqual([
+        "the data cannot be checked: a text in it is too long",
+      ]);
+      expect(await problems(slowly(1, part), { x: SLOW })).toHaveLength(1);
+    }
+    const keys = one({ type: "object", patternProperties: { "a{9000}b": {} } });
+    expect(await problems(keys, { x: { [long.slice(0, 100_000)]: 1 } })).toEqual([
+      "the data cannot be checked: a key in it is too long",
+    ]);
+    const dates = one({ items: { format: "date-time" } });
+    const date = "2026-01-02T03:04:05Z";
+    expect(await problems(dates, { x: Array(1000).fill(date) })).toEqual([]);
+    expect(await problems(dates, { x: ["1".repeat(2001)] })).toHaveLength(1);
+    // Texts are walked for their lengths, and lists of values stand in what is said of them.
+    for (const part of [{ maxLength: 10 }, { enum: ["x".repeat(50_000)] }]) {
+      const lengths = one({ allOf: Array(100).fill(part) });
+      expect(await problems(lengths, { x: long })).toEqual([
+        "the data cannot be checked: it is too large",
+      ]);
+    }
     const large = one({ items: { anyOf: Array(1000).fill({ type: "string" }) } });
     expect(await problems(large, { x: Array(1000).fill(1) })).toEqual([
       "the data cannot be checked: it is too large",
     ]);
   });
 });
+
+const NAMES = Array.from({ length: 9000 }, (_, i) => `k${i}`);
+
+/** A text that a pattern goes over again and again. */
+const SLOW = `${"a".repeat(35)}!`;
 
 /** Each part refers twice to the next, so that all of it has 2 ** `levels` parts. */
 function doubling(levels: number) {
@@ -253,6 +289,8 @@ describe("a schema that", () => {
       "(a)\\1",
       "[",
       "a*a*a*a*a*",
+      "^(?:a*)*()$",
+      "^(?:a+|b){0}(?:a|a)*$",
       "(((a{99}){99}){99}){99}",
     ]) {
       const given = one({ type: "string", pattern });
@@ -294,10 +332,12 @@ describe("a pattern", () => {
   });
 
   test("is checked in a time that is bounded", () => {
-    for (const source of [...GOOD, "a*a*a*b", "^a*a*a*a*$", "^a{1,90}a{1,90}$"]) {
+    for (const source of [...GOOD, "a*a*a*b", "^a*a*a*a*$", "^a{1,90}a{1,90}$", "a{9000}b"]) {
       const pattern = patternOf(source);
       if (typeof pattern === "string") throw new Error(`${source}: ${pattern}`);
-      const text = `${"a".repeat(Math.min(pattern.longest - 1, 1_000_000))}!`;
+      let length = 1_000_000;
+      while (pattern.steps(length) > MOST_STEPS) length = Math.floor(length * 0.9);
+      const text = `${"a".repeat(length - 1)}!`;
       const since = computedMs();
       RegExp(source, "u").test(text);
       expect(computedMs() - since).toBeLessThan(500);
@@ -412,6 +452,12 @@ describe("data is made", () => {
     ["schema_unmet", false],
     ["schema_large", { type: "string", minLength: 1e9 }],
     ["schema_large", { type: "array", minItems: 1e9 }],
+    // What is put together grows with each part of it.
+    ["schema_large", { required: NAMES, allOf: Array(5000).fill({ required: ["z"] }) }],
+    [
+      "schema_large",
+      { type: "object", minProperties: 40_000, patternProperties: { "^a{9000}$": {} } },
+    ],
     ["schema_large", { type: "object", minProperties: 1e9 }],
     [
       "schema_large",

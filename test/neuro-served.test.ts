@@ -188,7 +188,7 @@ describe("serve_game", () => {
   test("needs a folder, which check finds missing", async () => {
     const serve_game = join(temporary(), "not-there");
     const config = configOf({ neuro: { enabled: true, port: 0, serve_game } });
-    const message = `cannot serve ${serve_game}: there is no such file`;
+    const message = `cannot serve ${serve_game}: there is no such folder`;
     expect(neuro.check(config)).toEqual([{ key: "neuro.serve_game", message }]);
     await expect(startNeuro({ serve_game })).rejects.toThrow(`neuro.serve_game: ${message}`);
   });

@@ -4,6 +4,7 @@ import type { Choice, ForceRequest } from "../lib/services/neuro/brains/brain.ts
 import type { SessionEvent } from "../lib/services/neuro/session/events.ts";
 import { Force, type ForceState } from "../lib/services/neuro/session/force.ts";
 import { RecordingSession } from "../lib/services/neuro/session/recording.ts";
+import type { ActionRoom } from "../lib/services/neuro/session/registry.ts";
 import type { SessionSettings } from "../lib/services/neuro/settings.ts";
 import { SESSION_SETTINGS } from "../lib/services/neuro/settings.ts";
 import { computedMs, turn, until } from "./kit.ts";
@@ -96,7 +97,9 @@ describe("a force", () => {
     const one = new Force({ ...DATA, query: long, state: long, names }, ["a"], 0);
     one.failed({ name: "a", data: undefined, message: "x".repeat(most) });
     one.failed({ name: "a", data: undefined, message: long });
-    expect(one.failures.map(({ message }) => message.length)).toEqual([most, most]);
+    one.failed({ name: "a", data: long, message: "" });
+    expect(one.failures.map(({ message }) => message.length)).toEqual([most, most, 0]);
+    expect(one.failures[2]?.data?.length).toBe(most);
     expect(one.data).toMatchObject({ query: long, state: long, names });
     one.end("replaced", 1);
     expect([one.data.query.length, one.data.state?.length]).toEqual([most, most]);
@@ -113,8 +116,9 @@ class Played extends RecordingSession {
   answer: ((request: ForceRequest) => any) | null = null;
   contextFails = false;
 
-  constructor(clock: HandClock, settings: Partial<SessionSettings> = {}) {
+  constructor(clock: HandClock, settings: Partial<SessionSettings> = {}, room?: ActionRoom) {
     super({
+      ...(room && { room }),
       game: "Game",
       clock,
       brain: "test",
@@ -660,6 +664,10 @@ describe("registering", () => {
   const action = (name: string, description = "Does.") => ({ name, description });
   const register = (session: Played, ...actions: object[]) =>
     session.hear("actions/register", { actions });
+  const count = (told: readonly string[]) =>
+    Object.fromEntries(
+      [...new Set(told)].map((name) => [name, told.filter((one) => one === name).length]),
+    );
 
   test("the same name replaces, the same action says nothing", () => {
     const { session } = start();
@@ -699,6 +707,47 @@ describe("registering", () => {
     expect(session.told()).toEqual(["registered_again", "registered_again", "registered_again"]);
     register(session, action("d", "x".repeat(3_000_000)));
     expect(session.told()).toEqual(["too_many_actions"]);
+  });
+
+  test("what actions take counts for all games of a connection, values besides their text", () => {
+    const room = { characters: 0 };
+    const [one, other] = [1, 2].map(() => new Played(new HandClock(), {}, room)) as [
+      Played,
+      Played,
+    ];
+    const valued = (name: string, values: number) => ({
+      ...action(name),
+      schema: { type: "object", enum: Array(values).fill([]) },
+    });
+    // Three characters and 64 more for each of them.
+    for (let times = 0; times < 3; times++) register(one, valued("a", 32_000));
+    register(one, valued("a", 32_001));
+    expect([one.told(), one.actionNames]).toEqual([["registered_again"], ["a"]]);
+    register(other, valued("b", 32_000), action("c"));
+    expect([other.told(), other.actionNames]).toEqual([["too_many_actions"], []]);
+    register(other, valued("b", 30_000));
+    expect([other.told(), other.actionNames]).toEqual([[], ["b"]]);
+    one.disconnected();
+    register(other, valued("c", 32_000));
+    expect(other.told()).toEqual([]);
+    other.disconnected();
+    expect(room.characters).toBe(0);
+  });
+
+  test("no more than so much is told of one batch", () => {
+    const { session } = start();
+    register(session, ...Array.from({ length: 1000 }, () => action("c")));
+    expect(session.told()).toEqual(["twice_in_batch"]);
+    const names = Array.from({ length: 300 }, (_, i) => `N${i}`);
+    register(session, ...names.flatMap((name) => [action(name), action(name)]));
+    expect(count(session.told())).toEqual({ twice_in_batch: 100, bad_name: 100 });
+    const odd = { type: "object", properties: { x: { title: "X", $comment: "x" } } };
+    register(session, ...names.map((name) => ({ ...action(name), schema: odd })));
+    expect(count(session.told())).toEqual({
+      bad_name: 100,
+      registered_again: 100,
+      unsupported_keyword: 100,
+    });
   });
 
   test("a thousand at once is quick", () => {

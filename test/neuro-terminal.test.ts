@@ -140,6 +140,9 @@ describe("in a terminal", () => {
       const person = await ConsoleProcess.inTerminal({ columns: 50, env: { NO_COLOR: "1" } });
       const game = await person.enter("Spire");
       const long = await person.enter("Far too long a name for a line", ["a"]);
+      long.force(["a"]);
+      // The prompt leaves room for a line, and ends as prompts do.
+      await person.sees("[2 Far too long a name for a> ");
       long.close();
       await person.sees("has gone");
       game.send("context", { message: `${"word ".repeat(30)}end.`, silent: true });

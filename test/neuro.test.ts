@@ -281,6 +281,17 @@ describe("the voice side channel", () => {
   });
 });
 
+test("the table of games counts all forces of a game, the one that is unanswered too", async () => {
+  const server = await startNeuro({ random_delay_ms: 100 });
+  const game = await enter(server, "Test Game", ["a", "b"]);
+  for (let i = 1; i <= 60; i++) {
+    game.force(["a"]);
+    await until(() => server.stats()["forces"] === i);
+  }
+  expect(gameOf(server)?.ended.length).toBe(50);
+  expect(serving(server).tables()).toMatchObject([{ name: "games", rows: [["Test Game", 2, 60]] }]);
+});
+
 describe("a force ends with its game", () => {
   test.each(["choosing", "sent", "queued"])("when it is %s", async (state) => {
     const server = await startNeuro({ random_delay_ms: 100 });

@@ -1,7 +1,10 @@
 // A fresh clone has no node_modules and `bun test`, unlike `bun run`, never
 // installs: do it once, pinned by the lock file, before the first suite loads.
 import { plugin } from "bun";
-import { existsSync } from "node:fs";
+import { afterAll } from "bun:test";
+import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 const root = new URL("..", import.meta.url).pathname;
 if (!existsSync(`${root}node_modules/smol-toml`)) {
@@ -15,6 +18,12 @@ if (!existsSync(`${root}node_modules/smol-toml`)) {
   // This process has looked already and remembers that there is no such folder.
   process.exit(installed === 0 ? bun(["test"]) : installed);
 }
+
+// What tests leave in the folder for temporary files goes when they have ended.
+const temporary = mkdtempSync(join(tmpdir(), "summoner-"));
+chmodSync(temporary, 0o755);
+process.env["TMPDIR"] = temporary;
+afterAll(() => rmSync(temporary, { recursive: true, force: true }));
 
 /** Bun lets a test take 5 s, too little on a busy machine; otherwise only a flag changes that for all files. */
 const MOST_MS = 60_000;

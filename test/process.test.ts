@@ -285,21 +285,20 @@ describe("a stop", () => {
     expect(said).toEndWith(" Server exited cleanly.\n");
   });
 
-  // As long as the module loads, which this one does for ever.
-  test.each([
-    ["handler", "first drain_ms are up"],
-    ["ticker", "what had started is drained"],
-  ])("during a start, by a %s, is one too: %s", async (key) => {
+  /** A start that waits for a module which loads for ever. */
+  async function starting(key: "handler" | "ticker", drainMs: number) {
     const folder = mkdtempSync(join(tmpdir(), "summoner-process-"));
     endings.push(() => rmSync(folder, { recursive: true }));
     const loading = join(folder, "loading");
     writeFileSync(
       join(folder, "slow.ts"),
-      `await Bun.write(${JSON.stringify(loading)}, ""); await new Promise(() => {}); export default {};`,
+      `await Bun.write(${JSON.stringify(loading)}, "");
+      await new Promise(() => {});
+      export default {};`,
     );
     writeFileSync(
       join(folder, "summoner.toml"),
-      `port = 0\ndrain_ms = 100\n[web]\nport = 0\n${key} = "./slow.ts"\n`,
+      `port = 0\ndrain_ms = ${drainMs}\n[web]\nport = 0\n${key} = "./slow.ts"\n`,
     );
     const child = Bun.spawn([process.execPath, program], {
       cwd: folder,
@@ -309,13 +308,27 @@ describe("a stop", () => {
     });
     endings.push(() => child.kill("SIGKILL"));
     await until(() => existsSync(loading) || child.exitCode !== null);
-    // Only once it is ready.
+    return child;
+  }
+
+  test.each(["handler", "ticker"] as const)("ends a start that waits for a %s", async (key) => {
+    const child = await starting(key, 100);
+    // This one would be heeded once all services run.
     child.kill("SIGHUP");
     child.kill("SIGTERM");
     const { out, err, code } = await ended(child);
     expect({ err, code }).toEqual({ err: "", code: 0 });
     expect(out).toMatch(/SIGTERM: draining for at most 100 ms\n.*Server exited cleanly\.\n$/);
     expect(out).not.toMatch(/ is ready on |reloaded/);
+  });
+
+  test("by a second signal cuts a start", async () => {
+    const child = await starting("handler", 600_000);
+    child.kill("SIGTERM");
+    child.kill("SIGINT");
+    const { out, code } = await ended(child);
+    expect(code).toBe(1);
+    expect(out).toEndWith(" cut by a second signal\n");
   });
 
   test("a second signal cuts", async () => {

@@ -52,11 +52,11 @@ export const collectorCommand: Command = {
       },
       ready(running) {
         const { addresses } = running.get(SERVICE) as Running;
-        ["TCP", "gRPC"].forEach((kind, at) => {
-          const address = addresses[at];
+        for (const kind of ["TCP", "gRPC"]) {
+          const address = addresses.find(({ door }) => door === kind.toLowerCase());
           if (address)
             line(`${kind} server listening on ${addressText(address.host, address.port)}`);
-        });
+        }
         line("all server components started");
       },
     });

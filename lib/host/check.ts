@@ -68,7 +68,7 @@ export function pageRemarks<C extends object>(services: Services<C>, config: C):
   const keys = pages.map((name) => `${name}.enabled`).join(" or ");
   const lacks =
     shown === undefined
-      ? `nothing serves the page${keys && `: set ${keys} to true`}`
+      ? `nothing serves the page: ${keys ? `set ${keys} to true` : "start the server with all of its services"}`
       : services[shown]?.pageLacks?.(config);
   return lacks == null ? [] : needs.map((need) => `${need}, but ${lacks}`);
 }

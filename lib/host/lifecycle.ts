@@ -169,7 +169,10 @@ export class Program<C extends object> {
 /** One line for each address of each service. */
 function readyLines(running: ReadonlyMap<string, Running>): string[] {
   return [...running].flatMap(([name, { addresses }]) =>
-    addresses.map((address) => `${name} is ready on ${openedBy(address)}`),
+    addresses.map((address) => {
+      const door = address.door === undefined ? "" : ` (${address.door})`;
+      return `${name} is ready on ${openedBy(address)}${door}`;
+    }),
   );
 }
 

@@ -86,6 +86,8 @@ export interface Address {
   readonly port: number;
   /** The URL that a person opens, where host and port are not enough. */
   readonly url?: string;
+  /** What is spoken there, where a service has several doors. */
+  readonly door?: string;
 }
 
 /** The clients that may not come back for a while. */

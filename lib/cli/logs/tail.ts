@@ -4,10 +4,12 @@ import { printable } from "../../host/content.ts";
 import { messageOf } from "../../host/errors.ts";
 import { onSignals } from "../../host/lifecycle.ts";
 import { Follower } from "../../services/collector/file/follow.ts";
+import { newestFrom } from "../../services/collector/file/newest.ts";
 import { filesOf } from "../../services/collector/file/reading.ts";
 import { levelOf, LEVELS } from "../../services/collector/levels.ts";
 import { Matcher } from "../../services/collector/search.ts";
 import { say } from "../say.ts";
+import { Output } from "./output.ts";
 import { logSettings } from "./settings.ts";
 import type { Subcommand } from "../subcommand.ts";
 
@@ -66,71 +68,43 @@ export const tail: Subcommand = {
       { level: level as number, text: flags.get("grep")?.[0] ?? "" },
       widths,
     );
-    const printer = new Printer(from === null ? lines : null);
-    const follower = new Follower(path, from ?? 0, (line) => {
-      if (matcher.matches(line)) printer.take(line);
-    });
+    const ended = Promise.withResolvers<void>();
+    const output = new Output(ended.resolve);
+    let follower: Follower | null = null;
     try {
-      await follower.look();
-      printer.begin();
-      if (flags.has("follow")) await follow(follower, path);
+      const begin = from ?? (await newestFrom(path, lines, (line) => matcher.matches(line)));
+      follower = new Follower(path, begin, (line) => {
+        if (matcher.matches(line)) return output.write(`${printable(line.toString())}\n`);
+      });
+      if (flags.has("follow")) await follow(follower, path, ended);
+      else await Promise.race([follower.look(), ended.promise]);
       return 0;
     } catch (error) {
       say.error(messageOf(error));
       return 1;
     } finally {
-      follower.close();
+      follower?.close();
     }
   },
 };
 
-/** Goes on until a signal, or until nobody reads standard output. */
-async function follow(follower: Follower, path: string): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+/** Goes on until a signal, or until `ended`. */
+async function follow(
+  follower: Follower,
+  path: string,
+  { promise, resolve, reject }: PromiseWithResolvers<void>,
+): Promise<void> {
   if (!existsSync(path)) say.log(`${path}: waiting for it`);
-  process.stdout.on("error", () => resolve());
   const ignoreSignals = onSignals({ stop: () => resolve(), cut: () => process.exit(1) });
-  const stop = systemClock.every(LOOK_MS, () => void follower.look().catch(reject));
+  const look = () => void follower.look().catch(reject);
+  look();
+  const stop = systemClock.every(LOOK_MS, look);
   try {
     await promise;
   } finally {
     stop();
     ignoreSignals();
   }
-}
-
-/** Prints lines: of those before `begin` only the last ones, where so many are wanted. */
-class Printer {
-  readonly #most: number | null;
-  #kept: Buffer[] | null;
-
-  constructor(most: number | null) {
-    this.#most = most;
-    this.#kept = most === null ? null : [];
-  }
-
-  take(line: Buffer): void {
-    if (this.#kept === null) return print(line);
-    this.#kept.push(line);
-    // Cut seldom, so that each line costs little.
-    if (this.#kept.length > 2 * (this.#most ?? 0) + 1000) this.#cut();
-  }
-
-  begin(): void {
-    this.#cut();
-    for (const line of this.#kept ?? []) print(line);
-    this.#kept = null;
-  }
-
-  #cut(): void {
-    if (this.#kept !== null && this.#most !== null) {
-      this.#kept = this.#most === 0 ? [] : this.#kept.slice(-this.#most);
-    }
-  }
-}
-
-function print(line: Buffer): void {
-  process.stdout.write(`${printable(line.toString())}\n`);
 }
 
 function whole(text: string | undefined, name: string, problems: string[]): number | null {

@@ -17,6 +17,8 @@ export interface TroubleOptions {
 export class Trouble {
   /** The reason, in words; null while there is none. */
   reason: string | null = null;
+  /** The system's code of the last error, as `ENOSPC`; "" where it has none. */
+  code = "";
   /** Attempts since it began. */
   attempts = 0;
   readonly #options: TroubleOptions;
@@ -33,6 +35,7 @@ export class Trouble {
   begin(what: string, error: unknown, told: (reason: string) => string): void {
     const isFirst = this.reason === null;
     this.reason = `cannot ${what}: ${reasonOf(error)}`;
+    this.code = (error as NodeJS.ErrnoException).code ?? "";
     this.#told = told(reasonOf(error));
     if (!isFirst) return;
     this.attempts = 0;

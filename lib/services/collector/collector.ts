@@ -5,6 +5,7 @@ import { count } from "../../host/count.ts";
 import { clientPage } from "../../host/client-page.ts";
 import { fileTrouble, folderTrouble } from "../../host/folder.ts";
 import { type Fault, LossError } from "../../host/errors.ts";
+import type { Panel } from "../../host/panel.ts";
 import type {
   Address,
   ClientPage,
@@ -31,6 +32,7 @@ import { TokenGuard, tokenFaults } from "./doors/token-guard.ts";
 import { CollectedLog } from "./file/collected-log.ts";
 import type { LogWriter } from "./file/writer.ts";
 import { Intake } from "./intake.ts";
+import { collectorPanel } from "./panel/panel.ts";
 
 /** The numbers of the collector, besides those of its clients. */
 const DECLARED: Declared = {
@@ -103,6 +105,8 @@ class Collector implements Running {
   readonly #tokens: TokenGuard;
   readonly #doors: Door[] = [];
   readonly #first: number;
+  readonly panel: Panel;
+  #settings: Config["collector"];
 
   constructor(config: Config, host: Host<Config>) {
     this.#host = host;
@@ -112,10 +116,18 @@ class Collector implements Running {
     this.#first = this.#writer.next;
     this.#intake = new Intake(this.#writer);
     this.#intake.watch(() => this.#log.marks.keptUpTo(this.#writer.durable));
+    this.#settings = config.collector;
+    this.panel = collectorPanel({
+      clock: host.clock,
+      log: this.#log,
+      doors: this.#doors,
+      settings: () => this.#settings,
+    });
     host.onReload((next) => {
       this.#tokens.configure(next);
       for (const door of this.#doors) door.configure(next);
       this.#log.configure(next);
+      this.#settings = next.collector;
     });
   }
 
@@ -138,7 +150,9 @@ class Collector implements Running {
   }
 
   get addresses(): readonly Address[] {
-    return this.#doors.flatMap(({ addresses }) => addresses);
+    return this.#doors.flatMap(({ name, addresses }) =>
+      addresses.map((address) => ({ ...address, door: name })),
+    );
   }
 
   stats(): Record<string, number> {

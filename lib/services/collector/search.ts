@@ -1,5 +1,5 @@
 import type { Widths } from "./columns.ts";
-import { levelOf, LEVELS } from "./levels.ts";
+import { LineReading } from "./written.ts";
 
 /** A question to the lines of a log. */
 export interface Search {
@@ -9,43 +9,91 @@ export interface Search {
   readonly text: string;
 }
 
-/** Answers whether lines match a question; it knows where the level stands in lines of columns. */
+/** Answers whether lines match a question. */
 export class Matcher {
-  readonly #search: Search;
+  readonly #level: number;
   readonly #text: Buffer;
-  readonly #before: number;
-  readonly #levelWidth: number;
+  readonly #reading: LineReading;
 
-  constructor(search: Search, widths: Widths) {
-    this.#search = search;
-    this.#text = Buffer.from(search.text);
-    this.#before = widths.timestamp + widths.hostname + widths.logger + 3;
-    this.#levelWidth = widths.level;
+  constructor({ level, text }: Search, widths: Widths) {
+    this.#level = level;
+    this.#text = Buffer.from(text);
+    this.#reading = new LineReading(widths);
   }
 
   matches(line: Buffer): boolean {
     if (this.#text.length > 0 && !line.includes(this.#text)) return false;
-    return this.#search.level === 0 || this.level(line) >= this.#search.level;
+    return this.#level === 0 || this.#reading.level(line) >= this.#level;
+  }
+}
+
+const NEWLINE = 10;
+
+/** Finds the lines of a block that contain a text, whose letters A to Z may be in any case. */
+export class TextSearch {
+  /** The text as it stands in lines of columns and, where it differs, in JSON; in lower case. */
+  readonly #forms: readonly string[];
+  /** The same, of the bytes of UTF-8 a character each. */
+  readonly #needles: readonly string[];
+  readonly #isAscii: boolean;
+
+  /** @param text "" finds all lines */
+  constructor(text: string) {
+    const forms = text === "" ? [] : [text, JSON.stringify(text).slice(1, -1)];
+    this.#forms = [...new Set(forms)].map((form) => form.toLowerCase());
+    this.#needles = [...new Set(forms)].map((form) => lower(Buffer.from(form)));
+    this.#isAscii = Buffer.byteLength(text) === text.length;
   }
 
-  /** The level of a line; that of an unknown name is the least. */
-  level(line: Buffer): number {
-    if (line[0] === 0x7b) {
-      const name = /^\{"sequence":\d+,"level":"([A-Z0-9]+)"/.exec(
-        line.toString("latin1", 0, 64),
-      )?.[1];
-      return levelOf(name ?? "") ?? 0;
-    }
-    // Columns hold characters, and this one stands behind three others; a timestamp may be longer than its column.
-    const start = line.indexOf(0x20) + 1;
-    const text = line.toString("utf8", start, start + 4 * (this.#before + this.#levelWidth));
-    const characters = [...text];
-    const at = characters.slice(this.#before, this.#before + this.#levelWidth).join("");
-    const known = levelOf(at.trimEnd());
-    if (known !== null) return known;
-    const found = LEVELS.findLastIndex((name) =>
-      text.includes(` ${name.slice(0, this.#levelWidth)} `),
-    );
-    return Math.max(0, found);
+  /** @param block whole lines @returns of each line that may contain it the first byte and the one after its last, in order */
+  linesIn(block: Buffer): number[] {
+    if (this.#needles.length === 0) return linesOf(block);
+    const text = lower(block);
+    const found = this.#needles.map((needle) => linesWith(needle, text));
+    return found.length === 1 ? (found[0] as number[]) : inOrder(found);
   }
+
+  /** Says of a line that was found whether it contains the text: bytes of other letters may be alike in lower case. */
+  isIn(line: Buffer): boolean {
+    if (this.#isAscii) return true;
+    const text = line.toString().toLowerCase();
+    return this.#forms.some((form) => text.includes(form));
+  }
+}
+
+/** Bytes as a character each, so that places in the text are places in the bytes. */
+function lower(bytes: Buffer): string {
+  return bytes.toString("latin1").toLowerCase();
+}
+
+function linesOf(block: Buffer): number[] {
+  const places: number[] = [];
+  for (let start = 0; start < block.length;) {
+    const newline = block.indexOf(NEWLINE, start);
+    const end = newline < 0 ? block.length : newline;
+    places.push(start, end);
+    start = end + 1;
+  }
+  return places;
+}
+
+function linesWith(needle: string, text: string): number[] {
+  const places: number[] = [];
+  for (let at = text.indexOf(needle); at >= 0;) {
+    const newline = text.indexOf("\n", at);
+    const end = newline < 0 ? text.length : newline;
+    places.push(text.lastIndexOf("\n", at) + 1, end);
+    at = text.indexOf(needle, end + 1);
+  }
+  return places;
+}
+
+/** The lines of several lists, each once. */
+function inOrder(lists: readonly (readonly number[])[]): number[] {
+  const ends = new Map<number, number>();
+  for (const places of lists) {
+    for (let i = 0; i < places.length; i += 2)
+      ends.set(places[i] as number, places[i + 1] as number);
+  }
+  return [...ends].toSorted(([a], [b]) => a - b).flat();
 }

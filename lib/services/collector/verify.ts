@@ -1,5 +1,5 @@
 import { FIRST_HASH, hashedLine, hashOf } from "./chain.ts";
-import { type FileLine, filesOf, linesIn, sequenceOf } from "./file/reading.ts";
+import { type FileLine, FileWalk, linesIn, sequenceOf } from "./file/reading.ts";
 
 /** Something that is wrong with a log, and its place. */
 export interface LogFault {
@@ -43,11 +43,16 @@ const MOST_TOLD = 100;
  */
 export async function verify(path: string, options: VerifyOptions): Promise<Verified> {
   const reading = new Reading(options);
-  const files = filesOf(path);
-  for (const file of files) {
-    for await (const line of linesIn(file)) reading.take(file, line, file === files.at(-1));
+  const walk = new FileWalk(path);
+  let files = 0;
+  for (let file = walk.next(); file !== null; file = walk.next()) {
+    files++;
+    const isNewest = file.path === path;
+    for await (const line of linesIn(file)) reading.take(file.path, line, isNewest);
+    // What a server writes after this is for the next time.
+    if (isNewest) break;
   }
-  return reading.end(path, files.length);
+  return reading.end(path, files);
 }
 
 class Reading {

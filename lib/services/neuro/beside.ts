@@ -5,6 +5,8 @@ export interface Beside {
   readonly addresses: readonly Address[];
   health(): Health;
   stats?(): Readonly<Record<string, number>>;
+  /** The server stops, and has not disconnected its games yet. */
+  stops?(): void;
   drain(deadlineMs: number): Promise<void>;
 }
 
@@ -28,6 +30,10 @@ export class Besides implements Beside {
 
   stats(): Readonly<Record<string, number>> {
     return Object.assign({}, ...this.#all.map((one) => one.stats?.() ?? {}));
+  }
+
+  stops(): void {
+    for (const one of this.#all) one.stops?.();
   }
 
   async drain(deadlineMs: number): Promise<void> {

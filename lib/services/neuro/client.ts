@@ -2,6 +2,7 @@ import type { Accepted } from "../../net/client.ts";
 import type { Pinned } from "../../net/outbox.ts";
 import { WebSocketClient } from "../../net/websocket.ts";
 import type { Game } from "./game.ts";
+import type { ActionRoom } from "./session/registry.ts";
 
 /** Why a game is not read: too much waits for it. */
 export const FULL = 2;
@@ -10,6 +11,8 @@ export const FULL = 2;
 export class NeuroClient extends WebSocketClient {
   /** Its games by name. */
   readonly games = new Map<string, Game>();
+  /** What the actions of all of them take. */
+  readonly room: ActionRoom = { characters: 0 };
   /** It asked for the voice side channel. */
   readonly isVoice: boolean;
   /** Messages of the wrong kind that its games have been told of. */

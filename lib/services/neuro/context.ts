@@ -17,8 +17,10 @@ export interface ContextEntry {
 const LONGEST_TEXT = 256 * 2 ** 10;
 /** Characters that are kept of one game. */
 const MOST_CHARACTERS = 2 ** 20;
+/** Those of all games together. */
+const MOST_OF_ALL = 64 * 2 ** 20;
 const MOST_ENTRIES = 1000;
-/** Games whose context is kept; the one that was silent longest is forgotten first. */
+/** Games whose context is kept. */
 const MOST_GAMES = 1000;
 /** What an entry counts besides its text. */
 const ENTRY_CHARACTERS = 100;
@@ -30,6 +32,10 @@ export class Context {
 
   get entries(): readonly ContextEntry[] {
     return this.#entries;
+  }
+
+  get characters(): number {
+    return this.#characters;
   }
 
   add(entry: ContextEntry): void {
@@ -53,7 +59,15 @@ export class Context {
 
 /** The context of every game, by its name. It outlasts connections. */
 export class Memory {
+  readonly #isHere: (game: string) => boolean;
+  /** The one that was heard last is the last. */
   readonly #games = new Map<string, Context>();
+  #characters = 0;
+
+  /** @param isHere whether a game of the name is connected: what is known of it is kept longer */
+  constructor(isHere: (game: string) => boolean = () => false) {
+    this.#isHere = isHere;
+  }
 
   /** The context of a game, the oldest entry first. */
   of(game: string): readonly ContextEntry[] {
@@ -62,16 +76,30 @@ export class Memory {
 
   add(game: string, entry: ContextEntry): void {
     const context = this.#games.get(game) ?? new Context();
-    // The last in the map is the one that was heard last.
     this.#games.delete(game);
     this.#games.set(game, context);
+    const before = context.characters;
     context.add(entry);
-    if (this.#games.size <= MOST_GAMES) return;
-    const [silent] = this.#games.keys();
-    this.#games.delete(silent as string);
+    this.#characters += context.characters - before;
+    while (this.#games.size > MOST_GAMES || this.#characters > MOST_OF_ALL) this.#forgetOne(game);
+  }
+
+  /** Forgets the game that was silent longest of those that have gone; where all others are here, the one with most. */
+  #forgetOne(but: string): void {
+    let largest: [game: string, characters: number] | null = null;
+    for (const [game, { characters }] of this.#games) {
+      if (game === but) continue;
+      if (!this.#isHere(game)) {
+        this.forget(game);
+        return;
+      }
+      if (largest === null || characters > largest[1]) largest = [game, characters];
+    }
+    if (largest !== null) this.forget(largest[0]);
   }
 
   forget(game: string): void {
+    this.#characters -= this.#games.get(game)?.characters ?? 0;
     this.#games.delete(game);
   }
 }

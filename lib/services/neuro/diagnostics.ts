@@ -131,7 +131,7 @@ export const DIAGNOSTICS = {
   unknown_priority: {
     code: "N119",
     severity: "warning",
-    text: "There is no priority {found}; it was taken as low.",
+    text: "The priority of a force is {found}; it was taken as low.",
     cure: 'Send "low", "medium", "high" or "critical".',
   },
   no_startup: {

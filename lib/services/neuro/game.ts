@@ -42,6 +42,8 @@ export class Game extends RecordingSession implements Playing {
   readonly brain: Brain;
   readonly since: number;
   readonly ended: Force[] = [];
+  /** How many forces it has sent that were taken. */
+  forces = 0;
   readonly #host: GameHost;
 
   constructor(name: string, brain: Brain, host: GameHost) {
@@ -103,6 +105,7 @@ export class Game extends RecordingSession implements Playing {
   }
 
   protected override noted(event: SessionEvent): void {
+    if (event.kind === "force" && event.force.state === "queued") this.forces++;
     if (event.kind === "force" && event.force.hasEnded) {
       this.ended.push(event.force);
       if (this.ended.length > MOST_ENDED) this.ended.shift();

@@ -45,7 +45,7 @@ export class NeuroServing implements Stage, Running {
   readonly beside = new Besides();
   readonly declared = DECLARED;
   panel?: Panel;
-  readonly memory = new Memory();
+  readonly memory = new Memory((game) => this.#names.has(game));
   readonly reports: Reports;
   readonly #games = new Set<Game>();
   readonly #parts: NeuroParts;
@@ -162,6 +162,7 @@ export class NeuroServing implements Stage, Running {
 
   async drain(deadlineMs: number): Promise<void> {
     this.#silent.stop();
+    this.beside.stops();
     const cut = this.#http.drain(deadlineMs);
     await this.#clients.drain(deadlineMs, "");
     await cut;
@@ -265,6 +266,7 @@ export class NeuroServing implements Stage, Running {
     const id = ++this.#lastGame;
     const game = new Game(name, brain, {
       id,
+      room: client.room,
       clientId: client.id,
       address: client.address,
       sessionId: `${client.id}-${id}`,

@@ -1,6 +1,7 @@
 import type { Clock } from "../../host/clock.ts";
 import type { ClientOptions } from "./session/client.ts";
 import type { Character } from "./protocol.ts";
+import type { ActionRoom } from "./session/registry.ts";
 import type { Turns } from "./turns.ts";
 
 export interface SessionSettings {
@@ -28,6 +29,8 @@ export interface SessionOptions extends ClientOptions {
   readonly turns?: Turns;
   /** What diagnostics call whoever chooses. */
   readonly brain?: string;
+  /** Shared by the games of one connection. */
+  readonly room?: ActionRoom;
 }
 
 /** Settings of the whole server. */

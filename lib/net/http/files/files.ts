@@ -39,7 +39,9 @@ export class Files {
       this.#root = realpathSync(resolve(folder));
       if (!statSync(this.#root).isDirectory()) throw new StartError("it is not a folder");
     } catch (error) {
-      const why = error instanceof StartError ? error.message : reasonOf(error);
+      const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+      const reason = isMissing ? "there is no such folder" : reasonOf(error);
+      const why = error instanceof StartError ? error.message : reason;
       throw new StartError([{ key, message: `cannot serve ${folder}: ${why}` }]);
     }
   }

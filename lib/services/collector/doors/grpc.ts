@@ -24,6 +24,8 @@ import { NoRoom, room } from "./waiting.ts";
 /** Bytes that the protocol and its fields add to the texts of a record at most. */
 const MORE_BYTES = 1024;
 
+const NO_RECORD = "This is no record";
+
 const STREAM = "/summoner.logs.v1.LogCollector/LogStream";
 const UPLOAD = "/summoner.logs.v1.LogCollector/LogUpload";
 const HEALTH = "/grpc.health.v1.Health/Check";
@@ -151,19 +153,20 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
 
   /** Answers a call of OpenTelemetry. */
   async #export(request: Buffer): Promise<Buffer> {
-    return this.#answered(async () =>
-      protobufResponse(await this.#otlp.take(protobufLogs(request), request.length)),
+    return this.#answered(
+      async () => protobufResponse(await this.#otlp.take(protobufLogs(request), request.length)),
+      "These are no logs",
     );
   }
 
   /** Gives a refusal of ours the status that it has in gRPC. */
-  async #answered(answer: () => Promise<Buffer>): Promise<Buffer> {
+  async #answered(answer: () => Promise<Buffer>, malformed = NO_RECORD): Promise<Buffer> {
     try {
       return await answer();
     } catch (error) {
       if (error instanceof BadMessage) {
         this.counts.refused.malformed++;
-        throw new CallError(Status.invalidArgument, `This is no record: ${error.message}.`);
+        throw new CallError(Status.invalidArgument, `${malformed}: ${error.message}.`);
       }
       if (!(error instanceof NoRoom)) throw error;
       this.counts.refused.full++;
@@ -204,7 +207,7 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
       if (!(error instanceof BadMessage)) throw error;
       client.refused++;
       this.#refused.note("malformed", `${client.address} is closed`, error.message);
-      this.clients.close(client, "malformed", `This is no record: ${error.message}.`);
+      this.clients.close(client, "malformed", `${NO_RECORD}: ${error.message}.`);
     }
     return bytes.length;
   }

@@ -62,18 +62,25 @@ export class CollectedLog {
     this.writer.reopen();
   }
 
-  /** The end of the chain of hashes, as far as it is on disk. */
+  /** The end of the chain of hashes, as far as it is on disk; null without a chain, or an entry. */
+  get head(): { readonly entry: number; readonly hash: string } | null {
+    if (this.#headBefore === null) return null;
+    const { durable, endingOnDisk } = this.writer;
+    if (durable === 0) return null;
+    const hash = endingOnDisk.length > 0 ? headOf(endingOnDisk) : this.#headBefore;
+    return { entry: durable - 1, hash };
+  }
+
   tables(): readonly Table[] {
     if (this.#headBefore === null) return [];
-    const { durable, endingOnDisk } = this.writer;
-    const head = endingOnDisk.length > 0 ? headOf(endingOnDisk) : this.#headBefore;
+    const { head } = this;
     return [
       {
         name: "chain",
         about:
           "The hash of the last line on disk: noted down elsewhere, it proves later that the log up to it is whole.",
         columns: [{ name: "entry", unit: "" }],
-        rows: durable === 0 ? [] : [[head, durable - 1]],
+        rows: head === null ? [] : [[head.hash, head.entry]],
         more: 0,
         partial: false,
       },

@@ -1,13 +1,15 @@
-import { type Disk, syncFolderSync } from "../../../host/disk.ts";
 import { dirname } from "node:path";
-import { backupPath } from "./names.ts";
+import { zstdDecompressSync } from "node:zlib";
+import { type Disk, syncFolderSync } from "../../../host/disk.ts";
+import { ENDING } from "./current-file.ts";
+import { oldFilesOf } from "./names.ts";
 import { sequenceOf } from "./reading.ts";
 
 const NEWLINE = 10;
 /** Bytes that are looked at together, from the end. */
 const PIECE = 64 * 1024;
 
-/** What the file before this start says. */
+/** What the log before this start says. */
 export interface LastLine {
   /** The number of the next entry. */
   readonly next: number;
@@ -17,52 +19,97 @@ export interface LastLine {
   readonly ending: Buffer;
 }
 
-/** Bytes of an ending. */
-const ENDING = 64;
+/** The end of a file. */
+interface End {
+  /** The number of its last entry; null when it has none. */
+  readonly last: number | null;
+  readonly ending: Buffer;
+}
+
+const NOTHING: End = { last: null, ending: Buffer.alloc(0) };
 
 /**
  * Finds the number to go on with: behind that of the last line of the file, or
- * of the newest rotated one when the file is empty. A line that was cut short by
- * a crash is moved to `PATH.torn`.
+ * of the newest rotated one that has a line. A line that was cut short by a
+ * crash is moved to `PATH.torn`.
  * @throws the system's error; Error when the last line has no number
  */
 export function lastLine(disk: Disk, path: string): LastLine {
-  const found = numberIn(disk, path, true);
-  const { last, ending } = found.last === null ? numberIn(disk, backupPath(path, 0), false) : found;
-  return { next: last === null ? 0 : last + 1, torn: found.torn, ending };
+  const { end, torn } = mended(disk, path);
+  const { last, ending } = end.last === null ? newestOld(disk, path) : end;
+  return { next: last === null ? 0 : last + 1, torn, ending };
 }
 
-function numberIn(
-  disk: Disk,
-  path: string,
-  mends: boolean,
-): { readonly last: number | null; readonly torn: number; readonly ending: Buffer } {
-  const none = { last: null, torn: 0, ending: Buffer.alloc(0) };
+function mended(disk: Disk, path: string): { readonly end: End; readonly torn: number } {
   let fd: number;
   try {
-    fd = disk.openSync(path, mends ? "r+" : "r");
+    fd = disk.openSync(path, "r+");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return none;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { end: NOTHING, torn: 0 };
     throw error;
   }
   try {
     const { size } = disk.fstatSync(fd);
-    const end = newlineBefore(disk, fd, size) + 1;
-    if (mends && end < size) moveTorn(disk, fd, path, end, size);
-    if (end === 0) return { ...none, torn: size };
-    const start = newlineBefore(disk, fd, end - 1) + 1;
-    const head = Buffer.alloc(Math.min(ENDING, end - 1 - start));
-    disk.readSync(fd, head, 0, head.length, start);
-    const last = sequenceOf(head);
-    if (last === null) {
-      throw new Error(`${path} is no log of the collector: its last line has no number`);
-    }
-    const ending = Buffer.alloc(head.length);
-    disk.readSync(fd, ending, 0, ending.length, end - 1 - ending.length);
-    return { last, torn: size - end, ending };
+    const whole = newlineBefore(disk, fd, size) + 1;
+    if (whole < size) moveTorn(disk, fd, path, whole, size);
+    return { end: endOf(disk, fd, path, whole), torn: size - whole };
   } finally {
     disk.closeSync(fd);
   }
+}
+
+function newestOld(disk: Disk, path: string): End {
+  for (const { path: old, isCompressed } of oldFilesOf(disk, path)) {
+    const end = isCompressed ? endOfPacked(disk, old) : endOfPlain(disk, old);
+    if (end.last !== null) return end;
+  }
+  return NOTHING;
+}
+
+function endOfPlain(disk: Disk, path: string): End {
+  const fd = disk.openSync(path, "r");
+  try {
+    const { size } = disk.fstatSync(fd);
+    return endOf(disk, fd, path, newlineBefore(disk, fd, size) + 1);
+  } finally {
+    disk.closeSync(fd);
+  }
+}
+
+/** The newest rotated file is not compressed, so this is for a log that somebody has taken others away from. */
+function endOfPacked(disk: Disk, path: string): End {
+  const fd = disk.openSync(path, "r");
+  try {
+    const packed = Buffer.alloc(disk.fstatSync(fd).size);
+    disk.readSync(fd, packed, 0, packed.length, 0);
+    const bytes = zstdDecompressSync(packed);
+    const whole = bytes.lastIndexOf(NEWLINE);
+    if (whole < 0) return NOTHING;
+    const start = whole === 0 ? 0 : bytes.lastIndexOf(NEWLINE, whole - 1) + 1;
+    return endIn(path, bytes.subarray(start, whole));
+  } finally {
+    disk.closeSync(fd);
+  }
+}
+
+/** @param whole the position behind the last newline */
+function endOf(disk: Disk, fd: number, path: string, whole: number): End {
+  if (whole === 0) return NOTHING;
+  const start = newlineBefore(disk, fd, whole - 1) + 1;
+  const head = Buffer.alloc(Math.min(ENDING, whole - 1 - start));
+  disk.readSync(fd, head, 0, head.length, start);
+  const ending = Buffer.alloc(head.length);
+  disk.readSync(fd, ending, 0, ending.length, whole - 1 - ending.length);
+  return { last: endIn(path, head).last, ending };
+}
+
+/** @param line the last line, or its beginning */
+function endIn(path: string, line: Buffer): End {
+  const last = sequenceOf(line);
+  if (last === null) {
+    throw new Error(`${path} is no log of the collector: its last line has no number`);
+  }
+  return { last, ending: Buffer.from(line.subarray(-ENDING)) };
 }
 
 /** The last newline before a position, or -1. */

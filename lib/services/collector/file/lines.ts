@@ -127,9 +127,12 @@ export class Lines {
     }
     if (done > 0) this.#blocks.splice(0, done);
     this.#writing = Math.max(0, this.#writing - done);
-    const [only] = this.#blocks as [Block];
+    if (mark < this.#end) return;
     // Nothing in it is needed: it is filled from its beginning again.
-    if (mark === this.#end && only.length > only.bytes.length / 2) this.#empty(only);
+    const [only] = this.#blocks as [Block];
+    if (only.bytes.length > BLOCK) only.bytes = this.#spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK);
+    else if (only.length < BLOCK / 2) return;
+    this.#empty(only);
   }
 
   /** The line that was written in part is written again from its first byte. */

@@ -1,51 +1,79 @@
+import { basename, dirname, join } from "node:path";
 import { type Disk, removeSync } from "../../../host/disk.ts";
 
 /** The ending of a rotated file that is compressed. */
 export const COMPRESSED = ".zst";
+
+const AGE = /^\.(0|[1-9]\d{0,4})(\.zst)?$/;
+
+/** A rotated file. */
+export interface OldFile {
+  readonly path: string;
+  /** 0 for the newest one. */
+  readonly age: number;
+  readonly isCompressed: boolean;
+}
 
 /** The path of a rotated file: `.0` is the newest. */
 export function backupPath(path: string, age: number): string {
   return `${path}.${age}`;
 }
 
-/** The file of an age, compressed or not; null when there is none. */
-export function backupAt(disk: Disk, path: string, age: number): string | null {
+/** The path of the file of an age, compressed or not; null when there is none. */
+export function backupAt(disk: Pick<Disk, "statSync">, path: string, age: number): string | null {
   const plain = backupPath(path, age);
   if (exists(disk, plain)) return plain;
   return exists(disk, plain + COMPRESSED) ? plain + COMPRESSED : null;
 }
 
 /**
- * Moves the file to `.0`, which becomes `.1` and so on; the oldest of `keep`
+ * The rotated files that are there, the newest first; some ages may be missing.
+ * While a file is there compressed and not, only the one that is not counts.
+ * @throws the system's error
+ */
+export function oldFilesOf(disk: Pick<Disk, "readdirSync">, path: string): OldFile[] {
+  const byAge = new Map<number, OldFile>();
+  for (const name of namesIn(disk, dirname(path))) {
+    const found = name.startsWith(basename(path)) && AGE.exec(name.slice(basename(path).length));
+    if (!found) continue;
+    const age = Number(found[1]);
+    const isCompressed = found[2] !== undefined;
+    if (isCompressed && byAge.has(age)) continue;
+    byAge.set(age, { path: join(dirname(path), name), age, isCompressed });
+  }
+  return [...byAge.values()].sort((a, b) => a.age - b.age);
+}
+
+function namesIn(disk: Pick<Disk, "readdirSync">, folder: string): string[] {
+  try {
+    return disk.readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/**
+ * Moves the file to `.0`, which becomes `.1` and so on; what is more than `keep`
  * files goes. With `keep` 0 the file itself goes.
  * @throws the system's error: then some may have moved already, and none is lost
  */
 export function moveAside(disk: Disk, path: string, keep: number): void {
-  if (keep === 0) {
-    disk.unlinkSync(path);
-    return;
-  }
+  const files = new Map(oldFilesOf(disk, path).map((file) => [file.age, file]));
   // Only up to the first gap: a rotation that fails half way must not remove one more old file at each attempt.
   let gap = 0;
-  while (gap < keep - 1 && backupAt(disk, path, gap) !== null) gap++;
-  if (gap === keep - 1) removeBackup(disk, path, gap);
+  while (gap < keep && files.has(gap)) gap++;
+  if (gap === keep && keep > 0) removeSync(disk, (files.get(--gap) as OldFile).path);
   for (let age = gap; age > 0; age--) {
-    const from = backupAt(disk, path, age - 1);
-    if (from === null) continue;
-    const ending = from.endsWith(COMPRESSED) ? COMPRESSED : "";
-    disk.renameSync(from, backupPath(path, age) + ending);
+    const { path: from, isCompressed } = files.get(age - 1) as OldFile;
+    disk.renameSync(from, backupPath(path, age) + (isCompressed ? COMPRESSED : ""));
   }
-  disk.renameSync(path, backupPath(path, 0));
-  for (let age = keep; backupAt(disk, path, age) !== null; age++) removeBackup(disk, path, age);
+  if (keep === 0) disk.unlinkSync(path);
+  else disk.renameSync(path, backupPath(path, 0));
+  for (const { age, path: old } of files.values()) if (age >= keep) removeSync(disk, old);
 }
 
-/** Removes a rotated file if it is there, compressed or not. */
-export function removeBackup(disk: Disk, path: string, age: number): void {
-  removeSync(disk, backupPath(path, age));
-  removeSync(disk, backupPath(path, age) + COMPRESSED);
-}
-
-export function exists(disk: Disk, path: string): boolean {
+function exists(disk: Pick<Disk, "statSync">, path: string): boolean {
   try {
     disk.statSync(path);
     return true;

@@ -1,11 +1,17 @@
-import { createReadStream, createWriteStream } from "node:fs";
-import { pipeline } from "node:stream/promises";
-import { createZstdCompress } from "node:zlib";
+import { utimesSync } from "node:fs";
 import { dirname } from "node:path";
 import { reasonOf } from "../../../config/reason.ts";
 import type { Clock } from "../../../host/clock.ts";
-import { type Disk, isFailure, removeSync, syncFolderSync } from "../../../host/disk.ts";
-import { backupAt, backupPath, COMPRESSED, exists, removeBackup } from "./names.ts";
+import {
+  type Disk,
+  isFailure,
+  removeSync,
+  syncFolderSync,
+  synced,
+  writeAll,
+} from "../../../host/disk.ts";
+import { COMPRESSED, type OldFile, oldFilesOf } from "./names.ts";
+import { Packing } from "./packing.ts";
 
 /** The settings for rotated files. */
 export interface OldFileSettings {
@@ -25,51 +31,54 @@ export interface OldFileOptions {
 
 /** Milliseconds between two looks at the rotated files. */
 const LOOK_MS = 5000;
+/** Bytes that are compressed at a time. */
+const PIECE = 256 * 1024;
 const DAY_MS = 86_400_000;
 
 /**
  * Compresses rotated files and removes old ones, away from the writing. The
- * newest rotated file stays as it is: a start reads its last line.
+ * newest rotated file stays as it is: a start may read its last line.
  */
 export class OldFiles {
   readonly #path: string;
   readonly #options: OldFileOptions;
   readonly #stop: () => void;
+  readonly #closing = new AbortController();
   #compressing: Promise<void> | null = null;
-  #isClosing = new AbortController();
   #hasFailed = false;
 
-  /** Removes what an earlier run has left unfinished. */
+  /** Removes what an earlier run has left unfinished. @throws the system's error */
   constructor(path: string, options: OldFileOptions) {
+    const { disk, clock } = options;
     this.#path = path;
     this.#options = options;
-    removeSync(options.disk, this.#unfinished);
-    for (let age = 0; backupAt(options.disk, path, age) !== null; age++) {
-      const plain = backupPath(path, age);
+    removeSync(disk, this.#unfinished);
+    for (const { path: old, isCompressed } of oldFilesOf(disk, path)) {
       // It was compressed, and not yet removed.
-      if (exists(options.disk, plain)) removeSync(options.disk, plain + COMPRESSED);
+      if (!isCompressed) removeSync(disk, old + COMPRESSED);
     }
-    this.#stop = options.clock.every(LOOK_MS, () => this.look());
+    this.#stop = clock.every(LOOK_MS, () => this.look());
   }
 
   /** Does what is due; compressing goes on behind it. */
   look(): void {
-    this.#removeOld();
-    const { settings } = this.#options;
-    if (!settings().compresses || this.#compressing !== null) return;
-    const next = this.#nextPlain();
-    if (next === null) return;
-    this.#compressing = this.#compress(next)
-      .catch((error) => this.#failed(error))
-      .finally(() => {
-        this.#compressing = null;
-      });
+    try {
+      this.#removeOld();
+      if (!this.#options.settings().compresses || this.#compressing !== null) return;
+      const next = oldFilesOf(this.#options.disk, this.#path).findLast(
+        ({ age, isCompressed }) => age > 0 && !isCompressed,
+      );
+      if (next !== undefined) this.#begin(next);
+      else this.#hasFailed = false;
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   /** Gives up what is under way: the next start begins it anew. */
   async close(): Promise<void> {
     this.#stop();
-    this.#isClosing.abort();
+    this.#closing.abort();
     await this.#compressing;
   }
 
@@ -77,76 +86,103 @@ export class OldFiles {
     return `${this.#path}.compressing`;
   }
 
-  /** The age of the oldest file that is not compressed, besides the newest. */
-  #nextPlain(): number | null {
+  #begin(file: OldFile): void {
+    this.#compressing = this.#compress(file)
+      .catch((error) => {
+        removeSync(this.#options.disk, this.#unfinished);
+        if (!this.#closing.signal.aborted) this.#failed(error);
+      })
+      .finally(() => {
+        this.#compressing = null;
+      });
+  }
+
+  /** The compressed file is on disk before it takes its name, and has it before the other one goes. */
+  async #compress(file: OldFile): Promise<void> {
     const { disk } = this.#options;
-    let found: number | null = null;
-    for (let age = 1; ; age++) {
-      const file = backupAt(disk, this.#path, age);
-      if (file === null) return found;
-      if (!file.endsWith(COMPRESSED)) found = age;
+    const source = disk.openSync(file.path, "r");
+    try {
+      const before = disk.fstatSync(source);
+      await this.#pack(source);
+      // A rotation may have moved it on meanwhile, or removed it.
+      const now = oldFilesOf(disk, this.#path).find(({ path }) => {
+        const { dev, ino } = disk.statSync(path);
+        return dev === before.dev && ino === before.ino;
+      });
+      if (now === undefined || disk.fstatSync(source).size !== before.size) {
+        return removeSync(disk, this.#unfinished);
+      }
+      const seconds = disk.statSync(now.path).mtimeMs / 1000;
+      utimesSync(this.#unfinished, seconds, seconds);
+      const packed = now.path + COMPRESSED;
+      disk.renameSync(this.#unfinished, packed);
+      try {
+        syncFolderSync(disk, dirname(this.#path));
+        disk.unlinkSync(now.path);
+      } catch (error) {
+        // Two files of the same lines would be read twice.
+        removeSync(disk, packed);
+        throw error;
+      }
+      this.#hasFailed = false;
+    } finally {
+      disk.closeSync(source);
     }
   }
 
-  async #compress(age: number): Promise<void> {
+  /** Writes an open file, compressed, to the unfinished one, and syncs it. */
+  async #pack(source: number): Promise<void> {
     const { disk } = this.#options;
-    const source = backupPath(this.#path, age);
-    const { dev, ino } = disk.statSync(source);
-    await pipeline(
-      createReadStream(source),
-      createZstdCompress(),
-      createWriteStream(this.#unfinished, { flush: true }),
-      { signal: this.#isClosing.signal },
-    );
-    // It may have been moved on by a rotation meanwhile, or removed.
-    for (let at = age; ; at++) {
-      const plain = backupPath(this.#path, at);
-      if (backupAt(disk, this.#path, at) === null) return removeSync(disk, this.#unfinished);
-      if (!exists(disk, plain)) continue;
-      const found = disk.statSync(plain);
-      if (found.dev !== dev || found.ino !== ino) continue;
-      disk.renameSync(this.#unfinished, plain + COMPRESSED);
-      syncFolderSync(disk, dirname(this.#path));
-      disk.unlinkSync(plain);
-      this.#hasFailed = false;
-      return;
+    const { signal } = this.#closing;
+    const out = disk.openSync(this.#unfinished, "w");
+    const packing = new Packing();
+    try {
+      let at = 0;
+      for (let from = 0; ;) {
+        const piece = Buffer.allocUnsafe(PIECE);
+        const read = disk.readSync(source, piece, 0, PIECE, from);
+        from += read;
+        const packed = read > 0 ? await packing.add(piece.subarray(0, read)) : await packing.end();
+        await writeAll(disk, out, packed, at);
+        at += packed.length;
+        signal.throwIfAborted();
+        if (read === 0) break;
+      }
+      await synced(disk, out);
+      signal.throwIfAborted();
+    } finally {
+      packing.close();
+      disk.closeSync(out);
     }
   }
 
   #failed(error: unknown): void {
-    removeSync(this.#options.disk, this.#unfinished);
-    if (this.#isClosing.signal.aborted || this.#hasFailed) return;
     if (!isFailure(error)) throw error;
+    if (this.#hasFailed) return;
     this.#hasFailed = true;
     const why = reasonOf(error);
-    this.#options.tell(`cannot compress the rotated files of ${this.#path}: ${why}`, "WARNING");
+    this.#options.tell(`cannot tidy the rotated files of ${this.#path}: ${why}`, "WARNING");
   }
 
   #removeOld(): void {
-    const { disk, clock, settings } = this.#options;
+    const { disk, clock, settings, tell } = this.#options;
     const { days, mostBytes } = settings();
     if (days === 0 && mostBytes === 0) return;
     const latest = clock.wall() - days * DAY_MS;
-    let bytes = 0;
-    let last = -1;
-    const sizes: { size: number; mtimeMs: number }[] = [];
-    for (;;) {
-      const file = backupAt(disk, this.#path, last + 1);
-      if (file === null) break;
-      const found = disk.statSync(file);
-      sizes.push(found);
-      bytes += found.size;
-      last++;
-    }
-    for (; last >= 0; last--) {
-      const { size, mtimeMs } = sizes[last] as (typeof sizes)[number];
+    const files = oldFilesOf(disk, this.#path).map(({ path }) => ({ path, ...sizeOf(disk, path) }));
+    let bytes = files.reduce((sum, { size }) => sum + size, 0);
+    for (const { path, size, mtimeMs } of files.toReversed()) {
       const isOld = days > 0 && mtimeMs < latest;
-      const isMuch = mostBytes > 0 && bytes > mostBytes;
-      if (!isOld && !isMuch) return;
-      removeBackup(disk, this.#path, last);
+      if (!isOld && !(mostBytes > 0 && bytes > mostBytes)) return;
+      disk.unlinkSync(path);
       bytes -= size;
       const why = isOld ? `it is older than ${days} days` : `all have more than ${mostBytes} bytes`;
-      this.#options.tell(`${backupPath(this.#path, last)} is removed: ${why}`, "INFO");
+      tell(`${path} is removed: ${why}`, "INFO");
     }
   }
+}
+
+function sizeOf(disk: Disk, path: string): { readonly size: number; readonly mtimeMs: number } {
+  const { size, mtimeMs } = disk.statSync(path);
+  return { size, mtimeMs };
 }

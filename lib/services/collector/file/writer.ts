@@ -128,9 +128,9 @@ export class LogWriter {
     return this.#trouble.lasts ? this.#trouble.reason : null;
   }
 
-  /** Attempts that the disk has refused since it last took lines. */
-  get attempts(): number {
-    return this.#trouble.reason === null ? 0 : this.#trouble.attempts + 1;
+  /** The trouble with the disk, while there is any. */
+  get trouble(): Pick<Trouble, "attempts" | "code"> {
+    return this.#trouble;
   }
 
   /** Bytes of the file that is written. */
@@ -340,7 +340,8 @@ export class LogWriter {
 
   /** Starts a new file when somebody has moved or removed this one. */
   #look(): void {
-    if (this.#hasClosed || this.#changing !== null) return;
+    // After a failed sync only `#retry` goes on: it needs the lines that may not be on disk.
+    if (this.#hasClosed || this.#changing !== null || this.#sync.hasFailed) return;
     if (this.#file.shrank()) this.#options.begun?.(this.#lines.first, Buffer.alloc(0));
     if (this.#file.isElsewhere) this.#change(() => this.#opened());
   }

@@ -46,6 +46,8 @@ export interface Playing {
   readonly force: Force | null;
   /** The actions that are unanswered. */
   readonly pending: readonly Pending[];
+  /** How many forces it has sent that were taken. */
+  readonly forces: number;
   /** The forces that have ended, the newest last. */
   readonly ended: readonly Force[];
   /**

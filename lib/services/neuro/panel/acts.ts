@@ -1,3 +1,4 @@
+import { text, word } from "../../../host/asked.ts";
 import { type Clock, within } from "../../../host/clock.ts";
 import { type Act, type Done, Refused } from "../../../host/panel.ts";
 import { ActionRefused, type Choice, type Playing } from "../brains/brain.ts";
@@ -6,7 +7,7 @@ import { quoted, shown } from "../diagnostics.ts";
 import { type Action, LONGEST_NAME } from "../protocol.ts";
 import type { Force } from "../session/force.ts";
 import type { Stage } from "../watch/stage.ts";
-import { gameOf, text, word } from "./asked.ts";
+import { gameOf } from "./asked.ts";
 import { dataOf } from "./data.ts";
 import { keyOf } from "./forces.ts";
 import type { Numbered } from "./shown.ts";

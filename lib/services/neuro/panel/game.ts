@@ -1,3 +1,4 @@
+import { text } from "../../../host/asked.ts";
 import type { Clock } from "../../../host/clock.ts";
 import type { View } from "../../../host/panel.ts";
 import type { Playing } from "../brains/brain.ts";
@@ -6,7 +7,7 @@ import { LONGEST_NAME } from "../protocol.ts";
 import type { Report } from "../watch/reports.ts";
 import type { Stage } from "../watch/stage.ts";
 import { actionTold } from "./actions.ts";
-import { gameOf, text } from "./asked.ts";
+import { gameOf } from "./asked.ts";
 import { endedTold, forceTold, round } from "./forces.ts";
 import { factsOf } from "./games.ts";
 import type { Results } from "./results.ts";

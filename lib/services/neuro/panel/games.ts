@@ -1,8 +1,8 @@
+import { text, whole } from "../../../host/asked.ts";
 import type { View } from "../../../host/panel.ts";
 import { type Playing, troubleOf } from "../brains/brain.ts";
 import { LONGEST_NAME } from "../protocol.ts";
 import type { Stage } from "../watch/stage.ts";
-import { text, whole } from "./asked.ts";
 import { bounded } from "./shown.ts";
 import type { GameFacts, GameRow, GamesTold } from "./told.ts";
 

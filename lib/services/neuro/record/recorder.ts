@@ -66,6 +66,8 @@ export class Recorder implements Beside {
   /** Why the disk refuses records, in words; null while it takes them. */
   #trouble: string | null = null;
   #notBefore = 0;
+  /** How a record ends whose connection does. */
+  #endsAs: RecordEnd = "closed";
   /** Bytes of the files that are closed. */
   #bytes = 0;
 
@@ -113,6 +115,10 @@ export class Recorder implements Beside {
     };
   }
 
+  stops(): void {
+    this.#endsAs = "stopped";
+  }
+
   async drain(deadlineMs: number): Promise<void> {
     this.#stop("stopped");
     this.#stopFlushing();
@@ -156,7 +162,7 @@ export class Recorder implements Beside {
     if (session === undefined) return;
     // One that has said nothing is none: whoever looks whether the port is open connects, too.
     if (session.recording === null && session.hasSpoken) this.#record(session, "");
-    this.#end(session, "closed");
+    this.#end(session, this.#endsAs);
   }
 
   #frame({ clientId, direction, text }: Frame): void {

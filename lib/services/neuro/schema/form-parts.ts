@@ -1,5 +1,5 @@
 /** Parts of a schema as a form sees them: put together as far as that needs no choice. */
-import { type Keywords, merged, type Part } from "./part.ts";
+import { bulkOf, type Keywords, merged, type Part } from "./part.ts";
 
 /** Counts parts that are looked at; throws when they are too many. */
 type Count = (parts: number) => void;
@@ -15,7 +15,7 @@ export function flat(part: Part, count: Count): Keywords | null {
   for (const one of allOf) {
     const other = flat(one, count);
     if (other === null) return null;
-    count(Object.keys(whole.properties ?? {}).length + (whole.enum?.length ?? 0));
+    count(bulkOf(whole));
     whole = merged(whole, other);
   }
   return withOwnWords(whole, own);

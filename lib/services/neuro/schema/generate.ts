@@ -1,9 +1,10 @@
 /** Makes data for a schema, for a brain that plays by chance and for the first content of a form. */
+import { turn } from "../../../net/tcp/quiet.ts";
 import { type Diagnostic, diagnose, shown } from "../diagnostics.ts";
 import type { Action } from "../protocol.ts";
 import type { Random } from "../random.ts";
-import { type Keywords, merged, type Part } from "./part.ts";
-import type { Pattern } from "./pattern.ts";
+import { bulkOf, type Keywords, merged, type Part } from "./part.ts";
+import { MOST_STEPS, type Pattern } from "./pattern.ts";
 import { MOST_DATA_BYTES } from "./resolve.ts";
 import { type DataRules, MOST_WORK, rulesOf } from "./rules.ts";
 import { sizeOf } from "./size.ts";
@@ -39,6 +40,8 @@ async function dataFor(action: Action, rules: DataRules, random: Random): Promis
       if (problems.length === 0) return { data };
       why = shown((problems[0] as string).replace(/\.$/, ""));
       work += size * sizeOf(data);
+      // Others have their turn before the next try.
+      await turn();
     }
   } catch (error) {
     if (!(error instanceof TooLarge)) throw error;
@@ -59,6 +62,8 @@ class Maker {
   #made = 0;
   /** Bytes of this try. */
   #bytes = 0;
+  /** Steps that names took to be looked up, in all tries. */
+  #steps = 0;
 
   constructor(random: Random, patterns: ReadonlyMap<string, Pattern>) {
     this.#random = random;
@@ -112,8 +117,7 @@ class Maker {
     const add = (other: Part) => {
       if (other === false) throw new Unmet();
       if (other === true) return;
-      const keys = Object.keys(whole.properties ?? {}).length + (whole.enum?.length ?? 0);
-      this.#spend(1 + keys);
+      this.#spend(bulkOf(whole));
       whole = merged(whole, this.#chosen(other));
     };
     const { allOf = [], anyOf, oneOf, if: condition, then = true, else: otherwise = true } = part;
@@ -200,7 +204,9 @@ class Maker {
       const name = this.#value(propertyNames, "string");
       if (typeof name === "string") return name;
     }
-    return (pattern && this.#patterns.get(pattern)?.make(this.#random)) ?? `key${at}`;
+    const made = pattern && this.#patterns.get(pattern)?.make(this.#random);
+    this.#count(made?.length ?? 0);
+    return made ?? `key${at}`;
   }
 
   #partOf(part: Keywords, name: string): Part {
@@ -208,8 +214,9 @@ class Maker {
     if (own !== undefined && Object.hasOwn(own, name)) return own[name] as Part;
     for (const [pattern, one] of Object.entries(part.patternProperties ?? {})) {
       this.#spend(1);
-      const longest = this.#patterns.get(pattern)?.longest ?? 0;
-      if (name.length <= longest && RegExp(pattern, "u").test(name)) return one;
+      this.#steps += this.#patterns.get(pattern)?.steps(name.length) ?? 0;
+      if (this.#steps > MOST_STEPS) throw new TooLarge();
+      if (RegExp(pattern, "u").test(name)) return one;
     }
     return part.additionalProperties ?? part.unevaluatedProperties ?? true;
   }

@@ -44,6 +44,13 @@ export interface Keywords {
   else?: Part;
 }
 
+/** How much of a part is copied when it is put together with another. */
+export function bulkOf({ type, enum: values, required, properties, patternProperties }: Keywords) {
+  const lists = (type?.length ?? 0) + (values?.length ?? 0) + (required?.length ?? 0);
+  const named = [properties, patternProperties].map((one) => Object.keys(one ?? {}).length);
+  return named.reduce((sum, one) => sum + one, 1 + lists);
+}
+
 /** What meets both. What cannot be said in one part is left to the check of what was made. */
 export function merged(a: Keywords, b: Keywords): Keywords {
   const whole: Keywords = { ...a, ...b };

@@ -15,11 +15,10 @@ type Part =
 type Ranges = (readonly [number, number])[];
 
 const LONGEST_PATTERN = 500;
-/** Steps that checking one text may take at most. */
-const MOST_STEPS = 10_000_000;
-/** Ways that a pattern may take besides its repeats. */
-const MOST_WAYS = 10_000;
-const MOST_REPEATS = 4;
+/** Steps that checking the texts of one piece of data may take at most. */
+export const MOST_STEPS = 10_000_000;
+/** A pattern that takes more steps on a text of so many characters is not checked at all. */
+const USUAL_LENGTH = 40;
 /** Parts of a pattern, with its bounded repeats written out. */
 const MOST_PARTS = 10_000;
 /** How often what may be repeated without end is repeated in a text that is made. */
@@ -27,8 +26,8 @@ const FEW = 4;
 
 /** A pattern whose time is bounded. */
 export interface Pattern {
-  /** The longest text that is checked with it. */
-  readonly longest: number;
+  /** How many steps checking a text of so many characters takes at most. */
+  steps(length: number): number;
   /** A text that meets it, as far as its edges and the lengths of others allow. */
   make(random: Random): string;
 }
@@ -48,12 +47,13 @@ export function patternOf(source: string): Pattern | string {
     if (error instanceof Unread) return `it has ${error.message}`;
     throw error;
   }
-  const { ways, repeats } = effort(part);
   if (weight(part) > MOST_PARTS) return "it repeats too much";
-  const all = repeats + (source.startsWith("^") ? 0 : 1);
-  if (ways > MOST_WAYS || all > MOST_REPEATS) return "it may take too long on some texts";
-  const longest = Math.floor((MOST_STEPS / ways) ** (1 / Math.max(1, all)));
-  return { longest, make: (random) => made(part, random) };
+  // Without an edge at its beginning it is tried from every character on.
+  const isTriedOnce = part.kind === "row" && source.startsWith("^");
+  const steps = (length: number) =>
+    source.length + effort(part, length).steps * (isTriedOnce ? 1 : length + 1);
+  if (!(steps(USUAL_LENGTH) <= MOST_STEPS)) return "it may take too long on some texts";
+  return { steps, make: (random) => made(part, random) };
 }
 
 // --- reading
@@ -219,43 +219,48 @@ function outside(ranges: Ranges): Ranges {
 
 // --- how long it takes
 
+/** What is taken on the way through a part of a pattern, from one place in a text on. */
 interface Effort {
-  /** Ways through it, for repeats of a bounded number each. */
+  /** Places in the text that it may end at, each as often as it comes there. */
   readonly ways: number;
-  /** Repeats of an unbounded number: each multiplies the time by the length of the text. */
-  readonly repeats: number;
+  /** Characters that are looked at for that. */
+  readonly steps: number;
 }
 
-/** A repeat beyond which a bounded one counts as unbounded. */
-const MANY = 100;
-
-function effort(part: Part): Effort {
+/** @param length characters of the text */
+function effort(part: Part, length: number): Effort {
   switch (part.kind) {
     case "one":
     case "edge":
-      return { ways: 1, repeats: 0 };
-    case "row":
-      return part.parts
-        .map(effort)
-        .reduce((all, one) => ({ ways: all.ways * one.ways, repeats: all.repeats + one.repeats }), {
-          ways: 1,
-          repeats: 0,
-        });
+      return { ways: 1, steps: 1 };
+    case "row": {
+      let [ways, steps] = [1, 1];
+      for (const one of part.parts) {
+        const inner = effort(one, length);
+        steps += ways * inner.steps;
+        ways *= inner.ways;
+      }
+      return { ways, steps };
+    }
     case "either": {
-      const all = part.options.map(effort);
-      const ways = all.reduce((sum, one) => sum + one.ways, 0);
-      return { ways, repeats: Math.max(...all.map(({ repeats }) => repeats)) };
+      const all = part.options.map((one) => effort(one, length));
+      const sum = (key: keyof Effort) => all.reduce((whole, one) => whole + one[key], 0);
+      return { ways: sum("ways"), steps: sum("steps") };
     }
     case "repeat": {
       const { min, max } = part;
-      const inner = effort(part.part);
-      const isPlain = inner.ways === 1 && inner.repeats === 0;
-      if (max === 1) return { ways: inner.ways + 1 - min, repeats: inner.repeats };
-      if (isPlain && min === max) return inner;
-      if (isPlain)
-        return max - min < MANY ? { ways: max - min + 1, repeats: 0 } : { ways: 1, repeats: 1 };
+      const inner = effort(part.part, length);
+      if (inner.ways === 1) {
+        const times = Math.min(max, length + 1);
+        return {
+          ways: Math.max(1, times - Math.min(min, times) + 1),
+          steps: 1 + times * inner.steps,
+        };
+      }
+      if (max === 1) return { ways: inner.ways + 1 - min, steps: inner.steps + 1 };
       // What can go several ways each time may take for ever.
-      return { ways: inner.ways ** max, repeats: inner.repeats * max };
+      const ways = inner.ways ** max;
+      return { ways: ways + 1, steps: 1 + max * ways * inner.steps };
     }
   }
 }

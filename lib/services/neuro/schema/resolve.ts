@@ -10,12 +10,15 @@ export interface Resolved {
   /** How many parts it has, the values of lists included. */
   readonly size: number;
   readonly patterns: ReadonlyMap<string, Pattern>;
-  /** The longest text that its patterns and formats are checked on. */
-  readonly longest: number;
+  /** The checks of texts that it asks for, each as often as it stands there. */
+  readonly checks: readonly Check[];
   /** Whether it asks for items that differ from each other. */
   readonly compares: boolean;
   readonly diagnostics: readonly Diagnostic[];
 }
+
+/** A pattern or a format. */
+export type Check = Pick<Pattern, "steps">;
 
 /** Parts of a schema that is used, with its references resolved. */
 const MOST_PARTS = 20_000;
@@ -37,7 +40,10 @@ export const FORMATS = [
   "uri",
   "uuid",
 ] as const;
-const LONGEST_FORMATTED = 2000;
+/** Reading a pattern costs as much as a part for so many of its characters. */
+const PATTERN_CHARACTERS = 20;
+/** What checks formats may go back in a text, some times for each character. */
+const FORMAT: Check = { steps: (length) => (length > 2000 ? Infinity : 50 * (1 + length)) };
 
 /** Makes a schema ready, or tells why the action cannot be chosen. */
 export function resolve(action: string, schema: Schema): Resolved | Diagnostic {
@@ -57,6 +63,13 @@ class Unusable extends Error {
     super(diagnostic.text);
     this.diagnostic = diagnostic;
   }
+}
+
+/** A schema that has been read: what came of it, and which of the checks are its own. */
+interface Read {
+  readonly part: Part;
+  readonly size: number;
+  readonly checks: readonly [from: number, to: number];
 }
 
 type Raw = Readonly<Record<string, unknown>>;
@@ -96,9 +109,9 @@ class Resolver {
   /** Schemas that what is read at present stands in. */
   readonly #around = new Set<object>();
   /** Those that have been read: one that is referred to again and again is read once, and counts each time. */
-  readonly #read = new Map<object, { readonly part: Part; readonly size: number }>();
+  readonly #read = new Map<object, Read>();
+  readonly #checks: Check[] = [];
   #size = 0;
-  #longest = Infinity;
   #compares = false;
 
   constructor(action: string, root: Schema) {
@@ -118,7 +131,7 @@ class Resolver {
       part,
       size: this.#size,
       patterns: this.#patterns,
-      longest: this.#longest,
+      checks: this.#checks,
       compares: this.#compares,
       diagnostics: this.#diagnostics,
     };
@@ -146,6 +159,7 @@ class Resolver {
 
   #part(value: unknown, path: string): Part {
     const before = this.#size;
+    const from = this.#checks.length;
     this.#count();
     if (typeof value === "boolean") return value;
     if (!isObject(value)) {
@@ -155,6 +169,8 @@ class Resolver {
     const known = this.#read.get(value);
     if (known !== undefined) {
       this.#count(known.size - 1);
+      const [first, end] = known.checks;
+      for (let at = first; at < end; at++) this.#checks.push(this.#checks[at] as Check);
       return known.part;
     }
     if (this.#around.has(value)) {
@@ -169,7 +185,8 @@ class Resolver {
     let whole: Part = part;
     if (target !== null)
       whole = Object.keys(part).length === 0 ? target : { allOf: [target, part] };
-    this.#read.set(value, { part: whole, size: this.#size - before });
+    const checks = [from, this.#checks.length] as const;
+    this.#read.set(value, { part: whole, size: this.#size - before, checks });
     return whole;
   }
 
@@ -219,7 +236,7 @@ class Resolver {
       const known = types.filter((one) => TYPES.includes(one as string)) as string[];
       if (known.length < types.length || known.length === 0) {
         this.#wrong("type", path, type, `one of ${TYPES.join(", ")}`);
-      } else part.type = known;
+      } else part.type = [...new Set(known)];
     }
     if (Object.hasOwn(raw, "const")) {
       this.#count(sizeOf(raw["const"]));
@@ -267,7 +284,7 @@ class Resolver {
     } else if (pattern !== undefined) this.#wrong("pattern", path, pattern, KINDS.text);
     if (FORMATS.some((one) => one === format)) {
       part.format = format as string;
-      this.#longest = Math.min(this.#longest, LONGEST_FORMATTED);
+      this.#checks.push(FORMAT);
     } else if (format !== undefined && typeof format !== "string") {
       this.#wrong("format", path, format, KINDS.text);
     }
@@ -275,7 +292,7 @@ class Resolver {
 
   /** Whether a pattern is checked. */
   #takes(source: string, path: string): boolean {
-    this.#count();
+    this.#count(1 + Math.min(source.length, MOST_PARTS) / PATTERN_CHARACTERS);
     const found = this.#patterns.get(source) ?? patternOf(source);
     if (typeof found === "string") {
       const where = shown(path);
@@ -283,7 +300,7 @@ class Resolver {
       return false;
     }
     this.#patterns.set(source, found);
-    this.#longest = Math.min(this.#longest, found.longest);
+    this.#checks.push(found);
     return true;
   }
 

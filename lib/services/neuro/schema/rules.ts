@@ -2,13 +2,16 @@ import type { Validator } from "@cfworker/json-schema";
 import type { Diagnostic } from "../diagnostics.ts";
 import type { Action } from "../protocol.ts";
 import { sentenceOf } from "./broken.ts";
-import { type Resolved, resolve } from "./resolve.ts";
+import { MOST_STEPS } from "./pattern.ts";
+import { type Check, type Resolved, resolve } from "./resolve.ts";
 import { sizeOf } from "./size.ts";
 
 /** Most problems of one value that are told. */
 const MOST_PROBLEMS = 5;
 /** Parts of the schema times parts of the data: more is not checked. */
 export const MOST_WORK = 100_000;
+/** Lengths of texts whose steps are remembered. */
+const MOST_KNOWN = 1000;
 /** Items that are compared with each other. */
 const MOST_COMPARED = 300;
 
@@ -18,10 +21,12 @@ const AROUND = new Set(["properties", "items", "prefixItems", "allOf", "addition
 /** What the data of an action has to be. */
 export class DataRules {
   readonly #resolved: Resolved;
+  readonly #stepsOf: (length: number) => number;
   #validator: Validator | null = null;
 
   constructor(resolved: Resolved) {
     this.#resolved = resolved;
+    this.#stepsOf = stepsOf(resolved.checks);
   }
 
   get resolved(): Resolved {
@@ -33,8 +38,8 @@ export class DataRules {
     if (typeof data !== "object" || data === null || Array.isArray(data)) {
       return ["the data is no object"];
     }
-    const { part, size, longest, compares } = this.#resolved;
-    const unchecked = uncheckable(data, size, longest, compares ? MOST_COMPARED : Infinity);
+    const { part } = this.#resolved;
+    const unchecked = uncheckable(data, this.#resolved, this.#stepsOf);
     if (unchecked !== null) return [unchecked];
     if (this.#validator === null) {
       // Loaded when the first data is checked: a server whose games have no schemas does without.
@@ -52,23 +57,42 @@ export class DataRules {
 /** Why data is not checked: checking it might take too long. */
 function uncheckable(
   data: object,
-  parts: number,
-  longest: number,
-  mostItems: number,
+  { size, checks, compares }: Resolved,
+  stepsOf: (length: number) => number,
 ): string | null {
   let why: string | null = null;
+  let steps = 0;
+  const text = (length: number, what: string): void => {
+    steps += stepsOf(length);
+    if (steps > MOST_STEPS) why = `${what} in it is too long`;
+  };
   const walk = (value: unknown): void => {
-    if (typeof value === "string" && value.length > longest) why = "a text in it is too long";
+    if (typeof value === "string") text(value.length, "a text");
     if (typeof value !== "object" || value === null || why !== null) return;
-    if (Array.isArray(value) && value.length > mostItems) why = "a list in it is too long";
+    const isList = Array.isArray(value);
+    if (isList && compares && value.length > MOST_COMPARED) why = "a list in it is too long";
     for (const key in value) {
-      if (key.length > longest) why = "a key in it is too long";
+      if (!isList) text(key.length, "a key");
       walk((value as Record<string, unknown>)[key]);
     }
   };
-  if (sizeOf(data) * parts > MOST_WORK) why = "it is too large";
-  else walk(data);
+  if (sizeOf(data) * size > MOST_WORK) why = "it is too large";
+  else if (checks.length > 0 || compares) walk(data);
   return why === null ? null : `the data cannot be checked: ${why}`;
+}
+
+/** How many steps all these checks of a text take at most, by its length. */
+function stepsOf(checks: readonly Check[]): (length: number) => number {
+  const times = new Map<Check, number>();
+  for (const one of checks) times.set(one, (times.get(one) ?? 0) + 1);
+  const known = new Map<number, number>();
+  return (length) => {
+    let steps = known.get(length) ?? 0;
+    if (steps > 0 || times.size === 0) return steps;
+    for (const [check, count] of times) steps += count * check.steps(length);
+    if (known.size < MOST_KNOWN) known.set(length, steps);
+    return steps;
+  };
 }
 
 /** Rules that are kept, by their actions: the newest, and as many as have so many parts together. */

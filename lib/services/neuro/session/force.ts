@@ -50,7 +50,7 @@ export type CancelReason =
 /** A choice that came to nothing: it could not be sent, or its result said failure. */
 export interface Failure {
   readonly name: string;
-  /** As it was sent or chosen; undefined where there was none. */
+  /** As it was sent or chosen, the beginning of what is long; undefined where there was none. */
   readonly data: string | undefined;
   readonly message: string;
 }
@@ -117,7 +117,11 @@ export class Force {
 
   /** A choice came to nothing. */
   failed({ name, data, message }: Failure): void {
-    this.failures.push({ name, data, message: firstOf(message, LONGEST_KEPT) });
+    this.failures.push({
+      name,
+      data: data === undefined ? undefined : firstOf(data, LONGEST_KEPT),
+      message: firstOf(message, LONGEST_KEPT),
+    });
   }
 
   /** Its action has failed, and it is chosen for again. */

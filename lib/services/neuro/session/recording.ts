@@ -16,6 +16,9 @@ import { SESSION_SETTINGS, type SessionOptions, type SessionSettings } from "../
 
 /** Actions that may be unanswered at once, those that were sent without being checked included. */
 const MOST_PENDING = 16;
+/** Names of a force that may be told; a diagnostic is shorter. */
+const MOST_TOLD = 100;
+
 /**
  * One game over one connection, with all that the protocol's rules ask: its
  * actions, the one action that is unanswered, its force, and what waits for the
@@ -43,7 +46,7 @@ export abstract class RecordingSession extends ClientSession {
     this.#settings = options.settings ?? (() => SESSION_SETTINGS);
     this.#turns = options.turns ?? AT_ONCE;
     this.#brain = options.brain ?? "of this session";
-    this.registry = new Registry(this.#settings, this.clock);
+    this.registry = new Registry(this.#settings, this.clock, options.room);
     this.#pendings = new Pendings(this.clock);
   }
 
@@ -204,7 +207,7 @@ export abstract class RecordingSession extends ClientSession {
     const names = wanted.filter((name) => this.registry.has(name));
     const missing = wanted.filter((name) => !this.registry.has(name));
     this.registry.miss(missing);
-    const told = shown(missing.join(", ")) || "nothing";
+    const told = shown(missing.slice(0, MOST_TOLD).join(", ")) || "nothing";
     if (names.length === 0) {
       this.diagnosed(diagnose("force_ignored", { names: told }));
       return;

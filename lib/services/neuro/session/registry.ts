@@ -13,17 +13,39 @@ export interface RegistrySettings {
   readonly mostActions: number;
 }
 
-/** Characters of all actions of one game together. */
+/** What the actions of games may take together, in characters. */
+export interface ActionRoom {
+  characters: number;
+}
+
+/** Characters of all actions that share a room. */
 const MOST_CHARACTERS = 4 * 2 ** 20;
+/** What a list, an object or a text in an action counts besides: it takes more memory than it has characters. */
+const CHARACTERS = { held: 64, text: 24 };
+/** Diagnostics of a kind about one batch. */
+const MOST_TOLD = 100;
+
+type Tell = (diagnostic: Diagnostic) => void;
+
+interface Registered {
+  readonly action: Action;
+  readonly text: string;
+  readonly characters: number;
+}
 
 /** The actions of one game. */
 export class Registry implements Iterable<Action> {
   readonly #settings: () => RegistrySettings;
-  readonly #actions = new Map<string, { readonly action: Action; readonly text: string }>();
+  readonly #actions = new Map<string, Registered>();
   readonly #missed: Missed;
-  #characters = 0;
+  readonly #room: ActionRoom;
 
-  constructor(settings: () => RegistrySettings, clock: Pick<Clock, "now">) {
+  constructor(
+    settings: () => RegistrySettings,
+    clock: Pick<Clock, "now">,
+    room: ActionRoom = { characters: 0 },
+  ) {
+    this.#room = room;
     this.#settings = settings;
     this.#missed = new Missed(clock);
   }
@@ -49,47 +71,54 @@ export class Registry implements Iterable<Action> {
   }
 
   /** Registers all actions of a batch, or none. @returns whether they were taken */
-  register(actions: readonly Action[], tell: (diagnostic: Diagnostic) => void): boolean {
+  register(actions: readonly Action[], tell: Tell): boolean {
     const { strict, keepsFirst, mostActions } = this.#settings();
-    const bad = actions.filter(({ name }) => !isGoodName(name));
+    const bad = actions.filter(({ name }) => !isGoodName(name)).slice(0, MOST_TOLD);
     if (strict && bad.length > 0) {
       for (const { name } of bad) tell(diagnose("name_refused", { action: quoted(name) }));
       return false;
     }
-    const batch = new Map<string, { action: Action; text: string }>();
-    let characters = this.#characters;
+    const batch = new Map<string, Registered>();
+    const twice = new Set<string>();
+    let { characters } = this.#room;
     for (const action of actions) {
       const { name } = action;
       const text = JSON.stringify(action);
-      if (batch.has(name)) tell(diagnose("twice_in_batch", { action: shown(name) }));
-      characters += text.length;
-      batch.set(name, { action, text });
+      const one = { action, text, characters: text.length + besides(action) };
+      if (batch.has(name) && twice.size < MOST_TOLD) twice.add(name);
+      const before = batch.get(name) ?? this.#actions.get(name);
+      characters += one.characters - (before?.characters ?? 0);
+      batch.set(name, one);
     }
     const more = [...batch.keys()].filter((name) => !this.#actions.has(name)).length;
     const most =
       this.size + more > mostActions
         ? `${mostActions} actions`
-        : characters > MOST_CHARACTERS && `${MOST_CHARACTERS / 2 ** 20} MB of actions`;
+        : characters > MOST_CHARACTERS &&
+          `${MOST_CHARACTERS / 2 ** 20} MB of actions, those of others on its connection included`;
     if (most) {
       tell(diagnose("too_many_actions", { most }));
       return false;
     }
+    for (const name of twice) tell(diagnose("twice_in_batch", { action: shown(name) }));
     for (const { name } of bad) tell(diagnose("bad_name", { action: quoted(name) }));
+    const tellAgain = atMost(MOST_TOLD, tell);
+    const remark = atMost(MOST_TOLD, tell);
     for (const [name, one] of batch) {
       const before = this.#actions.get(name);
       // The same action again keeps what is known of its schema.
       if (before?.text === one.text) continue;
       if (before !== undefined) {
         const what = { action: shown(name) };
-        tell(diagnose(keepsFirst ? "registration_kept" : "registered_again", what));
+        tellAgain(diagnose(keepsFirst ? "registration_kept" : "registered_again", what));
         if (keepsFirst) continue;
         this.unregister(name);
       }
-      for (const remark of remarksOn(one.action)) tell(remark);
+      for (const found of remarksOn(one.action)) remark(found);
       const ms = this.#missed.take(name);
       if (ms !== null) tell(diagnose("registered_late", { action: shown(name), ms }));
       this.#actions.set(name, one);
-      this.#characters += one.text.length;
+      this.#room.characters += one.characters;
     }
     return true;
   }
@@ -98,7 +127,7 @@ export class Registry implements Iterable<Action> {
   unregister(name: string): boolean {
     const found = this.#actions.get(name);
     if (found === undefined) return false;
-    this.#characters -= found.text.length;
+    this.#room.characters -= found.characters;
     return this.#actions.delete(name);
   }
 
@@ -109,7 +138,24 @@ export class Registry implements Iterable<Action> {
 
   clear(): void {
     this.#missed.clear();
+    for (const { characters } of this.#actions.values()) this.#room.characters -= characters;
     this.#actions.clear();
-    this.#characters = 0;
   }
+}
+
+/** What the values in a value count besides their characters. */
+function besides(value: unknown): number {
+  if (typeof value === "string") return CHARACTERS.text;
+  if (typeof value !== "object" || value === null) return 0;
+  let sum = CHARACTERS.held;
+  for (const one of Object.values(value)) sum += besides(one);
+  return sum;
+}
+
+/** Tells so many, and no more. */
+function atMost(most: number, tell: Tell): Tell {
+  let left = most;
+  return (diagnostic) => {
+    if (left-- > 0) tell(diagnostic);
+  };
 }

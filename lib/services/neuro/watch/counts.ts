@@ -90,9 +90,9 @@ export class Counts {
 
 /** The games with the most actions. */
 export function tableOf(games: Iterable<Playing>): Table {
-  const sized = [...games].map(({ name, actionNames, ended }) => ({
+  const sized = [...games].map(({ name, actionNames, forces }) => ({
     name: () => name,
-    values: [actionNames.length, ended.length],
+    values: [actionNames.length, forces],
   }));
   return { ...GAMES, ...largest(sized) };
 }

@@ -44,15 +44,15 @@ function block(part, title, entries, options) {
   return { node: el("section", { class: "block" }, el("h3", {}, title), node), update };
 }
 
-/** A table for each group of numbers, and one for each series. */
+/** A table for each group of numbers, and one for each series of others. */
 export function groupBlocks(part, declared) {
   const blocks = (titleOf, options) => {
     const groups = Map.groupBy(Object.entries(declared), ([, one]) => titleOf(one));
     groups.delete(undefined);
     return [...groups].map(([title, entries]) => block(part, title, entries, options));
   };
-  const seriesTitle = ({ series }) => {
-    if (!series) return undefined;
+  const seriesTitle = ({ series, group }) => {
+    if (!series || group) return undefined;
     return `${series.name.replaceAll("_", " ")}${series.of ? ` of ${series.of.value}` : ""} by ${series.label}`;
   };
   return [...blocks(({ group }) => group), ...blocks(seriesTitle, { isSparse: true })];

@@ -104,23 +104,33 @@ function gameLines(playing: Playing): readonly string[] {
 }
 
 function contextLines({ name }: Playing, stage: Stage): readonly string[] {
-  const entries = stage.memory.of(name).slice(-MOST_ENTRIES);
+  const all = stage.memory.of(name);
+  const entries = all.slice(-MOST_ENTRIES);
   if (entries.length === 0) return ["has told nothing"];
   const kinds = { context: "", result: "result: ", force: "" };
   return [
-    "has told, the oldest first:",
-    ...entries.flatMap(({ kind, text }) => linesOf(kinds[kind] + text)),
+    `has told, the oldest first${ofAll(entries, all)}:`,
+    ...entries.flatMap(({ kind, text }) => {
+      const [first = "", ...more] = linesOf(kinds[kind] + text);
+      return [first, ...more.map((line) => `  ${line}`)];
+    }),
   ];
 }
 
 function diagnosticLines({ name }: Playing, stage: Stage, look: Look): readonly string[] {
-  const reports = stage.reports.of(name).slice(0, MOST_ENTRIES);
+  const all = stage.reports.of(name);
+  const reports = all.slice(0, MOST_ENTRIES);
   if (reports.length === 0) return ["does all as it should"];
   return [
-    "was told, the newest first:",
+    `was told, the newest first${ofAll(reports, all)}:`,
     ...reports.map(({ diagnostic, times }) => {
       const often = times === 1 ? "" : ` (${times} times)`;
       return diagnosticText(diagnostic, look) + often;
     }),
   ];
+}
+
+/** That only the newest are shown, where there are more. */
+function ofAll(some: readonly unknown[], all: readonly unknown[]): string {
+  return some.length === all.length ? "" : `, ${some.length} of ${all.length}`;
 }

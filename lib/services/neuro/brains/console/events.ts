@@ -50,7 +50,7 @@ export function eventLines(event: SessionEvent, look: Look): readonly string[] |
     case "shutdown ready":
       return ["is ready to be shut down"];
     case "other":
-      return [`says ${nameOf(event.name)} ${cleaned(JSON.stringify(event.data) ?? "")}`];
+      return [`says ${nameOf(event.name)} ${cleaned(JSON.stringify(event.data) ?? "")}`.trimEnd()];
     case "diagnostic":
       return [diagnosticText(event.diagnostic, look)];
     case "startup":

@@ -74,6 +74,8 @@ export function columnsOf(): number {
 
 /** Columns that the line gets beside a long prompt, where there are that many. */
 const LEAST_ROOM = 20;
+/** What prompts end with. */
+const END = "> ";
 /** Characters that stay on the screen of a line that was typed. */
 const MOST_ECHOED = 1000;
 /** Lines that may wait for the one before. */
@@ -220,7 +222,7 @@ class LiveTerminal implements Terminal {
   /** The prompt, and as much of the line as there is room for, with the cursor in its place. */
   #shown(): string {
     const columns = columnsOf();
-    const prompt = fitting([...this.#prompt], Math.max(columns / 2, columns - LEAST_ROOM)).join("");
+    const prompt = shortened(this.#prompt, Math.max(columns / 2, columns - LEAST_ROOM));
     const room = Math.max(1, columns - Bun.stringWidth(prompt) - 1);
     const { characters, cursor } = this.#editor;
     this.#first = Math.max(Math.min(this.#first, cursor), cursor - room);
@@ -233,6 +235,13 @@ class LiveTerminal implements Terminal {
 
 function widthOf(characters: readonly string[]): number {
   return Bun.stringWidth(characters.join(""));
+}
+
+/** A prompt that is too long, with its end: there it says that it waits. */
+function shortened(prompt: string, room: number): string {
+  if (Bun.stringWidth(prompt) <= room) return prompt;
+  const end = prompt.slice(-END.length) === END ? END : "";
+  return fitting([...prompt], room - END.length).join("") + end;
 }
 
 /** As many of the first characters as there is room for. */
