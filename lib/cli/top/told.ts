@@ -31,10 +31,20 @@ interface Process {
   readonly event_loop_delay_seconds: number;
 }
 
+/** What is wrong, as the page tells it too. */
+export interface ProblemTold {
+  readonly part: string;
+  readonly severity: string;
+  readonly text: string;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+}
+
 export interface Tick {
   readonly at: number;
   readonly draining: boolean;
   readonly health: Readonly<Record<string, { readonly ok: boolean; readonly reason: string }>>;
+  readonly problems: readonly ProblemTold[];
   readonly process: Stats & Process;
   readonly services: Readonly<
     Record<string, { readonly addresses: readonly string[]; readonly stats: Stats }>
@@ -48,6 +58,12 @@ const processShape = object<Process>({
   uptime_seconds: number,
   memory_bytes: number,
   event_loop_delay_seconds: number,
+});
+export const problemShape = object<ProblemTold>({
+  part: text,
+  severity: text,
+  text,
+  since: number,
 });
 const rowShape = object<ClientRow>({
   service: text,
@@ -73,6 +89,7 @@ export const tickShape = object<Tick>({
   at: number,
   draining: flag,
   health: record(object({ ok: flag, reason: text })),
+  problems: list(problemShape),
   process: (found): found is Stats & Process => stats(found) && processShape(found),
   services: record(object({ addresses: list(text), stats })),
   clients: object({ clients: list(rowShape), total: number, offset: number }),

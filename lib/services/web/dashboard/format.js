@@ -51,6 +51,14 @@ export const measure = ({ kind, unit }, value) => (kind === "counter" ? rate : a
 export const spoken = ([number, unit]) =>
   /^[a-zA-Z]/.test(unit) ? `${number} ${unit}` : number + unit;
 
+const UNSEEN =
+  // oxlint-disable-next-line no-control-regex -- these are what is made visible.
+  /[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]/g;
+
+/** A text in which nothing is unseen, and nothing turns the text around it. */
+export const visible = (text) =>
+  text.replace(UNSEEN, (c) => `\\u${c.codePointAt(0).toString(16).padStart(4, "0")}`);
+
 const WORDS = { cpu: "CPU", utf8: "UTF-8" };
 
 /** The label of a number. `memory_bytes` is "memory": its figure shows the unit. */

@@ -1,13 +1,14 @@
 // The head of the page, its title and its icon: the server's name and its state.
 
 import { $, mark, root, say } from "./elements.js";
-import { clock, duration, exact, spoken } from "./format.js";
+import { clock, duration, exact, spoken, visible } from "./format.js";
 import { wrongOf } from "./now.js";
 import { glyphOf } from "./places.js";
 
 /** Shows the server's name and version. */
 export function showServer({ name, version }) {
-  say($("name"), name);
+  say($("name"), visible(name));
+  $("name").title = visible(name);
   say($("version"), version);
 }
 
