@@ -131,6 +131,86 @@ describe("/events", () => {
     expect(later[0]?.at).toBe((full[5] as { at: number }).at);
   });
 
+  test("who was connected before gets what is newer alone", async () => {
+    const server = await served();
+    server.clock.advance(10_000);
+    const { data: first } = await (await listen(server)).next();
+    const [of, since] = [first["started_at"], first["history"].at(-3).at];
+    const again = (await (await listen(server, `?of=${of}&since=${since}`)).next()).data;
+    expect(again["history"].map(({ at }: { at: number }) => at - since)).toEqual([1000, 2000]);
+    expect([again["declared"], again["panels"]]).toEqual([undefined, undefined]);
+    // Clients may be wanted besides.
+    const stream = await listen(server, `?of=${of}&since=${since}&limit=1`);
+    await stream.next();
+    expect((await stream.next()).data["clients"]).toMatchObject({ limit: 1 });
+    // Of another server everything is news.
+    const other = (await (await listen(server, `?of=1&since=${since}`)).next()).data;
+    expect(other["history"]).toHaveLength(10);
+    expect(other["declared"]).toEqual(first["declared"]);
+    for (const query of ["of=1", "since=1", "of=x&since=1", "of=1&since=-1"]) {
+      const { status } = await server.get(`/events?${query}`);
+      expect([query, status]).toEqual([query, 400]);
+    }
+  });
+
+  test("remembers an hour in steps of ten seconds, with the least and the most of each", async () => {
+    const server = await served();
+    const peer = await server.join();
+    const hour = async () => (await (await listen(server)).next()).data["hour"];
+    server.clock.advance(20_000);
+    peer.send("x\n".repeat(30));
+    await until(() => server.stats()["lines_in"] === 30);
+    server.clock.advance(10_000);
+    const told = await hour();
+    const lines = ({ least, most }: any) => [least, most].map((of) => of["relay.lines_in"]);
+    const [least, most] = lines(told);
+    expect(Math.max(...most)).toBe(30);
+    expect(Math.max(...least)).toBe(0);
+    expect(told.at.map((at: number) => at % 10_000)).toEqual(told.at.map(() => 0));
+    expect(told.most["relay.clients"].at(-1)).toBe(1);
+    server.clock.advance(3_600_000);
+    const later = await hour();
+    expect(later.at).toHaveLength(360);
+    expect(later.at.at(-1) - later.at[0]).toBe(359 * 10_000);
+    expect(Math.max(...lines(later)[1])).toBe(0);
+  });
+
+  test("says what is wrong, the worst first, since when, and who is behind it", async () => {
+    const hyper_parameters = { rate_limit_msgs_per_minute: 10 };
+    const server = await served({ hyper_parameters });
+    const stream = await listen(server);
+    for (let i = 0; i < 2; i++) await stream.next();
+    const problems = async () => {
+      server.clock.advance(1000);
+      return (await stream.next()).data["problems"];
+    };
+    expect(await problems()).toEqual([]);
+    const [loud, other] = [await server.join("127.0.0.2"), await server.join("127.0.0.3")];
+    loud.send("x\n".repeat(1000));
+    other.send("x\n".repeat(100));
+    server.running().quarantine?.impose("10.0.0.7", 60);
+    await until(() => server.stats()["refused_rate"] === 1080);
+    const { id } = server.clients().find(({ address }) => address === loud.address)!;
+    const [refused, note, ...more] = await problems();
+    expect(more).toEqual([]);
+    expect(refused).toMatchObject({ part: "relay", severity: "warning", client: id });
+    expect(refused.text).toEndWith(
+      `messages a second are refused from ${loud.address} and 1 other.`,
+    );
+    expect(note).toMatchObject({ severity: "note", text: "1 address is in quarantine." });
+    server.running().health = () => ({ ok: false, reason: "cannot listen" });
+    const worse = await problems();
+    expect(worse[0]).toMatchObject({ part: "relay", severity: "failing", text: "Cannot listen." });
+    expect(worse[0].since - worse[1].since).toBe(1000);
+    expect(worse[1].since).toBe(refused.since);
+    const { problems: same } = (await (await server.get("/varz")).json()) as any;
+    expect(same).toEqual(worse);
+    loud.end();
+    other.end();
+    await until(() => server.stats()["clients"] === 0);
+    expect((await problems()).map((one: any) => one.key)).toEqual(["health", "quarantine"]);
+  });
+
   test("has the same time for the same numbers, whenever the page was opened", async () => {
     /** Time goes by while it is read. */
     class Slow extends HandClock {

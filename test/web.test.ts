@@ -158,6 +158,19 @@ describe("/connz", () => {
     ]);
   });
 
+  test("finds the one client of a number", async () => {
+    const server = await served();
+    const peers = [await server.join(), await server.join()];
+    const [, second] = server.clients();
+    const found = await bodyOf(await server.get(`/connz?service=relay&id=${second?.id}`));
+    expect(found).toMatchObject({ total: 1, clients: [{ address: second?.address }] });
+    expect(peers.map(({ address }) => address)).toContain(second?.address as string);
+    expect(await bodyOf(await server.get("/connz?id=999999"))).toMatchObject({ clients: [] });
+    expect(await (await server.get("/connz?id=x")).text()).toBe(
+      "id: allowed: the number of a client\n",
+    );
+  });
+
   test("sorts by every column, both ways, and pages", async () => {
     const server = await served();
     const peers: Peer[] = [];

@@ -11,6 +11,7 @@ import { readToken } from "../services/web/gate.ts";
 import { type Arguments, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
 import { list, number, object, optional, orNull, record, type Shape, text } from "./shape.ts";
+import { type ProblemTold, problemShape } from "./top/told.ts";
 import { placeOf } from "../config/place.ts";
 import { isEnabled, MAIN_SERVICE, SERVICES } from "../config/services.ts";
 
@@ -51,6 +52,9 @@ export interface Varz {
   /** The full path of the file that its settings are from. */
   readonly config_file?: string | null | undefined;
   readonly process: { readonly uptime_seconds: number };
+  /** As `2026-01-02T03:04:05.000Z`. */
+  readonly now?: string | undefined;
+  readonly problems?: readonly ProblemTold[] | undefined;
   readonly services: Readonly<
     Record<
       string,
@@ -68,6 +72,8 @@ const varzShape = object<Varz>({
   pid: optional(number),
   config_file: optional(orNull(text)),
   process: object({ uptime_seconds: number }),
+  now: optional(text),
+  problems: optional(list(problemShape)),
   services: record(object({ addresses: list(text), stats: object({ clients: optional(number) }) })),
 });
 const outcomeShape = object<{ readonly outcome: string }>({ outcome: text });

@@ -11,12 +11,13 @@ import { probe } from "./probes.ts";
 import { answers, Remote } from "./remote.ts";
 import { say } from "./say.ts";
 import { flag, object, record, text } from "./shape.ts";
+import { problemLine } from "./top/page.ts";
 import { duration } from "./words.ts";
 
 export const status: Command = {
   name: "status",
   about:
-    "Print in one line how the server of this configuration fares; exit code 0 when it is alive and ready, else 1.",
+    "Print in one line how the server of this configuration fares, and in one each what is wrong besides; exit code 0 when it is alive and ready, else 1.",
   more: [
     "For scripts and for the health checks of containers. It asks the server's web service, and makes sure that it is this server's; where that is off, it asks the other services as a client would.",
   ],
@@ -54,7 +55,7 @@ async function asked({ config, file }: Loaded<Config>): Promise<string> {
 }
 
 async function judge(remote: Remote): Promise<[line: string, well: boolean]> {
-  const { name, version, process, services } = await remote.confirm();
+  const { name, version, process, services, now, problems = [] } = await remote.confirm();
   const [alive, ready] = await Promise.all([
     remote.json("/healthz", object({ status: text, why: record(text) })),
     remote.json("/readyz", object({ ready: flag, why: record(text) })),
@@ -70,5 +71,7 @@ async function judge(remote: Remote): Promise<[line: string, well: boolean]> {
     return `${service} on ${addresses.join(", ")}${clients}`;
   });
   const up = duration(process.uptime_seconds);
-  return [`ok: ${name} ${version}, up ${up}; ${parts.join("; ")}`, true];
+  const at = now === undefined ? Date.now() : Date.parse(now);
+  const wrong = problems.map((problem) => `\n${problemLine(problem, at)}`).join("");
+  return [`ok: ${name} ${version}, up ${up}; ${parts.join("; ")}${wrong}`, true];
 }
