@@ -108,7 +108,7 @@ describe.skipIf(!BROWSER)(
         "refused",
         "subscriptions",
       ]);
-      const blocks = await tab.get<string[]>(shown("[data-part=store] .blocks h3"));
+      const blocks = await tab.get<string[]>(shown("[data-part=store] .blocks h2"));
       expect(blocks.slice(-2)).toEqual(["commands by action", "closed by reason"]);
       const published = "tr:has([data-stat='store.requests_publish'])";
       expect(await tab.get(text(`${published} th`))).toBe("PUBLISH");

@@ -215,7 +215,7 @@ describe.skipIf(!BROWSER)(
       await tab.see(text(`${panel} h1`), "sundial");
       expect(await tab.get(text(`${panel} .health`))).toBe("shining");
       expect(await tab.get(text(`${panel} .stave-now`))).toBe("7");
-      expect(await tab.get(text(`${panel} .blocks h3`))).toBe("hours by sun");
+      expect(await tab.get(text(`${panel} .blocks h2`))).toBe("hours by sun");
       expect(await tab.get(text(`${panel} .blocks tr`))).toBe("noon12");
       expect(await tab.get(`document.querySelector("${panel} b") === null`)).toBe(true);
     });

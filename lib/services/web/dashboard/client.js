@@ -52,13 +52,21 @@ function follows({ place, query }) {
   shown = key === null ? null : open(key);
   $("client").hidden = shown === null;
   mark($("board"), "data-with-client", shown === null ? null : "");
-  $("main").inert = shown !== null && NARROW.matches;
+  showAlone();
   if (shown !== null) {
     $("client").replaceChildren(...shown.nodes);
     if (before === null) shown.title.focus({ preventScroll: true });
     void look();
   } else if (before !== null && place === "clients") focusClient(before);
   drawScores();
+}
+
+/** In a narrow window the client is all there is to read. */
+function showAlone() {
+  const isAlone = shown !== null && NARROW.matches;
+  $("main").inert = isAlone;
+  mark($("client"), "role", isAlone ? "main" : null);
+  if (shown !== null) mark(shown.title, "aria-level", isAlone ? 1 : null);
 }
 
 /** Closes the panel. */
@@ -250,5 +258,5 @@ export function askAbout(name) {
 
 export function listenToClient() {
   follow(follows);
-  NARROW.addEventListener("change", () => ($("main").inert = shown !== null && NARROW.matches));
+  NARROW.addEventListener("change", showAlone);
 }

@@ -41,7 +41,10 @@ function numberTable(part, title, entries, { isTold = false, isSparse = false } 
 /** A titled table of numbers, below the tiles. */
 function block(part, title, entries, options) {
   const { node, update } = numberTable(part, title, entries, options);
-  return { node: el("section", { class: "block" }, el("h3", {}, title), node), update };
+  return {
+    node: el("section", { class: "block" }, el("h2", { class: "minor" }, title), node),
+    update,
+  };
 }
 
 /** A table for each group of numbers, and one for each series of others. */

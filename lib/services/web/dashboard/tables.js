@@ -12,7 +12,7 @@ export function tableBlock(name, { about, columns }) {
   const table = el("table", { class: "numbers" }, head, body);
   const box = el("div", { class: "scroll", role: "region", "aria-label": name }, table);
   const [none, more] = [el("p", { class: "empty" }, "None."), el("p", { class: "more quiet" })];
-  const title = el("h3", { class: "unseen" }, name);
+  const title = el("h2", { class: "unseen" }, name);
   const node = el("section", { "data-table": name }, title, box, none, more);
   const lines = keyedRows(
     body,
