@@ -188,6 +188,11 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
 
   // --- streams
 
+  /** Acknowledgements come when the records are on disk. */
+  settled(): Promise<void> {
+    return this.#intake.whenAllDurable();
+  }
+
   create(accepted: Accepted): LogCall {
     return new LogCall(accepted, this.#pinned);
   }

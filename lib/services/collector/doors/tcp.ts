@@ -95,6 +95,11 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
 
   // --- one client's life
 
+  /** Acknowledgements come when the records are on disk. */
+  settled(): Promise<void> {
+    return this.#intake.whenAllDurable();
+  }
+
   create(accepted: Accepted): LogClient {
     return new LogClient(accepted, this.#pinned);
   }
