@@ -218,6 +218,20 @@ function start(settings: Partial<SessionSettings> = {}) {
 }
 
 describe("a session", () => {
+  test("keeps the beginning of a long state, and the names that are registered", async () => {
+    const { session } = start();
+    const most = 2 ** 20;
+    session.orders(["a", "none"], { state: "s".repeat(most), query: "q".repeat(most) });
+    expect(session.told()).toEqual(["force_narrowed"]);
+    expect(session.force?.data.names).toEqual(["a"]);
+    session.orders(["a"], { state: "s".repeat(most + 1), query: "q".repeat(most + 1) });
+    expect(session.told()).toEqual(["force_replaced", "force_cut", "force_cut"]);
+    const { state, query } = session.force?.data ?? {};
+    expect([state?.length, query?.length]).toEqual([most, most]);
+    session.orders(["a"], { state: null });
+    expect(session.force?.data.state).toBeNull();
+  });
+
   test("sends what was chosen for a force, and ends it with the result", async () => {
     const { session } = start();
     session.orders(["a", "b"], { state: "S", priority: "high" });
