@@ -560,6 +560,10 @@ describe("a brain that", () => {
     ["gives a list", { name: "move", data: [1] }],
     ["gives data that goes in circles", { name: "move", data: circular() }],
     ["gives data that is deep", { name: "move", data: `${"[".repeat(1e5)}${"]".repeat(1e5)}` }],
+    [
+      "gives data that is nested deeper than a message may be",
+      { name: "move", data: { to: 1, x: Array.from({ length: 200 }).reduce((x) => ({ x }), 1) } },
+    ],
     ["gives too much data", { name: "move", data: { to: 1, x: "x".repeat(2 ** 21) } }],
     ["gives a number of its own kind", { name: "move", data: { to: 1n } }],
   ];
@@ -602,6 +606,15 @@ describe("a brain that", () => {
       "throws no error",
       () => {
         throw "boom";
+      },
+    ],
+    [
+      "throws what throws itself",
+      () => {
+        const fail = () => {
+          throw new Error("boom");
+        };
+        throw new Proxy({}, { get: fail, getPrototypeOf: fail });
       },
     ],
   ])("%s ends the force", async (_, answer) => {
