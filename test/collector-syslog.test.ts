@@ -446,6 +446,23 @@ describe("a datagram", () => {
     expect(server.printed()).toContain("full, a datagram is lost");
     await server.drain();
   });
+
+  test("of next to nothing takes room, too, while the disk takes nothing", async () => {
+    const server = await blocked({ syslog: true, format: "json" });
+    await datagrams(server, "<13>first");
+    await until(() => server.stats()["blocked"] === 1);
+    const small = Array<string>(100).fill("x");
+    // Of one byte each, no more than some thousands wait.
+    for (let n = 0; n < 200 && server.stats()["refused_syslog_full"] === 0; n++) {
+      await datagrams(server, ...small);
+      for (let turns = 0; turns < 10; turns++) await turn();
+    }
+    expect(server.stats()["refused_syslog_full"]).toBeGreaterThan(0);
+    await server.relieve();
+    await server.wrote(2);
+    expect(server.lines().length).toBeLessThan(4200);
+    await server.drain();
+  });
 });
 
 describe.skipIf(!openssl)("with TLS", () => {
