@@ -19,8 +19,8 @@ import { SESSION_SETTINGS, type SessionOptions, type SessionSettings } from "../
 const MOST_PENDING = 16;
 /** Characters that are kept of the state of a force, and of its query. */
 const LONGEST_TEXT = 2 ** 20;
-/** Names of a force that may be told; a diagnostic is shorter. */
-const MOST_TOLD = 100;
+/** Names of a force that are not registered and remembered; what is told of them is shorter. */
+const MOST_MISSING = 100;
 
 /**
  * One game over one connection, with all that the protocol's rules ask: its
@@ -206,16 +206,20 @@ export abstract class RecordingSession extends ClientSession {
   }
 
   protected override forceActions(data: ForceData): void {
-    const wanted = [...new Set(data.names)];
-    const names = wanted.filter((name) => this.registry.has(name));
-    const missing = wanted.filter((name) => !this.registry.has(name));
-    this.registry.miss(missing);
-    const told = shown(missing.slice(0, MOST_TOLD).join(", ")) || "nothing";
+    const found = new Set<string>();
+    const missing = new Set<string>();
+    for (const name of data.names) {
+      if (this.registry.has(name)) found.add(name);
+      else if (missing.size < MOST_MISSING) missing.add(name);
+    }
+    this.registry.miss([...missing]);
+    const names = [...found];
+    const told = shown([...missing].join(", ")) || "nothing";
     if (names.length === 0) {
       this.diagnosed(diagnose("force_ignored", { names: told }));
       return;
     }
-    if (missing.length > 0) this.diagnosed(diagnose("force_narrowed", { names: told }));
+    if (missing.size > 0) this.diagnosed(diagnose("force_narrowed", { names: told }));
     if (this.#force !== null) {
       this.diagnosed(diagnose("force_replaced", { state: this.#force.state }));
       this.#end("replaced");
