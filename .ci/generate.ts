@@ -6,8 +6,11 @@ import { markdownTable } from "../lib/config/markdown.ts";
 import { presets } from "../lib/config/presets.ts";
 import { renderReference, renderToml } from "../lib/config/render.ts";
 import type { Entries } from "../lib/config/section.ts";
+import { load } from "../lib/config/load.ts";
 import { servicesOf } from "../lib/config/services.ts";
 import { settings } from "../lib/config/table.ts";
+import type { Panel } from "../lib/host/panel.ts";
+import { collectorPanel } from "../lib/services/collector/panel/panel.ts";
 import { DIAGNOSTICS } from "../lib/services/neuro/diagnostics.ts";
 import { scenarioReference } from "../lib/services/neuro/scenario/file/reference.ts";
 import { neuroPanel } from "../lib/services/neuro/panel/panel.ts";
@@ -46,15 +49,8 @@ const BLOCKS: Readonly<Record<string, (entries: Entries, words: readonly string[
       ]),
     ),
   "neuro-scenarios": scenarioReference,
-  "neuro-views": () =>
-    table(
-      ["`GET /panels/neuro/...`", "What it shows", "Parameters"],
-      Object.entries(NEURO.views).map(([name, { about, parameters }]) => [
-        name,
-        about,
-        glossed(parameters),
-      ]),
-    ),
+  "neuro-views": () => viewsOf("neuro", NEURO.views),
+  "collector-views": () => viewsOf("collector", COLLECTOR.views),
   "neuro-acts": () =>
     table(["`POST /admin/neuro/...`", "What it does", "Fields"], actsOf(NEURO.acts)),
   "web-actions": () => table(["`POST /admin/...`", "What it does", "Fields"], actsOf(ACTIONS)),
@@ -65,6 +61,23 @@ const NEURO = neuroPanel(
   { games: [], watch: () => () => {} } as never,
   { address: () => "", mostRetries: () => 0 } as never,
 );
+
+/** The panel of a collector without a log. */
+const COLLECTOR = collectorPanel({
+  log: {},
+  settings: () => load(settings, { object: {} }).config.collector,
+} as never);
+
+function viewsOf(service: string, views: Panel["views"]): string {
+  return table(
+    [`\`GET /panels/${service}/...\``, "What it shows", "Parameters"],
+    Object.entries(views).map(([name, { about, parameters }]) => [
+      name,
+      about,
+      glossed(parameters),
+    ]),
+  );
+}
 
 interface Described {
   readonly about: string;

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import * as fs from "node:fs";
 import { appendFileSync, readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { oldFilesOf } from "../lib/services/collector/file/names.ts";
 import { collecting, messageOf, record } from "./collector-suite.ts";
 import { ended, until } from "./kit.ts";
 
@@ -104,6 +106,31 @@ describe("logs verify", () => {
     const cut = await logs(path, ["verify", "--head", head], keyed);
     expect(cut.err).toContain("the log was cut or replaced");
     expect(cut.code).toBe(1);
+  });
+
+  test("says which entry nothing proves any more, and believes no noted head that is all there is", async () => {
+    const path = await logOf(50, { hash_chain: true });
+    const { out } = await logs(path, ["verify"], CHAIN);
+    expect(out).not.toContain("nothing proves");
+    const [, entry, hash] = /head (\d+):([0-9a-f]{16})/.exec(out) as unknown as string[];
+    const oldest = oldFilesOf(fs, path).at(-1)?.path as string;
+    unlinkSync(oldest);
+    const left = await logs(path, ["verify"], CHAIN);
+    expect([left.err, left.code]).toEqual(["", 0]);
+    const [, first] = /entries (\d+) to 49/.exec(left.out) as unknown as string[];
+    expect(Number(first)).toBeGreaterThan(0);
+    expect(left.out).toContain(`entry ${first} is the first that is left`);
+    // A single line of somebody else's with the hash that was noted.
+    for (const { path: old } of oldFilesOf(fs, path)) unlinkSync(old);
+    writeFileSync(path, `${entry} forged #${hash}\n`);
+    const forged = await logs(path, ["verify", "--head", `${entry}:${hash}`], CHAIN);
+    expect(forged.err).toContain("_main.log:1: nothing proves it");
+    expect(forged.code).toBe(1);
+  });
+
+  test("of a log that is not there fails", async () => {
+    const { err, code } = await logs(join(dirname(await logOf(1)), "none.log"), ["verify"]);
+    expect([err, code]).toEqual([expect.stringContaining("none.log: there is no such log"), 1]);
   });
 });
 

@@ -637,6 +637,21 @@ describe("a request that is too large", () => {
     expect(await half).toStartWith("HTTP/1.1 408");
     await server.drain();
   });
+
+  test("by many who announce much and send little keeps nobody out", async () => {
+    const server = await over({ max_request_bytes: MOST, buffer_bytes: 2 ** 20 });
+    // Together they announce twice the bytes that may be in memory.
+    const halves = Array.from({ length: 32 }, () =>
+      raw(
+        server.portOf("http"),
+        `POST /v1/logs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: ${PROTOBUF}\r\nContent-Encoding: gzip\r\nContent-Length: ${MOST}\r\n\r\nxx`,
+      ),
+    );
+    for (let n = 0; n < 40; n++) expect((await post(server, WHOLE)).status).toBe(200);
+    server.clock.advance(61_000);
+    for (const half of halves) expect(await half).toStartWith("HTTP/1.1 408");
+    await server.drain();
+  });
 });
 
 describe("a record that is too large", () => {

@@ -291,8 +291,8 @@ describe("entries", () => {
     expect(sequencesOf(await found(server, { from: 95, before: 105 }))).toEqual(down(104, 95));
   });
 
-  test("stay in order and whole while files are rotated", async () => {
-    const server = await start({ max_file_bytes: 4096, backup_count: 10_000 });
+  test("stay in order and whole while files are rotated and compressed", async () => {
+    const server = await start({ max_file_bytes: 4096, backup_count: 10_000, compress: "zstd" });
     let sent = 400;
     await send(server, ...messages(sent));
     const sender = new Sender(server.port());
@@ -304,11 +304,15 @@ describe("entries", () => {
       const asked = [told.back_to, 0].map((before) =>
         found(server, { limit: 20, ...(before > 0 ? { before } : {}) }),
       );
+      // Files are compressed meanwhile.
+      server.clock.advance(5000);
       [told] = await Promise.all(asked);
       sequences.push(...sequencesOf(told));
     }
     expect(sequences).toEqual(down(399, 0));
     await until(() => server.stats()["written"] === sent);
+    const { files } = (await view(server, "state")).body;
+    expect(files.compressed).toBeGreaterThan(0);
     sender.end();
     expect(await all(server, { limit: 200 })).toEqual(down(sent - 1, 0));
   });
@@ -389,6 +393,7 @@ describe("entries", () => {
     const files = {
       "": `${strange}${lineOf(5, "e")}${strange}${lineOf(6, "f")}`,
       ".0": lineOf(4, "d"),
+      ".1": "dear diary\n",
     };
     const server = await withFiles(files);
     expect(sequencesOf(await found(server))).toEqual([6, 5, 4]);

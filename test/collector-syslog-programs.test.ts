@@ -14,6 +14,7 @@ const { Syslog } = require("winston-syslog");
 type Server = Awaited<ReturnType<typeof collecting>>;
 
 const LOGGER = Bun.which("logger");
+const PYTHON = Bun.which("python3");
 const RSYSLOGD = ["/usr/sbin/rsyslogd", Bun.which("rsyslogd") ?? ""].find((path) =>
   existsSync(path),
 );
@@ -82,6 +83,40 @@ describe.skipIf(!LOGGER)(`logger(1)${missing(LOGGER, "logger")}`, () => {
     });
     await server.stop();
   });
+});
+
+const HANDLER = `
+import logging.handlers, socket, sys
+kind = socket.SOCK_STREAM if sys.argv[2] == "syslog" else socket.SOCK_DGRAM
+handler = logging.handlers.SysLogHandler(("127.0.0.1", int(sys.argv[1])), "local0", kind)
+handler.ident = "app: "
+log = logging.getLogger()
+log.addHandler(handler)
+log.warning("it works, häufig")
+log.error("and again")
+handler.close()
+`;
+
+describe.skipIf(!PYTHON)(`SysLogHandler of Python${missing(PYTHON, "python3")}`, () => {
+  for (const [how, door] of [
+    ["over TCP", "syslog"],
+    ["over UDP", "udp"],
+  ] as const) {
+    test(`sends ${how}`, async () => {
+      const server = await over();
+      const run = [PYTHON as string, "-c", HANDLER, String(server.portOf(door)), door];
+      expect(await Bun.spawn(run, { stdout: "ignore" }).exited).toBe(0);
+      await server.wrote(2);
+      const [first, second] = records(server);
+      expect(first).toMatchObject({
+        level: "WARNING",
+        loggerName: "app",
+        message: "it works, häufig",
+      });
+      expect(second).toMatchObject({ level: "ERROR", loggerName: "app", message: "and again" });
+      await server.stop();
+    });
+  }
 });
 
 describe("syslog-client", () => {

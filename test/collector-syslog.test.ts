@@ -245,9 +245,9 @@ describe("a message", () => {
     const server = await over();
     const bytes = Buffer.concat([
       Buffer.from("<13>1 - h\u0000 a\u001b[1m - - - a\u0000b\rc\u0085d\u202e"),
-      Buffer.from([0xff, 0xc3, 0x0a]),
+      Buffer.from([0xff, 0xc3]),
     ]);
-    (await sender(server)).send(bytes);
+    (await sender(server)).send(Buffer.concat([Buffer.from(`${bytes.length} `), bytes]));
     const [line = ""] = await server.wrote(1);
     expect(line).not.toMatch(/\p{Cc}|\p{Cf}/u);
     expect(records(server)[0]).toMatchObject({
@@ -273,6 +273,7 @@ describe("a stream", () => {
     ["1234567890 <13>nor that\n", "1234567890 <13>nor that"],
     ["7\n", "7"],
     [counted("<13>ü"), "ü"],
+    ["<13>ended by NUL\u0000", "ended by NUL"],
     ["<13>last\u0000\n", "last"],
   ] as const;
   const told = MIXED.flatMap(([, message]) => (message === null ? [] : [message]));
@@ -443,6 +444,23 @@ describe("a datagram", () => {
       ...[...Array(17).keys()].map(String),
     ]);
     expect(server.printed()).toContain("full, a datagram is lost");
+    await server.drain();
+  });
+
+  test("of next to nothing takes room, too, while the disk takes nothing", async () => {
+    const server = await blocked({ syslog: true, format: "json" });
+    await datagrams(server, "<13>first");
+    await until(() => server.stats()["blocked"] === 1);
+    const small = Array<string>(100).fill("x");
+    // Of one byte each, no more than some thousands wait.
+    for (let n = 0; n < 200 && server.stats()["refused_syslog_full"] === 0; n++) {
+      await datagrams(server, ...small);
+      for (let turns = 0; turns < 10; turns++) await turn();
+    }
+    expect(server.stats()["refused_syslog_full"]).toBeGreaterThan(0);
+    await server.relieve();
+    await server.wrote(2);
+    expect(server.lines().length).toBeLessThan(4200);
     await server.drain();
   });
 });

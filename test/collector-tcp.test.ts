@@ -271,6 +271,17 @@ describe("a client with a name", () => {
     await server.wrote(2);
     await until(() => old.isClosed);
     expect(fresh.isClosed).toBe(false);
+    // Over and over, it fills no log.
+    let last = fresh;
+    for (let n = 0; n < 5; n++) {
+      const before = last;
+      last = server.sender();
+      last.send(frame(hello({ clientId: "a" })));
+      await until(() => before.isClosed);
+    }
+    expect(server.printed().match(/goes on for the same client/g)).toHaveLength(1);
+    server.clock.advance(1000);
+    expect(server.printed()).toContain("5 more connections are closed");
     await server.drain();
   });
 

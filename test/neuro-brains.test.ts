@@ -241,6 +241,20 @@ describe("speech", () => {
     expect(told.filter(([isFinal]) => isFinal)).toHaveLength(1);
   });
 
+  test("is the beginning of a text without end", () => {
+    const clock = new HandClock();
+    const speech = new Speech(
+      clock,
+      () => ({ wordsPerMinute: 60, announces: false }),
+      () => {},
+    );
+    expect(speech.say("word ".repeat(100_000), { sendSpeechFinished: () => {} })).toBe(true);
+    clock.advance(399_000);
+    expect(speech.isSpeaking).toBe(true);
+    clock.advance(1000);
+    expect(speech.isSpeaking).toBe(false);
+  });
+
   test("is nothing where nothing is spoken", () => {
     const speech = new Speech(
       new HandClock(),

@@ -122,6 +122,18 @@ describe("a good message", () => {
 
 describe("is tolerated, and told", () => {
   const action = { name: "a", description: "A.", schema: null };
+  test("raw controls are taken as meant up to a length", () => {
+    const context = (length: number) => {
+      const [before, after] = [
+        `{"command":"context","game":"${game}","data":{"message":"`,
+        '","silent":true}}',
+      ];
+      return `${before}${"\n".repeat(length - before.length - after.length)}${after}`;
+    };
+    expect(read(context(2 ** 20))[1]).toEqual(["raw_control"] as never);
+    expect(read(context(2 ** 20 + 1))).toEqual([[], ["not_json"] as never]);
+  });
+
   test.each([
     [
       "schema null",

@@ -709,7 +709,9 @@ describe("what is sent", () => {
 
   test("has the key of the environment and the temperature, and neither is logged", async () => {
     const variable = "SUMMONER_LLM_TEST_KEY";
-    const endpoint = chatEndpoint(() => Response.json({}, { status: 401 }));
+    const endpoint = chatEndpoint(({ headers }) =>
+      Response.json({ error: `Wrong: ${headers.get("authorization")}` }, { status: 401 }),
+    );
     const llm = { key_env: variable, temperature: 0.5, instructions: "Be bold." };
     const server = await start(endpoint, llm, { display_name: "Evil Neuro" });
     const game = await enter(server, "Test Game", ["a"]);
@@ -736,6 +738,7 @@ describe("what is sent", () => {
       );
       const told = JSON.stringify([...serving(server).reports.of("Test Game")]) + server.printed();
       expect(told).toContain(`the key in ${variable} has characters that cannot be sent`);
+      expect(told).toContain("401 (see key_env): Wrong: Bearer (the key)");
       expect(told).not.toMatch(/sk-|Secret/);
     } finally {
       delete process.env[variable];

@@ -218,6 +218,20 @@ function start(settings: Partial<SessionSettings> = {}) {
 }
 
 describe("a session", () => {
+  test("keeps the beginning of a long state, and the names that are registered", async () => {
+    const { session } = start();
+    const most = 2 ** 20;
+    session.orders(["a", "none"], { state: "s".repeat(most), query: "q".repeat(most) });
+    expect(session.told()).toEqual(["force_narrowed"]);
+    expect(session.force?.data.names).toEqual(["a"]);
+    session.orders(["a"], { state: "s".repeat(most + 1), query: "q".repeat(most + 1) });
+    expect(session.told()).toEqual(["force_replaced", "force_cut", "force_cut"]);
+    const { state, query } = session.force?.data ?? {};
+    expect([state?.length, query?.length]).toEqual([most, most]);
+    session.orders(["a"], { state: null });
+    expect(session.force?.data.state).toBeNull();
+  });
+
   test("sends what was chosen for a force, and ends it with the result", async () => {
     const { session } = start();
     session.orders(["a", "b"], { state: "S", priority: "high" });
@@ -546,6 +560,10 @@ describe("a brain that", () => {
     ["gives a list", { name: "move", data: [1] }],
     ["gives data that goes in circles", { name: "move", data: circular() }],
     ["gives data that is deep", { name: "move", data: `${"[".repeat(1e5)}${"]".repeat(1e5)}` }],
+    [
+      "gives data that is nested deeper than a message may be",
+      { name: "move", data: { to: 1, x: Array.from({ length: 200 }).reduce((x) => ({ x }), 1) } },
+    ],
     ["gives too much data", { name: "move", data: { to: 1, x: "x".repeat(2 ** 21) } }],
     ["gives a number of its own kind", { name: "move", data: { to: 1n } }],
   ];
@@ -588,6 +606,15 @@ describe("a brain that", () => {
       "throws no error",
       () => {
         throw "boom";
+      },
+    ],
+    [
+      "throws what throws itself",
+      () => {
+        const fail = () => {
+          throw new Error("boom");
+        };
+        throw new Proxy({}, { get: fail, getPrototypeOf: fail });
       },
     ],
   ])("%s ends the force", async (_, answer) => {

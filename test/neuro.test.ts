@@ -225,6 +225,17 @@ describe("several games", () => {
     ]);
   });
 
+  test("that have names without end in common are told of some", async () => {
+    const server = await startNeuro({ action_scope: "character" });
+    const names = Array.from({ length: 101 }, (_, i) => `n${i}`);
+    await enter(server, "One", names.slice(0, 100));
+    await enter(server, "Two", names.slice(0, 100));
+    expect(toldOf(server, "Two")).toEqual({ name_shared: 100 });
+    await enter(server, "Three", names);
+    expect(toldOf(server, "Three")).toEqual({ name_shared: 100 });
+    expect(toldOf(server, "Two")).toEqual({ name_shared: 100 });
+  });
+
   test("are so many on a connection, and no more", async () => {
     const server = await startNeuro();
     const game = await connect(server);

@@ -112,7 +112,7 @@ test("every command line in a page is understood", () => {
 });
 
 test("every number of /metrics that a page names is there", async () => {
-  const server = await boot(["relay", "web", "store", "neuro"]);
+  const server = await boot(["relay", "web", "store", "neuro", "collector"]);
   await server.get("/healthz");
   server.clock.advance(1000);
   const text = await (await server.get("/metrics")).text();

@@ -39,6 +39,9 @@ export const GREETING = 1;
 /** The reason to hold a client that has had its share: until the next turn of the event loop. */
 export const RESTING = 1 << 30;
 
+/** The reason to hold a client that gets its last answers before the server stops. */
+export const SETTLING = 1 << 29;
+
 /** The bytes that are read from a client before the others get their turn. */
 export const SHARE_BYTES = 256 * 1024;
 

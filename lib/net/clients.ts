@@ -16,7 +16,7 @@ import {
   SHARE_BYTES,
 } from "./client.ts";
 import { Lingering } from "./linger.ts";
-import type { Protocol } from "./protocol.ts";
+import { type Protocol, settle } from "./protocol.ts";
 import { quiet, turn } from "./tcp/quiet.ts";
 import { LOOK_MS } from "./recent.ts";
 import type { Wire } from "./wire.ts";
@@ -223,6 +223,7 @@ export class Clients<C extends Client> {
     for (const client of this.all) this.#serveLast(client);
     // The messages that this has made for other clients leave before their notices.
     await turn();
+    await settle(this.#protocol, this.all, clock, began + deadlineMs - clock.now());
     this.#lingering.unbound();
     for (const client of this.all) {
       if (!this.#die(client, "shutdown")) continue;

@@ -1,5 +1,6 @@
 import type { Refused } from "./admission.ts";
-import type { Accepted, Client } from "./client.ts";
+import { type Clock, within } from "../host/clock.ts";
+import { type Accepted, type Client, SETTLING } from "./client.ts";
 
 /** The protocol of a service, as the steps of a client's life. Steps that are missing do nothing. */
 export interface Protocol<C extends Client> {
@@ -24,8 +25,26 @@ export interface Protocol<C extends Client> {
   drained?(client: C): void;
   /** True while the service reads no client, but will again by itself: a drain waits for that. */
   readonly resting?: boolean;
+  /** In a drain: resolves when all clients have been sent what they are owed for what they sent; nobody is read meanwhile. */
+  settled?(): Promise<void>;
   /** The text that every client that is closed is sent after its notice. */
   readonly lastWords?: string;
   /** The client is dead; every index must forget it. `wasOpen` is false for one that was still being greeted. */
   closed?(client: C, wasOpen: boolean): void;
+}
+
+/** Waits for a protocol's last answers, for at most `ms` milliseconds. */
+export async function settle<C extends Client>(
+  protocol: Protocol<C>,
+  clients: Iterable<C>,
+  clock: Clock,
+  ms: number,
+): Promise<void> {
+  const settled = protocol.settled?.();
+  if (settled === undefined || ms <= 0) return;
+  for (const client of clients) {
+    client.finishing = false;
+    client.hold(SETTLING);
+  }
+  await within(clock, ms, settled);
 }

@@ -44,6 +44,10 @@ export const verify: Subcommand = {
         key: hashKeyIn(hash_key_file),
         ...(noted && { noted: { sequence: Number(noted[1]), hash: noted[2] as string } }),
       });
+      if (found.files === 0) {
+        say.error(`${path}: there is no such log`);
+        return 1;
+      }
       for (const { file, line, message } of found.faults) say.error(`${file}:${line}: ${message}`);
       const more = found.faultCount - found.faults.length;
       if (more > 0) say.error(`and ${more} more`);
@@ -54,6 +58,11 @@ export const verify: Subcommand = {
           found.faultCount === 0 ? "no problems" : count(found.faultCount, "problem")
         }\n`,
       );
+      if (found.unproved !== null) {
+        process.stdout.write(
+          `entry ${found.unproved} is the first that is left: it proves those after it, and nothing proves it\n`,
+        );
+      }
       return found.faultCount === 0 ? 0 : 1;
     } catch (error) {
       say.error(messageOf(error));

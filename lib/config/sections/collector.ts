@@ -13,7 +13,7 @@ function width(initial: number, of: string) {
 }
 
 export const collector = section(
-  "Collects the logs of other programs: Cap'n Proto over TCP and gRPC in, one ordered, rotating file out.",
+  "Collects the logs of other programs, by Cap'n Proto, gRPC, OpenTelemetry, syslog or line by line, in one ordered, rotating file.",
   {
     enabled: flag(false, "Whether it runs."),
     host: host(

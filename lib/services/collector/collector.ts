@@ -216,10 +216,15 @@ class Collector implements Running {
   }
 
   async drain(deadlineMs: number): Promise<void> {
-    await Promise.all(this.#doors.map((door) => door.drain(deadlineMs)));
+    const { clock } = this.#host;
+    const began = clock.now();
+    const isBlocked = this.#writer.blocked !== null;
+    const within = isBlocked ? Math.min(deadlineMs, LAST_TRIES_MS) : deadlineMs;
+    await Promise.all(this.#doors.map((door) => door.drain(within)));
     this.#tokens.end();
     const { blocked } = this.#writer;
-    const lost = await this.#log.close(LAST_TRIES_MS);
+    const left = LAST_TRIES_MS - (isBlocked ? clock.now() - began : 0);
+    const lost = await this.#log.close(Math.max(0, left));
     if (lost > 0) {
       const why = blocked ?? "the disk did not take them in time";
       throw new LossError(`collector: ${count(lost, "record")} not written: ${why}`);

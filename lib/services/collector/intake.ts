@@ -56,6 +56,19 @@ export class Intake {
     return new Promise((resolve) => this.#waiting.push({ number, resolve }));
   }
 
+  /** Resolves when all entries taken so far are on disk, after the doors were told. */
+  whenAllDurable(): Promise<void> {
+    const { next } = this;
+    if (this.durable >= next) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = this.watch(() => {
+        if (this.durable < next) return;
+        end();
+        resolve();
+      });
+    });
+  }
+
   /** Has a door told of progress: more is kept or durable, or there is room again. @returns what ends it */
   watch(progressed: () => void): () => void {
     this.#doors.add(progressed);

@@ -18,6 +18,8 @@ export interface Verified {
   readonly last: number | null;
   /** The hash of the last line; null without a chain. */
   readonly head: string | null;
+  /** The first entry, where only the line before it, which is gone, could prove it; else null. */
+  readonly unproved: number | null;
   /** The first faults, in order. */
   readonly faults: readonly LogFault[];
   /** Faults in all. */
@@ -65,6 +67,7 @@ class Reading {
   /** The hash that the next line's is over; null before the first line, whose own is taken as it is. */
   #before: string | null = null;
   #foundNoted = false;
+  #unproved: number | null = null;
 
   constructor(options: VerifyOptions) {
     this.#options = options;
@@ -97,6 +100,7 @@ class Reading {
       first: this.#first,
       last: this.#last,
       head: this.#options.chained ? this.#before : null,
+      unproved: this.#unproved,
       faults: this.#faults,
       faultCount: this.#count,
     };
@@ -125,9 +129,14 @@ class Reading {
       return fault("it ends in no hash");
     }
     const { content, hash } = found;
-    if (noted?.sequence === sequence && noted.hash === hash) this.#foundNoted = true;
+    const isNoted = noted?.sequence === sequence && noted.hash === hash;
+    if (isNoted) this.#foundNoted = true;
     // A log whose oldest files are gone begins with a line whose predecessor nobody knows.
     const before = this.#before ?? (sequence === 0 ? FIRST_HASH : null);
+    if (before === null && this.#first === sequence) {
+      this.#unproved = sequence;
+      if (isNoted) fault("nothing proves it: its hash is over a line that is gone");
+    }
     if (before !== null && hashOf(key, before, content) !== hash) {
       fault("its hash is wrong: it was changed, or a line before it was deleted or inserted");
     }

@@ -249,6 +249,12 @@ export const DIAGNOSTICS = {
     text: "The force ends: all of its actions were unregistered while it was {state}.",
     cure: "Unregister actions once their result has been sent.",
   },
+  force_cut: {
+    code: "N214",
+    severity: "warning",
+    text: "The {what} of a force has {count} characters, of which the first {most} were kept.",
+    cure: "Keep state and query short, and tell the rest as context.",
+  },
 
   retried: {
     code: "N301",

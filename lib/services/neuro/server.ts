@@ -361,8 +361,10 @@ export class NeuroServing implements Stage, Running {
 
   /** Tells games of names that another one has too. */
   #compareNames(game: Game, names: readonly string[]): void {
+    let told = 0;
     for (const other of this.#games) {
       for (const name of game.sharedWith(other, names)) {
+        if (++told > MOST_SHARED) return;
         const action = shown(name);
         game.tell(diagnose("name_shared", { action, other: shown(other.name) }));
         other.tell(diagnose("name_shared", { action, other: shown(game.name) }));
@@ -370,6 +372,9 @@ export class NeuroServing implements Stage, Running {
     }
   }
 }
+
+/** Names of one registration that are told of as those of other games too. */
+const MOST_SHARED = 100;
 
 /** Nothing is posted to this door, and what is asked is answered at once. */
 const HTTP = { maxBodyBytes: 0, requestTimeoutMs: 30_000, accessLog: null, trustedProxies: [] };

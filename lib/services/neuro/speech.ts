@@ -6,6 +6,8 @@ export interface Listener {
   sendSpeechFinished(isFinal: boolean, cancelled?: string): void;
 }
 
+/** Characters that are spoken of one utterance: forces wait for its end. */
+const LONGEST = 2000;
 /** How long it takes at most to bring a word to an end. */
 const SHORTENED_MS = 500;
 
@@ -38,9 +40,12 @@ export class Speech {
     return this.#utterance !== null;
   }
 
-  /** Begins to speak. @returns false where nothing is spoken, or something else is */
+  /** Begins to speak the beginning of a text. @returns false where nothing is spoken, or something else is */
   say(text: string, listener: Listener): boolean {
-    const sentences = text.split(/(?<=[.!?])\s+/).filter((one) => one.trim() !== "");
+    const sentences = text
+      .slice(0, LONGEST)
+      .split(/(?<=[.!?])\s+/)
+      .filter((one) => one.trim() !== "");
     if (this.isSpeaking || sentences.length === 0 || this.#settings().wordsPerMinute === 0) {
       return false;
     }

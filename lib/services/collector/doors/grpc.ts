@@ -18,6 +18,7 @@ import { protobufLogs } from "./otlp/protobuf.ts";
 import { doorPlace } from "./places.ts";
 import { BadMessage, varintField } from "./proto/fields.ts";
 import { LONG_RECORD, readRecord, SHORT_RECORD } from "./proto/records.ts";
+import { Tails } from "./tails.ts";
 import type { TokenGuard } from "./token-guard.ts";
 import { NoRoom, room } from "./waiting.ts";
 
@@ -25,9 +26,11 @@ import { NoRoom, room } from "./waiting.ts";
 const MORE_BYTES = 1024;
 
 const NO_RECORD = "This is no record";
+const NO_REQUEST = "This is no request";
 
 const STREAM = "/summoner.logs.v1.LogCollector/LogStream";
 const UPLOAD = "/summoner.logs.v1.LogCollector/LogUpload";
+const TAIL = "/summoner.logs.v1.LogCollector/Tail";
 const HEALTH = "/grpc.health.v1.Health/Check";
 const EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 
@@ -37,7 +40,7 @@ const SUCCESS = varintField(1, 1);
 const SERVING = varintField(1, 1);
 const NOT_SERVING = varintField(1, 2);
 
-/** A stream of records. */
+/** A streaming call: of records, or of the lines of the log. */
 class LogCall extends CallClient implements Acknowledged {
   records = 0;
   readonly turns: Acknowledged["turns"] = [];
@@ -61,6 +64,7 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
   readonly #tokens: TokenGuard;
   readonly #refused: Refused;
   readonly #otlp: OtlpLogs;
+  readonly #tails: Tails<LogCall>;
   readonly #endWatch: () => void;
   #server!: GrpcServer<LogCall>;
 
@@ -84,7 +88,7 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
       place,
       {
         unary,
-        streaming: [STREAM, UPLOAD],
+        streaming: [STREAM, UPLOAD, TAIL],
         clients: door.clients,
         refuses: (path, metadata, from) => door.#refuses(path, metadata, from),
         maxMessageBytes: Math.max(door.#mostBytes + MORE_BYTES, config.collector.max_request_bytes),
@@ -110,6 +114,9 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
     this.#otlp = new OtlpLogs(intake, host.clock, this.counts, { most, mostRequest });
     this.clients = new Clients<LogCall>(this, new Admission(place, host), host);
     this.#acks = new Acks(intake, (client, records) => this.#acknowledge(client, records));
+    this.#tails = new Tails(config.collector.path, host, (client, reason, notice) =>
+      this.clients.close(client, reason, notice),
+    );
     this.#endWatch = intake.watch(() => this.#progressed());
   }
 
@@ -128,6 +135,7 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
   async drain(deadlineMs: number): Promise<void> {
     await this.#server.drain(deadlineMs, "The server is stopping.");
     this.#endWatch();
+    this.#tails.end();
     this.#refused.end();
   }
 
@@ -188,18 +196,27 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
 
   // --- streams
 
+  /** Acknowledgements come when the records are on disk. */
+  settled(): Promise<void> {
+    return this.#intake.whenAllDurable();
+  }
+
   create(accepted: Accepted): LogCall {
     return new LogCall(accepted, this.#pinned);
   }
 
   received(client: LogCall, bytes: Buffer): number {
-    if (this.#intake.isFull) {
+    if (client.path !== TAIL && this.#intake.isFull) {
       client.hold(FULL);
       return 0;
     }
     client.lastMessageAt = this.#host.clock.now();
     client.messagesIn++;
     try {
+      if (client.path === TAIL) {
+        this.#tails.begin(client, bytes);
+        return bytes.length;
+      }
       const number = this.#take(bytes, LONG_RECORD);
       client.records++;
       this.#acks.note(client, number + 1);
@@ -207,18 +224,26 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
       if (!(error instanceof BadMessage)) throw error;
       client.refused++;
       this.#refused.note("malformed", `${client.address} is closed`, error.message);
-      this.clients.close(client, "malformed", `${NO_RECORD}: ${error.message}.`);
+      const what = client.path === TAIL ? NO_REQUEST : NO_RECORD;
+      this.clients.close(client, "malformed", `${what}: ${error.message}.`);
     }
     return bytes.length;
   }
 
+  drained(client: LogCall): void {
+    this.#tails.drained(client);
+  }
+
   ended(client: LogCall): void {
+    // A request is followed by nothing.
+    if (client.path === TAIL) return;
     client.hasEnded = true;
     this.#finish(client);
   }
 
   closed(client: LogCall): void {
     this.#acks.forget(client);
+    this.#tails.forget(client);
   }
 
   #progressed(): void {

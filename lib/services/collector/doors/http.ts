@@ -58,7 +58,7 @@ export class HttpDoor implements Door {
   readonly #tokens: TokenGuard;
   readonly #otlp: OtlpLogs;
   readonly #mostBytes: number;
-  /** Bytes of all bodies that may be in memory at once, packed and unpacked; and those that are. */
+  /** Bytes of all bodies that may be in memory at once, packed and unpacked; and those that are: what was announced and has not come counts nothing. */
   readonly #mostHeld: number;
   #held = 0;
 
@@ -155,15 +155,19 @@ export class HttpDoor implements Door {
     const isPacked = codingOf(request) === "gzip";
     const announced = Number(request.headers.get("content-length") ?? this.#mostBytes);
     if (announced > this.#mostBytes) throw tooLong(this.#mostBytes);
-    const needed = announced + (isPacked ? this.#mostBytes : 0);
-    if (this.#held + needed > this.#mostHeld) throw new NoRoom("Too many requests are under way.");
-    this.#held += needed;
+    let held = 0;
+    const hold = (bytes: number): void => {
+      if (this.#held + bytes > this.#mostHeld) throw new NoRoom("Too many requests are under way.");
+      this.#held += bytes;
+      held += bytes;
+    };
     try {
-      const body = await bodyOf(request, this.#mostBytes);
+      const body = await bodyOf(request, this.#mostBytes, hold);
+      if (isPacked) hold(this.#mostBytes);
       const bytes = isPacked ? await unpacked(body, this.#mostBytes) : body;
       return await this.#otlp.take(isJson ? jsonLogs(bytes) : protobufLogs(bytes), bytes.length);
     } finally {
-      this.#held -= needed;
+      this.#held -= held;
     }
   }
 }
@@ -201,14 +205,21 @@ function answered(
   return new Response(body, { status, headers: { ...headers, "content-type": type } });
 }
 
-/** The whole body. Rejects with `HttpRefusal` when it is too long, whatever length was announced. */
-async function bodyOf(request: Request, most: number): Promise<Buffer> {
-  if (request.headers.has("content-length")) return Buffer.from(await request.arrayBuffer());
+/**
+ * The whole body. Rejects with `HttpRefusal` when it is too long, whatever length was announced.
+ * @param hold told of bytes as they come; it may throw
+ */
+async function bodyOf(
+  request: Request,
+  most: number,
+  hold: (bytes: number) => void,
+): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of request.body ?? []) {
     length += chunk.length;
     if (length > most) throw tooLong(most);
+    hold(chunk.length);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, length);

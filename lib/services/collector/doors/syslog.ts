@@ -16,6 +16,8 @@ import { SyslogReader, trimmedEnd } from "./syslog/message.ts";
 
 /** Bytes of datagrams that wait for room at most; further ones are lost. */
 const MOST_WAITING = 2 ** 20;
+/** Bytes that each of them counts besides its own: a small one takes memory, too. */
+const MORE_BYTES = 256;
 
 /** A client that sends messages over TCP. */
 class SyslogClient extends Client {
@@ -141,11 +143,11 @@ export class SyslogDoor
     if (bytes.length > this.#mostBytes) {
       this.#refused.note("oversized", addressText(ip, port), `a datagram of ${bytes.length} bytes`);
     } else if (!this.#intake.isFull) this.#take(bytes, 0, bytes.length, ip);
-    else if (this.#waitingBytes + bytes.length > MOST_WAITING) {
+    else if (this.#waitingBytes + MORE_BYTES + bytes.length > MOST_WAITING) {
       this.#refused.note("full", addressText(ip, port), "a datagram is lost");
     } else {
       this.#waiting.push({ bytes, ip });
-      this.#waitingBytes += bytes.length;
+      this.#waitingBytes += MORE_BYTES + bytes.length;
     }
   }
 
@@ -171,7 +173,7 @@ export class SyslogDoor
     let taken = 0;
     while (taken < this.#waiting.length && !this.#intake.isFull) {
       const { bytes, ip } = this.#waiting[taken++] as Waiting;
-      this.#waitingBytes -= bytes.length;
+      this.#waitingBytes -= MORE_BYTES + bytes.length;
       this.#take(bytes, 0, bytes.length, ip);
     }
     this.#waiting.splice(0, taken);

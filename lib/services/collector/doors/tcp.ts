@@ -1,4 +1,5 @@
 import type { Config } from "../../../config/table.ts";
+import { Seldom } from "../../../host/seldom.ts";
 import type { Host } from "../../../host/service.ts";
 import { Admission } from "../../../net/admission.ts";
 import type { Accepted } from "../../../net/client.ts";
@@ -55,6 +56,8 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
   readonly #entry = new Entry();
   readonly #acks: Acks<LogClient>;
   readonly #refused: Refused;
+  /** Clients that take each other's place could fill our log. */
+  readonly #replaced: Seldom;
   readonly #ends: (() => void)[];
 
   /** @throws StartError when it cannot listen */
@@ -65,6 +68,11 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
     this.#marks = marks;
     this.#host = host;
     this.#refused = new Refused(this.name, this.counts, host);
+    this.#replaced = new Seldom(host.clock, (_, more) =>
+      host.log.info(
+        `collector: ${more} more connections are closed: their clients go on in others`,
+      ),
+    );
     this.#acks = new Acks(intake, (client, records) => this.#acknowledge(client, records));
     const place = doorPlace(config, this.name);
     this.clients = new Clients<LogClient>(this, new Admission(place, host), host);
@@ -73,6 +81,7 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
       intake.watch(() => this.#progressed()),
       host.clock.every(1000, () => this.#beat()),
       () => this.#refused.end(),
+      () => this.#replaced.close(),
     ];
   }
 
@@ -94,6 +103,11 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
   }
 
   // --- one client's life
+
+  /** Acknowledgements come when the records are on disk. */
+  settled(): Promise<void> {
+    return this.#intake.whenAllDurable();
+  }
 
   create(accepted: Accepted): LogClient {
     return new LogClient(accepted, this.#pinned);
@@ -139,9 +153,11 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
     if (hello.clientId === "") return;
     const other = this.#named.get(hello.clientId);
     if (other !== undefined) {
-      this.#host.log.info(
-        `collector: ${other.address} is closed: ${client.address} goes on for the same client`,
-      );
+      if (this.#replaced.isFirst("replaced")) {
+        this.#host.log.info(
+          `collector: ${other.address} is closed: ${client.address} goes on for the same client`,
+        );
+      }
       this.clients.cut(other, "reset");
     }
     this.#named.set(hello.clientId, client);

@@ -1,15 +1,19 @@
 import * as fs from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { backupAt, COMPRESSED } from "./names.ts";
+import { failure } from "../../../host/disk.ts";
+import { COMPRESSED, type OldFile, oldFilesOf } from "./names.ts";
 import { sequenceOf } from "./reading.ts";
 import { unpackedIn } from "./unpacked.ts";
 
 /** Bytes in which the number of a line stands. */
 const HEAD = 64;
 /** Times that a file is looked for that somebody moves meanwhile. */
-const MOST_TRIES = 5;
+const MOST_TRIES = 20;
 /** The age of the file that is written. */
 export const CURRENT = -1;
+
+/** A file of a log where it was when somebody looked. */
+type Named = Pick<OldFile, "path" | "age">;
 
 /** One file of a log, open: what is renamed or removed meanwhile is still read. */
 export interface OpenFile {
@@ -34,54 +38,66 @@ export async function openBefore(
   from: number,
 ): Promise<OpenFile | null> {
   for (let tries = 0; tries < MOST_TRIES; tries++) {
-    const age = await ageBefore(path, before, from);
-    const file = await openAt(path, age);
+    const all = namesOf(path);
+    const files = all.filter(({ age }) => age >= from);
+    const index = await indexBefore(files, before);
+    if (index === files.length) {
+      // A rotation may have moved the oldest one behind them.
+      if (namesOf(path).length <= all.length) return null;
+      continue;
+    }
+    const file = index === null ? null : await openAt(files[index] as Named);
     if (file !== null && file.first < before) return file;
+    // Files were moved between two looks.
     await file?.handle.close();
-    // Only at the end of all files there is none; else it was moved between two looks.
-    if (file === null && backupAt(fs, path, age) === null) return null;
   }
-  return null;
+  throw failure("its files are moved too often");
 }
 
-/** The age of that file, or the one behind the oldest. */
-async function ageBefore(path: string, before: number, from: number): Promise<number> {
-  const isYounger = async (age: number) => {
-    const file = await openAt(path, age);
-    await file?.handle.close();
+/** The files of a log, the newest first. */
+function namesOf(path: string): Named[] {
+  return [{ path, age: CURRENT }, ...oldFilesOf(fs, path)];
+}
+
+/** The index of that file, or the one behind the last; null when a file is not there any more. */
+async function indexBefore(files: readonly Named[], before: number): Promise<number | null> {
+  let isGone = false;
+  const isYounger = async (file: Named) => {
+    const opened = await openAt(file);
+    await opened?.handle.close();
     // While a file is rotated there may be no current one for a moment.
-    return file === null ? age === CURRENT : file.first >= before;
+    if (opened === null && file.age !== CURRENT) isGone = true;
+    return opened === null || opened.first >= before;
   };
   // Old files may be many: steps that double, then halves.
-  let [young, old] = [from - 1, from];
-  for (let step = 1; await isYounger(old); step *= 2) {
+  let [young, old] = [-1, 0];
+  for (let step = 1; old < files.length && (await isYounger(files[old] as Named)); step *= 2) {
     young = old;
     old += step;
   }
+  old = Math.min(old, files.length);
   while (old - young > 1) {
     const middle = young + Math.floor((old - young) / 2);
-    if (await isYounger(middle)) young = middle;
+    if (await isYounger(files[middle] as Named)) young = middle;
     else old = middle;
   }
-  return old;
+  return isGone ? null : old;
 }
 
-/** Opens the file of an age; null when there is none. The current one, while it is empty, begins behind all others. */
-async function openAt(path: string, age: number): Promise<OpenFile | null> {
-  const at = age === CURRENT ? path : backupAt(fs, path, age);
-  if (at === null) return null;
+/** Opens a file; null when it is gone. One that is empty begins behind all others. */
+async function openAt({ path, age }: Named): Promise<OpenFile | null> {
   let handle: FileHandle;
   try {
-    handle = await open(at);
+    handle = await open(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw error;
   }
   try {
-    const isCompressed = at.endsWith(COMPRESSED);
+    const isCompressed = path.endsWith(COMPRESSED);
     const head = isCompressed ? await unpackedHead(handle) : await headOf(handle);
     const first = head.length === 0 ? Infinity : (sequenceOf(head) ?? -1);
-    return { path: at, age, handle, isCompressed, first };
+    return { path, age, handle, isCompressed, first };
   } catch (error) {
     await handle.close();
     throw error;

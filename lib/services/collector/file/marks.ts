@@ -9,7 +9,7 @@ import {
 } from "../../../host/disk.ts";
 
 /** Clients whose marks are kept; those that were not heard of for the longest time are forgotten first. */
-const MOST_CLIENTS = 10_000;
+export const MOST_CLIENTS = 10_000;
 /** Growth of the file after which it is written anew. */
 const LARGE = 4 * 2 ** 20;
 
@@ -96,9 +96,10 @@ export class Marks {
     return this.#marks.size;
   }
 
-  /** The mark of a client; a client that has none begins at `first`. */
+  /** The mark of a client; a client that has none begins at `first`, and gets one with its first entry: names alone push nobody out. */
   of(clientId: string, first: number): Mark {
-    const mark = this.#marks.get(clientId) ?? { next: first, entry: 0 };
+    const mark = this.#marks.get(clientId);
+    if (mark === undefined) return { next: first, entry: 0 };
     this.#heard(clientId, mark);
     return mark;
   }

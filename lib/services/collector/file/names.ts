@@ -19,13 +19,6 @@ export function backupPath(path: string, age: number): string {
   return `${path}.${age}`;
 }
 
-/** The path of the file of an age, compressed or not; null when there is none. */
-export function backupAt(disk: Pick<Disk, "statSync">, path: string, age: number): string | null {
-  const plain = backupPath(path, age);
-  if (exists(disk, plain)) return plain;
-  return exists(disk, plain + COMPRESSED) ? plain + COMPRESSED : null;
-}
-
 /**
  * The rotated files that are there, the newest first; some ages may be missing.
  * While a file is there compressed and not, only the one that is not counts.
@@ -71,13 +64,4 @@ export function moveAside(disk: Disk, path: string, keep: number): void {
   if (keep === 0) disk.unlinkSync(path);
   else disk.renameSync(path, backupPath(path, 0));
   for (const { age, path: old } of files.values()) if (age >= keep) removeSync(disk, old);
-}
-
-function exists(disk: Pick<Disk, "statSync">, path: string): boolean {
-  try {
-    disk.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -206,5 +206,7 @@ const SEQUENCE = /^(?:\{"sequence":)?(\d{1,16})[ ,]/;
 /** The number of an entry's line; null when it has none. */
 export function sequenceOf(line: Buffer): number | null {
   const digits = SEQUENCE.exec(line.toString("latin1", 0, 40))?.[1];
-  return digits === undefined ? null : Number(digits);
+  const number = Number(digits ?? NaN);
+  // Beyond 2^53 numbers would repeat.
+  return Number.isSafeInteger(number) ? number : null;
 }

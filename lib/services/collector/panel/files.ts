@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Clock } from "../../../host/clock.ts";
-import { backupAt, COMPRESSED } from "../file/names.ts";
+import { oldFilesOf } from "../file/names.ts";
 import type { FilesTold } from "./told.ts";
 
 /** Milliseconds in which the files are looked at once at most. */
@@ -34,16 +34,16 @@ export class Census {
   }
 
   async #count(): Promise<OldFiles> {
-    const found = { rotated: 0, rotated_bytes: 0, compressed: 0 };
-    let file: string | null = null;
-    while (found.rotated < MOST_FILES) {
-      file = backupAt(fs, this.#path, found.rotated);
-      if (file === null) break;
-      found.rotated++;
-      found.rotated_bytes += fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-      if (file.endsWith(COMPRESSED)) found.compressed++;
-    }
-    return { ...found, has_more: file !== null, disk: await diskOf(dirname(this.#path)) };
+    const files = oldFilesOf(fs, this.#path);
+    const looked = files.slice(0, MOST_FILES);
+    const sizes = looked.map(({ path }) => fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0);
+    return {
+      rotated: looked.length,
+      rotated_bytes: sizes.reduce((sum, size) => sum + size, 0),
+      compressed: looked.filter(({ isCompressed }) => isCompressed).length,
+      has_more: files.length > looked.length,
+      disk: await diskOf(dirname(this.#path)),
+    };
   }
 }
 

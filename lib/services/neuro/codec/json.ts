@@ -5,6 +5,8 @@ import { type Diagnostic, diagnose, shown } from "../diagnostics.ts";
 const MOST_LEVELS = 128;
 /** How many documents of one frame are read. */
 const MOST_DOCUMENTS = 1000;
+/** The longest document in which raw controls are taken as meant: it is gone through once for each kind of them. */
+const LONGEST_MENDED = 2 ** 20;
 
 const [TAB, SPACE, QUOTE] = [0x09, 0x20, 0x22];
 const [BRACKET, BRACKET_END, BRACE, BRACE_END] = [0x5b, 0x5d, 0x7b, 0x7d];
@@ -63,7 +65,7 @@ function severalIn(text: string, error: unknown, tell: Tell): unknown[] {
     try {
       found.push(JSON.parse(document));
     } catch {
-      const mended = withoutControls(document);
+      const mended = document.length > LONGEST_MENDED ? document : withoutControls(document);
       try {
         found.push(JSON.parse(mended));
         hasControls = true;

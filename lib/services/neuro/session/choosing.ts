@@ -107,9 +107,7 @@ export class Choosing {
         chosen = await checkedChoice(answer, actionOf);
       } catch (error) {
         if (signal.aborted) return null;
-        const why = thrownText(error);
-        const isGames = error instanceof CannotChoose;
-        tell(isGames ? error.diagnostic : diagnose("brain_failed", { brain, why }));
+        tell(cannotChoose(error) ?? diagnose("brain_failed", { brain, why: thrownText(error) }));
         return null;
       }
       if (signal.aborted) return null;
@@ -127,5 +125,14 @@ export class Choosing {
     const { state, query, ephemeral: ephemeralContext, priority } = data;
     const { signal } = this.#abort;
     return { state, query, ephemeralContext, actions, priority, failures: [...failures], signal };
+  }
+}
+
+/** Why a brain says that none can be chosen; null for any other fault of it. What it throws may throw itself. */
+function cannotChoose(error: unknown): Diagnostic | null {
+  try {
+    return error instanceof CannotChoose ? error.diagnostic : null;
+  } catch {
+    return null;
   }
 }

@@ -1,3 +1,4 @@
+import { isTooDeep } from "../codec/json.ts";
 import { quoted, shown, thrownText } from "../diagnostics.ts";
 import type { Action } from "../protocol.ts";
 import { MOST_DATA_BYTES } from "../schema/resolve.ts";
@@ -19,6 +20,7 @@ export async function fitted(action: Action, data: unknown): Promise<Fit> {
     if (text.length > MOST_DATA_BYTES) {
       return { problem: `its data is longer than ${MOST_DATA_BYTES / 2 ** 20} MB` };
     }
+    if (isTooDeep(text)) return { problem: "its data is nested too deep" };
     value = JSON.parse(text);
     const [first, ...more] = await rules.problemsOf(value);
     if (first === undefined) return { data: text };

@@ -1,5 +1,6 @@
 // Long because the rules of a session belong together: what one command does decides what the next may do.
 import { type Clock, systemClock } from "../../../host/clock.ts";
+import { firstOf } from "../../../host/content.ts";
 import { ActionRefused, type Choice, type ForceRequest } from "../brains/brain.ts";
 import { Choosing } from "./choosing.ts";
 import { ClientSession } from "./client.ts";
@@ -16,8 +17,10 @@ import { SESSION_SETTINGS, type SessionOptions, type SessionSettings } from "../
 
 /** Actions that may be unanswered at once, those that were sent without being checked included. */
 const MOST_PENDING = 16;
-/** Names of a force that may be told; a diagnostic is shorter. */
-const MOST_TOLD = 100;
+/** Characters that are kept of the state of a force, and of its query. */
+const LONGEST_TEXT = 2 ** 20;
+/** Names of a force that are not registered and remembered; what is told of them is shorter. */
+const MOST_MISSING = 100;
 
 /**
  * One game over one connection, with all that the protocol's rules ask: its
@@ -203,24 +206,39 @@ export abstract class RecordingSession extends ClientSession {
   }
 
   protected override forceActions(data: ForceData): void {
-    const wanted = [...new Set(data.names)];
-    const names = wanted.filter((name) => this.registry.has(name));
-    const missing = wanted.filter((name) => !this.registry.has(name));
-    this.registry.miss(missing);
-    const told = shown(missing.slice(0, MOST_TOLD).join(", ")) || "nothing";
+    const found = new Set<string>();
+    const missing = new Set<string>();
+    for (const name of data.names) {
+      if (this.registry.has(name)) found.add(name);
+      else if (missing.size < MOST_MISSING) missing.add(name);
+    }
+    this.registry.miss([...missing]);
+    const names = [...found];
+    const told = shown([...missing].join(", ")) || "nothing";
     if (names.length === 0) {
       this.diagnosed(diagnose("force_ignored", { names: told }));
       return;
     }
-    if (missing.length > 0) this.diagnosed(diagnose("force_narrowed", { names: told }));
+    if (missing.size > 0) this.diagnosed(diagnose("force_narrowed", { names: told }));
     if (this.#force !== null) {
       this.diagnosed(diagnose("force_replaced", { state: this.#force.state }));
       this.#end("replaced");
     }
-    const force = new Force(data, names, this.clock.now());
+    const [query, state] = [this.#cut("query", data.query), data.state];
+    const kept = { ...data, names, query, state: state && this.#cut("state", state) };
+    const force = new Force(kept, names, this.clock.now());
     this.#force = force;
     this.#moved(force);
     this.#proceed();
+  }
+
+  /** As much of a text of a force as is kept: a force may wait for long. */
+  #cut(what: string, text: string): string {
+    if (text.length > LONGEST_TEXT) {
+      const count = { count: text.length, most: LONGEST_TEXT };
+      this.diagnosed(diagnose("force_cut", { what, ...count }));
+    }
+    return firstOf(text, LONGEST_TEXT);
   }
 
   protected override actionResult({ id, success, message }: ResultData): void {

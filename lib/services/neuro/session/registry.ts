@@ -143,12 +143,19 @@ export class Registry implements Iterable<Action> {
   }
 }
 
-/** What the values in a value count besides their characters. */
+/** What the values in a value count besides their characters; it stops counting where that is too much. */
 function besides(value: unknown): number {
-  if (typeof value === "string") return CHARACTERS.text;
-  if (typeof value !== "object" || value === null) return 0;
-  let sum = CHARACTERS.held;
-  for (const one of Object.values(value)) sum += besides(one);
+  let sum = 0;
+  const walk = (one: unknown): void => {
+    if (typeof one === "string") sum += CHARACTERS.text;
+    if (typeof one !== "object" || one === null) return;
+    sum += CHARACTERS.held;
+    for (const key in one) {
+      if (sum > MOST_CHARACTERS) return;
+      walk((one as Readonly<Record<string, unknown>>)[key]);
+    }
+  };
+  walk(value);
   return sum;
 }
 

@@ -48,6 +48,9 @@ export class OtlpEntry {
   #texts: readonly (readonly [place: number, text: Buffer])[] = [];
   #common = noAttributes();
   #commonJson = "";
+  /** What the records of the scope have in common: the number of attributes, and the bytes at least. */
+  shared = 0;
+  sharedBytes = 0;
 
   /** From now on records are of this scope. */
   begin({ resource, scope, scopeName }: ScopeLogs): void {
@@ -57,6 +60,8 @@ export class OtlpEntry {
     this.#common = this.#place(resource);
     Object.assign(this.#common, this.#place(scope));
     this.#commonJson = jsonOf(this.#common);
+    this.shared = Object.keys(this.#common).length;
+    this.sharedBytes = entry.size + this.#commonJson.length;
     this.#texts = Object.values(Text)
       .filter((place) => entry.length(place) > 0)
       .map((place) => [

@@ -15,8 +15,21 @@ const LINE_BYTES = 100;
  * a small request could fill the disk.
  */
 const MOST_SPREAD = 16;
-/** Records that are gone through before others get their turn. */
+/** Records, scopes and values that are gone through before others get their turn. */
 const A_TURN = 500;
+
+/** The work of a request, so that others get their turn in between. */
+class Work {
+  #steps = 0;
+
+  /** @returns true when it is time for the others */
+  isDue(steps: number): boolean {
+    this.#steps += steps;
+    if (this.#steps < A_TURN) return false;
+    this.#steps = 0;
+    return true;
+  }
+}
 
 /** What a request has led to, once all that was taken is kept. */
 export interface Exported {
@@ -67,29 +80,42 @@ export class OtlpLogs {
 
   /** Goes through all records. Rejects with `BadMessage`. */
   async #check(logs: Logs): Promise<void> {
-    let looked = 0;
+    const work = new Work();
     for (const { records } of logs) {
-      for (const _ of records) if (++looked % A_TURN === 0) await turn();
+      if (work.isDue(1)) await turn();
+      for (const { values } of records) if (work.isDue(1 + values)) await turn();
     }
   }
 
   async #takeAll(logs: Logs): Promise<Exported & { readonly last: number | null }> {
     const writing = new OtlpEntry();
     let last: number | null = null;
-    let looked = 0;
+    const work = new Work();
     let rejected = 0;
     let why = "";
     let spread = 0;
     for (const scope of logs) {
-      writing.begin(scope);
+      if (work.isDue(1)) await turn();
+      let hasBegun = false;
       for (const record of scope.records) {
-        if (++looked % A_TURN === 0) await turn();
+        if (work.isDue(1 + record.values + (hasBegun ? writing.shared : 0))) await turn();
+        const isSpent = spread > this.#mostInAll;
+        if (!hasBegun && !isSpent) {
+          hasBegun = true;
+          writing.begin(scope);
+          // A scope of few records with much in common costs, too.
+          spread += writing.sharedBytes;
+        }
         // What was begun goes on: given up here, its first records would come twice.
         if (this.#intake.isFull) await room(this.#intake, this.#clock, Infinity);
-        const entry = writing.write(record);
-        const { size } = entry;
+        // What is refused for sure is not written first.
+        const isWritten = hasBegun && !isSpent && writing.sharedBytes <= this.#most;
+        const entry = isWritten ? writing.write(record) : writing.entry;
+        const size = isWritten ? entry.size : writing.sharedBytes;
         const isLong = size > this.#most;
         if (isLong || spread + size + LINE_BYTES > this.#mostInAll) {
+          // Writing it has cost as much as if it had been taken.
+          if (isWritten) spread += size;
           rejected++;
           this.#counts.refused.oversized++;
           why ||= isLong

@@ -5,8 +5,10 @@ import {
   doubleValue,
   type Logs,
   MOST_LEVELS,
+  noRecords,
   type OtlpRecord,
   type ScopeLogs,
+  ValueCount,
   wholeValue,
 } from "./logs.ts";
 
@@ -35,7 +37,8 @@ export function jsonLogs(request: Buffer): Logs {
 function* resourceLogs(request: Found): Generator<ScopeLogs> {
   for (const found of listOf(request["resourceLogs"], "resourceLogs")) {
     const one = objectOf(found, "resourceLogs");
-    const resource = attributesOf(objectOf(one["resource"] ?? {}, "resource")["attributes"], 1);
+    const resource = attributesOf(objectOf(one["resource"] ?? {}, "resource")["attributes"]);
+    yield noRecords(resource);
     for (const scoped of listOf(one["scopeLogs"], "scopeLogs")) {
       yield scopeLogs(objectOf(scoped, "scopeLogs"), resource);
     }
@@ -48,7 +51,7 @@ function scopeLogs(one: Found, resource: Attributes): ScopeLogs {
   return {
     resource,
     scopeName: textOf(scope["name"], "name"),
-    scope: attributesOf(scope["attributes"], 1),
+    scope: attributesOf(scope["attributes"]),
     records: { [Symbol.iterator]: () => records(found) },
   };
 }
@@ -59,22 +62,25 @@ function* records(found: readonly unknown[]): Generator<OtlpRecord> {
 
 function recordOf(one: Found): OtlpRecord {
   const time = nanosOf(one["timeUnixNano"], "timeUnixNano");
+  const values = new ValueCount();
   const observed = nanosOf(one["observedTimeUnixNano"], "observedTimeUnixNano");
-  return {
+  const record = {
     time: time === 0n ? observed : time,
     severity: severityOf(one["severityNumber"]),
     severityText: textOf(one["severityText"], "severityText"),
-    body: one["body"] == null ? null : valueOf(one["body"], 1),
-    attributes: attributesOf(one["attributes"], 1),
+    body: one["body"] == null ? null : valueOf(one["body"], values, 1),
+    attributes: attributesOf(one["attributes"], values),
     eventName: textOf(one["eventName"], "eventName"),
     traceId: idOf(one["traceId"], "traceId"),
     spanId: idOf(one["spanId"], "spanId"),
     flags: Number(wholeOf(one["flags"] ?? 0, "flags")),
   };
+  return { ...record, values: values.count };
 }
 
 /** The value of an `AnyValue`. */
-function valueOf(found: unknown, level: number): Value {
+function valueOf(found: unknown, count: ValueCount, level: number): Value {
+  count.add();
   if (level > MOST_LEVELS) throw tooDeep();
   const any = objectOf(found, "a value");
   const [kind] = Object.keys(any).filter((key) => any[key] != null);
@@ -92,21 +98,22 @@ function valueOf(found: unknown, level: number): Value {
       return doubleOf(value);
     case "arrayValue": {
       const { values } = objectOf(value, kind);
-      return listOf(values, "values").map((one) => valueOf(one, level + 1));
+      return listOf(values, "values").map((one) => valueOf(one, count, level + 1));
     }
     case "kvlistValue":
-      return attributesOf(objectOf(value, kind)["values"], level + 1);
+      return attributesOf(objectOf(value, kind)["values"], count, level + 1);
     default:
       return null;
   }
 }
 
-function attributesOf(found: unknown, level: number): Attributes {
+function attributesOf(found: unknown, count = new ValueCount(), level = 1): Attributes {
   const attributes = noAttributes();
   for (const one of listOf(found, "attributes")) {
+    count.add();
     const pair = objectOf(one, "an attribute");
     const { value } = pair;
-    attributes[textOf(pair["key"], "key")] = value == null ? null : valueOf(value, level);
+    attributes[textOf(pair["key"], "key")] = value == null ? null : valueOf(value, count, level);
   }
   return attributes;
 }

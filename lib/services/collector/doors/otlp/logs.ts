@@ -1,7 +1,22 @@
-import type { Attributes, Value } from "../attributes.ts";
+import { type Attributes, noAttributes, type Value } from "../attributes.ts";
+import { BadMessage } from "../proto/fields.ts";
 
 /** How deep the values of a record may be nested. */
 export const MOST_LEVELS = 32;
+/** Values that a record, a resource or a scope may have, those within others included; SDKs stop at 128 attributes. */
+export const MOST_VALUES = 4096;
+
+/** The values of one record, resource or scope, counted as they are read. */
+export class ValueCount {
+  count = 0;
+
+  /** @throws BadMessage when there are too many */
+  add(): void {
+    if (++this.count > MOST_VALUES) {
+      throw new BadMessage(`something has more than ${MOST_VALUES} values`);
+    }
+  }
+}
 
 /** One record, as OpenTelemetry has it. */
 export interface OtlpRecord {
@@ -17,6 +32,8 @@ export interface OtlpRecord {
   readonly traceId: string;
   readonly spanId: string;
   readonly flags: number;
+  /** The number of its values, those within others included: what it costs to go through it. */
+  readonly values: number;
 }
 
 /** The records of one scope of one resource. */
@@ -27,8 +44,16 @@ export interface ScopeLogs {
   readonly records: Iterable<OtlpRecord>;
 }
 
-/** A request, which is decoded as it is gone through; each time that it is, `BadMessage` is thrown where it is none. */
+/**
+ * A request, which is decoded as it is gone through; each time that it is, `BadMessage` is thrown where it is none.
+ * Each resource begins with a scope of no records, so that whoever goes through many empty ones can pause.
+ */
 export type Logs = Iterable<ScopeLogs>;
+
+/** The scope of no records that a resource begins with. */
+export function noRecords(resource: Attributes): ScopeLogs {
+  return { resource, scopeName: "", scope: noAttributes(), records: [] };
+}
 
 /** A whole number as a value: one that a double cannot hold is its digits. */
 export function wholeValue(number: bigint): Value {

@@ -4,8 +4,10 @@ import {
   doubleValue,
   type Logs,
   MOST_LEVELS,
+  noRecords,
   type OtlpRecord,
   type ScopeLogs,
+  ValueCount,
   wholeValue,
 } from "./logs.ts";
 
@@ -23,7 +25,8 @@ function* resourceLogs(request: Fields): Generator<ScopeLogs> {
     const one = messageOf(request);
     // What is said of all records may stand behind them.
     const resource = lastMessage(one.again, 1);
-    const attributes = resource ? attributesOf(resource, 1) : noAttributes();
+    const attributes = resource ? attributesOf(resource, 1, new ValueCount()) : noAttributes();
+    yield noRecords(attributes);
     while (one.next()) if (one.number === 2) yield scopeLogs(messageOf(one), attributes);
   }
 }
@@ -33,7 +36,7 @@ function scopeLogs(one: Fields, resource: Attributes): ScopeLogs {
   return {
     resource,
     scopeName: scope ? textIn(scope.again, 1) : "",
-    scope: scope ? attributesOf(scope.again, 3) : noAttributes(),
+    scope: scope ? attributesOf(scope.again, 3, new ValueCount()) : noAttributes(),
     records: { [Symbol.iterator]: () => records(one.again) },
   };
 }
@@ -53,7 +56,9 @@ function recordOf(fields: Fields): OtlpRecord {
     traceId: "",
     spanId: "",
     flags: 0,
+    values: 0,
   };
+  const values = new ValueCount();
   let observed = 0n;
   while (fields.next()) {
     switch (fields.number) {
@@ -67,10 +72,10 @@ function recordOf(fields: Fields): OtlpRecord {
         record.severityText = textOf(fields);
         break;
       case 5:
-        record.body = valueOf(messageOf(fields), 1);
+        record.body = valueOf(messageOf(fields), values, 1);
         break;
       case 6:
-        addPair(record.attributes, messageOf(fields), 1);
+        addPair(record.attributes, messageOf(fields), values, 1);
         break;
       case 8:
         record.flags = sized(fields, Wire.four).bytes.readUInt32LE(fields.start);
@@ -90,11 +95,13 @@ function recordOf(fields: Fields): OtlpRecord {
     }
   }
   if (record.time === 0n) record.time = observed;
+  record.values = values.count;
   return record;
 }
 
 /** The value of an `AnyValue`. */
-function valueOf(fields: Fields, level: number): Value {
+function valueOf(fields: Fields, values: ValueCount, level: number): Value {
+  values.add();
   if (level > MOST_LEVELS) throw new BadMessage(`a value is nested more than ${MOST_LEVELS} deep`);
   let value: Value = null;
   while (fields.next()) {
@@ -112,10 +119,10 @@ function valueOf(fields: Fields, level: number): Value {
         value = doubleValue(sized(fields, Wire.eight).bytes.readDoubleLE(fields.start));
         break;
       case 5:
-        value = listOf(messageOf(fields), level);
+        value = listOf(messageOf(fields), values, level);
         break;
       case 6:
-        value = attributesOf(messageOf(fields), 1, level + 1);
+        value = attributesOf(messageOf(fields), 1, values, level + 1);
         break;
       case 7:
         value = bytesOf(fields, "base64");
@@ -125,29 +132,30 @@ function valueOf(fields: Fields, level: number): Value {
   return value;
 }
 
-function listOf(fields: Fields, level: number): Value {
-  const values: Value[] = [];
+function listOf(fields: Fields, values: ValueCount, level: number): Value {
+  const list: Value[] = [];
   while (fields.next()) {
-    if (fields.number === 1) values.push(valueOf(messageOf(fields), level + 1));
+    if (fields.number === 1) list.push(valueOf(messageOf(fields), values, level + 1));
   }
-  return values;
+  return list;
 }
 
 /** The pairs that are the fields of this number. */
-function attributesOf(fields: Fields, number: number, level = 1): Attributes {
+function attributesOf(fields: Fields, number: number, values: ValueCount, level = 1): Attributes {
   const attributes = noAttributes();
   while (fields.next()) {
-    if (fields.number === number) addPair(attributes, messageOf(fields), level);
+    if (fields.number === number) addPair(attributes, messageOf(fields), values, level);
   }
   return attributes;
 }
 
-function addPair(attributes: Attributes, pair: Fields, level: number): void {
+function addPair(attributes: Attributes, pair: Fields, values: ValueCount, level: number): void {
+  values.add();
   let key = "";
   let value: Value = null;
   while (pair.next()) {
     if (pair.number === 1) key = textOf(pair);
-    else if (pair.number === 2) value = valueOf(messageOf(pair), level);
+    else if (pair.number === 2) value = valueOf(messageOf(pair), values, level);
   }
   attributes[key] = value;
 }

@@ -10,7 +10,7 @@ export interface SyslogSink<C> {
   broken(from: C, length: number): void;
 }
 
-const [NEWLINE, SPACE, LESS] = [10, 32, 0x3c];
+const [NUL, NEWLINE, SPACE, LESS] = [0, 10, 32, 0x3c];
 const [ZERO, NINE] = [0x30, 0x39];
 /** Digits of a length at most. */
 const MOST_DIGITS = 9;
@@ -26,7 +26,7 @@ interface Counted {
 /**
  * Cuts a stream of syslog into messages (RFC 6587), each by its own framing: one
  * that begins with a length, a space and `<` has its length counted, any other
- * ends at a newline. Of a message that is not whole it holds about twice the bytes
+ * ends at a newline, or at NUL, as Python has it. Of a message that is not whole it holds about twice the bytes
  * that have come at most, whatever length was announced.
  */
 export class SyslogSplitter {
@@ -36,13 +36,17 @@ export class SyslogSplitter {
   #length: number | null = null;
   #part: Buffer | null = null;
   #partLength = 0;
-  /** Bytes of a message that is too long still to come; Infinity: all to its newline. */
+  /** Bytes of a message that is too long still to come; Infinity: all to its end. */
   #skipping = 0;
+  /** The next newline and the next NUL of the chunk, each looked for once; Infinity when there is none. */
+  #newline = -1;
+  #nul = -1;
   #isBroken = false;
 
   /** @returns the number of bytes taken: fewer than the chunk has once `from` is no longer read; the rest has to be fed again */
   feed<C extends FrameSource>(from: C, chunk: Buffer, most: number, sink: SyslogSink<C>): number {
     let at = 0;
+    this.#newline = this.#nul = -1;
     while (at < chunk.length && from.reading) {
       if (this.#isBroken) return chunk.length;
       if (this.#skipping > 0) at = this.#skip(chunk, at);
@@ -117,33 +121,33 @@ export class SyslogSplitter {
   }
 
   #line<C>(from: C, chunk: Buffer, at: number, most: number, sink: SyslogSink<C>): number {
-    const newline = chunk.indexOf(NEWLINE, at);
-    const end = newline < 0 ? chunk.length : newline;
+    const found = this.#endOfLine(chunk, at);
+    const end = found < 0 ? chunk.length : found;
     if (end - at > most) {
-      if (newline < 0) this.#skipping = Infinity;
-      sink.oversize(from, newline < 0 ? 0 : end - at);
-    } else if (newline < 0) this.#keep(chunk, at, end);
+      if (found < 0) this.#skipping = Infinity;
+      sink.oversize(from, found < 0 ? 0 : end - at);
+    } else if (found < 0) this.#keep(chunk, at, end);
     else sink.message(from, chunk, at, end);
-    return newline < 0 ? end : newline + 1;
+    return found < 0 ? end : found + 1;
   }
 
   /** Goes on with a message whose first bytes came before. */
   #goOn<C>(from: C, chunk: Buffer, at: number, most: number, sink: SyslogSink<C>): number {
-    const newline = this.#length === null ? chunk.indexOf(NEWLINE, at) : -1;
+    const found = this.#length === null ? this.#endOfLine(chunk, at) : -1;
     const wanted = this.#length === null ? Infinity : at + this.#length - this.#partLength;
-    const end = newline >= 0 ? newline : Math.min(chunk.length, wanted);
+    const end = found >= 0 ? found : Math.min(chunk.length, wanted);
     if (this.#partLength + end - at > most) {
       this.#drop();
-      if (newline < 0) this.#skipping = Infinity;
+      if (found < 0) this.#skipping = Infinity;
       sink.oversize(from, 0);
-      return newline < 0 ? end : newline + 1;
+      return found < 0 ? end : found + 1;
     }
     this.#keep(chunk, at, end);
-    if (newline < 0 && end !== wanted) return end;
+    if (found < 0 && end !== wanted) return end;
     const whole = (this.#part as Buffer).subarray(0, this.#partLength);
     this.#drop();
     sink.message(from, whole, 0, whole.length);
-    return newline < 0 ? end : newline + 1;
+    return found < 0 ? end : found + 1;
   }
 
   #skip(chunk: Buffer, at: number): number {
@@ -152,10 +156,18 @@ export class SyslogSplitter {
       this.#skipping -= skipped;
       return at + skipped;
     }
-    const newline = chunk.indexOf(NEWLINE, at);
-    if (newline < 0) return chunk.length;
+    const end = this.#endOfLine(chunk, at);
+    if (end < 0) return chunk.length;
     this.#skipping = 0;
-    return newline + 1;
+    return end + 1;
+  }
+
+  /** The index of the newline or NUL that ends the message at `at`; -1 when it does not end here. */
+  #endOfLine(chunk: Buffer, at: number): number {
+    if (this.#newline < at) this.#newline = indexOf(chunk, NEWLINE, at);
+    if (this.#nul < at) this.#nul = indexOf(chunk, NUL, at);
+    const end = Math.min(this.#newline, this.#nul);
+    return end === Infinity ? -1 : end;
   }
 
   #keep(chunk: Buffer, start: number, end: number): void {
@@ -176,6 +188,11 @@ export class SyslogSplitter {
     this.#partLength = 0;
     this.#length = null;
   }
+}
+
+function indexOf(chunk: Buffer, byte: number, from: number): number {
+  const found = chunk.indexOf(byte, from);
+  return found < 0 ? Infinity : found;
 }
 
 /** The length before a message; null when it has none, undefined while more bytes have to come to tell. */

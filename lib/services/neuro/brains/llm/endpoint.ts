@@ -65,7 +65,7 @@ export async function ask(clock: Clock, question: Question): Promise<Said> {
     const response = await posted(question, abort.signal);
     return response.ok
       ? await answerOf(response, host, question, endFirst)
-      : await refused(response, host, clock);
+      : await refused(response, host, question.key, clock);
   } catch (error) {
     signal.throwIfAborted();
     if (late !== null) throw late;
@@ -96,7 +96,7 @@ function posted({ baseUrl, key, body }: Question, signal: AbortSignal): Promise<
 async function answerOf(
   response: Response,
   host: string,
-  { mostBytes, mostText }: Question,
+  { mostBytes, mostText, key }: Question,
   begun: () => void,
 ): Promise<Said> {
   const answer = new Answer();
@@ -114,11 +114,12 @@ async function answerOf(
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error;
     const type = response.headers.get("content-type") ?? "nothing that is named";
+    const said = withoutKey(error.message, key);
     throw new NoAnswer(
       error.isForeign
         ? `${host} answers with ${shown(type)}, not as a chat endpoint does (see base_url)`
-        : `${host} answers with an error: ${told(error.message)}`,
-      { passes: !error.isForeign, detail: error.message },
+        : `${host} answers with an error: ${told(said)}`,
+      { passes: !error.isForeign, detail: said },
     );
   }
 }
@@ -128,9 +129,14 @@ async function* chunksOf({ body }: Response): AsyncGenerator<Uint8Array> {
 }
 
 /** What a status other than 200 means. @throws NoAnswer */
-async function refused(response: Response, host: string, clock: Clock): Promise<never> {
+async function refused(
+  response: Response,
+  host: string,
+  key: string,
+  clock: Clock,
+): Promise<never> {
   const { status, headers } = response;
-  const detail = await errorIn(response);
+  const detail = withoutKey(await errorIn(response), key);
   const said = detail === "" ? "" : `: ${told(detail)}`;
   if (status >= 300 && status < 400) {
     const to = headers.get("location") ?? "nowhere";
@@ -189,6 +195,11 @@ function broken(error: unknown, host: string): NoAnswer {
   const known = why[String(code)];
   const text = known ?? `${host} cannot be asked: ${told(messageOf(error))}`;
   return new NoAnswer(text, { passes: true });
+}
+
+/** What an endpoint says is shown to others: it may say the key that it was sent. */
+function withoutKey(text: string, key: string): string {
+  return key === "" ? text : text.replaceAll(key, "(the key)");
 }
 
 /** What others say, within a sentence. */

@@ -1,0 +1,108 @@
+import { describe, expect, test } from "bun:test";
+import { MOST_VALUES } from "../lib/services/collector/doors/otlp/logs.ts";
+import { bytesField } from "../lib/services/collector/doors/proto/fields.ts";
+import { collecting } from "./collector-suite.ts";
+
+type Server = Awaited<ReturnType<typeof collecting>>;
+
+const PROTOBUF = "application/x-protobuf";
+const JSON_TYPE = "application/json";
+
+function post(server: Server, body: Buffer | string, type = PROTOBUF): Promise<Response> {
+  return fetch(`http://127.0.0.1:${server.portOf("http")}/v1/logs`, {
+    method: "POST",
+    keepalive: false,
+    headers: { "content-type": type },
+    body,
+  });
+}
+
+/** The turns of the event loop, which the server shares, until something is done. */
+async function turnsUntil(done: Promise<unknown>): Promise<number> {
+  let turns = 0;
+  let isDone = false;
+  void done.finally(() => (isDone = true));
+  while (!isDone) {
+    turns++;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return turns;
+}
+
+const times = (count: number, bytes: Buffer) => Buffer.alloc(count * bytes.length, bytes);
+const pair = (key: string, value: string) =>
+  Buffer.concat([bytesField(1, key), bytesField(2, bytesField(1, value))]);
+const EMPTY_SCOPE = Buffer.from([0x12, 0]);
+const EMPTY_RESOURCE = Buffer.from([0x0a, 0]);
+const LARGE_RESOURCE = bytesField(1, bytesField(1, pair("k", "x".repeat(100_000))));
+const MANY = 200_000;
+
+describe("a request of OpenTelemetry that is mostly structure", () => {
+  const bodies: readonly (readonly [string, Buffer | string, string?])[] = [
+    ["empty scopes", bytesField(1, times(MANY, EMPTY_SCOPE))],
+    ["empty resources", times(MANY, EMPTY_RESOURCE)],
+    [
+      "scopes of a large resource",
+      bytesField(1, Buffer.concat([LARGE_RESOURCE, times(MANY, EMPTY_SCOPE)])),
+    ],
+    ["empty resources of JSON", `{"resourceLogs":[${"{},".repeat(MANY)}{}]}`, JSON_TYPE],
+    [
+      "empty scopes of JSON",
+      `{"resourceLogs":[{"scopeLogs":[${"{},".repeat(MANY)}{}]}]}`,
+      JSON_TYPE,
+    ],
+  ];
+  for (const [what, body, type] of bodies) {
+    test(`leaves turns to others: ${what}`, async () => {
+      const server = await collecting({ http: true });
+      const answered = post(server, body, type);
+      // Each is gone through twice.
+      expect(await turnsUntil(answered)).toBeGreaterThan((2 * MANY) / 1000);
+      expect((await answered).status).toBe(200);
+      expect(server.lines()).toEqual([]);
+      await server.drain();
+    });
+  }
+
+  test("is refused when one of its records has more values than may be, and taken at the bound", async () => {
+    const server = await collecting({ http: true });
+    // An attribute counts, and so does its value.
+    const json = (values: number) => {
+      const attributes = Array.from({ length: Math.floor(values / 2) }, (_, n) => ({
+        key: `k${n}`,
+        value: { boolValue: true },
+      }));
+      const body = values % 2 === 1 ? { body: { stringValue: "odd" } } : {};
+      const logRecords = [{ attributes, ...body }];
+      return JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords }] }] });
+    };
+    const protobuf = (values: number) => {
+      const list = bytesField(5, times(values - 1, bytesField(1, "")));
+      return bytesField(1, bytesField(2, bytesField(2, bytesField(5, list))));
+    };
+    expect((await post(server, json(MOST_VALUES), JSON_TYPE)).status).toBe(200);
+    expect((await post(server, protobuf(MOST_VALUES))).status).toBe(200);
+    const refused = await post(server, json(MOST_VALUES + 1), JSON_TYPE);
+    expect([refused.status, await refused.json()]).toEqual([
+      400,
+      { code: 3, message: `These are no logs: something has more than ${MOST_VALUES} values.` },
+    ]);
+    expect((await post(server, protobuf(MOST_VALUES + 1))).status).toBe(400);
+    await server.wrote(2);
+    expect(server.lines()).toHaveLength(2);
+    await server.drain();
+  });
+
+  test("is not written to be refused: what all its records share is too long", async () => {
+    const server = await collecting({ http: true, max_message_bytes: 50_000 });
+    const records = times(MANY, bytesField(2, bytesField(6, pair("a", "b"))));
+    const answered = await post(
+      server,
+      bytesField(1, Buffer.concat([LARGE_RESOURCE, bytesField(2, records)])),
+    );
+    expect(answered.status).toBe(200);
+    expect(await answered.text()).toContain("may have 50000");
+    expect(server.stats()["http_refused_oversized"] ?? server.stats()["refused"]).toBe(MANY);
+    await server.drain();
+  });
+});
