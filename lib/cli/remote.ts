@@ -11,7 +11,7 @@ import { readToken } from "../services/web/gate.ts";
 import { type Arguments, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
 import { list, number, object, optional, orNull, record, type Shape, text } from "./shape.ts";
-import { type ProblemTold, problemShape } from "./top/told.ts";
+import { type Problem, problemShape } from "./top/told.ts";
 import { placeOf } from "../config/place.ts";
 import { isEnabled, MAIN_SERVICE, SERVICES } from "../config/services.ts";
 
@@ -54,7 +54,7 @@ export interface Varz {
   readonly process: { readonly uptime_seconds: number };
   /** As `2026-01-02T03:04:05.000Z`. */
   readonly now?: string | undefined;
-  readonly problems?: readonly ProblemTold[] | undefined;
+  readonly problems?: readonly Problem[] | undefined;
   readonly services: Readonly<
     Record<
       string,
@@ -77,6 +77,10 @@ const varzShape = object<Varz>({
   services: record(object({ addresses: list(text), stats: object({ clients: optional(number) }) })),
 });
 const outcomeShape = object<{ readonly outcome: string }>({ outcome: text });
+const sessionShape = object<{ readonly admin: string }>({ admin: text });
+
+/** The server wants its token, or another one. */
+export class TokenWanted extends StartError {}
 
 /** The reason that a server of this configuration would take no admin actions from here, or null. */
 export function whyNoActions(config: Config): string | null {
@@ -95,7 +99,7 @@ export class Remote {
   /** `127.0.0.1:8889`. */
   readonly address: string;
   readonly #origin: string;
-  readonly #token: string | null;
+  #token: string | null;
   readonly #tls: BunFetchRequestInitTLS | null;
   readonly #served: Served;
   readonly #hint: string;
@@ -151,11 +155,16 @@ export class Remote {
     signal = AbortSignal.timeout(PATIENCE_MS),
     method: "GET" | "POST" = "GET",
     token = method === "GET" && this.#isOpen ? null : this.#token,
+    fields: object | null = null,
   ): Promise<Response> {
     try {
       return await fetch(this.#origin + path, {
         method,
-        headers: token ? { authorization: `Bearer ${token}` } : {},
+        headers: {
+          ...(token ? { authorization: `Bearer ${token}` } : {}),
+          ...(fields ? { "content-type": "application/json" } : {}),
+        },
+        body: fields && JSON.stringify(fields),
         redirect: "error",
         signal,
         ...(this.#tls ? { tls: this.#tls } : {}),
@@ -250,13 +259,43 @@ export class Remote {
     return (await this.json(path, outcomeShape, "POST")).outcome;
   }
 
-  /** @throws StartError when the answer is an error that is not JSON */
+  /** Shows this token from now on. */
+  useToken(token: string): void {
+    this.#token = token;
+  }
+
+  /**
+   * Has an action of an operator carried out. @returns a sentence about what came of it
+   * @throws StartError when nobody answers
+   */
+  async act(
+    name: string,
+    fields: object,
+  ): Promise<{ readonly done: boolean; readonly said: string; readonly wantsToken: boolean }> {
+    const refused = (said: string, wantsToken: boolean) => ({ done: false, said, wantsToken });
+    const { admin } = await this.json("/session", sessionShape);
+    if (admin === "off") return refused("this server has no token, so it takes no actions.", false);
+    if (this.#token === null) return refused("The server wants its token.", true);
+    const signal = AbortSignal.timeout(PATIENCE_MS);
+    const answer = await this.ask(`/admin/${name}`, signal, "POST", this.#token, fields);
+    const body = await this.#textOf(answer);
+    if (answer.ok)
+      return { done: true, said: this.parsed(body, outcomeShape).outcome, wantsToken: false };
+    const [line = ""] = body.trim().split("\n");
+    return refused(cut(printable(line), 200), answer.status === 401 || answer.status === 429);
+  }
+
+  /**
+   * @throws TokenWanted when the server wants a token, or waits before it looks at another one
+   * @throws StartError when the answer is another error that is not JSON
+   */
   async refuse(answer: Response): Promise<void> {
     if (answer.ok || answer.headers.get("content-type")?.startsWith("application/json")) return;
     const token = answer.status === 401 ? `; set ${TOKEN_VARIABLE} or ${SERVICE}.token_file` : "";
     const [line = ""] = (await this.#textOf(answer)).trim().split("\n");
     const said = cut(printable(token === "" ? line : line.replace(/\.$/, "")), 200);
-    throw new StartError(`${this.address} answers ${answer.status}: ${said}${token}`);
+    const message = `${this.address} answers ${answer.status}: ${said}${token}`;
+    throw [401, 429].includes(answer.status) ? new TokenWanted(message) : new StartError(message);
   }
 }
 

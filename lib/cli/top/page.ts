@@ -1,133 +1,184 @@
-import { printable } from "../../host/content.ts";
-import { count } from "../../host/count.ts";
+import type { ClientRow } from "../../services/web/connz.ts";
 import { bytes, duration, measured } from "../words.ts";
-import { COLUMNS, fitting } from "./columns.ts";
-import type { Hello, ProblemTold, Sample, Tick } from "./told.ts";
+import { cutTo, filled, itemsWithin, type Styles, widthOf, wrapped } from "./cells.ts";
+import { COLUMNS, type Order, tableOf } from "./columns.ts";
+import { age, clockTime, figuresOf, rateOf } from "./numbers.ts";
+import type { Declarations, Problem, Sample, Tick } from "./told.ts";
 
-/** What a person has chosen to see of the clients. */
-export interface View {
-  sort: number;
-  order: "asc" | "desc";
-  offset: number;
-  /** A text that the addresses contain; "" for all. */
-  address: string;
+/** The server as it was told last. */
+export interface Told {
+  readonly name: string;
+  readonly version: string;
+  readonly declared: Declarations;
+  readonly tick: Tick;
+  /** Earlier numbers, for rates. */
+  readonly before: Sample | null;
 }
 
-/** What the page is made of besides the numbers. */
-export interface How {
-  readonly styled: boolean;
+/** The clients that are shown, and how they were asked for. */
+export interface ClientsShown extends Order {
+  readonly filter: string;
+  /** Clients that match. */
+  readonly total: number;
+  /** Clients before the first that is shown. */
+  readonly first: number;
+  /** At least as many as there is room for, where there are so many. */
+  readonly rows: readonly ClientRow[];
+  /** The key of the client that is chosen. */
+  readonly chosen: string | null;
+}
+
+/** Where a page is shown. */
+export interface Paper {
   readonly columns: number;
-  /** The reason that no new numbers come, or null. */
-  readonly trouble: string | null;
+  /** Lines that the page may have. */
+  readonly rows: number;
+  readonly styles: Styles;
 }
 
-/** Most problems that are shown. */
-const MOST_PROBLEMS = 6;
-
-/** The lines of the page that are not clients. */
-export function overhead({ problems, services }: Tick): number {
-  return 6 + Object.keys(services).length + Math.min(problems.length, MOST_PROBLEMS);
+/** The seconds since the server was heard last, and the reason. */
+export interface Lost {
+  readonly seconds: number;
+  readonly why: string;
 }
 
-/** The whole page as lines. The second line is blank, or has the trouble. */
-export function page(
-  hello: Hello,
-  tick: Tick,
-  before: Sample | null,
-  view: View,
-  { styled, columns, trouble }: How,
-): string[] {
-  const bold = (text: string) => (styled ? `\x1b[1m${text}\x1b[0m` : text);
-  const seconds = before ? (tick.at - before.at) / 1000 : 0;
-  const rate = (now: number, name: string) => {
-    const then = before?.values[name];
-    return then === undefined || now < then || seconds <= 0 ? null : (now - then) / seconds;
-  };
+const SEVERITY = { failing: "Failing", warning: "Warning", note: "Note" } as const;
+/** Lines from which on a page has blank ones. */
+const ROOMY = 16;
+
+export function wrongOf(problems: readonly Problem[]): readonly Problem[] {
+  return problems.filter(({ severity }) => severity !== "note");
+}
+
+/** The state of the server in a word, and whether that is bad news. */
+export function stateOf({ draining, problems }: Tick): { word: string; isFailing: boolean | null } {
+  const [worst] = wrongOf(problems);
+  if (draining) return { word: "Draining", isFailing: false };
+  if (worst === undefined) return { word: "OK", isFailing: null };
+  return { word: SEVERITY[worst.severity], isFailing: worst.severity === "failing" };
+}
+
+/** What may be said of a server that does not answer. */
+export function silenceText({ seconds }: Lost, shown: Tick | null): string {
+  const text = `No data for ${duration(seconds)}, retrying.`;
+  return shown === null ? text : `${text} Shown is ${clockTime(shown.at)}.`;
+}
+
+function headLine({ name, version, tick, before }: Told, lost: Lost | null, paper: Paper): string {
+  const { columns, styles } = paper;
   const { process, problems } = tick;
-  const cpu = rate(process.cpu_seconds, "process.cpu_seconds");
-  const head = [
-    `${hello.name} ${hello.version}`,
-    trouble === null ? stateOf(tick) : "no data",
-    `up ${duration(process.uptime_seconds)}`,
-    ...(cpu === null ? [] : [`CPU ${(cpu * 100).toFixed(1)}%`]),
-    `memory ${bytes(process.memory_bytes)}`,
-    `event loop ${measured(process.event_loop_delay_seconds, "seconds")}`,
+  const state = stateOf(tick);
+  const wrong = wrongOf(problems).length;
+  const silent = tick.draining ? "Stopped" : "No data";
+  const text = lost ? silent : wrong > 0 ? `${state.word} (${wrong} wrong)` : state.word;
+  const isFailing = lost ? true : state.isFailing;
+  const who = `${cutTo(name, Math.max(8, Math.floor(Math.min(columns, 240) / 4)))} ${version}`;
+  const cpu = rateOf(tick, before, "process", "cpu_seconds");
+  const items = [
+    { text: who, worth: 5 },
+    { text: `up ${duration(process.uptime_seconds)}`, worth: 2 },
+    ...(cpu === null ? [] : [{ text: `CPU ${(cpu * 100).toFixed(1)}%`, worth: 4 }]),
+    { text: `memory ${bytes(process.memory_bytes)}`, worth: 3 },
+    {
+      text: `event loop delay ${measured(process.event_loop_delay_seconds, "seconds")}`,
+      worth: 1,
+    },
   ];
-  const lines = [bold(joined(head, columns)), trouble === null ? "" : `! ${trouble}`];
-  lines.push(...problems.slice(0, MOST_PROBLEMS).map((one) => problemLine(one, tick.at)));
-  for (const [name, { addresses, stats }] of Object.entries(tick.services)) {
-    const numbers = Object.entries(hello.declared[name] ?? {}).filter(([, one]) => one.headline);
-    const told = numbers.flatMap(([stat, { kind, unit }]) => {
-      const now = stats[stat];
-      if (now === undefined) return [];
-      const perSecond = kind === "counter" ? rate(now, `${name}.${stat}`) : null;
-      const each = perSecond === null ? "" : ` (${measured(perSecond, unit)}/s)`;
-      return `${stat} ${measured(now, unit)}${each}`;
-    });
-    lines.push(joined([`${bold(name)} ${addresses.join(", ")}`, ...told], columns));
-  }
-  const { clients, total, offset } = tick.clients;
-  const range = clients.length === 0 ? "" : `, ${offset + 1} to ${offset + clients.length}`;
-  const only = view.address === "" ? "" : ` with ${printable(view.address)}`;
-  lines.push("", count(total, "client") + only + range);
-  const shown = fitting(columns, view.sort);
-  const heads = shown.map((column) => {
-    const { head: name, width, left } = column;
-    const isSorted = column === COLUMNS[view.sort];
-    const text = name + (isSorted ? (view.order === "asc" ? "↑" : "↓") : "");
-    const cell = left ? text.padEnd(width) : text.padStart(width);
-    return isSorted ? bold(cell) : cell;
-  });
-  lines.push(heads.join(" "));
-  for (const row of clients) {
-    const cells = shown.map(({ width, left, show }) => {
-      const cell = show(row);
-      return left ? cell.padEnd(width) : cell.padStart(width);
-    });
-    lines.push(cells.join(" ").trimEnd());
+  const rest = itemsWithin(items, columns - widthOf(text) - 2, "  ");
+  return `${isFailing === null ? styles.bold(text) : styles.adverse(text, isFailing)}  ${rest}`;
+}
+
+/** A problem in a sentence: `Warning  relay, for 3 s: ...`. The time stands before the text, which may be long. */
+export function problemLine({ severity, part, text, since }: Problem, at: number): string {
+  return `${SEVERITY[severity]}  ${part}, for ${age((at - since) / 1000)}: ${text}`;
+}
+
+/** What is wrong now, the worst first: a line or two for each, on so many lines at most. */
+function nowLines(problems: readonly Problem[], at: number, paper: Paper, most: number): string[] {
+  const { columns, styles } = paper;
+  const lines: string[] = [];
+  for (const [i, problem] of problems.entries()) {
+    const { severity } = problem;
+    const left = most - lines.length;
+    const others = problems.length - i;
+    if (left <= 0) break;
+    if (left === 1 && others > 1) {
+      lines.push(`and ${others} more`);
+      break;
+    }
+    const word = SEVERITY[severity];
+    const whole = problemLine(problem, at);
+    const [first = "", ...rest] = wrapped(
+      whole,
+      columns,
+      Math.min(2, others > 1 ? left - 1 : left),
+    );
+    const colour = severity === "note" ? styles.bold : styles.adverse;
+    lines.push(colour(word, severity === "failing") + first.slice(word.length), ...rest);
   }
   return lines;
 }
 
-/** The state in a word, with how many things are wrong. */
-function stateOf({ draining, problems }: Tick): string {
-  if (draining) return "draining";
-  const wrong = problems.filter(({ severity }) => severity !== "note");
-  if (wrong.length === 0) return "ok";
-  return `${wrong[0]?.severity}, ${wrong.length} wrong`;
+/** A service on one line: its headline numbers, those left out first that are zero. */
+function serviceLine(name: string, told: Told, indent: number, paper: Paper): string {
+  const { columns, styles } = paper;
+  const { declared, tick, before } = told;
+  const addresses = tick.services[name]?.addresses ?? [];
+  const figures = figuresOf(name, declared, tick, before).map(({ text, value, adverse }) => ({
+    text,
+    adverse,
+    worth: adverse ? 3 : value === 0 ? 1 : 2,
+  }));
+  const items = [...figures, { text: `on ${addresses.join(", ")}`, adverse: false, worth: 0 }];
+  const kept = itemsWithin(items, columns - indent - 2, "  ");
+  const text = figures
+    .filter(({ adverse }) => adverse)
+    .reduce((all, figure) => all.replace(figure.text, styles.adverse(figure.text, false)), kept);
+  return `${styles.bold(filled(name, indent, true))}  ${text}`;
 }
 
-/** A problem in one line: `warning  relay  3 s  ...`. */
-export function problemLine({ severity, part, text, since }: ProblemTold, at: number): string {
-  const sign = { failing: "■", warning: "▲" }[severity] ?? "•";
-  const words = [severity, part, duration(Math.max(0, at - since) / 1000), text].map(printable);
-  return `${sign} ${words.join("  ")}`;
-}
-
-/** As many items as there is room for, whole; the first one in any case. */
-function joined(items: readonly string[], columns: number): string {
-  let line = items[0] ?? "";
-  for (const item of items.slice(1)) {
-    const longer = `${line}   ${item}`;
-    if (Bun.stringWidth(longer) > columns) break;
-    line = longer;
+function serviceLines(told: Told, paper: Paper, most: number): string[] {
+  const names = Object.keys(told.tick.services);
+  const indent = Math.max(0, ...names.map(widthOf));
+  const shown = names.length <= most ? names : names.slice(0, Math.max(1, most - 1));
+  const lines = shown.map((name) => serviceLine(name, told, indent, paper));
+  if (shown.length < Math.min(names.length, most)) {
+    lines.push(`and ${names.slice(shown.length).join(", ")}`);
   }
-  return line;
+  return lines;
 }
 
-/** A line cut at a terminal's width; styles take no width, and are kept to be ended. */
-export function clipped(line: string, columns: number): string {
-  let width = 0;
-  let text = "";
-  // oxlint-disable-next-line no-control-regex -- these are the styles that `page` sets.
-  for (const part of line.split(/(\x1b\[\d*m)/)) {
-    if (part.startsWith("\x1b")) {
-      text += part;
-      continue;
-    }
-    const kept = part.slice(0, Math.max(0, columns - width));
-    width += kept.length;
-    text += kept;
-  }
-  return text;
+/** The line above the clients. */
+function clientsLine({ total, first, filter, sort }: ClientsShown, shown: number): string {
+  const range = shown === 0 ? "" : `  ${first + 1}–${first + shown} of ${total}`;
+  const by = COLUMNS.find((column) => column.sort === sort)?.head ?? "";
+  const filtered = filter === "" ? "" : `  with ${filter}`;
+  return `Clients${range}${filtered}  by ${by}`;
+}
+
+/** The page, and how many clients it has room for. */
+export function pageOf(
+  told: Told,
+  clients: ClientsShown,
+  lost: Lost | null,
+  paper: Paper,
+): { lines: string[]; room: number } {
+  const { columns, rows, styles } = paper;
+  const blank = rows >= ROOMY ? [""] : [];
+  const least = Math.max(2, Math.floor(rows / 4));
+  const { problems, at } = told.tick;
+  const now = lost
+    ? [silenceText(lost, told.tick), ...(lost.why === "" ? [] : [lost.why])].flatMap((text) =>
+        wrapped(text, columns, 2),
+      )
+    : nowLines(problems, at, paper, least);
+  const lines = [headLine(told, lost, paper), ...now, ...(now.length > 0 ? blank : [])];
+  const forServices = rows - lines.length - blank.length - 2 - least;
+  lines.push(...serviceLines(told, paper, Math.max(1, forServices)), ...blank);
+  const room = Math.max(1, rows - lines.length - 2);
+  const shown = clients.rows.slice(0, room);
+  const none = clients.filter === "" ? "No client is connected." : "No client matches.";
+  const table = tableOf(shown, clients, clients.chosen, columns, styles);
+  lines.push(clientsLine(clients, shown.length), ...(shown.length === 0 ? [none] : table));
+  return { lines, room };
 }

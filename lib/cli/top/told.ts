@@ -1,6 +1,7 @@
-import type { StatDeclaration } from "../../host/stats.ts";
 import type { ClientRow, ConnzPage } from "../../services/web/connz.ts";
-import { flag, list, number, object, optional, record, text } from "../shape.ts";
+import type { ProblemTold } from "../../services/web/problems.ts";
+import type { StatDeclaration } from "../../host/stats.ts";
+import { flag, list, number, object, optional, record, type Shape, text } from "../shape.ts";
 
 export type Stats = Readonly<Record<string, number>>;
 
@@ -10,17 +11,26 @@ export interface Sample {
   readonly values: Stats;
 }
 
+/** The parts of a number's declaration that are shown. */
+export interface Stat extends Pick<StatDeclaration, "unit"> {
+  readonly kind: string;
+  readonly headline?: boolean | undefined;
+  readonly adverse?: boolean | undefined;
+  readonly title?: string | undefined;
+}
+
+/** Declarations by part and number. */
+export type Declarations = Readonly<Record<string, Readonly<Record<string, Stat>>>>;
+
 export interface Hello {
   readonly history: readonly Sample[];
   readonly name: string;
   readonly version: string;
-  readonly declared: Readonly<Record<string, Readonly<Record<string, Stat>>>>;
-}
-
-/** The parts of a number's declaration that are shown. */
-interface Stat extends Pick<StatDeclaration, "unit"> {
-  readonly kind: string;
-  readonly headline?: boolean | undefined;
+  readonly started_at: number;
+  /** None for a stream that has said that it has them. */
+  readonly declared?: Declarations | undefined;
+  /** The client that this stream is itself. */
+  readonly stream: { readonly id: number; readonly address: string };
 }
 
 /** The numbers of the process that are shown. */
@@ -31,24 +41,22 @@ interface Process {
   readonly event_loop_delay_seconds: number;
 }
 
-/** What is wrong, as the page tells it too. */
-export interface ProblemTold {
-  readonly part: string;
-  readonly severity: string;
-  readonly text: string;
-  /** Milliseconds since 1970. */
-  readonly since: number;
+export type Problem = Pick<ProblemTold, "part" | "severity" | "text" | "since">;
+
+export interface Served {
+  readonly addresses: readonly string[];
+  readonly stats: Stats;
+  /** There where addresses can be put in quarantine. */
+  readonly quarantine?: readonly object[] | undefined;
 }
 
 export interface Tick {
   readonly at: number;
   readonly draining: boolean;
-  readonly health: Readonly<Record<string, { readonly ok: boolean; readonly reason: string }>>;
-  readonly problems: readonly ProblemTold[];
+  /** The worst first. */
+  readonly problems: readonly Problem[];
   readonly process: Stats & Process;
-  readonly services: Readonly<
-    Record<string, { readonly addresses: readonly string[]; readonly stats: Stats }>
-  >;
+  readonly services: Readonly<Record<string, Served>>;
   readonly clients: Pick<ConnzPage, "clients" | "total" | "offset">;
 }
 
@@ -59,12 +67,8 @@ const processShape = object<Process>({
   memory_bytes: number,
   event_loop_delay_seconds: number,
 });
-export const problemShape = object<ProblemTold>({
-  part: text,
-  severity: text,
-  text,
-  since: number,
-});
+const severity: Shape<Problem["severity"]> = (found): found is Problem["severity"] =>
+  found === "failing" || found === "warning" || found === "note";
 const rowShape = object<ClientRow>({
   service: text,
   id: number,
@@ -79,18 +83,30 @@ const rowShape = object<ClientRow>({
   bytes_out: number,
   outbox_bytes: number,
 });
+const stat = object<Stat>({
+  kind: text,
+  unit: text,
+  headline: optional(flag),
+  adverse: optional(flag),
+  title: optional(text),
+});
 export const helloShape = object<Hello>({
   history: list(object<Sample>({ at: number, values: stats })),
   name: text,
   version: text,
-  declared: record(record(object<Stat>({ kind: text, unit: text, headline: optional(flag) }))),
+  started_at: number,
+  declared: optional(record(record(stat))),
+  stream: object({ id: number, address: text }),
 });
+/** What is wrong, as the page tells it too. */
+export const problemShape = object<Problem>({ part: text, severity, text, since: number });
 export const tickShape = object<Tick>({
   at: number,
   draining: flag,
-  health: record(object({ ok: flag, reason: text })),
   problems: list(problemShape),
   process: (found): found is Stats & Process => stats(found) && processShape(found),
-  services: record(object({ addresses: list(text), stats })),
+  services: record(
+    object<Served>({ addresses: list(text), stats, quarantine: optional(list(object({}))) }),
+  ),
   clients: object({ clients: list(rowShape), total: number, offset: number }),
 });

@@ -71,12 +71,16 @@ export class Events {
     const body =
       request.method === "HEAD"
         ? new ReadableStream()
-        : this.#streams.open(request, http, query, gzip, () => this.#hello(query, known));
+        : this.#streams.open(request, http, query, gzip, (own) => this.#hello(query, known, own));
     return new Response(body, { headers });
   }
 
   /** The greeting of a stream: the facts that the page needs first, and the present state. */
-  async #hello(query: ConnzQuery | null, known: Known | null): Promise<string> {
+  async #hello(
+    query: ConnzQuery | null,
+    known: Known | null,
+    own: { readonly id: number; readonly address: string },
+  ): Promise<string> {
     const clients = await this.#clientsFor(query);
     const { log } = this.#host;
     const numbers = this.#sampler.numbers();
@@ -88,6 +92,8 @@ export class Events {
       name: this.#config.name,
       version,
       started_at: startedAt,
+      // So that whoever watches can leave itself out.
+      stream: own,
       ...(since > 0 ? {} : { declared, panels: this.#panels.told() }),
       history: history.filter(({ at }) => at > since),
       hour: hour.told(since),

@@ -61,14 +61,14 @@ export class Streams {
    * Opens a stream.
    * @param query the clients that its events hold, or null for none
    * @param gzip true to compress it
-   * @param first makes its greeting; called once it is among the clients
+   * @param first makes its greeting, from its id and address; called once it is among the clients
    */
   open(
     request: Request,
     http: HttpServer,
     query: ConnzQuery | null,
     gzip: boolean,
-    first: () => Promise<string>,
+    first: (own: { readonly id: number; readonly address: string }) => Promise<string>,
   ): ReadableStream<Uint8Array> {
     const { ip, address } = http.originOf(request);
     const id = this.#host.nextId();
@@ -100,7 +100,7 @@ export class Streams {
             greeted: false,
           };
           this.#streams.set(id, stream);
-          void this.#greet(stream, first());
+          void this.#greet(stream, first({ id, address }));
         },
         cancel: forget,
       },
