@@ -121,7 +121,7 @@ describe.skipIf(!BROWSER)(
       "has each number of its service once, and titles without underscores",
       async () => {
         await tab.see(
-          `[...document.querySelectorAll("[data-part=neuro] .blocks h3")].map((one) => one.textContent)`,
+          `[...document.querySelectorAll("[data-part=neuro] .blocks h2")].map((one) => one.textContent)`,
           ["games", "diagnostics", "forces ended by how", "closed by reason"],
         );
       },
