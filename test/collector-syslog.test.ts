@@ -498,4 +498,18 @@ describe.skipIf(!openssl)("with TLS", () => {
     ]);
     await server.drain();
   });
+
+  test("there are none from a reload on that asks for certificates, until one that does not", async () => {
+    const tls = selfSigned(folder, "three");
+    const server = await over({ tls });
+    const asking = { syslog: true, tls: { ...tls, ca: tls.cert, require_client_cert: true } };
+    expect(server.reload({ collector: asking })).toEqual([]);
+    await datagrams(server, "<13>nobody");
+    await until(() => server.stats()["refused_syslog_denied"] === 1);
+    expect(server.reload({ collector: { syslog: true, tls } })).toEqual([]);
+    await datagrams(server, "<13>somebody");
+    await server.wrote(1);
+    expect(messages(server)).toEqual(["somebody"]);
+    await server.drain();
+  });
 });
