@@ -386,7 +386,7 @@ describe("a stream", () => {
     first.send("<13>0\n");
     await until(() => server.stats()["blocked"] === 1);
     for (let n = 1; n < 100; n++) second.send(n % 2 ? `<13>${n}\n` : counted(`<13>${n}`));
-    await until(() => server.clients().some(({ state }) => state === "paused"));
+    await until(() => server.clients().filter(({ state }) => state === "paused").length === 2);
     expect(server.stats()["records"]).toBe(1);
     await server.relieve();
     await server.wrote(100);
