@@ -1,5 +1,5 @@
 import type { Loaded } from "../config/load.ts";
-import type { Problem } from "../config/layer.ts";
+import { keyProblem, type Problem } from "../config/layer.ts";
 import { placeOf } from "../config/place.ts";
 import { isEnabled } from "../config/services.ts";
 import type { Config } from "../config/table.ts";
@@ -91,8 +91,7 @@ export function problemAt(
   { key, message, where }: Fault,
   { origins }: Pick<Loaded<unknown>, "origins">,
 ): Problem {
-  if (where !== undefined) return { where, message };
-  return { where: origins.get(key) ?? "default", message: `${key}: ${message}` };
+  return where === undefined ? keyProblem(key, message, origins.get(key)) : { where, message };
 }
 
 function enabledIn<C extends object>(services: Services<C>, config: C): string[] {
