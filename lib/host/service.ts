@@ -70,7 +70,7 @@ export interface Address {
   readonly port: number;
   /** The URL that a person opens, where host and port are not enough. */
   readonly url?: string;
-  /** What is spoken there, where a service has several doors. */
+  /** The name of the door there, where a service has several. */
   readonly door?: string;
 }
 
