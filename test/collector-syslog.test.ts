@@ -405,6 +405,15 @@ describe("a datagram", () => {
     await server.drain();
   });
 
+  test("needs its port free, and nothing starts where it is not", async () => {
+    const other = createSocket("udp4");
+    await new Promise<void>((resolve) => other.bind(0, "127.0.0.1", () => resolve()));
+    const { port } = other.address();
+    const started = over({ syslog_port: port });
+    await expect(started).rejects.toThrow(`cannot listen on 127.0.0.1:${port}`);
+    other.close();
+  });
+
   test("has max_message_bytes at most", async () => {
     const server = await over({ max_message_bytes: 256 });
     const at = `<13>${"x".repeat(252)}`;
