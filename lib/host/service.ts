@@ -158,7 +158,7 @@ export interface Service<C> {
   readonly needsPage?: (config: C) => string | null;
   /** For the service that serves the operator's page: what is lacking before anybody may act there; null when nothing is. */
   readonly pageLacks?: (config: C) => string | null;
-  /** The places it listens at besides the one of its section. */
+  /** The places it listens at, where that is not the one of its section alone. */
   readonly places?: (config: C) => readonly Place[];
 }
 
