@@ -190,7 +190,7 @@ function scenarioContradictions(own: Who & { readonly scenario: string }) {
   return [{ key: "scenario", message: "the brain scenario plays, so a file has to be named" }];
 }
 
-/** What an operator should know of a service that anybody may connect to. */
+/** Remarks for the operator on a service that anybody may connect to. */
 function openRemarks(
   given: Pick<ReadonlySet<string>, "has">,
   { enabled, host }: { readonly enabled: boolean; readonly host: string },

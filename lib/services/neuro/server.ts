@@ -56,7 +56,7 @@ export class NeuroServing implements Stage, Running {
   readonly #nextId = idMaker();
   readonly #queues: Queues<Brain>;
   readonly #watchers: Watchers;
-  /** How many games have each name. */
+  /** The number of games of each name. */
   readonly #names = new Map<string, number>();
   /** The game that each unanswered action was sent to. */
   readonly #owners = new Map<string, Game>();
