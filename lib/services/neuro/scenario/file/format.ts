@@ -108,7 +108,7 @@ export const STEPS = {
     entries: {
       answer: filled('The action\'s name, or "random".'),
       data: data("What it is sent with."),
-      say: filled("The words that are said aloud with it."),
+      say: filled("What is said aloud with it."),
       unchecked,
       within,
     },
