@@ -81,7 +81,7 @@ describe("a fault that a start would find", () => {
         const path = logWith({ ".key": "short\n" });
         return { path, hash_chain: true, hash_key_file: `${path}.key` };
       },
-      "at least 16 characters",
+      "a key has at least 16 characters",
     ],
     [
       "a token that is not there",
