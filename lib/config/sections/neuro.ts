@@ -4,9 +4,9 @@ import { section } from "../section.ts";
 import { ownAccess } from "./access.ts";
 import { BYTES_MAX, COUNT_MAX, live, MS_MAX, nonEmpty, SECONDS_MAX } from "./bounds.ts";
 import { connectedClients } from "./limits.ts";
-import { type BrainName, BRAINS, isBrain, QUESTIONS } from "./neuro-brains.ts";
-import { faults } from "./neuro-faults.ts";
-import { keyRemarks, llm } from "./neuro-llm.ts";
+import { type BrainName, BRAINS, isBrain, QUESTIONS } from "./neuro/brains.ts";
+import { faults } from "./neuro/faults.ts";
+import { keyRemarks, llm } from "./neuro/llm.ts";
 import { ownTls } from "./tls.ts";
 
 export const neuro = section(

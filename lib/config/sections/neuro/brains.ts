@@ -1,4 +1,4 @@
-import type { Question } from "../section.ts";
+import type { Question } from "../../section.ts";
 
 /** The brains of the program itself, with what the wizard says of them. */
 const PLAYERS = {

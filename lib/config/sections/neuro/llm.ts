@@ -1,7 +1,7 @@
-import { meansLoopback } from "../loopback.ts";
-import { decimalOrNone, flag, text, whole } from "../option.ts";
-import { section, type Values } from "../section.ts";
-import { live, SECONDS_MAX } from "./bounds.ts";
+import { meansLoopback } from "../../loopback.ts";
+import { decimalOrNone, flag, text, whole } from "../../option.ts";
+import { section, type Values } from "../../section.ts";
+import { live, SECONDS_MAX } from "../bounds.ts";
 
 const INSTRUCTIONS = "You play games before an audience. Be witty, play to win.";
 
