@@ -129,7 +129,7 @@ test("all of it comes at once, with what the settings themselves have", async ()
     expect.stringMatching(/^roles\.toml:3:1: b\.token: too short; allowed: text of/),
     "summoner.toml:19:1: store.path: cannot write plain: it is no folder",
     "summoner.toml:2:1: host: 203.0.113.7: this machine does not have that address",
-    "default: web.port: 8889 is the port of the relay too (port); one of them needs another",
+    "web.port (not given): 8889 is the port of the relay too (port); one of them needs another",
   ]);
 });
 
@@ -189,7 +189,7 @@ test("there is nothing to say of the defaults, the presets and a whole configura
 describe("ports that collide", () => {
   test("are named by the second service", async () => {
     expect(await found(folderWith({ "summoner.toml": "port = 8889\n" }), [])).toEqual([
-      "default: web.port: 8889 is the port of the relay too (port); one of them needs another",
+      "web.port (not given): 8889 is the port of the relay too (port); one of them needs another",
     ]);
     const all = "port = 9\nweb.port = 9\n[store]\nenabled = true\nport = 9\n";
     expect(await found(folderWith({ "summoner.toml": all }), [])).toEqual([

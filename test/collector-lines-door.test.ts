@@ -271,7 +271,7 @@ describe("a stream of lines", () => {
     first.send("0\n");
     await until(() => server.stats()["blocked"] === 1);
     second.send([...Array(99).keys()].map((n) => `${n + 1}\n`).join(""));
-    await until(() => server.clients().some(({ state }) => state === "paused"));
+    await until(() => server.clients().filter(({ state }) => state === "paused").length === 2);
     expect(server.stats()["records"]).toBe(1);
     await server.relieve();
     await server.wrote(100);

@@ -8,7 +8,7 @@ import { BatchLogRecordProcessor, LoggerProvider } from "@opentelemetry/sdk-logs
 import { MOST_LEVELS } from "../lib/services/collector/doors/otlp/logs.ts";
 import { bytesField, Fields, varintField } from "../lib/services/collector/doors/proto/fields.ts";
 import { blocked, collecting, messageOf } from "./collector-suite.ts";
-import { raw, until } from "./kit.ts";
+import { dial, type Peer, raw, until } from "./kit.ts";
 
 type Server = Awaited<ReturnType<typeof collecting>>;
 
@@ -651,6 +651,30 @@ describe("a request that is too large", () => {
     server.clock.advance(61_000);
     for (const half of halves) expect(await half).toStartWith("HTTP/1.1 408");
     await server.drain();
+  });
+});
+
+describe("requests that are under way", () => {
+  test("hold as many bytes, of those that have come, as may wait for the disk; a further one is told to come again", async () => {
+    const server = await over({ max_request_bytes: 65_536, buffer_bytes: 2 ** 20 });
+    const head = `POST /v1/logs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: ${PROTOBUF}\r\n`;
+    const halves: Peer[] = [];
+    for (let n = 0; n < 16; n++) {
+      const half = await dial(server.portOf("http"));
+      half.send(`${head}Content-Length: 65536\r\n\r\n${"x".repeat(65_535)}`);
+      halves.push(half);
+    }
+    let refused: Response;
+    do refused = await post(server, WHOLE);
+    while (refused.status === 200);
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "5"]);
+    expect(statusIn(await refused.bytes()).message).toBe("Too many requests are under way.");
+    halves[0]?.end();
+    do refused = await post(server, WHOLE);
+    while (refused.status === 503);
+    expect(refused.status).toBe(200);
+    for (const half of halves) half.end();
+    await server.stop();
   });
 });
 

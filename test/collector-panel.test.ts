@@ -2,7 +2,9 @@ import { describe, expect, onTestFinished, test } from "bun:test";
 import * as fs from "node:fs";
 import { zstdCompressSync } from "node:zlib";
 import { type Fields, record, Sender } from "./collector-suite.ts";
-import { boot, type Booted, type Overrides, until } from "./kit.ts";
+import { Finding } from "../lib/services/collector/find.ts";
+import { TextSearch } from "../lib/services/collector/search.ts";
+import { boot, type Booted, type Overrides, turn, until } from "./kit.ts";
 import { TOKEN } from "./web-suite.ts";
 
 // The views of the panel, over HTTP, of a log that came over the wire.
@@ -442,26 +444,68 @@ describe("entries", () => {
     expect(sequencesOf(await found(server, { text: "yyy" }))).toEqual([1]);
   });
 
+  /** So many lines of 65 kB each. */
+  const longLines = (first: number, count: number) =>
+    Buffer.from(
+      down(first + count - 1, first)
+        .toReversed()
+        .map((n) => lineOf(n, "x".repeat(65_000)))
+        .join(""),
+    );
+
   test("are looked for in 128 MiB at once, and then further back", async () => {
-    const lines = (first: number, count: number) =>
-      Buffer.from(
-        down(first + count - 1, first)
-          .toReversed()
-          .map((n) => lineOf(n, "x".repeat(65_000)))
-          .join(""),
-      );
-    const server = await withFiles({
-      "": lines(2000, 1000),
-      ".0": lines(1000, 1000),
-      ".1": lines(0, 1000),
-    });
+    const server = await withFiles({ "": longLines(1100, 1100), ".0": longLines(0, 1100) });
     const first = await found(server, { text: "nothing" });
-    expect(first).toMatchObject({ entries: [], is_whole: false, before: 3000, left_out: null });
-    // 65 kB a line: 128 MiB are 2,060 of them, and a piece more.
-    expect(first.back_to).toBeLessThanOrEqual(940);
-    expect(first.back_to).toBeGreaterThan(930);
+    expect(first).toMatchObject({ entries: [], is_whole: false, before: 2200, left_out: null });
+    // 128 MiB are 2,060 of such lines, and a piece more.
+    expect(first.back_to).toBeLessThanOrEqual(140);
+    expect(first.back_to).toBeGreaterThan(130);
     const second = await found(server, { text: "nothing", before: first.back_to });
     expect(second).toMatchObject({ entries: [], is_whole: true, back_to: 0 });
+  });
+
+  test("are looked for while others have their turns", async () => {
+    const server = await withFiles({ "": longLines(500, 500), ".0": longLines(0, 500) });
+    let turns = 0;
+    let isOver = false;
+    const counted = (async () => {
+      for (; !isOver; turns++) await turn();
+    })();
+    expect(await found(server, { text: "nothing" })).toMatchObject({ is_whole: true });
+    isOver = true;
+    await counted;
+    // 65 MB are 248 pieces, which could be read in one turn.
+    expect(turns).toBeGreaterThan(50);
+  });
+
+  test("are looked for two seconds at most, and each time somewhat further back", async () => {
+    const server = await withFiles({ "": longLines(100, 100), ".0": longLines(0, 100) });
+    const search = new TextSearch("");
+    let now = 0;
+    let before = 200;
+    const sequences: number[] = [];
+    let questions = 0;
+    for (let isWhole = false; !isWhole; questions++) {
+      const finding = new Finding(
+        pathOf(server),
+        // Every look at the clock takes half a second.
+        { now: () => (now += 500) },
+        {
+          from: 0,
+          before,
+          limit: 1000,
+          lines: (block) => search.linesIn(block),
+          wants: () => true,
+          take: (_line, sequence) => sequences.push(sequence) > 0,
+        },
+      );
+      const reached = await finding.run();
+      expect(reached.backTo).toBeLessThan(before);
+      before = reached.backTo;
+      ({ isWhole } = reached);
+    }
+    expect(sequences).toEqual(down(199, 0));
+    expect(questions).toBeGreaterThan(5);
   });
 
   test("in a compressed file that is too long are left out, and it is told", async () => {

@@ -386,7 +386,7 @@ describe("a stream", () => {
     first.send("<13>0\n");
     await until(() => server.stats()["blocked"] === 1);
     for (let n = 1; n < 100; n++) second.send(n % 2 ? `<13>${n}\n` : counted(`<13>${n}`));
-    await until(() => server.clients().some(({ state }) => state === "paused"));
+    await until(() => server.clients().filter(({ state }) => state === "paused").length === 2);
     expect(server.stats()["records"]).toBe(1);
     await server.relieve();
     await server.wrote(100);
@@ -403,6 +403,15 @@ describe("a datagram", () => {
     expect(messages(server)).toEqual(["one", "two", "of\ntwo lines", "5 <13>x"]);
     expect(server.stats()).toMatchObject({ records_syslog: 4, kept_whole: 1 });
     await server.drain();
+  });
+
+  test("needs its port free, and nothing starts where it is not", async () => {
+    const other = createSocket("udp4");
+    await new Promise<void>((resolve) => other.bind(0, "127.0.0.1", () => resolve()));
+    const { port } = other.address();
+    const started = over({ syslog_port: port });
+    await expect(started).rejects.toThrow(`cannot listen on 127.0.0.1:${port}`);
+    other.close();
   });
 
   test("has max_message_bytes at most", async () => {
@@ -496,6 +505,20 @@ describe.skipIf(!openssl)("with TLS", () => {
       "tcp",
       "tcp",
     ]);
+    await server.drain();
+  });
+
+  test("there are none from a reload on that asks for certificates, until one that does not", async () => {
+    const tls = selfSigned(folder, "three");
+    const server = await over({ tls });
+    const asking = { syslog: true, tls: { ...tls, ca: tls.cert, require_client_cert: true } };
+    expect(server.reload({ collector: asking })).toEqual([]);
+    await datagrams(server, "<13>nobody");
+    await until(() => server.stats()["refused_syslog_denied"] === 1);
+    expect(server.reload({ collector: { syslog: true, tls } })).toEqual([]);
+    await datagrams(server, "<13>somebody");
+    await server.wrote(1);
+    expect(messages(server)).toEqual(["somebody"]);
     await server.drain();
   });
 });

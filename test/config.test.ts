@@ -374,6 +374,16 @@ describe("problems", () => {
     expect(problems(json([1]))).toEqual(["server.json: found [1] (a list); allowed: an object"]);
   });
 
+  test("of a list the first entry that is not allowed is told", () => {
+    const allow = [...Array(40).fill("10.0.0.1"), "10.0.0.256", "x"];
+    expect(problems(toml(`access = { allow = ${JSON.stringify(allow)} }`))[0]).toStartWith(
+      'summoner.toml:1:12: access.allow: found "10.0.0.256" (text) as entry 41 of 42; allowed: ',
+    );
+    expect(problems(json({ logger: { log_keys: ["a", 5] } }))[0]).toContain(
+      "found 5 (a number) as entry 2 of 2; allowed: a list of texts",
+    );
+  });
+
   test("a file that cannot be read is one problem", () => {
     const missing = join(folder, "nowhere.toml");
     expect(problems(load(settings, { file: missing }))).toEqual([

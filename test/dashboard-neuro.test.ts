@@ -166,6 +166,10 @@ describe.skipIf(!BROWSER)(
         expect(manners).toContain("high priority: what is being said is cut short");
         expect(manners).toContain("ephemeral: what it says is forgotten");
         expect(await tab.get(text(`${PANEL} .states [aria-current]`))).toMatch(/^choosing/);
+        await tab.see(
+          text(`${PANEL} .states + .gloss`),
+          "It waits for a person to choose one of these actions.",
+        );
         expect(await tab.get(text(`${PANEL} .markdown strong`))).toBe("41");
 
         await tab.get("document.activeElement.blur()");

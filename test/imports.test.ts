@@ -70,7 +70,7 @@ const floorOf = (path: string) => FLOORS.findIndex((rooms) => rooms.includes(roo
 /** The service that a file belongs to, by its folder or as its section of the settings. */
 const serviceOf = (path: string) =>
   /^lib\/services\/([^/]+)\//.exec(path)?.[1] ??
-  /^lib\/config\/sections\/([^/]+)\.ts$/.exec(path)?.[1] ??
+  /^lib\/config\/sections\/([^/.]+)[/.]/.exec(path)?.[1] ??
   "";
 
 describe("imports", () => {
@@ -125,7 +125,7 @@ const NAMED: Readonly<Record<string, string>> = {
   "lib/cli/send.ts": "a client of the relay",
   "lib/cli/probes.ts": "a client of each service",
   "lib/cli/remote.ts": "the client of the web service",
-  "lib/config/sections/neuro-brains.ts": "a brain has the same name",
+  "lib/config/sections/neuro/brains.ts": "a brain has the same name",
   "lib/config/table.ts": "composes the sections",
   "lib/library/neuro-server.ts": "the Neuro server of a program",
   "lib/services/neuro/brains/brains.ts": "a brain has the same name",

@@ -385,7 +385,10 @@ test("another purpose brings its own guards, and keeps the other answers", () =>
 test("everything that is asked about stands in the table", () => {
   for (const path of GUARDS) expect(OPTIONS.has(path)).toBe(true);
   for (const { name, questions } of servicesOf(settings)) {
-    for (const { key } of questions) expect(OPTIONS.has(`${name}.${key}`)).toBe(true);
+    const keys = questions.flatMap((one) =>
+      "flags" in one ? one.flags.map(({ key }) => key) : [one.key],
+    );
+    for (const key of keys) expect(OPTIONS.has(`${name}.${key}`)).toBe(true);
   }
   const echo = section("Says it again.", {
     enabled: flag(false, "Whether it runs."),

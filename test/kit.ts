@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { services } from "../index.ts";
 import { TOKEN_VARIABLE } from "../lib/config/sections/web.ts";
-import { load } from "../lib/config/load.ts";
+import { load, problemText } from "../lib/config/load.ts";
 import type { Entries } from "../lib/config/section.ts";
 import { type Config, settings } from "../lib/config/table.ts";
 import { type Clock, HandClock } from "../lib/host/clock.ts";
@@ -48,7 +48,7 @@ function configured(table: Table, object: Overrides): Config {
     object: { version: "rust", port: 0, ...object },
   });
   if (loaded.problems.length > 0) {
-    throw new Error(loaded.problems.map(({ message }) => message).join("\n"));
+    throw new Error(loaded.problems.map(problemText).join("\n"));
   }
   return loaded.config;
 }

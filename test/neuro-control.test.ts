@@ -35,6 +35,14 @@ async function post(
 const ACTION = { command: "action", data: { id: "blegh", name: "a", data: '{"to":"ü"}' } };
 
 describe("the control", () => {
+  test("says which of the two addresses is its own", async () => {
+    const server = await started();
+    expect(server.running("neuro").addresses.map(({ door }) => door)).toEqual([
+      undefined,
+      "control",
+    ]);
+  });
+
   test("sends an action, which becomes pending and is not retried", async () => {
     const server = await started();
     const game = await enter(server);

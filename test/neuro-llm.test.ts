@@ -856,9 +856,10 @@ describe("the settings of the model", () => {
   });
 
   test("ask for a model where it plays", () => {
-    const message = "neuro.llm.model: the brain llm plays, so a model has to be named";
+    const where = "neuro.llm.model (not given)";
+    const message = "the brain llm plays, so a model has to be named";
     for (const who of [{ brain: "llm" }, { brains: ["A=B=llm"] }]) {
-      expect(loaded(who).problems.map((one) => one.message)).toEqual([message]);
+      expect(loaded(who).problems).toEqual([{ where, message }]);
     }
     expect([loaded({}).problems, loaded({ enabled: false, brain: "llm" }).problems]).toEqual([
       [],

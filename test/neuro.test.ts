@@ -431,8 +431,13 @@ describe("closing", () => {
 
 test("a request that is no WebSocket is told so", async () => {
   const server = await startNeuro();
-  const answer = await fetch(`http://127.0.0.1:${server.port()}/`);
-  expect(answer.status).toBe(426);
+  const url = `http://127.0.0.1:${server.port()}/`;
+  for (const asked of [{}, { method: "POST", body: "x".repeat(2 ** 16) }]) {
+    const answer = await fetch(url, asked);
+    expect([answer.status, await answer.text()]).toEqual([426, "This is for WebSockets.\n"]);
+  }
+  const long = await fetch(url, { method: "POST", body: "x".repeat(2 ** 16 + 1) });
+  expect(long.status).toBe(413);
 });
 
 test.skipIf(!openssl)("speaks TLS", async () => {

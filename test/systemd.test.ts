@@ -494,6 +494,24 @@ describe("service systemd", () => {
     expect(low.has("AmbientCapabilities")).toEqual(["CAP_NET_BIND_SERVICE"]);
   });
 
+  test.each([
+    ["logs/all.log", "LogsDirectory", "summoner"],
+    ["/var/log/some/where/all.log", "LogsDirectory", "some/where"],
+    ["/srv/logs/all.log", "ReadWritePaths", "/srv/logs"],
+  ])("lets it collect logs in %s", async (path, key, value) => {
+    const section = `[collector]\nenabled = true\npath = "${path}"\n`;
+    const { has } = await unit(section);
+    expect(has(key)).toEqual([value]);
+    expect(has("AmbientCapabilities")).toEqual([]);
+    const moved = " --set collector.path=/var/log/summoner/all.log";
+    const [command] = has("ExecStart") as [string];
+    expect(command.endsWith(moved)).toBe(path.startsWith("logs"));
+    const more = "syslog = true\nsyslog_port = 514\n[logger]\nenable_file_log = true\n";
+    const low = await unit(section + more);
+    expect(low.has("AmbientCapabilities")).toEqual(["CAP_NET_BIND_SERVICE"]);
+    expect(low.has("LogsDirectory").filter((one) => one === "summoner")).toHaveLength(1);
+  });
+
   test("--socket prints where the relay listens", async () => {
     const { code, complaints, has } = await unit('host = "::1"\nport = 9000\n', "--socket");
     expect([code, complaints]).toEqual([0, ""]);

@@ -152,6 +152,51 @@ describe("the wizard", () => {
     });
   });
 
+  describe("asks how logs come", () => {
+    const DOORS = "How do programs send their logs, besides gRPC?";
+    const ALLOWED = "Which addresses may send?";
+    const REST = [GUARDED, TLS, TOKEN, RIGHT];
+    const COLLECTOR = ["--set", "collector.enabled=true", "--set", "collector.port=0"];
+    const OWN = ["collector: host", "collector: port"];
+    const written = async (person: Person) => {
+      await person.accept(...REST);
+      await person.answer(START, "n");
+      expect(await person.ends()).toBe(0);
+      return configOf().collector;
+    };
+
+    inTerminal("and Enter means as it was", async () => {
+      const person = new Person([...FREE, ...COLLECTOR]);
+      await person.accept(PURPOSE, SERVICES, ...ADDRESSES, ...OWN, DOORS);
+      const doors = { tcp: true, http: false, syslog: false, lines: false };
+      expect(await written(person)).toMatchObject({ enabled: true, ...doors });
+    });
+
+    inTerminal("and takes any of them, but not none at all", async () => {
+      const person = new Person([...FREE, ...COLLECTOR, "--set", "collector.tcp_only=true"]);
+      await person.accept(PURPOSE, SERVICES, ...ADDRESSES, ...OWN);
+      await person.answer(DOORS, " ", ENTER);
+      await person.sees("nothing could be collected");
+      await person.answer(DOORS, " ", DOWN, DOWN, " ", DOWN, " ", ENTER);
+      const doors = { tcp: false, http: false, syslog: true, lines: true };
+      expect(await written(person)).toMatchObject(doors);
+    });
+
+    inTerminal("and who may send, where others than this machine can", async () => {
+      const person = new Person([...FREE, ...COLLECTOR]);
+      await person.accept(PURPOSE, SERVICES, ...ADDRESSES);
+      await person.answer("collector: host", CLEAR, "0.0.0.0", ENTER);
+      await person.accept("collector: port", DOORS);
+      await person.answer(ALLOWED, ENTER);
+      await person.sees("0.0.0.0 is not loopback");
+      person.press("10.0.0, 1", ENTER);
+      await person.sees("found 10.0.0, 1; allowed: a list of addresses or CIDR ranges");
+      person.press(CLEAR, "10.0.0.0/8, 192.168.1.5", ENTER);
+      const allow = ["10.0.0.0/8", "192.168.1.5"];
+      expect(await written(person)).toMatchObject({ host: "0.0.0.0", access: { allow } });
+    });
+  });
+
   inTerminal("Enter at each question replaces the shipped file", async () => {
     writeFileSync(inFolder("summoner.toml"), renderToml(settings));
     const person = new Person(FREE);

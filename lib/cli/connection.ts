@@ -16,7 +16,10 @@ interface State {
   drained: (() => void) | null;
 }
 
-/** A client of a line service. It sends an empty line every minute, so that it is not closed as idle. */
+/** An empty line. */
+const LINE_HEARTBEAT = Buffer.from("\n");
+
+/** A client of a line service. It sends a heartbeat every minute, so that it is not closed as idle. */
 export class Connection {
   /** `127.0.0.1:8888`. */
   readonly address: string;
@@ -31,12 +34,14 @@ export class Connection {
   /**
    * Connects. `hear` gets all bytes as they come, valid only during the call, and
    * the socket, to pause it.
+   * @param heartbeat bytes that mean nothing to the service
    * @throws StartError of one line when that fails
    */
   static async open(
     to: Destination,
     hear: (bytes: Buffer, socket: Pick<Socket, "pause" | "resume">) => void,
     clock: Clock = systemClock,
+    heartbeat: Uint8Array = LINE_HEARTBEAT,
   ): Promise<Connection> {
     const opened = Promise.withResolvers<Socket>();
     const closed = Promise.withResolvers<boolean>();
@@ -69,7 +74,7 @@ export class Connection {
       refuse(error.code === "ECONNREFUSED" ? "nobody listens there" : messageOf(error));
     });
     const socket = await inTime(opened.promise, to, clock);
-    return new Connection(to, socket, state, closed.promise, clock);
+    return new Connection(to, socket, state, closed.promise, clock, heartbeat);
   }
 
   private constructor(
@@ -78,13 +83,14 @@ export class Connection {
     state: State,
     closed: Promise<boolean>,
     clock: Clock,
+    heartbeat: Uint8Array,
   ) {
     this.address = addressText(to.host, to.port);
     this.closed = closed;
     this.#socket = socket;
     this.#state = state;
     this.#stopHeartbeat = clock.every(HEARTBEAT_MS, () => {
-      if (this.#betweenLines && !this.#writing) socket.write("\n");
+      if (this.#betweenLines && !this.#writing) socket.write(heartbeat);
     });
   }
 

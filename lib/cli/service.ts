@@ -1,14 +1,15 @@
 import { isIP } from "node:net";
 import { existsSync } from "node:fs";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { load, type Loaded, problemText } from "../config/load.ts";
 import { sectionPaths, valueAt } from "../config/paths.ts";
 import { placeOf } from "../config/place.ts";
 import type { Folder } from "../config/section.ts";
-import { MAIN_SERVICE, isEnabled, SERVICES } from "../config/services.ts";
+import { MAIN_SERVICE, isEnabled } from "../config/services.ts";
 import { type Config, settings } from "../config/table.ts";
 import { StartError } from "../host/errors.ts";
-import { addressText } from "../host/service.ts";
+import { placesOf } from "../host/places.ts";
+import { addressText, type Services } from "../host/service.ts";
 import { type Arguments, type Command, SOURCES, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
 
@@ -39,11 +40,13 @@ export const service: Command = {
     ["service systemd --config /etc/summoner.toml", "Prints a unit file."],
     ["service systemd --socket", "Prints the socket's unit file."],
   ],
-  run(args) {
+  run(args, { services }) {
     const loaded = load(settings, sourcesOf(args));
     for (const problem of loaded.problems) say.error(problemText(problem));
     if (loaded.problems.length > 0) return 2;
-    const unit = args.flags.has("socket") ? socketUnit(loaded) : serviceUnit(loaded, args);
+    const unit = args.flags.has("socket")
+      ? socketUnit(loaded)
+      : serviceUnit(loaded, args, services);
     process.stdout.write(unit);
     return 0;
   },
@@ -73,7 +76,11 @@ function socketUnit({ config }: Loaded<Config>): string {
   );
 }
 
-function serviceUnit({ config, file }: Loaded<Config>, args: Arguments): string {
+function serviceUnit(
+  { config, file }: Loaded<Config>,
+  args: Arguments,
+  services: Services<Config>,
+): string {
   const program = Bun.main.endsWith(".ts")
     ? [process.execPath, "run", Bun.main]
     : [process.execPath];
@@ -90,7 +97,8 @@ function serviceUnit({ config, file }: Loaded<Config>, args: Arguments): string 
     (args.flags.get(name) ?? []).flatMap((value) => [`--${name}`, value]),
   );
   const written = permissions(config);
-  const lines = written.flatMap((folder) => folder.lines);
+  // Several may lie in one folder.
+  const lines = new Set(written.flatMap((folder) => folder.lines));
   const override = written.flatMap((folder) => folder.override);
   return unit(
     "[Unit]",
@@ -117,7 +125,7 @@ function serviceUnit({ config, file }: Loaded<Config>, args: Arguments): string 
     "# It reads what everybody may. Keys and certificates that a group may read,",
     "# let it read with SupplementaryGroups=.",
     "DynamicUser=yes",
-    ...capabilities(config),
+    ...capabilities(config, services),
     ...HARDENING,
     "# Its machine code is made while it runs, so this one must be off.",
     "MemoryDenyWriteExecute=no",
@@ -172,9 +180,9 @@ interface Permission {
 /** The permissions for all folders that the sections name. */
 function permissions(config: Config): Permission[] {
   return [...sectionPaths(settings)].flatMap(([section, { rules }]) =>
-    (rules.folders?.(valueAt(config, section)) ?? []).map(({ key, holds }) => {
-      const path = `${section}.${key}`;
-      return permission(path, valueAt(config, path) as string, holds, section);
+    (rules.folders?.(valueAt(config, section)) ?? []).map((folder) => {
+      const key = `${section}.${folder.key}`;
+      return permission(key, valueAt(config, key) as string, folder, section);
     }),
   );
 }
@@ -182,7 +190,7 @@ function permissions(config: Config): Permission[] {
 function permission(
   key: string,
   path: string,
-  holds: Folder["holds"],
+  { holds, isFile = false }: Folder,
   section: string,
 ): Permission {
   // The program has one log; each service has its own state.
@@ -191,9 +199,10 @@ function permission(
       ? ["LogsDirectory", LOGS, "summoner"]
       : ["StateDirectory", STATE, `summoner/${section}`];
   if (!isAbsolute(path)) {
-    return { lines: [`${kind}=${own}`], override: ["--set", `${key}=${root}${own}`] };
+    const moved = isFile ? join(root, own, basename(path)) : root + own;
+    return { lines: [`${kind}=${own}`], override: ["--set", `${key}=${moved}`] };
   }
-  const folder = resolve(path);
+  const folder = isFile ? dirname(resolve(path)) : resolve(path);
   const [line, below] = folder.startsWith(LOGS)
     ? ["LogsDirectory", folder.slice(LOGS.length)]
     : folder.startsWith(STATE)
@@ -202,10 +211,10 @@ function permission(
   return { lines: [`${line}=${word(below)}`], override: [] };
 }
 
-function capabilities(config: Config): string[] {
-  const on = SERVICES.filter(({ name }) => isEnabled(config, name));
-  const ports = on.map(({ name }) => placeOf(config, name).port);
-  const low = ports.some((port) => port > 0 && port < 1024);
+function capabilities(config: Config, services: Services<Config>): string[] {
+  const on = Object.keys(services).filter((name) => isEnabled(config, name));
+  const places = on.flatMap((name) => placesOf(services, config, name));
+  const low = places.some(({ port }) => port > 0 && port < 1024);
   const needed = low ? "CAP_NET_BIND_SERVICE" : "";
   return [`CapabilityBoundingSet=${needed}`, ...(low ? [`AmbientCapabilities=${needed}`] : [])];
 }

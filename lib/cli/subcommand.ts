@@ -11,6 +11,8 @@ export interface Subcommand {
   readonly takesFile: boolean;
   /** True if more files may follow. */
   readonly takesMore?: boolean;
+  /** Any number of words that it takes instead of files. */
+  readonly words?: { readonly name: string; readonly about: string };
   /** Its own flags, besides the sources of settings. */
   readonly flags: readonly Flag[];
   /** Words after the command, and their effect. */
@@ -25,7 +27,7 @@ export interface Call {
   readonly context: Context;
   /** "" where it takes none. */
   readonly file: string;
-  /** The same, and those that follow. */
+  /** The same, and those that follow; or its words. */
   readonly files: readonly string[];
 }
 
@@ -63,8 +65,11 @@ export function commandOf({ name, about, subcommands, flags, serves = false }: T
             },
           ]
         : []),
+      ...subcommands.flatMap(({ words }) =>
+        words ? [{ ...words, optional: true, repeats: true }] : [],
+      ),
     ],
-    flags: [...flags, ...subcommands.flatMap((one) => one.flags)],
+    flags: [...new Set([...flags, ...subcommands.flatMap((one) => one.flags)])],
     serves,
     examples: subcommands.flatMap(({ examples }) =>
       examples.map(([line, effect]) => [`${name} ${line}`.trim(), effect] as const),
@@ -85,7 +90,7 @@ export function commandOf({ name, about, subcommands, flags, serves = false }: T
 }
 
 function problemsOf(chosen: Subcommand, all: readonly Subcommand[], given: Arguments): string[] {
-  const { name, takesFile, takesMore = false, flags } = chosen;
+  const { name, takesFile, takesMore = chosen.words !== undefined, flags } = chosen;
   const [, file, ...more] = given.operands;
   const wrong = all
     .flatMap((one) => one.flags)

@@ -12,11 +12,18 @@ const EXCERPT_WIDTH = 160;
 
 /** Something wrong with a configuration: its place, and what to do about it. */
 export interface Problem {
-  /** `summoner.toml:12:1`, or the argument that it came from, as `--set`. */
+  /** `summoner.toml:12:1`, the argument that it came from, as `--set`, or the key of a default. */
   readonly where: string;
   readonly message: string;
   /** The number of problems that it stands for, if that is more than one. */
   readonly count?: number;
+}
+
+/** A problem with the value of a key. @param where the place where it is given; undefined for a default */
+export function keyProblem(key: string, message: string, where: string | undefined): Problem {
+  return where === undefined
+    ? { where: `${key} (not given)`, message }
+    : { where, message: `${key}: ${message}` };
 }
 
 /** One source of settings. Later layers win over earlier ones. */

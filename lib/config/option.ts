@@ -55,6 +55,8 @@ export interface Option<T> {
   read(found: unknown): T | undefined;
   /** The fault of a value that is not allowed, in words that do not show it. */
   fault?(found: unknown): string | null;
+  /** The index of the first entry of a list because of which it is not allowed; -1 for none, and for what is no list. */
+  badEntry?(found: unknown): number;
   /** The value for one that only the reference servers take, in their own files. */
   readReference?(found: unknown): T | undefined;
   /** The difference between this value here and in the reference servers, in words, or null. */
@@ -80,6 +82,7 @@ type Extra<T> = Partial<
     | "readReference"
     | "differs"
     | "fault"
+    | "badEntry"
   >
 >;
 
@@ -216,12 +219,12 @@ export function list(
   fits: (item: string) => boolean,
   extra: Extra<readonly string[]> = {},
 ): Option<readonly string[]> {
+  const badEntry = (found: unknown) =>
+    Array.isArray(found) ? found.findIndex((item) => typeof item !== "string" || !fits(item)) : -1;
   const read = (found: unknown) =>
-    Array.isArray(found) && found.every((item) => typeof item === "string" && fits(item))
-      ? (found as string[])
-      : undefined;
+    Array.isArray(found) && badEntry(found) < 0 ? (found as string[]) : undefined;
   const schema: Schema = { type: "array", items: { type: "string" } };
-  return option<readonly string[]>([], allowed, about, schema, read, extra);
+  return option<readonly string[]>([], allowed, about, schema, read, { ...extra, badEntry });
 }
 
 /** A list of strings, or null: JSON's null and the empty text read as null. */
@@ -233,5 +236,9 @@ export function listOrNull(
   const items = list(about, allowed, () => true);
   const read = (found: unknown) => (found === null || found === "" ? null : items.read(found));
   const schema: Schema = { anyOf: [items.schema, { enum: [null, ""] }] };
-  return option<readonly string[] | null>(null, allowed, about, schema, read, extra);
+  const { badEntry } = items as Required<typeof items>;
+  return option<readonly string[] | null>(null, allowed, about, schema, read, {
+    ...extra,
+    badEntry,
+  });
 }

@@ -1,5 +1,5 @@
 import { contradictions } from "./contradictions.ts";
-import { isTable, type Layer, type Problem, whereIn } from "./layer.ts";
+import { isTable, keyProblem, type Layer, type Problem, whereIn } from "./layer.ts";
 import { nearest } from "./nearest.ts";
 import { type Option, readAs } from "./option.ts";
 import { optionPaths } from "./paths.ts";
@@ -31,9 +31,9 @@ export function read<E extends typeof settings>(
   const config = reader.build(entries, "") as Values<E>;
   if (reader.problems.none) {
     for (const { key, message, reference } of contradictions(entries, config)) {
-      const where = reader.where.get(key) ?? "default";
+      const problem = keyProblem(key, message, reader.where.get(key));
       const lenient = reference && reader.fromReference.has(key);
-      (lenient ? reader.warnings : reader.problems).add(where, () => `${key}: ${message}`);
+      (lenient ? reader.warnings : reader.problems).add(problem.where, () => problem.message);
     }
   }
   return {
@@ -185,9 +185,17 @@ function refusal(option: Option<unknown>, found: unknown): string {
   const { secret, hidesRefused, words = [], allowed } = option;
   const fault = secret ? option.fault?.(found) : null;
   if (fault) return `${fault}; allowed: ${allowed}`;
-  const shown = secret || hidesRefused ? "something else" : describe(found);
+  const shown = secret || hidesRefused ? "something else" : refusedPart(option, found);
   const word = typeof found === "string" && nearest(found, words);
   return `found ${shown}; allowed: ${allowed}${word ? `; did you mean "${word}"?` : ""}`;
+}
+
+/** A refused value in a few words; of a list that holds texts, its first bad entry. */
+function refusedPart({ badEntry }: Option<unknown>, found: unknown): string {
+  const bad = badEntry?.(found) ?? -1;
+  if (bad < 0) return describe(found);
+  const list = found as readonly unknown[];
+  return `${describe(list[bad])} as entry ${bad + 1} of ${list.length}`;
 }
 
 function lookUp(

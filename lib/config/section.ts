@@ -52,8 +52,9 @@ export interface Contradiction {
 
 /** A folder that the server writes to. */
 export interface Folder {
-  /** The key that names the folder. */
+  /** The key that names the folder, or a file in it. */
   readonly key: string;
+  readonly isFile?: boolean;
   readonly holds: "logs" | "state";
 }
 
@@ -64,15 +65,35 @@ export interface Guards {
   acting?(valueOf: (path: string) => unknown): readonly string[];
 }
 
-/** A question of the wizard about a setting. */
-export interface Question {
-  /** Its key, a dotted path within the section. */
-  readonly key: string;
+/** A question of the wizard. */
+export type Question = ValueQuestion | FlagsQuestion;
+
+interface Asked {
   readonly title: string;
-  /** The answers to choose from; without them a text is asked for. */
-  readonly choices?: readonly Answer[];
   /** True if it is asked, the other settings being as they are; always if not given. */
   applies?(valueOf: (key: string) => unknown): boolean;
+}
+
+/** A question about one setting. */
+export interface ValueQuestion extends Asked {
+  /** Its key, a dotted path within the section. */
+  readonly key: string;
+  /** The answers to choose from; without them a text is asked for. */
+  readonly choices?: readonly Answer[];
+  /** The key at which something is contradicted that an answer settles: it is asked until one does. */
+  readonly settles?: string;
+}
+
+/** A question about settings that are true or false, of which any number may be true. */
+export interface FlagsQuestion extends Asked {
+  readonly flags: readonly Flagged[];
+}
+
+export interface Flagged {
+  /** Its key, a dotted path within the section. */
+  readonly key: string;
+  readonly label: string;
+  readonly hint?: string;
 }
 
 export interface Answer {

@@ -1,5 +1,5 @@
 import type { Loaded } from "../config/load.ts";
-import type { Problem } from "../config/layer.ts";
+import { keyProblem, type Problem } from "../config/layer.ts";
 import { placeOf } from "../config/place.ts";
 import { isEnabled } from "../config/services.ts";
 import type { Config } from "../config/table.ts";
@@ -7,7 +7,7 @@ import { type Fault, faultText, StartError } from "./errors.ts";
 import { FileShares } from "./file-shares.ts";
 import type { Services } from "./service.ts";
 import { logFaults } from "./log-file.ts";
-import { placeFaults } from "./places.ts";
+import { placeFaults, placesOf } from "./places.ts";
 import { tlsFaults } from "./tls-files.ts";
 
 // All checks that a start makes before it listens. None of them changes anything.
@@ -26,15 +26,17 @@ export async function faultsOf<C extends Checked>(
   const { trouble } = new FileShares([]);
   if (trouble?.fatal) throw new StartError(trouble.message);
   const enabled = enabledIn(services, config);
-  const places = enabled.flatMap((name) => [
-    placeIn(config, name),
-    ...(services[name]?.places?.(config) ?? []),
-  ]);
-  return [
+  const places = enabled.flatMap((name) => placesOf(services, config, name));
+  return unique([
     ...nothingOn(services, enabled.length),
     ...fileFaults(services, config),
     ...(await placeFaults(places)),
-  ];
+  ]);
+}
+
+/** Each fault once: services share the settings of the whole server, and places of one service those of its section. */
+function unique(faults: readonly Fault[]): readonly Fault[] {
+  return [...new Map(faults.map((fault) => [faultText(fault), fault])).values()];
 }
 
 /** The fault of a configuration that switches on none of the services there are. */
@@ -47,15 +49,13 @@ function nothingOn(services: Services<never>, on: number): readonly Fault[] {
 
 /** The faults among them that lie in files and folders. */
 export function fileFaults<C extends Checked>(services: Services<C>, config: C): readonly Fault[] {
-  const all = [
+  return unique([
     ...logFaults(config),
     ...enabledIn(services, config).flatMap((name) => [
       ...tlsFaults(placeIn(config, name)),
       ...(services[name]?.check?.(config) ?? []),
     ]),
-  ];
-  // Services share the settings of the whole server: each would report the same fault.
-  return [...new Map(all.map((fault) => [faultText(fault), fault])).values()];
+  ]);
 }
 
 /** Remarks on services that need somebody at the operator's page where there is none, one sentence each. */
@@ -91,8 +91,7 @@ export function problemAt(
   { key, message, where }: Fault,
   { origins }: Pick<Loaded<unknown>, "origins">,
 ): Problem {
-  if (where !== undefined) return { where, message };
-  return { where: origins.get(key) ?? "default", message: `${key}: ${message}` };
+  return where === undefined ? keyProblem(key, message, origins.get(key)) : { where, message };
 }
 
 function enabledIn<C extends object>(services: Services<C>, config: C): string[] {

@@ -6,7 +6,7 @@ import { type Clock, within } from "./clock.ts";
 import { LossError, messageOf, StartError } from "./errors.ts";
 import { type Door, FileShares } from "./file-shares.ts";
 import { Log } from "./log.ts";
-import { busy } from "./places.ts";
+import { busy, placesOf } from "./places.ts";
 import { type Host, openedBy, type Operator, type Running, type Services } from "./service.ts";
 
 /** @throws StartError when its file cannot be written */
@@ -21,9 +21,7 @@ function openLog(...given: ConstructorParameters<typeof Log>): Log {
 /** A service as its connections take files: through all its places. */
 function doorOf<C extends object>(config: C, name: string, services: Services<C>): Door {
   const main = placeOf(config as never, name);
-  const all = [main, ...(services[name]?.places?.(config) ?? [])].map(
-    ({ limits }) => limits.clients,
-  );
+  const all = placesOf(services, config, name).map(({ limits }) => limits.clients);
   const maxClients = all.includes(0) ? 0 : all.reduce((sum, clients) => sum + clients, 0);
   return { name, maxClients, isMain: main.portKey === "port" };
 }
@@ -106,12 +104,7 @@ export class Program<C extends object> {
       const at = wanted.findIndex(([name]) => name === this.#starting);
       throw withBusyPorts(
         error,
-        wanted
-          .slice(at + 1)
-          .flatMap(([name, service]) => [
-            placeOf(config as never, name),
-            ...(service.places?.(config) ?? []),
-          ]),
+        wanted.slice(at + 1).flatMap(([other]) => placesOf(this.#services, config, other)),
       );
     }
   }

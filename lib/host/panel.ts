@@ -24,7 +24,7 @@ export interface Panel {
   changes(): number;
 }
 
-/** What the page may read, by whoever may read the state of the program. */
+/** A question of the page, for whoever may read the state of the program. */
 export interface View {
   /** One sentence for the reference. */
   readonly about: string;
@@ -39,7 +39,7 @@ export interface View {
   read(query: Readonly<Record<string, string>>): unknown;
 }
 
-/** What the page may do, for operators alone. It is logged with who did it, and its outcome. */
+/** An order of the page, for operators alone. It is logged with who did it, and its outcome. */
 export interface Act {
   /** One sentence for the reference. */
   readonly about: string;
@@ -52,7 +52,7 @@ export interface Act {
   run(fields: Readonly<Record<string, unknown>>): Done | Promise<Done>;
 }
 
-/** What an act has done. */
+/** The outcome of an act. */
 export interface Done {
   /** A sentence about the effect, printable and short, for the page and the log. */
   readonly outcome: string;

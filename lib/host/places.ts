@@ -1,16 +1,26 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { spelledOnce } from "../config/cidr.ts";
-import type { Place } from "../config/place.ts";
+import { type Place, placeOf } from "../config/place.ts";
 import { reasonOf } from "../config/reason.ts";
 import { systemClock, within } from "./clock.ts";
 import type { Fault, StartError } from "./errors.ts";
 import { listenError } from "./listen-error.ts";
+import type { Services } from "./service.ts";
 
 /** Milliseconds that the look-up of a name may take. */
 const LOOKUP_MS = 10_000;
 /** The first port that needs no privilege, unless the system is set otherwise. */
 const OPEN_PORTS = 1024;
+
+/** The places that a service listens at. */
+export function placesOf<C extends object>(
+  services: Services<C>,
+  config: C,
+  name: string,
+): readonly Place[] {
+  return services[name]?.places?.(config) ?? [placeOf(config as never, name)];
+}
 
 /** A place and the addresses that its host stands for; none when the look-up failed. */
 interface Known {

@@ -86,7 +86,7 @@ export interface Address {
   readonly port: number;
   /** The URL that a person opens, where host and port are not enough. */
   readonly url?: string;
-  /** What is spoken there, where a service has several doors. */
+  /** The name of the door there, where a service has several. */
   readonly door?: string;
 }
 
@@ -176,7 +176,7 @@ export interface Service<C> {
   readonly needsPage?: (config: C) => string | null;
   /** For the service that serves the operator's page: what is lacking before anybody may act there; null when nothing is. */
   readonly pageLacks?: (config: C) => string | null;
-  /** The places it listens at besides the one of its section. */
+  /** The places it listens at, where that is not the one of its section alone. */
   readonly places?: (config: C) => readonly Place[];
 }
 

@@ -23,7 +23,7 @@ import { createLog } from "./web-server.ts";
 export interface NeuroServerOptions {
   /** Who plays, where `chooseForceAction` is not overridden; else the brain that the settings name. */
   brain?: Brain;
-  /** What the section `[neuro]` of a configuration may hold. */
+  /** Settings, as in the section `[neuro]` of a configuration. */
   settings?: Readonly<Record<string, unknown>>;
   log?: Log;
   /** Where time comes from; the system's clock when not given. */

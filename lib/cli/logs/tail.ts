@@ -10,7 +10,7 @@ import { levelOf, LEVELS } from "../../services/collector/levels.ts";
 import { Matcher } from "../../services/collector/search.ts";
 import { say } from "../say.ts";
 import { Output } from "./output.ts";
-import { logSettings } from "./settings.ts";
+import { LEVEL_FLAG, LEVEL_NAMES, logSettings } from "./settings.ts";
 import type { Subcommand } from "../subcommand.ts";
 
 /** Milliseconds between two looks at a log that is followed. */
@@ -36,11 +36,7 @@ export const tail: Subcommand = {
       about: `tail: how many lines before; default ${USUAL_LINES}.`,
     },
     { name: "from", value: "ENTRY", about: "tail: from the entry of this number on, instead." },
-    {
-      name: "level",
-      value: "LEVEL",
-      about: `tail: only this level and more severe ones: ${LEVELS.join(", ").toLowerCase()}.`,
-    },
+    LEVEL_FLAG,
     { name: "grep", value: "TEXT", about: "tail: only lines that contain this." },
   ],
   examples: [
@@ -52,9 +48,7 @@ export const tail: Subcommand = {
     const { own, problems } = logSettings(args);
     const level = levelOf(flags.get("level")?.[0] ?? LEVELS[0]);
     if (level === null)
-      problems.push(
-        `--level: found ${flags.get("level")?.[0]}; allowed: ${LEVELS.join(", ").toLowerCase()}`,
-      );
+      problems.push(`--level: found ${flags.get("level")?.[0]}; allowed: ${LEVEL_NAMES}`);
     const lines = whole(flags.get("lines")?.[0], "--lines", problems) ?? USUAL_LINES;
     const from = whole(flags.get("from")?.[0], "--from", problems);
     for (const problem of problems) say.error(problem);

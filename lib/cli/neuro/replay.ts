@@ -4,13 +4,13 @@ import { systemClock } from "../../host/clock.ts";
 import { printable } from "../../host/content.ts";
 import { messageOf, StartError } from "../../host/errors.ts";
 import { onSignals } from "../../host/lifecycle.ts";
-import { Log } from "../../host/log.ts";
 import { type Recorded, readRecord } from "../../services/neuro/record/read.ts";
 import type { Played } from "../../services/neuro/record/replay/player.ts";
 import { reportLines } from "../../services/neuro/record/replay/report.ts";
 import { type Replay, serveReplay } from "../../services/neuro/record/replay/serve.ts";
 import type { Arguments } from "../command.ts";
 import { say } from "../say.ts";
+import { besideResults } from "./log.ts";
 import { neuroSources } from "./sources.ts";
 import type { Call, Subcommand } from "../subcommand.ts";
 
@@ -31,7 +31,7 @@ export const replay: Subcommand = {
     {
       name: "patience",
       value: "SECONDS",
-      about: `replay: how much later than then a message may come; default ${PATIENCE_SECONDS}.`,
+      about: `replay: seconds by which a message may come later than in the record; default ${PATIENCE_SECONDS}.`,
     },
     {
       name: "wait",
@@ -63,9 +63,7 @@ async function play({ args, file }: Call): Promise<number> {
   const recorded = await read(file);
   if (problems.length > 0 || recorded === null) return 2;
   const { config } = loaded;
-  const isVerbose = args.flags.has("verbose");
-  const logger = { ...config.logger, enable_console_log: isVerbose, enable_file_log: false };
-  const log = new Log(config.name, logger, systemClock, (text) => void process.stderr.write(text));
+  const log = besideResults(config, args);
   let server: Replay;
   try {
     server = serveReplay(

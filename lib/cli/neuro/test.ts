@@ -7,7 +7,6 @@ import { systemClock } from "../../host/clock.ts";
 import { oneLine, printable } from "../../host/content.ts";
 import { messageOf } from "../../host/errors.ts";
 import { onSignals } from "../../host/lifecycle.ts";
-import { Log } from "../../host/log.ts";
 import { junitReport } from "../../services/neuro/scenario/report/junit.ts";
 import { type Plan, readFile } from "../../services/neuro/scenario/file/read.ts";
 import {
@@ -21,6 +20,7 @@ import type { Listener, Outcome } from "../../services/neuro/scenario/play/run.t
 import { serveScenarios } from "../../services/neuro/scenario/serve.ts";
 import type { Arguments } from "../command.ts";
 import { say } from "../say.ts";
+import { besideResults } from "./log.ts";
 import { layer, neuroSources } from "./sources.ts";
 import type { Call, Subcommand } from "../subcommand.ts";
 
@@ -82,10 +82,7 @@ async function serve(
   args: Arguments,
   startsAll: boolean,
 ): Promise<readonly Outcome[]> {
-  const isVerbose = args.flags.has("verbose");
-  const logger = { ...config.logger, enable_console_log: isVerbose, enable_file_log: false };
-  const tell = (text: string) => void process.stderr.write(text);
-  const log = new Log(config.name, logger, systemClock, tell);
+  const log = besideResults(config, args);
   const { run, url, stop } = await serveScenarios(config, systemClock, log, listener(args));
   const ignoreSignals = onSignals({
     stop: (signal) => run.interrupt(`interrupted by ${signal}`),

@@ -99,18 +99,19 @@ export function askChoice<const T extends string | boolean>(
   ) as Promise<T | Back>;
 }
 
-/** Asks for at least one of a few choices. */
+/** Asks for any of a few choices. @param required at least one */
 export function askSeveral(
   title: string,
   choices: readonly Choice<string>[],
   initial: readonly string[],
+  required = true,
 ): Promise<readonly string[] | Back> {
   return asked<readonly string[]>((signal) =>
     multiselect<string>({
       message: title,
       options: choices.map(plain),
       initialValues: initial,
-      required: true,
+      required,
       signal,
     }),
   );

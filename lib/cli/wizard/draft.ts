@@ -1,6 +1,6 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { contradictions } from "../../config/contradictions.ts";
-import { parseLayer, type Problem } from "../../config/layer.ts";
+import { keyProblem, parseLayer, type Problem } from "../../config/layer.ts";
 import { load, type Loaded, type Sources } from "../../config/load.ts";
 import type { Option, Token } from "../../config/option.ts";
 import { nested, optionPaths, valueAt } from "../../config/paths.ts";
@@ -47,7 +47,7 @@ export function begin(sources: Sources): Loaded<Config> {
   const loaded = load(settings, { ...sources, file: sources.file ?? null });
   const makeable = contradictions(settings, loaded.config)
     .filter(({ token }) => TOKENS.some(({ path }) => path === token))
-    .map(({ key, message }) => `${key}: ${message}`);
+    .map(({ key, message }) => keyProblem(key, message, loaded.origins.get(key)).message);
   const problems = loaded.problems.filter(({ message }) => !makeable.includes(message));
   return { ...loaded, problems };
 }

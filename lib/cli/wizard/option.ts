@@ -37,7 +37,7 @@ export async function askOption(
     answer = asked;
   } else {
     let told: unknown;
-    const text = await askText(title, words, initial ?? String(current), (found) => {
+    const text = await askText(title, words, initial ?? typed(current), (found) => {
       const value = valueOf(option, found);
       if (value === undefined) return `found ${found}; allowed: ${option.allowed}`;
       const refused = refuse?.(value) ?? null;
@@ -55,7 +55,15 @@ export async function askOption(
 /** The value that a person means by a text, or undefined if that is not allowed. */
 function valueOf(option: Option<unknown>, text: string): unknown {
   const found = /^-?\d+$/.test(text) ? Number(text) : text === "false" ? false : text;
-  return option.read(found) ?? option.read(text);
+  return (
+    option.read(found) ?? option.read(text) ?? option.read(text.split(/[\s,]+/).filter(Boolean))
+  );
+}
+
+/** A value as a person types it. */
+function typed(value: unknown): string {
+  if (value === null) return "";
+  return Array.isArray(value) ? value.join(", ") : String(value);
 }
 
 /** The last word of a dotted path. */

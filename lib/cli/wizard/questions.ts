@@ -1,6 +1,6 @@
-import type { Question } from "../../config/section.ts";
+import type { FlagsQuestion, ValueQuestion } from "../../config/section.ts";
 import type { ServiceEntry } from "../../config/services.ts";
-import { askChoice, BACK, type Back } from "./ask.ts";
+import { askChoice, askSeveral, BACK, type Back, tell } from "./ask.ts";
 import { answered, contradictionsIn, type Draft, isOn, valueIn } from "./draft.ts";
 import { askOption } from "./option.ts";
 import type { Step } from "./step.ts";
@@ -14,17 +14,42 @@ export function questionSteps(service: ServiceEntry): Step[] {
   return service.questions.map((question) => ({
     applies: (draft) =>
       isOn(draft, service) && question.applies?.((key) => valueIn(draft, pathOf(key))) !== false,
-    ask: (draft) => ask(draft, pathOf(question.key), question),
+    ask: (draft) =>
+      "flags" in question ? askFlags(draft, pathOf, question) : ask(draft, pathOf, question),
   }));
+}
+
+/** Asks until nothing contradicts what was chosen. */
+async function askFlags(
+  draft: Draft,
+  pathOf: (key: string) => string,
+  { title, flags }: FlagsQuestion,
+): Promise<Draft | Back> {
+  const paths = flags.map(({ key }) => pathOf(key));
+  const choices = flags.map(({ key, label, hint }) => ({ value: pathOf(key), label, hint }));
+  for (;;) {
+    const on = paths.filter((path) => valueIn(draft, path) === true);
+    const chosen = await askSeveral(title, choices, on, false);
+    if (chosen === BACK) return BACK;
+    let next = draft;
+    for (const path of paths) next = answered(next, path, chosen.includes(path));
+    const wrong = contradictionsIn(next).find(({ key }) => paths.includes(key));
+    if (wrong === undefined) return next;
+    tell.warn(wrong.message);
+  }
 }
 
 async function ask(
   draft: Draft,
-  path: string,
-  { title, choices = [] }: Question,
+  pathOf: (key: string) => string,
+  { key, title, choices = [], settles = key }: ValueQuestion,
 ): Promise<Draft | Back> {
+  const path = pathOf(key);
+  const told = [path, pathOf(settles)];
   const refuse = (value: unknown) => {
-    const found = contradictionsIn(answered(draft, path, value)).find(({ key }) => key === path);
+    const found = contradictionsIn(answered(draft, path, value)).find((one) =>
+      told.includes(one.key),
+    );
     return found?.message ?? null;
   };
   if (choices.length === 0) return askOption(draft, path, title, { refuse });

@@ -1,6 +1,6 @@
 import { meansLoopback } from "../loopback.ts";
 import { flag, list, type Option, whole } from "../option.ts";
-import { type Contradiction, overlay, section } from "../section.ts";
+import { type Contradiction, overlay, type Question, section } from "../section.ts";
 import { live } from "./bounds.ts";
 
 const PORTS = [0, 65_535] as const;
@@ -22,6 +22,25 @@ export const moreDoors = {
   lines: flag(false, "Take lines of plain text or of JSON over TCP."),
   lines_port: whole(9022, PORTS, "Port for lines; 0 takes a free one."),
 };
+
+/** What the wizard asks. */
+export const questions: readonly Question[] = [
+  {
+    title: "How do programs send their logs, besides gRPC?",
+    flags: [
+      { key: "tcp", label: "Cap'n Proto over TCP" },
+      { key: "http", label: "OpenTelemetry over HTTP", hint: "port 4318" },
+      { key: "syslog", label: "syslog over TCP and UDP", hint: "port 6514" },
+      { key: "lines", label: "Lines of text or of JSON over TCP", hint: "port 9022" },
+    ],
+  },
+  {
+    key: "access.allow",
+    title: "Which addresses may send? As 10.0.0.0/8, 192.168.1.5",
+    settles: "host",
+    applies: (valueOf) => !meansLoopback(String(valueOf("host"))),
+  },
+];
 
 function keys(initial: readonly string[], of: string): Option<readonly string[]> {
   const allowed = 'a list of keys, as ["msg", "message"]; "err.stack" is the key stack within err';

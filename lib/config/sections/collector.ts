@@ -2,7 +2,13 @@ import { choice, flag, host, text, whole } from "../option.ts";
 import { section } from "../section.ts";
 import { ownAccess } from "./access.ts";
 import { BYTES_MAX, COUNT_MAX, live, MS_MAX, nonEmpty } from "./bounds.ts";
-import { doorContradictions, lineKeys, moreDoors, type Whole } from "./collector-doors.ts";
+import {
+  doorContradictions,
+  questions,
+  lineKeys,
+  moreDoors,
+  type Whole,
+} from "./collector-doors.ts";
 import { connectedClients } from "./limits.ts";
 import { ownTls } from "./tls.ts";
 
@@ -135,7 +141,8 @@ export const collector = section(
   },
   {
     contradictions: (own, whole) => doorContradictions(own, whole as Whole),
+    questions,
     folders: ({ enabled, path }) =>
-      enabled && path !== "" ? [{ key: "path", holds: "logs" }] : [],
+      enabled && path !== "" ? [{ key: "path", isFile: true, holds: "logs" }] : [],
   },
 );

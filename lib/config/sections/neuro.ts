@@ -4,9 +4,9 @@ import { section } from "../section.ts";
 import { ownAccess } from "./access.ts";
 import { BYTES_MAX, COUNT_MAX, live, MS_MAX, nonEmpty, SECONDS_MAX } from "./bounds.ts";
 import { connectedClients } from "./limits.ts";
-import { type BrainName, BRAINS, isBrain, QUESTIONS } from "./neuro-brains.ts";
-import { faults } from "./neuro-faults.ts";
-import { keyRemarks, llm } from "./neuro-llm.ts";
+import { type BrainName, BRAINS, isBrain, QUESTIONS } from "./neuro/brains.ts";
+import { faults } from "./neuro/faults.ts";
+import { keyRemarks, llm } from "./neuro/llm.ts";
 import { ownTls } from "./tls.ts";
 
 export const neuro = section(
@@ -190,7 +190,7 @@ function scenarioContradictions(own: Who & { readonly scenario: string }) {
   return [{ key: "scenario", message: "the brain scenario plays, so a file has to be named" }];
 }
 
-/** What an operator should know of a service that anybody may connect to. */
+/** Remarks for the operator on a service that anybody may connect to. */
 function openRemarks(
   given: Pick<ReadonlySet<string>, "has">,
   { enabled, host }: { readonly enabled: boolean; readonly host: string },

@@ -46,7 +46,7 @@ export function headOf(ending: Buffer): string {
 
 /** The key of hashes: the first line of a file; "" when none is named. @throws StartError */
 export function hashKeyIn(file: string): string {
-  return file === "" ? "" : tokenIn(file, "collector.hash_key_file");
+  return file === "" ? "" : tokenIn(file, "collector.hash_key_file", "key");
 }
 
 /**

@@ -1,9 +1,7 @@
-import { dirname } from "node:path";
 import type { Place } from "../../config/place.ts";
 import type { Config } from "../../config/table.ts";
 import { count } from "../../host/count.ts";
 import { clientPage } from "../../host/client-page.ts";
-import { fileTrouble, folderTrouble } from "../../host/folder.ts";
 import { type Fault, LossError } from "../../host/errors.ts";
 import type { Panel } from "../../host/panel.ts";
 import type {
@@ -30,6 +28,7 @@ import { SyslogDoor } from "./doors/syslog.ts";
 import { TcpDoor } from "./doors/tcp.ts";
 import { TokenGuard, tokenFaults } from "./doors/token-guard.ts";
 import { CollectedLog } from "./file/collected-log.ts";
+import { logFaults } from "./file/faults.ts";
 import type { LogWriter } from "./file/writer.ts";
 import { Intake } from "./intake.ts";
 import { collectorPanel } from "./panel/panel.ts";
@@ -76,20 +75,13 @@ export async function collector(config: Config, host: Host<Config>): Promise<Run
   return collector;
 }
 
-collector.check = (config: Config): readonly Fault[] => {
-  const { path } = config.collector;
-  const folder = folderTrouble(dirname(path));
-  const trouble = folder === null ? fileTrouble(path, "write") : `${dirname(path)}: ${folder}`;
-  return [
-    ...(trouble === null ? [] : [{ key: "collector.path", message: `${path}: ${trouble}` }]),
-    ...tokenFaults(config),
-  ];
-};
+collector.check = (config: Config): readonly Fault[] => [
+  ...logFaults(config),
+  ...tokenFaults(config),
+];
 
 collector.places = (config: Config): readonly Place[] =>
-  openDoors(config)
-    .filter((name) => name !== "tcp")
-    .map((name) => doorPlace(config, name));
+  openDoors(config).map((name) => doorPlace(config, name));
 
 /** The numbers of clients where no door knows any. */
 const NO_CLIENTS = Object.fromEntries(

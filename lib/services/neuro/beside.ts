@@ -1,6 +1,6 @@
 import type { Address, Health } from "../../host/service.ts";
 
-/** What runs beside the door of the games, and is stopped with it. */
+/** Something that runs beside the door of the games, and is stopped with it. */
 export interface Beside {
   readonly addresses: readonly Address[];
   health(): Health;

@@ -4,14 +4,14 @@ import { WebSocketClient } from "../../net/websocket.ts";
 import type { Game } from "./game.ts";
 import type { ActionRoom } from "./session/registry.ts";
 
-/** Why a game is not read: too much waits for it. */
+/** The reason for which a game is not read: too much waits for it. */
 export const FULL = 2;
 
 /** A connection, which may carry several games. */
 export class NeuroClient extends WebSocketClient {
   /** Its games by name. */
   readonly games = new Map<string, Game>();
-  /** What the actions of all of them take. */
+  /** The room that the actions of all of them take. */
   readonly room: ActionRoom = { characters: 0 };
   /** It asked for the voice side channel. */
   readonly isVoice: boolean;

@@ -1,4 +1,4 @@
-/** What a brain knows of a game. */
+/** The context of games: all that their brains know of them. */
 import { firstOf } from "../../host/content.ts";
 
 /** Something that has entered the context of a game. */
@@ -21,8 +21,8 @@ const MOST_CHARACTERS = 2 ** 20;
 const MOST_OF_ALL = 64 * 2 ** 20;
 const MOST_ENTRIES = 1000;
 /** Games whose context is kept. */
-const MOST_GAMES = 1000;
-/** What an entry counts besides its text. */
+const MOST_REMEMBERED = 1000;
+/** Characters that an entry counts besides its text. */
 const ENTRY_CHARACTERS = 100;
 
 /** Entries in order, of which the oldest are forgotten when there are too many. */
@@ -64,7 +64,7 @@ export class Memory {
   readonly #games = new Map<string, Context>();
   #characters = 0;
 
-  /** @param isHere whether a game of the name is connected: what is known of it is kept longer */
+  /** @param isHere true if a game of the name is connected: what is known of it is kept longer */
   constructor(isHere: (game: string) => boolean = () => false) {
     this.#isHere = isHere;
   }
@@ -81,7 +81,8 @@ export class Memory {
     const before = context.characters;
     context.add(entry);
     this.#characters += context.characters - before;
-    while (this.#games.size > MOST_GAMES || this.#characters > MOST_OF_ALL) this.#forgetOne(game);
+    while (this.#games.size > MOST_REMEMBERED || this.#characters > MOST_OF_ALL)
+      this.#forgetOne(game);
   }
 
   /** Forgets the game that was silent longest of those that have gone; where all others are here, the one with most. */

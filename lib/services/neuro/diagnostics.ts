@@ -499,7 +499,7 @@ export const DIAGNOSTICS = {
 } as const satisfies Readonly<Record<string, Row>>;
 
 type Table = typeof DIAGNOSTICS;
-/** What a diagnostic is called in the code. */
+/** The name of a diagnostic in the code. */
 export type DiagnosticName = keyof Table;
 
 type Names<T extends string> = T extends `${string}{${infer N}}${infer Rest}`

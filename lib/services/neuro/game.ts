@@ -5,14 +5,14 @@ import type { Force } from "./session/force.ts";
 import { RecordingSession } from "./session/recording.ts";
 import type { SessionOptions } from "./settings.ts";
 
-/** What a game needs of the server. */
+/** The server, as far as a game needs it. */
 export interface GameHost extends SessionOptions {
   readonly id: number;
   readonly sessionId: string;
   /** Number and address of its connection. */
   readonly clientId: number;
   readonly address: string;
-  /** What a startup is answered with, if anything. */
+  /** The answer to a startup; null for none. */
   acknowledgement(sessionId: string): string | null;
   send(frame: string): void;
   /** Has its brain choose. */
@@ -42,7 +42,7 @@ export class Game extends RecordingSession implements Playing {
   readonly brain: Brain;
   readonly since: number;
   readonly ended: Force[] = [];
-  /** How many forces it has sent that were taken. */
+  /** The number of forces it has sent that were taken. */
   forces = 0;
   readonly #host: GameHost;
 

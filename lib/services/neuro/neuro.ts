@@ -44,8 +44,10 @@ neuro.needsPage = ({ neuro: own }: Config): string | null => {
   return key === null ? null : `${key}: a person plays in the dashboard`;
 };
 
-neuro.places = (config: Config): readonly Place[] =>
-  config.neuro.control ? [controlPlace(config)] : [];
+neuro.places = (config: Config): readonly Place[] => [
+  placeOf(config, "neuro"),
+  ...(config.neuro.control ? [controlPlace(config)] : []),
+];
 
 /** A server that has been started, and what gives it other settings. */
 export interface Started {

@@ -1,4 +1,4 @@
-/** What the Neuro protocol is made of. */
+/** The terms of the Neuro protocol. */
 
 export const PRIORITIES = ["low", "medium", "high", "critical"] as const;
 /** How urgent a force is. */
@@ -12,15 +12,15 @@ export const MOST_GAMES = 32;
 /** The longest name of a game or an action: names outlast what they come with. */
 export const LONGEST_NAME = 1000;
 
-/** What a game offers to be done. */
+/** Something that a game offers to be done. */
 export interface Action {
   readonly name: string;
   readonly description: string;
-  /** What its data has to be; null for an action without data. */
+  /** The schema of its data; null for an action without data. */
   readonly schema: Schema | null;
 }
 
-/** What a game asks of the brain. */
+/** A request of a game: choose one of these actions. */
 export interface ForceData {
   readonly query: string;
   readonly names: readonly string[];
@@ -30,7 +30,7 @@ export interface ForceData {
   readonly priority: Priority;
 }
 
-/** What a game says of an action that it was sent. */
+/** The answer of a game to an action. */
 export interface ResultData {
   readonly id: string;
   readonly success: boolean;
@@ -56,9 +56,9 @@ export interface Character {
   readonly displayName: string;
 }
 
-/** What became of an action. */
+/** The outcome of an action. */
 export interface ActionOutcome {
   readonly success: boolean;
-  /** What the game says of it; "" where it says nothing. */
+  /** The game's words about it; "" where it says nothing. */
   readonly message: string;
 }

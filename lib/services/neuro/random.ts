@@ -21,7 +21,7 @@ export class Random {
     return min + Math.floor(this.next() * (max - min + 1));
   }
 
-  /** Whether something that is so likely happens. */
+  /** True as often as `likely` says, from 0 (never) to 1 (always). */
   chance(likely: number): boolean {
     return this.next() < likely;
   }

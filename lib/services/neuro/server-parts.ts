@@ -6,7 +6,7 @@ import type { Answered } from "../../net/http/flights.ts";
 import type { Choice, ForceRequest, Playing } from "./brains/brain.ts";
 import type { Brains } from "./brains/brains.ts";
 
-/** What the server needs of the program that it runs in. */
+/** The program that the server runs in, as far as it needs it. */
 export interface NeuroHost {
   readonly clock: Clock;
   readonly log: Log;
@@ -14,7 +14,7 @@ export interface NeuroHost {
   nextId(): number;
 }
 
-/** What the server needs besides its place and settings. */
+/** The parts that the server is made from, besides its place and settings. */
 export interface NeuroParts {
   readonly host: NeuroHost;
   readonly maxMessageBytes: number;

@@ -30,6 +30,7 @@ import { DECLARED } from "./watch/declared.ts";
 import { type Diagnostic, diagnose, secondsOf, shown } from "./diagnostics.ts";
 import type { SessionEvent } from "./session/events.ts";
 import { chosenBy, Game } from "./game.ts";
+import { forGames, GAMES_DOOR } from "./http/games-door.ts";
 import { type Command, MOST_GAMES } from "./protocol.ts";
 import { Reports } from "./watch/reports.ts";
 import type { NeuroParts } from "./server-parts.ts";
@@ -57,7 +58,7 @@ export class NeuroServing implements Stage, Running {
   readonly #nextId = idMaker();
   readonly #queues: Queues<Brain>;
   readonly #watchers: Watchers;
-  /** How many games have each name. */
+  /** The number of games of each name. */
   readonly #names = new Map<string, number>();
   /** The game that each unanswered action was sent to. */
   readonly #owners = new Map<string, Game>();
@@ -94,7 +95,7 @@ export class NeuroServing implements Stage, Running {
     this.#clients = new Clients(protocol, new Admission(place, host), host);
     this.#http = new HttpServer(
       place,
-      HTTP,
+      GAMES_DOOR,
       (request, path, http) => this.#answer(request, path, http),
       host,
       new WebSockets(this.#clients, "text", parts.maxMessageBytes, true),
@@ -105,9 +106,7 @@ export class NeuroServing implements Stage, Running {
   // --- what others see
 
   get addresses(): readonly Address[] {
-    const { address } = this.#http;
-    const own = { ...address, url: (address.url as string).replace(/^http/, "ws") };
-    return [own, ...this.beside.addresses];
+    return [forGames(this.#http.address), ...this.beside.addresses];
   }
 
   get games(): ReadonlySet<Game> {
@@ -151,7 +150,7 @@ export class NeuroServing implements Stage, Running {
 
   /** Takes another place and settings. @throws Error when TLS does not work; everything stays as it was */
   configure(place: Place, settings: NeuroSettings): void {
-    this.#http.configure(place, HTTP);
+    this.#http.configure(place, GAMES_DOOR);
     this.#settings = settings;
   }
 
@@ -375,6 +374,3 @@ export class NeuroServing implements Stage, Running {
 
 /** Names of one registration that are told of as those of other games too. */
 const MOST_SHARED = 100;
-
-/** Nothing is posted to this door, and what is asked is answered at once. */
-const HTTP = { maxBodyBytes: 0, requestTimeoutMs: 30_000, accessLog: null, trustedProxies: [] };

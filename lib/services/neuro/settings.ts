@@ -7,7 +7,7 @@ import type { Turns } from "./turns.ts";
 export interface SessionSettings {
   readonly resultTimeoutMs: number;
   readonly forceRetries: number;
-  /** How long a brain may choose; 0 is for ever. */
+  /** Milliseconds that a brain may choose; 0 is for ever. */
   readonly choiceTimeoutMs: number;
   readonly strict: boolean;
   readonly keepsFirst: boolean;
@@ -27,7 +27,7 @@ export interface SessionOptions extends ClientOptions {
   readonly clock?: Clock;
   readonly settings?: () => SessionSettings;
   readonly turns?: Turns;
-  /** What diagnostics call whoever chooses. */
+  /** The name of whoever chooses, in diagnostics. */
   readonly brain?: string;
   /** Shared by the games of one connection. */
   readonly room?: ActionRoom;
@@ -47,14 +47,3 @@ export interface NeuroSettings extends SessionSettings {
   /** Send speech_finished. */
   readonly announces: boolean;
 }
-
-export const NEURO_SETTINGS: NeuroSettings = {
-  ...SESSION_SETTINGS,
-  character: { id: "neuro", displayName: "Neuro-sama" },
-  acknowledges: true,
-  reregister: "auto",
-  sharesNames: false,
-  outboxBytes: 16 * 2 ** 20,
-  wordsPerMinute: 0,
-  announces: true,
-};

@@ -1,7 +1,7 @@
 import type { Clock } from "../../host/clock.ts";
 import type { NeuroClient } from "./client.ts";
 
-/** How long a connection may say nothing before it is asked for its actions. */
+/** Milliseconds that a connection may say nothing before it is asked for its actions. */
 export const SILENT_MS = 1500;
 const LOOK_MS = 250;
 

@@ -1,14 +1,14 @@
 import type { Clock } from "../../host/clock.ts";
 import type { Priority } from "./protocol.ts";
 
-/** Whom an utterance is for. */
+/** The game that an utterance is for. */
 export interface Listener {
   sendSpeechFinished(isFinal: boolean, cancelled?: string): void;
 }
 
 /** Characters that are spoken of one utterance: forces wait for its end. */
 const LONGEST = 2000;
-/** How long it takes at most to bring a word to an end. */
+/** The most milliseconds that it takes to bring a word to an end. */
 const SHORTENED_MS = 500;
 
 /**

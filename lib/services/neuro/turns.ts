@@ -21,7 +21,7 @@ interface Waiting {
 export class Queue implements Turns {
   /** Forces that may have their turn at once. */
   readonly #atOnce: number;
-  /** Whether nobody has a turn at present. */
+  /** True while a force has to wait although a turn is free. */
   readonly #isBusy: (force: Force) => boolean;
   readonly #waiting = PRIORITIES.map((): Waiting[] => []);
   /** Those whose turn it is, until they have ended. */

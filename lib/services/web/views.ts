@@ -160,7 +160,8 @@ function servicesTold(
   const told = ([name, service]: [string, Running]) => [
     name,
     {
-      addresses: service.addresses.map(({ host, port }) => addressText(host, port)),
+      // TCP and UDP may share one.
+      addresses: [...new Set(service.addresses.map(({ host, port }) => addressText(host, port)))],
       stats: numbers.get(name)?.stats,
       ...quarantineOf(service, quarantines),
       tables: service.tables?.(),

@@ -128,7 +128,7 @@ export class Files {
   }
 }
 
-/** What a compressed file holds, by its name. */
+/** The contents of a compressed file, by its name. */
 interface Held {
   readonly coding: Coding;
   /** The file's path as it would be without the compression, by which its type is known. */

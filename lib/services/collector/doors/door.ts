@@ -13,7 +13,7 @@ export const REFUSALS = {
   oversized: "they were too long",
   token: "the token was missing or wrong",
   full: "too much waited for the disk",
-  denied: "their address may not connect",
+  denied: "they came from where nobody may write",
 } as const;
 
 export type Refusal = keyof typeof REFUSALS;

@@ -12,11 +12,11 @@ import type { Protocol } from "../../../net/protocol.ts";
 import { Entry } from "../entry.ts";
 import type { Intake } from "../intake.ts";
 import { type Acknowledged, Acks } from "./acks.ts";
-import { type Door, DoorCounts, FULL, Refused } from "./door.ts";
+import { type Door, DoorCounts, FULL, Refused, type Refusal } from "./door.ts";
 import { OtlpLogs, protobufResponse, retryStatus } from "./otlp/export.ts";
 import { protobufLogs } from "./otlp/protobuf.ts";
 import { doorPlace } from "./places.ts";
-import { BadMessage, varintField } from "./proto/fields.ts";
+import { BadMessage, TooLong, varintField } from "./proto/fields.ts";
 import { LONG_RECORD, readRecord, SHORT_RECORD } from "./proto/records.ts";
 import { Tails } from "./tails.ts";
 import type { TokenGuard } from "./token-guard.ts";
@@ -173,7 +173,7 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
       return await answer();
     } catch (error) {
       if (error instanceof BadMessage) {
-        this.counts.refused.malformed++;
+        this.counts.refused[reasonOf(error)]++;
         throw new CallError(Status.invalidArgument, `${malformed}: ${error.message}.`);
       }
       if (!(error instanceof NoRoom)) throw error;
@@ -186,7 +186,7 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
   /** @returns the number of the entry @throws BadMessage when it is no record */
   #take(message: Buffer, places: typeof LONG_RECORD): number {
     if (message.length > this.#mostBytes) {
-      throw new BadMessage(`it has more than ${this.#mostBytes} bytes`);
+      throw new TooLong(`it has more than ${this.#mostBytes} bytes`);
     }
     readRecord(message, places, this.#entry);
     this.counts.records++;
@@ -223,7 +223,7 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
     } catch (error) {
       if (!(error instanceof BadMessage)) throw error;
       client.refused++;
-      this.#refused.note("malformed", `${client.address} is closed`, error.message);
+      this.#refused.note(reasonOf(error), `${client.address} is closed`, error.message);
       const what = client.path === TAIL ? NO_REQUEST : NO_RECORD;
       this.clients.close(client, "malformed", `${what}: ${error.message}.`);
     }
@@ -267,4 +267,8 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
     if (client.path === UPLOAD) client.send(varintField(1, client.records));
     this.clients.close(client, "eof");
   }
+}
+
+function reasonOf(error: BadMessage): Refusal {
+  return error instanceof TooLong ? "oversized" : "malformed";
 }

@@ -165,6 +165,7 @@ export class HttpDoor implements Door {
       const body = await bodyOf(request, this.#mostBytes, hold);
       if (isPacked) hold(this.#mostBytes);
       const bytes = isPacked ? await unpacked(body, this.#mostBytes) : body;
+      if (isPacked) hold(bytes.length - this.#mostBytes);
       return await this.#otlp.take(isJson ? jsonLogs(bytes) : protobufLogs(bytes), bytes.length);
     } finally {
       this.#held -= held;

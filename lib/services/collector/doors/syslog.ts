@@ -48,8 +48,10 @@ export class SyslogDoor
   readonly #refused: Refused;
   readonly #reader = new SyslogReader();
   readonly #endWatch: () => void;
-  /** Null where clients need a certificate, which a datagram cannot show. */
+  /** Null where clients needed a certificate at the start. */
   #datagrams: Datagrams | null = null;
+  /** True while clients need a certificate, which a datagram cannot show. */
+  #needsCertificate: boolean;
   readonly #waiting: Waiting[] = [];
   #waitingBytes = 0;
 
@@ -57,7 +59,7 @@ export class SyslogDoor
   static async open(config: Config, intake: Intake, host: Host<Config>): Promise<SyslogDoor> {
     const door = new SyslogDoor(config, intake, host);
     const place = doorPlace(config, door.name);
-    if (place.tls.require_client_cert) return door;
+    if (door.#needsCertificate) return door;
     try {
       door.#datagrams = await Datagrams.open(place, door);
     } catch (error) {
@@ -73,6 +75,7 @@ export class SyslogDoor
     this.#host = host;
     this.#refused = new Refused(this.name, this.counts, host);
     const place = doorPlace(config, this.name);
+    this.#needsCertificate = place.tls.require_client_cert;
     this.clients = new Clients<SyslogClient>(this, new Admission(place, host), host);
     this.#listener = new Listener(place, this.clients, host);
     this.#endWatch = intake.watch(() => this.#progressed());
@@ -90,6 +93,7 @@ export class SyslogDoor
   configure(next: Config): void {
     const place = doorPlace(next, this.name);
     this.#listener.configure(place);
+    this.#needsCertificate = place.tls.require_client_cert;
     this.#datagrams?.configure(place);
   }
 
@@ -140,7 +144,8 @@ export class SyslogDoor
   // --- over UDP
 
   datagram(bytes: Buffer, ip: string, port: number): void {
-    if (bytes.length > this.#mostBytes) {
+    if (this.#needsCertificate) this.denied();
+    else if (bytes.length > this.#mostBytes) {
       this.#refused.note("oversized", addressText(ip, port), `a datagram of ${bytes.length} bytes`);
     } else if (!this.#intake.isFull) this.#take(bytes, 0, bytes.length, ip);
     else if (this.#waitingBytes + MORE_BYTES + bytes.length > MOST_WAITING) {

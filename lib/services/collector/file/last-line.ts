@@ -35,15 +35,31 @@ const NOTHING: End = { last: null, ending: Buffer.alloc(0) };
  * @throws the system's error; Error when the last line has no number
  */
 export function lastLine(disk: Disk, path: string): LastLine {
-  const { end, torn } = mended(disk, path);
+  return found(disk, path, true);
+}
+
+/**
+ * Looks at the log as a start does, and changes nothing.
+ * @throws what `lastLine` throws
+ */
+export function checkLastLine(disk: Disk, path: string): void {
+  found(disk, path, false);
+}
+
+function found(disk: Disk, path: string, mends: boolean): LastLine {
+  const { end, torn } = endAt(disk, path, mends);
   const { last, ending } = end.last === null ? newestOld(disk, path) : end;
   return { next: last === null ? 0 : last + 1, torn, ending };
 }
 
-function mended(disk: Disk, path: string): { readonly end: End; readonly torn: number } {
+function endAt(
+  disk: Disk,
+  path: string,
+  mends: boolean,
+): { readonly end: End; readonly torn: number } {
   let fd: number;
   try {
-    fd = disk.openSync(path, "r+");
+    fd = disk.openSync(path, mends ? "r+" : "r");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return { end: NOTHING, torn: 0 };
     throw error;
@@ -51,7 +67,7 @@ function mended(disk: Disk, path: string): { readonly end: End; readonly torn: n
   try {
     const { size } = disk.fstatSync(fd);
     const whole = newlineBefore(disk, fd, size) + 1;
-    if (whole < size) moveTorn(disk, fd, path, whole, size);
+    if (mends && whole < size) moveTorn(disk, fd, path, whole, size);
     return { end: endOf(disk, fd, path, whole), torn: size - whole };
   } finally {
     disk.closeSync(fd);

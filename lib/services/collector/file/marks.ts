@@ -221,7 +221,7 @@ export class Marks {
       return;
     }
     const mark = MARK.exec(line);
-    if (!mark) throw new Error(`${this.#path} holds no marks of the collector`);
+    if (!mark) throw noMarks(this.#path);
     this.#set(mark[2] as string, Number(mark[1]));
   }
 
@@ -261,6 +261,17 @@ export class Marks {
     this.#isNamed = true;
     this.#isInDoubt = false;
   }
+}
+
+/** Looks at the file of marks as a start does, and changes nothing. @throws what the constructor throws */
+export function checkMarks(disk: Disk, path: string): void {
+  for (const line of textOf(disk, path).split("\n").slice(0, -1)) {
+    if (!line.startsWith("N ") && !RUN.test(line) && !MARK.test(line)) throw noMarks(path);
+  }
+}
+
+function noMarks(path: string): Error {
+  return new Error(`${path} holds no marks of the collector`);
 }
 
 function runLine({ entry, count, first, clientId }: Run): string {

@@ -3,13 +3,13 @@ import type { Pending } from "../session/pending.ts";
 import type { Action, ActionOutcome, Priority } from "../protocol.ts";
 import { type Diagnostic, thrownText } from "../diagnostics.ts";
 
-/** What a brain is asked. */
+/** A question to a brain: choose an action for a force. */
 export interface ForceRequest {
   readonly state: string | null;
   readonly query: string;
   /** State and query are to be forgotten afterwards. */
   readonly ephemeralContext: boolean;
-  /** What may be chosen, each with a schema that can be checked. */
+  /** The actions that may be chosen, each with a schema that can be checked. */
   readonly actions: readonly [Action, ...Action[]];
   readonly priority: Priority;
   /** Its choices of this force that came to nothing so far, the oldest first. */
@@ -18,14 +18,14 @@ export interface ForceRequest {
   readonly signal: AbortSignal;
 }
 
-/** What a brain chooses. */
+/** The choice of a brain. */
 export interface Choice {
   readonly name: string;
   /** An object, or JSON text that is sent as it stands; left out for an action without data. */
   readonly data?: object | string | undefined;
   /** Sent whether or not it fits: for faults on purpose. */
   readonly unchecked?: boolean;
-  /** What is said aloud with it. */
+  /** The words that are said aloud with it. */
   readonly say?: string;
 }
 
@@ -46,7 +46,7 @@ export interface Playing {
   readonly force: Force | null;
   /** The actions that are unanswered. */
   readonly pending: readonly Pending[];
-  /** How many forces it has sent that were taken. */
+  /** The number of forces it has sent that were taken. */
   readonly forces: number;
   /** The forces that have ended, the newest last. */
   readonly ended: readonly Force[];
@@ -86,7 +86,7 @@ export interface Playing {
  */
 export interface Brain {
   readonly name: string;
-  /** How many forces it can be asked at once; any number when not given. */
+  /** The number of forces it can be asked at once; any number when not given. */
   readonly atOnce?: number;
   /** A person, who may take any time to choose. */
   readonly isPerson?: boolean;
@@ -109,16 +109,16 @@ export interface Brain {
   readonly showsGames?: boolean;
   /** Games can connect now. @param url where they do */
   start?(url: string): void;
-  /** Why it cannot play at present, for the health of the service; null while it can. */
+  /** The reason why it cannot play at present, for the health of the service; null while it can. */
   readonly trouble?: string | null;
   /** The server stops. */
   stop?(): void | Promise<void>;
 }
 
-/** Why an action is not sent. */
+/** An action is not sent; the message is the reason. */
 export class ActionRefused extends Error {}
 
-/** Why a brain cannot choose, where that lies with the game. */
+/** A brain cannot choose, and that lies with the game; the message is the reason. */
 export class CannotChoose extends Error {
   readonly diagnostic: Diagnostic;
 
@@ -128,7 +128,7 @@ export class CannotChoose extends Error {
   }
 }
 
-/** Why a brain cannot play at present, or null. */
+/** The reason why a brain cannot play at present, or null. */
 export function troubleOf(brain: Brain): string | null {
   try {
     return brain.trouble ?? null;

@@ -65,7 +65,7 @@ export class Brains {
     this.#of = of;
   }
 
-  /** Who plays a game of this name: one brain for all games of the same name. */
+  /** The brain of a game of this name: one for all games of the same name. */
   of(game: string): Brain {
     return this.#of(game);
   }
@@ -75,7 +75,7 @@ export class Brains {
     for (const brain of this.#all) brain.start?.(url);
   }
 
-  /** Why one of them cannot play at present, or null. */
+  /** The reason why one of them cannot play at present, or null. */
   get trouble(): string | null {
     for (const brain of this.#all) {
       const trouble = troubleOf(brain);

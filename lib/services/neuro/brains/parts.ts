@@ -3,7 +3,7 @@ import type { Clock } from "../../../host/clock.ts";
 import type { Log } from "../../../host/log.ts";
 import type { Stage } from "../watch/stage.ts";
 
-/** What a brain is made from. */
+/** The parts that a brain is made from. */
 export interface BrainParts {
   readonly clock: Clock;
   readonly log: Log;

@@ -7,7 +7,7 @@ import { type Brain, CannotChoose, type Choice, type ForceRequest } from "./brai
 
 export interface RandomSettings {
   readonly seed: number;
-  /** How long it thinks. */
+  /** Milliseconds that it thinks. */
   readonly delayMs: number;
 }
 

@@ -1,4 +1,4 @@
-/** What a game sends. */
+/** The messages of games, read. */
 import { nearest } from "../../../config/nearest.ts";
 import { type Diagnostic, diagnose, quoted, shown } from "../diagnostics.ts";
 import { documentsOf, type Tell } from "./json.ts";
@@ -160,7 +160,7 @@ function thrown<T>(read: (tell: Tell) => T | null): T {
   return found;
 }
 
-/** Whether a name of an action is as the protocol wants it. */
+/** True if the protocol allows this name of an action. */
 export function isGoodName(name: string): boolean {
   return /^[a-z0-9_-]+$/.test(name);
 }

@@ -1,4 +1,4 @@
-/** What a game is sent. */
+/** The messages to games, written. */
 import type { Character } from "../protocol.ts";
 
 /** A message in ASCII, since some clients drop whatever has another byte. */
@@ -64,7 +64,7 @@ export function shutdownImmediateCommand(): string {
   return message("shutdown/immediate");
 }
 
-/** What the voice side channel is told. */
+/** The answer to the voice side channel. */
 export function voiceUnavailableCommand(): string {
   return message("voice/unavailable", { reason: "not supported" });
 }

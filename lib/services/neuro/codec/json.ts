@@ -1,9 +1,9 @@
 import { endOfString, isNestedDeeper } from "../../../host/content.ts";
 import { type Diagnostic, diagnose, shown } from "../diagnostics.ts";
 
-/** How deep a message may be nested. */
+/** The deepest nesting of a message. */
 const MOST_LEVELS = 128;
-/** How many documents of one frame are read. */
+/** The most documents of one frame that are read. */
 const MOST_DOCUMENTS = 1000;
 /** The longest document in which raw controls are taken as meant: it is gone through once for each kind of them. */
 const LONGEST_MENDED = 2 ** 20;

@@ -64,7 +64,7 @@ export class Control implements Beside {
     const answer = (request: Request, path: string, http: HttpServer) =>
       this.#answer(request, path, http);
     this.#http = new HttpServer(place, SETTINGS, answer, host);
-    this.addresses = [this.#http.address];
+    this.addresses = [{ ...this.#http.address, door: "control" }];
   }
 
   health(): Health {

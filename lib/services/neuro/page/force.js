@@ -13,6 +13,7 @@ const STATES = ["queued", "choosing", "sent", "end"];
 const ABOUT = {
   queued: "It waits for its turn.",
   choosing: "The brain has been asked and has not chosen yet.",
+  asked: "It waits for a person to choose one of these actions.",
   sent: "The action is with the game, which has not said yet whether it was valid.",
 };
 const GLOSS = "A force is the game asking: choose one of these actions now.";
@@ -75,13 +76,13 @@ function mayChoose({ names, more }, choose) {
   return h("div", { class: "may" }, label, h("ul", { "aria-labelledby": "neuro-may" }, list));
 }
 
-function inPlay(force, choose) {
+function inPlay(force, { choose, isAsked }) {
   const { query, priority, ephemeral } = force;
   const [here] = force.steps.at(-1);
   return [
     h("p", { class: "query", dir: "auto" }, visible(query)),
     path(force),
-    h("p", { class: "gloss" }, ABOUT[here]),
+    h("p", { class: "gloss" }, ABOUT[isAsked ? "asked" : here]),
     failure(force),
     mayChoose(force, choose),
     h(
@@ -97,10 +98,11 @@ function inPlay(force, choose) {
 /**
  * Shows the force in play of a game.
  * @param force null when there is none
- * @param acts `choose(name)` is called for an action of the force that a person wants to look at
+ * @param play `choose(name)` is called for an action of the force that a person wants to look at;
+ *   `isAsked` while it is a person who has to choose
  */
-export function showForce(node, force, { choose }) {
+export function showForce(node, force, play) {
   const tries = force?.tries > 1 && ` · try ${force.tries} of ${force.most_tries}`;
   const note = force ? [`${force.priority} priority · ${age(force.age_ms)} old`, tries] : "";
-  patch(node, head("Force in play", note, GLOSS), force ? inPlay(force, choose) : empty(NONE));
+  patch(node, head("Force in play", note, GLOSS), force ? inPlay(force, play) : empty(NONE));
 }

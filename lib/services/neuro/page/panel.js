@@ -203,7 +203,7 @@ class Panel {
     const rights = this.#rights;
     const give = (order, how) => this.#give(order, how);
     showGame(game, { game: now.game, goneAt: this.#goneAt }, { rights, give });
-    showForce(force, inPlay, { choose: (action) => this.#look({ action }) });
+    showForce(force, inPlay, { choose: (action) => this.#look({ action }), isAsked });
     this.#actions.show({
       game: now.game.name,
       actions: now.actions,

@@ -22,7 +22,7 @@ const DATA = "the answers to the form of the action, or JSON text that is sent a
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What an operator may do with the games that are here. */
+/** The acts of an operator on the games that are here. */
 export function actsOf(stage: Stage, clock: Clock, numbers: Numbered): Record<string, Act> {
   return {
     send: {

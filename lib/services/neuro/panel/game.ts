@@ -24,7 +24,7 @@ export interface GameViewParts {
   readonly clock: Clock;
   readonly numbers: Numbered;
   readonly results: Results;
-  /** How often a force may be chosen for again. */
+  /** The most times that a force may be chosen for again. */
   mostRetries(): number;
   /** What is said aloud takes its time. */
   speaks(): boolean;

@@ -8,12 +8,12 @@ import { gamesView } from "./games.ts";
 import { Results } from "./results.ts";
 import { Numbered } from "./shown.ts";
 
-/** What the panel needs besides the games. */
+/** The parts that the panel needs besides the games. */
 export interface PanelParts {
   readonly clock: Clock;
   /** Where games connect to. */
   address(): string;
-  /** How often a force may be chosen for again. */
+  /** The most times that a force may be chosen for again. */
   mostRetries(): number;
   /** What is said aloud takes its time. */
   speaks(): boolean;

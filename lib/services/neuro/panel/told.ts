@@ -18,24 +18,24 @@ export interface GamesTold {
   readonly address: string;
 }
 
-/** Who a game is. */
+/** A game, and who plays it. */
 export interface GameFacts {
   readonly id: number;
   readonly name: string;
-  /** Who plays it. */
+  /** The name of its brain. */
   readonly brain: string;
   readonly is_person: boolean;
-  /** Why its brain cannot play at present, or null. */
+  /** The reason why its brain cannot play at present, or null. */
   readonly trouble: string | null;
 }
 
 /** A game in the list of all. */
 export interface GameRow extends GameFacts {
-  /** How many are registered. */
+  /** The number of its registered actions. */
   readonly actions: number;
   /** The state of the force in play, or null. */
   readonly force: string | null;
-  /** How often its developer was told of an error. */
+  /** The number of errors that its developer was told of. */
   readonly errors: number;
 }
 
@@ -72,7 +72,7 @@ export interface ActionTold {
   readonly schema: string | null;
   /** The form of its data; a field of kind json where there is no better one, null for an action without data. */
   readonly form: Field | null;
-  /** Why it cannot be sent, in a sentence; null when it can. */
+  /** The reason why it cannot be sent, in a sentence; null when it can. */
   readonly trouble: string | null;
 }
 

@@ -15,7 +15,7 @@ export interface ScenarioServer {
   stop(): Promise<void>;
 }
 
-/** How long connections may take to end. */
+/** Milliseconds that connections may take to end. */
 const DRAIN_MS = 1000;
 /** Speaking takes time where the settings do not say how much. */
 const WORDS_PER_MINUTE = 150;

@@ -70,12 +70,12 @@ export function inferredType(part: Keywords): string {
   return about(...(bounds as (keyof Keywords)[])) ? "number" : "";
 }
 
-/** Whether all types are numbers. */
+/** True if there are types and all are numbers. */
 export function areNumbers(types: readonly string[]): boolean {
   return types.length > 0 && types.every((one) => one === "number" || one === "integer");
 }
 
-/** Whether an object has more to it than the properties that are named. */
+/** True if an object has more to it than the properties that are named. */
 export function meansMore(part: Keywords, count: Count): boolean {
   const { properties = {}, required = [], additionalProperties: others } = part;
   const names = new Set([...Object.keys(properties), ...required]);

@@ -12,7 +12,7 @@ export interface Resolved {
   readonly patterns: ReadonlyMap<string, Pattern>;
   /** The checks of texts that it asks for, each as often as it stands there. */
   readonly checks: readonly Check[];
-  /** Whether it asks for items that differ from each other. */
+  /** True if it asks for items that differ from each other. */
   readonly compares: boolean;
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -290,7 +290,7 @@ class Resolver {
     }
   }
 
-  /** Whether a pattern is checked. */
+  /** Reads a pattern. @returns false when it is not checked, which is told */
   #takes(source: string, path: string): boolean {
     this.#count(1 + Math.min(source.length, MOST_PARTS) / PATTERN_CHARACTERS);
     const found = this.#patterns.get(source) ?? patternOf(source);

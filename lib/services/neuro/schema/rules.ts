@@ -140,11 +140,11 @@ export function rulesOf(action: Action): DataRules | Diagnostic | null {
   return rules;
 }
 
-/** Whether an action can be chosen. */
+/** A look at an action: it can be chosen, or has a trouble. */
 export interface Look {
-  /** Why not; null when it can. */
+  /** The reason why it cannot be chosen; null when it can. */
   readonly trouble: Diagnostic | null;
-  /** What of its schema is not heeded: told by one look alone. */
+  /** The parts of its schema that are not heeded: told by one look alone. */
   readonly remarks: readonly Diagnostic[];
   /** Parts of the schema that were read for it; Infinity when that ended with a trouble. */
   readonly parts: number;

@@ -86,7 +86,7 @@ function textOf(field: Unsaid, types: readonly string[]): string {
   }
 }
 
-/** Whether an answer to it is one short text. */
+/** True if an answer to it is one short text. */
 export function isPlain({ kind }: Pick<Field, "kind">): boolean {
   return kind !== "list" && kind !== "object" && kind !== "json";
 }

@@ -14,9 +14,9 @@ const MOST_PARTS = 2000;
 
 /** Whom a choice is made for, and by whom. */
 export interface Chooser {
-  /** What diagnostics call whoever chooses. */
+  /** The name of whoever chooses, in diagnostics. */
   readonly brain: string;
-  /** How long a choice may take; 0 is for ever. */
+  /** Milliseconds that a choice may take; 0 is for ever. */
   readonly limitMs: number;
   readonly clock: Clock;
   ask(request: ForceRequest): Choice | Promise<Choice>;

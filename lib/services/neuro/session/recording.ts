@@ -61,7 +61,7 @@ export abstract class RecordingSession extends ClientSession {
   /** Chooses one of the actions of a force. */
   abstract chooseForceAction(force: ForceRequest): Choice | Promise<Choice>;
 
-  /** Whether whoever chooses may take any time. */
+  /** True if whoever chooses may take any time. */
   protected get isPatient(): boolean {
     return false;
   }

@@ -70,7 +70,7 @@ export class Registry implements Iterable<Action> {
     for (const { action } of this.#actions.values()) yield action;
   }
 
-  /** Registers all actions of a batch, or none. @returns whether they were taken */
+  /** Registers all actions of a batch, or none. @returns false for none */
   register(actions: readonly Action[], tell: Tell): boolean {
     const { strict, keepsFirst, mostActions } = this.#settings();
     const bad = actions.filter(({ name }) => !isGoodName(name)).slice(0, MOST_TOLD);
@@ -123,7 +123,7 @@ export class Registry implements Iterable<Action> {
     return true;
   }
 
-  /** @returns whether it was registered */
+  /** @returns false when it was not registered */
   unregister(name: string): boolean {
     const found = this.#actions.get(name);
     if (found === undefined) return false;

@@ -12,7 +12,7 @@ const KEPT = 20;
 /** Seconds. */
 const BOUNDS = [0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60];
 
-/** What has happened in all games, in numbers. */
+/** The events of all games, in numbers. */
 export class Counts {
   messages = 0;
   readonly #numbers = {

@@ -27,7 +27,7 @@ export interface Stage {
   readonly memory: Memory;
   /** What the developers of each game are told. */
   readonly reports: Reports;
-  /** @returns what ends it */
+  /** @returns a function that ends it */
   watch(watcher: Watcher): () => void;
 }
 
@@ -40,7 +40,7 @@ export class Watchers {
     this.#failed = failed;
   }
 
-  /** Whether anybody reads frames, whose texts cost something. */
+  /** True if anybody reads frames: making their texts costs something. */
   get readFrames(): boolean {
     for (const { frame } of this.#all) if (frame !== undefined) return true;
     return false;

@@ -1,4 +1,3 @@
-import { isNestedDeeper } from "../../../../host/content.ts";
 import { type Attributes, noAttributes, type Value } from "../attributes.ts";
 import { BadMessage } from "../proto/fields.ts";
 import {
@@ -15,18 +14,13 @@ import {
 // The same messages as JSON: names in camel case, ids in hexadecimal, numbers of 64 bits as texts
 // (opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding").
 
-/** Levels of JSON that a value and what it stands in may take: four a level of its own. */
-const MOST_JSON_LEVELS = 4 * MOST_LEVELS + 16;
-
 type Found = Readonly<Record<string, unknown>>;
 
 /** The logs of an `ExportLogsServiceRequest` in JSON. @throws BadMessage */
 export function jsonLogs(request: Buffer): Logs {
-  const text = request.toString("utf8");
-  if (isNestedDeeper(text, MOST_JSON_LEVELS)) throw tooDeep();
   let found: unknown;
   try {
-    found = JSON.parse(text);
+    found = JSON.parse(request.toString("utf8"));
   } catch {
     throw new BadMessage("it is not JSON");
   }
@@ -81,7 +75,7 @@ function recordOf(one: Found): OtlpRecord {
 /** The value of an `AnyValue`. */
 function valueOf(found: unknown, count: ValueCount, level: number): Value {
   count.add();
-  if (level > MOST_LEVELS) throw tooDeep();
+  if (level > MOST_LEVELS) throw new BadMessage(`a value is nested more than ${MOST_LEVELS} deep`);
   const any = objectOf(found, "a value");
   const [kind] = Object.keys(any).filter((key) => any[key] != null);
   const value = any[kind ?? ""];
@@ -173,8 +167,4 @@ function severityOf(found: unknown): number {
   if (name === undefined) return Number(wholeOf(found ?? 0, "severityNumber"));
   const place = NAMES.indexOf(name);
   return place < 0 ? 0 : 4 * place + Number(step || 1);
-}
-
-function tooDeep(): BadMessage {
-  return new BadMessage(`a value is nested more than ${MOST_LEVELS} deep`);
 }

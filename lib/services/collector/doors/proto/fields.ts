@@ -6,6 +6,9 @@
 /** The reason why bytes are no message. */
 export class BadMessage extends Error {}
 
+/** The reason why bytes are no message: there are too many. */
+export class TooLong extends BadMessage {}
+
 /** The kinds of values on the wire. */
 export const Wire = { varint: 0, eight: 1, bytes: 2, four: 5 } as const;
 

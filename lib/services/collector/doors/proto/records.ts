@@ -1,9 +1,11 @@
-import { type Entry, Text } from "../../entry.ts";
+import { type Entry, Text, type TextName, TEXTS } from "../../entry.ts";
 import { LEVELS } from "../../levels.ts";
-import { BadMessage, Fields, Wire } from "./fields.ts";
+import { BadMessage, bytesField, Fields, varintField, Wire } from "./fields.ts";
 
 /** The place of the level among the fields of a record. */
 const LEVEL = -1;
+
+type Texts = Readonly<Partial<Record<TextName, string>>>;
 
 /** The place of each field, by its number. */
 type Places = readonly (number | undefined)[];
@@ -41,6 +43,17 @@ export const LONG_RECORD: Places = [
   Text.serviceName,
   Text.stackTrace,
 ];
+
+/** A record of sixteen fields as it is sent. */
+export function longRecord(level: number, texts: Texts): Buffer {
+  const fields = LONG_RECORD.flatMap((place, number) => {
+    if (place === undefined) return [];
+    if (place === LEVEL) return [varintField(number, level)];
+    const text = texts[TEXTS[place] as TextName] ?? "";
+    return text === "" ? [] : [bytesField(number, text)];
+  });
+  return Buffer.concat(fields);
+}
 
 /** Reads a record into an entry, whose texts lie in the message. @throws BadMessage */
 export function readRecord(bytes: Buffer, places: Places, entry: Entry): void {

@@ -31,7 +31,7 @@ export function actionRows(actions: readonly Action[]): string[] {
 }
 
 /** What an action needs, in brackets: `(card, target?)`; "" where that is nothing. */
-export function needsOf(action: Action): string {
+function needsOf(action: Action): string {
   const form = formOf(action);
   if (form === null) return "";
   if ("code" in form) return " (cannot be chosen)";

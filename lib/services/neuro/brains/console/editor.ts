@@ -183,7 +183,7 @@ function isHalf(code: number): boolean {
   return code >= 0xd800 && code <= 0xdfff;
 }
 
-/** Whether more of a key may follow. */
+/** True if more of a key may follow. */
 function isUnfinished(key: string): boolean {
   return key.startsWith("\x1b") && /^.(?:\[[0-?]*[ -/]*|O)?$/.test(key);
 }

@@ -207,7 +207,7 @@ function stepsOf(field: Field, problems: readonly Problem[] | null = null): Step
   });
 }
 
-/** Whether a place lies in another. */
+/** True if a place is another or lies in it. */
 function isAt(path: readonly string[], outer: readonly string[]): boolean {
   return outer.length > 0 && outer.every((step, i) => path[i] === step);
 }

@@ -1,4 +1,4 @@
-import { FAULT_NAMES } from "../../../../config/sections/neuro-faults.ts";
+import { FAULT_NAMES } from "../../../../config/sections/neuro/faults.ts";
 import type { Config } from "../../../../config/table.ts";
 import { Random } from "../../random.ts";
 

@@ -57,7 +57,7 @@ class Faults {
     return choice;
   }
 
-  /** Does a fault that comes before a choice. @returns whether it was one, and could be done */
+  /** Does a fault that comes before a choice. @returns false when it is no such fault, or could not be done */
   async #before(
     name: FaultName,
     random: Random,
@@ -190,7 +190,7 @@ async function madeFor(actions: readonly Action[], random: Random) {
   return { action, data: made.data === undefined ? undefined : JSON.stringify(made.data) };
 }
 
-/** Sends an action that nobody waits for. @returns whether it was sent, and told of */
+/** Sends an action that nobody waits for, and tells of it. @returns false when it was not sent */
 function sent(
   playing: Playing,
   { name }: Action,

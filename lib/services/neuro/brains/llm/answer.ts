@@ -61,7 +61,7 @@ export class Answer {
     return bytes;
   }
 
-  /** Whether it is a stream, as soon as enough has come; null before. @throws Unreadable */
+  /** True for a stream, false for a document; null until enough has come. @throws Unreadable */
   #kind(hasEnded: boolean): boolean | null {
     const head = Buffer.concat(this.#chunks.slice(0, ENOUGH)).toString();
     const text = head.replace(SPACE, "").slice(0, ENOUGH);

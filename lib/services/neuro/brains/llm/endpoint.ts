@@ -19,7 +19,7 @@ export interface Question {
   readonly signal: AbortSignal;
 }
 
-/** Why there is no answer. */
+/** There is no answer; the message is the reason. */
 export class NoAnswer extends Error {
   /** Another try may succeed. */
   readonly passes: boolean;

@@ -5,7 +5,7 @@ export interface Call {
   readonly data: string;
 }
 
-/** What a model has answered. */
+/** The answer of a model. */
 export interface Said {
   readonly calls: readonly Call[];
   readonly text: string;

@@ -7,9 +7,8 @@ import { Pinned } from "../../../../net/outbox.ts";
 import { type WebSocketProtocol, WebSockets } from "../../../../net/websocket.ts";
 import { NeuroClient } from "../../client.ts";
 import { voiceUnavailableCommand } from "../../codec/encode.ts";
+import { forGames, GAMES_DOOR } from "../../http/games-door.ts";
 import type { NeuroHost } from "../../server-parts.ts";
-
-const HTTP = { maxBodyBytes: 0, requestTimeoutMs: 30_000, accessLog: null, trustedProxies: [] };
 
 /** Who is told of the one game that is let in. */
 export interface Visitor {
@@ -45,8 +44,8 @@ export class ReplayDoor {
     this.#clients = new Clients(protocol, new Admission(place, host), host);
     const sockets = new WebSockets(this.#clients, "text", maxMessageBytes, true);
     const answer = (request: Request, path: string) => this.#http.upgrade(request, path);
-    this.#http = new HttpServer(place, HTTP, answer, host, sockets);
-    this.url = (this.#http.address.url as string).replace(/^http/, "ws");
+    this.#http = new HttpServer(place, GAMES_DOOR, answer, host, sockets);
+    this.url = forGames(this.#http.address).url;
   }
 
   health(): Health {

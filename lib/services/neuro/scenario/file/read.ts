@@ -35,7 +35,7 @@ export interface FileReading {
 }
 
 const MODULE = /\.[cm]?[jt]s$/;
-/** How long a module may take to load. */
+/** Milliseconds that a module may take to load. */
 const LOAD_MS = 30_000;
 
 /** Reads a file. Every problem is in the result, none is thrown. */

@@ -62,7 +62,7 @@ export interface SendOptions extends Within {
 }
 
 export interface AnswerOptions extends SendOptions {
-  /** What is said aloud with it. */
+  /** The words that are said aloud with it. */
   readonly say?: string;
 }
 

@@ -3,7 +3,7 @@ import { reasonOf } from "../../../../config/reason.ts";
 import type { Clock } from "../../../../host/clock.ts";
 import { within } from "../../../../host/clock.ts";
 
-/** How a game is started. */
+/** A game that is started, as its scenario says. */
 export interface ProgramOptions {
   /** The program and its arguments. */
   readonly words: readonly string[];
@@ -15,7 +15,7 @@ export interface ProgramOptions {
   line(text: string): void;
 }
 
-/** How long a game may take to end when it is told to. */
+/** Milliseconds that a game may take to end when it is told to. */
 const PATIENCE_MS = 3000;
 const LOOK_MS = 50;
 const MOST_LINES = 20;
@@ -25,7 +25,7 @@ const LONGEST_LINE = 500;
 export class GameProgram {
   /** The last lines that it has printed. */
   readonly lines: string[] = [];
-  /** How it has ended; null while it runs. */
+  /** Its end; null while it runs. */
   end: { readonly text: string; readonly isFailure: boolean } | null = null;
   /** Called when it has ended. */
   ended = () => {};

@@ -20,7 +20,7 @@ export interface StepOutcome {
   readonly ms: number;
 }
 
-/** What became of a scenario. */
+/** The outcome of a scenario. */
 export interface Outcome {
   readonly plan: Plan;
   readonly state: "passed" | "failed" | "skipped";
@@ -82,7 +82,7 @@ export class ScenarioRun {
     this.#interrupted.reject(new Failed(why));
   }
 
-  /** Plays them all. @returns what became of each, in order */
+  /** Plays them all. @returns their outcomes, in order */
   async play(plans: readonly Plan[]): Promise<readonly Outcome[]> {
     const outcomes: Outcome[] = [];
     for (const plan of plans) {

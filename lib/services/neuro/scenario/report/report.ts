@@ -1,4 +1,4 @@
-/** What became of scenarios, for a person and for programs. */
+/** The outcomes of scenarios, for a person and for programs. */
 import { printable } from "../../../../host/content.ts";
 import type { Outcome, StepOutcome } from "../play/run.ts";
 import type { Plan } from "../file/read.ts";

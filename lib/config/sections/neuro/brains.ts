@@ -1,4 +1,4 @@
-import type { Question } from "../section.ts";
+import type { Question } from "../../section.ts";
 
 /** The brains of the program itself, with what the wizard says of them. */
 const PLAYERS = {
@@ -11,12 +11,12 @@ const PLAYERS = {
 
 export type BrainName = keyof typeof PLAYERS;
 
-export const BRAIN_NAMES = Object.keys(PLAYERS) as readonly BrainName[];
+const BRAIN_NAMES = Object.keys(PLAYERS) as readonly BrainName[];
 
-/** What a setting that names a brain may be. */
+/** The allowed values of a setting that names a brain, in words. */
 export const BRAINS = `${BRAIN_NAMES.map((name) => `"${name}"`).join(", ")}, or the path of a module`;
 
-/** Whether a text names a brain: one of the program's own, or a module. */
+/** True if a text names a brain: one of the program's own, or a module. */
 export function isBrain(found: string): boolean {
   return BRAIN_NAMES.some((name) => name === found) || /\.[cm]?[jt]s$/.test(found);
 }

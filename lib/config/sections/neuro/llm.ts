@@ -1,7 +1,7 @@
-import { meansLoopback } from "../loopback.ts";
-import { decimalOrNone, flag, text, whole } from "../option.ts";
-import { section, type Values } from "../section.ts";
-import { live, SECONDS_MAX } from "./bounds.ts";
+import { meansLoopback } from "../../loopback.ts";
+import { decimalOrNone, flag, text, whole } from "../../option.ts";
+import { section, type Values } from "../../section.ts";
+import { live, SECONDS_MAX } from "../bounds.ts";
 
 const INSTRUCTIONS = "You play games before an audience. Be witty, play to win.";
 
@@ -86,7 +86,7 @@ function urlFault(found: string): string | null {
   return url.username + url.password + url.hash === "" ? null : "more than an address";
 }
 
-/** What an operator should know of the endpoint's key, one sentence each. */
+/** Remarks for the operator on the endpoint's key, one sentence each. */
 export function keyRemarks({ base_url, key_env }: Llm): readonly string[] {
   const { protocol, hostname, host } = new URL(base_url);
   if (meansLoopback(hostname.replace(/^\[|\]$/g, ""))) return [];

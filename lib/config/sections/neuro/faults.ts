@@ -1,5 +1,5 @@
-import { decimal, list, whole } from "../option.ts";
-import { SECONDS_MAX } from "./bounds.ts";
+import { decimal, list, whole } from "../../option.ts";
+import { SECONDS_MAX } from "../bounds.ts";
 
 /** The faults that can be made on purpose. */
 export const FAULT_NAMES = [
