@@ -18,6 +18,19 @@ describe("status", () => {
     );
   });
 
+  test("of one where something is wrong that it can live with has a line for that, and 0", async () => {
+    const server = await served();
+    const text = "1 message a second is refused.";
+    server.running().problems = () => [{ key: "refused", severity: "warning", text }];
+    server.clock.advance(1000);
+    await server.clock.leap(120_000);
+    const { out, code } = await call(configured(server), ["status"]);
+    expect(out).toMatch(
+      /^ok: [^\n]*\nWarning {2}relay, for 2 min: 1 message a second is refused\.\n$/,
+    );
+    expect(code).toBe(0);
+  });
+
   test("of one that drains says so, and 1", async () => {
     const server = await served();
     const peer = await server.join();
