@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { MOST_VALUES } from "../lib/services/collector/doors/otlp/logs.ts";
 import { bytesField } from "../lib/services/collector/doors/proto/fields.ts";
 import { collecting } from "./collector-suite.ts";
+import { dial, until } from "./kit.ts";
 
 type Server = Awaited<ReturnType<typeof collecting>>;
 
@@ -105,4 +106,24 @@ describe("a request of OpenTelemetry that is mostly structure", () => {
     expect(server.stats()["http_refused_oversized"] ?? server.stats()["refused"]).toBe(MANY);
     await server.drain();
   });
+});
+
+describe("many small records that come together", () => {
+  const doors = [
+    ["lines", "{\n", MANY, { lines: true }],
+    ["syslog", "1 <", MANY, { syslog: true }],
+  ] as const;
+  for (const [door, text, count, own] of doors) {
+    test(`leave turns to others: ${door}`, async () => {
+      const server = await collecting({ durability: "none", ...own });
+      const peer = await dial(server.portOf(door));
+      peer.send(text.repeat(count));
+      const turns = await turnsUntil(until(() => server.stats()["written"] === count));
+      // No turn takes many more than a thousand.
+      expect(turns).toBeGreaterThan(count / 2000);
+      expect(server.lines()).toHaveLength(count);
+      peer.end();
+      await server.drain();
+    });
+  }
 });

@@ -339,7 +339,7 @@ export class Clients<C extends Client> {
       return false;
     }
     client.shareLeft -= taken;
-    if (client.shareLeft <= 0 && client.reading) this.#rest(client);
+    if (client.shareLeft <= 0 && client.reading) this.rest(client);
     if (taken >= bytes.length) return true;
     if (client.state === "open") client.held.unshift(bytes.subarray(taken));
     return false;
@@ -349,7 +349,7 @@ export class Clients<C extends Client> {
    * Reads no more from a client until the next turn of the event loop. Bun goes
    * on reading a socket for as long as it is full, and a fast sender keeps it so.
    */
-  #rest(client: C): void {
+  rest(client: C): void {
     client.shareLeft = SHARE_BYTES;
     if (client.finishing) return;
     client.hold(RESTING);

@@ -89,6 +89,33 @@ export type DoorName = (typeof DOOR_NAMES)[number];
 /** The reason to hold a client while too much waits for the disk. */
 export const FULL = 2;
 
+/** Records that one client has read in a turn at most; this many bytes count as one more. */
+const A_TURN = 1000;
+const A_RECORD_BYTES = 256;
+
+/** Divides what a client has sent among turns: records of two bytes are many in one read, and each costs. */
+export class Turns<C extends Client> {
+  readonly #clients: Clients<C>;
+  #client: C | null = null;
+  #work = 0;
+
+  constructor(clients: Clients<C>) {
+    this.#clients = clients;
+  }
+
+  /** A record was taken. Once a client has had its part it rests until the next turn. */
+  took(client: C, bytes: number): void {
+    if (this.#client !== client) {
+      this.#client = client;
+      this.#work = 0;
+    }
+    this.#work += 1 + bytes / A_RECORD_BYTES;
+    if (this.#work < A_TURN) return;
+    this.#work = 0;
+    this.#clients.rest(client);
+  }
+}
+
 /** Reads the clients again that were held because too much waited, until too much waits again. */
 export function resumeHeld<C extends Client>(clients: Clients<C>, intake: Intake): void {
   for (const client of clients.all) {

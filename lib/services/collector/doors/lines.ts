@@ -12,7 +12,7 @@ import {
 import { Listener } from "../../../net/listen.ts";
 import { Pinned } from "../../../net/outbox.ts";
 import type { Intake } from "../intake.ts";
-import { type Door, DoorCounts, FULL, Refused, resumeHeld } from "./door.ts";
+import { type Door, DoorCounts, FULL, Refused, resumeHeld, Turns } from "./door.ts";
 import { LineReader } from "./lines/fields.ts";
 import { doorPlace } from "./places.ts";
 
@@ -35,6 +35,7 @@ export class LinesDoor implements Door, LineProtocol<LogLineClient> {
   readonly #pinned = new Pinned();
   readonly #refused: Refused;
   readonly #reader: LineReader;
+  readonly #turns: Turns<LogLineClient>;
   readonly #endWatch: () => void;
 
   /** @throws StartError when it cannot listen */
@@ -46,6 +47,7 @@ export class LinesDoor implements Door, LineProtocol<LogLineClient> {
     this.#refused = new Refused(this.name, this.counts, host);
     const place = doorPlace(config, this.name);
     this.clients = new Clients<LogLineClient>(this, new Admission(place, host), host);
+    this.#turns = new Turns(this.clients);
     this.#listener = new Listener(place, this.clients, host);
     this.#endWatch = intake.watch(() => resumeHeld(this.clients, intake));
   }
@@ -91,8 +93,7 @@ export class LinesDoor implements Door, LineProtocol<LogLineClient> {
       const newline = block.indexOf(NEWLINE, at);
       this.#line(client, block, at, newline);
       at = newline + 1;
-      if (!this.#intake.isFull) continue;
-      client.hold(FULL);
+      if (this.#intake.isFull) client.hold(FULL);
       if (!client.reading) break;
     }
     return at;
@@ -105,6 +106,7 @@ export class LinesDoor implements Door, LineProtocol<LogLineClient> {
   }
 
   #line(client: LogLineClient, block: Buffer, start: number, newline: number): void {
+    this.#turns.took(client, newline - start);
     const end = newline > start && block[newline - 1] === RETURN ? newline - 1 : newline;
     if (end === start) return;
     if (newline - start > this.maxLineBytes) return this.oversize(client);

@@ -9,7 +9,7 @@ import { Listener } from "../../../net/listen.ts";
 import { Pinned } from "../../../net/outbox.ts";
 import type { Protocol } from "../../../net/protocol.ts";
 import type { Intake } from "../intake.ts";
-import { type Door, DoorCounts, FULL, Refused, resumeHeld } from "./door.ts";
+import { type Door, DoorCounts, FULL, Refused, resumeHeld, Turns } from "./door.ts";
 import { doorPlace } from "./places.ts";
 import { type SyslogSink, SyslogSplitter } from "./syslog/framing.ts";
 import { SyslogReader, trimmedEnd } from "./syslog/message.ts";
@@ -47,6 +47,7 @@ export class SyslogDoor
   readonly #pinned = new Pinned();
   readonly #refused: Refused;
   readonly #reader = new SyslogReader();
+  readonly #turns: Turns<SyslogClient>;
   readonly #endWatch: () => void;
   /** Null where clients needed a certificate at the start. */
   #datagrams: Datagrams | null = null;
@@ -77,6 +78,7 @@ export class SyslogDoor
     const place = doorPlace(config, this.name);
     this.#needsCertificate = place.tls.require_client_cert;
     this.clients = new Clients<SyslogClient>(this, new Admission(place, host), host);
+    this.#turns = new Turns(this.clients);
     this.#listener = new Listener(place, this.clients, host);
     this.#endWatch = intake.watch(() => this.#progressed());
   }
@@ -123,6 +125,7 @@ export class SyslogDoor
 
   message(client: SyslogClient, bytes: Buffer, start: number, end: number): void {
     client.lastMessageAt = this.#host.clock.now();
+    this.#turns.took(client, end - start);
     if (!this.#take(bytes, start, end, client.ip)) return;
     client.messagesIn++;
     if (this.#intake.isFull) client.hold(FULL);
