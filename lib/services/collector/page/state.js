@@ -59,7 +59,7 @@ export function showState(node, state) {
     blocked !== null &&
       h(
         "div",
-        { class: "blocked", key: "blocked", role: "alert" },
+        { class: "blocked", key: "blocked" },
         h(
           "p",
           { class: "bad" },
