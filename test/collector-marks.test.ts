@@ -27,3 +27,14 @@ test("of the clients that have sent something those are kept that were heard las
   expect(all.of("c0", 0).next).toBe(1);
   expect(all.of("c1", 0).next).toBe(0);
 });
+
+test("a file that somebody has removed is written anew", () => {
+  const path = join(fs.mkdtempSync(join(tmpdir(), "marks-")), "log.marks");
+  const all = new Marks(fs, path, 0);
+  all.took("a", all.of("a", 0), 0, 0);
+  all.write();
+  fs.unlinkSync(path);
+  all.shorten();
+  all.close();
+  expect(new Marks(fs, path, 1).of("a", 0).next).toBe(1);
+});

@@ -179,9 +179,10 @@ export class Marks {
     this.#keptRuns = 0;
   }
 
-  /** Writes a file anew that has grown long, with the marks alone. @throws the system's error; the file stays */
+  /** Writes a file anew that has grown long, or that somebody has moved or removed, with the marks alone. @throws the system's error; the file stays */
   shorten(): void {
-    if (this.#file === null || this.#file.size < this.#sizeAnew + LARGE) return;
+    if (this.#file === null) return;
+    if (!this.#file.isElsewhere && this.#file.size < this.#sizeAnew + LARGE) return;
     this.#writeAnew();
   }
 
