@@ -1,6 +1,6 @@
 // What several parts of a panel are made of.
 
-import { h } from "./dom.js";
+import { h, make } from "./dom.js";
 
 /** The head of a part: its title, a note beside it, and a sentence for whoever has not met the word. */
 export function head(title, note, gloss) {
@@ -47,4 +47,16 @@ export function choice(name, options, chosen, choose) {
     return h("button", { ...attributes, onclick: () => choose(value) }, label);
   };
   return h("div", { class: "switch", role: "group", "aria-label": name }, options.map(button));
+}
+
+/** The element of a part, which stays while what is in it changes. */
+export const part = (name) => make(h("section", { "data-of": name }));
+
+/** Words with their meanings, in a box that opens. */
+export function glossary(meanings) {
+  const word = ([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text));
+  const words = h("dl", {}, meanings.map(word));
+  return make(
+    h("details", { class: "glossary" }, h("summary", {}, "What these words mean"), words),
+  );
 }

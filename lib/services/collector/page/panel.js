@@ -1,6 +1,7 @@
 // The panel of the collector: asks the server for what is looked at, and has the parts show it.
 
 import { h, make } from "../../../host/page/dom.js";
+import { glossary, part } from "../../../host/page/pieces.js";
 import { showDoors } from "./doors.js";
 import { showFiles } from "./log-files.js";
 import { Rates } from "./rates.js";
@@ -19,16 +20,6 @@ const QUIET_SECONDS = 2;
 export function mount(node, page) {
   const panel = new Panel(node, page);
   return { changed: () => void panel.ask(), ticked: () => panel.tick() };
-}
-
-const part = (name) => make(h("section", { "data-of": name }));
-
-function glossary() {
-  const word = ([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text));
-  const words = h("dl", {}, GLOSSARY.map(word));
-  return make(
-    h("details", { class: "glossary" }, h("summary", {}, "What these words mean"), words),
-  );
 }
 
 class Panel {
@@ -50,7 +41,7 @@ class Panel {
     const { state, doors, files } = this.#parts;
     const columns = make(h("div", { class: "columns" }, doors, files));
     node.classList.add("collector");
-    node.append(state, columns, this.#search.node, glossary());
+    node.append(state, columns, this.#search.node, glossary(GLOSSARY));
   }
 
   /** Asks for what is looked at and shows it; once more when there is news meanwhile. */

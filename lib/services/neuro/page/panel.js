@@ -5,6 +5,7 @@ import { showBars } from "./bars.js";
 import { showContext } from "./context.js";
 import { showDiagnostics } from "./diagnostics.js";
 import { h, make, patch, visible } from "../../../host/page/dom.js";
+import { glossary, part } from "../../../host/page/pieces.js";
 import { showForce } from "./force.js";
 import { showGame } from "./game.js";
 import { showGames } from "./games.js";
@@ -31,16 +32,6 @@ const LOOKED_FOR = 100;
 export function mount(node, page) {
   const panel = new Panel(node, page);
   return { changed: () => void panel.ask(), ticked: () => panel.tick() };
-}
-
-const part = (name) => make(h("section", { "data-of": name }));
-
-function glossary() {
-  const word = ([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text));
-  const words = h("dl", {}, GLOSSARY.map(word));
-  return make(
-    h("details", { class: "glossary" }, h("summary", {}, "What these words mean"), words),
-  );
 }
 
 /** What was told of a game `late` milliseconds ago, as it would be told now. */
@@ -104,7 +95,7 @@ class Panel {
     const columns = make(h("div", { class: "columns" }, left, right));
     this.#board = make(h("div", { hidden: true }, game, columns));
     node.classList.add("neuro");
-    node.append(games, this.#board, glossary(), this.#said);
+    node.append(games, this.#board, glossary(GLOSSARY), this.#said);
   }
 
   /** Asks for what is looked at and shows it; once more when that changes meanwhile. */
