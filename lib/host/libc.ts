@@ -1,3 +1,5 @@
+import { createRequire } from "node:module";
+
 /** The calls of Linux's C library that Bun does not offer. */
 export type Libc = ReturnType<typeof open>;
 
@@ -10,7 +12,7 @@ export function libc(): Libc {
 }
 
 function open() {
-  const { dlopen } = require("bun:ffi") as typeof import("bun:ffi");
+  const { dlopen } = createRequire(import.meta.url)("bun:ffi") as typeof import("bun:ffi");
   // musl answers to this name too.
   return dlopen("libc.so.6", {
     clock_gettime: { args: ["int", "ptr"], returns: "int" },
