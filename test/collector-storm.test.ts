@@ -157,6 +157,15 @@ async function storm(seed: number, steps: number, durability: Durability): Promi
       }
       fs.unlinkSync(path);
     },
+    () => {
+      const files = fs.existsSync(log) ? fs.readdirSync(log) : [];
+      for (const file of files) {
+        for (const line of fs.readFileSync(join(log, file), "utf8").split("\n").slice(0, -1)) {
+          if (parseInt(line) < writer.durable) gone.add(parseInt(line));
+        }
+      }
+      fs.rmSync(log, { recursive: true, force: true });
+    },
   ];
   const all = durability === "none" ? accidents : [...accidents, ...removals];
   for (let step = 0; step < steps; step++) {

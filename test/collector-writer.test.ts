@@ -314,7 +314,12 @@ describe("a start", () => {
     await kept();
     await writer.close(0);
     fs.appendFileSync(path, "2 to");
-    expect(lastLine(fs, path)).toEqual({ next: 2, torn: 4, ending: Buffer.from("1 x") });
+    expect(lastLine(fs, path)).toEqual({
+      next: 2,
+      torn: 4,
+      isTornKept: true,
+      ending: Buffer.from("1 x"),
+    });
     expect(read(path)).toBe("0 x\n1 x\n");
     expect(read(`${path}.torn`)).toBe("2 to\n");
     const again = writing({}, { folder });

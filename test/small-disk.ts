@@ -19,3 +19,9 @@ export function mounted(folder: string, options: string): boolean {
 export function unmount(folder: string): void {
   Bun.spawnSync(["umount", "-l", folder]);
 }
+
+/** Gives a disk other options, as `size=8m` or `ro`. @returns true if it took them */
+export function remount(folder: string, options: string): boolean {
+  const mount = ["mount", "-o", `remount,${options}`, folder];
+  return Bun.spawnSync(mount, { stderr: "ignore" }).exitCode === 0;
+}

@@ -102,8 +102,8 @@ export class CollectedLog {
       config.collector;
     const found = lastLine(fs, this.#path);
     if (found.torn > 0) {
-      const why = `${found.torn} bytes of a line that was cut short went to ${this.#path}.torn`;
-      this.#tell(why, "WARNING");
+      const where = found.isTornKept ? `went to ${this.#path}.torn` : "are gone, for want of room";
+      this.#tell(`${found.torn} bytes of a line that was cut short ${where}`, "WARNING");
     }
     const marks = new Marks(fs, `${this.#path}.marks`, found.next);
     const isJson = format === "json";

@@ -56,10 +56,19 @@ export class CurrentFile {
    */
   async sync(upTo: number): Promise<void> {
     await this.#file.sync();
-    if (!this.#isNamed) await this.#file.syncFolder();
-    this.#isNamed = true;
+    if (!this.#isNamed) await this.#syncName();
     if (this.isRemoved) throw failure("somebody has removed it");
     this.#onDisk = Math.min(upTo, this.size);
+  }
+
+  async #syncName(): Promise<void> {
+    try {
+      await this.#file.syncFolder();
+      this.#isNamed = true;
+    } catch (error) {
+      // The name that somebody has given it elsewhere is theirs to keep.
+      if (!this.isElsewhere) throw error;
+    }
   }
 
   /** Takes away what is not known to be on disk. @throws the system's error */

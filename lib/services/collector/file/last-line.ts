@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import { zstdDecompressSync } from "node:zlib";
-import { type Disk, syncFolderSync } from "../../../host/disk.ts";
+import { type Disk, isFailure, syncFolderSync } from "../../../host/disk.ts";
 import { ENDING } from "./current-file.ts";
 import { oldFilesOf } from "./names.ts";
 import { sequenceOf } from "./reading.ts";
@@ -15,6 +15,8 @@ export interface LastLine {
   readonly next: number;
   /** Bytes of a line that was cut short, which were moved to a file of their own; 0 when there were none. */
   readonly torn: number;
+  /** False when there was no room for that, and they are gone. */
+  readonly isTornKept: boolean;
   /** The last bytes of the last line, without its newline; empty when there is none. */
   readonly ending: Buffer;
 }
@@ -47,28 +49,29 @@ export function checkLastLine(disk: Disk, path: string): void {
 }
 
 function found(disk: Disk, path: string, mends: boolean): LastLine {
-  const { end, torn } = endAt(disk, path, mends);
+  const { end, torn, isTornKept } = endAt(disk, path, mends);
   const { last, ending } = end.last === null ? newestOld(disk, path) : end;
-  return { next: last === null ? 0 : last + 1, torn, ending };
+  return { next: last === null ? 0 : last + 1, torn, isTornKept, ending };
 }
 
 function endAt(
   disk: Disk,
   path: string,
   mends: boolean,
-): { readonly end: End; readonly torn: number } {
+): { readonly end: End } & Pick<LastLine, "torn" | "isTornKept"> {
+  const none = { end: NOTHING, torn: 0, isTornKept: true };
   let fd: number;
   try {
     fd = disk.openSync(path, mends ? "r+" : "r");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { end: NOTHING, torn: 0 };
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return none;
     throw error;
   }
   try {
     const { size } = disk.fstatSync(fd);
     const whole = newlineBefore(disk, fd, size) + 1;
-    if (mends && whole < size) moveTorn(disk, fd, path, whole, size);
-    return { end: endOf(disk, fd, path, whole), torn: size - whole };
+    const isTornKept = mends && whole < size ? moveTorn(disk, fd, path, whole, size) : true;
+    return { end: endOf(disk, fd, path, whole), torn: size - whole, isTornKept };
   } finally {
     disk.closeSync(fd);
   }
@@ -141,10 +144,19 @@ function newlineBefore(disk: Disk, fd: number, position: number): number {
   return -1;
 }
 
-/** Keeps what a crash has left of a line, then cuts it off: it was never acknowledged. */
-function moveTorn(disk: Disk, fd: number, path: string, start: number, size: number): void {
-  const torn = disk.openSync(`${path}.torn`, "a");
+/** Keeps what a crash has left of a line if there is room for it, then cuts it off: it was never acknowledged. @returns true if it is kept */
+function moveTorn(disk: Disk, fd: number, path: string, start: number, size: number): boolean {
+  const isKept = keptTorn(disk, fd, path, start, size);
+  disk.ftruncateSync(fd, start);
+  disk.fsyncSync(fd);
+  syncFolderSync(disk, dirname(path));
+  return isKept;
+}
+
+function keptTorn(disk: Disk, fd: number, path: string, start: number, size: number): boolean {
+  let torn: number | null = null;
   try {
+    torn = disk.openSync(`${path}.torn`, "a");
     const piece = Buffer.alloc(PIECE);
     for (let at = start; at < size;) {
       const read = disk.readSync(fd, piece, 0, Math.min(PIECE, size - at), at);
@@ -154,10 +166,12 @@ function moveTorn(disk: Disk, fd: number, path: string, start: number, size: num
     }
     disk.writeSync(torn, Buffer.from("\n"), 0, 1, null);
     disk.fsyncSync(torn);
+    return true;
+  } catch (error) {
+    // A disk that is full must not keep a server from starting, which then waits for room.
+    if (!isFailure(error)) throw error;
+    return false;
   } finally {
-    disk.closeSync(torn);
+    if (torn !== null) disk.closeSync(torn);
   }
-  disk.ftruncateSync(fd, start);
-  disk.fsyncSync(fd);
-  syncFolderSync(disk, dirname(path));
 }

@@ -59,6 +59,7 @@ export class Marks {
   #begin: Begin | null = null;
   #file: AppendFile | null = null;
   #isNamed = false;
+  readonly #large: number;
   /** Size of the file when it was written anew. */
   #sizeAnew = 0;
   /** A sync has failed: nobody knows what of the file is on disk. */
@@ -74,11 +75,13 @@ export class Marks {
   /**
    * Reads the marks, as far as the log has come.
    * @param next the number after the last line of the log
+   * @param large growth of the file after which it is written anew, in bytes
    * @throws the system's error; Error when the file is something else
    */
-  constructor(disk: Disk, path: string, next: number) {
+  constructor(disk: Disk, path: string, next: number, large = LARGE) {
     this.#disk = disk;
     this.#path = path;
+    this.#large = large;
     removeSync(disk, this.#fresh);
     const text = textOf(disk, path);
     // What follows the last newline was cut short before its entries were written: they are not in the log.
@@ -88,7 +91,14 @@ export class Marks {
     this.next = Math.max(next, begun);
     this.hash = begun >= next ? hash : "";
     for (const line of lines) this.#apply(line);
-    if (text !== "") this.#writeAnew();
+    if (text === "") return;
+    try {
+      this.#writeAnew();
+    } catch (error) {
+      if (!isFailure(error)) throw error;
+      // A full disk: what may be cut short is written anew before anything is added.
+      this.#isInDoubt = true;
+    }
   }
 
   /** The number of clients that have a mark. */
@@ -143,6 +153,7 @@ export class Marks {
       this.#add(runs.map(runLine).join(""));
     }
     if (this.#unwritten.length === 0) return;
+    if (this.#isInDoubt) return this.#writeAnew();
     this.#file ??= new AppendFile(this.#disk, this.#path);
     while (this.#unwritten.length > 0) {
       const taken = this.#file.append(this.#unwritten, 0, this.#unwritten.length);
@@ -152,7 +163,7 @@ export class Marks {
 
   /** Syncs what is noted down. Rejects with the system's error. */
   async sync(): Promise<void> {
-    if (this.#isInDoubt) this.#writeAnew();
+    if (this.#isInDoubt || this.#file?.isRemoved) this.#writeAnew();
     const file = this.#file;
     if (file === null) return;
     try {
@@ -182,7 +193,7 @@ export class Marks {
   /** Writes a file anew that has grown long, or that somebody has moved or removed, with the marks alone. @throws the system's error; the file stays */
   shorten(): void {
     if (this.#file === null) return;
-    if (!this.#file.isElsewhere && this.#file.size < this.#sizeAnew + LARGE) return;
+    if (!this.#file.isElsewhere && this.#file.size < this.#sizeAnew + this.#large) return;
     this.#writeAnew();
   }
 
