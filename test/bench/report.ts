@@ -26,6 +26,7 @@ export const figures = {
     show: (n: number) => `${(n * 1e6).toFixed(0)} us`,
   },
   requests: { head: "requests/s", show: (n: number) => n.toFixed(0) },
+  records: { head: "records/s", show: (n: number) => n.toFixed(0) },
   cpuPerRequest: {
     head: "CPU per request",
     show: (n: number) => `${(n * 1e6).toFixed(2)} us`,

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Bench } from "./contest.ts";
+import { collectorBench, collectorCalls } from "./collector.ts";
 import { churn, idle } from "./crowds.ts";
 import { closed, everybody, paced, pipelined } from "./fan-out.ts";
 import { floor } from "./floor.ts";
@@ -45,6 +46,12 @@ const scenarios: Record<string, Scenario> = {
   durable: { service: "store", about: "SETs that are on the disk", run: durable },
   memory: { service: "store", about: "bytes per key of a million keys", run: memory },
   neuro: { service: "neuro", about: "1,000 games and their forces, against neuro_api", run: neuro },
+  collector: {
+    service: "collector",
+    about: "records over TCP to a file, against rsyslog",
+    run: collectorBench,
+  },
+  calls: { service: "collector", about: "records by gRPC, idle clients", run: collectorCalls },
   parsing: { service: "store", about: "ways to parse requests, in process", run: parsing },
 };
 
