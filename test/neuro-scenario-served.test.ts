@@ -98,6 +98,6 @@ test("check tells what is wrong with the file, and the server does not start wit
     `neuro.brain: ${wrong}:2:5: exepct`,
   );
   expect(() => configOf({ neuro: { enabled: true, brain: "scenario" } })).toThrow(
-    "neuro.scenario: the brain scenario plays, so a file has to be named",
+    "neuro.scenario (not given): the brain scenario plays, so a file has to be named",
   );
 });
