@@ -1,6 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
-import { appendFileSync, readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { oldFilesOf } from "../lib/services/collector/file/names.ts";
 import { collecting, messageOf, record } from "./collector-suite.ts";
@@ -186,6 +193,36 @@ describe("logs tail", () => {
       [...Array(200).keys()].map((n) => `m${n}`),
     );
     await server.drain();
+  });
+
+  test("of a large log gathers nothing for a reader that is slow", async () => {
+    const path = join(dirname(await logOf(1)), "large.log");
+    const LINES = 200_000;
+    const rest = "x".repeat(1000);
+    for (let n = 0; n < LINES; n += 1000) {
+      const lines = [...Array(1000).keys()].map((k) => `${n + k} ${rest}\n`);
+      appendFileSync(path, lines.join(""));
+    }
+    const set = ["--set", `collector.path=${path}`];
+    const child = Bun.spawn([process.execPath, program, "logs", "tail", "--from", "0", ...set], {
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "inherit",
+    });
+    const status = () => readFileSync(`/proc/${child.pid}/status`, "utf8");
+    const peak = () => Number(/VmHWM:\s+(\d+)/.exec(status())?.[1]) / 1024;
+    // Nobody reads: it stops, or has read all of the log and gathered it.
+    let idle = 0;
+    await until(() => {
+      idle = peak() > 40 && /State:\s+S/.test(status()) ? idle + 1 : 0;
+      return idle > 500;
+    });
+    // The log has 200 MB.
+    expect(peak()).toBeLessThan(180);
+    let bytes = 0;
+    for await (const piece of child.stdout) bytes += piece.length;
+    expect(await child.exited).toBe(0);
+    expect(bytes).toBe(statSync(path).size);
   });
 
   test("of a log that is not there says so", async () => {
