@@ -203,26 +203,31 @@ describe("logs tail", () => {
       const lines = [...Array(1000).keys()].map((k) => `${n + k} ${rest}\n`);
       appendFileSync(path, lines.join(""));
     }
-    const set = ["--set", `collector.path=${path}`];
-    const child = Bun.spawn([process.execPath, program, "logs", "tail", "--from", "0", ...set], {
-      stdin: "ignore",
+    // Its reader waits for a word before it reads anything.
+    const piped = '{ "$@" 3<&- | { read go <&3; wc -c; }; } 3<&0';
+    const tail = [process.execPath, program, "logs", "tail", "--from", "0"];
+    const shell = Bun.spawn(["sh", "-c", piped, "sh", ...tail, "--set", `collector.path=${path}`], {
+      stdin: "pipe",
       stdout: "pipe",
       stderr: "inherit",
     });
-    const status = () => readFileSync(`/proc/${child.pid}/status`, "utf8");
-    const peak = () => Number(/VmHWM:\s+(\d+)/.exec(status())?.[1]) / 1024;
-    // Nobody reads: it stops, or has read all of the log and gathered it.
+    const pid = () =>
+      readFileSync(`/proc/${shell.pid}/task/${shell.pid}/children`, "utf8").split(" ")[0];
+    await until(() => pid() !== "");
+    const of = `/proc/${pid()}/status`;
+    const peak = () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(of, "utf8"))?.[1]) / 1024;
+    // It stops, or has read all of the log and gathered it.
     let idle = 0;
     await until(() => {
-      idle = peak() > 40 && /State:\s+S/.test(status()) ? idle + 1 : 0;
+      idle = peak() > 40 && /State:\s+S/.test(readFileSync(of, "utf8")) ? idle + 1 : 0;
       return idle > 500;
     });
     // The log has 200 MB.
     expect(peak()).toBeLessThan(180);
-    let bytes = 0;
-    for await (const piece of child.stdout) bytes += piece.length;
-    expect(await child.exited).toBe(0);
-    expect(bytes).toBe(statSync(path).size);
+    shell.stdin.write("go\n");
+    await shell.stdin.end();
+    expect(Number(await new Response(shell.stdout).text())).toBe(statSync(path).size);
+    expect(await shell.exited).toBe(0);
   });
 
   test("of a log that is not there says so", async () => {
