@@ -62,30 +62,38 @@ export class Message {
     this.#shrink();
     let at = start;
     let to = 0;
+    let { bytes } = this;
     while (at < end) {
       const tag = from[at++] as number;
-      if (tag === 0) {
-        if (at >= end) throw new Malformed("it ends within a run of zeros");
-        const run = ((from[at++] as number) + 1) * WORD;
-        this.#reserve(to, run);
-        this.bytes.fill(0, to, to + run);
-        to += run;
-        continue;
+      if (to + WORD > bytes.length) {
+        this.#reserve(to, WORD);
+        bytes = this.bytes;
       }
-      this.#reserve(to, WORD);
-      const { bytes } = this;
-      for (let bit = 0; bit < WORD; bit++) {
-        bytes[to + bit] = (tag >> bit) & 1 ? (from[at++] as number) : 0;
-      }
+      // A loop over the bits takes twice as long.
+      bytes[to] = tag & 1 ? (from[at++] as number) : 0;
+      bytes[to + 1] = tag & 2 ? (from[at++] as number) : 0;
+      bytes[to + 2] = tag & 4 ? (from[at++] as number) : 0;
+      bytes[to + 3] = tag & 8 ? (from[at++] as number) : 0;
+      bytes[to + 4] = tag & 16 ? (from[at++] as number) : 0;
+      bytes[to + 5] = tag & 32 ? (from[at++] as number) : 0;
+      bytes[to + 6] = tag & 64 ? (from[at++] as number) : 0;
+      bytes[to + 7] = tag & 128 ? (from[at++] as number) : 0;
       if (at > end) throw new Malformed("it ends within a word");
       to += WORD;
-      if (tag !== 0xff) continue;
-      if (at >= end) throw new Malformed("it ends within a run of words");
+      if (tag !== 0 && tag !== 0xff) continue;
+      if (at >= end) {
+        throw new Malformed(`it ends within a run of ${tag === 0 ? "zeros" : "words"}`);
+      }
       const run = (from[at++] as number) * WORD;
-      if (at + run > end) throw new Malformed("it ends within a run of words");
+      if (run === 0) continue;
+      if (tag === 0xff && at + run > end) throw new Malformed("it ends within a run of words");
       this.#reserve(to, run);
-      this.bytes.set(from.subarray(at, at + run), to);
-      at += run;
+      bytes = this.bytes;
+      if (tag === 0) clear(bytes, to, run);
+      else {
+        copy(from, at, bytes, to, run);
+        at += run;
+      }
       to += run;
     }
     this.#open(to);
@@ -238,6 +246,21 @@ export class Message {
     this.bytes = bytes;
     this.#view = viewOf(bytes);
   }
+}
+
+/** Copies bytes. Short runs are what messages are made of, and a view of each would cost more than its bytes. */
+function copy(from: Buffer, at: number, into: Buffer, to: number, length: number): void {
+  if (length > 128) {
+    into.set(from.subarray(at, at + length), to);
+    return;
+  }
+  for (let k = 0; k < length; k++) into[to + k] = from[at + k] as number;
+}
+
+/** Clears bytes: short runs without a call, as above. */
+function clear(bytes: Buffer, from: number, length: number): void {
+  if (length > 128) bytes.fill(0, from, from + length);
+  else for (let k = 0; k < length; k++) bytes[from + k] = 0;
 }
 
 function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
