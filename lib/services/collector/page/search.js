@@ -26,6 +26,7 @@ export class Search {
   #form;
   #wanted = { text: "", level: "notset", from: 0, before: null };
   #follows = true;
+  #isBehind = false;
   /** True while somebody waits for an answer. */
   #isWaitedFor = false;
   #trouble = null;
@@ -61,7 +62,9 @@ export class Search {
 
   /** Asks for what is new, if that is wanted, and shows it. */
   async look() {
-    if (this.#follows) await this.#ask(() => this.#found.newer());
+    // News must not take the place of the answer that a person waits for: they are asked for after it.
+    this.#isBehind = this.#isWaitedFor;
+    if (this.#follows && !this.#isBehind) await this.#ask(() => this.#found.newer());
     else this.show();
   }
 
@@ -93,6 +96,7 @@ export class Search {
     this.#isWaitedFor = true;
     const isNew = await this.#ask(how);
     this.#isWaitedFor = false;
+    if (this.#isBehind) void this.look();
     // Who has gone so far back stays there.
     if (this.#found.hasDropped) this.#follows = false;
     this.show();
