@@ -115,11 +115,11 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
 
   received(client: LogClient, bytes: Buffer): number {
     if (this.#intake.isFull) client.hold(FULL);
+    client.lastMessageAt = this.#host.clock.now();
     return takeFrames(this, client, bytes);
   }
 
   frame(client: LogClient, bytes: Buffer, start: number, end: number): void {
-    client.lastMessageAt = this.#host.clock.now();
     // An empty frame is a heartbeat.
     if (start === end) return;
     try {
