@@ -30,8 +30,10 @@ export class Message {
   bytes: Buffer;
   #view: DataView;
   /** The same memory by words, for zeros; and by halves of words, for pointers: every machine that Bun runs on is little-endian, as Cap'n Proto is. */
-  #words: Float64Array = new Float64Array(0);
-  #halves: Uint32Array = new Uint32Array(0);
+  #words: Float64Array;
+  #halves: Uint32Array;
+  /** Kept, since the compiler does best with a buffer that stays the same. */
+  readonly #small: Buffer;
   readonly #most: number;
   #length = 0;
   #segments = 0;
@@ -58,8 +60,11 @@ export class Message {
   /** @param most bytes that a message may have when it is unpacked */
   constructor(most: number) {
     this.#most = most - (most % WORD);
-    this.bytes = Buffer.alloc(0);
+    this.#small = Buffer.allocUnsafeSlow(Math.min(SMALL, this.#most));
+    this.bytes = this.#small;
     this.#view = viewOf(this.bytes);
+    this.#words = wordsOf(this.bytes);
+    this.#halves = halvesOf(this.bytes);
   }
 
   /** Takes a packed message. @throws Malformed */
@@ -75,12 +80,12 @@ export class Message {
       if (to + WORD > bytes.length) bytes = this.#reserve(to, WORD);
       if (tag === 0) {
         if (at >= last) throw new Malformed("it ends within a run of zeros");
-        const run = (from[at++] as number) + 1;
-        if (to + run * WORD > bytes.length) bytes = this.#reserve(to, run * WORD);
+        const run = (from[at++] as number) * WORD + WORD;
+        if (to + run > bytes.length) bytes = this.#reserve(to, run);
         const words = this.#words;
-        const first = to >> 3;
-        for (let word = 0; word < run; word++) words[first + word] = 0;
-        to += run * WORD;
+        let word = to >> 3;
+        to += run;
+        for (const stop = to >> 3; word < stop; word++) words[word] = 0;
         continue;
       }
       // Written out, since this is where most of the time for a message goes.
@@ -253,7 +258,7 @@ export class Message {
   }
 
   #shrink(): void {
-    if (this.bytes.length > LARGE) this.#use(Buffer.alloc(0));
+    if (this.bytes.length > LARGE) this.#use(this.#small);
   }
 
   /** Makes room for `more` bytes behind `length` others. */
@@ -272,14 +277,22 @@ export class Message {
   #use(bytes: Buffer): void {
     this.bytes = bytes;
     this.#view = viewOf(bytes);
-    this.#words = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length / WORD);
-    this.#halves = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    this.#words = wordsOf(bytes);
+    this.#halves = halvesOf(bytes);
   }
 }
 
 /** Whole words that hold so many bytes. */
 function words(bytes: number): number {
   return Math.ceil(bytes / WORD) * WORD;
+}
+
+function wordsOf({ buffer, byteOffset, length }: Buffer): Float64Array {
+  return new Float64Array(buffer, byteOffset, length / WORD);
+}
+
+function halvesOf({ buffer, byteOffset, length }: Buffer): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, length / 4);
 }
 
 function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
