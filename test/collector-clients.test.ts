@@ -11,8 +11,8 @@ import type { Wire } from "../lib/net/wire.ts";
 import { TcpDoor } from "../lib/services/collector/doors/tcp.ts";
 import { CollectedLog } from "../lib/services/collector/file/collected-log.ts";
 import { Intake } from "../lib/services/collector/intake.ts";
-import { collecting, frame, hello, messageOf, record } from "./collector-suite.ts";
-import { configOf, manyFiles, NOBODY, turn, until } from "./kit.ts";
+import { blocked, collecting, frame, hello, messageOf, record } from "./collector-suite.ts";
+import { configOf, dial, manyFiles, NOBODY, turn, until } from "./kit.ts";
 
 test("a client that announces a frame and sends nothing more costs little, holds up nobody and no stop", async () => {
   const server = await collecting();
@@ -112,4 +112,26 @@ test.skipIf(!manyFiles)("descriptors return when clients go and files are rotate
   expect(server.stats()["rotations"]).toBeGreaterThan(20);
   await until(() => open() <= before);
   await server.drain();
+});
+
+test("while too much waits all clients have their turns, whatever their door and however much one of them sends", async () => {
+  const server = await blocked({ lines: true, initial_batch_size: 10 });
+  const loud = server.sender();
+  const many = [...Array(5000).keys()].map((n) => record({ message: `loud ${n}` }));
+  loud.send(...many);
+  await until(() => server.stats()["blocked"] === 1);
+  const [quiet, other] = [server.sender(), await dial(server.portOf("lines"))];
+  quiet.send(record({ message: "quiet" }));
+  other.send("other\n");
+  await until(() => server.clients().filter(({ state }) => state === "paused").length === 3);
+  await server.relieve();
+  await until(() => server.stats()["written"] === 5002);
+  const messages = server.lines().map(messageOf);
+  expect(messages.indexOf("quiet")).toBeLessThan(100);
+  expect(messages.indexOf("other")).toBeLessThan(100);
+  expect(messages.filter((text) => text.startsWith("loud "))).toEqual(
+    many.map((_, n) => `loud ${n}`),
+  );
+  other.end();
+  await server.stop();
 });

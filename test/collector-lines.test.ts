@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { LineForm } from "../lib/services/collector/columns.ts";
+import { Columns, type LineForm } from "../lib/services/collector/columns.ts";
 import { Entry, Text } from "../lib/services/collector/entry.ts";
 import { Lines } from "../lib/services/collector/file/lines.ts";
 
@@ -84,4 +84,18 @@ test("the memory is that of the lines, however few come together and however lon
   long.keep(long.mark);
   addLong(1);
   expect(long.room).toBeLessThan(MB);
+});
+
+test("the number of a line is right, whichever came before it", () => {
+  const form = new Columns(
+    { timestamp: 1, hostname: 1, logger: 1, level: 1, filename: 1, function: 1, line: 1 },
+    false,
+  );
+  const entry = new Entry();
+  const out = Buffer.alloc(200);
+  const numbers = [0, 1, 8, 9, 10, 11, 98, 99, 100, 7, 999, 1000, 2 ** 53 - 2, 2 ** 53 - 1, 0, 1];
+  for (const number of numbers) {
+    const text = out.toString("latin1", 0, form.write(entry, number, out, 0));
+    expect(text).toBe(`${number} ${" ".repeat(6)}N ${" ".repeat(6)}\n`);
+  }
 });

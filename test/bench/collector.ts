@@ -188,7 +188,7 @@ async function send(
 export async function collectorBench(bench: Bench): Promise<void> {
   const { folder, smoke } = bench;
   const many = smoke ? 20_000 : 1_000_000;
-  const few = smoke ? 200 : 10_000;
+  const few = smoke ? 200 : 200_000;
   const plain = [collector(folder, "batch"), ...(RSYSLOGD ? [rsyslog(folder, false)] : [])];
   await contest(bench, plain, many, 1, 1);
   await contest(bench, plain, many, 8, 1);

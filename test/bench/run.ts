@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Bench } from "./contest.ts";
+import { collectorFrames } from "./collector-frames.ts";
 import { collectorBench, collectorCalls } from "./collector.ts";
 import { churn, idle } from "./crowds.ts";
 import { closed, everybody, paced, pipelined } from "./fan-out.ts";
@@ -51,6 +52,7 @@ const scenarios: Record<string, Scenario> = {
     about: "records over TCP to a file, against rsyslog",
     run: collectorBench,
   },
+  frames: { service: "collector", about: "2 million mutated frames", run: collectorFrames },
   calls: { service: "collector", about: "records by gRPC, idle clients", run: collectorCalls },
   parsing: { service: "store", about: "ways to parse requests, in process", run: parsing },
 };

@@ -23,21 +23,40 @@ export interface LineForm {
 
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
+const ZERO = 0x30;
+const NINE = 0x39;
 /** Characters of the largest sequence number, 2^53 - 1. */
 const SEQUENCE = 16;
 
-/** Writes a whole number of 0 or more. @returns the first index after it */
-export function writeNumber(number: number, out: Buffer, at: number): number {
-  let digits = 1;
-  for (let power = 10; number >= power; power *= 10) digits++;
-  let rest = number;
-  for (let to = at + digits - 1; to >= at; to--) {
-    // Whole numbers beyond 32 bits: no bit operations.
-    const next = Math.floor(rest / 10);
-    out[to] = 0x30 + (rest - next * 10);
-    rest = next;
+/** Writes numbers of which each is one more than the one before, mostly: then one digit changes, mostly. */
+class Counter {
+  #digits = Buffer.from("0");
+  #number = 0;
+
+  /** @returns the first index after the number */
+  write(number: number, out: Buffer, at: number): number {
+    if (number !== this.#number) {
+      if (number !== this.#number + 1 || !this.#increased())
+        this.#digits = Buffer.from(`${number}`);
+      this.#number = number;
+    }
+    const digits = this.#digits;
+    for (let k = 0; k < digits.length; k++) out[at + k] = digits[k] as number;
+    return at + digits.length;
   }
-  return at + digits;
+
+  /** @returns false when it takes one more digit */
+  #increased(): boolean {
+    const digits = this.#digits;
+    for (let at = digits.length - 1; at >= 0; at--) {
+      if (digits[at] !== NINE) {
+        digits[at] = (digits[at] as number) + 1;
+        return true;
+      }
+      digits[at] = ZERO;
+    }
+    return false;
+  }
 }
 
 /** The texts that `extra_fields` adds, with the words that they stand behind. */
@@ -62,6 +81,7 @@ export class Columns implements LineForm {
   readonly #extra: boolean;
   readonly #levels: readonly Buffer[];
   readonly #text = new EscapedText();
+  readonly #counter = new Counter();
 
   constructor(widths: Widths, extraFields: boolean) {
     this.#widths = widths;
@@ -78,14 +98,13 @@ export class Columns implements LineForm {
 
   write(entry: Entry, sequence: number, out: Buffer, at: number): number {
     const widths = this.#widths;
-    let to = writeNumber(sequence, out, at);
+    let to = this.#counter.write(sequence, out, at);
     out[to++] = SPACE;
     to = this.#column(entry, Text.timestamp, widths.timestamp, Infinity, out, to);
     to = this.#column(entry, Text.hostname, widths.hostname, widths.hostname, out, to);
     to = this.#column(entry, Text.loggerName, widths.logger, widths.logger, out, to);
     const level = this.#levels[entry.level] ?? this.#level(levelText(entry.level));
-    out.set(level, to);
-    to += level.length;
+    for (let k = 0; k < level.length; k++) out[to++] = level[k] as number;
     to = this.#column(entry, Text.filename, widths.filename, widths.filename, out, to);
     to = this.#column(entry, Text.functionName, widths.function, widths.function, out, to);
     to = this.#column(entry, Text.lineNumber, widths.line, widths.line, out, to);

@@ -45,8 +45,9 @@ export class Entry {
   /** Forgets everything: all texts are empty, in this buffer. */
   begin(bytes: Buffer): void {
     this.bytes = bytes;
-    this.starts.fill(0);
-    this.ends.fill(0);
+    const { starts, ends } = this;
+    // Faster than two calls of `fill`, for so few.
+    for (let place = 0; place < PLACES; place++) starts[place] = ends[place] = 0;
     this.level = 0;
   }
 

@@ -7,9 +7,6 @@ const LETTERS: Readonly<Record<number, number>> = { 0x0a: 0x6e, 0x0d: 0x72, 0x09
 /** Bytes of output that a byte of a text can become at most: `\x1b`. */
 export const WIDEST = 4;
 
-/** True for bytes that stand for themselves and for one character: printable ASCII. */
-const PLAIN = new Uint8Array(256).fill(1, 0x20, 0x7f);
-
 /**
  * Characters that are escaped: controls, separators of lines that some programs
  * know, and those that change the direction of what follows.
@@ -40,11 +37,16 @@ export class EscapedText {
    * @returns the first index after what was written
    */
   write(from: Buffer, start: number, end: number, out: Buffer, at: number, most: number): number {
-    const plainEnd = most < end - start ? start + most : end;
-    let index = start;
-    let to = at;
-    while (index < plainEnd && PLAIN[from[index] as number] === 1) {
-      out[to++] = from[index++] as number;
+    // As whole numbers for the compiler, too: `most` may be none.
+    const plainEnd = (most < end - start ? start + most : end) | 0;
+    let index = start | 0;
+    let to = at | 0;
+    // Printable ASCII stands for itself. Compared rather than looked up: this is where most of the time for a line goes.
+    while (index < plainEnd) {
+      const byte = from[index] as number;
+      if (byte < 0x20 || byte > 0x7e) break;
+      out[to++] = byte;
+      index++;
     }
     this.characters = index - start;
     if (index === end || this.characters === most) return to;

@@ -12,6 +12,9 @@ export class Intake {
   /** Those who wait until their entry is kept, in the order of the numbers. */
   readonly #waiting: { readonly number: number; readonly resolve: () => void }[] = [];
 
+  /** Those who wait for room, the first ones first: whichever door they are at, each has its turn. */
+  readonly #forRoom = new Set<() => void>();
+
   constructor(writer: LogWriter) {
     this.#writer = writer;
     writer.onProgress = () => this.#progressed();
@@ -69,6 +72,12 @@ export class Intake {
     });
   }
 
+  /** Calls back once there is room again, in turn. @returns what cancels it */
+  onRoom(roomy: () => void): () => void {
+    this.#forRoom.add(roomy);
+    return () => void this.#forRoom.delete(roomy);
+  }
+
   /** Has a door told of progress: more is kept or durable, or there is room again. @returns what ends it */
   watch(progressed: () => void): () => void {
     this.#doors.add(progressed);
@@ -81,5 +90,10 @@ export class Intake {
     while (done < this.#waiting.length && (this.#waiting[done]?.number ?? kept) < kept) done++;
     for (const { resolve } of this.#waiting.splice(0, done)) resolve();
     for (const progressed of this.#doors) progressed();
+    for (const roomy of this.#forRoom) {
+      if (this.isFull) return;
+      this.#forRoom.delete(roomy);
+      roomy();
+    }
   }
 }

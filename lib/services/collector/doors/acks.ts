@@ -30,7 +30,7 @@ export class Acks<C extends Acknowledged> {
   /** All records of a client so far are on disk once the entries before `next` are. */
   note(client: C, next: number): void {
     const { turns, records } = client;
-    const last = turns.at(-1);
+    const last = turns[turns.length - 1];
     // One note is enough for records that are synced together.
     if (last !== undefined && turns.length > 1 && last.next > this.#intake.durable) {
       last.next = Math.max(last.next, next);

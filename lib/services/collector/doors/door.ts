@@ -87,7 +87,7 @@ export const DOOR_NAMES = ["tcp", "grpc", "http", "syslog", "lines"] as const;
 export type DoorName = (typeof DOOR_NAMES)[number];
 
 /** The reason to hold a client while too much waits for the disk. */
-export const FULL = 2;
+const FULL = 2;
 
 /** Records that one client has read in a turn at most; this many bytes count as one more. */
 const A_TURN = 1000;
@@ -116,10 +116,36 @@ export class Turns<C extends Client> {
   }
 }
 
-/** Reads the clients again that were held because too much waited, until too much waits again. */
-export function resumeHeld<C extends Client>(clients: Clients<C>, intake: Intake): void {
-  for (const client of clients.all) {
-    if (intake.isFull) return;
-    if (client.isHeld(FULL)) clients.resume(client, FULL);
+/** The clients of a door that are not read while too much waits for the disk. */
+export class Held<C extends Client> {
+  readonly #clients: Clients<C>;
+  readonly #intake: Intake;
+  readonly #resumed: (client: C) => void;
+  /** What ends the wait of each. */
+  readonly #cancels = new Map<C, () => void>();
+
+  /** @param resumed called when a client has been read again */
+  constructor(clients: Clients<C>, intake: Intake, resumed: (client: C) => void = () => {}) {
+    this.#clients = clients;
+    this.#intake = intake;
+    this.#resumed = resumed;
+  }
+
+  /** Reads no more from a client if too much waits, until its turn comes. */
+  holdIfFull(client: C): void {
+    if (!this.#intake.isFull || this.#cancels.has(client)) return;
+    client.hold(FULL);
+    const roomy = () => {
+      this.#cancels.delete(client);
+      this.#clients.resume(client, FULL);
+      this.#resumed(client);
+    };
+    this.#cancels.set(client, this.#intake.onRoom(roomy));
+  }
+
+  /** A client has gone. */
+  forget(client: C): void {
+    this.#cancels.get(client)?.();
+    this.#cancels.delete(client);
   }
 }

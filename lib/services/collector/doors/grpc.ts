@@ -12,7 +12,7 @@ import type { Protocol } from "../../../net/protocol.ts";
 import { Entry } from "../entry.ts";
 import type { Intake } from "../intake.ts";
 import { type Acknowledged, Acks } from "./acks.ts";
-import { type Door, DoorCounts, FULL, Refused, type Refusal } from "./door.ts";
+import { type Door, DoorCounts, Held, Refused, type Refusal } from "./door.ts";
 import { OtlpLogs, protobufResponse, retryStatus } from "./otlp/export.ts";
 import { protobufLogs } from "./otlp/protobuf.ts";
 import { doorPlace } from "./places.ts";
@@ -64,6 +64,7 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
   readonly #tokens: TokenGuard;
   readonly #refused: Refused;
   readonly #otlp: OtlpLogs;
+  readonly #held: Held<LogCall>;
   readonly #tails: Tails<LogCall>;
   readonly #endWatch: () => void;
   #server!: GrpcServer<LogCall>;
@@ -114,6 +115,9 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
     this.#otlp = new OtlpLogs(intake, host.clock, this.counts, { most, mostRequest });
     this.clients = new Clients<LogCall>(this, new Admission(place, host), host);
     this.#acks = new Acks(intake, (client, records) => this.#acknowledge(client, records));
+    this.#held = new Held(this.clients, intake, (client) => {
+      if (client.hasEnded) this.#finish(client);
+    });
     this.#tails = new Tails(config.collector.path, host, (client, reason, notice) =>
       this.clients.close(client, reason, notice),
     );
@@ -207,7 +211,7 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
 
   received(client: LogCall, bytes: Buffer): number {
     if (client.path !== TAIL && this.#intake.isFull) {
-      client.hold(FULL);
+      this.#held.holdIfFull(client);
       return 0;
     }
     client.lastMessageAt = this.#host.clock.now();
@@ -243,17 +247,12 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
 
   closed(client: LogCall): void {
     this.#acks.forget(client);
+    this.#held.forget(client);
     this.#tails.forget(client);
   }
 
   #progressed(): void {
     this.#acks.progressed();
-    if (this.#intake.isFull) return;
-    for (const client of this.clients.all) {
-      if (client.isHeld(FULL)) this.clients.resume(client, FULL);
-      if (client.hasEnded) this.#finish(client);
-      if (this.#intake.isFull) break;
-    }
   }
 
   #acknowledge(client: LogCall, records: number): void {

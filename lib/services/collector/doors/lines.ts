@@ -12,7 +12,7 @@ import {
 import { Listener } from "../../../net/listen.ts";
 import { Pinned } from "../../../net/outbox.ts";
 import type { Intake } from "../intake.ts";
-import { type Door, DoorCounts, FULL, Refused, resumeHeld, Turns } from "./door.ts";
+import { type Door, DoorCounts, Held, Refused, Turns } from "./door.ts";
 import { LineReader } from "./lines/fields.ts";
 import { doorPlace } from "./places.ts";
 
@@ -36,7 +36,7 @@ export class LinesDoor implements Door, LineProtocol<LogLineClient> {
   readonly #refused: Refused;
   readonly #reader: LineReader;
   readonly #turns: Turns<LogLineClient>;
-  readonly #endWatch: () => void;
+  readonly #held: Held<LogLineClient>;
 
   /** @throws StartError when it cannot listen */
   constructor(config: Config, intake: Intake, host: Host<Config>) {
@@ -49,7 +49,7 @@ export class LinesDoor implements Door, LineProtocol<LogLineClient> {
     this.clients = new Clients<LogLineClient>(this, new Admission(place, host), host);
     this.#turns = new Turns(this.clients);
     this.#listener = new Listener(place, this.clients, host);
-    this.#endWatch = intake.watch(() => resumeHeld(this.clients, intake));
+    this.#held = new Held(this.clients, intake);
   }
 
   get addresses() {
@@ -67,7 +67,6 @@ export class LinesDoor implements Door, LineProtocol<LogLineClient> {
 
   async drain(deadlineMs: number): Promise<void> {
     await this.#listener.drain(deadlineMs, "");
-    this.#endWatch();
     this.#refused.end();
   }
 
@@ -78,12 +77,16 @@ export class LinesDoor implements Door, LineProtocol<LogLineClient> {
   }
 
   received(client: LogLineClient, bytes: Buffer): number {
-    if (this.#intake.isFull) client.hold(FULL);
+    this.#held.holdIfFull(client);
     return client.reading ? takeLines(this, client, bytes) : 0;
   }
 
   ended(client: LogLineClient): void {
     takeLastLine(this, client);
+  }
+
+  closed(client: LogLineClient): void {
+    this.#held.forget(client);
   }
 
   lines(client: LogLineClient, block: Buffer): number {
@@ -93,7 +96,7 @@ export class LinesDoor implements Door, LineProtocol<LogLineClient> {
       const newline = block.indexOf(NEWLINE, at);
       this.#line(client, block, at, newline);
       at = newline + 1;
-      if (this.#intake.isFull) client.hold(FULL);
+      this.#held.holdIfFull(client);
       if (!client.reading) break;
     }
     return at;

@@ -9,7 +9,7 @@ import { Listener } from "../../../net/listen.ts";
 import { Pinned } from "../../../net/outbox.ts";
 import type { Protocol } from "../../../net/protocol.ts";
 import type { Intake } from "../intake.ts";
-import { type Door, DoorCounts, FULL, Refused, resumeHeld, Turns } from "./door.ts";
+import { type Door, DoorCounts, Held, Refused, Turns } from "./door.ts";
 import { doorPlace } from "./places.ts";
 import { type SyslogSink, SyslogSplitter } from "./syslog/framing.ts";
 import { SyslogReader, trimmedEnd } from "./syslog/message.ts";
@@ -48,6 +48,7 @@ export class SyslogDoor
   readonly #refused: Refused;
   readonly #reader = new SyslogReader();
   readonly #turns: Turns<SyslogClient>;
+  readonly #held: Held<SyslogClient>;
   readonly #endWatch: () => void;
   /** Null where clients needed a certificate at the start. */
   #datagrams: Datagrams | null = null;
@@ -79,6 +80,7 @@ export class SyslogDoor
     this.#needsCertificate = place.tls.require_client_cert;
     this.clients = new Clients<SyslogClient>(this, new Admission(place, host), host);
     this.#turns = new Turns(this.clients);
+    this.#held = new Held(this.clients, intake);
     this.#listener = new Listener(place, this.clients, host);
     this.#endWatch = intake.watch(() => this.#progressed());
   }
@@ -115,7 +117,7 @@ export class SyslogDoor
   }
 
   received(client: SyslogClient, bytes: Buffer): number {
-    if (this.#intake.isFull) client.hold(FULL);
+    this.#held.holdIfFull(client);
     return client.splitter.feed(client, bytes, this.#mostBytes, this);
   }
 
@@ -123,12 +125,16 @@ export class SyslogDoor
     client.splitter.end(client, this);
   }
 
+  closed(client: SyslogClient): void {
+    this.#held.forget(client);
+  }
+
   message(client: SyslogClient, bytes: Buffer, start: number, end: number): void {
     client.lastMessageAt = this.#host.clock.now();
     this.#turns.took(client, end - start);
     if (!this.#take(bytes, start, end, client.ip)) return;
     client.messagesIn++;
-    if (this.#intake.isFull) client.hold(FULL);
+    this.#held.holdIfFull(client);
   }
 
   oversize(client: SyslogClient, length: number): void {
@@ -185,6 +191,5 @@ export class SyslogDoor
       this.#take(bytes, 0, bytes.length, ip);
     }
     this.#waiting.splice(0, taken);
-    resumeHeld(this.clients, this.#intake);
   }
 }

@@ -13,7 +13,7 @@ import type { Intake } from "../intake.ts";
 import { type Acknowledged, Acks } from "./acks.ts";
 import { type Hello, isHello, readHello, readLoggerMsg } from "./capnp/logger-msg.ts";
 import { Malformed, Message } from "./capnp/message.ts";
-import { type Door, DoorCounts, FULL, Refused, type Refusal, resumeHeld } from "./door.ts";
+import { type Door, DoorCounts, Held, Refused, type Refusal } from "./door.ts";
 import { doorPlace } from "./places.ts";
 
 /** The reason to hold a client that does not take its acknowledgements. */
@@ -50,6 +50,7 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
   /** The clients that have a name, by it. */
   readonly #named = new Map<string, LogClient>();
   readonly #host: Host<Config>;
+  readonly #held: Held<LogClient>;
   readonly #listener: Listener<LogClient>;
   readonly #pinned = new Pinned();
   readonly #message: Message;
@@ -76,6 +77,7 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
     this.#acks = new Acks(intake, (client, records) => this.#acknowledge(client, records));
     const place = doorPlace(config, this.name);
     this.clients = new Clients<LogClient>(this, new Admission(place, host), host);
+    this.#held = new Held(this.clients, intake);
     this.#listener = new Listener(place, this.clients, host);
     this.#ends = [
       intake.watch(() => this.#progressed()),
@@ -114,12 +116,12 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
   }
 
   received(client: LogClient, bytes: Buffer): number {
-    if (this.#intake.isFull) client.hold(FULL);
+    this.#held.holdIfFull(client);
+    client.lastMessageAt = this.#host.clock.now();
     return takeFrames(this, client, bytes);
   }
 
   frame(client: LogClient, bytes: Buffer, start: number, end: number): void {
-    client.lastMessageAt = this.#host.clock.now();
     // An empty frame is a heartbeat.
     if (start === end) return;
     try {
@@ -142,6 +144,7 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
 
   closed(client: LogClient): void {
     this.#acks.forget(client);
+    this.#held.forget(client);
     const clientId = client.hello?.clientId ?? "";
     if (this.#named.get(clientId) === client) this.#named.delete(clientId);
   }
@@ -181,7 +184,7 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
     if (mark !== null) this.#marks.took(hello?.clientId ?? "", mark, own, this.#intake.next);
     const number = this.#intake.take(this.#entry);
     if (hello?.acks) this.#acks.note(client, number + 1);
-    if (this.#intake.isFull) client.hold(FULL);
+    this.#held.holdIfFull(client);
   }
 
   #refuse(client: LogClient, reason: Refusal, why: string): void {
@@ -194,7 +197,6 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
 
   #progressed(): void {
     this.#acks.progressed();
-    resumeHeld(this.clients, this.#intake);
   }
 
   #acknowledge(client: LogClient, records: number): void {

@@ -5,7 +5,7 @@ import { isFailure } from "../../../host/disk.ts";
 import { StartError } from "../../../host/errors.ts";
 import { lockFile } from "../../../host/lock.ts";
 import type { Host, Table } from "../../../host/service.ts";
-import { Chained, FIRST_HASH, hashKeyIn, headOf } from "../chain.ts";
+import { Chained, hashKeyIn, headOf } from "../chain.ts";
 import { Columns, JsonLines } from "../columns.ts";
 import { lastLine } from "./last-line.ts";
 import { Marks } from "./marks.ts";
@@ -111,7 +111,7 @@ export class CollectedLog {
     const before = marks.hash || headOf(found.ending);
     const form = hash_chain ? new Chained(lines, hashKeyIn(hash_key_file), before, isJson) : lines;
     if (hash_chain) this.#headBefore = before;
-    const writer = new LogWriter(this.#path, marks.next, {
+    const writer: LogWriter = new LogWriter(this.#path, marks.next, {
       disk: fs,
       clock: this.#host.clock,
       form,
@@ -121,8 +121,10 @@ export class CollectedLog {
       beforeWrite: () => marks.write(),
       syncNotes: () => marks.sync(),
       begun: (next, ending) => {
-        const hash = ending.length > 0 ? headOf(ending) : "";
-        if (hash_chain) this.#headBefore = hash || FIRST_HASH;
+        // Without an ending the chain itself knows, unless it has gone on meanwhile.
+        const known = form instanceof Chained && next === writer.next ? form.head : "";
+        const hash = ending.length > 0 ? headOf(ending) : known;
+        if (hash !== "" && hash_chain) this.#headBefore = hash;
         marks.begun(next, hash);
       },
     });

@@ -134,7 +134,7 @@ export class Marks {
   /** The file of the log begins anew. @param next the number of its first entry @param hash of the line before; "" if there is none or it is not known */
   begun(next: number, hash: string): void {
     const before = this.#begin;
-    if (before?.next === next && before.hash === hash) return;
+    if (before?.next === next && (hash === "" || before.hash === hash)) return;
     this.#begin = { next, hash };
     this.#add(beginLine(this.#begin));
     try {

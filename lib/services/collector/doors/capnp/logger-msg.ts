@@ -16,10 +16,7 @@ export function readLoggerMsg(
   entry.begin(message.bytes);
   if (!message.enterRoot()) return;
   entry.level = message.uint16(0);
-  for (let place = 0; place < TEXTS.length; place++) {
-    message.findText(place);
-    entry.set(place, message.textStart, message.textEnd);
-  }
+  message.findTexts(TEXTS.length, entry.starts, entry.ends);
 }
 
 /** The first frame of the newer clients. */
