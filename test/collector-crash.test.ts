@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import fs, { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { oldFilesOf } from "../lib/services/collector/file/names.ts";
 import { frame, hello, messageOf, record, Sender } from "./collector-suite.ts";
 import { until } from "./kit.ts";
 import { Random } from "./random.ts";
@@ -30,12 +31,10 @@ async function start(path: string): Promise<{ port: number; kill(): Promise<void
   };
 }
 
-/** All lines, those of the oldest file first. */
+/** All lines, those of the oldest file first. A kill amid a rotation leaves a gap in the ages, which the next one fills. */
 function linesOf(path: string): string[] {
-  const texts = [readFileSync(path, "utf8")];
-  for (let age = 0; existsSync(`${path}.${age}`); age++) {
-    texts.unshift(readFileSync(`${path}.${age}`, "utf8"));
-  }
+  const old = oldFilesOf(fs, path).map(({ path }) => path);
+  const texts = [...old.reverse(), path].map((file) => readFileSync(file, "utf8"));
   return texts.join("").split("\n").slice(0, -1);
 }
 
@@ -106,7 +105,7 @@ test(`what was acknowledged is in the file once and in order, when the server is
   }
   await last.kill();
   const lines = linesOf(path);
-  lines.forEach((line, number) => expect(line.startsWith(`${number} `)).toBe(true));
+  lines.forEach((line, number) => expect(line).toStartWith(`${number} `));
   for (const { name, kept } of clients) {
     const own = lines.map((line) => messageOf(line)).filter((text) => text.startsWith(`${name} `));
     expect(own).toEqual([...Array(own.length).keys()].map((n) => `${name} ${n}`));
