@@ -1,8 +1,7 @@
 import { expect, test } from "bun:test";
-import fs, { mkdtempSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { oldFilesOf } from "../lib/services/collector/file/names.ts";
+import { dirname, join } from "node:path";
 import { frame, hello, messageOf, record, Sender } from "./collector-suite.ts";
 import { until } from "./kit.ts";
 import { Random } from "./random.ts";
@@ -31,10 +30,12 @@ async function start(path: string): Promise<{ port: number; kill(): Promise<void
   };
 }
 
-/** All lines, those of the oldest file first. A kill amid a rotation leaves a gap in the ages, which the next one fills. */
+/** All lines, those of the oldest file first; the last start has left no gap in the row. */
 function linesOf(path: string): string[] {
-  const old = oldFilesOf(fs, path).map(({ path }) => path);
-  const texts = [...old.reverse(), path].map((file) => readFileSync(file, "utf8"));
+  const texts = [readFileSync(path, "utf8")];
+  for (let age = 0; existsSync(`${path}.${age}`); age++) {
+    texts.unshift(readFileSync(`${path}.${age}`, "utf8"));
+  }
   return texts.join("").split("\n").slice(0, -1);
 }
 
@@ -105,7 +106,9 @@ test(`what was acknowledged is in the file once and in order, when the server is
   }
   await last.kill();
   const lines = linesOf(path);
-  lines.forEach((line, number) => expect(line).toStartWith(`${number} `));
+  const wrong = lines.findIndex((line, number) => !line.startsWith(`${number} `));
+  const around = wrong < 0 ? [] : lines.slice(Math.max(0, wrong - 1), wrong + 2);
+  expect({ wrong, around, files: readdirSync(dirname(path)) }).toMatchObject({ wrong: -1 });
   for (const { name, kept } of clients) {
     const own = lines.map((line) => messageOf(line)).filter((text) => text.startsWith(`${name} `));
     expect(own).toEqual([...Array(own.length).keys()].map((n) => `${name} ${n}`));

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import type { Config } from "../../../config/table.ts";
 import { reasonOf } from "../../../config/reason.ts";
-import { isFailure } from "../../../host/disk.ts";
+import { type Disk, isFailure } from "../../../host/disk.ts";
 import { StartError } from "../../../host/errors.ts";
 import { lockFile } from "../../../host/lock.ts";
 import type { Host, Table } from "../../../host/service.ts";
@@ -20,7 +20,8 @@ const LOOK_MS = 10_000;
 export class CollectedLog {
   readonly writer: LogWriter;
   readonly marks: Marks;
-  readonly #host: Host<Config>;
+  readonly #host: Pick<Host<Config>, "clock" | "log">;
+  readonly #disk: Disk;
   readonly #path: string;
   readonly #lock: number;
   readonly #oldFiles: OldFiles;
@@ -32,23 +33,24 @@ export class CollectedLog {
   #marksFail = false;
 
   /** @throws StartError when its files cannot be used, or another process has them */
-  constructor(config: Config, host: Host<Config>) {
+  constructor(config: Config, host: Pick<Host<Config>, "clock" | "log">, disk: Disk = fs) {
     const { path } = config.collector;
     this.#host = host;
+    this.#disk = disk;
     this.#path = path;
     this.#settings = writerSettings(config);
     this.#oldFileSettings = oldFileSettings(config);
-    this.#lock = lockFile(fs, path);
+    this.#lock = lockFile(disk, path);
     try {
       [this.writer, this.marks] = this.#open(config);
       this.#oldFiles = new OldFiles(path, {
-        disk: fs,
+        disk,
         clock: host.clock,
         settings: () => this.#oldFileSettings,
         tell: (message, level) => this.#tell(message, level),
       });
     } catch (error) {
-      fs.closeSync(this.#lock);
+      disk.closeSync(this.#lock);
       if (error instanceof StartError) throw error;
       throw new StartError(`cannot use ${path}: ${reasonOf(error)}`);
     }
@@ -93,26 +95,26 @@ export class CollectedLog {
     await this.#oldFiles.close();
     const lost = await this.writer.close(deadlineMs);
     this.marks.close();
-    fs.closeSync(this.#lock);
+    this.#disk.closeSync(this.#lock);
     return lost;
   }
 
   #open(config: Config): [LogWriter, Marks] {
     const { format, widths, extra_fields, hash_chain, hash_key_file, durability } =
       config.collector;
-    const found = lastLine(fs, this.#path);
+    const found = lastLine(this.#disk, this.#path);
     if (found.torn > 0) {
       const where = found.isTornKept ? `went to ${this.#path}.torn` : "are gone, for want of room";
       this.#tell(`${found.torn} bytes of a line that was cut short ${where}`, "WARNING");
     }
-    const marks = new Marks(fs, `${this.#path}.marks`, found.next);
+    const marks = new Marks(this.#disk, `${this.#path}.marks`, found.next);
     const isJson = format === "json";
     const lines = isJson ? new JsonLines() : new Columns(widths, extra_fields);
     const before = marks.hash || headOf(found.ending);
     const form = hash_chain ? new Chained(lines, hashKeyIn(hash_key_file), before, isJson) : lines;
     if (hash_chain) this.#headBefore = before;
     const writer: LogWriter = new LogWriter(this.#path, marks.next, {
-      disk: fs,
+      disk: this.#disk,
       clock: this.#host.clock,
       form,
       durability,

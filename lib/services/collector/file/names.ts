@@ -37,6 +37,22 @@ export function oldFilesOf(disk: Pick<Disk, "readdirSync">, path: string): OldFi
   return [...byAge.values()].sort((a, b) => a.age - b.age);
 }
 
+/**
+ * Gives the rotated files the ages from 0 on, in their order: a rotation that
+ * was cut short leaves a gap, at which whoever counts the files would stop.
+ * @throws the system's error: some have moved then, and their order stays
+ */
+export function closeGaps(disk: Disk, path: string): void {
+  for (const [age, file] of oldFilesOf(disk, path).entries()) {
+    if (file.age !== age) disk.renameSync(file.path, pathAt(path, age, file));
+  }
+}
+
+/** The path of a rotated file at another age. */
+function pathAt(path: string, age: number, { isCompressed }: OldFile): string {
+  return backupPath(path, age) + (isCompressed ? COMPRESSED : "");
+}
+
 function namesIn(disk: Pick<Disk, "readdirSync">, folder: string): string[] {
   try {
     return disk.readdirSync(folder);
@@ -58,8 +74,8 @@ export function moveAside(disk: Disk, path: string, keep: number): void {
   while (gap < keep && files.has(gap)) gap++;
   if (gap === keep && keep > 0) removeSync(disk, (files.get(--gap) as OldFile).path);
   for (let age = gap; age > 0; age--) {
-    const { path: from, isCompressed } = files.get(age - 1) as OldFile;
-    disk.renameSync(from, backupPath(path, age) + (isCompressed ? COMPRESSED : ""));
+    const file = files.get(age - 1) as OldFile;
+    disk.renameSync(file.path, pathAt(path, age, file));
   }
   if (keep === 0) disk.unlinkSync(path);
   else disk.renameSync(path, backupPath(path, 0));

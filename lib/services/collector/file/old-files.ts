@@ -10,7 +10,7 @@ import {
   synced,
   writeAll,
 } from "../../../host/disk.ts";
-import { COMPRESSED, type OldFile, oldFilesOf } from "./names.ts";
+import { closeGaps, COMPRESSED, type OldFile, oldFilesOf } from "./names.ts";
 import { Packing } from "./packing.ts";
 
 /** The settings for rotated files. */
@@ -47,7 +47,7 @@ export class OldFiles {
   #compressing: Promise<void> | null = null;
   #hasFailed = false;
 
-  /** Removes what an earlier run has left unfinished. @throws the system's error */
+  /** Removes what an earlier run has left unfinished, and closes the gaps that it has left. @throws the system's error */
   constructor(path: string, options: OldFileOptions) {
     const { disk, clock } = options;
     this.#path = path;
@@ -56,6 +56,12 @@ export class OldFiles {
     for (const { path: old, isCompressed } of oldFilesOf(disk, path)) {
       // It was compressed, and not yet removed.
       if (!isCompressed) removeSync(disk, old + COMPRESSED);
+    }
+    try {
+      closeGaps(disk, path);
+    } catch (error) {
+      // Nobody here minds them, and the next rotation closes one.
+      this.#failed(error);
     }
     this.#stop = clock.every(LOOK_MS, () => this.look());
   }

@@ -185,7 +185,7 @@ export class LogWriter {
     await this.#changing;
     await this.#sync.idle();
     this.#file.cutLine(this.#lines.begun);
-    await this.#noteEnd();
+    await this.#syncEnd();
     this.#file.close();
     return this.next - this.durable;
   }
@@ -329,7 +329,10 @@ export class LogWriter {
   }
 
   #rotated(): CurrentFile {
-    return this.#file.isElsewhere ? this.#opened() : this.#rotation.rotate(this.#file);
+    if (this.#file.isElsewhere) return this.#opened();
+    // Where no rotated file is kept, its lines and the last number in them go with this one.
+    if (this.#options.settings().backups === 0) this.#noteEnd();
+    return this.#rotation.rotate(this.#file);
   }
 
   #opened(): CurrentFile {
@@ -346,9 +349,17 @@ export class LogWriter {
     if (this.#file.isElsewhere) this.#change(() => this.#opened());
   }
 
-  async #noteEnd(): Promise<void> {
+  /** Notes down the number of the next line, as if a file began with it. */
+  #noteEnd(): void {
+    this.#options.begun?.(
+      this.#lines.first,
+      this.#file.ending(this.#file.size - this.#lines.begun),
+    );
+  }
+
+  async #syncEnd(): Promise<void> {
     try {
-      this.#options.begun?.(this.#lines.first, this.#file.ending(this.#file.size));
+      this.#noteEnd();
       if (this.#isSynced) await this.#options.syncNotes?.();
     } catch (error) {
       // The last line tells it too.
