@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { MOST_VALUES } from "../lib/services/collector/doors/attributes.ts";
 import { blocked, collecting } from "./collector-suite.ts";
 import { dial, type Peer, until } from "./kit.ts";
 
@@ -133,6 +134,25 @@ describe("a line", () => {
     await server.wrote(7);
     expect(messages(server)).toEqual([...odd, deeper, "deep"]);
     expect(server.stats()["kept_whole"]).toBe(6);
+    await server.drain();
+  });
+
+  test("of more keys, lists and objects than anybody logs is kept as it came", async () => {
+    const server = await over();
+    // The object itself counts, too.
+    const line = (keys: number) =>
+      JSON.stringify(
+        Object.fromEntries(
+          ["msg", ..."x".repeat(keys - 1)].map((key, n) => [n === 0 ? key : `${n}`, "m"]),
+        ),
+      );
+    const most = MOST_VALUES - 1;
+    const objects = `{"msg":"m","a":[${"{},".repeat(MOST_VALUES - 5)}{}]}`;
+    const lists = objects.replace("{},", "[],[],");
+    (await sender(server)).send([line(most), line(most + 1), objects, lists, ""].join("\n"));
+    await server.wrote(4);
+    expect(messages(server)).toEqual(["m", line(most + 1), "m", lists]);
+    expect(server.stats()["kept_whole"]).toBe(2);
     await server.drain();
   });
 

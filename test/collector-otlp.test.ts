@@ -7,6 +7,7 @@ import { OTLPLogExporter as ProtobufExporter } from "@opentelemetry/exporter-log
 import { BatchLogRecordProcessor, LoggerProvider } from "@opentelemetry/sdk-logs";
 import { MOST_LEVELS } from "../lib/services/collector/doors/otlp/logs.ts";
 import { bytesField, Fields, varintField } from "../lib/services/collector/doors/proto/fields.ts";
+import { MOST_VALUES } from "../lib/services/collector/doors/attributes.ts";
 import { blocked, collecting, messageOf } from "./collector-suite.ts";
 import { dial, type Peer, raw, until } from "./kit.ts";
 
@@ -516,6 +517,19 @@ describe("a request that is none", () => {
       expect(status).toBe(400);
     }
     expect(await answer(post(server, oneJson({})))).toEqual([200, {}]);
+    await server.drain();
+  });
+
+  test("of JSON may have fields that nobody knows, but not more of them than a record has values", async () => {
+    const server = await over();
+    const keys = (count: number) => `{${[...Array(count).keys()].map((n) => `"k${n}" :1`).join()}}`;
+    const json = { "content-type": JSON_TYPE };
+    expect(await answer(post(server, Buffer.from(keys(MOST_VALUES)), json))).toEqual([200, {}]);
+    const [status, said] = await answer(post(server, Buffer.from(keys(MOST_VALUES + 1)), json));
+    expect([status, said.message]).toEqual([
+      400,
+      `These are no logs: it has more than ${MOST_VALUES} fields that nobody knows.`,
+    ]);
     await server.drain();
   });
 

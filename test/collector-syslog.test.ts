@@ -4,6 +4,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
+import { MOST_VALUES } from "../lib/services/collector/doors/attributes.ts";
 import { blocked, collecting } from "./collector-suite.ts";
 import { dial, openssl, type Peer, selfSigned, turn, until } from "./kit.ts";
 import { Random } from "./random.ts";
@@ -229,6 +230,21 @@ describe("a message", () => {
       await server.drain();
     });
   }
+
+  test("has as many elements and values of structured data as anybody sends; more is kept as it came", async () => {
+    const server = await over();
+    const pairs = (count: number) =>
+      `[a${[...Array(count).keys()].map((n) => ` k${n}="v"`).join("")}]`;
+    const elements = (count: number) => [...Array(count).keys()].map((n) => `[e${n}]`).join("");
+    const most = [pairs(MOST_VALUES - 1), elements(MOST_VALUES)];
+    const more = [pairs(MOST_VALUES), elements(MOST_VALUES + 1), `${pairs(MOST_VALUES - 1)}[b]`];
+    const all = [...most, ...more].map((data) => `<14>1 - h - - - ${data} x\n`);
+    (await sender(server)).send(all.join(""));
+    await server.wrote(5);
+    expect(messages(server)).toEqual(["x", "x", ...more.map((data) => `${data} x`)]);
+    expect(server.stats()["kept_whole"]).toBe(3);
+    await server.drain();
+  });
 
   test("of eight severities has one of our levels", async () => {
     const server = await over();

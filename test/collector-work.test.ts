@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { MOST_VALUES } from "../lib/services/collector/doors/otlp/logs.ts";
+import { MOST_VALUES } from "../lib/services/collector/doors/attributes.ts";
 import { bytesField } from "../lib/services/collector/doors/proto/fields.ts";
 import { collecting } from "./collector-suite.ts";
 import { dial, until } from "./kit.ts";
@@ -37,6 +37,12 @@ const EMPTY_SCOPE = Buffer.from([0x12, 0]);
 const EMPTY_RESOURCE = Buffer.from([0x0a, 0]);
 const LARGE_RESOURCE = bytesField(1, bytesField(1, pair("k", "x".repeat(100_000))));
 const MANY = 200_000;
+/** A resource or a scope of 500 attributes: fields 1 are those of the one, 3 of the other. */
+const ATTRIBUTES = bytesField(
+  1,
+  Buffer.concat([times(500, bytesField(1, "")), times(500, bytesField(3, ""))]),
+);
+const JSON_ATTRIBUTES = `{"attributes":[${"{},".repeat(499)}{}]}`;
 
 describe("a request of OpenTelemetry that is mostly structure", () => {
   const bodies: readonly (readonly [string, Buffer | string, string?])[] = [
@@ -47,6 +53,18 @@ describe("a request of OpenTelemetry that is mostly structure", () => {
       bytesField(1, Buffer.concat([LARGE_RESOURCE, times(MANY, EMPTY_SCOPE)])),
     ],
     ["empty resources of JSON", `{"resourceLogs":[${"{},".repeat(MANY)}{}]}`, JSON_TYPE],
+    ["values of resources", times(400, bytesField(1, ATTRIBUTES))],
+    ["values of scopes", bytesField(1, times(400, bytesField(2, ATTRIBUTES)))],
+    [
+      "values of resources of JSON",
+      `{"resourceLogs":[${`{"resource":${JSON_ATTRIBUTES}},`.repeat(400)}{}]}`,
+      JSON_TYPE,
+    ],
+    [
+      "values of scopes of JSON",
+      `{"resourceLogs":[{"scopeLogs":[${`{"scope":${JSON_ATTRIBUTES}},`.repeat(400)}{}]}]}`,
+      JSON_TYPE,
+    ],
     [
       "empty scopes of JSON",
       `{"resourceLogs":[{"scopeLogs":[${"{},".repeat(MANY)}{}]}]}`,

@@ -74,15 +74,22 @@ export function endOfString(text: string, quote: number): number {
 
 const [OPEN, CLOSE] = [new Set([0x5b, 0x7b]), new Set([0x5d, 0x7d])];
 
-/** True if the lists and objects of a JSON text are nested more than `most` deep; the text need not be valid. */
-export function isNestedDeeper(text: string, most: number): boolean {
+const COLON = 0x3a;
+
+/**
+ * True if the lists and objects of a JSON text are nested more than `levels`
+ * deep, or it has more than `parts` keys, lists and objects; the text need not be valid.
+ */
+export function exceeds(text: string, levels: number, parts = Infinity): boolean {
   let depth = 0;
+  let found = 0;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) at = endOfString(text, at) - 1;
     else if (OPEN.has(code)) {
-      if (++depth > most) return true;
+      if (++depth > levels || ++found > parts) return true;
     } else if (CLOSE.has(code)) depth--;
+    else if (code === COLON && ++found > parts) return true;
   }
   return false;
 }

@@ -185,9 +185,21 @@ export class JsonLines implements LineForm {
 }
 
 /** Characters that JSON allows as they are, and a line does not. */
+const UNSAFE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+/** Each of them, with its escape. */
+const ESCAPES = [...Array(0x10000).keys()]
+  .map((code) => String.fromCharCode(code))
+  .filter((character) => UNSAFE.test(character))
+  .map(
+    (character) =>
+      [character, `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`] as const,
+  );
+
 function escapeJson(text: string): string {
-  return text.replace(
-    /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  if (!UNSAFE.test(text)) return text;
+  // Faster by far than a function that is called for each of them: a text may hold nothing else.
+  return ESCAPES.reduce(
+    (escaped, [character, escape]) => escaped.replaceAll(character, escape),
+    text,
   );
 }

@@ -69,9 +69,10 @@ export class LineReading {
     }
     const content = hashedLine(line)?.content ?? line;
     const start = content.indexOf(SPACE) + 1;
-    const characters = [...content.toString("utf8", start)];
+    const text = content.toString("utf8", start);
+    const characters = firstCharacters(text, (this.#spaces.at(-1) as number) + 1 + MOST_SHIFT);
     const shift = isJson(line) ? null : this.#shift(characters);
-    if (shift === null) return { level: "", message: content.toString("utf8", start) };
+    if (shift === null) return { level: "", message: text };
     const {
       timestamp,
       hostname,
@@ -98,7 +99,7 @@ export class LineReading {
       filename: next(filename),
       functionName: next(name),
       lineNumber: next(number),
-      message: characters.slice(at).join(""),
+      message: text.slice(characters.slice(0, at).join("").length),
     };
   }
 
@@ -129,6 +130,16 @@ export class LineReading {
     const name = column.trimEnd();
     return this.#levels.get(name) ?? (name.startsWith("LEVEL") ? levelOf(name) : null);
   }
+}
+
+/** The first characters of a text, which may be far longer. */
+function firstCharacters(text: string, most: number): string[] {
+  const characters: string[] = [];
+  for (const character of text) {
+    if (characters.length === most) break;
+    characters.push(character);
+  }
+  return characters;
 }
 
 function parsed(line: Buffer): Written | null {

@@ -1,4 +1,4 @@
-import { endOfString, isNestedDeeper } from "../../../host/content.ts";
+import { endOfString, exceeds } from "../../../host/content.ts";
 import { type Diagnostic, diagnose, shown } from "../diagnostics.ts";
 
 /** The deepest nesting of a message. */
@@ -126,7 +126,7 @@ function endOfDocument(text: string, start: number): number {
 
 /** True if JSON is nested deeper than a message may be. */
 export function isTooDeep(text: string): boolean {
-  return isNestedDeeper(text, MOST_LEVELS);
+  return exceeds(text, MOST_LEVELS);
 }
 
 /** What stands for each control in JSON. */

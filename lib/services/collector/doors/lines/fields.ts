@@ -1,6 +1,6 @@
 import type { Config } from "../../../../config/table.ts";
-import { isNestedDeeper } from "../../../../host/content.ts";
-import type { Attributes, Value } from "../attributes.ts";
+import { exceeds } from "../../../../host/content.ts";
+import { type Attributes, MOST_VALUES, type Value } from "../attributes.ts";
 import { ATTRIBUTES, Text, type TextName, WrittenEntry } from "../../entry.ts";
 import { Level, levelOf, SEVERITIES } from "../../levels.ts";
 import { isoOfNumber } from "../time.ts";
@@ -66,7 +66,7 @@ export class LineReader {
 }
 
 function objectIn(line: string): Attributes | null {
-  if (isNestedDeeper(line, MOST_LEVELS)) return null;
+  if (exceeds(line, MOST_LEVELS, MOST_VALUES)) return null;
   try {
     return JSON.parse(line) as Attributes;
   } catch {

@@ -81,8 +81,8 @@ export class OtlpLogs {
   /** Goes through all records. Rejects with `BadMessage`. */
   async #check(logs: Logs): Promise<void> {
     const work = new Work();
-    for (const { records } of logs) {
-      if (work.isDue(1)) await turn();
+    for (const { records, values } of logs) {
+      if (work.isDue(1 + values)) await turn();
       for (const { values } of records) if (work.isDue(1 + values)) await turn();
     }
   }
@@ -95,7 +95,7 @@ export class OtlpLogs {
     let why = "";
     let spread = 0;
     for (const scope of logs) {
-      if (work.isDue(1)) await turn();
+      if (work.isDue(1 + scope.values)) await turn();
       let hasBegun = false;
       for (const record of scope.records) {
         if (work.isDue(1 + record.values + (hasBegun ? writing.shared : 0))) await turn();

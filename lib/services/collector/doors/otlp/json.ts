@@ -1,4 +1,5 @@
-import { type Attributes, noAttributes, type Value } from "../attributes.ts";
+import { endOfString, exceeds } from "../../../../host/content.ts";
+import { type Attributes, MOST_VALUES, noAttributes, type Value } from "../attributes.ts";
 import { BadMessage } from "../proto/fields.ts";
 import {
   doubleValue,
@@ -14,13 +15,48 @@ import {
 // The same messages as JSON: names in camel case, ids in hexadecimal, numbers of 64 bits as texts
 // (opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding").
 
+/** How deep lists and objects may be nested: a value within another one takes four levels. */
+const MOST_NESTED = 4 * MOST_LEVELS + 16;
+/** The names of the fields that are read, and of those that may well be there. */
+const KNOWN: ReadonlySet<string> = new Set(
+  "resourceLogs resource attributes droppedAttributesCount entityRefs schemaUrl scopeLogs scope name version logRecords timeUnixNano observedTimeUnixNano severityNumber severityText body eventName traceId spanId flags key value stringValue bytesValue boolValue intValue doubleValue arrayValue kvlistValue values".split(
+    " ",
+  ),
+);
+const LONGEST_KNOWN = Math.max(...[...KNOWN].map(({ length }) => length));
+const COLON = 0x3a;
+const SPACES = new Set([0x20, 0x09, 0x0a, 0x0d]);
+
+/** True if a JSON text has many fields of other names: each new name costs the parser a hundred times what a known one does. */
+function hasManyUnknown(text: string): boolean {
+  let unknown = 0;
+  for (let quote = text.indexOf('"'); quote >= 0;) {
+    const end = endOfString(text, quote);
+    let next = end;
+    while (SPACES.has(text.charCodeAt(next))) next++;
+    if (text.charCodeAt(next) === COLON && !isKnown(text, quote + 1, end - 1)) unknown++;
+    if (unknown > MOST_VALUES) return true;
+    quote = text.indexOf('"', next);
+  }
+  return false;
+}
+
+function isKnown(text: string, start: number, end: number): boolean {
+  return end - start <= LONGEST_KNOWN && KNOWN.has(text.slice(start, end));
+}
+
 type Found = Readonly<Record<string, unknown>>;
 
 /** The logs of an `ExportLogsServiceRequest` in JSON. @throws BadMessage */
 export function jsonLogs(request: Buffer): Logs {
+  const text = request.toString("utf8");
+  if (exceeds(text, MOST_NESTED)) throw new BadMessage("it is nested too deep");
+  if (hasManyUnknown(text)) {
+    throw new BadMessage(`it has more than ${MOST_VALUES} fields that nobody knows`);
+  }
   let found: unknown;
   try {
-    found = JSON.parse(request.toString("utf8"));
+    found = JSON.parse(text);
   } catch {
     throw new BadMessage("it is not JSON");
   }
@@ -29,10 +65,12 @@ export function jsonLogs(request: Buffer): Logs {
 }
 
 function* resourceLogs(request: Found): Generator<ScopeLogs> {
-  for (const found of listOf(request["resourceLogs"], "resourceLogs")) {
-    const one = objectOf(found, "resourceLogs");
-    const resource = attributesOf(objectOf(one["resource"] ?? {}, "resource")["attributes"]);
-    yield noRecords(resource);
+  for (const each of listOf(request["resourceLogs"], "resourceLogs")) {
+    const one = objectOf(each, "resourceLogs");
+    const values = new ValueCount();
+    const found = objectOf(one["resource"] ?? {}, "resource")["attributes"];
+    const resource = attributesOf(found, values);
+    yield noRecords(resource, values.count);
     for (const scoped of listOf(one["scopeLogs"], "scopeLogs")) {
       yield scopeLogs(objectOf(scoped, "scopeLogs"), resource);
     }
@@ -42,11 +80,13 @@ function* resourceLogs(request: Found): Generator<ScopeLogs> {
 function scopeLogs(one: Found, resource: Attributes): ScopeLogs {
   const scope = objectOf(one["scope"] ?? {}, "scope");
   const found = listOf(one["logRecords"], "logRecords");
+  const values = new ValueCount();
   return {
     resource,
     scopeName: textOf(scope["name"], "name"),
-    scope: attributesOf(scope["attributes"]),
+    scope: attributesOf(scope["attributes"], values),
     records: { [Symbol.iterator]: () => records(found) },
+    values: values.count,
   };
 }
 
@@ -101,7 +141,7 @@ function valueOf(found: unknown, count: ValueCount, level: number): Value {
   }
 }
 
-function attributesOf(found: unknown, count = new ValueCount(), level = 1): Attributes {
+function attributesOf(found: unknown, count: ValueCount, level = 1): Attributes {
   const attributes = noAttributes();
   for (const one of listOf(found, "attributes")) {
     count.add();

@@ -1,10 +1,8 @@
-import { type Attributes, noAttributes, type Value } from "../attributes.ts";
+import { type Attributes, MOST_VALUES, noAttributes, type Value } from "../attributes.ts";
 import { BadMessage } from "../proto/fields.ts";
 
 /** How deep the values of a record may be nested. */
 export const MOST_LEVELS = 32;
-/** Values that a record, a resource or a scope may have, those within others included; SDKs stop at 128 attributes. */
-export const MOST_VALUES = 4096;
 
 /** The values of one record, resource or scope, counted as they are read. */
 export class ValueCount {
@@ -42,6 +40,8 @@ export interface ScopeLogs {
   readonly scopeName: string;
   readonly scope: Attributes;
   readonly records: Iterable<OtlpRecord>;
+  /** The number of values that were read for it: what it costs besides its records. */
+  readonly values: number;
 }
 
 /**
@@ -51,8 +51,8 @@ export interface ScopeLogs {
 export type Logs = Iterable<ScopeLogs>;
 
 /** The scope of no records that a resource begins with. */
-export function noRecords(resource: Attributes): ScopeLogs {
-  return { resource, scopeName: "", scope: noAttributes(), records: [] };
+export function noRecords(resource: Attributes, values: number): ScopeLogs {
+  return { resource, scopeName: "", scope: noAttributes(), records: [], values };
 }
 
 /** A whole number as a value: one that a double cannot hold is its digits. */

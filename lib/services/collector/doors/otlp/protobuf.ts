@@ -25,19 +25,22 @@ function* resourceLogs(request: Fields): Generator<ScopeLogs> {
     const one = messageOf(request);
     // What is said of all records may stand behind them.
     const resource = lastMessage(one.again, 1);
-    const attributes = resource ? attributesOf(resource, 1, new ValueCount()) : noAttributes();
-    yield noRecords(attributes);
+    const values = new ValueCount();
+    const attributes = resource ? attributesOf(resource, 1, values) : noAttributes();
+    yield noRecords(attributes, values.count);
     while (one.next()) if (one.number === 2) yield scopeLogs(messageOf(one), attributes);
   }
 }
 
 function scopeLogs(one: Fields, resource: Attributes): ScopeLogs {
   const scope = lastMessage(one.again, 1);
+  const values = new ValueCount();
   return {
     resource,
     scopeName: scope ? textIn(scope.again, 1) : "",
-    scope: scope ? attributesOf(scope.again, 3, new ValueCount()) : noAttributes(),
+    scope: scope ? attributesOf(scope.again, 3, values) : noAttributes(),
     records: { [Symbol.iterator]: () => records(one.again) },
+    values: values.count,
   };
 }
 

@@ -1,4 +1,4 @@
-import { type Attributes, noAttributes, type Value } from "../attributes.ts";
+import { type Attributes, MOST_VALUES, noAttributes, type Value } from "../attributes.ts";
 
 const [SPACE, QUOTE, EQUALS, BACKSLASH] = [0x20, 0x22, 0x3d, 0x5c];
 const [BRACKET, BRACKET_END] = [0x5b, 0x5d];
@@ -6,7 +6,7 @@ const [BRACKET, BRACKET_END] = [0x5b, 0x5d];
 /**
  * Reads structured data (RFC 5424, 6.3), from its first bracket: `[id name="value" ...]`,
  * one element behind the other. Each becomes an object by its id; a name that comes
- * several times has a list. @returns the index after it, or null when it is none: then nothing was read
+ * several times has a list. @returns the index after it, or null when it is none, or has too many values: then nothing was read
  */
 export function readElements(
   bytes: Buffer,
@@ -16,26 +16,37 @@ export function readElements(
 ): number | null {
   const elements = noAttributes();
   let at = start;
+  let left = MOST_VALUES;
   while (at < end && bytes[at] === BRACKET) {
+    if (--left < 0) return null;
     const idEnd = endOfName(bytes, at + 1, end);
     if (idEnd === at + 1) return null;
     const id = bytes.toString("utf8", at + 1, idEnd);
     const named = (elements[id] as Attributes | undefined) ?? noAttributes();
     elements[id] = named;
-    const after = readPairs(bytes, idEnd, end, named);
-    if (after === null) return null;
-    at = after;
+    const pairs = readPairs(bytes, idEnd, end, named, left);
+    if (pairs === null) return null;
+    at = pairs.end;
+    left -= pairs.count;
   }
   Object.assign(attributes, elements);
   return at;
 }
 
-/** @returns the index after the closing bracket, or null when there is none */
-function readPairs(bytes: Buffer, start: number, end: number, named: Attributes): number | null {
+/** @returns the index after the closing bracket, and the pairs before it; null when there is none, or more pairs than `most` */
+function readPairs(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  named: Attributes,
+  most: number,
+): { readonly end: number; readonly count: number } | null {
   let at = start;
+  let count = 0;
   while (at < end && bytes[at] === SPACE) {
     while (at < end && bytes[at] === SPACE) at++;
     if (bytes[at] === BRACKET_END) break;
+    if (++count > most) return null;
     const nameEnd = endOfName(bytes, at, end);
     if (nameEnd === at || bytes[nameEnd] !== EQUALS || bytes[nameEnd + 1] !== QUOTE) return null;
     const valueEnd = endOfValue(bytes, nameEnd + 2, end);
@@ -43,7 +54,7 @@ function readPairs(bytes: Buffer, start: number, end: number, named: Attributes)
     add(named, bytes.toString("utf8", at, nameEnd), valueIn(bytes, nameEnd + 2, valueEnd));
     at = valueEnd + 1;
   }
-  return at < end && bytes[at] === BRACKET_END ? at + 1 : null;
+  return at < end && bytes[at] === BRACKET_END ? { end: at + 1, count } : null;
 }
 
 function endOfName(bytes: Buffer, start: number, end: number): number {
