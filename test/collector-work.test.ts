@@ -1,8 +1,20 @@
 import { describe, expect, test } from "bun:test";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { HandClock } from "../lib/host/clock.ts";
+import { Log } from "../lib/host/log.ts";
 import { MOST_VALUES } from "../lib/services/collector/doors/attributes.ts";
+import { DoorCounts } from "../lib/services/collector/doors/door.ts";
+import { OtlpLogs } from "../lib/services/collector/doors/otlp/export.ts";
+import { jsonLogs } from "../lib/services/collector/doors/otlp/json.ts";
+import type { Logs } from "../lib/services/collector/doors/otlp/logs.ts";
+import { protobufLogs } from "../lib/services/collector/doors/otlp/protobuf.ts";
 import { bytesField } from "../lib/services/collector/doors/proto/fields.ts";
+import { CollectedLog } from "../lib/services/collector/file/collected-log.ts";
+import { Intake } from "../lib/services/collector/intake.ts";
 import { collecting } from "./collector-suite.ts";
-import { dial, until } from "./kit.ts";
+import { configOf, dial, until } from "./kit.ts";
 
 type Server = Awaited<ReturnType<typeof collecting>>;
 
@@ -37,6 +49,7 @@ const EMPTY_SCOPE = Buffer.from([0x12, 0]);
 const EMPTY_RESOURCE = Buffer.from([0x0a, 0]);
 const LARGE_RESOURCE = bytesField(1, bytesField(1, pair("k", "x".repeat(100_000))));
 const MANY = 200_000;
+
 /** A resource or a scope of 500 attributes: fields 1 are those of the one, 3 of the other. */
 const ATTRIBUTES = bytesField(
   1,
@@ -53,18 +66,6 @@ describe("a request of OpenTelemetry that is mostly structure", () => {
       bytesField(1, Buffer.concat([LARGE_RESOURCE, times(MANY, EMPTY_SCOPE)])),
     ],
     ["empty resources of JSON", `{"resourceLogs":[${"{},".repeat(MANY)}{}]}`, JSON_TYPE],
-    ["values of resources", times(400, bytesField(1, ATTRIBUTES))],
-    ["values of scopes", bytesField(1, times(400, bytesField(2, ATTRIBUTES)))],
-    [
-      "values of resources of JSON",
-      `{"resourceLogs":[${`{"resource":${JSON_ATTRIBUTES}},`.repeat(400)}{}]}`,
-      JSON_TYPE,
-    ],
-    [
-      "values of scopes of JSON",
-      `{"resourceLogs":[{"scopeLogs":[${`{"scope":${JSON_ATTRIBUTES}},`.repeat(400)}{}]}]}`,
-      JSON_TYPE,
-    ],
     [
       "empty scopes of JSON",
       `{"resourceLogs":[{"scopeLogs":[${"{},".repeat(MANY)}{}]}]}`,
@@ -80,6 +81,39 @@ describe("a request of OpenTelemetry that is mostly structure", () => {
       expect((await answered).status).toBe(200);
       expect(server.lines()).toEqual([]);
       await server.drain();
+    });
+  }
+
+  const values: readonly (readonly [string, Logs])[] = [
+    ["values of resources", protobufLogs(times(400, bytesField(1, ATTRIBUTES)))],
+    ["values of scopes", protobufLogs(bytesField(1, times(400, bytesField(2, ATTRIBUTES))))],
+    [
+      "values of resources of JSON",
+      jsonLogs(
+        Buffer.from(`{"resourceLogs":[${`{"resource":${JSON_ATTRIBUTES}},`.repeat(400)}{}]}`),
+      ),
+    ],
+    [
+      "values of scopes of JSON",
+      jsonLogs(
+        Buffer.from(
+          `{"resourceLogs":[{"scopeLogs":[${`{"scope":${JSON_ATTRIBUTES}},`.repeat(400)}{}]}]}`,
+        ),
+      ),
+    ],
+  ];
+  for (const [what, logs] of values) {
+    test(`leaves turns to others: ${what}`, async () => {
+      const path = join(mkdtempSync(join(tmpdir(), "collector-work-")), "_main.log");
+      const config = configOf({ collector: { path } });
+      const clock = new HandClock();
+      const log = new Log(config.name, config.logger, clock, () => {});
+      const collected = new CollectedLog(config, { clock, log });
+      const most = { most: 2 ** 20, mostRequest: 2 ** 22 };
+      const otlp = new OtlpLogs(new Intake(collected.writer), clock, new DoorCounts(), most);
+      // Without a socket whose waiting has turns of its own.
+      expect(await turnsUntil(otlp.take(logs, 1))).toBeGreaterThan(400);
+      await collected.close(0);
     });
   }
 

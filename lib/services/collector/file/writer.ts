@@ -1,5 +1,6 @@
 import { GroupSync } from "../../../host/append/group-sync.ts";
 import { Trouble } from "../../../host/append/trouble.ts";
+import { within } from "../../../host/clock.ts";
 import { type Disk, isFailure } from "../../../host/disk.ts";
 import type { Entry } from "../entry.ts";
 import { BatchSize } from "./batch-size.ts";
@@ -171,11 +172,9 @@ export class LogWriter {
     const { clock } = this.#options;
     const end = clock.now() + deadlineMs;
     this.flush();
-    while (!this.#isDone && clock.now() < end) {
-      const late = Promise.withResolvers<void>();
-      const cancel = clock.after(Math.max(1, Math.min(100, end - clock.now())), late.resolve);
-      await Promise.race([late.promise, this.#sync.progress()]);
-      cancel();
+    while ((this.durable < this.next || this.#changing !== null) && clock.now() < end) {
+      const ms = Math.max(1, Math.min(100, end - clock.now()));
+      await within(clock, ms, this.#sync.progress());
       this.flush();
     }
     if (this.#trouble.reason !== null) this.#retry();
@@ -185,13 +184,15 @@ export class LogWriter {
     await this.#changing;
     await this.#sync.idle();
     this.#file.cutLine(this.#lines.begun);
-    await this.#syncEnd();
+    this.#noteEnd();
+    try {
+      if (this.#isSynced) await this.#options.syncNotes?.();
+    } catch (error) {
+      // The last line tells it too.
+      if (!isFailure(error)) throw error;
+    }
     this.#file.close();
     return this.next - this.durable;
-  }
-
-  get #isDone(): boolean {
-    return this.#lines.count === 0 && this.durable === this.next && this.#changing === null;
   }
 
   // --- writing
@@ -355,16 +356,6 @@ export class LogWriter {
       this.#lines.first,
       this.#file.ending(this.#file.size - this.#lines.begun),
     );
-  }
-
-  async #syncEnd(): Promise<void> {
-    try {
-      this.#noteEnd();
-      if (this.#isSynced) await this.#options.syncNotes?.();
-    } catch (error) {
-      // The last line tells it too.
-      if (!isFailure(error)) throw error;
-    }
   }
 
   // --- trouble
