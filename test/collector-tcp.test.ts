@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { packedRecord, type Texts } from "../lib/services/collector/doors/capnp/write.ts";
 import {
   collecting,
   frame,
@@ -11,6 +12,8 @@ import {
 import { until } from "./kit.ts";
 
 const CAPNP = Bun.which("capnp");
+
+const hex = (text: string) => Buffer.from(text).toString("hex");
 
 const SCHEMA = `@0xfc867d59c4f2e15c;
 enum Level @0xd8c4553d6f87c52b {
@@ -152,6 +155,36 @@ describe("a record", () => {
       for (const [number] of sizes.entries())
         expect(lines[number]).toBe(`${number}${LINE.slice(1)}`);
       expect(lines[5]?.trimEnd()).toBe(`5 ${" ".repeat(63)}NOTSET`);
+      await server.drain();
+    },
+  );
+
+  test("is packed with runs of zeros, and of words as they are", () => {
+    const [none, first, second] = ["00", "ff", "01"];
+    const texts = `${first}${hex("sixteen ")}${second}${hex("letters.")}${none}00${"03"}${hex("ab")}`;
+    expect(packedRecord(3, { hostname: "sixteen letters.", message: "ab" }).toString("hex")).toBe(
+      `101550010f0103${none}00${"11358a"}${none}04${"11291a"}${none}06${texts}`,
+    );
+  });
+
+  test.skipIf(CAPNP === null)(
+    `is packed by \`logs send\` as by the real capnp${CAPNP === null ? " (capnp is not installed here)" : ""}`,
+    async () => {
+      const server = await collecting();
+      const some: Texts[] = [
+        ALL,
+        {},
+        { message: "one" },
+        { message: "long ".repeat(1000), stackTrace: "a\u0000b\u0000\u0000c ".repeat(40) },
+        { hostname: "\u0000".repeat(5000), message: "x" },
+      ];
+      for (const texts of some) {
+        const real = await capnp(server.folder, "LoggerMsg", "packed", {
+          level: "error",
+          ...texts,
+        });
+        expect(packedRecord(10, texts)).toEqual(real);
+      }
       await server.drain();
     },
   );

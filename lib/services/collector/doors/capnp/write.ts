@@ -51,23 +51,43 @@ function paddedText(text: string): { readonly length: number; readonly padded: B
   return { length, padded };
 }
 
-/** Packs words: a tag of eight bits tells which bytes of a word are not zero, and they follow. */
+/**
+ * Packs words: a tag of eight bits tells which bytes of a word are not zero, and
+ * they follow. Behind a word of zeros stands how many more follow; behind a word
+ * without any, how many words follow as they are.
+ */
 function packed(words: Buffer): Buffer {
   // Each word has a tag, and may have a count behind it.
   const out = Buffer.alloc(words.length + (words.length / WORD) * 2);
   let to = 0;
-  for (let at = 0; at < words.length; at += WORD) {
+  for (let at = 0; at < words.length;) {
     const tagAt = to++;
     let tag = 0;
     for (let bit = 0; bit < WORD; bit++) {
-      const byte = words[at + bit] as number;
+      const byte = words[at++] as number;
       if (byte === 0) continue;
       tag |= 1 << bit;
       out[to++] = byte;
     }
     out[tagAt] = tag;
-    // No more words of the kind follow in short.
-    if (tag === 0 || tag === 0xff) out[to++] = 0;
+    if (tag !== 0 && tag !== 0xff) continue;
+    // A word with one zero takes as many bytes either way, and a run goes on over it.
+    const end = tag === 0 ? runEnd(words, at, WORD, WORD) : runEnd(words, at, 0, 1);
+    out[to++] = (end - at) / WORD;
+    if (tag === 0xff) to += words.copy(out, to, at, end);
+    at = end;
   }
   return out.subarray(0, to);
+}
+
+/** The end of the words from a byte on that have so many zeros each, 255 words at most. */
+function runEnd(words: Buffer, start: number, fewest: number, most: number): number {
+  const last = Math.min(words.length, start + 255 * WORD);
+  let at = start;
+  for (; at < last; at += WORD) {
+    let zeros = 0;
+    for (let byte = at; byte < at + WORD; byte++) if (words[byte] === 0) zeros++;
+    if (zeros < fewest || zeros > most) break;
+  }
+  return at;
 }
