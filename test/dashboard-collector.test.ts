@@ -136,6 +136,14 @@ describe.skipIf(!BROWSER)(
         await tab.get(`${first}.kept = true`);
         await send(server, { message: "one more", level: 11 });
         await tab.see(`${MESSAGES}[0]`, "one more");
+        // Each column stands in the list, the level too.
+        const sides = `(({ left, right }) => [left, right])`;
+        expect(
+          await tab.get(`(([from, to]) =>
+            [...document.querySelectorAll("${LIST} li > *")].map((one) => ${sides}(one.getBoundingClientRect()))
+              .filter(([left, right]) => left < from || right > to))(
+            ${sides}(document.querySelector("${LIST}").getBoundingClientRect()))`),
+        ).toEqual([]);
         // The rows that were there are the same elements.
         expect(await tab.get(`${first}.nextElementSibling.kept`)).toBe(true);
         expect(await tab.get(`${first}.querySelector(".level").textContent`)).toBe("■ critical");

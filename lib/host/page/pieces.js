@@ -22,6 +22,15 @@ export function box(name, kind, items) {
   return h("div", region, h("ol", {}, items));
 }
 
+/** So long is a text that its box scrolls. */
+const [LONG, MANY_LINES] = [300, 4];
+
+/** Attributes of a text in a box that scrolls once it is long: then the keyboard gets there too. */
+export function scrolling(text, name) {
+  const isLong = text.length > LONG || text.split("\n", MANY_LINES + 1).length > MANY_LINES;
+  return isLong ? { tabindex: 0, role: "region", "aria-label": name } : {};
+}
+
 /** Words for something adverse, with a sign that needs no colour. */
 export function adverse(...words) {
   return h(

@@ -2,7 +2,7 @@
 
 import { h, make, patch, theirs, visible } from "../../../host/page/dom.js";
 import { ActionForm } from "./form.js";
-import { empty, head, warning } from "../../../host/page/pieces.js";
+import { empty, head, scrolling, warning } from "../../../host/page/pieces.js";
 import { counted, span } from "../../../host/page/numbers.js";
 
 /** So many are listed at once; a filter finds the others. */
@@ -204,9 +204,11 @@ export class Actions {
     const warned = why ?? (isOld && ["The game has changed what this action takes. ", renew()]);
     const unsaid = h("span", { class: "quiet" }, "The game does not say what it does.");
     const forced = isAnswer && h("span", { class: "forced" }, "asked for");
+    const told = { class: "description", dir: "auto", key: "about" };
+    Object.assign(told, scrolling(description ?? "", "Description"));
     const about = [
       h("h4", { class: "which", key: "which" }, h("code", {}, theirs(form.name)), forced),
-      h("p", { class: "description", dir: "auto", key: "about" }, visible(description) || unsaid),
+      h("p", told, visible(description) || unsaid),
       warned && warning("warned", warned),
     ];
     const label = [isAnswer ? "Choose " : "Send ", theirs(form.name)];

@@ -2,7 +2,7 @@
 
 import { h, patch, theirs, visible } from "../../../host/page/dom.js";
 import { markdown } from "./markdown.js";
-import { empty, head, warning } from "../../../host/page/pieces.js";
+import { empty, head, scrolling, warning } from "../../../host/page/pieces.js";
 import { age, counted, span } from "../../../host/page/numbers.js";
 import { PRIORITIES } from "./words.js";
 
@@ -80,7 +80,7 @@ function inPlay(force, { choose, isAsked }) {
   const { query, priority, ephemeral } = force;
   const [here] = force.steps.at(-1);
   return [
-    h("p", { class: "query", dir: "auto" }, visible(query)),
+    h("p", { class: "query", dir: "auto", ...scrolling(query, "Query") }, visible(query)),
     path(force),
     h("p", { class: "gloss" }, ABOUT[isAsked ? "asked" : here]),
     failure(force),

@@ -1,7 +1,7 @@
 // The actions that were sent, and what the game said of each.
 
 import { h, patch, theirs, visible } from "../../../host/page/dom.js";
-import { adverse, box, empty, head } from "../../../host/page/pieces.js";
+import { adverse, box, empty, head, scrolling } from "../../../host/page/pieces.js";
 import { clock, span } from "../../../host/page/numbers.js";
 
 const GLOSS =
@@ -36,7 +36,7 @@ function row(one) {
       outcome(one),
       h("span", { class: "quiet" }, ` · ${how}`),
     ),
-    data && h("p", { class: "sent" }, data),
+    data && h("p", { class: "sent", ...scrolling(one.data ?? "", "Data") }, data),
     one.message !== "" && h("p", { dir: "auto", class: "said" }, visible(one.message)),
   );
 }

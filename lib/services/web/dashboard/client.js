@@ -52,9 +52,11 @@ function follows({ place, query }) {
   shown = key === null ? null : open(key);
   $("client").hidden = shown === null;
   mark($("board"), "data-with-client", shown === null ? null : "");
+  $("client").replaceChildren(...(shown?.nodes ?? []));
   showAlone();
   if (shown !== null) {
-    $("client").replaceChildren(...shown.nodes);
+    $("client").scrollTop = 0;
+    if (NARROW.matches) scrollTo(0, 0);
     if (before === null) shown.title.focus({ preventScroll: true });
     void look();
   } else if (before !== null && place === "clients") focusClient(before);
@@ -65,8 +67,9 @@ function follows({ place, query }) {
 function showAlone() {
   const isAlone = shown !== null && NARROW.matches;
   $("main").inert = isAlone;
-  mark($("client"), "role", isAlone ? "main" : null);
+  mark($("client"), "role", isAlone ? "main" : "complementary");
   if (shown !== null) mark(shown.title, "aria-level", isAlone ? 1 : null);
+  for (const one of $("client").querySelectorAll("h3")) mark(one, "aria-level", isAlone ? 2 : null);
 }
 
 /** Closes the panel. */

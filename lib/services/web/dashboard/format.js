@@ -18,18 +18,22 @@ export function duration(seconds) {
     const ms = seconds * 1000;
     return [ms.toFixed(ms < 9.95 ? 1 : 0), "ms"];
   }
+  if (seconds < 9.95 && !Number.isInteger(seconds)) return [seconds.toFixed(1), "s"];
   const whole = Math.floor(seconds);
   const [days, hours, minutes] = [86_400, 3600, 60].map((unit) => Math.floor(whole / unit));
-  if (days > 0) return [`${days}d ${hours % 24}h`, ""];
-  if (hours > 0) return [`${hours}h ${minutes % 60}m`, ""];
-  if (minutes > 0) return [`${minutes}m ${String(whole % 60).padStart(2, "0")}s`, ""];
+  const two = (count) => String(count).padStart(2, "0");
+  if (days > 0) return [`${days} d ${hours % 24} h`, ""];
+  if (hours > 0) return [`${hours} h ${two(minutes % 60)} min`, ""];
+  if (minutes > 0) return [`${minutes} min ${two(whole % 60)} s`, ""];
   return [String(whole), "s"];
 }
 
 /** A value in its unit, as number and unit. */
 export function amount(value, unit) {
   if (unit === "seconds") return duration(value);
-  if (unit !== "bytes" && value < 100_000) return [exact.format(value), ""];
+  if (unit === "ms") return duration(value / 1000);
+  const isLong = Number.isInteger(value) || value >= 1000;
+  if (unit !== "bytes" && isLong && value < 100_000) return [exact.format(Math.round(value)), ""];
   const [number, prefix] = scaled(value);
   return unit === "bytes" ? [number, `${prefix}B`] : [number + prefix, ""];
 }
@@ -43,7 +47,7 @@ function rate(value, unit) {
 
 /** A count with all its digits; bytes and seconds rounded, as their digits are hard to read. */
 export function inFull(value, unit) {
-  const isCount = unit !== "bytes" && unit !== "seconds";
+  const isCount = unit !== "bytes" && unit !== "seconds" && unit !== "ms";
   return isCount ? exact.format(value) : spoken(amount(value, unit));
 }
 
@@ -64,7 +68,8 @@ const WORDS = { cpu: "CPU", utf8: "UTF-8" };
 /** The label of a number. `memory_bytes` is "memory": its figure shows the unit. */
 export function labelOf(name, { unit, title }) {
   if (title) return title;
-  const bare = unit === "bytes" || unit === "seconds" ? name.replace(`_${unit}`, "") : name;
+  const isScaled = unit === "bytes" || unit === "seconds" || unit === "ms";
+  const bare = isScaled ? name.replace(`_${unit}`, "") : name;
   return bare.replace(/[a-z0-9]+/g, (word) => WORDS[word] ?? word).replaceAll("_", " ");
 }
 

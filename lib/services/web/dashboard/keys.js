@@ -10,16 +10,16 @@ import { letGo, nextRange } from "./score.js";
 const STORED = "summoner.single-keys";
 
 const KEYS = [
-  ["1 to 9", "go to a place"],
-  ["/", "filter or search"],
-  ["↑ ↓ Home End", "move over the rows of a table"],
-  ["Enter", "open the client of the row"],
-  ["k, q", "kick the client, or put its address in quarantine; asks first"],
-  ["[ ]", "the page before, the page after"],
-  ["r", "range: 5 minutes or 1 hour"],
-  ["t", "to the time axis; ← → move there, with Shift ten times as far"],
-  ["Esc", "close what is open, let go of the time"],
-  ["?", "these keys"],
+  [["1", "to", "9"], "go to a place"],
+  [["/"], "filter or search"],
+  [["↑", "↓", "Home", "End"], "move over the rows of a table"],
+  [["Enter"], "open the client of the row"],
+  [["k", "q"], "kick the client, or put its address in quarantine; asks first"],
+  [["[", "]"], "the page before, the page after"],
+  [["r"], "range: 5 minutes or 1 hour"],
+  [["t"], "to the time axis; ← → move there, with Shift ten times as far"],
+  [["Esc"], "close what is open, let go of the time"],
+  [["?"], "these keys"],
 ];
 
 const seen = (selector) =>
@@ -76,8 +76,9 @@ function onKey(event) {
 }
 
 export function listenToKeys() {
-  const rows = KEYS.flatMap(([key, what]) => [
-    el("dt", {}, el("kbd", {}, key)),
+  const capped = (key) => (key === "to" ? " to " : el("kbd", {}, key));
+  const rows = KEYS.flatMap(([keys, what]) => [
+    el("dt", {}, ...keys.map(capped)),
     el("dd", {}, what),
   ]);
   $("key-list").append(...rows);

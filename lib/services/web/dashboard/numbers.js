@@ -9,7 +9,6 @@ import { RATE_MS } from "./series.js";
  * `isTold` each has its sentence, with `isSparse` those that are zero are left out.
  */
 function numberTable(part, title, entries, { isTold = false, isSparse = false } = {}) {
-  const none = el("p", { class: "empty" }, "None so far.");
   const lines = entries.map(([name, declared]) => {
     const label = declared.series?.value ?? labelOf(name, declared).replace(title, "").trim();
     const number = el("td", { class: "number", "data-stat": `${part}.${name}` });
@@ -30,10 +29,11 @@ function numberTable(part, title, entries, { isTold = false, isSparse = false } 
   };
   const body = el("tbody", {}, ...lines.map(({ node }) => node));
   return {
-    node: el("div", {}, el("table", { class: "numbers" }, body), none),
+    node: el("table", { class: "numbers" }, body),
+    /** @returns false when nothing of it is shown */
     update({ stats }) {
       for (const line of lines) show(line, stats[line.name]);
-      none.hidden = lines.some(({ node }) => !node.hidden);
+      return lines.some(({ node }) => !node.hidden);
     },
   };
 }
@@ -41,9 +41,13 @@ function numberTable(part, title, entries, { isTold = false, isSparse = false } 
 /** A titled table of numbers, below the tiles. */
 function block(part, title, entries, options) {
   const { node, update } = numberTable(part, title, entries, options);
+  const section = el("section", { class: "block" }, el("h2", {}, title), node);
   return {
-    node: el("section", { class: "block" }, el("h2", { class: "minor" }, title), node),
-    update,
+    node: section,
+    update(told) {
+      // What has not happened yet takes no room.
+      section.hidden = !update(told);
+    },
   };
 }
 

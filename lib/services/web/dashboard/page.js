@@ -143,7 +143,7 @@ function render() {
   glanced = null;
   $("board").hidden = false;
   showProblems();
-  const up = spoken(duration(tick.process.uptime_seconds));
+  const up = spoken(duration(Math.floor(tick.process.uptime_seconds)));
   const count = Object.keys(tick.services).length;
   say($("running"), `up ${up} · ${count} ${count === 1 ? "service" : "services"}`);
   for (const [part, place] of parts) {

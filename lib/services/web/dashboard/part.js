@@ -58,7 +58,7 @@ export function partPlace(part, declared, numbers) {
   const staves = score(`numbers of ${part}`, [{ numbers }]);
   const below = groupBlocks(part, declared);
   const all = allNumbers(part, declared);
-  const [health, addresses] = [el("p", { class: "health" }), el("p", { class: "quiet" })];
+  const [health, addresses] = [el("span", { class: "health" }), el("span")];
   const titleId = `part-${part}`;
   const title = el("h1", { id: titleId, tabindex: "-1" }, part);
   const tableRow = el("div", { class: "blocks tables" });
@@ -67,7 +67,7 @@ export function partPlace(part, declared, numbers) {
   const node = el(
     "section",
     { class: "place", "aria-labelledby": titleId, hidden: "" },
-    el("header", { class: "head" }, title, health, addresses),
+    el("header", { class: "head" }, title, el("p", { class: "quiet" }, health, " ", addresses)),
     problems.node,
     staves.node,
     tableRow,
@@ -91,9 +91,11 @@ export function partPlace(part, declared, numbers) {
       }
       for (const one of updates) one.update(told);
       tables.show(new Map(told.tables?.map((table) => [table.name, table])));
-      say(addresses, told.addresses?.join(", ") ?? "");
+      // What is wrong stands first among the problems, right below.
+      health.hidden = well?.ok === false;
       say(health, well?.reason ?? "");
-      mark(health, "data-ok", well?.ok ?? null);
+      const where = told.addresses?.join(", ") ?? "";
+      say(addresses, where !== "" && well?.ok ? `on ${where}` : where);
     },
   };
 }

@@ -140,6 +140,7 @@ export function listenToPlaces() {
   // The address is the place's: the link to the content must not take it.
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault();
-    document.querySelector(".place:not([hidden]) h1")?.focus();
+    const titles = [...document.querySelectorAll(".place h1, #client-title")];
+    titles.find((title) => title.checkVisibility())?.focus();
   });
 }

@@ -188,6 +188,7 @@ export function score(name, groups, isFixed = false) {
     over,
   );
   mark(node, "data-titled", groups.some(({ title }) => title) ? "" : null);
+  mark(node, "data-fixed", isFixed ? "" : null);
   if (isFixed) ranges.node.hidden = true;
   let drawn = "";
   const drawAxis = () => {
@@ -201,7 +202,7 @@ export function score(name, groups, isFixed = false) {
       return label;
     };
     // A label at the edge would be cut.
-    ticks.replaceChildren(...marks.filter(([share]) => share > 0.05 && share < 0.97).map(tick));
+    ticks.replaceChildren(...marks.filter(([share]) => share > 0.055 && share < 0.945).map(tick));
     const rules = marks.map(([share]) => {
       const rule = el("i", { class: "minute" });
       rule.style.left = `${share * 100}%`;
