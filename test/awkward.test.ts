@@ -2,7 +2,7 @@ import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { ask, boot, type Booted, raw, until } from "./kit.ts";
+import { ask, boot, type Booted, computedMs, raw, turn, until } from "./kit.ts";
 
 /*
  * Any input of a client costs time in proportion to its length: no pattern that
@@ -36,6 +36,17 @@ const SHAPES: Readonly<Record<string, (bytes: number) => string>> = {
     `[${"9007199254740993,".repeat(bytes / 17 - 1)}1]`,
   "many numbers that a double does not alter": (bytes) =>
     `[${"9007199254740994,".repeat(bytes / 17 - 1)}1]`,
+  "many ones": (bytes) => `[${"1,".repeat(bytes / 2 - 2)}1]`,
+  "many fractions": (bytes) => `[${"1.5,".repeat(bytes / 4 - 1)}1]`,
+  "many exponents": (bytes) => `[${"1e300,".repeat(bytes / 6 - 1)}1]`,
+  "many zeros with a sign": (bytes) => `[${"-0,".repeat(bytes / 3 - 1)}1]`,
+  "many empty lists": (bytes) => `[${"[],".repeat(bytes / 3 - 1)}1]`,
+  "many empty objects": (bytes) => `[${"{},".repeat(bytes / 3 - 1)}1]`,
+  "a whole number of zeros": (bytes) => `1${"0".repeat(bytes - 1)}`,
+  "a number of zeros before and behind its point": (bytes) =>
+    `1${"0".repeat(bytes / 2 - 9)}.${"0".repeat(bytes / 2 - 9)}e-${bytes / 2}`,
+  "slashes and a letter": (bytes) => `${"/".repeat(bytes - 1)}x`,
+  "points and spaces": (bytes) => ". ".repeat(bytes / 2),
   "many exponents that do not end": (bytes) => "1e".repeat(bytes / 2),
   "many signs": (bytes) => "-".repeat(bytes),
   "lists in lists": (bytes) => "[".repeat(bytes / 2) + "]".repeat(bytes / 2),
@@ -80,9 +91,15 @@ describe("the store", () => {
     const [peer, bystander] = [await server.join(), await server.join()];
     const text = make(shape, MEGABYTE - 100);
     for (const place of Object.values(PLACES)) {
-      const answer = ask(peer, place(text));
-      await ask(bystander, { action: "PING" });
-      await answer;
+      const since = computedMs();
+      await peer.sent(`${place(text)}\n`);
+      bystander.send('{"action":"PING"}\n');
+      let turns = 0;
+      for (; bystander.lines.length === 0; turns++) await turn();
+      expect(await bystander.next()).toBe('{"result":"PONG"}');
+      expect(turns).toBeLessThan(100);
+      await peer.next();
+      expect(computedMs() - since).toBeLessThan(2000);
     }
     expect(server.stats("store")).toMatchObject({ clients: 2, closed_bug: 0 });
   });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { computedMs } from "./kit.ts";
 import { Random } from "../lib/services/neuro/random.ts";
 import { filled, isNumbered, read } from "../lib/services/neuro/schema/answers.ts";
 import type { Field, ObjectField } from "../lib/services/neuro/schema/fields.ts";
@@ -329,6 +330,15 @@ describe("an answer", () => {
     expect(found).toStartWith("found \\x1b[2Jxxx");
     expect(found.length).toBeLessThan(200);
   });
+
+  test.each(["1", "1.", ".1", "1e"])(
+    "that is many %s and no number costs no more for it",
+    (part) => {
+      const since = computedMs();
+      expect(value({ type: "number" }, `${part.repeat(50_000)}x`)).toStartWith("found ");
+      expect(computedMs() - since).toBeLessThan(1000);
+    },
+  );
 
   test("is not needed for what may be left out, nor where there is a default", async () => {
     const all = { card: "1", options: { loud: "yes" } };

@@ -99,6 +99,16 @@ describe("data is checked", () => {
     }
   });
 
+  test.each(["x", '"\\', '\\"', '"'])(
+    "and a name of many %s costs no more for it",
+    async (part) => {
+      const name = part.repeat(60_000);
+      const since = computedMs();
+      expect(await problems(object({}, { required: [name] }), {})).toHaveLength(1);
+      expect(computedMs() - since).toBeLessThan(700);
+    },
+  );
+
   test.each([
     [{ type: "integer" }, "3", 'found "3"; wanted a whole number'],
     [{ type: ["string", "null"] }, 1, "found 1; wanted a text in quotes or null"],

@@ -371,6 +371,8 @@ describe("an id", () => {
     ["NUMBER_RANGE", "[9007199254740993]"],
     ["NUMBER_RANGE", "1e400"],
     ["NUMBER_RANGE", '{"a":-1e400}'],
+    ["NUMBER_RANGE", "-0"],
+    ["NUMBER_RANGE", "[1,[5.00000000000000000001]]"],
     ["TOO_DEEP", nested(129)],
     ["TOO_DEEP", `[9007199254740992,${nested(200)}]`],
     ["TOO_DEEP", `[1e400,${nested(200_000)}]`],
@@ -390,7 +392,26 @@ describe("a number", () => {
     "12345678901234567890123",
     "1e400",
     "-1e400",
+    "1e309",
+    "1e-400",
     "100000000000000000000000000000001",
+    "-0",
+    "-0.0",
+    "-0e5",
+    "9007199254740993.0",
+    "9007199254740993e0",
+    "9007199254740993E+00",
+    "90071992547409930e-1",
+    "9.007199254740993e15",
+    // A double holds it, but its shortest form is 1152921504606847000.
+    "1152921504606846976",
+    "1.00000000000000000001",
+    "0.99999999999999999",
+    "4503599627370496.3",
+    "9007199254740991.4",
+    "3.14159265358979323846",
+    "0.1000000000000000055511151231257827",
+    "0.10000000000000002e-320",
   ];
   const kept = [
     "9007199254740992",
@@ -401,9 +422,23 @@ describe("a number", () => {
     "1e21",
     "1.5e300",
     "0.1",
-    "-0.0",
+    "-0.5",
     "5e-324",
     "1E3",
+    "1e005",
+    "0.0",
+    "0e999",
+    "1.0",
+    "1.000000000000000000000",
+    "100e-2",
+    "9007199254740992.0",
+    "1152921504606847000",
+    "1.7976931348623157e308",
+    // A fraction has up to 17 digits.
+    "0.10000000000000001",
+    "3.1415926535897931",
+    "4.9406564584124654e-324",
+    `0.${"0".repeat(500)}1e500`,
   ];
   const places: [string, (number: string) => string][] = [
     ["value", (n) => `{"action":"SET","key":"a","value":${n}}`],
@@ -446,7 +481,7 @@ describe("a number", () => {
 
   test("comes back as it was", async () => {
     const peer = await suite.client();
-    for (const number of [...kept, "0", "-0", "-1", "123456789012345", "1234567890123456"]) {
+    for (const number of [...kept, "0", "-1", "123456789012345", "1234567890123456"]) {
       await ask(peer, `{"action":"SET","key":"n","value":${number}}`);
       expect(await outcome(peer, { action: "GET", key: "n" })).toBe(Number(number) + 0);
       // A second time, over a value that is there.
@@ -464,6 +499,49 @@ describe("a number", () => {
       );
     }
     expect(await outcome(peer, { action: "GET", key: "a" })).toBe("before");
+  });
+
+  test("is the same number for those who read more digits than a double has", async () => {
+    const peer = await suite.client();
+    const decimals = kept.filter((number) => Number.isInteger(Number(number)));
+    for (const number of decimals) {
+      const [, shown = ""] = /^{"result":(.*)}$/.exec(await said(peer, number)) ?? [];
+      expect(scaled(shown)).toBe(scaled(number));
+    }
+
+    async function said(from: Peer, number: string): Promise<string> {
+      from.send(`{"action":"ECHO","value":${number}}\n`);
+      return from.next();
+    }
+
+    /** The number times ten to the power of 600. */
+    function scaled(number: string): bigint {
+      const [mantissa = "", power = "0"] = number.toLowerCase().split("e");
+      const [whole = "", fraction = ""] = mantissa.split(".");
+      return BigInt(whole + fraction) * 10n ** BigInt(1100 + Number(power) - fraction.length);
+    }
+  });
+
+  test("of any field is refused when it would be altered", async () => {
+    const peer = await suite.client();
+    for (const line of [
+      '{"action":"INCR","key":"n","by":1.00000000000000000001}',
+      '{"action":"INCR","key":"n","by":-0}',
+      '{"action":"INCR","key":"n","by":9007199254740991.4}',
+      '{"action":"SET","key":"n","value":"","ttl_ms":1000.00000000000000001}',
+      '{"action":"KEYS","limit":0.99999999999999999}',
+    ]) {
+      expect(await outcome(peer, line)).toBe("NUMBER_RANGE");
+    }
+    expect(suite.stat("keys")).toBe(0);
+  });
+
+  test("that is altered beside an id leaves the id as it was", async () => {
+    const peer = await suite.client();
+    for (const id of [0, 5, -1.5, [1, { a: 2 }]]) {
+      const answer = await ask(peer, `{"action":"ECHO","id":${JSON.stringify(id)},"value":1e400}`);
+      expect(answer).toEqual({ error: expect.objectContaining({ code: "NUMBER_RANGE" }), id });
+    }
   });
 
   test("in a text is text", async () => {

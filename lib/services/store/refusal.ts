@@ -9,7 +9,7 @@ export const CODES = {
   UNKNOWN_FIELD: "The action has no such field.",
   WRONG_TYPE: "A field is not of its type, or out of its range.",
   NUMBER_RANGE:
-    "A number would be altered by a double: an integer beyond 2^53, or one without bound.",
+    "A number would not come back as it was: an integer that a double alters, however it is written, one beyond the range of doubles, a fraction of more than 17 digits, or -0.",
   BAD_KEY: "A key, namespace or channel is not well formed.",
   RESERVED: "Clients can only read below ^sys.",
   AUTH_REQUIRED: "The server wants AUTH first.",

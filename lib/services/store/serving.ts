@@ -5,7 +5,7 @@ import type { StoreClient } from "./client.ts";
 import type { Parts, Plan } from "./commands/command.ts";
 import { PLANS, unknownAction } from "./commands/commands.ts";
 import type { RequestCounts } from "./commands/counts.ts";
-import { altersNumber, doubt } from "./commands/numbers.ts";
+import { alteredNumbers, doubt, holdsAny } from "./commands/numbers.ts";
 import { afterBlank, BLANK, Requests } from "./commands/requests.ts";
 import { takePlain } from "./commands/shortcut.ts";
 import type { Keys } from "./keys/keys.ts";
@@ -17,7 +17,7 @@ const BAD_REQUEST = new Refusal("BAD_REQUEST", "a request is an object with a te
 const AUTH_REQUIRED = new Refusal("AUTH_REQUIRED", "show a token with AUTH first");
 const NUMBER_RANGE = new Refusal(
   "NUMBER_RANGE",
-  "the line holds a number that a double would alter",
+  "the line holds a number that would not come back as it was",
 );
 
 /** Most bytes that are served before it is asked whether the client may be served on. */
@@ -167,7 +167,7 @@ export class Serving implements LineSink<StoreClient> {
 
   #answerJson(client: StoreClient, request: unknown, lines: Requests, index: number): void {
     if (request instanceof Refusal) this.#refuse(client, request, "");
-    else client.reply += `${lines.text(index).replace(/\r$/, "")}\n`;
+    else client.reply += `${lines.line(index).toString().replace(/\r$/, "")}\n`;
   }
 
   #answer(client: StoreClient, request: Raw, lines: Requests, index: number): void {
@@ -212,7 +212,7 @@ export class Serving implements LineSink<StoreClient> {
       case "depth":
         return TOO_DEEP;
       case "number":
-        return altersNumber(lines.text(index)) ? NUMBER_RANGE : null;
+        return alteredNumbers(lines.line(index)) === null ? null : NUMBER_RANGE;
       default:
         return null;
     }
@@ -230,7 +230,8 @@ export class Serving implements LineSink<StoreClient> {
     if (typeof id === "string") return `,"id":${JSON.stringify(id)}`;
     const found = doubt(id);
     if (found === "depth") return TOO_DEEP;
-    if (found === "number" && altersNumber(lines.text(index))) return NUMBER_RANGE;
+    const altered = found === "number" ? alteredNumbers(lines.line(index)) : null;
+    if (altered !== null && holdsAny(id, altered)) return NUMBER_RANGE;
     return `,"id":${JSON.stringify(id)}`;
   }
 

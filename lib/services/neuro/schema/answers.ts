@@ -149,7 +149,7 @@ function named(field: ChoiceField, answer: string) {
 }
 
 function number(field: NumberField, answer: unknown, path: readonly string[]): Reading {
-  const isNumber = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,4})?$/i;
+  const isNumber = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d{1,4})?$/i;
   const typed = typeof answer === "string" ? answer.trim() : "";
   const value = isNumber.test(typed) ? Number(typed) : answer;
   const { min = -Infinity, max = Infinity, above = -Infinity, below = Infinity } = field;

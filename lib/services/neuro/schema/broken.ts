@@ -1,5 +1,5 @@
 /** Says in words of ours what a validator has found: its own speak of instances and subschemas. */
-import { beginning } from "../../../host/content.ts";
+import { beginning, endOfString } from "../../../host/content.ts";
 import type { Keywords } from "./part.ts";
 import { kindsOf } from "./wanted.ts";
 
@@ -74,7 +74,7 @@ function wantedBy({ keyword }: Unit, rule: unknown): string | null {
 }
 
 function toldOf({ keyword, error }: Unit, value: unknown): string | null {
-  const [first = "", second = ""] = [...error.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, it]) => it);
+  const [first = "", second = ""] = quotedIn(error);
   switch (keyword) {
     case "required":
       return `"${first}" is missing`;
@@ -92,6 +92,18 @@ function toldOf({ keyword, error }: Unit, value: unknown): string | null {
     default:
       return null;
   }
+}
+
+/** The first two texts in quotes in what a validator says; they may be names of a schema, of any length. */
+function quotedIn(error: string): readonly string[] {
+  const found: string[] = [];
+  for (let at = error.indexOf('"'); at >= 0 && found.length < 2;) {
+    const end = endOfString(error, at);
+    if (end - at < 2 || error[end - 1] !== '"') break;
+    found.push(error.slice(at + 1, end - 1));
+    at = error.indexOf('"', end);
+  }
+  return found;
 }
 
 function shownJson(value: unknown): string {

@@ -78,16 +78,12 @@ export class Plan {
   readonly command: Command;
   readonly fields: Readonly<Record<string, Field>>;
   readonly needed: number;
-  /** Fields that hold any JSON. */
-  readonly #open: readonly string[];
 
   constructor(command: Command) {
     this.command = command;
     // Without a prototype, no request can name a field such as `toString`.
     this.fields = Object.assign(Object.create(null), command.fields);
     this.needed = Object.values(command.fields).filter(({ optional }) => !optional).length;
-    const names = Object.keys(command.fields);
-    this.#open = names.filter((name) => command.fields[name]?.any);
   }
 
   /** The refusal of a request that does not fit the fields, or null. */
@@ -107,12 +103,12 @@ export class Plan {
     return needed === this.needed ? null : this.#missing(request);
   }
 
-  /** The doubt about the values in a request, or null. */
+  /** The doubt about the fields of a request that fit, or null. */
   doubt(request: Readonly<Record<string, unknown>>): Doubt {
     let found: Doubt = null;
-    for (const name of this.#open) {
+    for (const name in request) {
       const value = request[name];
-      if (typeof value === "string" || value === undefined) continue;
+      if (typeof value === "string" || name === "id") continue;
       const inner = doubt(value);
       if (inner === "depth") return inner;
       found ??= inner;

@@ -6,8 +6,6 @@ export interface Field<T = unknown> {
   readonly optional: boolean;
   /** The effect of leaving it out, in words. */
   readonly otherwise?: string;
-  /** True if it holds any JSON; a double may alter numbers in it. */
-  readonly any?: boolean;
   fits(found: unknown): boolean;
   /** Only carries the type. */
   readonly type?: T;
@@ -45,7 +43,7 @@ export function flag(about: string): Needed<boolean> {
 
 /** Any JSON. */
 export function json(about: string): Needed<unknown> {
-  return { ...field<unknown>("any JSON", about, () => true), any: true };
+  return field("any JSON", about, () => true);
 }
 
 export function whole(min: number, max: number, about: string): Needed<number> {
@@ -85,14 +83,7 @@ export function values(about: string): Needed<Readonly<Record<string, unknown>>>
     const { length } = Object.keys(found);
     return length > 0 && length <= MAX_KEYS;
   };
-  return {
-    ...field<Readonly<Record<string, unknown>>>(
-      `an object of 1 to ${MAX_KEYS} values`,
-      about,
-      fits,
-    ),
-    any: true,
-  };
+  return field(`an object of 1 to ${MAX_KEYS} values`, about, fits);
 }
 
 /** The same field, but optional. @param otherwise the effect of leaving it out, in words */

@@ -1,18 +1,12 @@
-import { endOfString } from "../../../host/content.ts";
-
 /** Deepest nesting of a value. */
 export const MAX_NESTING = 128;
 
-/** A doubt about a value: a double may have altered a number in it, or it is nested too deep. */
+/** A doubt about a value: it holds a number, which a double may have altered, or it is nested too deep. */
 export type Doubt = "number" | "depth" | null;
 
-/** Looks for nesting beyond `MAX_NESTING`, and otherwise for numbers that a double may have altered. */
+/** Looks for nesting beyond `MAX_NESTING`, and otherwise for numbers. */
 export function doubt(value: unknown, depth = 1): Doubt {
-  if (typeof value === "number") {
-    const exact =
-      Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value));
-    return exact ? null : "number";
-  }
+  if (typeof value === "number") return "number";
   if (typeof value !== "object" || value === null) return null;
   if (depth > MAX_NESTING) return "depth";
   let found: Doubt = null;
@@ -31,6 +25,13 @@ export function doubt(value: unknown, depth = 1): Doubt {
     found ??= inner;
   }
   return found;
+}
+
+/** True if a value, nested no deeper than `MAX_NESTING`, holds one of these numbers. */
+export function holdsAny(value: unknown, numbers: ReadonlySet<number>): boolean {
+  if (typeof value === "number") return numbers.has(value);
+  if (typeof value !== "object" || value === null) return false;
+  return Object.values(value).some((inner) => holdsAny(inner, numbers));
 }
 
 /** True if lists and objects in a line are nested deeper than `levels`; told by its bytes, without parsing it. */
@@ -74,50 +75,111 @@ const CLOSE_LIST = 93;
 const OPEN_OBJECT = 123;
 const CLOSE_OBJECT = 125;
 
-const INTEGER = /^-?\d+$/;
+/** Most bytes of a number whose digits are surely few enough for a double. */
+const SHORT = 15;
+/** Most digits of an exponent with which such a number is surely within a double's range. */
+const SHORT_EXPONENT = 2;
+/** Significant digits that tell each double from all others. */
+const TELLING = 17;
 
 /**
- * True if a text of JSON holds a number that is infinite as a double, or an
- * integer that a double alters. The text is read by hand: a regular expression
- * for strings and numbers gives up within a long string.
+ * The numbers in a line of JSON that would not come back as they were, each as
+ * the double that it became; null when there are none. The bytes are read one
+ * by one: a regular expression gives up within a long text.
  */
-export function altersNumber(json: string): boolean {
-  for (let at = 0; at < json.length;) {
-    const code = json.charCodeAt(at);
-    if (code === QUOTE) {
-      at = endOfString(json, at);
-    } else if (code === MINUS || isDigit(code)) {
-      const end = numberEnd(json, at);
-      if (isAltered(json.slice(at, end))) return true;
+export function alteredNumbers(line: Buffer): ReadonlySet<number> | null {
+  let altered: Set<number> | null = null;
+  for (let at = 0; at < line.length;) {
+    const byte = line[at] as number;
+    if (byte === QUOTE) {
+      at = afterText(line, at);
+    } else if (byte === MINUS || isDigit(byte)) {
+      const end = numberEnd(line, at);
+      if (!isShort(line, at, end)) {
+        const token = line.toString("latin1", at, end);
+        const number = Number(token);
+        if (!comesBack(token, number)) (altered ??= new Set()).add(number);
+      }
       at = end;
     } else at++;
   }
-  return false;
+  return altered;
 }
 
-function isAltered(token: string): boolean {
-  const number = Number(token);
-  if (!Number.isFinite(number)) return true;
-  if (Number.isSafeInteger(number) || !INTEGER.test(token)) return false;
-  return BigInt(token) !== BigInt(number);
+/** The position after the text that begins at `start`. */
+function afterText(line: Buffer, start: number): number {
+  let at = start + 1;
+  while (at < line.length && line[at] !== QUOTE) at += line[at] === BACKSLASH ? 2 : 1;
+  return at + 1;
+}
+
+/** The end of the number that begins at `start`. */
+function numberEnd(line: Buffer, start: number): number {
+  let at = start + 1;
+  while (at < line.length && isPartOfNumber(line[at] as number)) at++;
+  return at;
+}
+
+function isPartOfNumber(byte: number): boolean {
+  return (
+    isDigit(byte) ||
+    byte === POINT ||
+    byte === SMALL_E ||
+    byte === LARGE_E ||
+    byte === PLUS ||
+    byte === MINUS
+  );
+}
+
+/** True for a number that a double surely keeps, by its length. */
+function isShort(line: Buffer, start: number, end: number): boolean {
+  if (end - start > SHORT || (line[start] === MINUS && line[start + 1] === ZERO)) return false;
+  for (let at = end - 1; at > start; at--) {
+    const byte = line[at];
+    if (byte === SMALL_E || byte === LARGE_E) return end - at - 1 <= SHORT_EXPONENT;
+  }
+  return true;
+}
+
+/**
+ * True if a number comes back as the same number, or is a fraction of no more
+ * digits than tell doubles apart, which comes back as the same double.
+ */
+function comesBack(token: string, number: number): boolean {
+  if (!Number.isFinite(number) || Object.is(number, -0)) return false;
+  const shown = String(number);
+  if (shown === token) return true;
+  const sent = decimalOf(token);
+  if (isSame(sent, decimalOf(shown))) return true;
+  const { length } = sent.digits;
+  if (Number.isInteger(number) || length > TELLING) return false;
+  return isSame(sent, decimalOf(number.toPrecision(length)));
+}
+
+/** A number without its sign: 0.DIGITS times ten to the power of `exponent`; without digits, 0. */
+interface Decimal {
+  /** The first and the last are not 0. */
+  readonly digits: string;
+  readonly exponent: number;
+}
+
+function decimalOf(token: string): Decimal {
+  const start = token.charCodeAt(0) === MINUS ? 1 : 0;
+  const [mantissa = "", power = "0"] = token.slice(start).toLowerCase().split("e");
+  const [whole = "", fraction = ""] = mantissa.split(".");
+  const all = whole + fraction;
+  let first = 0;
+  let end = all.length;
+  while (first < end && all.charCodeAt(first) === ZERO) first++;
+  while (end > first && all.charCodeAt(end - 1) === ZERO) end--;
+  return { digits: all.slice(first, end), exponent: whole.length - first + Number(power) };
+}
+
+function isSame(one: Decimal, other: Decimal): boolean {
+  if (one.digits !== other.digits) return false;
+  return one.digits === "" || one.exponent === other.exponent;
 }
 
 export function isDigit(code: number): boolean {
   return code >= ZERO && code <= NINE;
-}
-
-/** The end of the number that begins at `start`. */
-function numberEnd(json: string, start: number): number {
-  for (let at = start + 1; at < json.length; at++) {
-    const code = json.charCodeAt(at);
-    const isPart =
-      isDigit(code) ||
-      code === POINT ||
-      code === SMALL_E ||
-      code === LARGE_E ||
-      code === PLUS ||
-      code === MINUS;
-    if (!isPart) return at;
-  }
-  return json.length;
 }

@@ -65,8 +65,7 @@ export class Requests {
   /** What a line holds, `BLANK`, or the refusal of a line that is not JSON. */
   at(index: number): unknown {
     if (this.#values !== null) return this.#values[index];
-    const start = this.startOf(index);
-    return parseLine(this.#block.subarray(start, this.#block.indexOf(NEWLINE, start)));
+    return parseLine(this.line(index));
   }
 
   /** The position of a line from the first; for the one after the last, the end. */
@@ -77,10 +76,10 @@ export class Requests {
     return this.#start;
   }
 
-  /** The text of a line without its newline. */
-  text(index: number): string {
+  /** The bytes of a line without its newline. */
+  line(index: number): Buffer {
     const start = this.startOf(index);
-    return this.#block.toString("utf8", start, this.#block.indexOf(NEWLINE, start));
+    return this.#block.subarray(start, this.#block.indexOf(NEWLINE, start));
   }
 }
 
