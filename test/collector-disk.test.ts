@@ -182,7 +182,13 @@ test("a folder that vanishes takes with it what was in it, and nothing that is a
 test("two servers cannot have one file, and the second one says why", async () => {
   const server = await collecting();
   const { path } = server;
-  await expect(collecting({ path })).rejects.toThrow(`cannot use ${path}: another process has it`);
+  const refused = `cannot use ${path}: another process has it`;
+  await expect(collecting({ path })).rejects.toThrow(refused);
+  // Somebody who tidies up may take the file of the lock away, or the folder with all that is in it.
+  fs.unlinkSync(`${path}.lock`);
+  await expect(collecting({ path })).rejects.toThrow(refused);
+  fs.renameSync(server.folder, `${server.folder}-old`);
+  await expect(collecting({ path })).rejects.toThrow(refused);
   await server.drain();
   const next = await collecting({ path });
   await next.drain();

@@ -266,6 +266,20 @@ describe("the lock", () => {
     await open(first.folder).journal.close();
   });
 
+  test("holds though somebody removes its file, or moves the folder and makes another one", async () => {
+    const { folder, journal } = open();
+    const refused = `cannot use ${folder}: another process has it`;
+    fs.unlinkSync(join(folder, "lock"));
+    expect(() => open(folder)).toThrow(refused);
+    fs.renameSync(folder, `${folder}-old`);
+    expect(() => open(folder)).toThrow(refused);
+    // By another way to the same folder.
+    fs.symlinkSync(folder, `${folder}-link`);
+    expect(() => open(`${folder}-link`)).toThrow("another process has it");
+    await journal.close();
+    await open(folder).journal.close();
+  });
+
   test("a killed process leaves none, and loses nothing that it said was on disk", async () => {
     const folder = newFolder();
     const script = join(import.meta.dir, "fixtures/journal-storm.ts");

@@ -15,6 +15,7 @@ function open() {
   const { dlopen } = createRequire(import.meta.url)("bun:ffi") as typeof import("bun:ffi");
   // musl answers to this name too.
   return dlopen("libc.so.6", {
+    bind: { args: ["int", "ptr", "u32"], returns: "int" },
     clock_gettime: { args: ["int", "ptr"], returns: "int" },
     close: { args: ["int"], returns: "int" },
     dup: { args: ["int"], returns: "int" },

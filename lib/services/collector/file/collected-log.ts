@@ -3,7 +3,7 @@ import type { Config } from "../../../config/table.ts";
 import { reasonOf } from "../../../config/reason.ts";
 import { type Disk, isFailure } from "../../../host/disk.ts";
 import { StartError } from "../../../host/errors.ts";
-import { lockFile } from "../../../host/lock.ts";
+import { type Lock, lockFile } from "../../../host/lock.ts";
 import type { Host, Table } from "../../../host/service.ts";
 import { Chained, hashKeyIn, headOf } from "../chain.ts";
 import { Columns, JsonLines } from "../columns.ts";
@@ -23,7 +23,7 @@ export class CollectedLog {
   readonly #host: Pick<Host<Config>, "clock" | "log">;
   readonly #disk: Disk;
   readonly #path: string;
-  readonly #lock: number;
+  readonly #lock: Lock;
   readonly #oldFiles: OldFiles;
   readonly #stopLooking: () => void;
   /** The hash of the line before the first one of the file; null without a chain. */
@@ -50,7 +50,7 @@ export class CollectedLog {
         tell: (message, level) => this.#tell(message, level),
       });
     } catch (error) {
-      disk.closeSync(this.#lock);
+      this.#lock.release();
       if (error instanceof StartError) throw error;
       throw new StartError(`cannot use ${path}: ${reasonOf(error)}`);
     }
@@ -95,7 +95,7 @@ export class CollectedLog {
     await this.#oldFiles.close();
     const lost = await this.writer.close(deadlineMs);
     this.marks.close();
-    this.#disk.closeSync(this.#lock);
+    this.#lock.release();
     return lost;
   }
 

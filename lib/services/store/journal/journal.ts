@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { reasonOf } from "../../../config/reason.ts";
 import { type Disk, isFailure, remove, syncFolder, syncFolderSync } from "../../../host/disk.ts";
 import { StartError } from "../../../host/errors.ts";
-import { lockFolder } from "../../../host/lock.ts";
+import { type Lock, lockFolder } from "../../../host/lock.ts";
 import { Appender, type AppenderOptions } from "./appender.ts";
 import { JournalFile, STEP } from "./journal-file.ts";
 import { journalName, recover } from "./recover.ts";
@@ -42,7 +42,7 @@ export class Journal {
   onSynced = (): void => {};
   readonly #options: JournalOptions;
   readonly #disk: Disk;
-  readonly #lock: number;
+  readonly #lock: Lock;
   /** Null before `load`. */
   #appender: Appender | null = null;
   /** Generations before the current one that no snapshot covers yet. */
@@ -84,7 +84,7 @@ export class Journal {
       if (found.position === null) syncFolderSync(this.#disk, this.folder);
     } catch (error) {
       this.#closing = Promise.resolve();
-      this.#disk.closeSync(this.#lock);
+      this.#lock.release();
       if (!isFailure(error)) throw error;
       throw new StartError(`cannot load ${this.folder}: ${reasonOf(error)}`);
     }
@@ -264,6 +264,6 @@ export class Journal {
     await this.#snapshotting?.catch(() => {});
     const unwritten = await this.#appender?.close();
     if (unwritten) this.#options.onNote(`closed ${this.folder} with ${unwritten} bytes unwritten`);
-    this.#disk.closeSync(this.#lock);
+    this.#lock.release();
   }
 }
