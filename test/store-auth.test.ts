@@ -69,6 +69,65 @@ async function outcome(peer: Peer, request: object | string): Promise<unknown> {
 
 const stat = (name: string) => server?.stats()[name] as number;
 
+/** A line of so many bytes that is a good request. */
+function pingOf(bytes: number): string {
+  const frame = '{"action":"PING","id":""}';
+  return frame.replace('""', `"${"x".repeat(bytes - frame.length)}"`);
+}
+
+describe("before a token is shown", () => {
+  const MOST = 16 * 1024;
+  const refusal = (peer: Peer) => heard(peer).then(({ error }) => error);
+
+  test("a line has 16 kB at most, in one piece or in many", async () => {
+    const { join } = await start({ token_file: file(`${MASTER}\n`) });
+    const peer = await join();
+    for (const pieces of [1, 7]) {
+      const send = async (line: string) => {
+        const size = Math.ceil(line.length / pieces);
+        for (let at = 0; at < line.length; at += size) {
+          const before = stat("bytes_in");
+          await peer.sent(line.slice(at, at + size));
+          await until(() => stat("bytes_in") > before);
+        }
+      };
+      await send(`${pingOf(MOST)}\n`);
+      expect((await heard(peer))["result"]).toBe("PONG");
+      await send(`${pingOf(MOST + 1)}\n`);
+      const message = "a line has at most 16384 bytes until a token is shown";
+      expect(await refusal(peer)).toEqual({ code: "TOO_LONG", message });
+      // A longer one is not kept at all, and the next line is served.
+      await send(`${"x".repeat(300_000)}\n{"action":"PING"}\n`);
+      expect(await refusal(peer)).toEqual({ code: "TOO_LONG", message });
+      expect((await heard(peer))["result"]).toBe("PONG");
+    }
+    expect(await outcome(peer, { action: "AUTH", token: MASTER })).toBe("OK");
+    expect(await outcome(peer, pingOf(2 ** 20))).toBe("PONG");
+    expect(await outcome(peer, pingOf(2 ** 20 + 1))).toBe("TOO_LONG");
+  });
+
+  test("lines that come together are served as if they came one by one", async () => {
+    const { join } = await start({ token_file: file(`${MASTER}\n`) });
+    const auth = JSON.stringify({ action: "AUTH", token: MASTER });
+    const peer = await join();
+    peer.send(
+      [pingOf(MOST + 1), pingOf(MOST), auth, pingOf(900_000), pingOf(MOST + 1), ""].join("\n"),
+    );
+    expect((await refusal(peer)).code).toBe("TOO_LONG");
+    for (const expected of ["PONG", "OK", "PONG", "PONG"]) {
+      expect((await heard(peer))["result"]).toBe(expected);
+    }
+  });
+
+  test("a smaller max_line_bytes is the bound", async () => {
+    const { join } = await start({ token_file: file(`${MASTER}\n`), max_line_bytes: 300 });
+    const peer = await join();
+    expect(await outcome(peer, pingOf(300))).toBe("PONG");
+    const { error } = await ask(peer, pingOf(301));
+    expect(error).toEqual({ code: "TOO_LONG", message: "a line has at most 300 bytes" });
+  });
+});
+
 /** A request of every action that needs a token, which is well formed. */
 const REQUESTS: Record<string, object> = {
   ECHO: { value: 1 },
@@ -164,7 +223,7 @@ describe("a wrong token", () => {
   test("is refused, and the client stays what it was", async () => {
     const { eu } = await guarded();
     const peer = await (server as Booted).join();
-    for (const token of ["", "x".repeat(100_000)]) {
+    for (const token of ["", "x".repeat(10_000)]) {
       expect(await outcome(peer, { action: "AUTH", token })).toBe("BAD_TOKEN");
     }
     expect(await outcome(peer, { action: "GET", key: "a" })).toBe("AUTH_REQUIRED");

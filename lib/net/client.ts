@@ -15,6 +15,7 @@ export const CLOSE_REASONS = {
   limit: "too many clients",
   denied: "its address may not connect",
   handshake: "it did not complete the TLS handshake",
+  unfinished: "too much had come from its address that did not end",
   malformed: "what it sent is not what this service speaks",
   refused: "the program that embeds this server refused it",
   kicked: "an operator closed it",
@@ -121,6 +122,16 @@ export class Client {
     this.recent = new Recent(now);
     this.outbox = new Outbox(wire.whole);
     this.#pinned = pinned;
+  }
+
+  /** Memory that a message takes which has begun and not ended, where that counts towards the bound of all. */
+  get unfinishedBytes(): number {
+    return 0;
+  }
+
+  /** Drops the bytes that have come and were not served. */
+  forget(): void {
+    this.held.length = 0;
   }
 
   /** True while its bytes are served as they come. */

@@ -19,6 +19,7 @@ import { Lingering } from "./linger.ts";
 import { type Protocol, settle } from "./protocol.ts";
 import { quiet, turn } from "./tcp/quiet.ts";
 import { LOOK_MS } from "./recent.ts";
+import { Unfinished } from "./unfinished.ts";
 import type { Wire } from "./wire.ts";
 
 /** Milliseconds that a drain may take at most to serve the bytes that had come before it. */
@@ -62,6 +63,7 @@ export class Clients<C extends Client> {
   #events = 0;
   /** Bytes of the clients that are gone. */
   readonly #gone = { in: 0, out: 0 };
+  readonly #unfinished: Unfinished<C>;
   /** Clients that have had their share of this turn. */
   readonly #resting: C[] = [];
 
@@ -71,6 +73,7 @@ export class Clients<C extends Client> {
     this.#host = host;
     this.#bugs = new Bugs(host, "clients");
     this.#lingering = new Lingering(host.clock, admission);
+    this.#unfinished = new Unfinished(protocol, this);
   }
 
   get size(): number {
@@ -250,9 +253,8 @@ export class Clients<C extends Client> {
     this.#events++;
     if (client.state === "closing" || client.state === "closed") return;
     client.bytesIn += bytes.length;
-    if (!client.reading || client.held.length > 0) {
-      client.held.push(bytes);
-    } else this.#serve(client, bytes);
+    if (!client.reading || client.held.length > 0) client.held.push(bytes);
+    else this.#serve(client, bytes);
   }
 
   /** The client's wire takes bytes again. */
@@ -338,6 +340,7 @@ export class Clients<C extends Client> {
       this.failed(client, error);
       return false;
     }
+    this.#unfinished.took(client);
     client.shareLeft -= taken;
     if (client.shareLeft <= 0 && client.reading) this.rest(client);
     if (taken >= bytes.length) return true;
@@ -380,7 +383,8 @@ export class Clients<C extends Client> {
     if (before === "closing" || before === "closed") return false;
     client.state = "closing";
     client.reason = reason;
-    client.held.length = 0;
+    client.forget();
+    this.#unfinished.count(client);
     this.#closes.count(reason);
     this.all.delete(client);
     this.admission.leave(client.ip);

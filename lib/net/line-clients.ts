@@ -5,6 +5,15 @@ import { type LineSink, LineSplitter } from "./lines.ts";
 /** A client whose bytes are lines. */
 export class LineClient extends Client {
   readonly splitter = new LineSplitter();
+
+  override get unfinishedBytes(): number {
+    return this.splitter.heldBytes;
+  }
+
+  override forget(): void {
+    super.forget();
+    this.splitter.clear();
+  }
 }
 
 /** Serves the lines that clients send. */
@@ -14,7 +23,9 @@ export interface LineServing<C extends LineClient> extends LineSink<C> {
 }
 
 /** The protocol of a service whose clients send lines; it takes them by `takeLines` and `takeLastLine`. */
-export interface LineProtocol<C extends LineClient> extends Protocol<C>, LineServing<C> {}
+export interface LineProtocol<C extends LineClient> extends Protocol<C>, LineServing<C> {
+  readonly maxLineBytes: number;
+}
 
 /** Gives `serving` the lines in a client's bytes. @returns the number of bytes that were taken */
 export function takeLines<C extends LineClient>(

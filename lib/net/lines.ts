@@ -8,6 +8,8 @@ export interface LineSink<C = void> {
   lines(from: C, block: Buffer): number;
   /** A line passed the bound and is being discarded; called once per such line. */
   oversize(from: C): void;
+  /** The bound for lines of this one, where it is lower than the others'. */
+  mostLineBytes?(from: C): number;
 }
 
 const NEWLINE = 10;
@@ -25,6 +27,11 @@ export class LineSplitter {
   /** Bytes held of a line that has not ended yet. */
   get heldBytes(): number {
     return this.#tail?.length ?? 0;
+  }
+
+  /** Forgets a line that has not ended yet. */
+  clear(): void {
+    this.#drop();
   }
 
   /** @returns the number of bytes taken: fewer than the chunk has if the sink took fewer; the rest has to be fed again */
@@ -67,7 +74,7 @@ export class LineSplitter {
     const tail = this.#tail as Buffer;
     const length = this.#tailLength;
     this.#drop();
-    if (length + rest.length - 1 > maxBytes) {
+    if (length + rest.length - 1 > (sink.mostLineBytes?.(from) ?? maxBytes)) {
       sink.oversize(from);
       return;
     }
@@ -79,7 +86,8 @@ export class LineSplitter {
 
   #keep<C>(from: C, chunk: Buffer, start: number, maxBytes: number, sink: LineSink<C>): void {
     const length = this.#tailLength + chunk.length - start;
-    if (length > maxBytes) {
+    const most = sink.mostLineBytes?.(from) ?? maxBytes;
+    if (length > most) {
       this.#drop();
       this.#discarding = true;
       sink.oversize(from);
@@ -87,7 +95,7 @@ export class LineSplitter {
     }
     if (this.#tail === null || this.#tail.length < length) {
       // The room doubles, so that a line that arrives byte by byte is not copied at each byte.
-      const grown = Buffer.allocUnsafeSlow(Math.min(maxBytes, Math.max(64, 2 * length)));
+      const grown = Buffer.allocUnsafeSlow(Math.min(most, Math.max(64, 2 * length)));
       this.#tail?.copy(grown, 0, 0, this.#tailLength);
       this.#tail = grown;
     }

@@ -17,6 +17,7 @@ const CLOSE_CODES: Readonly<Record<CloseReason, number>> = {
   slow: 1008,
   pressure: 1008,
   quarantined: 1008,
+  unfinished: 1009,
   denied: 1008,
   handshake: 1008,
   refused: 1008,

@@ -27,6 +27,7 @@ export const STATUS_OF: Readonly<Record<CloseReason, StatusCode>> = {
   slow: Status.resourceExhausted,
   pressure: Status.resourceExhausted,
   quarantined: Status.resourceExhausted,
+  unfinished: Status.resourceExhausted,
   limit: Status.resourceExhausted,
   denied: Status.permissionDenied,
   handshake: Status.permissionDenied,

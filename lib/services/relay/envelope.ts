@@ -27,6 +27,8 @@ export const NOTICES = {
   shutdown: "Warning: Server is shutting down.\n",
   disconnected: "Warning: Server disconnected.\n",
   utf8: "Warning: Your line is not valid UTF-8 and was not sent.\n",
+  unfinished:
+    "Warning: You have been disconnected because your unfinished lines take too much memory.\n",
   slow: "Warning: You have been disconnected because you read too slowly.\n",
   kicked: "Warning: You have been disconnected by an operator.\n",
 } as const;

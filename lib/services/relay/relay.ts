@@ -263,6 +263,10 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     return this.#config.relay.max_line_bytes;
   }
 
+  get unfinishedNotice(): string {
+    return NOTICES.unfinished;
+  }
+
   lines(client: RelayClient, block: Buffer): number {
     return this.#intake.lines(client, block);
   }

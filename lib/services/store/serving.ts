@@ -22,6 +22,8 @@ const NUMBER_RANGE = new Refusal(
 
 /** Most bytes that are served before it is asked whether the client may be served on. */
 const PIECE = 64 * 1024;
+/** Longest line in bytes of a client that has not shown a token where one is needed. */
+export const LINE_BEFORE_AUTH = 16 * 1024;
 /** Bytes that cost as much as one request: to parse, and to answer without parsing. */
 const PARSED = 32;
 const PLAIN = 256;
@@ -61,15 +63,20 @@ export class Serving implements LineSink<StoreClient> {
     return this.#parts.settings.store.max_line_bytes;
   }
 
+  mostLineBytes({ role }: StoreClient): number {
+    const isUnknown = role === null && !this.#json;
+    return isUnknown ? Math.min(LINE_BEFORE_AUTH, this.maxLineBytes) : this.maxLineBytes;
+  }
+
   /** @returns the bytes taken: fewer than all when the client has had its share, or is owed too much */
   lines(client: StoreClient, block: Buffer): number {
-    const most = this.maxLineBytes;
     if (!this.#turn.mayBegin(client)) return 0;
     client.lastMessageAt = this.#clock.now();
-    const size = Math.min(PIECE, most + 1);
     let start = 0;
     while (start < block.length && client.state === "open" && this.#turn.mayBegin(client)) {
-      const end = endOfPiece(block, start, size);
+      // A token among the lines lets longer ones follow.
+      const most = this.mostLineBytes(client);
+      const end = endOfPiece(block, start, Math.min(PIECE, most + 1));
       if (end - start - 1 > most) {
         this.oversize(client);
         start = end;
@@ -85,7 +92,9 @@ export class Serving implements LineSink<StoreClient> {
     client.lastMessageAt = this.#clock.now();
     client.messagesIn++;
     this.#counts.all++;
-    const message = `a line has at most ${this.maxLineBytes} bytes`;
+    const most = this.mostLineBytes(client);
+    const until = most < this.maxLineBytes ? " until a token is shown" : "";
+    const message = `a line has at most ${most} bytes${until}`;
     client.work++;
     this.#refuse(client, new Refusal("TOO_LONG", message), "");
     this.#turn.owes(client);

@@ -191,6 +191,14 @@ export class Store implements Running, Protocol<StoreClient> {
 
   // --- one client's life
 
+  get maxLineBytes(): number {
+    return this.#settings.store.max_line_bytes;
+  }
+
+  get unfinishedNotice(): string {
+    return this.#notices.unfinished;
+  }
+
   create(accepted: Accepted): StoreClient {
     return new StoreClient(accepted, this.#pinned, this.#auth.initialRole, this.#turn);
   }
