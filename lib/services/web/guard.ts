@@ -60,7 +60,8 @@ export class Guard {
     this.refused++;
     if (verdict !== "none" && verdict.waitSeconds > 0) {
       const after = String(verdict.waitSeconds);
-      return refusal(429, "Too many wrong tokens from your address.", { "retry-after": after });
+      const said = `Too many wrong tokens from your address: try again in ${after} s.`;
+      return refusal(429, said, { "retry-after": after });
     }
     const said = verdict === "none" ? "This needs the token." : "This token is wrong.";
     return refusal(401, said, { "www-authenticate": 'Bearer realm="summoner"' });

@@ -124,7 +124,7 @@ function open(key) {
   const gone = el("p", { class: "empty", hidden: "" }, "This client is no longer connected.");
   const log = el("section", {}, el("h3", {}, "In the log"), told, none);
   const nodes = [
-    el("header", {}, title, shut),
+    el("div", { class: "client-head" }, title, shut),
     state,
     gone,
     actions,

@@ -120,7 +120,8 @@ function clientRow(key, { service, id, address }) {
   const cells = [...$("columns").querySelectorAll("[data-column]")].map((head) => {
     const { dataset, className, textContent: label } = head;
     const attributes = { "data-column": dataset.column, "data-label": label.trim() };
-    return el("td", { role: "cell", class: className, ...attributes });
+    const role = dataset.column === "address" ? "rowheader" : "cell";
+    return el("td", { role, class: className, ...attributes });
   });
   const open = el("button", { type: "button", class: "open", tabindex: "-1" });
   open.addEventListener("click", () =>
@@ -183,8 +184,11 @@ export function showClients(tick) {
   const isHeld = !isAsked && Date.now() - touchedAt < HOLD_MS;
   isAsked = false;
   mark($("rows"), "aria-busy", null);
+  const isFocused = $("rows").contains(document.activeElement);
   clients.show(isHeld ? heldRows(page) : page);
   showActive();
+  // On another page other rows have come: the next key is for one of them, not for the filter.
+  if (isFocused && !$("rows").contains(document.activeElement)) focusClient(active);
   const { address, service } = wanted();
   const isFiltered = address !== "" || service !== "";
   $("no-clients").hidden = clients.rows.size > 0;
@@ -266,8 +270,11 @@ export function listenToClients(reconnect) {
     clearTimeout(timer);
     timer = setTimeout(() => want({ q: $("filter").value.trim(), page: null }, true), TYPING_MS);
   });
-  $("filter").addEventListener("keydown", ({ key }) => {
-    if (key === "Enter" && active !== null) focusClient(active);
+  $("filter").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || active === null) return;
+    // Or the same press would open the client whose row gets the focus.
+    event.preventDefault();
+    focusClient(active);
   });
   $("filter-service").addEventListener("change", ({ target }) => {
     want({ service: target.value, page: null });

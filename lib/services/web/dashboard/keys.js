@@ -18,7 +18,7 @@ const KEYS = [
   [["[", "]"], "the page before, the page after"],
   [["r"], "range: 5 minutes or 1 hour"],
   [["t"], "to the time axis; ← → move there, with Shift ten times as far"],
-  [["Esc"], "close what is open, let go of the time"],
+  [["Esc"], "close what is open, leave a field, let go of the time"],
   [["?"], "these keys"],
 ];
 
@@ -58,7 +58,8 @@ function turn(on) {
 function escape(target) {
   if (closeMenu() || letGo()) return;
   if (here.query.has("client")) closeClient();
-  else if (target.type === "search") target.blur();
+  // Out of a field, so that single keys act again.
+  else if (target.matches?.("input, select, textarea")) target.blur();
 }
 
 function onKey(event) {

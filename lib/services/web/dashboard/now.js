@@ -1,6 +1,6 @@
 // What is wrong now, the worst first: in a sentence, since when, and the way to what is behind it.
 
-import { el, keyedRows, mark, say } from "./elements.js";
+import { $, el, keyedRows, mark, say } from "./elements.js";
 import { clock, duration, spoken } from "./format.js";
 import { addressOf, glyphOf, titleOf } from "./places.js";
 
@@ -12,6 +12,20 @@ export const wrongOf = (problems) => problems.filter(({ severity }) => severity 
 /** The worst severity of a part's problems, or null. */
 export const worstOf = (problems, part) =>
   wrongOf(problems).find((problem) => problem.part === part)?.severity ?? null;
+
+/** The failures that were there at the last look, by part and key; null before the first. */
+let failures = null;
+
+/** Tells whoever does not see the page of each new failure, once. */
+export function tellFailures(problems) {
+  const now = new Map();
+  for (const { severity, part, key, text } of problems) {
+    if (severity === "failing") now.set(`${part} ${key}`, `${part} fails: ${text}`);
+  }
+  const fresh = [...now.keys()].filter((key) => failures !== null && !failures.has(key));
+  if (fresh.length > 0) say($("told"), fresh.map((key) => now.get(key)).join(" "));
+  failures = new Set(now.keys());
+}
 
 function linkOf({ part, client, setting }) {
   if (client !== undefined) {

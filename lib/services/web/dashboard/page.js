@@ -9,7 +9,7 @@ import { $, say } from "./elements.js";
 import { duration, exact, labelOf, spoken } from "./format.js";
 import { listenToKeys } from "./keys.js";
 import { listenToLog, makeLog, showLog, takeLines, takeTail } from "./log.js";
-import { problemList, worstOf, wrongOf } from "./now.js";
+import { problemList, tellFailures, worstOf, wrongOf } from "./now.js";
 import { partPlace } from "./part.js";
 import { addressOf, follow, listenToPlaces, setPlaces, showRail } from "./places.js";
 import { drawScores, score, setSilence } from "./score.js";
@@ -122,6 +122,7 @@ function headlines() {
 function showProblems() {
   const { problems, at, services } = tick;
   const isLost = link === "lost";
+  if (!isLost) tellFailures(problems);
   now.update(problems, at, isLost);
   for (const part of parts.values()) part.problems.update(problems, at, isLost);
   const clients = (part) => services[part]?.stats.clients;

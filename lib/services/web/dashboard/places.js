@@ -91,13 +91,16 @@ export const titleOf = (place) => places.get(place)?.title ?? place;
 
 /** Shows at each place the worst that is wrong there, and how many clients it has. */
 export function showRail(worstOf, countOf) {
-  for (const [name, { glyph, count }] of places) {
+  for (const [name, { title, link, glyph, count }] of places) {
     const worst = name === "overview" ? null : worstOf(name);
+    const clients = countOf(name);
+    const counted = clients === "" ? null : `${clients} ${clients === "1" ? "client" : "clients"}`;
+    mark(link, "aria-label", [title, worst, counted].filter((one) => one !== null).join(", "));
     const picture =
       worst === null ? [] : [glyphOf(worst), el("span", { class: "unseen" }, `, ${worst}`)];
     if (glyph.dataset.worst !== String(worst)) glyph.replaceChildren(...picture);
     mark(glyph, "data-worst", worst);
-    say(count, countOf(name));
+    say(count, clients);
   }
 }
 
