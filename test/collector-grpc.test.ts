@@ -120,6 +120,21 @@ describe("a stream of records", () => {
     await server.drain();
   });
 
+  test("that is only sent is acknowledged when the server stops, too, for what has come by then", async () => {
+    const server = await collectingByGrpc();
+    const path = "/summoner.logs.v1.LogCollector/LogUpload";
+    const { promise, resolve } = Promise.withResolvers<unknown[]>();
+    const stream = server.client.makeClientStreamRequest(path, asItIs, asItIs, (error, ack) =>
+      resolve([error, ack]),
+    );
+    stream.on("error", () => {});
+    for (let n = 0; n < 5; n++) stream.write(bytesField(9, `m${n}`));
+    await server.wrote(5);
+    await server.drain();
+    expect(await promise).toEqual([null, varintField(1, 5)]);
+    expect(server.lines()).toHaveLength(5);
+  });
+
   test("that is only sent is acknowledged once, at its end", async () => {
     const server = await collectingByGrpc();
     const path = "/summoner.logs.v1.LogCollector/LogUpload";

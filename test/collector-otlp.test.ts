@@ -687,6 +687,16 @@ describe("requests that are under way", () => {
     do refused = await post(server, WHOLE);
     while (refused.status === 503);
     expect(refused.status).toBe(200);
+    const slow = await dial(server.portOf("http"));
+    slow.send(`${head}Content-Length: 65536\r\n\r\n${"x".repeat(65_535)}`);
+    do refused = await post(server, WHOLE);
+    while (refused.status === 200);
+    // Those that are still coming after two seconds give way.
+    server.clock.advance(2000);
+    for (let n = 0; n < 40; n++) expect((await post(server, WHOLE)).status).toBe(200);
+    await until(() => halves.slice(1).some(({ lines }) => lines[0]?.startsWith("HTTP/1.1 503")));
+    expect(halves.slice(1).filter(({ lines }) => lines.length > 0)).toHaveLength(1);
+    slow.end();
     for (const half of halves) half.end();
     await server.stop();
   });

@@ -197,6 +197,19 @@ describe("somebody else", () => {
     });
   }
 
+  test("deletes the file where nothing is synced, and what is written after that goes to a new one at once", async () => {
+    const { put, path, writer, told } = writing({}, { durability: "none" });
+    put("before");
+    await until(() => writer.durable === 1);
+    fs.unlinkSync(path);
+    for (let n = 0; n < 300; n++) put("after");
+    // Neither the clock that looks at the path nor one that tries again has moved.
+    await until(() => writer.durable === 301);
+    expect(numbersIn(path)).toEqual([...Array(300).keys()].map((n) => n + 1));
+    expect(told).toEqual([`INFO ${path} was moved or removed: a new file is begun`]);
+    await writer.close(0);
+  });
+
   test("empties the file in place, and it has room again", async () => {
     const { put, kept, path, writer, clock } = writing({ maxFileBytes: 30 });
     put("12345678901234567");

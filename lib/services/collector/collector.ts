@@ -157,7 +157,7 @@ class Collector implements Running {
       again: 0,
       kept_whole: 0,
       refused: 0,
-      rotations: this.#writer.rotations,
+      rotations: this.#writer.rotation.rotations,
       syncs: this.#writer.syncs,
       slow_sync: this.#writer.timings.slowSync,
       blocked: this.#writer.blocked === null ? 0 : 1,

@@ -200,9 +200,13 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
 
   // --- streams
 
-  /** Acknowledgements come when the records are on disk. */
-  settled(): Promise<void> {
-    return this.#intake.whenAllDurable();
+  /** Acknowledgements come when the records are on disk; that of an upload comes now, for what it has sent so far. */
+  async settled(): Promise<void> {
+    await this.#intake.whenAllDurable();
+    for (const client of this.clients.all) {
+      client.hasEnded ||= client.path === UPLOAD;
+      if (client.path === UPLOAD) this.#finish(client);
+    }
   }
 
   create(accepted: Accepted): LogCall {

@@ -4,6 +4,7 @@ import type { Host } from "../../../host/service.ts";
 import { Status } from "../../../net/grpc/calls.ts";
 import { HttpServer } from "../../../net/http.ts";
 import type { Intake } from "../intake.ts";
+import { Bodies } from "./bodies.ts";
 import { type Door, DoorCounts, type Refusal } from "./door.ts";
 import { jsonResponse, OtlpLogs, protobufResponse, protobufStatus } from "./otlp/export.ts";
 import { jsonLogs } from "./otlp/json.ts";
@@ -58,16 +59,14 @@ export class HttpDoor implements Door {
   readonly #tokens: TokenGuard;
   readonly #otlp: OtlpLogs;
   readonly #mostBytes: number;
-  /** Bytes of all bodies that may be in memory at once, packed and unpacked; and those that are: what was announced and has not come counts nothing. */
-  readonly #mostHeld: number;
-  #held = 0;
+  readonly #bodies: Bodies;
 
   /** @throws StartError when it cannot listen */
   constructor(config: Config, intake: Intake, tokens: TokenGuard, host: Host<Config>) {
     const { max_message_bytes: most, max_request_bytes: mostRequest } = config.collector;
     this.#tokens = tokens;
     this.#mostBytes = mostRequest;
-    this.#mostHeld = Math.max(config.collector.buffer_bytes, 2 * mostRequest);
+    this.#bodies = new Bodies(host.clock, config.collector.buffer_bytes, 2 * mostRequest);
     this.#otlp = new OtlpLogs(intake, host.clock, this.counts, { most, mostRequest });
     const answer = (request: Request, path: string, http: HttpServer) =>
       this.#answer(request, path, http);
@@ -94,7 +93,7 @@ export class HttpDoor implements Door {
     const isJson = typeOf(request) !== PROTOBUF;
     try {
       this.#admit(request, path, http);
-      const exported = await this.#export(request, isJson);
+      const exported = await this.#export(request, http.originOf(request).ip, isJson);
       return isJson
         ? Response.json(jsonResponse(exported))
         : answered(200, PROTOBUF, protobufResponse(exported));
@@ -151,25 +150,20 @@ export class HttpDoor implements Door {
   }
 
   /** Reads the body of a request and takes its logs. Rejects with `HttpRefusal`, `BadMessage` or `NoRoom`. */
-  async #export(request: Request, isJson: boolean) {
+  async #export(request: Request, ip: string, isJson: boolean) {
     const isPacked = codingOf(request) === "gzip";
     const announced = Number(request.headers.get("content-length") ?? this.#mostBytes);
     if (announced > this.#mostBytes) throw tooLong(this.#mostBytes);
-    let held = 0;
-    const hold = (bytes: number): void => {
-      if (this.#held + bytes > this.#mostHeld) throw new NoRoom("Too many requests are under way.");
-      this.#held += bytes;
-      held += bytes;
-    };
-    try {
-      const body = await bodyOf(request, this.#mostBytes, hold);
-      if (isPacked) hold(this.#mostBytes);
-      const bytes = isPacked ? await unpacked(body, this.#mostBytes) : body;
-      if (isPacked) hold(bytes.length - this.#mostBytes);
-      return await this.#otlp.take(isJson ? jsonLogs(bytes) : protobufLogs(bytes), bytes.length);
-    } finally {
-      this.#held -= held;
-    }
+    return this.#bodies.hold(
+      ip,
+      (add) => bodyOf(request, this.#mostBytes, add),
+      async (body, add) => {
+        if (isPacked) add(this.#mostBytes);
+        const bytes = isPacked ? await unpacked(body, this.#mostBytes) : body;
+        if (isPacked) add(bytes.length - this.#mostBytes);
+        return this.#otlp.take(isJson ? jsonLogs(bytes) : protobufLogs(bytes), bytes.length);
+      },
+    );
   }
 }
 
@@ -208,19 +202,19 @@ function answered(
 
 /**
  * The whole body. Rejects with `HttpRefusal` when it is too long, whatever length was announced.
- * @param hold told of bytes as they come; it may throw
+ * @param add told of bytes as they come; it may throw
  */
 async function bodyOf(
   request: Request,
   most: number,
-  hold: (bytes: number) => void,
+  add: (bytes: number) => void,
 ): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of request.body ?? []) {
     length += chunk.length;
     if (length > most) throw tooLong(most);
-    hold(chunk.length);
+    add(chunk.length);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, length);

@@ -49,6 +49,11 @@ export class CurrentFile {
     return this.#onDisk;
   }
 
+  /** Without durability: what is written up to here counts as if it were on disk. */
+  keep(upTo: number): void {
+    this.#onDisk = upTo;
+  }
+
   /**
    * Syncs it, and the first time its name. Rejects with the system's error, and
    * when it was removed.

@@ -9,6 +9,7 @@ const SLOW_MS = 2000;
 
 /** Puts full files aside. One that cannot be moved grows on, which is told once. */
 export class Rotation {
+  /** Files that were put aside. */
   rotations = 0;
   readonly #path: string;
   readonly #options: WriterOptions;

@@ -1,7 +1,7 @@
 import { GroupSync } from "../../../host/append/group-sync.ts";
 import { Trouble } from "../../../host/append/trouble.ts";
 import { within } from "../../../host/clock.ts";
-import { type Disk, isFailure } from "../../../host/disk.ts";
+import { isFailure } from "../../../host/disk.ts";
 import type { Entry } from "../entry.ts";
 import { BatchSize } from "./batch-size.ts";
 import { Blocking } from "./blocking.ts";
@@ -27,16 +27,15 @@ export class LogWriter {
   readonly counts: WriterCounts = { bytes: 0, writes: 0 };
   readonly blocking: Blocking;
   readonly timings: Timings;
+  readonly rotation: Rotation;
   /** Called when more entries are kept, and when there is room for more again. */
   onProgress = (): void => {};
   readonly #options: WriterOptions;
-  readonly #disk: Disk;
   readonly #isSynced: boolean;
   /** Counts entries: those whose lines are written, and those that are on disk. */
   readonly #sync: GroupSync;
   readonly #trouble: Trouble;
   readonly #lines: Lines;
-  readonly #rotation: Rotation;
   readonly #stopLooking: () => void;
   #file: CurrentFile;
   readonly #batchSize: BatchSize;
@@ -52,10 +51,9 @@ export class LogWriter {
     const { disk, clock, settings } = options;
     this.path = path;
     this.#options = options;
-    this.#disk = disk;
     this.blocking = new Blocking(clock);
     this.timings = new Timings(clock);
-    this.#rotation = new Rotation(path, options);
+    this.rotation = new Rotation(path, options);
     this.#isSynced = options.durability !== "none";
     this.#lines = new Lines(next);
     this.#batchSize = new BatchSize(settings().batchSize);
@@ -105,13 +103,7 @@ export class LogWriter {
 
   /** The last bytes of the last line in the file that is on disk; none where the file has none. */
   get endingOnDisk(): Buffer {
-    const { onDisk, size } = this.#file;
-    return this.#file.ending(this.#isSynced ? onDisk : size - this.#lines.begun);
-  }
-
-  /** Files that were put aside because they were full. */
-  get rotations(): number {
-    return this.#rotation.rotations;
+    return this.#file.ending(this.#file.onDisk);
   }
 
   get syncs(): number {
@@ -216,7 +208,7 @@ export class LogWriter {
         const room = this.#options.settings().maxFileBytes - this.#file.size;
         let length = lines.fitting(room);
         if (length === 0) {
-          if (this.#file.size > 0 && this.#rotation.mayTry) {
+          if (this.#file.size > 0 && this.rotation.mayTry) {
             this.#change(() => this.#rotated());
             break;
           }
@@ -235,13 +227,21 @@ export class LogWriter {
 
   #append(length: number): void {
     const lines = this.#lines;
+    const { first } = lines;
     const began = this.timings.now;
     this.counts.bytes += lines.give(length, (bytes, start, end) =>
       this.#file.append(bytes, start, end),
     );
     this.timings.wrote(began);
     this.counts.writes++;
-    if (!this.#isSynced) lines.keep(lines.mark);
+    if (this.#isSynced) return;
+    // No sync tells that it has been removed, and that these lines went with it.
+    if (this.#file.isRemoved) {
+      lines.rewind(first);
+      return this.#change(() => this.#opened());
+    }
+    lines.keep(lines.mark);
+    this.#file.keep(this.#file.size - lines.begun);
   }
 
   /** More may be written than before. */
@@ -333,11 +333,11 @@ export class LogWriter {
     if (this.#file.isElsewhere) return this.#opened();
     // Where no rotated file is kept, its lines and the last number in them go with this one.
     if (this.#options.settings().backups === 0) this.#noteEnd();
-    return this.#rotation.rotate(this.#file);
+    return this.rotation.rotate(this.#file);
   }
 
   #opened(): CurrentFile {
-    const fresh = new CurrentFile(this.#disk, this.path);
+    const fresh = new CurrentFile(this.#options.disk, this.path);
     this.#options.tell(`${this.path} was moved or removed: a new file is begun`, "INFO");
     return fresh;
   }

@@ -40,7 +40,8 @@ export function collectorPanel(parts: PanelParts): Panel {
     },
     acts: {},
     changes() {
-      const { blocking, rotations, syncs } = writer;
+      const { blocking, syncs } = writer;
+      const { rotations } = writer.rotation;
       const inDoors = doors.map(({ counts, clients }) => {
         const { accepted = 0, size = 0 } = clients ?? {};
         // Both grow: connections, and those that have gone.
