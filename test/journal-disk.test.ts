@@ -56,7 +56,7 @@ describe("a disk that is full", () => {
       expect(journal.reserve(last)).toBe(accepted);
       if (accepted) journal.append(lineOf(sized(last)), last);
       journal.write();
-      expect(journal.trouble).toBe(accepted ? null : reason);
+      expect([journal.trouble, journal.failing]).toEqual([accepted ? null : reason, false]);
       expect(troubles).toEqual(
         accepted
           ? []
@@ -274,7 +274,7 @@ describe("a disk that fails", () => {
     put(["b", 2]);
     await until(() => journal.trouble !== null);
     expect([journal.synced, journal.needsSnapshot, journal.snapshotDue]).toEqual([1, true, true]);
-    expect(journal.trouble).toBe("cannot sync: input/output error");
+    expect([journal.trouble, journal.failing]).toEqual(["cannot sync: input/output error", true]);
     expect(put(["c", 3])).toBe(false);
 
     state.failing = false;

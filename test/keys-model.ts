@@ -139,6 +139,7 @@ class Model {
 class Records implements Recorder {
   readonly lines: string[] = [];
   full = false;
+  failing = false;
   #reserved = 0;
 
   reserve(bytes: number): boolean {

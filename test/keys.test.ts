@@ -437,3 +437,19 @@ describe("a million keys", () => {
     expect([keys.size, keys.bytes, keys.expiring, keys.expired]).toEqual([0, 0, 0, 1]);
   });
 });
+
+test("a change is refused by what ails the disk", () => {
+  const { keys, records } = open();
+  keys.set(["a"], "1", {});
+  records.full = true;
+  for (const failing of [false, true]) {
+    records.failing = failing;
+    const code = failing ? "DISK_FAILING" : "DISK_FULL";
+    expect(codeOf(keys.set(["b"], "1", {}))).toBe(code);
+    expect(codeOf(keys.setAll([[["b"], "1"]]))).toBe(code);
+    expect(codeOf(keys.del(["a"], false, undefined))).toBe(code);
+    expect(codeOf(keys.del(["a"], true, undefined))).toBe(code);
+    expect(codeOf(keys.increase(["a"], 1))).toBe(code);
+    expect(codeOf(keys.expire(["a"], 1))).toBe(code);
+  }
+});

@@ -98,6 +98,10 @@ describe("the reference's server.json", () => {
       'server.json: what it does not name is as in the reference server: version = "python" (in a summoner.toml "rust")',
     ]);
     expect(remarks(json({ version: "rust", web: { enabled: false } }))).toEqual([]);
+    // The relay's backend is nobody's concern without the relay.
+    const alone = json({ relay: { enabled: false }, web: { enabled: false } });
+    expect(remarks(alone)).toEqual([]);
+    expect(alone.config.version).toBe("python");
     const preset = load(settings, { object: {}, preset: "chat" });
     expect([preset.config.version, preset.config.web.enabled]).toEqual(["rust", false]);
   });

@@ -500,6 +500,80 @@ describe("a role", () => {
     });
   });
 
+  test.each([
+    ["KEYS", "read", "keys", (name: string) => ({ action: "SET", key: name, value: 1 })],
+    [
+      "CHANNELS",
+      "subscribe",
+      "channels",
+      (name: string) => ({ action: "PUBLISH", channel: name, value: 1 }),
+    ],
+  ] as const)(
+    "with %s lists the name that it may see, and those below, and no others",
+    async (action, right, what, make) => {
+      const { master, eu } = await guarded({ [right]: ["^shop", "^a^b"] });
+      const there = [
+        "shop",
+        "shop^1",
+        "shop^2^x",
+        "shop^y",
+        "shopping",
+        "shopping^1",
+        "sho",
+        "a",
+        "a^b^c",
+        "a^bc",
+      ];
+      for (const name of there) await outcome(master, make(name));
+      const listed = async (request: object, limit: number) => {
+        const names: string[] = [];
+        for (let cursor: string | null = null; ;) {
+          const page: any = await outcome(eu, {
+            action,
+            limit,
+            ...request,
+            ...(cursor === null ? {} : { cursor }),
+          });
+          expect(page).toHaveProperty(what);
+          expect(page[what].length).toBeLessThanOrEqual(limit);
+          for (const one of page[what]) names.push(what === "keys" ? one : one.channel);
+          cursor = page.cursor;
+          if (cursor === null) return names;
+        }
+      };
+      for (const limit of [1, 2, 3, 1000]) {
+        const all = ["shop", "shop^1", "shop^2^x", "shop^y"];
+        expect(await listed({ prefix: "shop" }, limit)).toEqual(all);
+        expect(await listed({ prefix: "^shop" }, limit)).toEqual(all);
+        expect(await listed({ prefix: "shop^" }, limit)).toEqual(all.slice(1));
+        // It has no value of its own, or is no channel.
+        expect(await listed({ prefix: "a^b" }, limit)).toEqual(["a^b^c"]);
+        expect(await listed({ ns: "a", prefix: "b" }, limit)).toEqual(["b^c"]);
+      }
+      for (const request of [
+        {},
+        { prefix: "sho" },
+        { prefix: "shoppin" },
+        { prefix: "a" },
+        { prefix: "a^" },
+        { ns: "a" },
+        { ns: "a", prefix: "" },
+      ]) {
+        expect(await outcome(eu, { action, ...request })).toBe("FORBIDDEN");
+      }
+      for (const cursor of ["shopping", "sho", "secret", "a^b"]) {
+        expect(await outcome(eu, { action, prefix: "shop", cursor })).toEqual({
+          [what]: [],
+          cursor: null,
+        });
+      }
+      // Who may see more gets all that begins so.
+      const begins = there.filter((name) => name.startsWith("shop"));
+      const page: any = await outcome(master, { action, prefix: "shop" });
+      expect(page[what]).toHaveLength(begins.length);
+    },
+  );
+
   test("hears of what it may, and of nothing else", async () => {
     const { master, eu } = await guarded();
     await ask(eu, { action: "SUBSCRIBE", keys: "users^eu^*" });

@@ -613,6 +613,60 @@ test("a journal that cannot be written refuses changes, and reading goes on", as
   expect(await outcome(peer, { action: "EXISTS", key: "n" })).toBe(false);
 });
 
+describe("a namespace", () => {
+  test("is removed by its name and tree, without a key", async () => {
+    const peer = await suite.client();
+    await setAll(peer, ["a^b", "a^b^c", "a^b^c^d", "a^bc", "b"]);
+    expect(await outcome(peer, { action: "DEL", ns: "a^b", tree: true })).toBe(3);
+    expect(await allKeys(peer)).toEqual(["a^bc", "b"]);
+    expect(await outcome(peer, { action: "DEL", ns: "a^b", tree: true })).toBe("NOT_FOUND");
+    expect(await outcome(peer, { action: "DEL", ns: "^a", tree: true })).toBe(1);
+  });
+
+  test("is removed in no other way", async () => {
+    const peer = await suite.client();
+    await setAll(peer, ["a", "a^b"]);
+    for (const [request, code] of [
+      [{ ns: "a" }, "MISSING_FIELD"],
+      [{ ns: "a", tree: false }, "MISSING_FIELD"],
+      [{ tree: true }, "MISSING_FIELD"],
+      [{ ns: "", tree: true }, "MISSING_FIELD"],
+      [{ ns: "^", tree: true }, "BAD_KEY"],
+      [{ ns: "sys", tree: true }, "RESERVED"],
+      [{ ns: "a", key: "", tree: true }, "BAD_KEY"],
+      [{ ns: "a", key: "^", tree: true }, "BAD_KEY"],
+      [{ key: "", tree: true }, "BAD_KEY"],
+      [{}, "MISSING_FIELD"],
+    ] as const) {
+      expect(await outcome(peer, { action: "DEL", ...request })).toBe(code);
+    }
+    expect(await allKeys(peer)).toEqual(["a", "a^b"]);
+  });
+
+  test("is not named by an empty key, whatever the action", async () => {
+    const peer = await suite.client();
+    await setAll(peer, ["a"], 1);
+    for (const request of [
+      { action: "GET" },
+      { action: "SET", value: 2 },
+      { action: "DEL" },
+      { action: "EXISTS" },
+      { action: "INCR" },
+      { action: "TTL" },
+      { action: "EXPIRE", ttl_ms: 1 },
+    ]) {
+      expect(await outcome(peer, { ...request, ns: "a", key: "" })).toBe("BAD_KEY");
+    }
+    expect(await outcome(peer, { action: "MGET", ns: "a", keys: [""] })).toBe("BAD_KEY");
+    expect(await outcome(peer, { action: "MSET", ns: "a", values: { "": 2 } })).toBe("BAD_KEY");
+    expect(await outcome(peer, { action: "PUBLISH", ns: "a", channel: "", value: 2 })).toBe(
+      "BAD_KEY",
+    );
+    expect(await outcome(peer, { action: "SUBSCRIBE", ns: "a", keys: "" })).toBe("BAD_KEY");
+    expect(await outcome(peer, { action: "GET", key: "a" })).toBe(1);
+  });
+});
+
 describe("^sys", () => {
   test("tells about the server and is kept apart", async () => {
     const peer = await suite.client();
@@ -646,6 +700,23 @@ describe("^sys", () => {
     await setAll(peer, ["a"]);
     suite.server.clock.advance(1000);
     expect(await heard(peer)).toMatchObject({ event: "set", key: "sys^stats^keys", value: 1 });
+  });
+
+  test("is no part of all keys for those who watch them, as in lists", async () => {
+    const peer = await suite.client();
+    const other = await suite.server.join();
+    await ask(peer, { action: "SUBSCRIBE", keys: "*" });
+    await ask(other, { action: "SUBSCRIBE", keys: "sys^*" });
+    await ask(other, { action: "SUBSCRIBE", keys: "*" });
+    await setAll(await suite.server.join(), ["before"]);
+    suite.server.clock.advance(1000);
+    await setAll(await suite.server.join(), ["after"]);
+    const seen: string[] = [];
+    while (seen.at(-1) !== "after") seen.push((await heard(peer))["key"]);
+    expect(seen).toEqual(["before", "after"]);
+    const all: string[] = [];
+    while (all.at(-1) !== "after") all.push((await heard(other))["key"]);
+    expect(all.filter((key) => key === "sys^stats^keys")).toHaveLength(1);
   });
 
   test.each([

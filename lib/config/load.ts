@@ -52,6 +52,8 @@ export interface Loaded<C> extends Reading<C> {
 
 /** A key with its default values: in the reference, and in a `summoner.toml`. */
 export interface Unnamed {
+  /** False if it has no effect with the other settings as they are. */
+  readonly acts: boolean;
   readonly path: string;
   readonly reference: unknown;
   readonly initial: unknown;
@@ -85,9 +87,11 @@ export function load<E extends typeof settings>(entries: E, sources: Sources): L
   }
   for (const layer of sources.more ?? []) take(layer);
   const reading = read(entries, layers);
-  const unnamed = [...optionPaths(entries)].flatMap(([path, { reference, initial }]) =>
-    reading.origins.get(path) === REFERENCE ? [{ path, reference, initial }] : [],
-  );
+  const unnamed = [...optionPaths(entries)].flatMap(([path, { reference, initial, actsWith }]) => {
+    if (reading.origins.get(path) !== REFERENCE) return [];
+    const acts = actsWith === undefined || valueAt(reading.config, actsWith) !== false;
+    return [{ path, reference, initial, acts }];
+  });
   const unsaid = [...sectionPaths(entries)].flatMap(
     ([path, { rules }]) => rules.remarks?.(reading.origins, valueAt(reading.config, path)) ?? [],
   );
@@ -171,8 +175,9 @@ export function problemText({ where, message }: Problem): string {
 export function remarks(loaded: Loaded<object>): string[] {
   const { warnings, unsaid, file, unnamed } = loaded;
   const told = [...warnings.map(problemText), ...unsaid];
-  if (unnamed.length === 0) return told;
-  const values = unnamed.map(
+  const acting = unnamed.filter(({ acts }) => acts);
+  if (acting.length === 0) return told;
+  const values = acting.map(
     ({ path, reference, initial }) =>
       `${path} = ${tomlValue(reference)} (in a summoner.toml ${tomlValue(initial)})`,
   );

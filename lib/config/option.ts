@@ -33,6 +33,8 @@ export interface Option<T> {
   readonly initial: T;
   /** The reference's own default, if it is not `initial`: the value if a `server.json` does not give the key. */
   readonly reference?: T;
+  /** The flag, by its dotted path, without which it has no effect. */
+  readonly actsWith?: string;
   /** The allowed values, in words that complete "allowed: ...". */
   readonly allowed: string;
   /** One or two sentences for the person who decides on the value. */
@@ -78,6 +80,7 @@ type Extra<T> = Partial<
     | "token"
     | "aliases"
     | "reference"
+    | "actsWith"
     | "allowed"
     | "readReference"
     | "differs"

@@ -17,7 +17,7 @@ export const topLevel = {
     "rust",
     ["python", "rust", "rust_v1.0.0", "rust_v1.1.0"],
     "The backend whose behaviour the relay takes: rust is guarded (rate limit, idle timeout, backpressure, quarantine), python is a plain broadcast with memory bounds only. Both run on the same engine.",
-    { reference: "python" },
+    { reference: "python", actsWith: "relay.enabled" },
   ),
 };
 

@@ -23,7 +23,8 @@ export const CODES = {
   TOO_LARGE: "The answer would be longer than outbox_bytes, or the value longer than half of that.",
   TOO_MANY: "The client would have more subscriptions or patterns than it may.",
   MEMORY_FULL: "The value does not fit into max_memory_bytes any more.",
-  DISK_FULL: "The journal cannot be written at present; reading goes on.",
+  DISK_FULL: "The journal has no room on its disk at present; reading goes on.",
+  DISK_FAILING: "The disk refuses the journal for another reason; reading goes on.",
 } as const;
 
 export type Code = keyof typeof CODES;
@@ -42,6 +43,7 @@ export class Refusal {
 
 export const NOT_FOUND = new Refusal("NOT_FOUND", "there is no such key");
 export const MEMORY_FULL = new Refusal("MEMORY_FULL", "the server's memory for keys is full");
-export const DISK_FULL = new Refusal("DISK_FULL", "the server cannot write to its disk");
+export const DISK_FULL = new Refusal("DISK_FULL", "the server's disk is full");
+export const DISK_FAILING = new Refusal("DISK_FAILING", "the server's disk fails");
 export const TOO_LARGE = new Refusal("TOO_LARGE", "more than the server can send at once");
 export const TOO_DEEP = new Refusal("TOO_DEEP", "the line holds a value that is nested too deep");

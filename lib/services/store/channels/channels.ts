@@ -114,8 +114,13 @@ export class Channels<S> {
 
   /** Channels that somebody subscribes to by name, or that keep messages. */
   scan(namespace: Path, prefix: string, paging: Paging): Page {
-    const counts = ({ exact, channel }: SubscriptionNode<S>) => exact !== null || channel !== null;
-    return scanBelow(this.#subscriptions.tree, namespace, prefix, paging, counts);
+    return scanBelow(this.#subscriptions.tree, namespace, prefix, paging, isChannel);
+  }
+
+  /** True if `scan` finds a channel of just this name. */
+  isListed(path: Path): boolean {
+    const node = this.#subscriptions.tree.find(path);
+    return node !== null && isChannel(node);
   }
 
   /** Channels and patterns in order, with their numbers of subscribers and of messages since the channel is known; nothing may change meanwhile. */
@@ -153,6 +158,10 @@ export class Channels<S> {
     node.channel = null;
     this.#subscriptions.prune(node);
   }
+}
+
+function isChannel<S>({ exact, channel }: SubscriptionNode<S>): boolean {
+  return exact !== null || channel !== null;
 }
 
 function* countsFrom<S>(node: SubscriptionNode<S>): Generator<Sized> {

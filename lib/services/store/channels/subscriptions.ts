@@ -59,12 +59,16 @@ export class Subscriptions<S> {
     this.tree.prune(node, ({ idle }) => idle);
   }
 
-  /** The subscribers to a name, by itself or by a pattern, each once; valid until a subscription begins or ends. */
-  of(path: Path): ReadonlySet<S> {
+  /**
+   * The subscribers to a name, by itself or by a pattern, each once; valid until a subscription begins or ends.
+   * @param hidden true for a name that the pattern of everything leaves out
+   */
+  of(path: Path, hidden = false): ReadonlySet<S> {
     let node: SubscriptionNode<S> = this.tree.root;
     let found: ReadonlySet<S> | null = null;
     for (const part of path) {
-      if (node.patterns !== null) found = union(found, node.patterns);
+      if (node.patterns !== null && !(hidden && node === this.tree.root))
+        found = union(found, node.patterns);
       const next = node.below?.all.get(part);
       if (next === undefined) return found ?? NOBODY;
       node = next;

@@ -1,5 +1,5 @@
 import type { Watchers } from "../keys/live-keys.ts";
-import { type Path, textOf } from "../keys/path.ts";
+import { type Path, SYSTEM, textOf } from "../keys/path.ts";
 import type { Deliverer } from "./channels.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
@@ -17,7 +17,8 @@ export class KeyWatch<S> implements Watchers {
   }
 
   set(path: Path, text: string, version: number): void {
-    const watchers = this.subscriptions.of(path);
+    // As in lists: all keys are those of clients.
+    const watchers = this.subscriptions.of(path, path[0] === SYSTEM);
     if (watchers.size === 0) return;
     const key = JSON.stringify(textOf(path));
     this.#delivery.deliver(

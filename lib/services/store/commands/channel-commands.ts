@@ -1,15 +1,19 @@
 import type { Subscription } from "../client.ts";
-import { partsOf, pathOf, patternOf, SEPARATOR, textOf, unfit } from "../keys/path.ts";
+import { type Path, pathOf, patternOf, SEPARATOR, textOf, unfit } from "../keys/path.ts";
 import { Refusal } from "../refusal.ts";
 import { type Command, command, forbidden, result, tooLarge } from "./command.ts";
 import * as field from "./fields.ts";
-import { relative, misplaced, PAGING, paging } from "./paging.ts";
+import { listing, pageOf, PAGING } from "./paging.ts";
 
 const ns = field.optional(field.text("Namespace that the name is in, as orders^eu."), "the root");
 const channel = field.optional(
   field.text("A channel, as orders^eu; or orders^* for all below, * for all."),
 );
-const keys = field.optional(field.text("Keys to watch: one, or with ^* at the end all below."));
+const keys = field.optional(
+  field.text(
+    "Keys to watch: one, or with ^* at the end all below, or * for all but those below ^sys.",
+  ),
+);
 
 const STAR = new Refusal("BAD_KEY", "a channel has no part that is *");
 
@@ -108,18 +112,15 @@ export const CHANNEL_COMMANDS: Readonly<Record<string, Command>> = {
     errors: [],
     right: "subscribe",
     run(request, client, parts) {
-      const path = partsOf(request.ns ?? "");
-      const start = relative(request.ns, request.prefix ?? "");
-      const named = start.split(SEPARATOR).slice(0, -1);
-      const whole = [...path, ...named];
-      const refusal = misplaced(whole) ?? forbidden(client, "subscribe", whole);
-      if (refusal) return refusal;
-      const { names, cursor: next, visited } = parts.channels.scan(path, start, paging(request));
+      const wanted = listing(client, "subscribe", request);
+      if (wanted instanceof Refusal) return wanted;
+      const known = (name: string) =>
+        parts.channels.known([...wanted.namespace, ...name.split(SEPARATOR)]);
+      const scan = parts.channels.scan.bind(parts.channels);
+      const isListed = (path: Path) => parts.channels.isListed(path);
+      const { names, cursor: next, visited } = pageOf(wanted, request, scan, isListed);
       client.work += visited;
-      const channels = names.map((name) => ({
-        channel: name,
-        ...parts.channels.known([...path, ...name.split(SEPARATOR)]),
-      }));
+      const channels = names.map((name) => ({ channel: name, ...known(name) }));
       return result(JSON.stringify({ channels, cursor: next }));
     },
   }),

@@ -3,7 +3,7 @@ import type { Page } from "../keys/scan.ts";
 import { NOT_FOUND, Refusal, TOO_LARGE } from "../refusal.ts";
 import { type Answer, type Command, command, forbidden, OK, result, tooLarge } from "./command.ts";
 import * as field from "./fields.ts";
-import { relative, misplaced, PAGING, paging } from "./paging.ts";
+import { listing, misplaced, pageOf, PAGING, paging, relative } from "./paging.ts";
 
 /** Longest life that can be asked for, in milliseconds: some 300 years. */
 const MAX_TTL = 10 ** 13;
@@ -20,6 +20,11 @@ const version = field.optional(
   "any",
 );
 
+const NO_KEY = new Refusal("MISSING_FIELD", "key, or ns and tree without a key");
+
+/** The refusals of a change that cannot be recorded. */
+const DISK = ["DISK_FULL", "DISK_FAILING"] as const;
+
 /** Actions on keys and namespaces. */
 export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
   SET: command({
@@ -33,7 +38,7 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
       if_version: version,
     },
     result: '"OK"',
-    errors: ["ALREADY_EXISTS", "VERSION_MISMATCH", "TOO_LARGE", "MEMORY_FULL", "DISK_FULL"],
+    errors: ["ALREADY_EXISTS", "VERSION_MISMATCH", "TOO_LARGE", "MEMORY_FULL", ...DISK],
     right: "write",
     run(request, client, parts) {
       const path = pathOf(request.ns, request.key);
@@ -84,18 +89,21 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
   }),
 
   DEL: command({
-    about: "Removes a value; with tree all below it too.",
+    about:
+      "Removes a value; with tree all below it too. With ns and tree, and no key, removes a whole namespace: its node and all below.",
     fields: {
-      key,
+      key: field.optional(key, "the namespace itself, with tree"),
       ns,
       tree: field.optional(field.flag("Whether everything below goes too."), "false"),
       if_version: version,
     },
     result: "how many values were removed",
-    errors: ["NOT_FOUND", "VERSION_MISMATCH", "DISK_FULL"],
+    errors: ["NOT_FOUND", "VERSION_MISMATCH", ...DISK],
     right: "write",
     run(request, client, parts) {
-      const path = pathOf(request.ns, request.key);
+      if (request.key === undefined && !(request.ns && request.tree)) return NO_KEY;
+      const path =
+        request.key === undefined ? partsOf(request.ns as string) : pathOf(request.ns, request.key);
       const refusal = forbidden(client, "write", path) ?? unfit(path);
       if (refusal) return refusal;
       const removed = parts.keys.del(path, request.tree ?? false, request.if_version);
@@ -127,7 +135,7 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
       ),
     },
     result: "the new number",
-    errors: ["NOT_A_NUMBER", "MEMORY_FULL", "DISK_FULL"],
+    errors: ["NOT_A_NUMBER", "MEMORY_FULL", ...DISK],
     right: "write",
     run(request, client, parts) {
       const path = pathOf(request.ns, request.key);
@@ -146,7 +154,7 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
       ns,
     },
     result: '"OK"',
-    errors: ["NOT_FOUND", "DISK_FULL"],
+    errors: ["NOT_FOUND", ...DISK],
     right: "write",
     run(request, client, parts) {
       const path = pathOf(request.ns, request.key);
@@ -200,7 +208,7 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
     about: "Sets several values, all of them or none. They never expire.",
     fields: { values: field.values("The values by their keys."), ns },
     result: '"OK"',
-    errors: ["TOO_LARGE", "MEMORY_FULL", "DISK_FULL"],
+    errors: ["TOO_LARGE", "MEMORY_FULL", ...DISK],
     right: "write",
     run(request, client, parts) {
       const values: [Path, string][] = [];
@@ -226,13 +234,14 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
     errors: [],
     right: "read",
     run(request, client, parts) {
-      const path = partsOf(request.ns ?? "");
-      const start = relative(request.ns, request.prefix ?? "");
-      const named = start.split(SEPARATOR).slice(0, -1);
-      const whole = [...path, ...named];
-      const refusal = misplaced(whole) ?? forbidden(client, "read", whole);
-      if (refusal) return refusal;
-      return page("keys", parts.keys.scan(path, start, paging(request)));
+      const wanted = listing(client, "read", request);
+      if (wanted instanceof Refusal) return wanted;
+      const { keys } = parts;
+      const scan = keys.scan.bind(keys);
+      return page(
+        "keys",
+        pageOf(wanted, request, scan, (path) => keys.get(path) !== null),
+      );
     },
   }),
 

@@ -1,6 +1,9 @@
-import { type Path, SEPARATOR, unfit } from "../keys/path.ts";
-import type { Paging } from "../keys/scan.ts";
+import type { StoreClient } from "../client.ts";
+import { type Path, partsOf, SEPARATOR, unfit } from "../keys/path.ts";
+import type { Page, Paging } from "../keys/scan.ts";
 import type { Refusal } from "../refusal.ts";
+import type { Right } from "../roles.ts";
+import { forbidden } from "./command.ts";
 import * as field from "./fields.ts";
 
 /** Shared by the actions that answer names a page at a time. */
@@ -29,4 +32,56 @@ export function misplaced(path: Path): Refusal | null {
 export function relative(namespace: string | undefined, name: string): string {
   const isRoot = namespace === undefined || namespace === "";
   return isRoot && name.startsWith(SEPARATOR) ? name.slice(1) : name;
+}
+
+/** A list of names that a client asks for. */
+export interface Listing {
+  readonly namespace: Path;
+  readonly prefix: string;
+  /** The one node that the client may see of it, which is listed with those below; null if it may see all. */
+  readonly alone: string | null;
+}
+
+/**
+ * The list that a request asks for, or its refusal. Names that begin with the
+ * prefix may be anywhere in the namespace that it names; a client that may not
+ * see all of that, but the node of the prefix itself, gets that node and those
+ * below it.
+ */
+export function listing(
+  client: StoreClient,
+  right: Right,
+  { ns, prefix = "" }: { readonly ns?: string; readonly prefix?: string },
+): Listing | Refusal {
+  const namespace = partsOf(ns ?? "");
+  const start = relative(ns, prefix);
+  const parts = start.split(SEPARATOR);
+  const last = parts.pop() as string;
+  const above = [...namespace, ...parts];
+  const refusal = misplaced(above) ?? forbidden(client, right, above);
+  if (refusal === null) return { namespace, prefix: start, alone: null };
+  const node = [...above, last];
+  const isOwn = last !== "" && unfit(node) === null && forbidden(client, right, node) === null;
+  return isOwn ? { namespace, prefix: start + SEPARATOR, alone: start } : refusal;
+}
+
+/**
+ * A page of a list.
+ * @param scan gives the names below the namespace
+ * @param isListed true for a name below the namespace that a list has
+ */
+export function pageOf(
+  { namespace, prefix, alone }: Listing,
+  request: { readonly cursor?: string; readonly limit?: number },
+  scan: (namespace: Path, prefix: string, paging: Paging) => Page,
+  isListed: (path: Path) => boolean,
+): Page {
+  const { after, limit } = paging(request);
+  if (alone === null) return scan(namespace, prefix, { after, limit });
+  if (after !== null && after !== alone) return scan(namespace, prefix, { after, limit });
+  const has = after === null && isListed([...namespace, ...alone.split(SEPARATOR)]);
+  if (!has) return scan(namespace, prefix, { after: null, limit });
+  if (limit === 1) return { names: [alone], cursor: alone, visited: 1 };
+  const page = scan(namespace, prefix, { after: null, limit: limit - 1 });
+  return { ...page, names: [alone, ...page.names] };
 }

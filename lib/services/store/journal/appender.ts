@@ -4,6 +4,8 @@ import type { Clock } from "../../../host/clock.ts";
 import { Batch, HEADER } from "./batch.ts";
 import { type JournalFile, STEP } from "./journal-file.ts";
 
+/** The system's codes for want of room. */
+const FULL: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 /** Milliseconds between two attempts on a disk that refuses. */
 const RETRY_MS = 250;
 
@@ -63,6 +65,11 @@ export class Appender {
   /** The reason why writes are refused, in words, or null. */
   get trouble(): string | null {
     return this.#trouble.reason;
+  }
+
+  /** True if the disk refuses for another reason than want of room. */
+  get failing(): boolean {
+    return this.trouble !== null && !FULL.has(this.#trouble.code);
   }
 
   /** True after a failed sync: what reached the disk is unknown until a snapshot covers it. */

@@ -110,6 +110,11 @@ export class Journal {
     return this.#appender?.trouble ?? null;
   }
 
+  /** True if writes are refused for another reason than want of room. */
+  get failing(): boolean {
+    return this.#appender?.failing ?? false;
+  }
+
   /** True after a failed sync: what reached the disk is unknown until a snapshot covers it. */
   get needsSnapshot(): boolean {
     return this.#appender?.needsSnapshot ?? false;

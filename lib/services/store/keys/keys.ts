@@ -1,5 +1,5 @@
 import type { Clock } from "../../../host/clock.ts";
-import { DISK_FULL, MEMORY_FULL, NOT_FOUND, Refusal } from "../refusal.ts";
+import { DISK_FAILING, DISK_FULL, MEMORY_FULL, NOT_FOUND, Refusal } from "../refusal.ts";
 import { type KeyNode, type KeySpace, NONE } from "./key-space.ts";
 import { LiveKeys, type Watchers } from "./live-keys.ts";
 import { type Path, unfit } from "./path.ts";
@@ -12,6 +12,8 @@ export interface Recorder {
   /** True if a record of `bytes` bytes is sure to be kept; otherwise nothing may be changed. */
   reserve(bytes: number): boolean;
   append(record: string, bytes: number): void;
+  /** True if nothing can be kept at present for another reason than want of room. */
+  readonly failing?: boolean;
 }
 
 /** A value with its version and its end. */
@@ -152,7 +154,7 @@ export class Keys {
       bytes += Buffer.byteLength(setRecord(path, Number.MAX_SAFE_INTEGER, 0, text));
     }
     if (!this.#fits(growth)) return MEMORY_FULL;
-    if (this.#recorder?.reserve(bytes) === false) return DISK_FULL;
+    if (this.#recorder?.reserve(bytes) === false) return this.#unwritable();
     for (const [path, text] of values) {
       const id = this.#live.find(path);
       const version = this.#nextVersion(id);
@@ -174,7 +176,7 @@ export class Keys {
     }
     if (tree) return this.#delTree(path);
     if (id === NONE) return unfit(path) ?? NOT_FOUND;
-    if (!this.#recorded(() => delRecord(path, false))) return DISK_FULL;
+    if (!this.#recorded(() => delRecord(path, false))) return this.#unwritable();
     this.#space.clear(this.#space.node(id));
     if (this.#watchers.any) this.#watchers.gone(path, "del", false);
     return 1;
@@ -202,7 +204,7 @@ export class Keys {
     if (id === NONE) return unfit(path) ?? NOT_FOUND;
     const expiresAt = ttlMs === null ? Infinity : this.#clock.now() + ttlMs;
     const record = () => expireRecord(path, wallOf(this.#clock, expiresAt));
-    if (!this.#recorded(record)) return DISK_FULL;
+    if (!this.#recorded(record)) return this.#unwritable();
     this.#space.expireAt(id, expiresAt);
     return null;
   }
@@ -302,7 +304,7 @@ export class Keys {
     if (!this.#fits(growth)) return MEMORY_FULL;
     const version = this.#nextVersion(id);
     const record = () => setRecord(path, version, wallOf(this.#clock, expiresAt), text);
-    if (!this.#recorded(record)) return DISK_FULL;
+    if (!this.#recorded(record)) return this.#unwritable();
     this.#change(path, id, text, version, expiresAt);
     return version;
   }
@@ -310,7 +312,7 @@ export class Keys {
   #delTree(path: Path): number | Refusal {
     const subtree = this.#live.subtree(path);
     if (subtree === null) return unfit(path) ?? NOT_FOUND;
-    if (!this.#recorded(() => delRecord(path, true))) return DISK_FULL;
+    if (!this.#recorded(() => delRecord(path, true))) return this.#unwritable();
     this.#space.unlink(subtree.node);
     if (this.#watchers.any) this.#watchers.gone(path, "del", true);
     return subtree.count;
@@ -321,7 +323,7 @@ export class Keys {
     if (this.#watchers.any) this.#watchers.set(path, text, version);
   }
 
-  /** Records a change, if there is a recorder. @returns false when the disk is full */
+  /** Records a change, if there is a recorder. @returns false when that cannot be done */
   #recorded(make: () => string): boolean {
     if (this.#recorder === null) return true;
     const record = make();
@@ -329,6 +331,11 @@ export class Keys {
     if (!this.#recorder.reserve(bytes)) return false;
     this.#recorder.append(record, bytes);
     return true;
+  }
+
+  /** The refusal of a change that could not be recorded. */
+  #unwritable(): Refusal {
+    return this.#recorder?.failing ? DISK_FAILING : DISK_FULL;
   }
 
   #mismatch(id: number, version: number): Refusal | null {

@@ -28,8 +28,9 @@ export function partsOf(text: string): Path {
 /** The parts of a key in a namespace, unchecked. */
 export function pathOf(namespace: string | undefined, key: string): Path {
   if (namespace === undefined || namespace === "") return partsOf(key);
-  // `^a` within a namespace could mean two keys: it keeps an empty part, for which it is refused.
-  return [...partsOf(namespace), ...(key.startsWith(SEPARATOR) ? ["", key] : partsOf(key))];
+  // An empty key, and `^a`, which could mean two keys, keep an empty part, for which they are refused.
+  const isWhole = key !== "" && !key.startsWith(SEPARATOR);
+  return [...partsOf(namespace), ...(isWhole ? partsOf(key) : ["", key])];
 }
 
 export function textOf(path: Path): string {
