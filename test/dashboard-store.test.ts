@@ -164,9 +164,9 @@ describe.skipIf(!BROWSER)(
       await tab.see(`${rows("namespaces")}.length`, 20);
       expect(await tab.get(more)).toEqual([]);
       await ask(peer, { action: "MSET", values: values(1000) });
-      await tab.see(more, ["and 980 more"]);
+      await tab.see(more, ["The largest 20 of 1,000."]);
       await ask(peer, { action: "MSET", values: values(1001) });
-      await tab.see(more, ["and more than 980 others, not all looked at"]);
+      await tab.see(more, ["The largest 20 of 1,000 that were looked at; there are more."]);
       for (let i = 0; i < 1001; i++) await ask(peer, { action: "DEL", key: `n${i}^a` });
       await tab.see(rows("namespaces"), []);
     });

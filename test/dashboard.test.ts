@@ -191,7 +191,7 @@ describe.skipIf(!BROWSER)(
         /^[1-9][0-9.]*k?\/s$/,
       );
       expect(await tab.get<string>(`${STAVE}.querySelector(".line").getAttribute("d")`)).toMatch(
-        /^M\d+ \d+(h4|(L\d+ \d+)+)$/,
+        /^(M\d+ \d+(h4|(L\d+ \d+)+))+$/,
       );
     });
 

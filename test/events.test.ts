@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createConnection, type Socket } from "node:net";
 import { HandClock } from "../lib/host/clock.ts";
+import type { Data } from "../lib/services/web/difference.ts";
+import { merged } from "./merge.ts";
 import {
   boot,
   type Booted,
@@ -248,6 +250,149 @@ describe("/events", () => {
       { address: peers[0]?.address },
       { address: peers[1]?.address },
     ]);
+  });
+
+  test("tells what differs, from which the state follows", async () => {
+    const server = await served();
+    const peers = [await server.join(), await server.join()];
+    const query = "service=relay&sort=id&order=asc&limit=5";
+    const [whole, stream] = [
+      await listen(server, `?${query}`),
+      await listen(server, `?${query}&differences=1`),
+    ];
+    for (let i = 0; i < 2; i++) await whole.next();
+    const { stream: own } = (await stream.next()).data;
+    expect(own).toMatchObject({ id: expect.any(Number), secret: expect.any(String) });
+    let state: Data = (await stream.next()).data;
+    const both = async () => {
+      server.clock.advance(1000);
+      const { event, data } = await stream.next();
+      expect(event).toBe("difference");
+      state = merged(state, data) as Data;
+      return { data, tick: (await whole.next()).data };
+    };
+    await both();
+    const { data: quiet } = await both();
+    // Nothing but the time and what it makes differ.
+    expect(quiet["services"]?.relay).toBeUndefined();
+    expect(quiet).not.toContainAnyKeys(["log", "clients", "health", "problems"]);
+    peers[0]?.send("x\n");
+    await until(() => (server.clients()[1]?.bytesOut ?? 0) > 0);
+    server.log.info("news");
+    const { data, tick } = await both();
+    expect(data["log"].lines).toEqual([expect.stringContaining("INFO news")]);
+    const [first, second] = server.clients().map(({ id }) => `relay/${id}`);
+    expect(Object.keys(data["clients"].rows)).toEqual([first, second] as string[]);
+    expect(data["clients"].rows[second as string]).toEqual({
+      bytes_out: expect.any(Number),
+    });
+    peers[0]?.end();
+    await until(() => server.stats()["clients"] === 1);
+    const { data: left, tick: last } = await both();
+    expect(left["clients"].rows).toEqual({ [first as string]: null });
+    expect([tick["clients"].total, last["clients"].total]).toEqual([2, 1]);
+    // All that a whole tick has follows from the differences.
+    const { clients, log, ...rest } = last;
+    expect(state).toMatchObject(rest);
+    const [row] = clients.clients;
+    const { age_seconds: age, ...others } = row;
+    const told = state as any;
+    expect(told.clients.keys).toEqual([second]);
+    expect(told.clients.rows[second as string]).toMatchObject(others);
+    expect(told.at - told.clients.rows[second as string].connected_at).toBeWithin(
+      age * 1000,
+      (age + 1) * 1000,
+    );
+    expect(told.log.stats).toEqual(log.stats);
+  });
+
+  test("tells of other clients when it is asked to, at once and to whoever may ask alone", async () => {
+    const server = await served();
+    for (let i = 0; i < 3; i++) await server.join();
+    const stream = await listen(server, "?differences=1");
+    const { id, secret } = (await stream.next()).data["stream"];
+    const other = (await (await listen(server, "?differences=1")).next()).data["stream"];
+    await stream.next();
+    const want = (query: string, by: object = {}) =>
+      server.post("/events/wanted", { stream: id, secret, query, ...by });
+    for (const by of [{ secret: other.secret }, { secret: "" }, { stream: 999_999 }]) {
+      expect([by, (await want("limit=1", by)).status]).toEqual([by, 404]);
+    }
+    for (const query of ["sort=nothing", "client=relay", "client=nothing/1", "of=1&since=1"]) {
+      expect([query, (await want(query)).status]).toEqual([query, 400]);
+    }
+    expect((await want("limit=1", { query: 1 })).status).toBe(400);
+    expect(stream.waiting).toEqual([]);
+    expect((await want("service=relay&sort=id&order=asc&limit=2")).status).toBe(200);
+    const { data } = await stream.next();
+    const ids = server.clients().map((client) => client.id);
+    expect(Object.keys(data)).toEqual(["clients"]);
+    expect(data["clients"]).toMatchObject({
+      total: 3,
+      keys: [`relay/${ids[0]}`, `relay/${ids[1]}`],
+    });
+    // Those who are on both pages are not told again.
+    await want("service=relay&sort=id&order=asc&limit=2&offset=1");
+    expect((await stream.next()).data["clients"].rows).toEqual({
+      [`relay/${ids[0]}`]: null,
+      [`relay/${ids[2]}`]: expect.objectContaining({ id: ids[2] }),
+    });
+    await want("");
+    expect((await stream.next()).data).toEqual({ clients: null });
+    // A stream that is told all of it each time has no such way.
+    const plain = (await (await listen(server)).next()).data["stream"];
+    expect(plain["secret"]).toBeUndefined();
+    expect((await want("", { stream: plain.id, secret: "" })).status).toBe(404);
+  });
+
+  test("tells of the client that is looked at: its row, and what of it was refused", async () => {
+    const server = await served({ hyper_parameters: { rate_limit_msgs_per_minute: 2 } });
+    const peer = await server.join();
+    const id = server.clients()[0]?.id as number;
+    const stream = await listen(server, `?client=relay/${id}&differences=1`);
+    await stream.next();
+    const first = (await stream.next()).data["client"];
+    expect(first).toMatchObject({
+      key: `relay/${id}`,
+      row: { address: peer.address },
+      refusals: [],
+    });
+    peer.send("x\n".repeat(5));
+    await until(() => server.stats()["refused_rate"] === 3);
+    server.clock.advance(1000);
+    const { data } = await stream.next();
+    const refusal = { code: "rate", words: "there were more than 2 in a minute", times: 3 };
+    expect(data["client"].refusals).toEqual([{ ...refusal, at: expect.any(Number) }]);
+    expect(data["at"] - data["client"].refusals[0].at).toBe(1000);
+    server.clock.advance(1000);
+    expect((await stream.next()).data["client"]).not.toContainKey("refusals");
+    peer.end();
+    await until(() => server.stats()["clients"] === 0);
+    server.clock.advance(1000);
+    expect((await stream.next()).data["client"]).toEqual({ row: null, refusals: null });
+  });
+
+  test("sorts once for all who want the same, and lets others have their turn in between", async () => {
+    const server = await served();
+    const asked: string[] = [];
+    const relay = server.running();
+    const real = relay.clients.bind(relay);
+    relay.clients = (query) => {
+      asked.push(query.sort);
+      return real(query);
+    };
+    const streams = [];
+    for (const sort of ["id", "bytes_in", "id", "bytes_in", "id"]) {
+      streams.push(await listen(server, `?service=relay&sort=${sort}&differences=1`));
+    }
+    for (const stream of streams) for (let i = 0; i < 2; i++) await stream.next();
+    asked.length = 0;
+    server.clock.advance(1000);
+    // The second page is sorted in a later turn.
+    await Promise.resolve();
+    expect(asked).toEqual(["id"]);
+    for (const stream of streams) await stream.next();
+    expect(asked).toEqual(["id", "bytesIn"]);
   });
 
   test("streams are clients: they are told of, and can be kicked", async () => {

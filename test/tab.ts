@@ -1,6 +1,5 @@
 import { expect } from "bun:test";
 import { type Clock, systemClock } from "../lib/host/clock.ts";
-import { until } from "./kit.ts";
 
 /** The path of the browser, if there is one. */
 export const BROWSER =
@@ -106,8 +105,8 @@ export class Tab {
   /** Filters the clients by address, and waits until the page shows what it asked for. */
   async filter(address: string): Promise<void> {
     await this.fill("#filter", address);
-    const asked = () => this.requests.findLast((url) => url.includes("/events?")) as string;
-    await until(() => (new URL(asked()).searchParams.get("address") ?? "") === address);
+    const given = "new URLSearchParams(location.hash.split('?')[1]).get('q') ?? ''";
+    await this.see(given, address);
     await this.see(BUSY, null);
   }
 

@@ -166,6 +166,7 @@ describe("/connz", () => {
     expect(found).toMatchObject({ total: 1, clients: [{ address: second?.address }] });
     expect(peers.map(({ address }) => address)).toContain(second?.address as string);
     expect(await bodyOf(await server.get("/connz?id=999999"))).toMatchObject({ clients: [] });
+    expect(found).toMatchObject({ refusals: [], past: { at: [] } });
     expect(await (await server.get("/connz?id=x")).text()).toBe(
       "id: allowed: the number of a client\n",
     );

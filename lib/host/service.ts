@@ -44,6 +44,34 @@ export interface ClientPage {
   readonly clients: readonly ClientInfo[];
 }
 
+/** A message of a client that was refused, with those just like it that came right after. */
+export interface RefusedMessage {
+  /** The time of the last of them; clock milliseconds. */
+  readonly at: number;
+  /** A short name for the reason, as the service's numbers have it. */
+  readonly code: string;
+  /** The reason; it may hold what the client has sent. */
+  readonly words: string;
+  readonly times: number;
+}
+
+/** How a client has fared for some seconds. */
+export interface PastStep {
+  /** Their end; clock milliseconds. */
+  readonly at: number;
+  readonly messagesPerSecond: number;
+  readonly refusedPerSecond: number;
+  readonly outboxBytes: number;
+}
+
+/** More of a client than its row. */
+export interface ClientMore {
+  /** Its last messages that were refused, the newest first. */
+  readonly refusals: readonly RefusedMessage[];
+  /** The last minutes as far as they are known, the oldest first. */
+  readonly past: readonly PastStep[];
+}
+
 export interface Health {
   readonly ok: boolean;
   /** The trouble; without any, the present state, as `listening`. */
@@ -137,6 +165,8 @@ export interface Running {
   readonly distributions?: readonly Distribution[];
   health(): Health;
   clients(query: ClientQuery): ClientPage | Promise<ClientPage>;
+  /** More of the client of this id, for an operator who looks at it; null when there is none. */
+  client?(id: number): ClientMore | null | Promise<ClientMore | null>;
   /** Closes a client with the reason `kicked`. @returns its address, or null when there is none of that id */
   kick(id: number): string | null | Promise<string | null>;
   readonly quarantine?: Quarantined;

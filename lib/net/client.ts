@@ -1,5 +1,6 @@
 import type { ClientColumns } from "../host/client-page.ts";
 import { addressText } from "../host/service.ts";
+import type { LastRefusals } from "./last-refusals.ts";
 import { Outbox, type Pinned, SharedBytes } from "./outbox.ts";
 import { Recent } from "./recent.ts";
 import type { Wire } from "./wire.ts";
@@ -55,6 +56,7 @@ export interface Accepted {
   readonly port: number;
   /** Clock milliseconds. */
   readonly now: number;
+  readonly refusals: LastRefusals;
 }
 
 /** The columns of a client that an operator sees. */
@@ -109,8 +111,9 @@ export class Client {
   tookAt: number;
   #holds = 0;
   readonly #pinned: Pinned;
+  readonly #refusals: LastRefusals;
 
-  constructor({ id, wire, ip, port, now }: Accepted, pinned: Pinned) {
+  constructor({ id, wire, ip, port, now, refusals }: Accepted, pinned: Pinned) {
     this.id = id;
     this.wire = wire;
     this.ip = ip;
@@ -122,6 +125,16 @@ export class Client {
     this.recent = new Recent(now);
     this.outbox = new Outbox(wire.whole);
     this.#pinned = pinned;
+    this.#refusals = refusals;
+  }
+
+  /**
+   * Counts a message of it that is refused, and remembers why.
+   * @param code a short name for the reason @param words the reason
+   */
+  refuse(code: string, words: string): void {
+    this.refused++;
+    this.#refusals.note(this.id, this.lastMessageAt, code, words);
   }
 
   /** Memory that a message takes which has begun and not ended, where that counts towards the bound of all. */

@@ -2,7 +2,7 @@ import { Bugs } from "../host/bugs.ts";
 import { clientPage } from "../host/client-page.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Log } from "../host/log.ts";
-import type { ClientPage, ClientQuery } from "../host/service.ts";
+import type { ClientMore, ClientPage, ClientQuery } from "../host/service.ts";
 import { Closes, closes, counter, type Declared, gauge, headline } from "../host/stats.ts";
 import type { Admission, Refused } from "./admission.ts";
 import {
@@ -16,9 +16,9 @@ import {
   SHARE_BYTES,
 } from "./client.ts";
 import { Lingering } from "./linger.ts";
+import { Known, withId } from "./known.ts";
 import { type Protocol, settle } from "./protocol.ts";
 import { quiet, turn } from "./tcp/quiet.ts";
-import { LOOK_MS } from "./recent.ts";
 import { Unfinished } from "./unfinished.ts";
 import type { Wire } from "./wire.ts";
 
@@ -58,9 +58,9 @@ export class Clients<C extends Client> {
   readonly #host: ClientsHost;
   readonly #bugs: Bugs;
   readonly #lingering: Lingering<C>;
-  #lookAt = 0;
   /** Counts each time that bytes came or were served: while it stands still, all is quiet. */
   #events = 0;
+  readonly #known = new Known();
   /** Bytes of the clients that are gone. */
   readonly #gone = { in: 0, out: 0 };
   readonly #unfinished: Unfinished<C>;
@@ -97,7 +97,8 @@ export class Clients<C extends Client> {
   accept(wire: Wire, ip: string, port: number): C {
     const refused = this.refusal(ip, port);
     const [id, now] = [this.#host.nextId(), this.#host.clock.now()];
-    const client = this.#protocol.create({ id, wire, ip, port, now });
+    const { refusals } = this.#known;
+    const client = this.#protocol.create({ id, wire, ip, port, now, refusals });
     if (refused) {
       this.turnedAway(refused.reason, client.address);
       client.state = "closing";
@@ -142,14 +143,16 @@ export class Clients<C extends Client> {
     return clientPage(this.all, CLIENT_COLUMNS, query, this.#host.clock.now());
   }
 
+  /** More of the client with this id, or null if there is none. */
+  more(id: number): ClientMore | null {
+    return this.#known.more(this.all, id, this.#host.clock.now());
+  }
+
   /** Closes the client with this id, as `kicked`. @returns its address, or null if there is none */
   kick(id: number, notice: string): string | null {
-    for (const client of this.all) {
-      if (client.id !== id) continue;
-      this.close(client, "kicked", notice);
-      return client.address;
-    }
-    return null;
+    const client = withId(this.all, id);
+    if (client !== null) this.close(client, "kicked", notice);
+    return client?.address ?? null;
   }
 
   /** The numbers of every service that has clients. */
@@ -241,9 +244,7 @@ export class Clients<C extends Client> {
   /** Cuts clients that have lingered long enough, and notes how fast clients send; the door calls this a few times a second. */
   sweep(now: number): void {
     this.#lingering.sweep(now);
-    if (now < this.#lookAt) return;
-    this.#lookAt = now + LOOK_MS;
-    for (const { recent, messagesIn, refused } of this.all) recent.look(now, messagesIn, refused);
+    this.#known.look(this.all, now);
   }
 
   // --- what the wire says
@@ -388,6 +389,7 @@ export class Clients<C extends Client> {
     this.#closes.count(reason);
     this.all.delete(client);
     this.admission.leave(client.ip);
+    this.#known.forget(client);
     this.#gone.in += client.bytesIn;
     this.#gone.out += client.bytesOut;
     try {

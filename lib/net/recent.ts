@@ -22,6 +22,23 @@ export class Recent {
     this.#last = seen;
   }
 
+  /** True if there were messages between the last two looks. */
+  get isBusy(): boolean {
+    return (
+      this.#last.messages !== this.#before.messages || this.#last.refused !== this.#before.refused
+    );
+  }
+
+  /** The rates between the last two looks. */
+  lastStep(): { readonly messagesPerSecond: number; readonly refusedPerSecond: number } {
+    const [before, last] = [this.#before, this.#last];
+    const seconds = Math.max(1, (last.at - before.at) / 1000);
+    return {
+      messagesPerSecond: (last.messages - before.messages) / seconds,
+      refusedPerSecond: (last.refused - before.refused) / seconds,
+    };
+  }
+
   messagesPerSecond(now: number, messages: number): number {
     return this.#perSecond(now, messages - this.#before.messages);
   }

@@ -6,6 +6,7 @@ import { type Fault, LossError } from "../../host/errors.ts";
 import type { Panel } from "../../host/panel.ts";
 import type {
   Address,
+  ClientMore,
   ClientPage,
   ClientQuery,
   Health,
@@ -193,6 +194,14 @@ class Collector implements Running {
   clients(query: ClientQuery): ClientPage {
     const all = this.#doors.flatMap(({ clients }) => [...(clients?.all ?? [])]);
     return clientPage(all, CLIENT_COLUMNS, query, this.#host.clock.now());
+  }
+
+  client(id: number): ClientMore | null {
+    for (const { clients } of this.#doors) {
+      const more = clients?.more(id) ?? null;
+      if (more !== null) return more;
+    }
+    return null;
   }
 
   kick(id: number): string | null {

@@ -3,6 +3,7 @@ import type { LogInFile } from "../../host/log.ts";
 import type { Panel } from "../../host/panel.ts";
 import {
   type Address,
+  type ClientMore,
   type ClientPage,
   type ClientQuery,
   type Health,
@@ -138,6 +139,10 @@ export class NeuroServing implements Stage, Running {
 
   clients(query: ClientQuery): ClientPage {
     return this.#clients.page(query);
+  }
+
+  client(id: number): ClientMore | null {
+    return this.#clients.more(id);
   }
 
   kick(id: number): string | null {

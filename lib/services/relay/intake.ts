@@ -112,7 +112,7 @@ export class Intake {
       let line = lines[i] as string | null;
       if (line === null) {
         this.counts.refused_utf8++;
-        this.#refuse(client, NOTICES.utf8, "it is not valid UTF-8");
+        this.#refuse(client, NOTICES.utf8, "utf8", "it is not valid UTF-8");
         continue;
       }
       if (line.endsWith("\r")) line = line.slice(0, -1);
@@ -155,19 +155,24 @@ export class Intake {
     const limit = this.#config().hyper_parameters.rate_limit_msgs_per_minute;
     if (client.rate.allows(client.lastMessageAt, limit)) return true;
     this.counts.refused_rate++;
-    this.#refuse(client, NOTICES.rate, `there were more than ${limit} in a minute`);
+    this.#refuse(client, NOTICES.rate, "rate", `there were more than ${limit} in a minute`);
     return false;
   }
 
   #tooLong(client: RelayClient): void {
     this.counts.refused_oversize++;
     const most = this.#config().relay.max_line_bytes;
-    this.#refuse(client, oversizeNotice(most), `with its envelope it has more than ${most} bytes`);
+    this.#refuse(
+      client,
+      oversizeNotice(most),
+      "oversize",
+      `with its envelope it has more than ${most} bytes`,
+    );
   }
 
   /** Counts a refused line. Its notice is sent only if nothing waits for the client, so that notices cannot pile up. */
-  #refuse(client: RelayClient, notice: string, why: string): void {
-    this.#refusals.refused(client, why);
+  #refuse(client: RelayClient, notice: string, code: string, why: string): void {
+    this.#refusals.refused(client, code, why);
     if (client.outbox.bytes > 0) return;
     client.notices += notice;
     if (client.notices.length > NOTICE_BATCH) this.#sendNotices(client);

@@ -20,8 +20,8 @@ export class Refusals {
   }
 
   /** Counts a refused line of a client, and logs it if the limits allow. */
-  refused(client: RelayClient, why: string): void {
-    client.refused++;
+  refused(client: RelayClient, code: string, why: string): void {
+    client.refuse(code, why);
     const now = this.#clock.now();
     if (now - client.namedAt < AGAIN_MS) return;
     client.namedAt = now;

@@ -5,6 +5,7 @@ import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
 import type {
   Address,
+  ClientMore,
   ClientPage,
   ClientQuery,
   Health,
@@ -172,6 +173,10 @@ export class Relay implements Running, LineProtocol<RelayClient> {
 
   clients(query: ClientQuery): ClientPage {
     return this.#clients.page(query);
+  }
+
+  client(id: number): ClientMore | null {
+    return this.#clients.more(id);
   }
 
   kick(id: number): string | null {

@@ -32,11 +32,13 @@ export type Code = keyof typeof CODES;
 /** The reason why a request is not carried out. It is the answer, and the connection stays open. */
 export class Refusal {
   readonly code: Code;
+  readonly message: string;
   /** The answer without its braces. */
   readonly body: string;
 
   constructor(code: Code, message: string) {
     this.code = code;
+    this.message = message;
     this.body = `"error":${JSON.stringify({ code, message })}`;
   }
 }

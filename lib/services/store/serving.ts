@@ -244,9 +244,9 @@ export class Serving implements LineSink<StoreClient> {
     return `,"id":${JSON.stringify(id)}`;
   }
 
-  #refuse(client: StoreClient, { body }: Refusal, id: string): void {
+  #refuse(client: StoreClient, { code, message, body }: Refusal, id: string): void {
     this.#counts.refused++;
-    client.refused++;
+    client.refuse(code, message);
     client.reply += `{${body}${id}}\n`;
   }
 }

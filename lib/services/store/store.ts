@@ -7,6 +7,7 @@ import { type Fault, faultsIn } from "../../host/errors.ts";
 import type { Log } from "../../host/log.ts";
 import type {
   Address,
+  ClientMore,
   ClientPage,
   ClientQuery,
   Health,
@@ -176,6 +177,10 @@ export class Store implements Running, Protocol<StoreClient> {
 
   clients(query: ClientQuery): ClientPage {
     return this.#clients.page(query);
+  }
+
+  client(id: number): ClientMore | null {
+    return this.#clients.more(id);
   }
 
   kick(id: number): string | null {

@@ -41,6 +41,8 @@ const COLUMNS = Object.keys(FIELDS) as (keyof ClientRow)[];
 export interface ConnzQuery {
   /** The service of the clients; null for all services. */
   readonly service: string | null;
+  /** 0 without those who watch the server: its event streams. */
+  readonly viewers?: 0;
   /** The number of the only client that is wanted; null for any. */
   readonly id: number | null;
   /** A text that the address must contain; "" for any. */
@@ -57,13 +59,15 @@ export interface ConnzPage extends ConnzQuery {
   readonly clients: readonly ClientRow[];
 }
 
+/** The service whose clients are the event streams. */
+const VIEWED_BY = "web";
 const LIMIT_MAX = 1000;
 const OFFSET_MAX = 1e9;
-const PARAMETERS = ["service", "id", "address", "sort", "order", "limit", "offset"];
+const PARAMETERS = ["service", "id", "address", "sort", "order", "limit", "offset", "viewers"];
 
 /** Reads the query of a request. @returns a text about the fault if it has one */
 export function readConnzQuery(
-  { searchParams: parameters }: URL,
+  parameters: URLSearchParams,
   services: ReadonlyMap<string, Running>,
 ): ConnzQuery | string {
   for (const name of parameters.keys()) {
@@ -73,6 +77,8 @@ export function readConnzQuery(
   if (service !== null && !services.has(service)) {
     return `service: found ${service}; allowed: ${[...services.keys()].join(", ")}`;
   }
+  const viewers = parameters.get("viewers");
+  if (viewers !== null && viewers !== "0") return `viewers: found ${viewers}; allowed: 0`;
   const sort = parameters.get("sort") ?? "outbox_bytes";
   const column = COLUMNS.find((one) => one === sort);
   if (!column) return `sort: found ${sort}; allowed: ${COLUMNS.join(", ")}`;
@@ -87,6 +93,7 @@ export function readConnzQuery(
   if (id !== null && only === null) return "id: allowed: the number of a client";
   return {
     service,
+    ...(viewers === null ? {} : { viewers: 0 }),
     id: only,
     address: parameters.get("address") ?? "",
     sort: column,
@@ -101,15 +108,18 @@ function wholeNumber(text: string, min: number, max: number): number | null {
   return value >= min && value <= max ? value : null;
 }
 
-/** Answers `GET /connz`. */
+/** Answers `GET /connz`; `more` tells more of the client of an id. */
 export async function connz(
   request: Request,
   http: HttpServer,
   services: ReadonlyMap<string, Running>,
+  more: (client: { readonly service: string; readonly id: number }) => Promise<object | null>,
 ): Promise<Response> {
-  const query = readConnzQuery(new URL(request.url), services);
+  const query = readConnzQuery(new URL(request.url).searchParams, services);
   if (typeof query === "string") return refusal(400, query);
-  const page = await connzPage(query, services);
+  const found = await connzPage(query, services);
+  const [only] = found.clients;
+  const page = query.id === null || !only ? found : { ...found, ...(await more(only)) };
   // Compressed together with a text that an attacker chooses, the length would reveal addresses.
   return query.address === "" ? longJson(request, http, page) : json(page);
 }
@@ -119,7 +129,10 @@ export async function connzPage(
   query: ConnzQuery,
   services: ReadonlyMap<string, Running>,
 ): Promise<ConnzPage> {
-  const asked = [...services].filter(([name]) => query.service === null || query.service === name);
+  const { service, viewers } = query;
+  const asked = [...services].filter(
+    ([name]) => (service === null || service === name) && !(viewers === 0 && name === VIEWED_BY),
+  );
   const wanted = { ...query, sort: FIELDS[query.sort] };
   const { total, clients } = await clientsOfAll(new Map(asked), wanted);
   return { ...query, total, clients: clients.map(rowOf) };

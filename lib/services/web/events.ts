@@ -4,12 +4,15 @@ import type { Host } from "../../host/service.ts";
 import { wanted } from "../../net/http/compression/codings.ts";
 import { isCrossSite, unacceptable, VARY } from "../../net/http/compression/compression.ts";
 import type { HttpServer } from "../../net/http.ts";
-import { event, refusal, SECURE } from "./answers.ts";
-import { connzPage, type ConnzQuery, readConnzQuery } from "./connz.ts";
+import { event, json, objectOf, refusal, SECURE } from "./answers.ts";
+import { clientTold, WallTime } from "./client-told.ts";
+import { connzPage } from "./connz.ts";
+import type { Data } from "./difference.ts";
 import type { Panels } from "./panels.ts";
 import type { Sampler } from "./sampler.ts";
-import type { Streams } from "./streams.ts";
+import type { Greeting, Own, Streams } from "./streams.ts";
 import type { Views } from "./views.ts";
+import { type Known, readAsked, readWanted, type Wanted } from "./wanted.ts";
 
 /** Milliseconds after which the page asks for its stream again. */
 const RETRY_MS = 2000;
@@ -25,6 +28,7 @@ export class Events {
   readonly #streams: Streams;
   /** The changes of each panel that the streams were told of. */
   #toldChanges: Readonly<Record<string, number>> = {};
+  readonly #time: WallTime;
   #config: Config;
   /** The log's count of events at the last tick: those up to it have been sent. */
   #toldEvents = 0;
@@ -42,23 +46,24 @@ export class Events {
     this.#views = parts.views;
     this.#panels = parts.panels;
     this.#streams = parts.streams;
+    this.#time = new WallTime(host.clock);
   }
 
   configure(config: Config): void {
     this.#config = config;
   }
 
-  /** Answers with a stream; with a query its events hold those clients too. */
+  /** Answers with a stream; with a query its states hold those clients too. */
   open(request: Request, http: HttpServer): Response {
     if (this.#streams.size >= this.#config.web.max_streams) {
       return refusal(503, "Too many event streams are open.", { "retry-after": "10" });
     }
     const asked = readAsked(request, this.#host.services);
     if (typeof asked === "string") return refusal(400, asked);
-    const { query, known } = asked;
+    const { wanted: clients, known, differences } = asked;
     // Only gzip, which every browser takes: it can be sent in pieces that streams share.
     const { coding, insists } = wanted(request, ["gzip"]);
-    const gzip = coding !== null && mayCompress(request, query);
+    const gzip = coding !== null && mayCompress(request, clients);
     const headers = {
       ...SECURE,
       "content-type": "text/event-stream",
@@ -71,17 +76,15 @@ export class Events {
     const body =
       request.method === "HEAD"
         ? new ReadableStream()
-        : this.#streams.open(request, http, query, gzip, (own) => this.#hello(query, known, own));
+        : this.#streams.open(request, http, { wanted: clients, differences, gzip }, (own) =>
+            this.#hello(clients, known, own),
+          );
     return new Response(body, { headers });
   }
 
   /** The greeting of a stream: the facts that the page needs first, and the present state. */
-  async #hello(
-    query: ConnzQuery | null,
-    known: Known | null,
-    own: { readonly id: number; readonly address: string },
-  ): Promise<string> {
-    const clients = await this.#clientsFor(query);
+  async #hello(wanted: Wanted, known: Known | null, own: Own): Promise<Greeting> {
+    const clients = await this.#clientsFor(wanted);
     const { log } = this.#host;
     const numbers = this.#sampler.numbers();
     const declared = Object.fromEntries([...numbers].map(([name, part]) => [name, part.declared]));
@@ -101,8 +104,24 @@ export class Events {
       log: log.tail().slice(0, this.#toldEvents - log.events || undefined),
     };
     const at = this.#host.clock.wall();
-    const tick = { ...this.#views.snapshot({ at, numbers }, []), ...clients };
-    return `retry: ${RETRY_MS}\n${event("hello", hello)}${event("tick", tick)}`;
+    const state = { ...this.#views.snapshot({ at, numbers }, []), ...clients };
+    return { text: `retry: ${RETRY_MS}\n${event("hello", hello)}`, state };
+  }
+
+  /** Answers a page that wants its stream to tell of other clients: the stream does so at once. */
+  async want(request: Request): Promise<Response> {
+    const fields = await objectOf(request);
+    if (fields instanceof Response) return fields;
+    const { stream, secret, query } = fields;
+    if (typeof stream !== "number" || typeof secret !== "string" || typeof query !== "string") {
+      return refusal(400, "stream, secret, query: needs the number of a stream and two texts");
+    }
+    if (!this.#streams.owns(stream, secret)) return refusal(404, "There is no such stream.");
+    const parameters = new URLSearchParams(query);
+    const wanted = readWanted(parameters, this.#host.services);
+    if (typeof wanted === "string") return refusal(400, wanted);
+    await this.#streams.want(stream, wanted, (of) => this.#clientsFor(of));
+    return json({ ok: true });
   }
 
   /** Takes the sample for the charts and sends every stream its event; called once a second. */
@@ -118,8 +137,8 @@ export class Events {
     const snapshot = this.#views.snapshot(taken, news > 0 ? log.tail().slice(-news) : []);
     this.#telling++;
     try {
-      await this.#streams.send(async (query) => {
-        return event("tick", { ...snapshot, ...(await this.#clientsFor(query)) });
+      await this.#streams.send(async (wanted) => {
+        return { ...snapshot, ...(await this.#clientsFor(wanted)) };
       });
     } catch (error) {
       log.bug(error, "telling the event streams");
@@ -128,54 +147,27 @@ export class Events {
   }
 
   /** Tells the streams which panels have changed; called a few times a second. */
-  async look(): Promise<void> {
+  look(): void {
     const now = this.#panels.changes();
     const news = Object.entries(now).filter(([name, n]) => this.#toldChanges[name] !== n);
     this.#toldChanges = now;
     if (news.length === 0 || this.#streams.size === 0) return;
-    const text = event("changed", Object.fromEntries(news));
-    await this.#streams.send(async () => text);
+    this.#streams.sendAll(event("changed", Object.fromEntries(news)));
   }
 
-  async #clientsFor(query: ConnzQuery | null): Promise<object> {
-    return query ? { clients: await connzPage(query, this.#host.services) } : {};
+  async #clientsFor({ page, client }: Wanted): Promise<Data> {
+    const { services } = this.#host;
+    return {
+      ...(page && { clients: await connzPage(page, services) }),
+      ...(client && { client: await clientTold(services, client, this.#time) }),
+    };
   }
-}
-
-/** What a page that was connected before has already. */
-interface Known {
-  /** The start of the server that told it, milliseconds since 1970. */
-  readonly of: number;
-  /** The time of its newest sample. */
-  readonly since: number;
-}
-
-/** The query of a request: that for clients, and `of` and `since`. @returns a text about the fault if it has one */
-function readAsked(
-  request: Request,
-  services: Host<Config>["services"],
-): { query: ConnzQuery | null; known: Known | null } | string {
-  if (!request.url.includes("?")) return { query: null, known: null };
-  const url = new URL(request.url);
-  const [of, since] = ["of", "since"].map((name) => {
-    const text = url.searchParams.get(name);
-    url.searchParams.delete(name);
-    return text;
-  });
-  if ((of === null) !== (since === null)) return "of, since: give both or none of them";
-  if (of !== null && !/^\d{1,16}(\.\d{1,9})? \d{1,16}(\.\d{1,9})?$/.test(`${of} ${since}`)) {
-    return "of, since: allowed: milliseconds since 1970";
-  }
-  const known = of === null ? null : { of: Number(of), since: Number(since) };
-  if (url.search === "") return { query: null, known };
-  const query = readConnzQuery(url, services);
-  return typeof query === "string" ? query : { query, known };
 }
 
 /**
  * True if no other site can have chosen a text in the stream: compressed
  * together with the log, its length would reveal lines of the log.
  */
-function mayCompress(request: Request, query: ConnzQuery | null): boolean {
-  return !isCrossSite(request) && (query === null || query.address === "");
+function mayCompress(request: Request, { page }: Wanted): boolean {
+  return !isCrossSite(request) && (page === null || page.address === "");
 }

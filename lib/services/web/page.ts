@@ -12,6 +12,7 @@ import elements from "./dashboard/elements.js" with { type: "text" };
 import format from "./dashboard/format.js" with { type: "text" };
 import keys from "./dashboard/keys.js" with { type: "text" };
 import log from "./dashboard/log.js" with { type: "text" };
+import merge from "./dashboard/merge.js" with { type: "text" };
 import narrowStyle from "./dashboard/narrow.css" with { type: "text" };
 import now from "./dashboard/now.js" with { type: "text" };
 import numbers from "./dashboard/numbers.js" with { type: "text" };
@@ -80,6 +81,7 @@ const MODULES = {
   format,
   keys,
   log,
+  merge,
   now,
   numbers,
   page,

@@ -5,6 +5,7 @@ import { isForeign, notImplemented, unanswered } from "../../net/http/methods.ts
 import { Refused } from "../../host/panel.ts";
 import { ACTIONS, act } from "./admin.ts";
 import { json, objectOf, pageFile, refusal, SECURE } from "./answers.ts";
+import { moreTold, WallTime } from "./client-told.ts";
 import { connz } from "./connz.ts";
 import type { Events } from "./events.ts";
 import type { Audience, Guard } from "./guard.ts";
@@ -36,6 +37,7 @@ const PATHS = [
   "/connz",
   "/metrics",
   "/events",
+  "/events/wanted",
   "/session",
   "/login",
   "/logout",
@@ -85,18 +87,25 @@ export class Routes {
     const open = (path: Path, GET: Ask) => set(path, { audience: "open", GET });
     const read = (path: Path, GET: Ask) => set(path, { audience: "read", GET });
     const post = (path: Path, POST: Ask) => set(path, { audience: "open", POST });
+    const time = new WallTime(host.clock);
     open("/healthz", (request, http) => views.healthz(() => guard.mayRead(request, http)));
     open("/readyz", (request, http) => views.readyz(() => guard.mayRead(request, http)));
     read("/varz", (request, http) => views.varz(request, http));
     read(
       "/connz",
-      limited((request, http) => connz(request, http, host.services)),
+      limited((request, http) =>
+        connz(request, http, host.services, (one) => moreTold(host.services, one, time)),
+      ),
     );
     read("/metrics", (request, http) => views.metrics(request, http));
     read(
       "/events",
       limited((request, http) => events.open(request, http)),
     );
+    set("/events/wanted" satisfies Path, {
+      audience: "read",
+      POST: limited((request) => events.want(request)),
+    });
     const page = pageAt(dashboard);
     set(dashboard, {
       audience: "open",

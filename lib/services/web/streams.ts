@@ -1,20 +1,51 @@
+import { randomBytes, timingSafeEqual } from "node:crypto";
 import { type ClientColumns, clientPage } from "../../host/client-page.ts";
 import { type ClientPage, type ClientQuery, type Host } from "../../host/service.ts";
 import type { Compression } from "../../net/http/compression/compression.ts";
 import { GzipStream, WINDOW } from "../../net/http/compression/gzip-stream.ts";
 import type { HttpServer } from "../../net/http.ts";
-import type { ConnzQuery } from "./connz.ts";
+import { event } from "./answers.ts";
+import { type Data, difference } from "./difference.ts";
+import { newsOf, toldOf } from "./told.ts";
+import type { Wanted } from "./wanted.ts";
 
 /** Bytes that may wait for one stream; it is closed when there would be more. */
 const WAITING_MAX = 2 ** 20;
 const NOTHING = Buffer.alloc(0);
+
+/** What a stream is told about itself. */
+export interface Own {
+  readonly id: number;
+  readonly address: string;
+  /** With it the owner may want other clients; for a stream that is told what differs. */
+  readonly secret?: string;
+}
+
+/** The text that a stream begins with, and the state that comes after it. */
+export interface Greeting {
+  readonly text: string;
+  readonly state: Data;
+}
+
+/** The way a stream is opened. */
+export interface HowOpened {
+  readonly wanted: Wanted;
+  /** True to tell what differs, after the first state; false to tell all of it each time. */
+  readonly differences: boolean;
+  readonly gzip: boolean;
+}
 
 interface Stream {
   readonly id: number;
   readonly ip: string;
   readonly address: string;
   readonly openedAt: number;
-  readonly query: ConnzQuery | null;
+  /** The clients that it tells of. */
+  wanted: Wanted;
+  /** What only its owner knows. */
+  readonly secret: string;
+  /** The state as it was told last, for a stream that is told what differs; null for one that is told all. */
+  told: Data | null;
   readonly compression: Compression;
   /** Null for a stream that is not compressed. */
   readonly gzip: GzipStream | null;
@@ -59,16 +90,14 @@ export class Streams {
 
   /**
    * Opens a stream.
-   * @param query the clients that its events hold, or null for none
-   * @param gzip true to compress it
-   * @param first makes its greeting, from its id and address; called once it is among the clients
+   * @param how the clients that its events hold, and whether to compress it
+   * @param first makes its greeting and its first state; called once it is among the clients
    */
   open(
     request: Request,
     http: HttpServer,
-    query: ConnzQuery | null,
-    gzip: boolean,
-    first: (own: { readonly id: number; readonly address: string }) => Promise<string>,
+    { wanted, differences, gzip }: HowOpened,
+    first: (own: Own) => Promise<Greeting>,
   ): ReadableStream<Uint8Array> {
     const { ip, address } = http.originOf(request);
     const id = this.#host.nextId();
@@ -87,7 +116,9 @@ export class Streams {
             ip,
             address,
             openedAt: this.#host.clock.now(),
-            query,
+            wanted,
+            secret: differences ? randomBytes(16).toString("base64url") : "",
+            told: differences ? {} : null,
             compression: http.compression,
             gzip: gzip ? new GzipStream() : null,
             controller,
@@ -100,7 +131,8 @@ export class Streams {
             greeted: false,
           };
           this.#streams.set(id, stream);
-          void this.#greet(stream, first({ id, address }));
+          const { secret } = stream;
+          void this.#greet(stream, first({ id, address, ...(secret === "" ? {} : { secret }) }));
         },
         cancel: forget,
       },
@@ -108,15 +140,78 @@ export class Streams {
     );
   }
 
-  /** Sends each stream the event that `of` makes for its query, once for all streams with the same query. */
-  async send(of: (query: ConnzQuery | null) => Promise<string>): Promise<void> {
-    const greeted = [...this.#streams.values()].filter((stream) => stream.greeted);
-    const alike = Map.groupBy(greeted, ({ query }) => JSON.stringify(query));
-    const send = async (streams: readonly Stream[]) => {
-      const event = new StreamEvent(await of((streams[0] as Stream).query));
-      for (const stream of streams) this.#write(stream, event);
-    };
-    await Promise.all([...alike.values()].map(send));
+  /** Sends every stream the same event. */
+  sendAll(text: string): void {
+    const one = new StreamEvent(text);
+    for (const stream of this.#greeted()) this.#write(stream, one);
+  }
+
+  /**
+   * Sends each stream the state that `of` makes for what it wants: made once for all that want the
+   * same, and written down once for all that were told the same before.
+   */
+  async send(of: (wanted: Wanted) => Promise<Data>): Promise<void> {
+    const alike = Map.groupBy(this.#greeted(), ({ wanted }) => wanted.key);
+    let isFirst = true;
+    for (const streams of alike.values()) {
+      // Many clients take a while to sort: others have their turn in between.
+      if (!isFirst) await new Promise(setImmediate);
+      isFirst = false;
+      const { wanted } = streams[0] as Stream;
+      const state = await of(wanted);
+      this.#sendState(streams, wanted, state);
+    }
+  }
+
+  #sendState(streams: readonly Stream[], wanted: Wanted, state: Data): void {
+    const whole = streams.filter(({ told }) => told === null);
+    if (whole.length > 0) {
+      const one = new StreamEvent(event("tick", state));
+      for (const stream of whole) this.#write(stream, one);
+    }
+    const byTold = Map.groupBy(streams, ({ told }) => told);
+    for (const [before, some] of byTold) {
+      if (before === null) continue;
+      // Whoever wants other clients by now has been told of those.
+      const changed = some.some((stream) => stream.wanted.key !== wanted.key);
+      const { clients, client } = before;
+      const after = toldOf(changed ? { ...state, clients, client } : state, before);
+      const one = new StreamEvent(event("difference", newsOf(before, after, state)));
+      for (const stream of some) {
+        stream.told = after;
+        this.#write(stream, one);
+      }
+    }
+  }
+
+  /** True if there is a stream of that id that is told what differs, and this is its secret. */
+  owns(id: number, secret: string): boolean {
+    const own = Buffer.from(this.#streams.get(id)?.secret ?? "");
+    const given = Buffer.from(secret);
+    return own.length > 0 && own.length === given.length && timingSafeEqual(own, given);
+  }
+
+  /** Has a stream tell of other clients from now on, and at once of those: `clients` makes that part of the state. */
+  async want(
+    id: number,
+    wanted: Wanted,
+    clients: (wanted: Wanted) => Promise<Data>,
+  ): Promise<void> {
+    const stream = this.#streams.get(id);
+    if (!stream) return;
+    stream.wanted = wanted;
+    const part = await clients(wanted);
+    // It may be gone by now, or want something else.
+    if (stream.wanted !== wanted || stream.told === null || !stream.greeted) return;
+    const { clients: _, client: __, ...rest } = stream.told;
+    const after = toldOf({ ...rest, ...part }, stream.told);
+    const news = difference(stream.told, after) ?? {};
+    stream.told = after;
+    this.#write(stream, new StreamEvent(event("difference", news)));
+  }
+
+  #greeted(): Stream[] {
+    return [...this.#streams.values()].filter((stream) => stream.greeted);
   }
 
   page(query: ClientQuery): ClientPage {
@@ -143,9 +238,12 @@ export class Streams {
     for (const id of this.#streams.keys()) this.close(id);
   }
 
-  async #greet(stream: Stream, first: Promise<string>): Promise<void> {
+  async #greet(stream: Stream, first: Promise<Greeting>): Promise<void> {
     try {
-      this.#write(stream, new StreamEvent(await first));
+      const { text, state } = await first;
+      const isWhole = stream.told === null;
+      if (!isWhole) stream.told = toldOf(state, null);
+      this.#write(stream, new StreamEvent(text + event("tick", stream.told ?? state)));
       stream.greeted = true;
     } catch (error) {
       this.#host.log.bug(error, `greeting the event stream of ${stream.address}`);

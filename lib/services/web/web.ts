@@ -124,7 +124,7 @@ class Web implements Running {
     ];
     const stops = [
       host.clock.every(1000, () => void this.#events.tick()),
-      host.clock.every(LOOK_MS, () => void this.#events.look()),
+      host.clock.every(LOOK_MS, () => this.#events.look()),
     ];
     this.#stopTicking = () => stops.forEach((stop) => stop());
     host.onReload((next) => this.#reload(next));

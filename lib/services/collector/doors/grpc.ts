@@ -230,7 +230,7 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
       this.#acks.note(client, number + 1);
     } catch (error) {
       if (!(error instanceof BadMessage)) throw error;
-      client.refused++;
+      client.refuse(reasonOf(error), error.message);
       this.#refused.note(reasonOf(error), `${client.address} is closed`, error.message);
       const what = client.path === TAIL ? NO_REQUEST : NO_RECORD;
       this.clients.close(client, "malformed", `${what}: ${error.message}.`);

@@ -103,8 +103,8 @@ export class LinesDoor implements Door, LineProtocol<LogLineClient> {
   }
 
   oversize(client: LogLineClient): void {
-    client.refused++;
     const why = `a line of more than ${this.maxLineBytes} bytes is skipped`;
+    client.refuse("oversized", why);
     this.#refused.note("oversized", client.address, why);
   }
 

@@ -138,14 +138,14 @@ export class SyslogDoor
   }
 
   oversize(client: SyslogClient, length: number): void {
-    client.refused++;
-    const much = length > 0 ? `${length} bytes` : "more bytes";
-    this.#refused.note("oversized", client.address, `a message of ${much} is skipped`);
+    const why = `a message of ${length > 0 ? `${length} bytes` : "more bytes"} is skipped`;
+    client.refuse("oversized", why);
+    this.#refused.note("oversized", client.address, why);
   }
 
   broken(client: SyslogClient, length: number): void {
-    client.refused++;
     const why = `a message of ${length} bytes was announced`;
+    client.refuse("malformed", why);
     this.#refused.note("malformed", `${client.address} is closed`, why);
     this.clients.close(client, "malformed");
   }

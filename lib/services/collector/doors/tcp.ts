@@ -189,7 +189,7 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
 
   #refuse(client: LogClient, reason: Refusal, why: string): void {
     this.#refused.note(reason, `${client.address} is closed`, why);
-    client.refused++;
+    client.refuse(reason, why);
     this.clients.close(client, "malformed");
   }
 

@@ -24,7 +24,7 @@ export function toast(text, isWrong = false) {
 }
 
 /** @returns the status, 0 without an answer, the server's sentence, and all that it answered with where that is JSON */
-async function post(path, fields) {
+export async function post(path, fields) {
   const headers = { "content-type": "application/json", "x-summoner-page": "1" };
   const signal = AbortSignal.timeout(ANSWER_MS);
   const body = JSON.stringify(fields);

@@ -39,7 +39,8 @@ export function bring(told) {
     const body = el("div");
     const heading = el("h2", { id: `${id}-title` }, title);
     const head = el("header", {}, heading);
-    const attributes = { id, class: "part", "aria-labelledby": heading.id, tabindex: "-1" };
+    // The place may have the same name.
+    const attributes = { id, class: "part", "aria-label": `Panel ${title}`, tabindex: "-1" };
     const node = el("section", attributes, head, body);
     const panel = { service, title, node, mounted: null, isSeen: false, isStale: false };
     panels.set(service, panel);

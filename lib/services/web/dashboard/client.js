@@ -1,16 +1,17 @@
-// One client, beside the table: how it fares since it is looked at, what the log says of it, and
-// what may be done with it, each after a question.
+// One client, beside the table: how it has fared in the last minutes, what of it was refused and why,
+// what the log says of it, and what may be done with it, each after a question.
 
 import { act, ask as askServer } from "./admin.js";
-import { focusClient, focusedClient, rowOf } from "./clients.js";
+import { focusClient, focusedClient, rowOf, takeAway } from "./clients.js";
 import { $, el, mark, say } from "./elements.js";
-import { amount, duration, exact, spoken } from "./format.js";
+import { amount, clock, duration, exact, spoken, visible } from "./format.js";
 import { linesAbout } from "./log.js";
 import { addressOf, follow, want } from "./places.js";
-import { drawScores, endOf, score } from "./score.js";
+import { drawScores, score } from "./score.js";
+import { FINE_MS } from "./series.js";
 
-/** Samples of the client that are kept: as many as the time axis shows. */
-const MOST_SAMPLES = 300;
+/** Milliseconds between two steps of the past that the server keeps, at most. */
+const STEP_MS = 6000;
 /** The windows in which the client is all there is to read. */
 const NARROW = matchMedia("(max-width: 999px)");
 
@@ -58,7 +59,8 @@ function follows({ place, query }) {
     $("client").scrollTop = 0;
     if (NARROW.matches) scrollTo(0, 0);
     if (before === null) shown.title.focus({ preventScroll: true });
-    void look();
+    if (/^[^/]+\/\d{1,15}$/.test(key)) void look();
+    else show(shown, null);
   } else if (before !== null && place === "clients") focusClient(before);
   drawScores();
 }
@@ -97,6 +99,7 @@ function open(key) {
     },
     points: () => samples.map((one) => [one.at, one[name]]),
     now: () => samples.at(-1)?.[name] ?? null,
+    gap: 2 * STEP_MS,
   }));
   const staves = score("this client", [{ numbers }], true);
   const [kick, bar] = ["Kick", "Quarantine"].map((name) => {
@@ -119,6 +122,8 @@ function open(key) {
     facts.append(el("dt", {}, name), value);
     return value;
   });
+  const refusals = el("ol", { class: "told refusals", role: "list" });
+  const refused = el("section", { hidden: "" }, el("h3", {}, "Refused last"), refusals);
   const told = el("ol", { class: "told", role: "list" });
   const none = el("p", { class: "empty" }, "Nothing in the last 200 lines.");
   const gone = el("p", { class: "empty", hidden: "" }, "This client is no longer connected.");
@@ -131,6 +136,7 @@ function open(key) {
     asks,
     staves.node,
     facts,
+    refused,
     log,
   ];
   return {
@@ -145,6 +151,8 @@ function open(key) {
     actions,
     asks,
     values,
+    refused,
+    refusals,
     told,
     none,
     gone,
@@ -152,24 +160,35 @@ function open(key) {
   };
 }
 
-/** Asks the server how the client fares. */
+/** Asks the server how the client has fared before it was looked at, or while this page was not connected. */
 async function look() {
   const panel = shown;
-  if (panel === null || document.hidden || panel.isAsking) return;
+  if (panel === null) return;
   const [service, id] = panel.key.split("/");
-  panel.isAsking = true;
+  let found = null;
   try {
-    const found = await askServer(`connz?${new URLSearchParams({ service, id, limit: 1 })}`);
-    if (panel === shown) show(panel, found?.clients[0] ?? null);
+    found = await askServer(`connz?${new URLSearchParams({ service, id, limit: 1 })}`);
   } catch {
     // The head of the page says that the server does not answer, or there is no such client.
-    if (panel === shown && panel.row === null) show(panel, null);
-  } finally {
-    panel.isAsking = false;
   }
+  if (panel !== shown || !found?.past) return;
+  const { at, ...values } = found.past;
+  const names = Object.keys(values);
+  const steps = at.map((time, i) => ({
+    at: time,
+    ...Object.fromEntries(names.map((name) => [name, values[name][i]])),
+  }));
+  const { samples } = panel;
+  const isMissed = (step) => samples.every(({ at }) => Math.abs(at - step.at) > STEP_MS / 2);
+  samples.push(...steps.filter(isMissed));
+  samples.sort((a, b) => a.at - b.at);
+  panel.score.draw();
 }
 
-function show(panel, row) {
+/** After a new connection: what has been missed. */
+export const catchUp = () => void look();
+
+function show(panel, row, at, refusals = []) {
   panel.gone.hidden = row !== null;
   panel.actions.hidden = row === null;
   if (row === null) {
@@ -177,8 +196,9 @@ function show(panel, row) {
     return say(panel.state, "");
   }
   panel.row = row;
-  panel.samples.push({ at: endOf(), ...row });
-  if (panel.samples.length > MOST_SAMPLES) panel.samples.shift();
+  const { samples } = panel;
+  if (samples.length === 0 || samples.at(-1).at < at) samples.push({ at, ...row });
+  while (samples[0].at < at - FINE_MS) samples.shift();
   say(panel.title.firstElementChild, row.address);
   say(
     panel.state,
@@ -188,6 +208,7 @@ function show(panel, row) {
   panel.bar.hidden = !barring.has(row.service);
   panel.lines.href = addressOf("log", { q: row.address });
   for (const [i, [, text]] of FACTS.entries()) say(panel.values[i], text(row));
+  showRefusals(panel, refusals);
   const lines = linesAbout(row.address).slice(-8).toReversed();
   const items = lines.map((line) => el("li", {}, line));
   if (panel.told.textContent !== lines.join("")) panel.told.replaceChildren(...items);
@@ -195,10 +216,25 @@ function show(panel, row) {
   panel.score.draw();
 }
 
+function showRefusals({ refused, refusals }, told) {
+  refused.hidden = told.length === 0;
+  const key = JSON.stringify(told);
+  if (refusals.dataset.key === key) return;
+  refusals.dataset.key = key;
+  const items = told.map(({ at, code, words, times }) => {
+    const often = times > 1 ? ` (${exact.format(times)} times)` : "";
+    const time = el("time", { datetime: new Date(at).toISOString() }, clock(at));
+    return el("li", {}, time, " ", el("b", {}, code), " ", el("bdi", {}, visible(words)), often);
+  });
+  refusals.replaceChildren(...items);
+}
+
 /** Brings the panel up to a tick. */
-export function showClient(services) {
+export function showClient({ at, services, client }) {
   barring = new Set(Object.keys(services).filter((name) => services[name].quarantine));
-  void look();
+  // The server may not have been asked for this one yet.
+  if (shown === null || client?.key !== shown.key) return;
+  show(shown, client.row ?? null, at, client.refusals);
 }
 
 /** Asks whether to kick the client, or to put its address in quarantine. */
@@ -236,6 +272,7 @@ function question(name) {
       ? { service, id }
       : { service, address: host, seconds: Number(length.value) };
     const done = await act(name, fields, `Next: ${name} ${isKick ? row.address : host}.`);
+    if (done && isKick) takeAway(key);
     if (shown?.key !== key) return;
     if (done) closeClient();
     else shut();

@@ -34,14 +34,16 @@ const CELLS = {
 const TEXTS = ["service", "address", "state"];
 
 const clients = keyedRows($("rows"), clientRow, () => $("filter"));
-let connect;
-/** The last request for clients; null while none is wanted. */
-let asked = null;
+let askServer;
+/** The table that was wanted last; "" where none was. */
+let asked = "";
 let isAsked = true;
 let touchedAt = 0;
 let pressedAt = 0;
 /** The row that has the table's stop of the Tab key. */
 let active = null;
+/** Clients that an operator has closed from here, while a tick on its way may still hold them. */
+const closed = new Set();
 /** The services whose clients are offered; null before they are known. */
 let services = null;
 
@@ -67,14 +69,25 @@ export function wantedClients() {
   const { sort, order, page, service, address } = wanted();
   const offset = (page - 1) * PAGE_SIZE;
   const query = new URLSearchParams({ sort, order, offset, limit: PAGE_SIZE });
+  // Those who watch are told of where they are asked for: nobody else counts them as clients.
   if (service !== "") query.set("service", service);
+  else query.set("viewers", 0);
+  const client = here.query.get("client") ?? "";
+  if (/^[^/]+\/\d{1,15}$/.test(client)) query.set("client", client);
   if (address !== "") query.set("address", address);
   return query;
 }
 
-/** Clears the filter by service: the server refuses a service that is gone after a restart. */
+/** Asks for no service by its name: the server refuses one that is gone after a restart. */
 export function wantAllServices() {
-  if (here.place === "clients") want({ service: null }, true);
+  if (here.place === "clients") want({ service: null, client: null }, true);
+}
+
+/** True if this page of clients is the one that is wanted. */
+function isWanted({ sort, order, offset, service = "", address = "" }) {
+  const now = wanted();
+  const isPage = offset === (now.page - 1) * PAGE_SIZE && sort === now.sort && order === now.order;
+  return isPage && service === now.service && address === now.address;
 }
 
 /** Makes the filter offer these services. */
@@ -96,18 +109,18 @@ function showWanted() {
   if (document.activeElement !== $("filter")) $("filter").value = address;
 }
 
-/** Asks for other clients when the address wants others: the stream is opened anew, and the rows stay until it answers. */
+/** Asks for other clients when the address wants others; the rows stay until the answer is there. */
 function ask() {
   showWanted();
-  const next = wantedClients().toString();
-  if (next === asked) return;
-  // Before the first connection there is nothing to open anew.
-  const isFirst = asked === null && next === "";
-  asked = next;
-  if (isFirst) return;
-  isAsked = true;
-  if (next !== "") mark($("rows"), "aria-busy", true);
-  connect();
+  const next = wantedClients();
+  // Who is looked at is no part of the table.
+  next.delete("client");
+  if (next.toString() !== asked) {
+    asked = next.toString();
+    isAsked = true;
+    if (asked !== "") mark($("rows"), "aria-busy", true);
+  }
+  void askServer();
 }
 
 function sortBy(column) {
@@ -130,7 +143,7 @@ function clientRow(key, { service, id, address }) {
   cells[0].append(open);
   const next = `Next: kick ${address}.`;
   const kick = askingButton("Kick", address, async () => {
-    if (await act("kick", { service, id }, next)) clients.remove(key);
+    if (await act("kick", { service, id }, next)) takeAway(key);
   });
   kick.classList.add("ghost", "kick");
   kick.tabIndex = -1;
@@ -152,14 +165,25 @@ function clientRow(key, { service, id, address }) {
   };
 }
 
-/** The rows in the order in which they stand, so that none moves away under the pointer; new ones below. */
-function heldRows(page) {
+/** Takes away the row of a client that an operator has closed: its order holds for nobody. */
+export function takeAway(key) {
+  closed.add(key);
+  clients.remove(key);
+  showActive();
+}
+
+/**
+ * The rows in the order in which they stand, so that none moves away under the pointer; those that
+ * have come to the page stand below. A row that is not on it any more says so.
+ */
+function heldRows(page, isWhole) {
   const held = new Map();
+  const left = isWhole ? "gone" : "off page";
   for (const { dataset } of $("rows").children) {
     const { key } = dataset;
-    held.set(key, page.get(key) ?? { ...clients.rows.get(key).item, state: "gone" });
+    held.set(key, page.get(key) ?? { ...clients.rows.get(key).item, state: left });
   }
-  for (const [key, row] of page) if (held.size < PAGE_SIZE) held.set(key, row);
+  for (const [key, row] of page) if (!held.has(key)) held.set(key, row);
   return held;
 }
 
@@ -168,24 +192,33 @@ function showActive() {
   if (!clients.rows.has(active)) active = $("rows").firstElementChild?.dataset.key ?? null;
   const chosen = here.query.get("client");
   for (const [key, { node, buttons }] of clients.rows) {
-    for (const button of buttons) button.tabIndex = key === active ? 0 : -1;
+    buttons[0].tabIndex = key === active ? 0 : -1;
     mark(buttons[0], "aria-expanded", key === chosen);
     mark(node, "data-chosen", key === chosen ? "" : null);
   }
+}
+
+/** A row with its age, in seconds. */
+export function aged(row, at) {
+  return { ...row, age_seconds: Math.max(0, Math.floor((at - row.connected_at) / 1000)) };
 }
 
 /** Shows the page of clients of a tick, where it has one. */
 export function showClients(tick) {
   if (here.place !== "clients" || !tick.clients) return;
   if (Date.now() - pressedAt < PRESS_MS) return;
-  const { total, offset, clients: rows } = tick.clients;
-  if (offset > 0 && rows.length === 0) return want({ page: null }, true);
-  const page = new Map(rows.map((row) => [`${row.service}/${row.id}`, row]));
+  const { total, offset, keys, rows } = tick.clients;
+  if (isAsked && !isWanted(tick.clients)) return;
+  if (offset > 0 && keys.length === 0) return want({ page: null }, true);
+  for (const key of closed) if (!Object.hasOwn(rows, key)) closed.delete(key);
+  const page = new Map(
+    keys.filter((key) => !closed.has(key)).map((key) => [key, aged(rows[key], tick.at)]),
+  );
   const isHeld = !isAsked && Date.now() - touchedAt < HOLD_MS;
   isAsked = false;
   mark($("rows"), "aria-busy", null);
   const isFocused = $("rows").contains(document.activeElement);
-  clients.show(isHeld ? heldRows(page) : page);
+  clients.show(isHeld ? heldRows(page, total === keys.length) : page);
   showActive();
   // On another page other rows have come: the next key is for one of them, not for the filter.
   if (isFocused && !$("rows").contains(document.activeElement)) focusClient(active);
@@ -193,17 +226,14 @@ export function showClients(tick) {
   const isFiltered = address !== "" || service !== "";
   $("no-clients").hidden = clients.rows.size > 0;
   say($("no-clients"), isFiltered ? "No client matches." : "No client is connected.");
-  const end = Math.min(offset + rows.length, total);
+  const end = Math.min(offset + keys.length, total);
   const range = `${exact.format(offset + 1)}–${exact.format(end)} of ${exact.format(total)}`;
   $("held").hidden = !isHeld;
   say($("range"), total === 0 ? "none" : range);
   mark($("range"), "data-value", total);
   mark($("previous"), "aria-disabled", offset === 0);
   mark($("next"), "aria-disabled", end >= total);
-  const count = clientCount(tick);
-  const pages = isFiltered ? 0 : Math.max(0, total - count);
-  const seen = pages === 0 ? "" : `, and ${pages} ${pages === 1 ? "page" : "pages"} like this one`;
-  say($("counted"), `${exact.format(count)} connected${seen}`);
+  say($("counted"), `${exact.format(clientCount(tick))} connected`);
 }
 
 /** Turns the page of the clients, if there is one that way. */
@@ -226,7 +256,17 @@ export function focusClient(key) {
   (clients.rows.get(key)?.buttons[0] ?? $("filter")).focus();
 }
 
+/** From the name of a client to what may be done with it, and back. */
+function moveInRow(event) {
+  const { buttons } = clients.rows.get(event.target.closest("tr")?.dataset.key) ?? {};
+  const next = { ArrowRight: 1, ArrowLeft: 0 }[event.key];
+  if (next === undefined || !buttons?.[next].checkVisibility()) return;
+  event.preventDefault();
+  buttons[next].focus();
+}
+
 function moveRow(event) {
+  moveInRow(event);
   const by = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity }[event.key];
   if (!by || event.altKey || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
@@ -239,9 +279,9 @@ function moveRow(event) {
   if (here.query.has("client")) want({ client: active }, true);
 }
 
-/** `reconnect` opens the stream anew, with the parameters of that moment. */
-export function listenToClients(reconnect) {
-  connect = reconnect;
+/** `askForClients` asks the server for the clients that are wanted at that moment. */
+export function listenToClients(askForClients) {
+  askServer = askForClients;
   for (const button of document.querySelectorAll(".sort")) {
     const { column } = button.closest("th").dataset;
     button.addEventListener("click", () => sortBy(column));

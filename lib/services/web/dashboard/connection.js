@@ -1,8 +1,9 @@
 // The event stream: opened, watched, lost and opened again. A browser has six connections to a host
 // for all of its tabs, so a hidden page closes its stream and asks for `/varz` instead.
 
-import { askSession } from "./admin.js";
+import { askSession, post } from "./admin.js";
 import { wantAllServices, wantedClients } from "./clients.js";
+import { merged } from "./merge.js";
 import { newest } from "./series.js";
 import { at } from "./server.js";
 
@@ -25,15 +26,41 @@ let glancedAt = 0;
 let speaker = null;
 /** The functions given to `start`. */
 let page;
+/** The stream as the server knows it, `{ id, secret }`, and the clients that it was asked for; null before it speaks. */
+let told = null;
+/** True while the server is asked for other clients. */
+let isAsking = false;
 
-/** What the stream is asked for: the clients that are wanted, and nothing that the page has already. */
+/** What the stream is asked for: what differs, the clients that are wanted, and nothing that the page has already. */
 function asked() {
   const query = wantedClients();
+  query.set("differences", 1);
   if (speaker !== null && newest() > 0) {
     query.set("of", speaker);
     query.set("since", newest());
   }
-  return query.size === 0 ? "events" : `events?${query}`;
+  return `events?${query}`;
+}
+
+/** Asks for other clients where others are wanted: the stream stays, and tells of them at once. */
+export async function askForClients() {
+  const mine = source;
+  if (mine === null || told === null || isAsking) return;
+  const query = wantedClients().toString();
+  if (query === told.query) return;
+  isAsking = true;
+  const { stream } = told;
+  const { status } = await post("events/wanted", {
+    stream: stream.id,
+    secret: stream.secret,
+    query,
+  });
+  isAsking = false;
+  if (mine !== source || told?.stream !== stream) return void askForClients();
+  // A stream that the server does not know any more is opened anew.
+  if (status !== 200) return status === 401 ? void askSession() : connect();
+  told.query = query;
+  void askForClients();
 }
 
 /** Milliseconds without a word from the server, while the connection is lost. */
@@ -43,23 +70,36 @@ export function connect() {
   close();
   if (document.hidden) return void glance();
   openedAt = Date.now();
+  // A browser that opens it again by itself asks for the same clients as now.
+  const query = wantedClients().toString();
   const mine = new EventSource(at(asked()));
   source = mine;
-  let isFirst = true;
+  /** All that the server has told. */
+  let state = {};
   mine.addEventListener("hello", ({ data }) => {
-    isFirst = true;
     // Sessions end with the server that opened them.
     if (link !== "live") void askSession();
     const hello = JSON.parse(data);
     speaker = hello.started_at;
+    told = { stream: hello.stream, query };
     page.onHello(hello);
   });
-  mine.addEventListener("tick", ({ data }) => {
-    const tick = JSON.parse(data);
+  const onState = (isFirst, lines = []) => {
     link = "live";
     heardAt = Date.now();
-    page.onTick(tick, isFirst);
-    isFirst = false;
+    state.log = { ...state.log, lines };
+    page.onTick(state, isFirst);
+  };
+  mine.addEventListener("tick", ({ data }) => {
+    state = JSON.parse(data);
+    onState(true);
+    void askForClients();
+  });
+  mine.addEventListener("difference", ({ data }) => {
+    const news = JSON.parse(data);
+    state = merged(state, news);
+    if (news.at === undefined) page.onClients(state);
+    else onState(false, news.log?.lines);
   });
   mine.addEventListener("changed", ({ data }) => page.onChanged(Object.keys(JSON.parse(data))));
   mine.addEventListener("error", () => void onError(mine));
@@ -69,6 +109,7 @@ function close() {
   clearTimeout(retry);
   source?.close();
   source = null;
+  told = null;
 }
 
 /** Asks for the state once, in place of the stream. */
@@ -127,7 +168,7 @@ function watch() {
   if (Date.now() - Math.max(heardAt, openedAt) > DEAD_MS) connect();
 }
 
-/** Connects once the session is known. `wired` has `onHello`, `onTick`, `onChanged`, `onGlance`, and `onLink` for changes of `link`. */
+/** Connects once the session is known. `wired` has `onHello`, `onTick`, `onClients`, `onChanged`, `onGlance`, and `onLink` for changes of `link`. */
 export async function start(wired) {
   page = wired;
   setInterval(watch, 1000);

@@ -2,9 +2,9 @@
 
 import { listenToActions } from "./admin.js";
 import { bring, noteChanges, showBrought, tickBrought } from "./brought.js";
-import { listenToClient, showClient } from "./client.js";
+import { catchUp, listenToClient, showClient } from "./client.js";
 import { listenToClients, offerServices, showClients } from "./clients.js";
-import { connect, isLocked, link, lock, silence, start } from "./connection.js";
+import { askForClients, isLocked, link, lock, silence, start } from "./connection.js";
 import { $, say } from "./elements.js";
 import { duration, exact, labelOf, spoken } from "./format.js";
 import { listenToKeys } from "./keys.js";
@@ -37,6 +37,7 @@ function onHello(hello) {
   if (hello.declared) declareSeries(hello.declared);
   addHistory(hello.history, hello.hour);
   takeTail(hello.log);
+  catchUp();
   if (!hello.declared) return noteChanges();
   if (JSON.stringify(hello.declared) !== JSON.stringify(declared)) {
     declared = hello.declared;
@@ -85,6 +86,14 @@ function onTick(next, isFirst) {
   if (!isFirst || newest() === 0) addSample({ at: next.at, values: headlines() });
   onLink();
   render();
+}
+
+/** Takes the state when other clients were asked for: nothing else is new in it. */
+function onClients(next) {
+  tick = next;
+  if (document.hidden) return;
+  showClients(tick);
+  showClient(tick);
 }
 
 /** Takes the state while the page is hidden: enough for its title and icon. */
@@ -152,7 +161,7 @@ function render() {
     if (told) place.update(told, tick.health[part]);
   }
   showClients(tick);
-  showClient(tick.services);
+  showClient(tick);
   showLog(tick.log, tick.log_level);
   drawScores();
   tickBrought();
@@ -165,10 +174,10 @@ follow((_, isNew) => {
 });
 $("now").replaceChildren(now.node);
 listenToPlaces();
-listenToClients(connect);
+listenToClients(askForClients);
 listenToClient();
 listenToLog();
 listenToActions({ isLocked, lock });
 listenToKeys();
 document.addEventListener("visibilitychange", render);
-void start({ onHello, onTick, onChanged: noteChanges, onGlance, onLink });
+void start({ onHello, onTick, onClients, onChanged: noteChanges, onGlance, onLink });

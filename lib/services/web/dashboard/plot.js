@@ -1,7 +1,6 @@
 // The picture of one number: its line over the time axis, what is adverse, and where nothing is known.
 
 import { el, mark, say, svg } from "./elements.js";
-import { gapOf } from "./series.js";
 
 const [WIDTH, HEIGHT] = [3000, 1000];
 
@@ -13,12 +12,12 @@ function roundTop(value) {
 }
 
 /** The stretches of points between gaps. */
-function stretches(points, range) {
+function stretches(points, gap) {
   const all = [];
   let last = null;
   for (const one of points) {
     if (one[1] === null) continue;
-    if (last === null || one[0] - last.at(-1)[0] > gapOf(range)) all.push((last = []));
+    if (last === null || one[0] - last.at(-1)[0] > gap) all.push((last = []));
     last.push(one);
   }
   return all;
@@ -49,13 +48,13 @@ function span(name, from, to) {
 }
 
 /** Where nothing is known between the first point and the end, as shares of the width. */
-function gapsOf(all, { range, end }) {
+function gapsOf(all, { range, end, gap }) {
   const share = (at) => Math.max(0, Math.min(1, 1 - (end - at) / range));
   const gaps = [];
   for (const [i, stretch] of all.entries()) {
     const from = stretch.at(-1)[0];
     const to = all[i + 1]?.[0][0] ?? end;
-    if (to - from > gapOf(range)) gaps.push([share(from), share(to)]);
+    if (to - from > gap) gaps.push([share(from), share(to)]);
   }
   return gaps;
 }
@@ -71,18 +70,18 @@ export function plot() {
   const node = el("div", { class: "plot", "aria-hidden": "true" }, levels, gaps, picture);
   return {
     node,
-    /** `how`: `range`, `end`, `peak`, `isLarge`, `text(value)` and `isAdverse`. */
+    /** `how`: `range`, `end`, `gap`, `peak`, `isLarge`, `text(value)` and `isAdverse`. */
     draw(points, how) {
       const top = roundTop(how.peak);
       const grid = { ...how, top };
-      const all = stretches(points, how.range);
+      const all = stretches(points, how.gap);
       const paths = all.map((one) => pathsOf(one, grid));
       mark(line, "d", paths.map(([path]) => path).join(""));
       mark(area, "d", paths.map(([, path]) => path).join(""));
       const ill = how.isAdverse
         ? stretches(
             points.filter((one, i) => isIll(points, i)),
-            how.range,
+            how.gap,
           )
         : [];
       const illPaths = ill.map((one) => pathsOf(one, grid));

@@ -60,7 +60,7 @@ function nearest(points, at, most) {
 }
 
 /**
- * One number. @param number `{ key, label, declared }`; `points(range)` and `now()` where it is none of the headlines
+ * One number. @param number `{ key, label, declared }`; `points(range)`, `now()` and the milliseconds of a `gap` where it is none of the headlines
  */
 function stave({
   key,
@@ -68,6 +68,7 @@ function stave({
   declared,
   points = (of) => pointsOf(key, of),
   now = () => valueNow(key),
+  gap = null,
 }) {
   const name = el("button", { type: "button", class: "stave-name", title: declared.about }, label);
   const [figure, most] = [el("span", { class: "stave-now" }), el("span", { class: "stave-most" })];
@@ -83,7 +84,7 @@ function stave({
     /** The value at the time that is pointed at, or now. */
     value() {
       if (cursor === null) return silentMs > gapOf(range) ? null : now();
-      return nearest(shown, cursor, gapOf(range))?.[1] ?? null;
+      return nearest(shown, cursor, gap ?? gapOf(range))?.[1] ?? null;
     },
     say: () => `${label} ${text(one.value())}`,
     showValue() {
@@ -104,7 +105,8 @@ function stave({
       mark(name, "aria-expanded", isLarge);
       mark(node, "data-large", isLarge ? "" : null);
       say(most, values.length === 0 ? "" : text(peak));
-      picture.draw(shown, { range, end, peak, isLarge, text, isAdverse });
+      const ofGap = gap ?? gapOf(range);
+      picture.draw(shown, { range, end, gap: ofGap, peak, isLarge, text, isAdverse });
       one.showValue();
     },
   };

@@ -25,8 +25,9 @@ export function tableBlock(name, { about, columns }) {
       lines.show(byName(rows));
       none.hidden = rows.length > 0;
       more.hidden = rest === 0;
-      const count = exact.format(rest);
-      say(more, partial ? `and more than ${count} others, not all looked at` : `and ${count} more`);
+      const [shown, all] = [rows.length, rows.length + rest].map((one) => exact.format(one));
+      const seen = `The largest ${shown} of ${all}`;
+      say(more, partial ? `${seen} that were looked at; there are more.` : `${seen}.`);
       // By the keyboard a box scrolls only with the focus, so a box that scrolls must take it.
       mark(box, "tabindex", box.scrollHeight > box.clientHeight ? 0 : null);
     },
