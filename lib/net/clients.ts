@@ -85,9 +85,7 @@ export class Clients<C extends Client> {
   /** The refusal for a connection that may not become a client, or null. */
   refusal(ip: string, port: number): Refused | null {
     const { admission } = this;
-    return (
-      admission.denied(ip) ?? this.#protocol.refuses?.(ip, port) ?? admission.limited(ip) ?? null
-    );
+    return admission.denied(ip) ?? this.#protocol.refuses?.(ip, port) ?? admission.limited(ip);
   }
 
   /**
