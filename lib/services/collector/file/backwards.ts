@@ -4,7 +4,7 @@ import { sequenceOf } from "./reading.ts";
 const NEWLINE = 10;
 /** Bytes that are read, and looked at, in one turn of the event loop. */
 export const PIECE = 256 * 1024;
-/** Bytes of a line that are kept in memory; of a longer one these are the first. */
+/** Bytes of a line that a search keeps in memory. */
 export const MOST_LINE = 2 ** 20;
 /** Bytes that are read to find the beginning of a line. */
 const PROBE = 16 * 1024;
@@ -20,10 +20,16 @@ export class Backwards {
   /** The line that the last block begins within, as far as it was read, in order. */
   #rest: Buffer[] = [];
 
-  /** @param end the end of the last line that is wanted, behind its newline */
-  constructor(file: FileHandle, end: number) {
+  readonly #mostLine: number;
+
+  /**
+   * @param end the end of the last line that is wanted, behind its newline
+   * @param mostLine bytes of a line that are kept in memory; of a longer one these are the first
+   */
+  constructor(file: FileHandle, end: number, mostLine = MOST_LINE) {
     this.#file = file;
     this.#position = end;
+    this.#mostLine = mostLine;
   }
 
   /** Reads once. @returns the lines that are whole by now, with their newlines: none within a long line; null at the beginning of the file. Rejects with the system's error */
@@ -47,7 +53,7 @@ export class Backwards {
     this.#rest.unshift(piece);
     // What is dropped is the end of one line.
     let length = this.#rest.reduce((sum, one) => sum + one.length, 0);
-    while (length - (this.#rest.at(-1) as Buffer).length > MOST_LINE) {
+    while (length - (this.#rest.at(-1) as Buffer).length > this.#mostLine) {
       length -= (this.#rest.pop() as Buffer).length;
     }
   }

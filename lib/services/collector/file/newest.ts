@@ -1,15 +1,13 @@
-import { closeSync, fstatSync, readSync } from "node:fs";
-import { FileWalk, linesIn, type LogFile, sequenceOf } from "./reading.ts";
-
-const NEWLINE = 10;
-/** Bytes read at a time, from the end. */
-const PIECE = 64 * 1024;
+import { CURRENT, openBefore, type OpenFile } from "./ages.ts";
+import { Backwards, endBefore } from "./backwards.ts";
+import { LineCutter, sequenceOf } from "./reading.ts";
+import { unpackedIn } from "./unpacked.ts";
 
 /**
  * The number of the entry from which on so many lines match, over all files of a
  * log: 0 when there are fewer. It reads no more than it has to, from the end.
+ * Rejects with the system's error.
  * @param most 0 for the number behind the last entry
- * @throws the system's error
  */
 export async function newestFrom(
   path: string,
@@ -17,54 +15,43 @@ export async function newestFrom(
   matches: (line: Buffer) => boolean,
 ): Promise<number> {
   let left = most;
-  let last = -1;
-  for (const file of new FileWalk(path).newestFirst()) {
-    for (const line of file.isCompressed ? await allOf(file) : backwards(file)) {
-      const sequence = sequenceOf(line);
-      if (sequence === null) continue;
-      last = Math.max(last, sequence);
-      if (left === 0) return last + 1;
-      if (matches(line) && --left === 0) return sequence;
-    }
-  }
-  return 0;
-}
-
-/** The lines of a compressed file, the last one first. */
-async function allOf(file: LogFile): Promise<Buffer[]> {
-  const lines: Buffer[] = [];
-  for await (const { bytes, isWhole } of linesIn(file)) {
-    if (isWhole) lines.push(Buffer.from(bytes));
-  }
-  return lines.reverse();
-}
-
-/** The whole lines of a file, the last one first, without their newlines; then closes it. */
-function* backwards({ fd }: LogFile): Generator<Buffer> {
-  try {
-    /** What of a line has been read so far, and whether its newline has. */
-    let rest: Buffer[] = [];
-    let isWhole = false;
-    for (let end = fstatSync(fd).size; end > 0;) {
-      const start = Math.max(0, end - PIECE);
-      const piece = Buffer.allocUnsafe(end - start);
-      const read = readSync(fd, piece, 0, piece.length, start);
-      let to = read;
-      for (let at = lastNewline(piece, to); at >= 0; at = lastNewline(piece, to)) {
-        if (isWhole) yield Buffer.concat([piece.subarray(at + 1, to), ...rest]);
-        rest = [];
-        isWhole = true;
-        to = at;
+  let before = Infinity;
+  let age = CURRENT;
+  for (;;) {
+    const file = await openBefore(path, before, age);
+    if (file === null) return 0;
+    const last = before;
+    try {
+      for await (const block of blocksOf(file, before)) {
+        for (const line of linesOf(block).reverse()) {
+          const sequence = sequenceOf(line);
+          if (sequence === null || sequence >= before) continue;
+          if (left === 0) return sequence + 1;
+          if (matches(line) && --left === 0) return sequence;
+          before = sequence;
+        }
       }
-      rest.unshift(piece.subarray(0, to));
-      end = start;
+    } finally {
+      await file.handle.close();
     }
-    if (isWhole) yield Buffer.concat(rest);
-  } finally {
-    closeSync(fd);
+    // Without progress it is a file of something else.
+    age = before < last ? file.age : file.age + 1;
   }
 }
 
-function lastNewline(piece: Buffer, end: number): number {
-  return end === 0 ? -1 : piece.lastIndexOf(NEWLINE, end - 1);
+/** The lines of a file with numbers below `before` in blocks, the last one first. */
+async function* blocksOf(file: OpenFile, before: number): AsyncGenerator<Buffer> {
+  if (file.isCompressed) {
+    const pieces: Buffer[] = [];
+    for await (const piece of unpackedIn(file.handle)) pieces.push(piece);
+    return yield* pieces.length === 0 ? [] : [Buffer.concat(pieces)];
+  }
+  const { size } = await file.handle.stat();
+  const blocks = new Backwards(file.handle, await endBefore(file.handle, size, before), Infinity);
+  for (let block = await blocks.next(); block !== null; block = await blocks.next()) yield block;
+}
+
+/** The whole lines of a block, without their newlines. */
+function linesOf(block: Buffer): Buffer[] {
+  return [...new LineCutter().cut(block)];
 }

@@ -61,16 +61,6 @@ export class FileWalk {
     }
   }
 
-  /** Opens the files that are there now one after the other, the newest first. @throws the system's error */
-  *newestFirst(): Generator<LogFile> {
-    for (const { identity } of listed(this.#path).toReversed()) {
-      // A rotation may have moved it since.
-      const now = listed(this.#path).find((file) => file.identity === identity);
-      const file = now === undefined ? null : opened(now);
-      if (file !== null) yield file;
-    }
-  }
-
   /** True once a newer file is there, or the current one is no longer among them. */
   get hasMore(): boolean {
     return identityAt(this.#path) !== this.#current;
