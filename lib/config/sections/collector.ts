@@ -42,7 +42,7 @@ export const collector = section(
     ),
     path: text(
       "logs/_main.log",
-      "The file. Rotated ones are named .0, which is the newest, .1 and so on.",
+      "The file; like every path here, a relative one begins in the working directory. Rotated ones are named .0, which is the newest, .1 and so on.",
       nonEmpty,
     ),
     format: choice(
