@@ -6,7 +6,8 @@ import {
   readLoggerMsg,
 } from "../lib/services/collector/doors/capnp/logger-msg.ts";
 import { Malformed, Message } from "../lib/services/collector/doors/capnp/message.ts";
-import { Entry } from "../lib/services/collector/entry.ts";
+import { packedRecord } from "../lib/services/collector/doors/capnp/write.ts";
+import { Entry, Text } from "../lib/services/collector/entry.ts";
 import { Mutants } from "./capnp-mutants.ts";
 import { collecting, frame, messageOf, record } from "./collector-suite.ts";
 import { until } from "./kit.ts";
@@ -53,6 +54,42 @@ test("50,000 frames that are nearly messages are read or refused, and what is re
   }
   expect(Math.min(read, refused)).toBeGreaterThan(5_000);
   expect(message.bytes.length).toBeLessThanOrEqual(MOST_BYTES);
+});
+
+test("a packed record is read wherever it lies, and refused at every length that is too short", () => {
+  const message = new Message(MOST_BYTES);
+  const entry = new Entry();
+  for (const length of [0, 1, 7, 8, 9, 80, 255 * 8, 256 * 8 + 3]) {
+    const text = "plain text with an \u00e9 in it ".repeat(100).slice(0, length);
+    const bytes = packedRecord(3, { hostname: "here", message: text, stackTrace: "a\u0000b" });
+    for (let before = 0; before < 8; before++) {
+      const end = before + bytes.length;
+      const lies = Buffer.concat([Buffer.alloc(before, 0xff), bytes, Buffer.alloc(before, 0xff)]);
+      readLoggerMsg(message, lies, before, end, entry);
+      expect(entry.text(Text.hostname)).toBe("here");
+      expect(entry.text(Text.message)).toBe(text);
+      expect(entry.text(Text.stackTrace)).toBe("a\u0000b");
+    }
+    for (let end = 0; end < bytes.length; end++) {
+      expect(() => readLoggerMsg(message, bytes, 0, end, entry)).toThrow(Malformed);
+    }
+  }
+});
+
+test("a message may be as long as was said when it is unpacked, and no word longer", () => {
+  const words = 8192;
+  for (const more of [0, 1]) {
+    const message = new Message(words * 8);
+    // Its table, its root, its data and its pointers are eighteen words; a NUL ends the text.
+    const text = "a".repeat((words + more - 18) * 8 - 1);
+    const bytes = packedRecord(3, { message: text });
+    const entry = new Entry();
+    const read = () => readLoggerMsg(message, bytes, 0, bytes.length, entry);
+    if (more === 0) {
+      read();
+      expect(entry.text(Text.message)).toBe(text);
+    } else expect(read).toThrow(`it has more than ${words * 8} bytes unpacked`);
+  }
 });
 
 test("a server takes 5,000 of them, a connection each that ends at what is no message, and serves a bystander all the while", async () => {

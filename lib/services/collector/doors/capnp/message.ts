@@ -4,6 +4,8 @@
  * before it is followed: a message can cost no more than the bytes it has.
  */
 
+import { LastView, viewOf } from "../../last-view.ts";
+
 /** The reason why bytes are no message of the schema. */
 export class Malformed extends Error {}
 
@@ -14,8 +16,6 @@ const SMALL = 64 * 1024;
 /** A buffer that has grown beyond this is released after its message. */
 const LARGE = 2 ** 20;
 const WORD = 8;
-/** Bytes of a run of words from which a native copy pays. */
-const LONG_RUN = 512;
 
 /** The low two bits of a pointer. */
 const STRUCT = 0;
@@ -29,9 +29,9 @@ export class Message {
   /** The words of the message. */
   bytes: Buffer;
   #view: DataView;
-  /** The same memory by words, for zeros; and by halves of words, for pointers: every machine that Bun runs on is little-endian, as Cap'n Proto is. */
-  #words: Float64Array;
-  #halves: Uint32Array;
+  /** The same memory by halves of words: every machine that Bun runs on is little-endian, as Cap'n Proto is. */
+  #halves: Int32Array;
+  readonly #packed = new LastView();
   /** Kept, since the compiler does best with a buffer that stays the same. */
   readonly #small: Buffer;
   readonly #most: number;
@@ -54,7 +54,7 @@ export class Message {
   /** The text that was found last, without its NUL. */
   textStart = 0;
   textEnd = 0;
-  /** Bytes of all texts that were found: pointers that share a text must not make more of it than was sent. */
+  /** Bytes of all texts that were found. */
   #textBytes = 0;
 
   /** @param most bytes that a message may have when it is unpacked */
@@ -63,52 +63,68 @@ export class Message {
     this.#small = Buffer.allocUnsafeSlow(Math.min(SMALL, this.#most));
     this.bytes = this.#small;
     this.#view = viewOf(this.bytes);
-    this.#words = wordsOf(this.bytes);
     this.#halves = halvesOf(this.bytes);
   }
 
   /** Takes a packed message. @throws Malformed */
   unpack(from: Buffer, start: number, end: number): void {
     this.#shrink();
+    const packed = this.#packed.of(from);
     let bytes = this.bytes;
+    let halves = this.#halves;
     // As whole numbers for the compiler, too: lengths that were read from the wire are none.
     let at = start | 0;
     const last = end | 0;
     let to = 0;
     while (at < last) {
       const tag = from[at++] as number;
-      if (to + WORD > bytes.length) bytes = this.#reserve(to, WORD);
+      if (to + WORD > bytes.length) {
+        bytes = this.#reserve(to, WORD);
+        halves = this.#halves;
+      }
+      let half = to >> 2;
+      to += WORD;
       if (tag === 0) {
         if (at >= last) throw new Malformed("it ends within a run of zeros");
-        const run = (from[at++] as number) * WORD + WORD;
-        if (to + run > bytes.length) bytes = this.#reserve(to, run);
-        const words = this.#words;
-        let word = to >> 3;
-        to += run;
-        for (const stop = to >> 3; word < stop; word++) words[word] = 0;
+        to += (from[at++] as number) * WORD;
+        if (to > bytes.length) {
+          bytes = this.#reserve(half << 2, to - (half << 2));
+          halves = this.#halves;
+        }
+        for (const stop = to >> 2; half < stop; half++) halves[half] = 0;
         continue;
       }
+      if (tag === 0xff) {
+        if (at + WORD >= last) throw new Malformed("it ends within a run of words");
+        // The count stands behind the first word of the run.
+        const run = (from[at + WORD] as number) * WORD;
+        halves[half++] = packed.getInt32(at, true);
+        halves[half++] = packed.getInt32(at + 4, true);
+        at += WORD + 1;
+        if (at + run > last) throw new Malformed("it ends within a run of words");
+        if (to + run > bytes.length) {
+          bytes = this.#reserve(to, run);
+          halves = this.#halves;
+        }
+        to += run;
+        for (const stop = to >> 2; half < stop; half++, at += 4) {
+          halves[half] = packed.getInt32(at, true);
+        }
+        continue;
+      }
+      halves[half] = 0;
+      halves[half + 1] = 0;
       // Written out, since this is where most of the time for a message goes.
-      bytes[to] = tag & 1 ? (from[at++] as number) : 0;
-      bytes[to + 1] = tag & 2 ? (from[at++] as number) : 0;
-      bytes[to + 2] = tag & 4 ? (from[at++] as number) : 0;
-      bytes[to + 3] = tag & 8 ? (from[at++] as number) : 0;
-      bytes[to + 4] = tag & 16 ? (from[at++] as number) : 0;
-      bytes[to + 5] = tag & 32 ? (from[at++] as number) : 0;
-      bytes[to + 6] = tag & 64 ? (from[at++] as number) : 0;
-      bytes[to + 7] = tag & 128 ? (from[at++] as number) : 0;
+      const word = half << 2;
+      if (tag & 1) bytes[word] = from[at++] as number;
+      if (tag & 2) bytes[word + 1] = from[at++] as number;
+      if (tag & 4) bytes[word + 2] = from[at++] as number;
+      if (tag & 8) bytes[word + 3] = from[at++] as number;
+      if (tag & 16) bytes[word + 4] = from[at++] as number;
+      if (tag & 32) bytes[word + 5] = from[at++] as number;
+      if (tag & 64) bytes[word + 6] = from[at++] as number;
+      if (tag & 128) bytes[word + 7] = from[at++] as number;
       if (at > last) throw new Malformed("it ends within a word");
-      to += WORD;
-      if (tag !== 0xff) continue;
-      if (at >= last) throw new Malformed("it ends within a run of words");
-      const run = (from[at++] as number) * WORD;
-      if (run === 0) continue;
-      if (at + run > last) throw new Malformed("it ends within a run of words");
-      if (to + run > bytes.length) bytes = this.#reserve(to, run);
-      if (run > LONG_RUN) bytes.set(from.subarray(at, at + run), to);
-      else for (let byte = 0; byte < run; byte++) bytes[to + byte] = from[at + byte] as number;
-      at += run;
-      to += run;
     }
     this.#open(to);
   }
@@ -170,8 +186,7 @@ export class Message {
     if (length === 0 || this.bytes[this.#target + length - 1] !== 0) {
       throw new Malformed("a text has no end");
     }
-    this.#textBytes += length;
-    if (this.#textBytes > this.#length) throw new Malformed("its texts share their bytes");
+    this.#countText(length);
     this.textStart = this.#target;
     this.textEnd = this.#target + length - 1;
   }
@@ -179,16 +194,43 @@ export class Message {
   /** Finds the first `count` texts of the struct, and writes where each begins and ends. @throws Malformed */
   findTexts(count: number, starts: Int32Array, ends: Int32Array): void {
     const halves = this.#halves;
-    const pointers = this.#pointers >> 2;
+    const first = this.#starts[this.#structSegment] as number;
+    const last = first + (this.#lengths[this.#structSegment] as number);
     const there = Math.min(count, this.#pointerCount);
-    for (let place = 0; place < there; place++) {
-      const at = pointers + 2 * place;
+    let half = this.#pointers >> 2;
+    let textBytes = 0;
+    for (let place = 0; place < there; place++, half += 2) {
+      const low = halves[half] as number;
+      const high = halves[half + 1] as number;
       // Most texts of most messages are not there.
-      if (halves[at] === 0 && halves[at + 1] === 0) continue;
-      this.findText(place);
-      starts[place] = this.textStart;
-      ends[place] = this.textEnd;
+      if (low === 0 && high === 0) continue;
+      const start = ((half + 2) << 2) + (low >> 2) * WORD;
+      const length = high >>> 3;
+      // Nearly all others lie in the struct's segment.
+      if (
+        (low & 3) === LIST &&
+        (high & 7) === BYTES &&
+        start >= first &&
+        length > 0 &&
+        start + length <= last &&
+        this.bytes[start + length - 1] === 0
+      ) {
+        textBytes += length;
+        starts[place] = start;
+        ends[place] = start + length - 1;
+      } else {
+        this.findText(place);
+        starts[place] = this.textStart;
+        ends[place] = this.textEnd;
+      }
     }
+    this.#countText(textBytes);
+  }
+
+  /** Pointers that share a text must not make more of it than was sent. @throws Malformed */
+  #countText(bytes: number): void {
+    this.#textBytes += bytes;
+    if (this.#textBytes > this.#length) throw new Malformed("its texts share their bytes");
   }
 
   #isNull(at: number): boolean {
@@ -222,7 +264,7 @@ export class Message {
 
   /** The byte that a far pointer points to, with `bytes` behind it in its segment. */
   #farTarget(bytes: number): number {
-    const segment = this.#high;
+    const segment = this.#high >>> 0;
     if (segment >= this.#segments) throw new Malformed("a pointer leads to a missing segment");
     this.#segment = segment;
     const target = (this.#starts[segment] as number) + (this.#low >>> 3) * WORD;
@@ -277,7 +319,6 @@ export class Message {
   #use(bytes: Buffer): void {
     this.bytes = bytes;
     this.#view = viewOf(bytes);
-    this.#words = wordsOf(bytes);
     this.#halves = halvesOf(bytes);
   }
 }
@@ -287,14 +328,6 @@ function words(bytes: number): number {
   return Math.ceil(bytes / WORD) * WORD;
 }
 
-function wordsOf({ buffer, byteOffset, length }: Buffer): Float64Array {
-  return new Float64Array(buffer, byteOffset, length / WORD);
-}
-
-function halvesOf({ buffer, byteOffset, length }: Buffer): Uint32Array {
-  return new Uint32Array(buffer, byteOffset, length / 4);
-}
-
-function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
-  return new DataView(buffer, byteOffset, length);
+function halvesOf({ buffer, byteOffset, length }: Buffer): Int32Array {
+  return new Int32Array(buffer, byteOffset, length / 4);
 }
