@@ -1,5 +1,6 @@
 import { ATTRIBUTES, type Entry, Text, type TextName, TEXTS } from "./entry.ts";
-import { EscapedText, WIDEST } from "./escape.ts";
+import { ALL, EscapedText, WIDEST } from "./escape.ts";
+import { LastView } from "./last-view.ts";
 import { LEVELS, levelText } from "./levels.ts";
 
 /** The widths of the columns, in characters. */
@@ -22,6 +23,7 @@ export interface LineForm {
 }
 
 const SPACE = 0x20;
+const SPACES = 0x20202020;
 const NEWLINE = 0x0a;
 const ZERO = 0x30;
 const NINE = 0x39;
@@ -81,6 +83,7 @@ export class Columns implements LineForm {
   readonly #extra: boolean;
   readonly #levels: readonly Buffer[];
   readonly #text = new EscapedText();
+  readonly #out = new LastView();
   readonly #counter = new Counter();
 
   constructor(widths: Widths, extraFields: boolean) {
@@ -100,7 +103,7 @@ export class Columns implements LineForm {
     const widths = this.#widths;
     let to = this.#counter.write(sequence, out, at);
     out[to++] = SPACE;
-    to = this.#column(entry, Text.timestamp, widths.timestamp, Infinity, out, to);
+    to = this.#column(entry, Text.timestamp, widths.timestamp, ALL, out, to);
     to = this.#column(entry, Text.hostname, widths.hostname, widths.hostname, out, to);
     to = this.#column(entry, Text.loggerName, widths.logger, widths.logger, out, to);
     const level = this.#levels[entry.level] ?? this.#level(levelText(entry.level));
@@ -131,21 +134,16 @@ export class Columns implements LineForm {
     const start = starts[place] as number;
     const end = ends[place] as number;
     let to = start === end ? at : this.#text.write(bytes, start, end, out, at, most);
-    const fill = width - (start === end ? 0 : this.#text.characters);
-    for (let k = 0; k < fill; k++) out[to++] = SPACE;
-    out[to++] = SPACE;
-    return to;
+    const filled = start === end ? 0 : this.#text.characters;
+    const after = to + Math.max(0, width - filled) + 1;
+    const line = this.#out.of(out);
+    // Up to three too many: what comes behind them takes their place.
+    for (; to < after; to += 4) line.setInt32(to, SPACES, true);
+    return after;
   }
 
   #whole({ bytes, starts, ends }: Entry, place: number, out: Buffer, at: number): number {
-    return this.#text.write(
-      bytes,
-      starts[place] as number,
-      ends[place] as number,
-      out,
-      at,
-      Infinity,
-    );
+    return this.#text.write(bytes, starts[place] as number, ends[place] as number, out, at, ALL);
   }
 
   #extras(entry: Entry, out: Buffer, at: number): number {

@@ -1,8 +1,20 @@
+import { LastView } from "./last-view.ts";
+
 const HEX = Buffer.from("0123456789abcdef");
 const REPLACEMENT = Buffer.from("\ufffd");
 const BACKSLASH = 0x5c;
-/** The letters of the escapes that have one. */
-const LETTERS: Readonly<Record<number, number>> = { 0x0a: 0x6e, 0x0d: 0x72, 0x09: 0x74 };
+/** The letter of the escapes that have one: `\n`, `\r` and `\t`; 0 for others. */
+function letterOf(code: number): number {
+  if (code === 0x0a) return 0x6e;
+  if (code === 0x0d) return 0x72;
+  return code === 0x09 ? 0x74 : 0;
+}
+
+/** The top bit of each of four bytes. */
+const TOPS = 0x80808080 | 0;
+
+/** As many characters as there are: a whole number, for the compiler. */
+export const ALL = 2 ** 30;
 
 /** Bytes of output that a byte of a text can become at most: `\x1b`. */
 export const WIDEST = 4;
@@ -31,67 +43,87 @@ export class EscapedText {
   /** The number of characters that were written last: an escape has as many as it has letters. */
   characters = 0;
 
+  readonly #from = new LastView();
+  readonly #out = new LastView();
+  /** The first index after the character that was written last. */
+  #next = 0;
+
   /**
    * @param out has room for `WIDEST` bytes for each byte of the text
    * @param most characters at most; the text is cut before the character or escape that would be over
    * @returns the first index after what was written
    */
   write(from: Buffer, start: number, end: number, out: Buffer, at: number, most: number): number {
-    // As whole numbers for the compiler, too: `most` may be none.
-    const plainEnd = (most < end - start ? start + most : end) | 0;
+    const text = this.#from.of(from);
+    const line = this.#out.of(out);
     let index = start | 0;
     let to = at | 0;
-    // Printable ASCII stands for itself. Compared rather than looked up: this is where most of the time for a line goes.
-    while (index < plainEnd) {
-      const byte = from[index] as number;
-      if (byte < 0x20 || byte > 0x7e) break;
-      out[to++] = byte;
-      index++;
+    this.characters = 0;
+    for (;;) {
+      const begun = index;
+      const left = most - this.characters;
+      const plainEnd = left < end - index ? index + left : end;
+      // Printable ASCII stands for itself: four bytes at once, since this is where most of the time for a line goes.
+      for (const last = plainEnd - 4; index <= last; index += 4, to += 4) {
+        const four = text.getInt32(index, true);
+        if (!isPlain(four)) break;
+        line.setInt32(to, four, true);
+      }
+      while (index < plainEnd) {
+        const byte = from[index] as number;
+        if (byte < 0x20 || byte > 0x7e) break;
+        out[to++] = byte;
+        index++;
+      }
+      this.characters += index - begun;
+      if (index === end || this.characters === most) return to;
+      const written = this.#writeOther(from, index, end, out, to, most - this.characters);
+      if (written === to) return to;
+      to = written;
+      index = this.#next;
     }
-    this.characters = index - start;
-    if (index === end || this.characters === most) return to;
-    return this.#writeAny(from, index, end, out, to, most);
   }
 
-  #writeAny(
+  /** Writes one character that may not be plain, unless it takes more than `most`. */
+  #writeOther(
     from: Buffer,
-    start: number,
+    index: number,
     end: number,
     out: Buffer,
     at: number,
     most: number,
   ): number {
-    let index = start;
-    let to = at;
-    while (index < end && this.characters < most) {
-      const byte = from[index] as number;
-      const length = byte < 0x80 ? 1 : sequenceAt(from, index, end);
-      if (length < 0) {
-        to += REPLACEMENT.copy(out, to);
-        index -= length;
-        this.characters++;
-        continue;
-      }
-      const code = length === 1 ? byte : codeAt(from, index, length);
-      if (isEscaped(code)) {
-        const letters = code in LETTERS ? 2 : code < 0x80 ? 4 : 6;
-        if (this.characters + letters > most) break;
-        to = escape(code, letters, out, to);
-        this.characters += letters;
-      } else {
-        for (let k = 0; k < length; k++) out[to++] = from[index + k] as number;
-        this.characters++;
-      }
-      index += length;
+    const byte = from[index] as number;
+    const length = byte < 0x80 ? 1 : sequenceAt(from, index, end);
+    if (length < 0) {
+      this.characters++;
+      this.#next = index - length;
+      return at + REPLACEMENT.copy(out, at);
     }
-    return to;
+    this.#next = index + length;
+    const code = length === 1 ? byte : codeAt(from, index, length);
+    if (isEscaped(code)) {
+      const letters = letterOf(code) !== 0 ? 2 : code < 0x80 ? 4 : 6;
+      if (letters > most) return at;
+      this.characters += letters;
+      return escape(code, letters, out, at);
+    }
+    this.characters++;
+    for (let k = 0; k < length; k++) out[at + k] = from[index + k] as number;
+    return at + length;
   }
+}
+
+/** True if four bytes are all printable ASCII: none is below 0x20, or 0x7f, or above. */
+function isPlain(four: number): boolean {
+  // As 32 bits each time: the compiler takes what may be more for no whole number.
+  return (((four - 0x20202020) | 0 | ((four + 0x01010101) | 0) | four) & TOPS) === 0;
 }
 
 function escape(code: number, letters: number, out: Buffer, at: number): number {
   out[at] = BACKSLASH;
   if (letters === 2) {
-    out[at + 1] = LETTERS[code] as number;
+    out[at + 1] = letterOf(code);
     return at + 2;
   }
   out[at + 1] = letters === 4 ? 0x78 : 0x75;
