@@ -245,6 +245,7 @@ interface Walk {
   readonly steady: Set<string>;
   pages: number;
   after: string | null;
+  readonly reverse: boolean;
 }
 
 /** A snapshot under way. */
@@ -503,8 +504,15 @@ class Trial {
       expect(this.#read(keys, path)).toEqual(this.#expected(path));
     } else if (dice < 5) {
       const prefix = this.#prefix(namespace);
-      const found = walk((paging) => keys.scan(namespace, prefix, paging), limit);
-      expect([prefix, found]).toEqual([prefix, model.scan(namespace, prefix)]);
+      const listed = model.scan(namespace, prefix);
+      for (const reverse of [false, true]) {
+        const found = walk((paging) => keys.scan(namespace, prefix, { ...paging, reverse }), limit);
+        expect([prefix, reverse, found]).toEqual([
+          prefix,
+          reverse,
+          reverse ? listed.toReversed() : listed,
+        ]);
+      }
     } else if (dice < 6) {
       const found = walk((paging) => keys.namespaces(namespace, paging), limit);
       expect(found).toEqual(model.siblings(namespace, 2));
@@ -531,14 +539,15 @@ class Trial {
         steady: new Set(steady),
         pages: 0,
         after: null,
+        reverse: this.#whole(0, 1) === 1,
       };
     }
   }
 
   #goOn(): void {
     const walk = this.#walk as Walk;
-    const { namespace, prefix, limit, after } = walk;
-    const page = this.keys.scan(namespace, prefix, { after, limit });
+    const { namespace, prefix, limit, after, reverse } = walk;
+    const page = this.keys.scan(namespace, prefix, { after, limit, reverse });
     expect(page.names.length).toBeLessThanOrEqual(limit);
     for (const name of page.names) {
       const there = this.model.get(keyOf([...namespace, name])) !== null;
@@ -552,7 +561,8 @@ class Trial {
     this.walks++;
     const seen = walk.seen.map(pathIn);
     for (let i = 1; i < seen.length; i++) {
-      expect(paths(seen[i - 1] as Path, seen[i] as Path)).toBeLessThan(0);
+      const order = paths(seen[i - 1] as Path, seen[i] as Path);
+      expect(reverse ? -order : order).toBeLessThan(0);
     }
     const all = new Set(walk.seen.map((name) => keyOf([...namespace, name])));
     expect([...walk.steady].filter((key) => !all.has(key))).toEqual([]);

@@ -143,6 +143,7 @@ const REQUESTS: Record<string, object> = {
   KEYS: {},
   ORDER: { key: "" },
   NAMESPACES: {},
+  RANGE: {},
   SUBSCRIBE: { channel: "a" },
   UNSUBSCRIBE: {},
   PUBLISH: { channel: "a", value: 1 },
@@ -343,6 +344,8 @@ describe("a role", () => {
       { action: "KEYS", prefix: `${key}^` },
       { action: "KEYS", prefix: `${key}^x` },
       { action: "NAMESPACES", ns: key },
+      { action: "RANGE", ns: key },
+      { action: "RANGE", prefix: `${key}^x`, reverse: true },
       { action: "ORDER", ns: key, key: "" },
       { action: "ORDER", key: `${key}^x` },
       { action: "SUBSCRIBE", keys: key },
@@ -566,6 +569,31 @@ describe("a role", () => {
           [what]: [],
           cursor: null,
         });
+      }
+      if (action === "KEYS") {
+        for (const [limit, reverse] of [1, 3, 4, 5].flatMap(
+          (n) =>
+            [
+              [n, false],
+              [n, true],
+            ] as const,
+        )) {
+          const seen: string[] = [];
+          for (let cursor: string | null = null; ;) {
+            const page: any = await outcome(eu, {
+              action: "RANGE",
+              prefix: "shop",
+              limit,
+              reverse,
+              ...(cursor === null ? {} : { cursor }),
+            });
+            seen.push(...page.entries.map(({ key }: { key: string }) => key));
+            cursor = page.cursor;
+            if (cursor === null) break;
+          }
+          const all = ["shop", "shop^1", "shop^2^x", "shop^y"];
+          expect(seen).toEqual(reverse ? all.toReversed() : all);
+        }
       }
       // Who may see more gets all that begins so.
       const begins = there.filter((name) => name.startsWith("shop"));

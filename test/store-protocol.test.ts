@@ -11,11 +11,11 @@ const suite = new StoreSuite();
 const VALID: Record<string, Record<string, unknown>> = {
   PING: {},
   ECHO: { value: 1 },
-  SET: { key: "a", value: 1, ns: "n", ttl_ms: 1000, if_absent: false, if_version: 1 },
+  SET: { key: "a", value: 1, ns: "n", ttl_ms: 1000, if_absent: false, if_version: 1, meta: true },
   GET: { key: "a", ns: "n", default: 1, meta: true },
   DEL: { key: "a", ns: "n", tree: false, if_version: 1 },
   EXISTS: { key: "a", ns: "n" },
-  INCR: { key: "a", ns: "n", by: 2 },
+  INCR: { key: "a", ns: "n", by: 2, meta: true },
   EXPIRE: { key: "a", ns: "n", ttl_ms: 1000 },
   TTL: { key: "a", ns: "n" },
   MGET: { keys: ["a"], ns: "n" },
@@ -23,6 +23,7 @@ const VALID: Record<string, Record<string, unknown>> = {
   KEYS: { ns: "n", prefix: "a", cursor: "a", limit: 10 },
   ORDER: { key: "a", ns: "n", reverse: true },
   NAMESPACES: { ns: "n", cursor: "a", limit: 10 },
+  RANGE: { ns: "n", prefix: "a", cursor: "a", limit: 10, reverse: true },
   SUBSCRIBE: { channel: "c", ns: "n", since: 0, epoch: "x" },
   UNSUBSCRIBE: { channel: "c", ns: "n" },
   PUBLISH: { channel: "c", ns: "n", value: 1 },
@@ -666,6 +667,108 @@ describe("EXPIRE and TTL", () => {
     expect(await allKeys(peer)).toEqual(["a", "c"]);
     suite.server.clock.advance(2000);
     expect(await allKeys(peer)).toEqual(["c"]);
+  });
+});
+
+describe("RANGE", () => {
+  const entries = (page: any) => page.entries.map((entry: any) => Object.values(entry));
+
+  test("answers keys with their values and versions, in order or the other way", async () => {
+    const peer = await suite.client();
+    await outcome(peer, {
+      action: "MSET",
+      values: { "n^2": "b", "n^10": [1], "n^1": null, "n^1^x": 1 },
+    });
+    await outcome(peer, { action: "SET", key: "n^2", value: "c" });
+    await outcome(peer, { action: "SET", key: "n^gone", value: 1, ttl_ms: 10 });
+    suite.server.clock.advance(11);
+    const all = [
+      ["1", null, 1],
+      ["1^x", 1, 1],
+      ["2", "c", 2],
+      ["10", [1], 1],
+    ];
+    const whole: any = await outcome(peer, { action: "RANGE", ns: "n" });
+    expect([entries(whole), whole.cursor]).toEqual([all, null]);
+    const back: any = await outcome(peer, { action: "RANGE", ns: "n", reverse: true });
+    expect([entries(back), back.cursor]).toEqual([all.toReversed(), null]);
+    for (const reverse of [false, true]) {
+      const found = [];
+      for (let cursor: string | null = null; ;) {
+        const page: any = await outcome(peer, {
+          action: "RANGE",
+          prefix: "n^",
+          limit: 3,
+          reverse,
+          ...(cursor === null ? {} : { cursor }),
+        });
+        found.push(...entries(page));
+        cursor = page.cursor;
+        if (cursor === null) break;
+      }
+      const named = all.map(([name, ...rest]) => [`n^${name}`, ...rest]);
+      expect(found).toEqual(reverse ? named.toReversed() : named);
+    }
+    expect(await outcome(peer, { action: "RANGE", prefix: "none" })).toEqual({
+      entries: [],
+      cursor: null,
+    });
+    for (const limit of [0, 10_001, 1.5]) {
+      expect(await outcome(peer, { action: "RANGE", limit })).toBe("WRONG_TYPE");
+    }
+  });
+
+  test("ends a page where it would be longer than a megabyte, and loses none", async () => {
+    const peer = await suite.client();
+    const value = "é".repeat(100_000);
+    const names = Array.from({ length: 25 }, (_, i) => `k${String(i).padStart(2, "0")}`);
+    await setAll(peer, names, value);
+    for (const reverse of [false, true]) {
+      const found: string[] = [];
+      for (let cursor: string | null = null; ;) {
+        const page: any = await outcome(peer, {
+          action: "RANGE",
+          reverse,
+          ...(cursor === null ? {} : { cursor }),
+        });
+        expect(page.entries).toHaveLength(5);
+        found.push(...page.entries.map(({ key }: { key: string }) => key));
+        cursor = page.cursor;
+        if (cursor === null) break;
+      }
+      expect(found).toEqual(reverse ? names.toReversed() : names);
+    }
+  });
+
+  test("shows at least one value, however long", async () => {
+    const peer = await suite.client({ outbox_bytes: 100_000, max_line_bytes: 50_000 });
+    await setAll(peer, ["a", "b"], "x".repeat(49_000));
+    const page: any = await outcome(peer, { action: "RANGE" });
+    expect([page.entries.length, page.cursor]).toEqual([1, "a"]);
+    const next: any = await outcome(peer, { action: "RANGE", cursor: "a" });
+    expect([next.entries.length, next.cursor]).toEqual([1, null]);
+    await suite.server.reload({ store: { outbox_bytes: 40_000, max_line_bytes: 1000 } });
+    expect(await outcome(peer, { action: "RANGE" })).toBe("TOO_LARGE");
+  });
+});
+
+describe("meta", () => {
+  test("tells the version after SET and INCR, which if_version then takes", async () => {
+    const peer = await suite.client();
+    const set = (value: unknown, more: object = {}) =>
+      outcome(peer, { action: "SET", key: "a", value, ...more });
+    expect(await set("x", { meta: true })).toEqual({ version: 1 });
+    expect(await set("y", { meta: true, if_version: 1 })).toEqual({ version: 2 });
+    expect(await set("z", { meta: true, if_version: 1 })).toBe("VERSION_MISMATCH");
+    expect(await set("z", { meta: false })).toBe("OK");
+    expect(await outcome(peer, { action: "GET", key: "a", meta: true })).toMatchObject({
+      version: 3,
+    });
+    const incr = (more: object = {}) => outcome(peer, { action: "INCR", key: "n", ...more });
+    expect(await incr({ meta: true })).toEqual({ value: 1, version: 1 });
+    expect(await incr({ by: 5 })).toBe(6);
+    expect(await incr({ meta: true, by: -2 })).toEqual({ value: 4, version: 3 });
+    expect(await outcome(peer, { action: "SET", key: "n", value: 0, if_version: 3 })).toBe("OK");
   });
 });
 

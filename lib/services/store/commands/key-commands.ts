@@ -20,6 +20,9 @@ const version = field.optional(
   "any",
 );
 
+/** Bytes after which a page of values ends. */
+const RANGE_BYTES = 2 ** 20;
+
 const NO_KEY = new Refusal("MISSING_FIELD", "key, or ns and tree without a key");
 
 /** The refusals of a change that cannot be recorded. */
@@ -36,8 +39,9 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
       ttl_ms: field.optional(ttl("Milliseconds until it expires."), "never"),
       if_absent: field.optional(field.flag("Only if there is no value."), "false"),
       if_version: version,
+      meta: field.optional(field.flag("Whether to tell the version that it has now."), "false"),
     },
-    result: '"OK"',
+    result: '"OK", or with meta `{version}`',
     errors: ["ALREADY_EXISTS", "VERSION_MISMATCH", "TOO_LARGE", "MEMORY_FULL", ...DISK],
     right: "write",
     run(request, client, parts) {
@@ -52,7 +56,8 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
         ifAbsent: request.if_absent,
         ifVersion: request.if_version,
       });
-      return set instanceof Refusal ? set : OK;
+      if (set instanceof Refusal) return set;
+      return request.meta ? result(`{"version":${set}}`) : OK;
     },
   }),
 
@@ -133,8 +138,9 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
         field.whole(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, "What to add."),
         "1",
       ),
+      meta: field.optional(field.flag("Whether to tell the version that it has now too."), "false"),
     },
-    result: "the new number",
+    result: "the new number, or with meta `{value, version}`",
     errors: ["NOT_A_NUMBER", "MEMORY_FULL", ...DISK],
     right: "write",
     run(request, client, parts) {
@@ -142,7 +148,10 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
       const refusal = forbidden(client, "write", path);
       if (refusal) return refusal;
       const number = parts.keys.increase(path, request.by ?? 1);
-      return number instanceof Refusal ? number : result(number);
+      if (number instanceof Refusal || !request.meta) {
+        return number instanceof Refusal ? number : result(number);
+      }
+      return result(`{"value":${number},"version":${parts.keys.get(path)?.version}}`);
     },
   }),
 
@@ -242,6 +251,47 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
         "keys",
         pageOf(wanted, request, scan, (path) => keys.get(path) !== null),
       );
+    },
+  }),
+
+  RANGE: command({
+    about:
+      "Lists keys that hold a value, with their values and versions, in order, a page at a time; a page may be short and yet not the last, and ends where it would be longer than a megabyte.",
+    fields: {
+      ns,
+      ...PAGING,
+      reverse: field.optional(field.flag("Whether to list the last ones first."), "false"),
+    },
+    result:
+      "`{entries, cursor}`: of each `{key, value, version}`, keys below ns; and where the next page begins, or null",
+    errors: ["TOO_LARGE"],
+    right: "read",
+    run(request, client, parts) {
+      const wanted = listing(client, "read", request);
+      if (wanted instanceof Refusal) return wanted;
+      const { keys } = parts;
+      const scan = keys.scan.bind(keys);
+      const listed = pageOf(wanted, request, scan, (path) => keys.get(path) !== null);
+      const entries: string[] = [];
+      let { cursor } = listed;
+      let length = 0;
+      for (const [index, name] of listed.names.entries()) {
+        client.work++;
+        const found = keys.get([...wanted.namespace, ...name.split(SEPARATOR)]);
+        if (found === null) continue;
+        const shown = JSON.stringify(name);
+        const entry = `{"key":${shown},"value":${found.text},"version":${found.version}}`;
+        length += Buffer.byteLength(entry);
+        if (
+          entries.length > 0 &&
+          length > Math.min(RANGE_BYTES, parts.settings.store.outbox_bytes / 2)
+        ) {
+          cursor = listed.names[index - 1] as string;
+          break;
+        }
+        entries.push(entry);
+      }
+      return result(`{"entries":[${entries.join(",")}],"cursor":${JSON.stringify(cursor)}}`);
     },
   }),
 

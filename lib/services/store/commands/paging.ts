@@ -65,6 +65,8 @@ export function listing(
   return isOwn ? { namespace, prefix: start + SEPARATOR, alone: start } : refusal;
 }
 
+const NOTHING: Page = { names: [], cursor: null, visited: 1 };
+
 /**
  * A page of a list.
  * @param scan gives the names below the namespace
@@ -72,16 +74,26 @@ export function listing(
  */
 export function pageOf(
   { namespace, prefix, alone }: Listing,
-  request: { readonly cursor?: string; readonly limit?: number },
+  request: { readonly cursor?: string; readonly limit?: number; readonly reverse?: boolean },
   scan: (namespace: Path, prefix: string, paging: Paging) => Page,
   isListed: (path: Path) => boolean,
 ): Page {
   const { after, limit } = paging(request);
-  if (alone === null) return scan(namespace, prefix, { after, limit });
-  if (after !== null && after !== alone) return scan(namespace, prefix, { after, limit });
-  const has = after === null && isListed([...namespace, ...alone.split(SEPARATOR)]);
-  if (!has) return scan(namespace, prefix, { after: null, limit });
+  const { reverse } = request;
+  const rest = (from: string | null, most: number) =>
+    scan(namespace, prefix, { after: from, limit: most, ...(reverse ? { reverse } : {}) });
+  if (alone === null) return rest(after, limit);
+  const isDue = isListed([...namespace, ...alone.split(SEPARATOR)]);
+  if (reverse) {
+    if (after === alone) return NOTHING;
+    const page = rest(after, limit);
+    if (page.cursor !== null || !isDue) return page;
+    const { length } = page.names;
+    if (length === limit) return { ...page, cursor: page.names.at(-1) as string };
+    return { ...page, names: [...page.names, alone] };
+  }
+  if (after !== null || !isDue) return rest(after === alone ? null : after, limit);
   if (limit === 1) return { names: [alone], cursor: alone, visited: 1 };
-  const page = scan(namespace, prefix, { after: null, limit: limit - 1 });
+  const page = rest(null, limit - 1);
   return { ...page, names: [alone, ...page.names] };
 }

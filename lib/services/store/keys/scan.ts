@@ -15,6 +15,8 @@ export interface Paging {
   /** `cursor` of the page before; null for the first page. */
   readonly after: string | null;
   readonly limit: number;
+  /** True for the opposite order. */
+  readonly reverse?: boolean;
 }
 
 /** Most nodes that one page looks at: about a millisecond's work. */
@@ -43,9 +45,25 @@ class Filling {
     this.#text += name.length;
   }
 
+  /** A name that is not one of the page's was looked at. @returns false if the page is full */
+  pass(name: string): boolean {
+    if (this.full) return false;
+    this.visited++;
+    this.last = name;
+    return true;
+  }
+
   page(ended: boolean): Page {
     return { names: this.names, cursor: ended ? null : this.last, visited: this.visited };
   }
+}
+
+/** With this behind it, a beginning comes after all names that begin so: no unit comes after this one, and no name has two. */
+const LAST = "\udfff\udfff";
+
+/** True if all names with this beginning stand together; numbers with it may be anywhere among the numbers. */
+function standsTogether(start: string): boolean {
+  return start !== "" && !/^[-.\d]/.test(start);
 }
 
 const EMPTY: Page = { names: [], cursor: null, visited: 1 };
@@ -60,7 +78,7 @@ export function scanBelow<N extends TreeNode<N>>(
   tree: Tree<N>,
   namespace: Path,
   prefix: string,
-  { after, limit }: Paging,
+  { after, limit, reverse = false }: Paging,
   holds: (node: N) => boolean,
 ): Page {
   const parts = prefix.split(SEPARATOR);
@@ -72,6 +90,14 @@ export function scanBelow<N extends TreeNode<N>>(
   if (after !== null && !after.startsWith(lead)) return EMPTY;
   const rest = after === null ? [] : after.slice(lead.length).split(SEPARATOR);
 
+  /** @returns false if the page is full: this node belongs to the next one */
+  const see = (one: N, before: string): boolean => {
+    const name = before + one.name;
+    if (!filling.pass(name)) return false;
+    if (holds(one)) filling.add(name);
+    return true;
+  };
+
   /** @param begin the parts of the last name seen, as far as this node's level is on its way */
   const walk = (node: N, before: string, begin: readonly string[], start: string): boolean => {
     const level = node.below;
@@ -82,25 +108,37 @@ export function scanBelow<N extends TreeNode<N>>(
       if (!walk(resumed, before + resumed.name + SEPARATOR, deeper, "")) return false;
     }
     let from = first ?? null;
-    // Texts with the prefix stand together; numbers with it may be anywhere among the numbers.
-    const jumps = start !== "" && !/^[-.\d]/.test(start);
+    const jumps = standsTogether(start);
     if (from === null && jumps) from = start;
     return level.all.visit(from, first === undefined, (one) => {
-      // The page is full: this node belongs to the next one.
-      if (filling.full) return false;
-      filling.visited++;
-      if (!one.name.startsWith(start)) {
-        filling.last = before + one.name;
-        return !(jumps && one.name > start);
+      if (one.name.startsWith(start)) {
+        return see(one, before) && walk(one, before + one.name + SEPARATOR, [], "");
       }
-      const name = before + one.name;
-      filling.last = name;
-      if (holds(one)) filling.add(name);
-      return walk(one, name + SEPARATOR, [], "");
+      return filling.pass(before + one.name) && !(jumps && one.name > start);
     });
   };
 
-  const ended = walk(top, lead, rest, partial);
+  /** As `walk`, in the opposite order: a node comes after those below it. */
+  const walkBack = (node: N, before: string, begin: readonly string[], start: string): boolean => {
+    const level = node.below;
+    if (level === null) return true;
+    const [first, ...deeper] = begin;
+    const resumed = deeper.length === 0 ? undefined : level.all.get(first as string);
+    if (resumed?.name.startsWith(start)) {
+      if (!walkBack(resumed, before + resumed.name + SEPARATOR, deeper, "")) return false;
+      if (!see(resumed, before)) return false;
+    }
+    const jumps = standsTogether(start);
+    const from = first ?? (jumps ? start + LAST : null);
+    return level.all.visitBack(from, (one) => {
+      if (one.name.startsWith(start)) {
+        return walkBack(one, before + one.name + SEPARATOR, [], "") && see(one, before);
+      }
+      return filling.pass(before + one.name) && !jumps;
+    });
+  };
+
+  const ended = (reverse ? walkBack : walk)(top, lead, rest, partial);
   return filling.page(ended || !filling.full);
 }
 
