@@ -317,6 +317,77 @@ describe("keys", () => {
   });
 });
 
+describe("numbers and times", () => {
+  test("incr adds, and tells the version where that is asked for", async () => {
+    const { kv, ask } = await served();
+    expect(await kv(["incr", "n"])).toEqual(well("1\n"));
+    expect(await kv(["incr", "n", "41", "--meta"])).toEqual(well('{"value":42,"version":2}\n'));
+    expect(await kv(["incr", "n", "--", "-2"])).toEqual(well("40\n"));
+    expect(await kv(["set", "n", "1", "--meta"])).toEqual(well('{"version":4}\n'));
+    for (const by of ["x", "1.5", "", "9007199254740993"]) {
+      const { err, code } = await kv(["incr", "n", by]);
+      expect(err).toStartWith(`error: BY: found ${by}; allowed: a whole number\n`);
+      expect(code).toBe(2);
+    }
+    expect(await ask({ action: "GET", key: "n" })).toBe(1);
+  });
+
+  test("expire sets an end, or none", async () => {
+    const { kv, ask } = await served();
+    await ask({ action: "SET", key: "a", value: 1 });
+    expect(await kv(["expire", "a", "0.25"])).toEqual(well(""));
+    expect(await ask({ action: "TTL", key: "a" })).toBe(250);
+    expect(await kv(["expire", "a", "never"])).toEqual(well(""));
+    expect(await ask({ action: "TTL", key: "a" })).toBe(null);
+    expect(await kv(["expire", "b", "1"])).toEqual(NOT_FOUND);
+    for (const seconds of ["0", "soon"]) {
+      const { err, code } = await kv(["expire", "a", seconds]);
+      expect(err).toStartWith(`error: SECONDS: found ${seconds}; allowed: a number of seconds`);
+      expect(code).toBe(2);
+    }
+    expect((await kv(["expire", "a"])).code).toBe(2);
+  });
+});
+
+describe("several keys", () => {
+  test("mget prints those that exist, and says by its exit code if all do", async () => {
+    const { kv, ask } = await served();
+    await ask({ action: "MSET", values: { "n^a": [1], "n^b": "x" } });
+    expect(await kv(["mget", "b", "a", "--ns", "n"])).toEqual(well('b\t"x"\na\t[1]\n'));
+    expect(await kv(["mget", "n^a", "none"])).toEqual({ ...well("n^a\t[1]\n"), code: 1 });
+    expect((await kv(["mget", "a^^b"])).err).toStartWith("error: BAD_KEY: ");
+  });
+
+  test("range lists them with their values, either way round, page by page", async () => {
+    const { kv, ask, stat } = await served();
+    const names = Array.from({ length: 1500 }, (_, i) => `k^${i}`);
+    await ask({ action: "MSET", values: Object.fromEntries(names.map((name, i) => [name, i])) });
+    const all = names.map((name, i) => `${name}\t${i}`);
+    expect(await kv(["range"])).toEqual(well(lines(all)));
+    expect(await kv(["range", "k^", "--reverse"])).toEqual(well(lines(all.toReversed())));
+    expect(stat("requests_range")).toBe(4);
+    expect(await kv(["range", "--ns", "k", "--limit", "2", "--reverse", "--meta"])).toEqual(
+      well('{"key":"1499","value":1499,"version":1}\n{"key":"1498","value":1498,"version":1}\n'),
+    );
+    expect(await kv(["range", "none"])).toEqual(well(""));
+  });
+
+  test("order tells the sibling", async () => {
+    const { kv, ask } = await served();
+    await ask({ action: "MSET", values: { "n^2": 1, "n^10": 1, "n^x": 1 } });
+    expect(await kv(["order", "n^2"])).toEqual(well("n^10\n"));
+    expect(await kv(["order", "", "--ns", "n", "--reverse"])).toEqual(well("x\n"));
+    expect(await kv(["order", "n^x"])).toEqual({ ...well(""), code: 1 });
+  });
+
+  test("info prints what the store tells about itself", async () => {
+    const { kv, ask } = await served();
+    await ask({ action: "SET", key: "a", value: 1 });
+    const { out, code } = await kv(["info"]);
+    expect([JSON.parse(out).keys, code]).toEqual([1, 0]);
+  });
+});
+
 describe("watch", () => {
   test("prints what becomes of keys, as it came", async () => {
     const { at, ask, stat } = await served();

@@ -4,9 +4,22 @@ import { StartError } from "../host/errors.ts";
 import { hintText } from "./args.ts";
 import type { Arguments, Command, Flag } from "./command.ts";
 import { clientFlags, serverOf } from "./destination.ts";
-import { type Call, del, get, keys, publish, set } from "./kv/actions.ts";
+import {
+  type Call,
+  del,
+  expire,
+  get,
+  incr,
+  info,
+  mget,
+  NEVER,
+  order,
+  publish,
+  set,
+} from "./kv/actions.ts";
 import { STORE_TOKEN_VARIABLE, StoreConnection } from "./kv/connection.ts";
 import { follow } from "./kv/follow.ts";
+import { keys, range } from "./kv/lists.ts";
 import { say } from "./say.ts";
 
 /** The service that it speaks to. */
@@ -21,6 +34,8 @@ interface Action {
   readonly repeats?: boolean;
   /** True if it takes a VALUE, as its last word or from standard input. */
   readonly takesValue?: boolean;
+  /** The fault of its words, or null. */
+  fault?(words: readonly string[]): string | null;
   /** Its options. */
   readonly flags: readonly string[];
   /** @returns the exit code */
@@ -34,11 +49,39 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     needs: ["KEY"],
     may: ["VALUE"],
     takesValue: true,
-    flags: ["text", "ttl", "if-absent", "if-version"],
+    flags: ["text", "ttl", "if-absent", "if-version", "meta"],
     run: set,
   },
+  incr: {
+    needs: ["KEY"],
+    may: ["BY"],
+    fault: ([, by = "1"]) =>
+      /^-?\d{1,16}$/.test(by) && Number.isSafeInteger(Number(by))
+        ? null
+        : `BY: found ${by}; allowed: a whole number`,
+    flags: ["meta"],
+    run: incr,
+  },
+  expire: {
+    needs: ["KEY", "SECONDS"],
+    fault: ([, seconds = NEVER]) =>
+      seconds === NEVER || isNumber("ttl", seconds)
+        ? null
+        : `SECONDS: found ${seconds}; allowed: a number of seconds, or ${NEVER}`,
+    flags: [],
+    run: expire,
+  },
+  mget: { needs: ["KEY"], repeats: true, flags: [], run: mget },
   del: { needs: ["KEY"], repeats: true, flags: ["tree"], run: del },
   keys: { needs: [], may: ["PREFIX"], flags: ["values", "limit"], run: keys },
+  range: {
+    needs: [],
+    may: ["PREFIX"],
+    flags: ["limit", "reverse", "meta"],
+    run: range,
+  },
+  order: { needs: ["KEY"], flags: ["reverse"], run: order },
+  info: { needs: [], flags: [], run: info },
   watch: {
     needs: [],
     may: ["PATTERN"],
@@ -66,7 +109,11 @@ const OWN_FLAGS: readonly Flag[] = [
     about:
       "get: print a text without quotes. set, publish: VALUE is a text, whatever it looks like.",
   },
-  { name: "meta", about: "get: print {value, version, ttl_ms}." },
+  {
+    name: "meta",
+    about:
+      "get: print {value, version, ttl_ms}. set: print {version}. incr: print {value, version}. range: print {key, value, version}.",
+  },
   { name: "or", value: "VALUE", about: "get: what to print where there is no such key." },
   { name: "ttl", value: "SECONDS", about: "set: let it expire; fractions are allowed." },
   { name: "if-absent", about: "set: only if there is no such key." },
@@ -77,7 +124,8 @@ const OWN_FLAGS: readonly Flag[] = [
   },
   { name: "tree", about: "del: all below the key too." },
   { name: "values", about: "keys: print KEY, a tab, and the value as JSON." },
-  { name: "limit", value: "N", about: "keys: print so many at most." },
+  { name: "limit", value: "N", about: "keys, range: print so many at most." },
+  { name: "reverse", about: "range: the last ones first. order: the sibling before, or the last." },
   { name: "json", about: "watch, subscribe: print JSON in a terminal too." },
   { name: "count", value: "N", about: "watch, subscribe: end after so many events." },
   {
@@ -103,7 +151,7 @@ export const kv: Command = {
   name: "kv",
   about: "Read, write and follow keys and channels of the store.",
   more: [
-    "get KEY, set KEY [VALUE], del KEY ..., keys [PREFIX], watch [PATTERN], publish CHANNEL [VALUE], subscribe CHANNEL. ^ separates the parts of a key; a pattern is a key, or ends in ^* for all below; * is everything.",
+    "get KEY, set KEY [VALUE], incr KEY [BY], expire KEY SECONDS (or never), mget KEY ..., del KEY ..., keys [PREFIX], range [PREFIX] with values, order KEY for the sibling after it, info, watch [PATTERN], publish CHANNEL [VALUE], subscribe CHANNEL. ^ separates the parts of a key; a pattern is a key, or ends in ^* for all below; * is everything.",
     "VALUE is JSON if it reads as JSON, else a text; without it standard input is read to its end. What is printed is for a person in a terminal, and otherwise one line of JSON for each value or event.",
     `The token is that of ${STORE_TOKEN_VARIABLE} in the environment, or else of ${SERVICE}.token_file.`,
   ],
@@ -114,7 +162,12 @@ export const kv: Command = {
       optional: true,
       about: "A key, prefix, pattern or channel; after -- it may begin with a dash.",
     },
-    { name: "VALUE", optional: true, repeats: true, about: "A value; for del, further keys." },
+    {
+      name: "VALUE",
+      optional: true,
+      repeats: true,
+      about: "A value, number or time; for del and mget, further keys.",
+    },
   ],
   flags: [
     ...clientFlags(SERVICE),
@@ -126,6 +179,8 @@ export const kv: Command = {
     ["kv get users^42^name --text", "Prints it without quotes."],
     ["kv set config --ttl 60 < config.json", "Sets what a file holds, for a minute."],
     ["kv keys users --values", "Lists keys that begin so, with their values."],
+    ["kv range users --reverse --limit 10", "Prints the last ten of them."],
+    ["kv incr visits", "Adds 1, and prints the new number."],
     ["kv del users^42 --tree", "Removes a key and all below it."],
     ["kv watch 'users^*'", "Prints what becomes of keys, until Ctrl-C."],
     ["kv publish news '{\"n\": 1}'", "Sends a message; kv subscribe news prints it."],
@@ -159,14 +214,19 @@ export const kv: Command = {
 
 function wordProblems(
   action: string,
-  { needs, may = [], repeats }: Action,
+  { needs, may = [], repeats, fault }: Action,
   words: readonly string[],
 ): string[] {
   const missing = needs
     .slice(words.length)
     .map((name) => `${name}: missing; ${action} ${[...needs, ...may].join(" ")} needs it`);
   const further = repeats ? [] : words.slice(needs.length + may.length);
-  return [...missing, ...further.map((word) => `${word}: unexpected argument`)];
+  const wrong = missing.length === 0 ? (fault?.(words) ?? null) : null;
+  return [
+    ...missing,
+    ...further.map((word) => `${word}: unexpected argument`),
+    ...(wrong === null ? [] : [wrong]),
+  ];
 }
 
 function flagProblems(name: string, action: Action, flags: Arguments["flags"]): string[] {
@@ -176,12 +236,18 @@ function flagProblems(name: string, action: Action, flags: Arguments["flags"]): 
   const wrong = NUMBERS.flatMap(([flag, least, most, what]) => {
     const [given] = flags.get(flag) ?? [];
     if (given === undefined) return [];
-    const form = what === "a whole number" ? /^\d+$/ : /^\d*\.?\d+$/;
-    if (form.test(given) && Number(given) >= least && Number(given) <= most) return [];
+    if (isNumber(flag, given)) return [];
     const range = most === MAX ? `from ${least}` : `from ${least} to ${most}`;
     return [`--${flag}: found ${given}; allowed: ${what} ${range}`];
   });
   return [...astray, ...wrong];
+}
+
+/** True for a number that an option may have. */
+function isNumber(flag: string, given: string): boolean {
+  const [, least, most, what] = NUMBERS.find(([name]) => name === flag) as (typeof NUMBERS)[number];
+  const form = what === "a whole number" ? /^\d+$/ : /^\d*\.?\d+$/;
+  return form.test(given) && Number(given) >= least && Number(given) <= most;
 }
 
 /** A value as JSON: the word that was given, or else all of standard input. */

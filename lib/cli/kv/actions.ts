@@ -1,21 +1,8 @@
 import { contentAsJson, oneLine } from "../../host/content.ts";
-import { StartError } from "../../host/errors.ts";
 import type { Arguments } from "../command.ts";
-import { list as listOf, number, object, orNull, text } from "../shape.ts";
+import { number, orNull, text } from "../shape.ts";
 import { Refused, request, type StoreConnection } from "./connection.ts";
-import { jsonShown, print, textShown, toTerminal, valueShown } from "./output.ts";
-
-/** The keys that are asked for at a time; fewer if their values are wanted too. */
-const PAGE = 1000;
-const PAGE_WITH_VALUES = 100;
-
-/** A page of keys; `cursor` is where the next one begins, null after the last. */
-interface KeysPage {
-  readonly keys: readonly string[];
-  readonly cursor: string | null;
-}
-
-const pageShape = object<KeysPage>({ keys: listOf(text), cursor: orNull(text) });
+import { entryShown, print, textShown, toTerminal, valueShown } from "./output.ts";
 
 /** The call of an action: the store, and the command line. */
 export interface Call {
@@ -54,9 +41,11 @@ export async function set({ connection, words: [key], value, flags, at }: Call):
     ttl_ms: seconds === undefined ? undefined : Math.round(seconds * 1000),
     if_absent: flags.has("if-absent"),
     if_version: numberOf(flags, "if-version"),
+    meta: flags.has("meta") || undefined,
   };
-  await connection.ask({ action: "SET", key, ...at, ...conditions }, { value });
-  if (toTerminal && !flags.has("quiet")) await print("OK\n");
+  const result = await connection.ask({ action: "SET", key, ...at, ...conditions }, { value });
+  if (flags.has("meta")) await print(`${valueShown(result)}\n`);
+  else if (toTerminal && !flags.has("quiet")) await print("OK\n");
   return 0;
 }
 
@@ -75,47 +64,64 @@ export async function del({ connection, words, flags, at }: Call): Promise<numbe
   return removed > 0 ? 0 : 1;
 }
 
-/** Lists keys, a page at a time. */
-export async function keys({ connection, words: [prefix], flags, at }: Call): Promise<number> {
-  const withValues = flags.has("values");
-  let left = numberOf(flags, "limit") ?? Infinity;
-  let cursor: string | null | undefined;
-  while (cursor !== null && left > 0) {
-    const limit = Math.min(withValues ? PAGE_WITH_VALUES : PAGE, left);
-    const asked = { action: "KEYS", ...at, prefix, cursor, limit };
-    const page = connection.checked(await connection.ask(asked), pageShape);
-    const listed = withValues ? listValues(connection, page.keys, at) : list(page.keys);
-    if (!(await listed)) return 0;
-    left -= page.keys.length;
-    if (page.cursor !== null && page.cursor === cursor) {
-      throw new StartError(`${connection.address} lists the same page of keys again and again`);
-    }
-    cursor = page.cursor;
-  }
+/** Adds to a number, and prints the new one. */
+export async function incr({
+  connection,
+  words: [key, by = "1"],
+  flags,
+  at,
+}: Call): Promise<number> {
+  const meta = flags.has("meta") || undefined;
+  const result = await connection.ask({ action: "INCR", key, ...at, by: Number(by), meta });
+  await print(`${valueShown(result)}\n`);
   return 0;
 }
 
-/** @returns false if nobody reads any more */
-function list(names: readonly string[]): Promise<boolean> {
-  return print(names.map((name) => `${textShown(name)}\n`).join(""));
+/** The word for a key that never expires. */
+export const NEVER = "never";
+
+/** Sets when a value expires. */
+export async function expire({
+  connection,
+  words: [key, seconds],
+  flags,
+  at,
+}: Call): Promise<number> {
+  const ttl_ms = seconds === NEVER ? null : Math.round(Number(seconds) * 1000);
+  await connection.ask({ action: "EXPIRE", key, ...at, ttl_ms });
+  if (toTerminal && !flags.has("quiet")) await print("OK\n");
+  return 0;
 }
 
-/** Prints keys with their values, except keys that have gone meanwhile. @returns false if nobody reads any more */
-async function listValues(
-  connection: StoreConnection,
-  names: readonly string[],
-  at: Call["at"],
-): Promise<boolean> {
-  const requests = names.map((key) => request({ action: "GET", key, ...at }));
+/** Prints those keys that exist, each with its value. */
+export async function mget({ connection, words, at }: Call): Promise<number> {
+  const requests = words.map((key) => request({ action: "GET", key, ...at }));
   let index = 0;
+  let missing = 0;
   for await (const value of connection.askAll(requests)) {
-    const name = names[index++] as string;
+    const name = words[index++] as string;
     if (!(value instanceof Refused)) {
-      const line = `${textShown(name)}\t${jsonShown(JSON.stringify(value))}\n`;
-      if (!(await print(line))) return false;
-    } else if (value.code !== "NOT_FOUND") throw value;
+      if (!(await print(entryShown(name, value)))) return 0;
+    } else if (value.code === "NOT_FOUND") missing++;
+    else throw value;
   }
-  return true;
+  return missing === 0 ? 0 : 1;
+}
+
+/** Prints the sibling that follows a key, or with --reverse the one before. */
+export async function order({ connection, words: [key], flags, at }: Call): Promise<number> {
+  const reverse = flags.has("reverse");
+  const sibling = await connection.ask({ action: "ORDER", key, ...at, reverse });
+  const name = connection.checked(sibling, orNull(text));
+  if (name === null) return 1;
+  await print(`${textShown(name)}\n`);
+  return 0;
+}
+
+/** Prints what the store tells about itself. */
+export async function info({ connection }: Call): Promise<number> {
+  await print(`${valueShown(await connection.ask({ action: "INFO" }))}\n`);
+  return 0;
 }
 
 /** Sends a message, and prints the number of its receivers. */

@@ -29,6 +29,10 @@ export function valueShown(value: unknown, asText = false): string {
 export const textShown = (text: string) => (toTerminal ? printable(text) : text);
 export const jsonShown = (json: string) => (toTerminal ? oneLine(json) : json);
 
+/** A key and its value, on one line. */
+export const entryShown = (key: string, value: unknown) =>
+  `${textShown(key)}\t${jsonShown(JSON.stringify(value))}\n`;
+
 function perLine(text: string, shown: (line: string) => string): string {
   return text.split("\n").map(shown).join("\n");
 }
