@@ -4,6 +4,7 @@ import { $, el, keyedRows, mark, say } from "./elements.js";
 import { clock, duration, spoken } from "./format.js";
 import { addressOf, glyphOf, titleOf } from "./places.js";
 
+const UNKNOWN = "What is wrong now is not known: the server does not answer.";
 const WORDS = { failing: "Failing", warning: "Warning", note: "Note" };
 
 /** How many things are wrong: notes are not. */
@@ -71,7 +72,8 @@ function row() {
  */
 export function problemList(part = null) {
   const list = el("ul", { class: "problems", role: "list" });
-  const none = el("p", { class: "nothing" }, glyphOf("ok"), el("span", {}, "Nothing is wrong."));
+  const [sign, what, before] = [el("span"), el("span"), el("span", { class: "quiet" })];
+  const none = el("p", { class: "nothing" }, sign, what, before);
   const rows = keyedRows(list, row, () => list.closest(".place").querySelector("h1"));
   return {
     node: el("div", { class: "now" }, list, none),
@@ -87,14 +89,15 @@ export function problemList(part = null) {
       rows.show(new Map(items));
       list.hidden = items.length === 0;
       none.hidden = isLost ? part !== null : part !== null || wrongOf(problems).length > 0;
-      const before =
-        wrongOf(problems).length === 0 ? "nothing was wrong" : `${wrongOf(problems).length} wrong`;
-      say(
-        none.lastElementChild,
-        isLost
-          ? `What is wrong now is not known: the server does not answer. At ${clock(at)}: ${before}.`
-          : "Nothing is wrong.",
-      );
+      if (sign.dataset.lost !== String(isLost)) {
+        sign.replaceChildren(glyphOf(isLost ? "gone" : "ok"));
+      }
+      mark(sign, "data-lost", isLost);
+      say(what, isLost ? UNKNOWN : "Nothing is wrong.");
+      const wrong = wrongOf(problems).length;
+      const things =
+        wrong === 0 ? "nothing was" : wrong === 1 ? "1 thing was" : `${wrong} things were`;
+      say(before, isLost ? ` At ${clock(at)} ${things} wrong.` : "");
     },
   };
 }
