@@ -137,8 +137,17 @@ async function signOut() {
   if (!connection.isLocked()) $("sign-in-open").focus();
 }
 
+/** Opens a dialog. The focus goes back to where it was, or to the menu that has closed over that. */
 export function openDialog(id) {
-  if (!$(id).open) $(id).showModal();
+  const dialog = $(id);
+  if (dialog.open) return;
+  const from = document.activeElement;
+  dialog.showModal();
+  const goBack = () => {
+    if (document.activeElement === document.body)
+      from.closest("details")?.firstElementChild.focus();
+  };
+  dialog.addEventListener("close", goBack, { once: true });
 }
 
 /** `wired` has the connection's `isLocked()` and `lock(isLocked)`. */

@@ -168,6 +168,9 @@ function clientRow(key, { service, id, address }) {
 /** Takes away the row of a client that an operator has closed: its order holds for nobody. */
 export function takeAway(key) {
   closed.add(key);
+  const node = clients.rows.get(key)?.node;
+  const near = node?.nextElementSibling ?? node?.previousElementSibling;
+  if (active === key) active = near?.dataset.key ?? null;
   clients.remove(key);
   showActive();
 }
@@ -253,7 +256,8 @@ export const rowOf = (key) => clients.rows.get(key)?.item ?? null;
 
 /** Gives the focus to the row of a client, where it is shown. */
 export function focusClient(key) {
-  (clients.rows.get(key)?.buttons[0] ?? $("filter")).focus();
+  const row = clients.rows.get(key) ?? clients.rows.get(active);
+  (row?.buttons[0] ?? $("filter")).focus();
 }
 
 /** From the name of a client to what may be done with it, and back. */
