@@ -33,7 +33,7 @@ describe.each([
   ["store", '{"event":"closed","reason":"unfinished",', { store: { max_line_bytes: LINE } }],
   [
     "relay",
-    "Warning: You have been disconnected because your unfinished lines take too much memory.",
+    "Warning: You have been disconnected because of your unfinished lines.",
     { relay: { max_line_bytes: LINE } },
   ],
 ] as const)("unfinished lines at the %s", (service, notice, overrides) => {

@@ -27,8 +27,7 @@ export const NOTICES = {
   shutdown: "Warning: Server is shutting down.\n",
   disconnected: "Warning: Server disconnected.\n",
   utf8: "Warning: Your line is not valid UTF-8 and was not sent.\n",
-  unfinished:
-    "Warning: You have been disconnected because your unfinished lines take too much memory.\n",
+  unfinished: "Warning: You have been disconnected because of your unfinished lines.\n",
   slow: "Warning: You have been disconnected because you read too slowly.\n",
   kicked: "Warning: You have been disconnected by an operator.\n",
 } as const;
