@@ -96,9 +96,9 @@ export class Search {
     this.#isWaitedFor = true;
     const isNew = await this.#ask(how);
     this.#isWaitedFor = false;
-    if (this.#isBehind) void this.look();
-    // Who has gone so far back stays there.
+    // Who has gone so far back stays there, whatever came meanwhile.
     if (this.#found.hasDropped) this.#follows = false;
+    if (this.#isBehind) void this.look();
     this.show();
     if (!isNew) return;
     const { entries } = this.#found;
