@@ -35,7 +35,9 @@ export class Acks<C extends Acknowledged> {
     if (last !== undefined && turns.length > 1 && last.next > this.#intake.durable) {
       last.next = Math.max(last.next, next);
       last.records = records;
-    } else turns.push({ next, records });
+      return;
+    }
+    turns.push({ next, records });
     this.#owed.add(client);
     if (next <= this.#intake.durable) this.#tellSoon();
   }

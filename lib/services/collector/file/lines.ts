@@ -3,8 +3,8 @@ import type { Entry } from "../entry.ts";
 
 /** Bytes of a block; a longer line gets one of its own. */
 const BLOCK = 256 * 1024;
-/** Blocks that are kept for later lines. */
-const MOST_SPARE = 2;
+/** Blocks that are kept for later lines: about as many as fill up during a slow sync, since fresh memory costs more than a line. */
+const MOST_SPARE = 16;
 const NEWLINE = 10;
 
 /** A buffer of whole lines. */
