@@ -9,6 +9,7 @@ import { floor } from "./floor.ts";
 import { accessLog, dashboard, http } from "./http.ts";
 import { logging } from "./logging.ts";
 import { neuro } from "./neuro.ts";
+import { longTasks, replay, told } from "./page.ts";
 import { stopEverything, temporaryFolder } from "./processes.ts";
 import { Report } from "./report.ts";
 import { nats, other, QUIET, redis, relay } from "./servers.ts";
@@ -43,6 +44,13 @@ const scenarios: Record<string, Scenario> = {
   http: { service: "web", about: "requests, against bare servers", run: http },
   "access-log": { service: "web", about: "a line in a file per request", run: accessLog },
   dashboard: { service: "web", about: "what an open page costs the relay", run: dashboard },
+  told: { service: "web", about: "bytes of a tick, whole and as differences", run: told },
+  "long-tasks": {
+    service: "web",
+    about: "the page with 10,000 clients and 100,000 keys",
+    run: longTasks,
+  },
+  replay: { service: "web", about: "a day of ticks: the memory of the page", run: replay },
   kv: { service: "store", about: "GET and SET, against redis-server", run: kv },
   durable: { service: "store", about: "SETs that are on the disk", run: durable },
   memory: { service: "store", about: "bytes per key of a million keys", run: memory },
