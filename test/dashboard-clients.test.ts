@@ -117,9 +117,8 @@ describe.skipIf(!BROWSER)("the clients on the dashboard", () => {
     expect(first).toMatch(/^\d\d:\d\d:\d\d utf8 it is not valid UTF-8$/);
     // It was refused nothing since it is looked at.
     const stave = "#client [data-key='client refused_per_second']";
-    const { past } = server.running().client?.(peer.id) as ClientMore;
-    const most = Math.max(...past.map((step) => step.refusedPerSecond));
-    expect(most).toBeGreaterThan(0);
+    const more = server.running().client?.(peer.id) as ClientMore | null;
+    expect(more?.past.some((step) => step.refusedPerSecond > 0)).toBe(true);
     await tab.see(`parseFloat(${text(`${stave} .stave-most`)}) > 0`);
     expect(await tab.get(`document.querySelector("${stave} .stave-now").dataset.value`)).toBe("0");
     // One whose address names nobody says so, and one of no service is let go.
