@@ -325,7 +325,7 @@ describe("folders to write in", () => {
   });
 
   test("that hold something else where their files would be", async () => {
-    for (const name of ["lock", "journal.1", "snapshot"]) {
+    for (const name of ["lock", "journal.1", "snapshot", "manifest", "journal-1"]) {
       const folder = both("own", { [`own/summoner.log/x`]: "", [`own/${name}/x`]: "" });
       const why = "it is a folder";
       expect(await found(folder)).toEqual(

@@ -123,6 +123,7 @@ const NAMED: Readonly<Record<string, string>> = {
   "lib/cli/neuro.ts": "starts the Neuro service alone",
   "lib/cli/neuro/sources.ts": "the settings of the Neuro service",
   "lib/cli/send.ts": "a client of the relay",
+  "lib/cli/store/folder.ts": "the files of the store",
   "lib/cli/probes.ts": "a client of each service",
   "lib/cli/remote.ts": "the client of the web service",
   "lib/config/sections/neuro/brains.ts": "a brain has the same name",

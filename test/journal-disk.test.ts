@@ -8,6 +8,7 @@ import { turn, until } from "./kit.ts";
 import {
   filesIn,
   HEADER,
+  journalHead,
   Keys,
   lineOf,
   load,
@@ -27,11 +28,14 @@ afterAll(() => {
   fs.rmSync(dirname(small), { recursive: true });
 });
 
-/** A disk on which no file can grow beyond so many bytes. */
+/** Bytes of a journal's first line. */
+const HEAD = journalHead(1).length;
+
+/** A disk on which no journal can grow beyond so many bytes. */
 function bounded(bound: { bytes: number }): Disk {
   return watched({
-    before: ({ name, args }) => {
-      if (name !== "writeSync") return;
+    before: ({ name, file, args }) => {
+      if (name !== "writeSync" || !file.startsWith("journal")) return;
       const [length, position] = args.slice(3) as [number, number];
       if (position >= bound.bytes) throw systemError("ENOSPC", "no space left on device");
       args[3] = Math.min(length, bound.bytes - position);
@@ -47,8 +51,8 @@ describe("a disk that is full", () => {
 
   test("is used to its last byte, and not one beyond", async () => {
     for (const [last, accepted] of [
-      [4982, true],
-      [4983, false],
+      [4949 - HEAD, true],
+      [4950 - HEAD, false],
     ] as const) {
       const { journal, folder, troubles } = open(undefined, { disk: bounded({ bytes: 10_000 }) });
       expect(journal.reserve(5000)).toBe(true);
@@ -60,7 +64,7 @@ describe("a disk that is full", () => {
       expect(troubles).toEqual(
         accepted
           ? []
-          : [`cannot write ${folder}/journal.1: no space left on device; writes are refused`],
+          : [`cannot write ${folder}/journal-1: no space left on device; writes are refused`],
       );
       await journal.close();
       expect((await load(folder)).records).toEqual([5000, ...(accepted ? [last] : [])].map(sized));
@@ -69,7 +73,7 @@ describe("a disk that is full", () => {
 
   test("counts what was reserved, what was appended without, and forgets both with the write", async () => {
     const { journal, folder } = open(undefined, { disk: bounded({ bytes: 1000 }) });
-    const room = 1000 - HEADER;
+    const room = 1000 - HEAD - HEADER;
     journal.append(lineOf(sized(400)), 400);
     expect(journal.reserve(300)).toBe(true);
     expect(journal.reserve(room - 700)).toBe(true);
@@ -89,23 +93,23 @@ describe("a disk that is full", () => {
   });
 
   test("is tried again by the clock, and has to have room for a while", async () => {
-    const bound = { bytes: 100 };
+    const bound = { bytes: HEAD + 150 };
     const { journal, clock, folder, troubles, put } = open(undefined, { disk: bounded(bound) });
     expect(put(sized(50))).toBe(true);
     expect(put(sized(50))).toBe(false);
-    expect(sizeOf(folder, "journal.1")).toBe(100);
-    bound.bytes = 50 + HEADER + MiB - 1;
+    expect(sizeOf(folder, "journal-1")).toBe(HEAD + 150);
+    bound.bytes = HEAD + 50 + HEADER + MiB - 1;
     expect(put([1])).toBe(false);
     clock.advance(10_000);
     expect([put([1]), journal.trouble, troubles.length]).toEqual([false, reason, 1]);
-    expect(sizeOf(folder, "journal.1")).toBe(100);
+    expect(sizeOf(folder, "journal-1")).toBe(HEAD + 150);
     bound.bytes++;
     clock.advance(249);
     expect(journal.trouble).toBe(reason);
     clock.advance(1);
     expect([journal.trouble, troubles.slice(1)]).toEqual([
       null,
-      [`writing ${folder}/journal.1 again`],
+      [`writing ${folder}/journal-1 again`],
     ]);
     expect(put([1])).toBe(true);
     expect(clock.jobs.size).toBe(0);
@@ -123,9 +127,9 @@ describe("a disk that is full", () => {
     put([1]);
     expect(put(sized(3 * MiB))).toBe(false);
     expect(journal.trouble).toBeNull();
-    const { size } = fs.statSync(join(folder, "journal.1"));
+    const { size } = fs.statSync(join(folder, "journal-1"));
     for (let n = 0; n < 5; n++) expect(put(sized(3 * MiB))).toBe(false);
-    expect(sizeOf(folder, "journal.1")).toBe(size);
+    expect(sizeOf(folder, "journal-1")).toBe(size);
     expect(put([2])).toBe(true);
     await journal.close();
     expect((await load(folder)).records).toEqual([[1], [2]]);
@@ -170,10 +174,10 @@ describe("a disk that is full", () => {
       expect(again.notes).toEqual([
         `cannot write a snapshot of ${folder}: no space left on device`,
       ]);
-      expect(filesIn(folder)).toEqual(["journal.1", "journal.2"]);
+      expect(filesIn(folder)).toEqual(["journal-1", "journal-2"]);
       let slices = 0;
       expect(await again.journal.snapshot(() => (slices++ === 0 ? slice : null))).toBe(true);
-      expect(filesIn(folder)).toEqual(["journal.2", "snapshot"]);
+      expect(filesIn(folder)).toEqual(["journal-2", "snapshot-2"]);
       await again.journal.close();
       expect(await load(folder)).toEqual({ records: [sized(64_000)], notes: [] });
     },
@@ -215,8 +219,8 @@ describe("a disk that fails", () => {
     clock.advance(250);
     expect([journal.written, journal.trouble]).toEqual([2, null]);
     expect(troubles).toEqual([
-      `cannot write ${folder}/journal.1: input/output error; writes are refused`,
-      `writing ${folder}/journal.1 again`,
+      `cannot write ${folder}/journal-1: input/output error; writes are refused`,
+      `writing ${folder}/journal-1 again`,
     ]);
     put([4]);
     await idle();
@@ -228,7 +232,7 @@ describe("a disk that fails", () => {
     const bound = { bytes: Infinity };
     const { journal, folder, notes, put } = open(undefined, { disk: bounded(bound) });
     put([1]);
-    bound.bytes = 30;
+    bound.bytes = HEAD + 60;
     journal.append(lineOf(sized(2 * MiB)), 2 * MiB);
     journal.write();
     expect(journal.trouble).toBe("cannot write: no space left on device");
@@ -251,7 +255,7 @@ describe("a disk that fails", () => {
   });
 
   test("in a write puts a snapshot off, which may hold what was not written, and the batch goes into the next journal", async () => {
-    const { state, disk } = failing("writeSync", /journal\.1/);
+    const { state, disk } = failing("writeSync", /journal-1/);
     const { journal, clock, folder, put } = open(undefined, { disk });
     put([1]);
     state.failing = true;
@@ -266,7 +270,7 @@ describe("a disk that fails", () => {
   });
 
   test("in a sync is not asked again: a snapshot has to stand for what was written", async () => {
-    const { state, disk } = failing("fdatasync", /journal\.1/);
+    const { state, disk } = failing("fdatasync", /journal-1/);
     const { journal, clock, folder, troubles, syncs, put, idle } = open(undefined, { disk });
     put(["a", 1]);
     await idle();
@@ -298,14 +302,14 @@ describe("a disk that fails", () => {
       false,
     ]);
     expect(troubles).toEqual([
-      `cannot sync ${folder}/journal.1: input/output error; writes are refused`,
-      `writing ${folder}/journal.2 again`,
+      `cannot sync ${folder}/journal-1: input/output error; writes are refused`,
+      `writing ${folder}/journal-2 again`,
     ]);
     await idle();
     expect(syncs.slice(-2)).toEqual([3, 6]);
     expect(put(["f", 5])).toBe(true);
     await journal.close();
-    expect([state.calls.length, filesIn(folder)]).toEqual([2, ["journal.2", "snapshot"]]);
+    expect([state.calls.length, filesIn(folder)]).toEqual([2, ["journal-2", "snapshot-2"]]);
     expect((await load(folder)).records).toEqual([
       ["snap", 1],
       ["snap", 2],
@@ -317,7 +321,7 @@ describe("a disk that fails", () => {
   });
 
   test("in the sync before a snapshot matters no more once that is written", async () => {
-    const { state, disk } = failing("fdatasyncSync", /journal\.1/);
+    const { state, disk } = failing("fdatasyncSync", /journal-1/);
     const { journal, troubles, put } = open(undefined, { disk });
     put(["a", 1]);
     const before = journal.synced;
@@ -333,7 +337,7 @@ describe("a disk that fails", () => {
   });
 
   test("in a sync while a snapshot is made needs another one", async () => {
-    const { state, disk } = failing("fdatasync", /journal\.2/);
+    const { state, disk } = failing("fdatasync", /journal-2/);
     const { journal, put } = open(undefined, { disk });
     put(["a", 1]);
     let slices = 0;

@@ -6,15 +6,17 @@ import { Journal } from "../lib/services/store/journal/journal.ts";
 import { type Call, Durable, systemError, watched } from "./fixtures/journal-disk.ts";
 import { turn, until } from "./kit.ts";
 import {
-  batchOf,
+  Chain,
   filesIn,
   HEADER,
+  journalHead,
   Keys,
   lineOf,
   load,
   newFolder,
   open,
   sizeOf,
+  snapshotOf,
 } from "./journal-suite.ts";
 
 describe("a snapshot", () => {
@@ -28,12 +30,21 @@ describe("a snapshot", () => {
     }
     expect(journal.size).toBe(journal.counters.bytes);
     expect(await journal.snapshot(keys.slices())).toBe(true);
-    expect(filesIn(folder)).toEqual(["journal.2", "snapshot"]);
+    expect(filesIn(folder)).toEqual(["journal-2", "snapshot-2"]);
     expect([journal.size, journal.synced, journal.counters.snapshots]).toEqual([0, 100, 1]);
-    const content = fs.readFileSync(join(folder, "snapshot"), "utf8");
-    expect(content).toStartWith(`${batchOf(["snapshot", 2])}${batchOf(["k0", 99])}`);
+    const content = fs.readFileSync(join(folder, "snapshot-2"), "utf8");
+    const [, , , id, , number, crc] = (content.split("\n")[0] as string).split(" ");
+    expect(parseInt(number as string, 16)).toBe(100);
+    const after = new Chain(100, parseInt(crc as string, 16));
+    const whole = snapshotOf(
+      2,
+      after,
+      [...keys.now].map((one) => [one]),
+      id,
+    );
+    expect(content).toBe(whole.toString());
     put(["after", 1]);
-    expect(journal.size).toBe(batchOf(["after", 1]).length);
+    expect(journal.size).toBe(HEADER + lineOf(["after", 1]).length);
     await journal.close();
     const again = open(folder);
     expect(again.journal.size).toBe(journal.size);
@@ -51,19 +62,20 @@ describe("a snapshot", () => {
 
   test("has one slice in memory at a time, and records go on meanwhile", async () => {
     const held: (() => void)[] = [];
+    let slices = 0;
     const disk = watched({
-      hold: ({ name }, go) => (name === "write" ? held.push(go) : go()),
+      hold: ({ name, file }, go) =>
+        name === "write" && file === "snapshot.tmp" && slices <= 5 ? held.push(go) : go(),
     });
     const { journal, folder, put } = open(undefined, { disk });
     put(["a", 1]);
-    let slices = 0;
     const done = journal.snapshot(() => {
       put(["during", ++slices]);
       return slices <= 5 ? lineOf(["slice", slices]) : null;
     });
     expect(await journal.snapshot(() => null)).toBe(false);
     expect(journal.snapshotDue).toBe(false);
-    // The first write is that of the header.
+    // The first write is that of the first line.
     for (let write = 0; write <= 5; write++) {
       await until(() => held.length > 0);
       await turn();
@@ -84,17 +96,17 @@ describe("a snapshot", () => {
   });
 
   test("is due from a size on, or from the size of the last one", async () => {
-    const one = batchOf([1]).length;
+    const one = HEADER + 4;
     const { journal, put } = open(undefined, { snapshotBytes: 3 * one });
     const puts = (count: number) => {
       for (let n = 0; n < count; n++) put([1]);
       return journal.snapshotDue;
     };
     expect([puts(2), puts(1)]).toEqual([false, true]);
-    const header = batchOf(["snapshot", 2]).length;
+    const frame = snapshotOf(2, new Chain(), []).length;
     let slices = 0;
-    // As long as ten batches: the header and a slice that fills up the rest.
-    const filled = `["${"x".repeat(10 * one - header - HEADER - 5)}"]\n`;
+    // As long as ten batches: its first and its last line, and a slice that fills up the rest.
+    const filled = `["${"x".repeat(10 * one - frame - HEADER - 5)}"]\n`;
     expect(await journal.snapshot(() => (slices++ === 0 ? filled : null))).toBe(true);
     expect(puts(9)).toBe(false);
     await journal.close();
@@ -122,15 +134,15 @@ describe("a snapshot", () => {
       expect(await taken).toBe(false);
       await closing;
       expect(slices).toBe(at + 1);
-      expect(filesIn(folder)).toEqual(["journal.1", "journal.2"]);
-      expect(sizeOf(folder, "journal.1")).toBe(batchOf(["a", 1]).length);
+      expect(filesIn(folder)).toEqual(["journal-1", "journal-2"]);
+      expect(sizeOf(folder, "journal-1")).toBe(journalHead(1).length + HEADER + 8);
       const again = open(folder);
       expect(again.records).toEqual([
         ["a", 1],
         ...Array.from({ length: at + 1 }, (_, n) => ["b", n]),
       ]);
       expect(await again.journal.snapshot(() => null)).toBe(true);
-      expect(filesIn(folder)).toEqual(["journal.3", "snapshot"]);
+      expect(filesIn(folder)).toEqual(["journal-3", "snapshot-3"]);
       await again.journal.close();
     }
   });
@@ -149,7 +161,7 @@ describe("a snapshot", () => {
     held[0]?.();
     expect(await taken).toBe(false);
     await closing;
-    expect(filesIn(folder)).toEqual(["journal.1", "journal.2"]);
+    expect(filesIn(folder)).toEqual(["journal-1", "journal-2"]);
   });
 
   test.each([false, true])(
@@ -157,17 +169,20 @@ describe("a snapshot", () => {
     async (closes) => {
       const held: (() => void)[] = [];
       const calls: string[] = [];
+      let folders = 0;
       const disk = watched({
         before: ({ name, file }) => {
-          if (file === "journal.1" && /sync|close/.test(name)) calls.push(name);
+          if (file === "journal-1" && /sync|close/.test(name)) calls.push(name);
         },
         after: ({ name }) => {
-          if (name === "fsync") calls.push("folder is ready");
+          // Once for the journal, and once for the manifest that names it.
+          if (name === "fsync" && ++folders === 2) calls.push("folder is ready");
         },
         hold: ({ name, file }, go) =>
-          name === "fdatasync" && file === "journal.1" ? held.push(go) : go(),
+          name === "fdatasync" && file === "journal-1" ? held.push(go) : go(),
       });
       const { journal, folder, put } = open(undefined, { disk });
+      calls.length = 0;
       put(["a", 1]);
       const taken = journal.snapshot(() => null);
       await until(() => calls.includes("folder is ready") && held.length > 0);
@@ -215,17 +230,28 @@ describe("a snapshot", () => {
     calls.length = 0;
     expect(await journal.snapshot(() => null)).toBe(true);
     expect(calls).toEqual([
-      "zeros journal.3",
-      "fdatasync journal.3",
+      "writeSync journal-3",
+      "zeros journal-3",
+      "fdatasync journal-3",
       "fsync f",
-      "writeSync journal.2",
-      "ftruncateSync journal.2",
-      "fdatasyncSync journal.2",
+      "write manifest.tmp",
+      "fdatasync manifest.tmp",
+      "renameSync manifest.tmp",
+      "fsync f",
+      "writeSync journal-2",
+      "ftruncateSync journal-2",
+      "fdatasyncSync journal-2",
+      "write snapshot.tmp",
       "write snapshot.tmp",
       "fdatasync snapshot.tmp",
       "renameSync snapshot.tmp",
       "fsync f",
-      "unlink journal.2",
+      "write manifest.tmp",
+      "fdatasync manifest.tmp",
+      "renameSync manifest.tmp",
+      "fsync f",
+      "unlink journal-2",
+      "unlink snapshot-2",
     ]);
     expect([journal.written, journal.synced]).toEqual([3, 3]);
     await journal.close();
@@ -237,7 +263,7 @@ describe("a snapshot", () => {
     put(["a", 1]);
     const taken = journal.snapshot(() => lineOf(["slice"]));
     await journal.close();
-    expect([await taken, filesIn(folder)]).toEqual([false, ["journal.1"]]);
+    expect([await taken, filesIn(folder)]).toEqual([false, ["journal-1"]]);
     expect((await load(folder)).records).toEqual([["a", 1]]);
   });
 
@@ -251,19 +277,22 @@ describe("a snapshot", () => {
     expect(taken).rejects.toBe(bug);
     await taken.catch(() => {});
     expect(notes).toEqual([]);
-    expect(filesIn(folder)).toEqual(["journal.1", "journal.2"]);
+    expect(filesIn(folder)).toEqual(["journal-1", "journal-2"]);
     await journal.close();
     expect((await load(folder)).records).toEqual([["a", 1]]);
   });
 
   test.each([
-    ["making the next journal", "openSync", "journal.2"],
-    ["its room", "writeSync", "journal.2"],
-    ["its sync", "fdatasync", "journal.2"],
+    ["making the next journal", "openSync", "journal-2"],
+    ["its room", "writeSync", "journal-2"],
+    ["its sync", "fdatasync", "journal-2"],
     ["making the file", "openSync", "snapshot.tmp"],
     ["writing", "write", "snapshot.tmp"],
     ["its sync", "fdatasync", "snapshot.tmp"],
     ["putting it in its place", "renameSync", "snapshot.tmp"],
+    ["writing the manifest", "write", "manifest.tmp"],
+    ["its sync", "fdatasync", "manifest.tmp"],
+    ["putting that in its place", "renameSync", "manifest.tmp"],
     ["the sync of the folder", "fsync", "snapshots"],
   ] as const)("that fails in %s costs nothing and is tried again later", async (_, name, file) => {
     let failing = false;
@@ -290,7 +319,7 @@ describe("a snapshot", () => {
     }
     expect(notes).toEqual([`cannot write a snapshot of ${folder}: no space left on device`]);
     expect(filesIn(folder)).not.toContain("snapshot.tmp");
-    expect(filesIn(folder)).toContain("journal.1");
+    expect(filesIn(folder)).toContain("journal-1");
 
     failing = false;
     put(["b", 2]);

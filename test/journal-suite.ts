@@ -6,20 +6,96 @@ import { HandClock } from "../lib/host/clock.ts";
 import { Journal, type JournalOptions } from "../lib/services/store/journal/journal.ts";
 import { until } from "./kit.ts";
 
-export const HEADER = 18;
+export const HEADER = 51;
 export const MiB = 1024 * 1024;
 export const root = fs.mkdtempSync(join(tmpdir(), "journal-"));
 let made = 0;
-process.on("exit", () => fs.rmSync(root, { recursive: true }));
+process.on("exit", () => fs.rmSync(root, { recursive: true, force: true }));
 
 export const newFolder = (): string => join(root, `${++made}`);
 export const lineOf = (record: unknown[]): string => `${JSON.stringify(record)}\n`;
-/** A batch made without the code under test. */
-export const batch = (text: string): Buffer => {
-  const hex = (value: number) => value.toString(16).padStart(8, "0");
+
+// The files of a folder made without the code under test.
+
+export const hex = (value: number, digits = 8): string => value.toString(16).padStart(digits, "0");
+/** The first line of a file. */
+export const headOf = (...words: unknown[]): string => {
+  const text = `store ${words.join(" ")}`;
+  return `${text} ${hex(crc32(text))}\n`;
+};
+
+/** Batches of records, each chained to the one before. */
+export class Chain {
+  number: number;
+  crc: number;
+
+  constructor(number = 0, crc = 0) {
+    this.number = number;
+    this.crc = crc;
+  }
+
+  /** @param unsynced batches before it that were not known to be on disk */
+  text(text: string, unsynced = 0): Buffer {
+    const length = hex(Buffer.byteLength(text));
+    const head = `${length} ${hex(++this.number, 14)} ${hex(unsynced)} ${hex(this.crc)} `;
+    this.crc = crc32(text, crc32(head));
+    return Buffer.from(`${head}${hex(this.crc)}\n${text}`);
+  }
+
+  batch(...records: unknown[][]): Buffer {
+    return this.text(records.map(lineOf).join(""));
+  }
+
+  /** A batch none before which was known to be on disk, as with a disk that is slow. */
+  unsynced(...records: unknown[][]): Buffer {
+    return this.text(records.map(lineOf).join(""), this.number);
+  }
+}
+
+export const ID = "0123456789abcdef";
+
+/** The first line of a journal. */
+export const journalHead = (generation: number): Buffer =>
+  Buffer.from(headOf("journal", 2, ID, hex(generation, 14)));
+
+export const manifestOf = (files: object, id = ID, format = 2): string => {
+  const body = `${JSON.stringify(files)}\n`;
+  return headOf("manifest", format, id, hex(crc32(body))) + body;
+};
+
+export const markOf = (number: number, crc: number, id = ID): Buffer => {
+  const bytes = Buffer.alloc(8192);
+  const line = headOf("mark", 2, id, hex(number, 14), hex(crc));
+  for (const at of [0, 4096]) bytes.write(line, at);
+  return bytes;
+};
+
+/** A whole snapshot. @param after the last batch before it */
+export const snapshotOf = (
+  generation: number,
+  after: Chain,
+  slices: unknown[][][],
+  id = ID,
+): Buffer => {
+  const head = headOf(
+    "snapshot",
+    2,
+    id,
+    hex(generation, 14),
+    hex(after.number, 14),
+    hex(after.crc),
+  );
+  const chain = new Chain(0, crc32(head.slice(0, -1)));
+  const batches = slices.map((records) => chain.batch(...records));
+  const end = `end ${hex(slices.length, 14)} ${hex(slices.flat().length, 14)} ${hex(chain.crc)}`;
+  return Buffer.concat([Buffer.from(head), ...batches, Buffer.from(`${end} ${hex(crc32(end))}\n`)]);
+};
+
+/** A batch of the format before. */
+export const oldBatch = (...records: unknown[][]): Buffer => {
+  const text = records.map(lineOf).join("");
   return Buffer.from(`${hex(Buffer.byteLength(text))} ${hex(crc32(text))}\n${text}`);
 };
-export const batchOf = (...records: unknown[][]): Buffer => batch(records.map(lineOf).join(""));
 
 /** A clock that knows how many attempts are to come. */
 class CountingClock extends HandClock {
@@ -55,7 +131,10 @@ export function open(folder = newFolder(), options: Partial<JournalOptions> = {}
     ...options,
   });
   journal.onSynced = () => syncs.push(journal.synced);
-  journal.load((record) => records.push(record));
+  journal.load(
+    (record) => records.push(record),
+    () => slicesOf(records),
+  );
   /** Writes records as one batch; whether they were accepted. */
   const put = (...batch: unknown[][]): boolean => {
     const lines = batch.map(lineOf);
@@ -69,11 +148,25 @@ export function open(folder = newFolder(), options: Partial<JournalOptions> = {}
   return { journal, clock, folder, notes, troubles, records, syncs, put, idle };
 }
 
+function slicesOf(records: readonly unknown[][]): () => string | null {
+  const lines = records.map(lineOf);
+  return () => lines.shift() ?? null;
+}
+
 /** All that a folder loads to. */
 export async function load(folder: string, options: Partial<JournalOptions> = {}) {
   const { journal, records, notes } = open(folder, options);
   await journal.close();
   return { records, notes };
+}
+
+/** A folder of one journal with these batches. @param marked the batch that is known to be on disk */
+export function journalOf(batches: Uint8Array, marked = new Chain()): string {
+  return folderOf({
+    manifest: manifestOf({ snapshot: null, journals: [1], mark: 1 }),
+    "mark-1": markOf(marked.number, marked.crc),
+    "journal-1": Buffer.concat([journalHead(1), batches]),
+  });
 }
 
 /** A folder that holds these files. */
@@ -87,10 +180,11 @@ export function folderOf(files: Record<string, Uint8Array | string>): string {
 
 export const sizeOf = (folder: string, name: string): number =>
   fs.statSync(join(folder, name)).size;
+/** Its journals, its snapshots and whatever else there is. */
 export const filesIn = (folder: string): string[] =>
   fs
     .readdirSync(folder)
-    .filter((name) => name !== "lock")
+    .filter((name) => !/^(lock|manifest|mark-\d+)$/.test(name))
     .sort();
 
 /** Keys and values as a store would keep them, with a history that tells every state from every other. */

@@ -2,16 +2,19 @@ import { describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { StartError } from "../lib/host/errors.ts";
-import { systemError, watched } from "./fixtures/journal-disk.ts";
+import { watched } from "./fixtures/journal-disk.ts";
 import { turn, until } from "./kit.ts";
 import {
-  batch,
-  batchOf,
+  Chain,
   filesIn,
   folderOf,
+  headOf,
   HEADER,
+  hex,
+  journalOf,
   lineOf,
   load,
+  manifestOf,
   MiB,
   newFolder,
   open,
@@ -39,13 +42,26 @@ describe("records", () => {
 
   test("are on disk in the form that is documented, and nothing else is", async () => {
     const { journal, folder, put } = open();
+    const id = fs.readFileSync(join(folder, "manifest"), "latin1").split(" ")[3] as string;
     put(["set", "é", 1], ["del", "b"]);
+    await until(() => journal.synced === 1);
     put([null]);
     await journal.close();
-    expect(filesIn(folder)).toEqual(["journal.1"]);
-    const expected = Buffer.concat([batchOf(["set", "é", 1], ["del", "b"]), batchOf([null])]);
-    expect(fs.readFileSync(join(folder, "journal.1"))).toEqual(expected);
-    expect(expected.toString()).toStartWith("0000001b 6d143c2d\n");
+    expect(fs.readdirSync(folder).sort()).toEqual(["journal-1", "lock", "manifest", "mark-1"]);
+    const chain = new Chain();
+    const batches = [chain.batch(["set", "é", 1], ["del", "b"]), chain.batch([null])];
+    const head = Buffer.from(headOf("journal", 2, id, hex(1, 14)));
+    expect(fs.readFileSync(join(folder, "journal-1"))).toEqual(Buffer.concat([head, ...batches]));
+    expect(batches[0]?.toString()).toStartWith("0000001b 00000000000001 00000000 00000000 ");
+    expect(fs.readFileSync(join(folder, "manifest"), "utf8")).toBe(
+      manifestOf({ snapshot: null, journals: [1], mark: 1 }, id),
+    );
+    const mark = fs.readFileSync(join(folder, "mark-1"));
+    const { number, crc } = chain;
+    expect([
+      mark.length,
+      mark.toString("latin1").includes(headOf("mark", 2, id, hex(number, 14), hex(crc))),
+    ]).toEqual([4096 + headOf("mark", 2, id, hex(0, 14), hex(0)).length, true]);
   });
 
   test("keep every character and every number", async () => {
@@ -94,12 +110,16 @@ describe("records", () => {
   });
 
   test.each(["nonsense\n", "[1] [2]\n", "[1]\n\n", '{"a":1}\n', "[1]\n[2\n"])(
-    "that were never records are a bug, not damage: %j",
+    "that this version cannot read, in a whole batch, are of a newer one: %j",
     async (text) => {
-      const folder = folderOf({ "journal.1": Buffer.concat([batchOf([0]), batch(text)]) });
-      expect(() => open(folder)).toThrow();
-      expect(() => open(folder)).not.toThrow(StartError);
-      expect(filesIn(folder)).toEqual(["journal.1"]);
+      const chain = new Chain();
+      const folder = journalOf(Buffer.concat([chain.batch([0]), chain.text(text)]), chain);
+      for (const damage of ["refuse", "salvage"] as const) {
+        expect(() => open(folder, { damage })).toThrow(
+          /^journal-1: batch 2 cannot be read by this version \(.*\): a newer version wrote it; nothing was changed$/,
+        );
+      }
+      expect(filesIn(folder)).toEqual(["journal-1"]);
     },
   );
 
@@ -148,11 +168,12 @@ describe("at the boundary of the disk", () => {
     const disk = watched({
       before: ({ name, file, args }) => {
         const isZeros = name === "writeSync" && (args[1] as Buffer)[0] === 0;
-        if (file === "journal.1" && !isZeros && name !== "openSync") calls.push(name);
+        if (file === "journal-1" && !isZeros && name !== "openSync") calls.push(name);
       },
       hold: (_, go) => held.push(go),
     });
     const { journal, syncs, put } = open(undefined, { disk });
+    calls.length = 0;
     put([1]);
     expect(calls).toEqual(["writeSync", "fdatasync"]);
     put([2]);
@@ -240,19 +261,19 @@ describe("at the boundary of the disk", () => {
 
   test("room is made in zeros before a record is accepted, and closing gives back what was not used", async () => {
     const { journal, folder, put } = open();
-    expect(sizeOf(folder, "journal.1")).toBe(0);
+    const start = sizeOf(folder, "journal-1");
     expect(journal.reserve(4)).toBe(true);
-    const content = fs.readFileSync(join(folder, "journal.1"));
+    const content = fs.readFileSync(join(folder, "journal-1")).subarray(start);
     expect([content.length, content.some((byte) => byte !== 0)]).toEqual([MiB, false]);
     expect(journal.reserve(MiB - HEADER - 4)).toBe(true);
-    expect(sizeOf(folder, "journal.1")).toBe(MiB);
+    expect(sizeOf(folder, "journal-1")).toBe(start + MiB);
     expect(journal.reserve(1)).toBe(true);
-    expect(sizeOf(folder, "journal.1")).toBe(2 * MiB);
+    expect(sizeOf(folder, "journal-1")).toBe(start + 2 * MiB);
     journal.write();
     put([1]);
-    expect(sizeOf(folder, "journal.1")).toBe(2 * MiB);
+    expect(sizeOf(folder, "journal-1")).toBe(start + 2 * MiB);
     await journal.close();
-    expect(sizeOf(folder, "journal.1")).toBe(HEADER + 4);
+    expect(sizeOf(folder, "journal-1")).toBe(start + HEADER + 4);
   });
 });
 
@@ -311,7 +332,7 @@ describe("the lock", () => {
       new StartError(`cannot write ${under}: part of the path is not a folder`),
     );
     const folder = folderOf({});
-    fs.mkdirSync(join(folder, "journal.1"));
+    fs.mkdirSync(join(folder, "journal-1"));
     expect(() => open(folder)).toThrow(new StartError(`cannot load ${folder}: it is a folder`));
   });
 
@@ -329,236 +350,9 @@ describe("the lock", () => {
       "a",
       parent.slice(root.length + 1),
       root.split("/").at(-1),
+      // The folder of the files: once for them, and once for the manifest that names them.
+      "b",
       "b",
     ] as string[]);
-  });
-});
-
-describe("what a crash left", () => {
-  const whole = [batchOf([1], [2]), batchOf(["three"])];
-  const last = batchOf(["a", "é"], ["b"]);
-  const before = Buffer.concat(whole);
-
-  test.each([
-    ["", 0],
-    ["with the zeros behind it", 3000],
-  ])("a batch torn at any of its bytes is cut off %s", async (_, zeros) => {
-    for (let kept = 0; kept < last.length; kept++) {
-      const torn = last.subarray(0, kept);
-      const folder = folderOf({
-        "journal.1": Buffer.concat([before, torn, Buffer.alloc(zeros)]),
-      });
-      const { journal, records, notes, put } = open(folder);
-      expect(records).toEqual([[1], [2], ["three"]]);
-      const path = join(folder, "journal.1");
-      expect(notes).toEqual(
-        kept === 0
-          ? []
-          : [`${path}: the last ${kept + zeros} bytes are not a whole batch and were cut off`],
-      );
-      expect(sizeOf(folder, "journal.1")).toBe(before.length);
-      put([4]);
-      await journal.close();
-      expect(await load(folder)).toEqual({ records: [[1], [2], ["three"], [4]], notes: [] });
-      expect(filesIn(folder)).toEqual(["journal.1"]);
-    }
-  });
-
-  test("a whole last batch stays", async () => {
-    const folder = folderOf({ "journal.1": Buffer.concat([before, last]) });
-    expect((await load(folder)).records).toHaveLength(5);
-  });
-
-  test("a batch with any bit of it changed does not count", async () => {
-    for (let at = 0; at < last.length; at++) {
-      const changed = Buffer.from(last);
-      changed[at] = (changed[at] as number) ^ 1;
-      const folder = folderOf({ "journal.1": Buffer.concat([before, changed]) });
-      const { records, notes } = await load(folder);
-      expect(records).toHaveLength(3);
-      expect(notes).toHaveLength(1);
-    }
-  });
-
-  test.each([1, 4 * MiB - before.length, 4 * MiB, 9 * MiB + 1])(
-    "%d zeros at the end are room that was not used: nothing is said",
-    async (zeros) => {
-      const folder = folderOf({ "journal.1": Buffer.concat([before, Buffer.alloc(zeros)]) });
-      expect(await load(folder)).toEqual({ records: [[1], [2], ["three"]], notes: [] });
-      expect(sizeOf(folder, "journal.1")).toBe(before.length);
-    },
-  );
-
-  test.each([
-    ["one byte after many zeros", Buffer.concat([Buffer.alloc(9 * MiB), Buffer.from("x")])],
-    ["text", Buffer.from("nonsense\n")],
-    ["a batch of nothing", Buffer.from("00000000 00000000\n")],
-    ["a length beyond the end", Buffer.from("ffffffff 00000000\n[1]\n")],
-    ["a length beyond the end by one", Buffer.from(batchOf([1]).toString().slice(0, -1))],
-  ])("garbage at the end is cut off: %s", async (_, garbage) => {
-    const folder = folderOf({ "journal.1": Buffer.concat([before, garbage]) });
-    const { records, notes } = await load(folder);
-    expect(records).toEqual([[1], [2], ["three"]]);
-    expect(notes).toEqual([
-      `${join(folder, "journal.1")}: the last ${garbage.length} bytes are not a whole batch and were cut off`,
-    ]);
-    expect(fs.readFileSync(join(folder, "journal.1"))).toEqual(before);
-  });
-
-  test("what was cut off does not come back behind later batches", async () => {
-    // Of two batches that were not synced a power cut may keep the second alone.
-    const gap = Buffer.alloc(batchOf([4]).length);
-    const folder = folderOf({ "journal.1": Buffer.concat([before, gap, last]) });
-    const calls: string[] = [];
-    const disk = watched({
-      before: ({ name, file }) => {
-        if (file === "journal.1") calls.push(name);
-      },
-    });
-    const { journal, notes, put } = open(folder, { disk });
-    expect(calls.slice(-4)).toEqual(["ftruncateSync", "fdatasyncSync", "closeSync", "openSync"]);
-    expect(notes).toHaveLength(1);
-    put([4]);
-    await journal.close();
-    expect((await load(folder)).records).toEqual([[1], [2], ["three"], [4]]);
-  });
-
-  test("damage before whole batches is kept aside and told of", async () => {
-    const damaged = Buffer.concat([...whole, last, batchOf([5])]);
-    damaged[before.length + 5] = 120;
-    const folder = folderOf({ "journal.1": damaged });
-    const path = join(folder, "journal.1");
-    const { journal, records, notes, put } = open(folder);
-    expect(records).toEqual([[1], [2], ["three"]]);
-    expect(notes).toEqual([
-      `${path}: the last ${damaged.length - before.length} bytes are not a whole batch and were cut off, though there are whole ones among them; the file as it was is in ${path}.damaged`,
-    ]);
-    expect(fs.readFileSync(`${path}.damaged`)).toEqual(damaged);
-    put(["next"]);
-    await journal.close();
-    const again = await load(folder);
-    expect(again).toEqual({ records: [[1], [2], ["three"], ["next"]], notes: [] });
-    expect(filesIn(folder)).toEqual(["journal.1", "journal.1.damaged"]);
-  });
-
-  test("damage that cannot be kept aside stays where it is", async () => {
-    const damaged = Buffer.concat([...whole, Buffer.from("x"), last]);
-    const folder = folderOf({ "journal.1": damaged });
-    const path = join(folder, "journal.1");
-    const disk = watched({
-      before: ({ name }) => {
-        if (name === "copyFileSync") throw systemError("ENOSPC", "no space left on device");
-      },
-    });
-    const { journal, records, notes, put } = open(folder, { disk });
-    expect(records).toEqual([[1], [2], ["three"]]);
-    expect(notes).toEqual([
-      `${path} is damaged ${damaged.length - before.length} bytes before its end; it could not be copied to ${path}.damaged: no space left on device`,
-    ]);
-    put(["next"]);
-    await journal.close();
-    expect(fs.readFileSync(path)).toEqual(damaged);
-    const other = open(folderOf({ "journal.1": damaged }), { disk });
-    other.put(["next"]);
-    expect(await other.journal.snapshot(() => null)).toBe(true);
-    expect(filesIn(other.folder)).toEqual(["journal.3", "snapshot"]);
-    await other.journal.close();
-    const again = await load(folder);
-    expect(again.records).toEqual([[1], [2], ["three"], ["next"]]);
-    expect(fs.readFileSync(`${path}.damaged`)).toEqual(damaged);
-  });
-
-  test("whole batches are found wherever they stand behind the damage", async () => {
-    const edge = [-19, -18, -17, -16, -15, -1, 0, 1].map((by) => 4 * MiB + by);
-    for (const distance of [2, ...edge, 9 * MiB]) {
-      const damaged = Buffer.concat([Buffer.alloc(distance, "f"), last]);
-      const folder = folderOf({ "journal.1": damaged });
-      const { records, notes } = await load(folder);
-      expect([records, notes[0]]).toEqual([
-        [],
-        expect.stringContaining("the file as it was is in"),
-      ]);
-      fs.rmSync(folder, { recursive: true });
-    }
-  });
-
-  test("journals without a batch, and without a file between them, are fine", async () => {
-    const folder = folderOf({
-      "journal.2": "",
-      "journal.4": batchOf([4]),
-      "journal.10": batchOf([10]),
-    });
-    const { journal, records, notes, put } = open(folder);
-    put([11]);
-    await journal.close();
-    expect([records, notes]).toEqual([[[4], [10]], []]);
-    expect(filesIn(folder)).toEqual(["journal.10", "journal.2", "journal.4"]);
-    expect((await load(folder)).records).toEqual([[4], [10], [11]]);
-  });
-
-  test("a journal that is torn does not keep the next one from being loaded", async () => {
-    const folder = folderOf({
-      "journal.1": Buffer.concat([before, last.subarray(0, 30)]),
-      "journal.2": last,
-    });
-    const { records, notes } = await load(folder);
-    expect(records).toEqual([[1], [2], ["three"], ["a", "é"], ["b"]]);
-    expect(notes).toHaveLength(1);
-  });
-
-  test("an unfinished snapshot and journals that a snapshot stands for are removed", async () => {
-    const folder = folderOf({
-      "snapshot.tmp": batchOf(["snapshot", 3], ["unfinished"]),
-      snapshot: Buffer.concat([
-        batchOf(["snapshot", 2], ["snapshot", 7]),
-        batchOf(["snapshot", 9]),
-      ]),
-      "journal.1": batchOf(["old"]),
-      "journal.2": batchOf([2]),
-      "journal.02": "not ours",
-    });
-    const { records, notes } = await load(folder);
-    expect(records).toEqual([["snapshot", 7], ["snapshot", 9], [2]]);
-    expect(notes).toEqual([]);
-    expect(filesIn(folder)).toEqual(["journal.02", "journal.2", "snapshot"]);
-  });
-
-  test("a snapshot without its journal goes on in that", async () => {
-    const folder = folderOf({ snapshot: batchOf(["snapshot", 7], [1]) });
-    const { journal, records, put } = open(folder);
-    put([2]);
-    await journal.close();
-    expect([records, filesIn(folder)]).toEqual([[[1]], ["journal.7", "snapshot"]]);
-    expect((await load(folder)).records).toEqual([[1], [2]]);
-  });
-
-  const parts = [batchOf(["snapshot", 2], [0]), batchOf([1]), batchOf([2]), batchOf([3])];
-  test.each([
-    [0, [[1], [2], [3], [4]]],
-    [1, [[0], [2], [3], [4]]],
-    [3, [[0], [1], [2], [4]]],
-  ])("a snapshot that is damaged in batch %d gives back the others", async (at, expected) => {
-    for (const byte of [3, 12, 20]) {
-      const damaged = parts.map((part) => Buffer.from(part));
-      (damaged[at] as Buffer)[byte] = 0;
-      const snapshot = Buffer.concat(damaged);
-      const folder = folderOf({ snapshot, "journal.2": batchOf([4]) });
-      for (let opening = 0; opening < 2; opening++) {
-        const { records, notes } = await load(folder);
-        expect(records).toEqual(expected);
-        const path = join(folder, "snapshot");
-        expect(notes).toEqual([
-          `${path} is damaged: ${parts[at]?.length} bytes are lost; the file as it was is in ${path}.damaged`,
-        ]);
-        expect(fs.readFileSync(`${path}.damaged`)).toEqual(snapshot);
-      }
-    }
-  });
-
-  test("a snapshot with zeros at its end is damaged too", async () => {
-    const folder = folderOf({ snapshot: Buffer.concat([...parts, Buffer.alloc(5)]) });
-    const { records, notes } = await load(folder);
-    expect(records).toEqual([[0], [1], [2], [3]]);
-    expect(notes[0]).toContain("is damaged: 5 bytes are lost");
   });
 });

@@ -149,6 +149,7 @@ const REQUESTS: Record<string, object> = {
   PUBLISH: { channel: "a", value: 1 },
   CHANNELS: {},
   INFO: {},
+  ACKNOWLEDGE: {},
 };
 
 describe("before AUTH", () => {

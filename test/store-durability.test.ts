@@ -8,6 +8,7 @@ import { Journal } from "../lib/services/store/journal/journal.ts";
 import { Keys } from "../lib/services/store/keys/keys.ts";
 import { type Call, Durable, watched } from "./fixtures/journal-disk.ts";
 import { configure, type Reply, type Request, StoreChild, Wire } from "./fixtures/store-child.ts";
+import { journalHead } from "./journal-suite.ts";
 import { boot, dial, manyFiles, turn, until } from "./kit.ts";
 import { Random } from "./random.ts";
 import { mounted, unmount } from "./small-disk.ts";
@@ -195,7 +196,7 @@ class Writer {
 }
 
 /** Stages of a snapshot. Every tenth round of a storm ends at one of them, the others after a number of answers. */
-const MOMENTS = ["journal.", "snapshot.tmp", "snapshot", "done"] as const;
+const MOMENTS = ["journal-", "snapshot.tmp", "manifest.tmp", "snapshot-", "done"] as const;
 
 async function storm(durability: string, rounds: number, seed: number) {
   const random = new Random(seed);
@@ -207,8 +208,7 @@ async function storm(durability: string, rounds: number, seed: number) {
   let snapshots = 0;
   let acknowledged = 0;
   const namesIn = () => fs.readdirSync(data);
-  const inodeOf = (name: string) =>
-    fs.statSync(join(data, name), { throwIfNoEntry: false })?.ino ?? 0;
+  const snapshotIn = () => namesIn().find((name) => name.startsWith("snapshot-")) ?? "";
 
   for (let round = 0; round <= rounds; round++) {
     const { child, port } = await ready(file);
@@ -230,7 +230,7 @@ async function storm(durability: string, rounds: number, seed: number) {
     const reached = new Promise<void>((resolve) => {
       enough = resolve;
     });
-    const before = { names: namesIn(), inode: inodeOf("snapshot") };
+    const before = { names: namesIn(), snapshot: snapshotIn() };
     const writing = writers.map((writer) =>
       writer.write(port, () => {
         acknowledged++;
@@ -239,11 +239,11 @@ async function storm(durability: string, rounds: number, seed: number) {
     );
     const moment = round % 10 === 5 ? MOMENTS[((round - 5) / 10) % MOMENTS.length] : undefined;
     if (moment === undefined) await reached;
-    else if (moment === "journal.") {
+    else if (moment === "journal-") {
       await until(() => namesIn().some((n) => n.startsWith(moment) && !before.names.includes(n)));
-    } else if (moment === "snapshot.tmp") await until(() => namesIn().includes(moment));
+    } else if (moment.endsWith(".tmp")) await until(() => namesIn().includes(moment));
     else {
-      await until(() => ![0, before.inode].includes(inodeOf("snapshot")));
+      await until(() => namesIn().some((n) => n.startsWith("snapshot-") && n !== before.snapshot));
       while (moment === "done" && snapshots === 0) {
         snapshots = (await wire.result<{ snapshots: number }>({ action: "INFO" })).snapshots;
       }
@@ -314,14 +314,14 @@ describe.skipIf(!canTrace)("a change is written, synced and answered", () => {
     const ofThread = (line: string) => line.split(" ")[0] as string;
     const syncs = where((line, i) => {
       if (line.includes("unfinished")) return false;
-      if (/fdatasync\(\d+<[^>]*journal\./.test(line)) return line.endsWith(" = 0");
+      if (/fdatasync\(\d+<[^>]*journal-/.test(line)) return line.endsWith(" = 0");
       if (!line.includes("<... fdatasync resumed>")) return false;
       const begun = lines.slice(0, i).findLast((one) => ofThread(one) === ofThread(line)) as string;
-      return /fdatasync\(\d+<[^>]*journal\./.test(begun) && line.endsWith(" = 0");
+      return /fdatasync\(\d+<[^>]*journal-/.test(begun) && line.endsWith(" = 0");
     });
     return Array.from({ length: 10 }, (_, n) => ({
       writes: where(
-        (line) => /pwrite64\(\d+<[^>]*journal\./.test(line) && line.includes(`key-${n}-`),
+        (line) => /pwrite64\(\d+<[^>]*journal-/.test(line) && line.includes(`key-${n}-`),
       ),
       syncs,
       answers: where((line) => line.includes(`\\"id\\":\\"id-${n}-\\"`)),
@@ -365,7 +365,10 @@ describe("a power cut", () => {
       onNote: () => {},
       ...(disk ? { disk } : {}),
     });
-    journal.load((record) => keys.restore(record));
+    journal.load(
+      (record) => keys.restore(record),
+      () => keys.snapshot(),
+    );
     keys.restored();
     keys.record(journal);
     return { clock, keys, journal };
@@ -519,7 +522,7 @@ describe("a power cut", () => {
       before: (call) => durable.before(call),
       after: (call) => durable.after(call),
       hold: ({ name, file }, go) => {
-        if (slices > 0 && name === "fdatasync" && file === "journal.2") held.push(go);
+        if (slices > 0 && name === "fdatasync" && file === "journal-2") held.push(go);
         else go();
       },
     });
@@ -719,7 +722,9 @@ describe("a restart", () => {
     await until(() => server.stats()["snapshots"] === 1);
     await server.stop();
     const { first } = { first: fs.readdirSync(path).filter((name) => name.startsWith("journal")) };
-    expect(first.map((name) => fs.statSync(join(path, name)).size)).toEqual([0]);
+    expect(first.map((name) => fs.statSync(join(path, name)).size)).toEqual([
+      journalHead(1).length,
+    ]);
     server = await served({ path });
     expect(await raw(server)).toEqual(texts);
     await server.stop();

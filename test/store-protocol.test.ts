@@ -30,6 +30,7 @@ const VALID: Record<string, Record<string, unknown>> = {
   CHANNELS: { ns: "n", prefix: "c", cursor: "c", limit: 10 },
   AUTH: { token: "t" },
   INFO: {},
+  ACKNOWLEDGE: {},
   HELP: { command: "GET" },
 };
 

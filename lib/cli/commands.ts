@@ -14,6 +14,7 @@ import { run } from "./run.ts";
 import { send } from "./send.ts";
 import { service } from "./service.ts";
 import { set } from "./set.ts";
+import { storeCommand } from "./store.ts";
 import { status } from "./status.ts";
 import { top } from "./top.ts";
 
@@ -30,6 +31,7 @@ export const COMMANDS: readonly [Command, ...Command[]] = [
   send,
   listen,
   kv,
+  storeCommand,
   neuroCommand,
   collectorCommand,
   logs,

@@ -75,6 +75,20 @@ export function lockFile(disk: Disk, path: string): Lock {
   return new Lock(disk, `${path}.lock`, path);
 }
 
+/** True if a folder that is there is locked at present. */
+export function isLocked(disk: Disk, folder: string): boolean {
+  if (process.platform !== "linux") return false;
+  let fd: number;
+  try {
+    fd = disk.openSync(join(folder, "lock"), "r");
+  } catch {
+    return false;
+  }
+  const isFree = libc().flock(fd, EXCLUSIVE_AT_ONCE) === 0;
+  disk.closeSync(fd);
+  return !isFree;
+}
+
 /** The name of the socket for a path, whatever is there at present. */
 function nameOf(path: string): string {
   const whole = join(realpathSync(dirname(path)), basename(path));

@@ -27,6 +27,11 @@ export const store = section(
       "When a change is on disk. always: before its reply leaves. batch: written before, synced within milliseconds, so that a killed process loses nothing and a power cut that little. none: never; a stop forgets everything.",
     ),
     path: text("./data/store", "Folder of the journal and the snapshot.", nonEmpty),
+    damage: choice(
+      "refuse",
+      ["refuse", "salvage"],
+      "When files of the journal are damaged, as no crash leaves them. refuse: it does not start, and changes nothing. salvage: it goes on with what is whole, keeps the damaged files in a folder of their own, and /healthz is 503 until an operator acknowledges it (store acknowledge).",
+    ),
     snapshot_bytes: whole(
       64 * 2 ** 20,
       [4096, BYTES_MAX],

@@ -129,6 +129,7 @@ export class Store implements Running, Protocol<StoreClient> {
       subscribers: this.#subscribers,
       auth: this.#auth,
       stats: this.#stats,
+      journal: this.#journal,
       settings,
     };
     const plain = this.#mode === "store" ? this.#keys : null;
@@ -159,6 +160,12 @@ export class Store implements Running, Protocol<StoreClient> {
   health(): Health {
     const trouble = this.#journal?.trouble;
     if (trouble) return { ok: false, reason: `changes are refused: ${trouble}` };
+    const salvaged = this.#journal?.salvaged;
+    if (salvaged) {
+      const damages = count(salvaged.damages.length, "damage");
+      const reason = `the journal was salvaged from ${damages} at ${salvaged.at}: store acknowledge tells them, and ends this`;
+      return { ok: false, reason };
+    }
     return this.#listener.health();
   }
 
@@ -249,6 +256,7 @@ export class Store implements Running, Protocol<StoreClient> {
       clock.every(SWEEP_MS, () => this.#keys.sweep()),
       clock.every(1000, () => this.#tellStats()),
       clock.every(1000, () => this.#snapshotIfDue()),
+      clock.every(1000, () => this.#journal?.note()),
     );
     const started = new Date(clock.wall()).toISOString();
     for (const [name, value] of Object.entries({ version, epoch: this.epoch, started })) {

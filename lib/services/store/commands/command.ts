@@ -3,6 +3,7 @@ import type { Auth } from "../auth.ts";
 import type { Channels } from "../channels/channels.ts";
 import type { Subscribers } from "../channels/subscribers.ts";
 import type { StoreClient } from "../client.ts";
+import type { Journal } from "../journal/journal.ts";
 import { type Path, SYSTEM } from "../keys/path.ts";
 import type { VisibleKeys } from "../keys/visible-keys.ts";
 import { type Code, Refusal, TOO_LARGE } from "../refusal.ts";
@@ -18,6 +19,8 @@ export interface Parts {
   readonly auth: Auth;
   /** Answers INFO. */
   readonly stats: { info(): Readonly<Record<string, unknown>> };
+  /** What is kept on disk, by its damage; null where nothing is. */
+  readonly journal: Pick<Journal, "salvaged" | "acknowledge"> | null;
   /** The settings as they are now. */
   readonly settings: Pick<Config, "store">;
 }

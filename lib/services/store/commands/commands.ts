@@ -2,6 +2,7 @@ import { CODES, Refusal } from "../refusal.ts";
 import { CHANNEL_COMMANDS } from "./channel-commands.ts";
 import { type Command, command, OK, Plan, result } from "./command.ts";
 import * as field from "./fields.ts";
+import { FULL } from "../roles.ts";
 import { KEY_COMMANDS } from "./key-commands.ts";
 
 /** The cost of INFO, in requests. */
@@ -52,6 +53,23 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       // Every client is looked at.
       client.work += INFO_WORK;
       return result(JSON.stringify(parts.stats.info()));
+    },
+  }),
+
+  ACKNOWLEDGE: command({
+    about:
+      "Tells the damage that the journal was salvaged from, and that somebody knows of it now; only with the token that may do everything.",
+    fields: {},
+    result: "`{at, damages}`, or null where there is none",
+    errors: [],
+    right: null,
+    run(_request, client, { journal }) {
+      if (client.role !== FULL) {
+        return new Refusal("FORBIDDEN", `the role ${client.role?.name} may not do this`);
+      }
+      const salvaged = journal?.salvaged ?? null;
+      journal?.acknowledge();
+      return result(JSON.stringify(salvaged));
     },
   }),
 

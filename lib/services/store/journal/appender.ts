@@ -2,6 +2,7 @@ import { GroupSync } from "../../../host/append/group-sync.ts";
 import { Trouble } from "../../../host/append/trouble.ts";
 import type { Clock } from "../../../host/clock.ts";
 import { Batch, HEADER } from "./batch.ts";
+import type { Link } from "./format.ts";
 import { type JournalFile, STEP } from "./journal-file.ts";
 
 /** The system's codes for want of room. */
@@ -30,14 +31,22 @@ export class Appender {
   #reserved = 0;
   readonly #sync: GroupSync;
   readonly #trouble: Trouble;
+  /** The last batch written. */
+  #last: Link;
+  /** The last batch that is known to be on disk. */
+  #onDisk: Link;
+  /** The batches between the two. */
+  #unsynced: Link[] = [];
   #ended = false;
   /** True while the batch waits for another attempt to write it. */
   #writeFailing = false;
 
-  constructor(file: JournalFile, { clock, onTrouble }: AppenderOptions) {
+  /** @param last the last batch before, which is on disk */
+  constructor(file: JournalFile, last: Link, { clock, onTrouble }: AppenderOptions) {
     this.#file = file;
+    this.#last = this.#onDisk = last;
     this.#sync = new GroupSync(() => this.#file.sync(), {
-      synced: () => this.onSynced(),
+      synced: () => this.#told(),
       failed: (error) => this.#fail("sync", error),
     });
     this.#trouble = new Trouble({
@@ -88,7 +97,17 @@ export class Appender {
 
   /** True if nothing has been written to the current file. */
   get fresh(): boolean {
-    return this.#file.position === 0;
+    return this.#file.isFresh;
+  }
+
+  /** The last batch written. */
+  get last(): Link {
+    return this.#last;
+  }
+
+  /** The last batch that is known to be on disk. */
+  get onDisk(): Link {
+    return this.#onDisk;
   }
 
   /** Reserves room for `bytes` more bytes of records, until the next write. @returns true if they can surely be written */
@@ -151,7 +170,7 @@ export class Appender {
     old.close();
     this.#file = fresh;
     this.release();
-    this.onSynced();
+    this.#told();
   }
 
   /** A snapshot holds all up to this batch: it no longer matters which batches reached the disk. */
@@ -188,9 +207,10 @@ export class Appender {
 
   #writeBatch(): void {
     if (this.#batch.length > 0) {
-      const batch = this.#batch.sealed();
+      const unsynced = this.#unsynced.length;
+      const { bytes, link } = this.#batch.sealed({ before: this.#last, unsynced });
       try {
-        this.#file.write(batch);
+        this.#file.write(bytes);
       } catch (error) {
         this.#writeFailing = true;
         this.#fail("write", error);
@@ -198,11 +218,21 @@ export class Appender {
       }
       this.#writeFailing = false;
       this.#sync.written++;
-      this.bytes += batch.length;
+      this.#last = link;
+      this.#unsynced.push(link);
+      this.bytes += bytes.length;
       this.#batch.clear();
     }
     this.#reserved = 0;
     this.#sync.begin();
+  }
+
+  /** More is on disk: `synced` has grown. */
+  #told(): void {
+    const left = this.written - this.synced;
+    const known = this.#unsynced.splice(0, this.#unsynced.length - left);
+    this.#onDisk = known.at(-1) ?? this.#onDisk;
+    this.onSynced();
   }
 
   #fail(what: "write" | "sync", error: unknown): void {

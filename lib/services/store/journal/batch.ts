@@ -1,9 +1,16 @@
+import { crc32 } from "node:zlib";
+import { type Link, hex14, hex8 } from "./format.ts";
+
 /**
- * Length of a batch's header. On disk a batch is this header, `LENGTH CRC32\n`
- * with 8 hexadecimal digits each, and then LENGTH bytes of records, each a line.
- * A batch counts as a whole or not at all.
+ * Length of a batch's header. On disk a batch is this header, `LENGTH NUMBER
+ * UNSYNCED BEFORE CHECKSUM\n` in hexadecimal digits, and then LENGTH bytes of
+ * records, each a line. BEFORE is the checksum of the batch before; UNSYNCED
+ * tells how many batches before this one were not known to be on disk when it
+ * was written: all before those were. A batch counts as a whole or not at all.
  */
-export const HEADER = 18;
+export const HEADER = 51;
+/** The part of the header that the checksum covers, with the records. */
+const COVERED = 42;
 
 const NEWLINE = 10;
 /** First size of a batch's buffer, in bytes. */
@@ -11,20 +18,65 @@ const SMALL = 64 * 1024;
 /** A buffer that has grown beyond this, in bytes, is released after its batch. */
 const LARGE = 4 * 1024 * 1024;
 
-const hex = (value: number): string => value.toString(16).padStart(8, "0");
+/** The place of a batch in its chain. */
+export interface Place {
+  readonly before: Link;
+  /** Batches before it that are not known to be on disk. */
+  readonly unsynced: number;
+}
 
-function seal(bytes: Buffer): Buffer {
-  const records = bytes.subarray(HEADER);
-  bytes.write(`${hex(records.length)} ${hex(Bun.hash.crc32(records))}\n`, "latin1");
-  return bytes;
+/** Fills in the header. @returns the batch's own link */
+function seal(bytes: Buffer, { before, unsynced }: Place): Link {
+  const number = before.number + 1;
+  const length = hex8(bytes.length - HEADER);
+  const lag = hex8(Math.min(unsynced, 0xffffffff));
+  bytes.write(`${length} ${hex14(number)} ${lag} ${hex8(before.crc)} `, "latin1");
+  const crc = checksum(bytes.subarray(0, COVERED), bytes.subarray(HEADER));
+  bytes.write(`${hex8(crc)}\n`, COVERED, "latin1");
+  return { number, crc };
+}
+
+function checksum(header: Buffer, records: Buffer): number {
+  return crc32(records, crc32(header));
+}
+
+/** The header of a batch as it was read. */
+export interface Header extends Link {
+  /** The checksum of the batch before. */
+  readonly before: number;
+  readonly length: number;
+  /** The batch up to which all were known to be on disk when it was written. */
+  readonly synced: number;
+}
+
+const FORM = /^[0-9a-f]{8} [0-9a-f]{14} [0-9a-f]{8} [0-9a-f]{8} [0-9a-f]{8}\n$/;
+/** The same somewhere in a text. */
+export const HEADERS = new RegExp(FORM.source.slice(1, -1), "g");
+
+/** Reads a header; null when these bytes are none. */
+export function headerIn(bytes: Buffer): Header | null {
+  const text = bytes.toString("latin1", 0, HEADER);
+  if (!FORM.test(text)) return null;
+  const number = parseInt(text.slice(9, 23), 16);
+  return {
+    length: parseInt(text.slice(0, 8), 16),
+    number,
+    synced: number - 1 - parseInt(text.slice(24, 32), 16),
+    before: parseInt(text.slice(33, 41), 16),
+    crc: parseInt(text.slice(42, 50), 16),
+  };
+}
+
+/** True if a header and records belong together. */
+export function isWhole(bytes: Buffer, { crc }: Header): boolean {
+  return checksum(bytes.subarray(0, COVERED), bytes.subarray(HEADER)) === crc;
 }
 
 /** A batch of records given as text. */
-export function batchOf(text: string): Buffer {
-  const length = Buffer.byteLength(text);
-  const bytes = Buffer.allocUnsafe(HEADER + length);
+export function batchOf(text: string, before: Link): { bytes: Buffer; link: Link } {
+  const bytes = Buffer.allocUnsafe(HEADER + Buffer.byteLength(text));
   bytes.write(text, HEADER);
-  return seal(bytes);
+  return { bytes, link: seal(bytes, { before, unsynced: 0 }) };
 }
 
 /** A batch that is being gathered. Its buffer is used again by the next one. */
@@ -48,9 +100,10 @@ export class Batch {
     this.length += bytes;
   }
 
-  /** The whole batch in its form on disk, valid until the next call. */
-  sealed(): Buffer {
-    return seal(this.#bytes.subarray(0, HEADER + this.length));
+  /** The whole batch in its form on disk, valid until the next call, and its link. */
+  sealed(place: Place): { bytes: Buffer; link: Link } {
+    const bytes = this.#bytes.subarray(0, HEADER + this.length);
+    return { bytes, link: seal(bytes, place) };
   }
 
   clear(): void {

@@ -12,6 +12,8 @@ const ZEROS = Buffer.alloc(STEP);
 export class JournalFile {
   readonly path: string;
   readonly generation: number;
+  /** The position of the first batch, behind the first line. */
+  readonly start: number;
   /** The position of the next batch. */
   position: number;
   /** Size of the file in bytes, batches and zeros. */
@@ -20,16 +22,35 @@ export class JournalFile {
   readonly #fd: number;
 
   /**
-   * Opens a file to go on in it, or makes it.
-   * @param position the position of the next batch; null when there is no such file yet
+   * Opens a file to go on in it.
+   * @param start the position of its first batch
+   * @param position the position of the next one
    * @throws the system's error
    */
-  constructor(disk: Disk, path: string, generation: number, position: number | null) {
+  constructor(disk: Disk, path: string, generation: number, start: number, position: number) {
     this.path = path;
     this.generation = generation;
-    this.position = this.room = position ?? 0;
+    this.start = start;
+    this.position = this.room = position;
     this.#disk = disk;
-    this.#fd = disk.openSync(path, position === null ? "w+" : "r+");
+    this.#fd = disk.openSync(path, "r+");
+  }
+
+  /** Makes a file with its first line. It is not synced yet. @throws the system's error */
+  static make(disk: Disk, path: string, generation: number, line: string): JournalFile {
+    const bytes = Buffer.from(line);
+    const fd = disk.openSync(path, "w");
+    try {
+      writeAllSync(disk, fd, bytes, 0);
+    } finally {
+      disk.closeSync(fd);
+    }
+    return new JournalFile(disk, path, generation, bytes.length, bytes.length);
+  }
+
+  /** True if no batch has been written to it. */
+  get isFresh(): boolean {
+    return this.position === this.start;
   }
 
   /** Writes zeros up to `end`; when the disk refuses, `room` tells how far it came. @throws the system's error */

@@ -1,22 +1,34 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { reasonOf } from "../../../config/reason.ts";
-import { type Disk, isFailure, remove, syncFolder, syncFolderSync } from "../../../host/disk.ts";
+import { type Disk, isFailure, remove, syncFolder } from "../../../host/disk.ts";
+import type { Clock } from "../../../host/clock.ts";
 import { StartError } from "../../../host/errors.ts";
 import { type Lock, lockFolder } from "../../../host/lock.ts";
 import { Appender, type AppenderOptions } from "./appender.ts";
 import { JournalFile, STEP } from "./journal-file.ts";
-import { journalName, recover } from "./recover.ts";
+import { DamageError } from "./damage.ts";
+import { journalName, type Link, markName, snapshotName } from "./format.ts";
+import { look } from "./look.ts";
+import { type Manifest, type Salvaged, writeManifest, writeManifestSync } from "./manifest.ts";
+import { Mark } from "./mark.ts";
+import { journalLine } from "./read-journals.ts";
+import { begin, rebase, type Slices } from "./rebase.ts";
+import { settle } from "./settle.ts";
 import { writeSnapshot } from "./snapshot.ts";
+import type { Survey } from "./survey.ts";
 
 /** Milliseconds after a failed snapshot in which none is due. */
 const SNAPSHOT_RETRY_MS = 10_000;
 
 export interface JournalOptions extends AppenderOptions {
+  clock: Pick<Clock, "now" | "after" | "wall">;
   /** Bytes of batches after which a snapshot is due, unless the last one is larger than that. */
   snapshotBytes: number;
   /** Told other news for the operator: the remains of a crash, a failed snapshot. */
   onNote: (message: string) => void;
+  /** Whether damage stops the start, which is the default, or what is whole is gone on with. */
+  damage?: "refuse" | "salvage";
   /** Default: `node:fs`. */
   disk?: Disk;
 }
@@ -31,10 +43,9 @@ export interface JournalCounters {
 }
 
 /**
- * An append-only journal of records, each a JSON array on a line, in a folder:
- * `snapshot` and after it `journal.N`, `journal.N+1` and so on. The records
- * appended between two writes are one batch, which is on disk as a whole or not
- * at all.
+ * An append-only journal of records, each a JSON array on a line, in a folder
+ * (`format.ts`): a snapshot, and journals after it. The records appended between
+ * two writes are one batch, which is on disk as a whole or not at all.
  */
 export class Journal {
   readonly folder: string;
@@ -43,8 +54,16 @@ export class Journal {
   readonly #options: JournalOptions;
   readonly #disk: Disk;
   readonly #lock: Lock;
-  /** Null before `load`. */
+  /** Null before `load`, as the next two. */
   #appender: Appender | null = null;
+  #manifest: Manifest | null = null;
+  #mark: Mark | null = null;
+  /** A journal that was made for the next snapshot and is not used yet. */
+  #next: JournalFile | null = null;
+  /** True once the manifest on disk may name it. */
+  #nextIsNamed = false;
+  /** The last batch before the current file. */
+  #after: Link | null = null;
   /** Generations before the current one that no snapshot covers yet. */
   #older: number[] = [];
   /** `size` without the batches written since the folder was opened; below 0 once a snapshot covers some of them. */
@@ -68,26 +87,100 @@ export class Journal {
   }
 
   /**
-   * Reads every record, those of the snapshot first, in order, and repairs
-   * the damage of a crash. Called once, before anything is appended. When it
-   * throws, the journal is closed.
-   * @throws StartError when a file cannot be read or made; Error when a whole batch holds no records
+   * Reads every record, those of the snapshot first, in order, and brings the
+   * folder in order after a crash. Called once, before anything is appended.
+   * When it throws, the journal is closed.
+   * @param again all that was read, as slices of records; with `salvaged` with versions that nobody has seen.
+   * It is asked for when the files are written anew: from an older format, or what is whole of damaged ones
+   * @throws DamageError; StartError when a file cannot be read or made, or a newer version wrote it
    */
-  load(apply: (record: unknown[]) => void): void {
+  load(apply: (record: unknown[]) => void, again: (salvaged: boolean) => Slices): void {
     try {
-      const found = recover(this.#disk, this.folder, apply, this.#options.onNote);
-      this.#older = found.older;
-      this.#sizeBefore = found.size;
-      this.#snapshotSize = found.snapshotSize;
-      this.#appender = new Appender(this.#open(found.generation, found.position), this.#options);
-      this.#appender.onSynced = () => this.onSynced();
-      if (found.position === null) syncFolderSync(this.#disk, this.folder);
+      const found = look(this.#disk, this.folder, apply);
+      this.#manifest = this.#inOrder(found, again);
+      this.#open(found);
     } catch (error) {
       this.#closing = Promise.resolve();
       this.#lock.release();
       if (!isFailure(error)) throw error;
       throw new StartError(`cannot load ${this.folder}: ${reasonOf(error)}`);
     }
+  }
+
+  #inOrder(found: Survey, again: (salvaged: boolean) => Slices): Manifest {
+    const { onNote, damage = "refuse" } = this.#options;
+    if (found.damages.length > 0) {
+      if (damage === "refuse") throw new DamageError(found);
+      const at = new Date(this.#options.clock.wall()).toISOString();
+      const before = found.manifest?.salvaged?.damages ?? [];
+      const damages = [...before, ...found.damages.map(({ message }) => message)].slice(0, 100);
+      const manifest = rebase(found, again(true), { at, damages });
+      for (const { message } of found.damages.slice(0, 10)) onNote(message);
+      return manifest;
+    }
+    if (found.form === "none") return begin(found);
+    if (found.form === "current") return settle(found, onNote);
+    const { torn, journals } = found;
+    if (torn !== null) {
+      const name = journals[torn.index]?.name as string;
+      onNote(
+        `${join(this.folder, name)}: the last ${torn.bytes} bytes are not a whole batch and were left out`,
+      );
+    }
+    const manifest = rebase(found, again(false), null);
+    onNote(
+      `${this.folder} was brought to a new format, which older versions of the program do not read`,
+    );
+    return manifest;
+  }
+
+  /** Opens the files to go on in them. */
+  #open(found: Survey): void {
+    const { id, snapshot, journals, mark } = this.#manifest as Manifest;
+    const generation = journals.at(-1) as number;
+    const start = journalLine(id, generation).length;
+    const isNew = found.form !== "current" || found.damages.length > 0;
+    const read = isNew ? undefined : found.journals.at(-1);
+    const last = isNew || found.last === null ? { number: found.highest, crc: 0 } : found.last;
+    const path = (name: string) => join(this.folder, name);
+    for (const older of journals.slice(0, -1)) syncAgain(this.#disk, path(journalName(older)));
+    const file = new JournalFile(
+      this.#disk,
+      path(journalName(generation)),
+      generation,
+      start,
+      read?.end ?? start,
+    );
+    // What a killed process wrote may not be on disk yet, and the next batches say that it is.
+    if (!file.isFresh) file.syncSync();
+    if (read !== undefined && read.size > read.end) file.cut(read.end);
+    this.#older = journals.slice(0, -1);
+    this.#sizeBefore = isNew ? 0 : found.journalSize;
+    this.#snapshotSize =
+      snapshot === null ? 0 : this.#disk.statSync(path(snapshotName(snapshot))).size;
+    this.#mark = new Mark(this.#disk, path(markName(mark)), id, -1);
+    this.#after = file.isFresh ? last : null;
+    this.#appender = new Appender(file, last, this.#options);
+    this.#appender.onSynced = () => this.onSynced();
+    this.note();
+  }
+
+  /** Notes which batch is known to be on disk: called once a second, it costs a few bytes of the page cache. */
+  note(): void {
+    if (this.#appender !== null) this.#mark?.set(this.#appender.onDisk);
+  }
+
+  /** The damage that the folder was salvaged from, until it is acknowledged; or null. */
+  get salvaged(): Salvaged | null {
+    return this.#manifest?.salvaged ?? null;
+  }
+
+  /** An operator knows of the damage: from now on it is not told any more. @throws the system's error */
+  acknowledge(): void {
+    if (this.#manifest?.salvaged === undefined) return;
+    const { salvaged: _, ...rest } = this.#manifest;
+    writeManifestSync(this.#disk, this.folder, rest);
+    this.#manifest = rest;
   }
 
   /** Batches written since the journal was opened. */
@@ -189,36 +282,33 @@ export class Journal {
     return this.#appender === null || this.#snapshotting !== null || this.#closing !== null;
   }
 
-  #open(generation: number, position: number | null): JournalFile {
-    const path = join(this.folder, journalName(generation));
-    return new JournalFile(this.#disk, path, generation, position);
-  }
-
-  async #takeSnapshot(appender: Appender, next: () => string | null): Promise<boolean> {
+  async #takeSnapshot(appender: Appender, next: Slices): Promise<boolean> {
     try {
       // A file without a batch is left from a failed attempt and is used again: a full disk must not fill with such files.
       if (!appender.fresh && !(await this.#advance(appender))) return false;
       const { size } = this;
       const { generation, written, needsSnapshot } = appender;
-      const abandoned = () => this.#closing !== null;
-      // After a failed sync changes are refused, so the snapshot needs nothing of the journal.
-      const caughtUp = async () => needsSnapshot || (await appender.caughtUp());
-      const length = await writeSnapshot(
-        this.#disk,
-        this.folder,
+      const manifest = this.#manifest as Manifest;
+      // Nothing has changed since the last one.
+      if (manifest.snapshot === generation) return true;
+      const length = await writeSnapshot(this.#disk, this.folder, {
+        id: manifest.id,
         generation,
+        after: this.#after as Link,
         next,
-        abandoned,
-        caughtUp,
-      );
+        abandoned: () => this.#closing !== null,
+        // After a failed sync changes are refused, so the snapshot needs nothing of the journal.
+        caughtUp: async () => needsSnapshot || (await appender.caughtUp()),
+      });
       if (length === null) {
         // No delay after a failed sync: writes are refused until there is a snapshot.
         if (!appender.needsSnapshot) this.#delaySnapshot();
         return false;
       }
-      for (const older of this.#older) {
-        await remove(this.#disk, join(this.folder, journalName(older)));
-      }
+      await this.#name({ ...manifest, snapshot: generation, journals: [generation] });
+      const names = this.#older.map(journalName);
+      if (manifest.snapshot !== null) names.push(snapshotName(manifest.snapshot));
+      for (const name of names) await remove(this.#disk, join(this.folder, name));
       this.#older = [];
       this.#sizeBefore -= size;
       this.#snapshotSize = length;
@@ -238,30 +328,45 @@ export class Journal {
     }
   }
 
+  /** Puts a manifest in force. Rejects with the system's error; then either one may be. */
+  async #name(manifest: Manifest): Promise<void> {
+    await writeManifest(this.#disk, this.folder, manifest);
+    const { salvaged: _, ...rest } = manifest;
+    // It may have been acknowledged meanwhile.
+    const { salvaged } = this.#manifest as Manifest;
+    this.#manifest = { ...rest, ...(salvaged && { salvaged }) };
+  }
+
   #delaySnapshot(): void {
     this.#snapshotAt = this.#options.clock.now() + SNAPSHOT_RETRY_MS;
   }
 
   /** Makes the next file while the current one is in use, and goes on in it. @returns false when the journal is closing */
   async #advance(appender: Appender): Promise<boolean> {
-    const next = this.#open(appender.generation + 1, null);
-    let ready = false;
-    try {
-      next.grow(STEP);
-      await next.sync();
-      await syncFolder(this.#disk, this.folder);
-      await appender.hold();
-      ready = this.#closing === null;
-    } finally {
-      if (!ready) {
-        appender.release();
-        next.close();
-        await remove(this.#disk, next.path);
-      }
+    const manifest = this.#manifest as Manifest;
+    const generation = appender.generation + 1;
+    const line = journalLine(manifest.id, generation);
+    const path = join(this.folder, journalName(generation));
+    // After a failed attempt the manifest may name it already: it is not made again.
+    const next = (this.#next ??= JournalFile.make(this.#disk, path, generation, line));
+    const error = next.extend(STEP, STEP);
+    if (error !== null) throw error;
+    await next.sync();
+    await syncFolder(this.#disk, this.folder);
+    if (this.#closing !== null) return false;
+    const journals = [...this.#older, appender.generation, generation];
+    this.#nextIsNamed = true;
+    await this.#name({ ...manifest, journals });
+    await appender.hold();
+    if (this.#closing !== null) {
+      appender.release();
+      return false;
     }
-    if (!ready) return false;
     this.#older.push(appender.generation);
+    this.#next = null;
+    this.#nextIsNamed = false;
     appender.switchTo(next);
+    this.#after = appender.last;
     return true;
   }
 
@@ -269,6 +374,20 @@ export class Journal {
     await this.#snapshotting?.catch(() => {});
     const unwritten = await this.#appender?.close();
     if (unwritten) this.#options.onNote(`closed ${this.folder} with ${unwritten} bytes unwritten`);
+    this.note();
+    this.#mark?.close(true);
+    this.#next?.close();
+    if (this.#next && !this.#nextIsNamed) await remove(this.#disk, this.#next.path);
     this.#lock.release();
+  }
+}
+
+/** Syncs a file that is not written any more. @throws the system's error */
+function syncAgain(disk: Disk, path: string): void {
+  const fd = disk.openSync(path, "r+");
+  try {
+    disk.fdatasyncSync(fd);
+  } finally {
+    disk.closeSync(fd);
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import * as fs from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../../../config/table.ts";
 import { reasonOf } from "../../../config/reason.ts";
@@ -6,10 +6,12 @@ import { count } from "../../../host/count.ts";
 import type { Clock } from "../../../host/clock.ts";
 import { type Fault, messageOf, StartError } from "../../../host/errors.ts";
 import { fileTrouble, folderTrouble } from "../../../host/folder.ts";
+import { isLocked } from "../../../host/lock.ts";
 import type { Log } from "../../../host/log.ts";
 import type { Keys } from "../keys/keys.ts";
 import { Journal } from "./journal.ts";
-import { SNAPSHOT } from "./snapshot.ts";
+import { DamageError } from "./damage.ts";
+import { isOurs, look } from "./look.ts";
 
 /** The setting that names the folder. */
 const KEY = "store.path";
@@ -24,8 +26,9 @@ export function openJournal(
 ): Journal | null {
   if (!isKept(settings)) return null;
   const tell = (message: string) => log.warning(`store: ${message}`);
-  const { path, snapshot_bytes: snapshotBytes } = settings;
-  return naming(() => new Journal(path, { clock, snapshotBytes, onTrouble: tell, onNote: tell }));
+  const { path, snapshot_bytes: snapshotBytes, damage } = settings;
+  const told = { onTrouble: tell, onNote: tell };
+  return naming(() => new Journal(path, { clock, snapshotBytes, damage, ...told }));
 }
 
 /**
@@ -34,25 +37,38 @@ export function openJournal(
  * @throws StartError when its files cannot be used
  */
 export function restoreKeys(keys: Keys, journal: Journal, log: Log): void {
-  naming(() => journal.load((record) => keys.restore(record)));
+  naming(() =>
+    journal.load(
+      (record) => keys.restore(record),
+      (salvaged) => {
+        if (salvaged) keys.raiseVersions();
+        return keys.snapshot();
+      },
+    ),
+  );
   keys.restored();
   keys.record(journal);
   log.info(`store: ${count(keys.size, "key")} read from ${journal.folder}`);
 }
 
-/** The faults of the folder that the settings name. A journal in use there is no fault. */
+/** The faults of the folder that the settings name, damage among them. A journal in use there is no fault. */
 export function journalFaults(settings: Config["store"]): readonly Fault[] {
   const { path: folder } = settings;
   if (!isKept(settings)) return [];
   const trouble = folderTrouble(folder);
   if (trouble !== null) return [{ key: KEY, message: `cannot write ${folder}: ${trouble}` }];
   try {
-    return namesIn(folder).flatMap((name) => {
+    const faults = namesIn(folder).flatMap((name) => {
       const path = join(folder, name);
-      const why = fileTrouble(path, name === SNAPSHOT ? "read" : "write");
+      const why = fileTrouble(path, "write");
       return why === null ? [] : { key: KEY, message: `cannot use ${path}: ${why}` };
     });
+    if (faults.length > 0 || !fs.existsSync(folder) || isLocked(fs, folder)) return faults;
+    const found = look(fs, folder, () => {});
+    if (found.damages.length === 0 || settings.damage === "salvage") return [];
+    return faultsOf(new DamageError(found));
   } catch (error) {
+    if (error instanceof StartError) return faultsOf(error);
     return [{ key: KEY, message: `cannot read ${folder}: ${reasonOf(error)}` }];
   }
 }
@@ -63,8 +79,8 @@ function isKept({ mode, durability }: Config["store"]): boolean {
 
 /** Names of the files of a journal; none when its folder does not exist yet. */
 function namesIn(folder: string): string[] {
-  const names = existsSync(folder) ? readdirSync(folder) : [];
-  return names.filter((name) => [SNAPSHOT, "lock"].includes(name) || /^journal\.\d+$/.test(name));
+  const names = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+  return names.filter((name) => name === "lock" || isOurs(name));
 }
 
 /** Runs an attempt. @throws StartError with the setting's name, when the attempt throws one without it */
@@ -73,6 +89,12 @@ function naming<T>(attempt: () => T): T {
     return attempt();
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    throw new StartError([{ key: KEY, message: messageOf(error) }]);
+    throw new StartError(faultsOf(error));
   }
+}
+
+function faultsOf(error: StartError): readonly Fault[] {
+  return messageOf(error)
+    .split("\n")
+    .map((message) => ({ key: KEY, message }));
 }

@@ -7,6 +7,9 @@ import { applyRecord, delRecord, expireRecord, setRecord, snapshotOf, wallOf } f
 import type { Page, Paging } from "./scan.ts";
 import type { Level } from "./tree.ts";
 
+/** More versions than changes can have been lost. */
+const RAISE = 10 ** 9;
+
 /** The record of changes, which are recorded before they are answered; each record is a line of JSON. */
 export interface Recorder {
   /** True if a record of `bytes` bytes is sure to be kept; otherwise nothing may be changed. */
@@ -235,6 +238,15 @@ export class Keys {
     for (const node of this.#space.nodes()) {
       if (this.#space.values.expiresAt(node.value) <= now) this.#space.clear(node);
     }
+  }
+
+  /** Gives every value a version far above any that it may have had: changes were lost, and nobody may take a value for another one that had its version. */
+  raiseVersions(): void {
+    const { values } = this.#space;
+    for (const { value } of this.#space.nodes())
+      values.setVersion(value, values.version(value) + RAISE);
+    this.#space.floor += RAISE;
+    this.#space.highest = Math.max(this.#space.highest + RAISE, this.#space.floor);
   }
 
   /** Everything as records, a slice with each call, null at the end; keys may change between two calls. */

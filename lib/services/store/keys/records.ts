@@ -41,9 +41,11 @@ function clockOf(clock: Time, wall: number): number {
   return wall === 0 ? Infinity : clock.now() + wall - clock.wall();
 }
 
-/** Applies a record that was read back. */
+/** Applies a record that was read back. @throws Error for one that this version does not write, which nothing is changed by */
 export function applyRecord(space: KeySpace, clock: Time, record: readonly unknown[]): void {
   const [kind, second, third] = record;
+  const fits = Object.hasOwn(FORMS, kind as string) && FORMS[kind as string]?.(record);
+  if (!fits) throw new Error(`unknown record ${JSON.stringify(record).slice(0, 60)}`);
   if (kind === "floor") {
     space.floor = Math.max(space.floor, second as number);
     space.highest = Math.max(space.highest, space.floor);
@@ -63,6 +65,19 @@ export function applyRecord(space: KeySpace, clock: Time, record: readonly unkno
   else if (kind === "expire") space.expireAt(node.value, clockOf(clock, third as number));
   else space.clear(node);
 }
+
+const isText = (value: unknown): boolean => typeof value === "string" && value !== "";
+const isWhole = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** The kinds of records, and whether one has the form of its kind. */
+const FORMS: Readonly<Record<string, (record: readonly unknown[]) => boolean>> = {
+  set: (record) =>
+    record.length === 5 && isText(record[1]) && isWhole(record[2]) && isWhole(record[3]),
+  expire: (record) => record.length === 3 && isText(record[1]) && isWhole(record[2]),
+  del: (record) => record.length === 2 && isText(record[1]),
+  deltree: (record) => record.length === 2 && isText(record[1]),
+  floor: (record) => record.length === 2 && isWhole(record[1]),
+};
 
 /**
  * Everything as records, a slice with each call, null at the end. Keys may
