@@ -123,7 +123,7 @@ function open(key) {
     return value;
   });
   const refusals = el("ol", { class: "told refusals", role: "list" });
-  const refused = el("section", { hidden: "" }, el("h3", {}, "Refused last"), refusals);
+  const refused = el("section", { hidden: "" }, el("h3", {}, "Last refusals"), refusals);
   const told = el("ol", { class: "told", role: "list" });
   const none = el("p", { class: "empty" }, "Nothing in the last 200 lines.");
   const gone = el("p", { class: "empty", hidden: "" }, "This client is no longer connected.");

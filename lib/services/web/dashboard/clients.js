@@ -159,7 +159,6 @@ function clientRow(key, { service, id, address }) {
         mark(cell, "data-value", row[column]);
       }
       mark(node, "data-state", row.state);
-      mark(node, "data-waiting", row.outbox_bytes > 0 ? "" : null);
       mark(node, "data-refused", row.refused_per_second > 0 ? "" : null);
     },
   };
