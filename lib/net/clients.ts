@@ -19,7 +19,7 @@ import { Lingering } from "./linger.ts";
 import { Known, withId } from "./known.ts";
 import { type Protocol, settle } from "./protocol.ts";
 import { quiet, turn } from "./tcp/quiet.ts";
-import { Unfinished } from "./unfinished.ts";
+import { type Unfinished, unfinishedOf } from "./unfinished.ts";
 import type { Wire } from "./wire.ts";
 
 /** Milliseconds that a drain may take at most to serve the bytes that had come before it. */
@@ -73,7 +73,7 @@ export class Clients<C extends Client> {
     this.#host = host;
     this.#bugs = new Bugs(host, "clients");
     this.#lingering = new Lingering(host.clock, admission);
-    this.#unfinished = new Unfinished(protocol, this);
+    this.#unfinished = unfinishedOf(protocol, this);
   }
 
   get size(): number {

@@ -6,6 +6,15 @@ import { framed, type FrameSink, FrameSplitter } from "./frames.ts";
 export class FrameClient extends Client {
   readonly splitter = new FrameSplitter();
 
+  override get unfinishedBytes(): number {
+    return this.splitter.heldBytes;
+  }
+
+  override forget(): void {
+    super.forget();
+    this.splitter.clear();
+  }
+
   /** Sends a range of bytes as a frame. */
   sendFrame(bytes: Uint8Array, start?: number, end?: number): void {
     this.send(framed(bytes, start, end));

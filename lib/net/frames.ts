@@ -42,6 +42,11 @@ export class FrameSplitter {
     return this.#part?.length ?? 0;
   }
 
+  /** Drops the frame that has come in part. */
+  clear(): void {
+    this.#next();
+  }
+
   /** @returns the number of bytes taken: fewer than the chunk has once `from` is no longer read; the rest has to be fed again */
   feed<C extends FrameSource>(
     from: C,

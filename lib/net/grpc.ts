@@ -11,12 +11,14 @@ import {
   endCall,
   endOf,
   isAborted,
+  ownStreamOf,
   STATUS_OF,
   Status,
   type StreamingCall,
 } from "./grpc/calls.ts";
 import type { Clients } from "./clients.ts";
 import { type Connection, Connections, type ConnectionsHost } from "./grpc/connections.ts";
+import { PartialMessages } from "./grpc/partial.ts";
 
 /** The address that a call comes from. */
 export interface CallFrom {
@@ -60,6 +62,7 @@ export class GrpcServer<C extends CallClient> {
   readonly #grpc: typeof Grpc;
   readonly #server: Grpc.Server;
   readonly #connections: Connections;
+  readonly #partial: PartialMessages;
   #draining = false;
 
   /**
@@ -81,16 +84,20 @@ export class GrpcServer<C extends CallClient> {
     this.#calls = calls;
     this.#clock = host.clock;
     this.#bugs = new Bugs(host, "calls", place.name);
+    this.#partial = new PartialMessages(calls.maxMessageBytes);
     this.#server = new grpc.Server({
       "grpc.enable_channelz": 0,
       "grpc.max_receive_message_length": calls.maxMessageBytes,
       "grpc.max_send_message_length": -1,
       "grpc.max_concurrent_streams": MAX_CALLS,
       interceptors: [
-        (method, call) =>
-          method.requestStream
+        (method, call) => {
+          const peer = this.#connections.of(call.getPeer());
+          if (peer) this.#partial.watch(ownStreamOf(call), peer.ip);
+          return method.requestStream
             ? (call as Grpc.ServerInterceptingCall)
-            : this.#admitted(method.path, call),
+            : this.#admitted(method.path, call);
+        },
       ],
     });
     const credentials = grpc.ServerCredentials.createInsecure();

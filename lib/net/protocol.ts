@@ -23,8 +23,9 @@ export interface Protocol<C extends Client> {
   readonly finishes?: boolean;
   /** The client's wire takes bytes again; its outbox has been flushed as far as possible. */
   drained?(client: C): void;
-  /** Bytes of the longest message that a client may send. */
+  /** Bytes of the longest line or frame that a client may send. */
   readonly maxLineBytes?: number;
+  readonly maxFrameBytes?: number;
   /** The notice of a client that is closed as `unfinished`. */
   readonly unfinishedNotice?: string;
   /** True while the service reads no client, but will again by itself: a drain waits for that. */

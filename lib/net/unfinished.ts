@@ -1,34 +1,42 @@
 import type { Client, CloseReason } from "./client.ts";
 import type { Protocol } from "./protocol.ts";
 
-/** Memory that the unfinished messages of all clients of a service may take, unless single messages may be very long. */
+/** Memory that the unfinished messages of all clients of a door may take, unless single messages may be very long. */
 const MOST = 64 * 2 ** 20;
 /** At least so many of the longest messages have room together. */
 const LONGEST_TOGETHER = 16;
 
-interface Closing<C> {
-  close(client: C, reason: CloseReason, notice?: string): void;
+/** Whoever sends messages. */
+interface Sending {
+  readonly ip: string;
+  /** Memory that a message of it takes which has begun and not ended. */
+  readonly unfinishedBytes: number;
 }
 
-/** The memory that messages take which have begun and not ended, of all clients of a service together. */
-export class Unfinished<C extends Client> {
+interface Closing<C> {
+  /** Ends a client, which takes nothing from then on. */
+  close(client: C): void;
+}
+
+/** The memory that messages take which have begun and not ended, of all clients of a door together. */
+export class Unfinished<C extends Sending> {
   #bytes = 0;
   /** The share of each client that has one. */
   readonly #shares = new Map<C, number>();
-  readonly #protocol: Protocol<C>;
-  readonly #clients: Closing<C>;
+  readonly #longest: () => number;
+  readonly #closing: Closing<C>;
 
-  constructor(protocol: Protocol<C>, clients: Closing<C>) {
-    this.#protocol = protocol;
-    this.#clients = clients;
+  /** @param longest bytes of the longest message that a client may send */
+  constructor(longest: () => number, closing: Closing<C>) {
+    this.#longest = longest;
+    this.#closing = closing;
   }
 
   /** Bytes of a client were taken: closes whoever takes the most while all take too much. */
   took(client: C): void {
     this.count(client);
-    const { maxLineBytes = 0, unfinishedNotice } = this.#protocol;
-    while (this.#bytes > Math.max(MOST, LONGEST_TOGETHER * maxLineBytes)) {
-      this.#clients.close(this.#largest(), "unfinished", unfinishedNotice);
+    while (this.#bytes > MOST && this.#bytes > LONGEST_TOGETHER * this.#longest()) {
+      this.#closing.close(this.#largest());
     }
   }
 
@@ -59,4 +67,15 @@ export class Unfinished<C extends Client> {
     const [first] = [...byAddress.values()].sort((one, other) => other.bytes - one.bytes);
     return (first as NonNullable<typeof first>).client;
   }
+}
+
+/** The unfinished messages of the clients of a protocol. */
+export function unfinishedOf<C extends Client>(
+  protocol: Protocol<C>,
+  clients: { close(client: C, reason: CloseReason, notice?: string): void },
+): Unfinished<C> {
+  const longest = () => Math.max(protocol.maxLineBytes ?? 0, protocol.maxFrameBytes ?? 0);
+  return new Unfinished<C>(longest, {
+    close: (client) => clients.close(client, "unfinished", protocol.unfinishedNotice),
+  });
 }

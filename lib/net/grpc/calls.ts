@@ -1,5 +1,5 @@
 import type { ServerHttp2Stream } from "node:http2";
-import type { Metadata, ServerDuplexStream } from "@grpc/grpc-js";
+import type { Metadata, ServerDuplexStream, ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import { type Accepted, Client, CLOSE_REASONS, type CloseReason } from "../client.ts";
 import type { Pinned } from "../outbox.ts";
 import type { Wire } from "../wire.ts";
@@ -168,6 +168,11 @@ export function endOf(call: StreamingCall): CloseReason {
 /** The stream below a call. It is private to the library, which has no other way to cut a call whose client takes nothing. */
 function streamOf(call: StreamingCall): ServerHttp2Stream {
   return (call as unknown as { call: { stream: ServerHttp2Stream } }).call.stream;
+}
+
+/** The stream below a call whose first message has not come. */
+export function ownStreamOf(call: ServerInterceptingCallInterface): ServerHttp2Stream {
+  return (call as unknown as { stream: ServerHttp2Stream }).stream;
 }
 
 /** Ends a streaming call with a status, after all messages that were written to it. */

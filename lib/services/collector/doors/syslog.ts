@@ -23,6 +23,15 @@ const MORE_BYTES = 256;
 class SyslogClient extends Client {
   readonly splitter = new SyslogSplitter();
 
+  override get unfinishedBytes(): number {
+    return this.splitter.heldBytes;
+  }
+
+  override forget(): void {
+    super.forget();
+    this.splitter.clear();
+  }
+
   /** Syslog goes one way: the connection ends without a word. */
   override tell(): void {}
 }
@@ -43,7 +52,7 @@ export class SyslogDoor
   readonly #intake: Intake;
   readonly #host: Host<Config>;
   readonly #listener: Listener<SyslogClient>;
-  readonly #mostBytes: number;
+  readonly maxLineBytes: number;
   readonly #pinned = new Pinned();
   readonly #refused: Refused;
   readonly #reader = new SyslogReader();
@@ -72,7 +81,7 @@ export class SyslogDoor
   }
 
   private constructor(config: Config, intake: Intake, host: Host<Config>) {
-    this.#mostBytes = config.collector.max_message_bytes;
+    this.maxLineBytes = config.collector.max_message_bytes;
     this.#intake = intake;
     this.#host = host;
     this.#refused = new Refused(this.name, this.counts, host);
@@ -118,7 +127,7 @@ export class SyslogDoor
 
   received(client: SyslogClient, bytes: Buffer): number {
     this.#held.holdIfFull(client);
-    return client.splitter.feed(client, bytes, this.#mostBytes, this);
+    return client.splitter.feed(client, bytes, this.maxLineBytes, this);
   }
 
   ended(client: SyslogClient): void {
@@ -154,7 +163,7 @@ export class SyslogDoor
 
   datagram(bytes: Buffer, ip: string, port: number): void {
     if (this.#needsCertificate) this.denied();
-    else if (bytes.length > this.#mostBytes) {
+    else if (bytes.length > this.maxLineBytes) {
       this.#refused.note("oversized", addressText(ip, port), `a datagram of ${bytes.length} bytes`);
     } else if (!this.#intake.isFull) this.#take(bytes, 0, bytes.length, ip);
     else if (this.#waitingBytes + MORE_BYTES + bytes.length > MOST_WAITING) {

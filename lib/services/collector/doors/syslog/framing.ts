@@ -43,6 +43,17 @@ export class SyslogSplitter {
   #nul = -1;
   #isBroken = false;
 
+  /** Bytes held of a message that is not whole yet. */
+  get heldBytes(): number {
+    return this.#part?.length ?? 0;
+  }
+
+  /** Drops the message that has come in part. */
+  clear(): void {
+    this.#prefix = null;
+    this.#drop();
+  }
+
   /** @returns the number of bytes taken: fewer than the chunk has once `from` is no longer read; the rest has to be fed again */
   feed<C extends FrameSource>(from: C, chunk: Buffer, most: number, sink: SyslogSink<C>): number {
     let at = 0;
