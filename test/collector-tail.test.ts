@@ -63,6 +63,26 @@ async function tailing(own: object = {}) {
 const range = (from: number, to: number) => [...Array(to - from).keys()].map((n) => from + n);
 
 describe("a call that reads the log", () => {
+  test("of a damaged file ends, and however many there are our log tells it once", async () => {
+    const server = await tailing();
+    await server.write(1);
+    writeFileSync(`${server.path}.0.zst`, "nothing that was compressed");
+    const readers = range(0, 20).map(() => server.read(0));
+    await until(() => readers.every(({ status }) => status !== null));
+    expect(readers.map(({ status }) => [status?.code, status?.details])).toEqual(
+      readers.map(() => [grpc.status.INTERNAL, "The log cannot be read."]),
+    );
+    const told = () =>
+      server
+        .printed()
+        .split("\n")
+        .filter((line) => /ERROR|read/.test(line));
+    expect(told().map((line) => line.includes("cannot read"))).toEqual([true]);
+    server.clock.advance(1000);
+    expect(told()[1]).toContain("19 more times");
+    await server.drain();
+  });
+
   test("gets the lines from a number on, over all files, and those that follow, each once", async () => {
     const server = await tailing({ max_file_bytes: 4096, backup_count: 100, compress: "zstd" });
     await server.write(100);

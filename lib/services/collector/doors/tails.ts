@@ -1,5 +1,6 @@
 import { reasonOf } from "../../../config/reason.ts";
 import { isFailure } from "../../../host/disk.ts";
+import { Seldom } from "../../../host/seldom.ts";
 import type { Host } from "../../../host/service.ts";
 import type { CallClient } from "../../../net/grpc/calls.ts";
 import { Follower } from "../file/follow.ts";
@@ -31,12 +32,17 @@ export class Tails<C extends CallClient> {
   readonly #host: Pick<Host<never>, "clock" | "log">;
   readonly #end: EndTail<C>;
   readonly #readers = new Map<C, Reader>();
+  /** Clients may ask for a log that cannot be read as often as they like. */
+  readonly #unread: Seldom;
   readonly #stop: () => void;
 
   constructor(path: string, host: Pick<Host<never>, "clock" | "log">, end: EndTail<C>) {
     this.#path = path;
     this.#host = host;
     this.#end = end;
+    this.#unread = new Seldom(host.clock, (_, more) =>
+      host.log.error(`collector: cannot read ${path}, ${more} more times`),
+    );
     this.#stop = host.clock.every(LOOK_MS, () => this.#look());
   }
 
@@ -66,6 +72,7 @@ export class Tails<C extends CallClient> {
 
   end(): void {
     this.#stop();
+    this.#unread.close();
     for (const client of this.#readers.keys()) this.forget(client);
   }
 
@@ -84,7 +91,9 @@ export class Tails<C extends CallClient> {
       await follower.look();
     } catch (error) {
       if (!isFailure(error)) this.#host.log.bug(error, `reading the log for ${client.address}`);
-      else this.#host.log.error(`collector: cannot read ${this.#path}: ${reasonOf(error)}`);
+      else if (this.#unread.isFirst("")) {
+        this.#host.log.error(`collector: cannot read ${this.#path}: ${reasonOf(error)}`);
+      }
       this.#end(client, "bug", "The log cannot be read.");
     }
   }
