@@ -18,6 +18,8 @@ export class Found {
   /** True when the newest entries had to go, since so many older ones were asked for. */
   hasDropped = false;
   #end = 0;
+  /** What was found is that of an older search, until this one is answered. */
+  #isOther = true;
   #view;
   /** Grows with each question that makes the answers to older ones useless. */
   #question = 0;
@@ -40,6 +42,7 @@ export class Found {
   async begin(wanted) {
     this.wanted = wanted;
     this.#question++;
+    this.#isOther = true;
     const told = await this.#ask({});
     if (told === null) return false;
     this.#begin(told);
@@ -48,7 +51,7 @@ export class Found {
 
   /** Looks for what is newer than all that was looked at. @returns false when a search has begun meanwhile */
   async newer() {
-    if (this.backTo === null || this.hasDropped) return this.begin(this.wanted);
+    if (this.#isOther || this.hasDropped) return this.begin(this.wanted);
     const { before, from } = this.wanted;
     if (before !== null && this.#end >= before) return true;
     const end = this.#end;
@@ -92,6 +95,7 @@ export class Found {
     this.entries = told.entries;
     this.#end = told.before;
     this.hasDropped = false;
+    this.#isOther = false;
     this.#reach(told);
     this.isWhole = told.is_whole;
   }

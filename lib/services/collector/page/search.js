@@ -27,8 +27,8 @@ export class Search {
   #wanted = { text: "", level: "notset", from: 0, before: null };
   #follows = true;
   #isBehind = false;
-  /** True while somebody waits for an answer. */
-  #isWaitedFor = false;
+  /** Answers that somebody waits for. */
+  #waitedFor = 0;
   #trouble = null;
   #typing = 0;
 
@@ -56,6 +56,8 @@ export class Search {
         }),
         field("Entries from", { name: "from", ...number }),
         field("to", { name: "to", ...number }),
+        // With several fields and no button, Enter in one of them would send nothing.
+        h("button", { hidden: "" }),
       ),
     );
   }
@@ -63,7 +65,7 @@ export class Search {
   /** Asks for what is new, if that is wanted, and shows it. */
   async look() {
     // News must not take the place of the answer that a person waits for: they are asked for after it.
-    this.#isBehind = this.#isWaitedFor;
+    this.#isBehind = this.#waitedFor > 0;
     if (this.#follows && !this.#isBehind) await this.#ask(() => this.#found.newer());
     else this.show();
   }
@@ -75,11 +77,11 @@ export class Search {
 
   #submit(event) {
     event.preventDefault();
-    clearTimeout(this.#typing);
     void this.#search();
   }
 
   #search() {
+    clearTimeout(this.#typing);
     const { text, from, to } = this.#form.elements;
     const last = numberIn(to);
     this.#wanted = {
@@ -93,12 +95,12 @@ export class Search {
 
   /** Has the server asked by who waits for it, and tells whoever does not see the page what was found. */
   async #answer(how) {
-    this.#isWaitedFor = true;
+    this.#waitedFor++;
     const isNew = await this.#ask(how);
-    this.#isWaitedFor = false;
+    this.#waitedFor--;
     // Who has gone so far back stays there, whatever came meanwhile.
     if (this.#found.hasDropped) this.#follows = false;
-    if (this.#isBehind) void this.look();
+    if (this.#isBehind && this.#waitedFor === 0) void this.look();
     this.show();
     if (!isNew) return;
     const { entries } = this.#found;
@@ -135,7 +137,7 @@ export class Search {
   /** How far the server has looked, in words. */
   #reached() {
     const { isWhole, backTo, wanted, entries } = this.#found;
-    if (this.#isWaitedFor) return "Searching…";
+    if (this.#waitedFor > 0) return "Searching…";
     if (backTo === null || (isWhole && entries.length === 0 && !isFiltered(wanted))) return "";
     if (!isWhole) return `Searched back to entry ${count(backTo)}.`;
     if (wanted.from > 0) return `Searched back to entry ${count(wanted.from)}, as was wanted.`;
@@ -184,8 +186,8 @@ export class Search {
 
   #foot() {
     const { isWhole, backTo, entries } = this.#found;
-    const attributes = { type: "button", "aria-disabled": this.#isWaitedFor ? "true" : null };
-    const older = () => this.#isWaitedFor || void this.#answer(() => this.#found.older());
+    const attributes = { type: "button", "aria-disabled": this.#waitedFor > 0 ? "true" : null };
+    const older = () => this.#waitedFor > 0 || void this.#answer(() => this.#found.older());
     const label = entries.length === 0 ? "Go on" : "Older";
     return h(
       "p",
