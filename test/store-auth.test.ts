@@ -144,6 +144,7 @@ const REQUESTS: Record<string, object> = {
   ORDER: { key: "" },
   NAMESPACES: {},
   RANGE: {},
+  TXN: { writes: [{ action: "DEL", key: "a" }] },
   SUBSCRIBE: { channel: "a" },
   UNSUBSCRIBE: {},
   PUBLISH: { channel: "a", value: 1 },
@@ -353,6 +354,7 @@ describe("a role", () => {
       { action: "SUBSCRIBE", keys: `${key}^*` },
     ],
     write: (key) => [
+      { action: "TXN", writes: [{ action: "INCR", key: `${key}^txn` }] },
       { action: "SET", key, value: 1 },
       { action: "DEL", key },
       { action: "DEL", key, tree: true },

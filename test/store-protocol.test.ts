@@ -19,7 +19,13 @@ const VALID: Record<string, Record<string, unknown>> = {
   EXPIRE: { key: "a", ns: "n", ttl_ms: 1000 },
   TTL: { key: "a", ns: "n" },
   MGET: { keys: ["a"], ns: "n" },
-  MSET: { values: { a: 1 }, ns: "n" },
+  MSET: { values: { a: 1 }, ns: "n", ttl_ms: 1000 },
+  TXN: {
+    writes: [{ action: "INCR", key: "a" }],
+    ns: "n",
+    if_version: { a: 1 },
+    if_absent: ["b"],
+  },
   KEYS: { ns: "n", prefix: "a", cursor: "a", limit: 10 },
   ORDER: { key: "a", ns: "n", reverse: true },
   NAMESPACES: { ns: "n", cursor: "a", limit: 10 },
@@ -63,6 +69,7 @@ const WRONG: Record<string, readonly unknown[]> = {
   by: ["1", null, 0.5, 2 ** 53, -(2 ** 53), [1]],
   values: [null, 1, "a", [], [1], {}],
   keys: [null, "a", {}, [], [1], ["a", null]],
+  writes: [null, 1, "a", {}, [], [1], [null], [[]]],
 };
 
 describe.each(Object.entries(VALID))("the fields of %s", (action, fields) => {

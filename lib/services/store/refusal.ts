@@ -43,6 +43,11 @@ export class Refusal {
   }
 }
 
+/** The same refusal, of one of several changes. */
+export function refusalAt(index: number, { code, message }: Refusal): Refusal {
+  return new Refusal(code, `writes[${index}]: ${message}`);
+}
+
 export const NOT_FOUND = new Refusal("NOT_FOUND", "there is no such key");
 export const MEMORY_FULL = new Refusal("MEMORY_FULL", "the server's memory for keys is full");
 export const DISK_FULL = new Refusal("DISK_FULL", "the server's disk is full");

@@ -76,17 +76,15 @@ export function forbidden(client: StoreClient, right: Right, path: Path): Refusa
   return new Refusal("FORBIDDEN", `the role ${client.role?.name} may not ${right} there`);
 }
 
-/** A command, prepared for checking its requests. */
-export class Plan {
-  readonly command: Command;
+/** Fields, prepared for checking what has them. */
+export class Form {
   readonly fields: Readonly<Record<string, Field>>;
   readonly needed: number;
 
-  constructor(command: Command) {
-    this.command = command;
+  constructor(fields: Fields) {
     // Without a prototype, no request can name a field such as `toString`.
-    this.fields = Object.assign(Object.create(null), command.fields);
-    this.needed = Object.values(command.fields).filter(({ optional }) => !optional).length;
+    this.fields = Object.assign(Object.create(null), fields);
+    this.needed = Object.values(fields).filter(({ optional }) => !optional).length;
   }
 
   /** The refusal of a request that does not fit the fields, or null. */
@@ -106,6 +104,28 @@ export class Plan {
     return needed === this.needed ? null : this.#missing(request);
   }
 
+  #missing(request: Readonly<Record<string, unknown>>): Refusal {
+    const names = Object.keys(this.fields).filter((name) => {
+      return !this.fields[name]?.optional && !Object.hasOwn(request, name);
+    });
+    return new Refusal("MISSING_FIELD", names.join(", "));
+  }
+
+  #known(): string {
+    const names = Object.keys(this.fields);
+    return names.length === 0 ? "the action takes no fields" : `allowed: ${names.join(", ")}`;
+  }
+}
+
+/** A command, prepared for checking its requests. */
+export class Plan extends Form {
+  readonly command: Command;
+
+  constructor(command: Command) {
+    super(command.fields);
+    this.command = command;
+  }
+
   /** The doubt about the fields of a request that fit, or null. */
   doubt(request: Readonly<Record<string, unknown>>): Doubt {
     let found: Doubt = null;
@@ -117,17 +137,5 @@ export class Plan {
       found ??= inner;
     }
     return found;
-  }
-
-  #missing(request: Readonly<Record<string, unknown>>): Refusal {
-    const names = Object.keys(this.fields).filter((name) => {
-      return !this.fields[name]?.optional && !Object.hasOwn(request, name);
-    });
-    return new Refusal("MISSING_FIELD", names.join(", "));
-  }
-
-  #known(): string {
-    const names = Object.keys(this.fields);
-    return names.length === 0 ? "the action takes no fields" : `allowed: ${names.join(", ")}`;
   }
 }

@@ -3,6 +3,7 @@ import { CHANNEL_COMMANDS } from "./channel-commands.ts";
 import { type Command, command, OK, Plan, result } from "./command.ts";
 import * as field from "./fields.ts";
 import { FULL } from "../roles.ts";
+import { GROUP_COMMANDS } from "./group-commands.ts";
 import { KEY_COMMANDS } from "./key-commands.ts";
 
 /** The cost of INFO, in requests. */
@@ -30,6 +31,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   }),
 
   ...KEY_COMMANDS,
+
+  ...GROUP_COMMANDS,
 
   ...CHANNEL_COMMANDS,
 

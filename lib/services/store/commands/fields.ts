@@ -86,6 +86,48 @@ export function values(about: string): Needed<Readonly<Record<string, unknown>>>
   return field(`an object of 1 to ${MAX_KEYS} values`, about, fits);
 }
 
+/** An object of whole numbers by their keys. */
+export function wholes(
+  min: number,
+  max: number,
+  about: string,
+): Needed<Readonly<Record<string, number>>> {
+  const number = whole(min, max, about);
+  const fits = (found: unknown) => {
+    if (typeof found !== "object" || found === null || Array.isArray(found)) return false;
+    const all = Object.values(found);
+    return all.length > 0 && all.length <= MAX_KEYS && all.every((one) => number.fits(one));
+  };
+  return field(`an object of 1 to ${MAX_KEYS} keys, each with ${number.allowed}`, about, fits);
+}
+
+/** As `whole`, or `wholes`. */
+export function wholeOrWholes(
+  min: number,
+  max: number,
+  about: string,
+): Needed<number | Readonly<Record<string, number>>> {
+  const [one, several] = [whole(min, max, about), wholes(min, max, about)];
+  return field(
+    `${one.allowed}, or ${several.allowed}`,
+    about,
+    (found) => one.fits(found) || several.fits(found),
+  );
+}
+
+/** A list of objects. */
+export function objects(about: string): Needed<readonly Readonly<Record<string, unknown>>[]> {
+  return field(
+    `a list of 1 to ${MAX_KEYS} objects`,
+    about,
+    (found) =>
+      Array.isArray(found) &&
+      found.length > 0 &&
+      found.length <= MAX_KEYS &&
+      found.every((one) => typeof one === "object" && one !== null && !Array.isArray(one)),
+  );
+}
+
 /** The same field, but optional. @param otherwise the effect of leaving it out, in words */
 export function optional<T>(needed: Needed<T>, otherwise = ""): Optional<T> {
   return { ...needed, optional: true, otherwise };

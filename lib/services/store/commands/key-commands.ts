@@ -1,15 +1,11 @@
-import { type Path, partsOf, pathOf, SEPARATOR, unfit } from "../keys/path.ts";
+import { partsOf, pathOf, SEPARATOR, unfit } from "../keys/path.ts";
 import type { Page } from "../keys/scan.ts";
 import { NOT_FOUND, Refusal, TOO_LARGE } from "../refusal.ts";
 import { type Answer, type Command, command, forbidden, OK, result, tooLarge } from "./command.ts";
 import * as field from "./fields.ts";
+import { DISK, key, MAX_TTL, ns } from "./key-fields.ts";
 import { listing, misplaced, pageOf, PAGING, paging, relative } from "./paging.ts";
 
-/** Longest life that can be asked for, in milliseconds: some 300 years. */
-const MAX_TTL = 10 ** 13;
-
-const ns = field.optional(field.text("Namespace that the key is in, as users^42."), "the root");
-const key = field.text("The key; ^ separates its parts.");
 const ttl = (about: string) => field.whole(1, MAX_TTL, about);
 const version = field.optional(
   field.whole(
@@ -24,9 +20,6 @@ const version = field.optional(
 const RANGE_BYTES = 2 ** 20;
 
 const NO_KEY = new Refusal("MISSING_FIELD", "key, or ns and tree without a key");
-
-/** The refusals of a change that cannot be recorded. */
-const DISK = ["DISK_FULL", "DISK_FAILING"] as const;
 
 /** Actions on keys and namespaces. */
 export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
@@ -210,28 +203,6 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
       }
       client.work += texts.length;
       return result(`{"values":[${texts.join(",")}],"found":[${found.join(",")}]}`);
-    },
-  }),
-
-  MSET: command({
-    about: "Sets several values, all of them or none. They never expire.",
-    fields: { values: field.values("The values by their keys."), ns },
-    result: '"OK"',
-    errors: ["TOO_LARGE", "MEMORY_FULL", ...DISK],
-    right: "write",
-    run(request, client, parts) {
-      const values: [Path, string][] = [];
-      for (const [name, value] of Object.entries(request.values)) {
-        const path = pathOf(request.ns, name);
-        const refusal = forbidden(client, "write", path);
-        if (refusal) return refusal;
-        const text = JSON.stringify(value);
-        const large = tooLarge(text, parts);
-        if (large) return large;
-        values.push([path, text]);
-      }
-      client.work += values.length;
-      return parts.keys.setAll(values) ?? OK;
     },
   }),
 

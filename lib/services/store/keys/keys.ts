@@ -1,10 +1,22 @@
 import type { Clock } from "../../../host/clock.ts";
 import { DISK_FAILING, DISK_FULL, MEMORY_FULL, NOT_FOUND, Refusal } from "../refusal.ts";
+import {
+  type Changed,
+  type GroupRefused,
+  increased,
+  mismatch,
+  type Planned,
+  plannedOf,
+  present,
+  type Term,
+  type Write,
+} from "./group.ts";
 import { type KeyNode, type KeySpace, NONE } from "./key-space.ts";
 import { LiveKeys, type Watchers } from "./live-keys.ts";
-import { type Path, unfit } from "./path.ts";
+import { type Path, textOf, unfit } from "./path.ts";
 import { applyRecord, delRecord, expireRecord, setRecord, snapshotOf, wallOf } from "./records.ts";
 import type { Page, Paging } from "./scan.ts";
+import type { SetTerms, Stored } from "./stored.ts";
 import type { Level } from "./tree.ts";
 
 /** More versions than changes can have been lost. */
@@ -17,25 +29,6 @@ export interface Recorder {
   append(record: string, bytes: number): void;
   /** True if nothing can be kept at present for another reason than want of room. */
   readonly failing?: boolean;
-}
-
-/** A value with its version and its end. */
-export interface Stored {
-  /** JSON. */
-  readonly text: string;
-  /** Grows with each change; never used twice for one key. */
-  readonly version: number;
-  /** Clock milliseconds; Infinity for never. */
-  readonly expiresAt: number;
-}
-
-export interface SetTerms {
-  /** Milliseconds until it expires; it never does when not given. */
-  readonly ttlMs?: number | undefined;
-  /** True to set it only where there is no value. */
-  readonly ifAbsent?: boolean | undefined;
-  /** Sets it only where the value has this version; 0 is that of an absent one. */
-  readonly ifVersion?: number | undefined;
 }
 
 /** Keys and the rules of their changes: terms, versions, the bound of memory; changes are recorded and told to watchers. */
@@ -130,14 +123,10 @@ export class Keys {
   /** @returns the new version, or the refusal */
   set(path: Path, text: string, { ttlMs, ifAbsent, ifVersion }: SetTerms): number | Refusal {
     const id = this.#live.find(path);
-    if (ifAbsent && id !== NONE) {
-      return new Refusal(
-        "ALREADY_EXISTS",
-        `the key has a value, of version ${this.#space.values.version(id)}`,
-      );
-    }
+    const there = ifAbsent ? present(this.#space, id) : null;
+    if (there) return there;
     if (ifVersion !== undefined) {
-      const refusal = this.#mismatch(id, ifVersion);
+      const refusal = mismatch(this.#space, id, ifVersion);
       if (refusal) return refusal;
     }
     const expiresAt = ttlMs === undefined ? Infinity : this.#clock.now() + ttlMs;
@@ -145,36 +134,52 @@ export class Keys {
   }
 
   /** Sets all or none. */
-  setAll(values: readonly (readonly [path: Path, text: string])[]): Refusal | null {
-    let growth = 0;
-    let bytes = 0;
+  setAll(values: readonly (readonly [path: Path, text: string, ttlMs?: number])[]): Refusal | null {
+    const writes = values.map(([path, text, ttlMs]): Write => ({ kind: "set", path, text, ttlMs }));
+    const done = this.changeAll([], writes);
+    return "refusal" in done ? done.refusal : null;
+  }
+
+  /**
+   * Makes all changes, if all terms hold, or none. Their records are one batch
+   * of the journal, since nothing else happens in between.
+   * @returns what each has come to, or why nothing was changed
+   */
+  changeAll(
+    terms: readonly Term[],
+    writes: readonly Write[],
+  ): readonly Changed[] | GroupRefused | { readonly index: null; readonly refusal: Refusal } {
+    const refusedAs = (refusal: Refusal) => ({ index: null, refusal });
+    for (const { path, version, isAbsent } of terms) {
+      const id = this.#live.find(path);
+      const refusal = isAbsent ? present(this.#space, id) : mismatch(this.#space, id, version);
+      if (refusal)
+        return refusedAs(new Refusal(refusal.code, `${textOf(path)}: ${refusal.message}`));
+    }
+    const now = this.#clock.now();
+    const planned: Planned[] = [];
     const counted = new Set<string>();
-    for (const [path, text] of values) {
-      const refusal = unfit(path);
-      if (refusal) return refusal;
-      const id = this.#live.find(path);
-      growth += this.#space.growth(path, id, Buffer.byteLength(text), Infinity, counted);
-      bytes += Buffer.byteLength(setRecord(path, Number.MAX_SAFE_INTEGER, 0, text));
+    let [growth, bytes] = [0, 0];
+    for (const [index, write] of writes.entries()) {
+      const id = this.#live.find(write.path);
+      const one = plannedOf(this.#space, id, write, now);
+      if (one instanceof Refusal) return { index, refusal: one };
+      planned.push(one);
+      bytes += one.bytes;
+      if (one.text === null) continue;
+      const length = Buffer.byteLength(one.text);
+      growth += this.#space.growth(write.path, id, length, one.expiresAt, counted);
     }
-    if (!this.#fits(growth)) return MEMORY_FULL;
-    if (this.#recorder?.reserve(bytes) === false) return this.#unwritable();
-    for (const [path, text] of values) {
-      const id = this.#live.find(path);
-      const version = this.#nextVersion(id);
-      if (this.#recorder !== null) {
-        const record = setRecord(path, version, 0, text);
-        this.#recorder.append(record, Buffer.byteLength(record));
-      }
-      this.#change(path, id, text, version, Infinity);
-    }
-    return null;
+    if (!this.#fits(growth)) return refusedAs(MEMORY_FULL);
+    if (this.#recorder?.reserve(bytes) === false) return refusedAs(this.#unwritable());
+    return planned.map((one) => this.#make(one));
   }
 
   /** @param tree true to remove everything below too @returns the number of keys removed, or the refusal */
   del(path: Path, tree: boolean, ifVersion: number | undefined): number | Refusal {
     const id = this.#live.find(path);
     if (ifVersion !== undefined) {
-      const refusal = this.#mismatch(id, ifVersion);
+      const refusal = mismatch(this.#space, id, ifVersion);
       if (refusal) return refusal;
     }
     if (tree) return this.#delTree(path);
@@ -188,14 +193,8 @@ export class Keys {
   /** Adds to an integer; an absent one counts as 0. @returns the new number, or the refusal */
   increase(path: Path, by: number): number | Refusal {
     const id = this.#live.find(path);
-    const before = id === NONE ? 0 : Number(this.#space.values.text(id));
-    if (!Number.isInteger(before)) {
-      return new Refusal("NOT_A_NUMBER", "the value is no integer");
-    }
-    const after = before + by;
-    if (!Number.isSafeInteger(after)) {
-      return new Refusal("NUMBER_RANGE", "the number would leave the range of exact integers");
-    }
+    const after = increased(this.#space, id, by);
+    if (after instanceof Refusal) return after;
     const expiresAt = id === NONE ? Infinity : this.#space.values.expiresAt(id);
     const version = this.#store(path, id, `${after}`, expiresAt);
     return version instanceof Refusal ? version : after;
@@ -330,6 +329,32 @@ export class Keys {
     return subtree.count;
   }
 
+  /** Makes a change of a group, for whose record there is room. */
+  #make({ write: { path, kind }, text, number, expiresAt }: Planned): Changed {
+    // A value that has expired since the change was planned is still there.
+    const id = this.#space.lookup(path);
+    const wall = wallOf(this.#clock, expiresAt);
+    if (text !== null) {
+      const version = this.#nextVersion(id);
+      this.#append(setRecord(path, version, wall, text));
+      this.#change(path, id, text, version, expiresAt);
+      return number === undefined ? { version } : { version, number };
+    }
+    if (kind === "del") {
+      this.#append(delRecord(path, false));
+      this.#space.clear(this.#space.node(id));
+      if (this.#watchers.any) this.#watchers.gone(path, "del", false);
+    } else {
+      this.#append(expireRecord(path, wall));
+      this.#space.expireAt(id, expiresAt);
+    }
+    return {};
+  }
+
+  #append(record: string): void {
+    this.#recorder?.append(record, Buffer.byteLength(record));
+  }
+
   #change(path: Path, id: number, text: string, version: number, expiresAt: number): void {
     this.#space.write(path, id, text, version, expiresAt);
     if (this.#watchers.any) this.#watchers.set(path, text, version);
@@ -348,13 +373,6 @@ export class Keys {
   /** The refusal of a change that could not be recorded. */
   #unwritable(): Refusal {
     return this.#recorder?.failing ? DISK_FAILING : DISK_FULL;
-  }
-
-  #mismatch(id: number, version: number): Refusal | null {
-    const actual = id === NONE ? 0 : this.#space.values.version(id);
-    if (actual === version) return null;
-    const found = actual === 0 ? "there is no value" : `the version is ${actual}`;
-    return new Refusal("VERSION_MISMATCH", found);
   }
 
   #nextVersion(id: number): number {

@@ -1,7 +1,9 @@
 import type { Refusal } from "../refusal.ts";
-import type { Keys, SetTerms, Stored } from "./keys.ts";
+import type { Term, Write } from "./group.ts";
+import type { Keys } from "./keys.ts";
 import { type Path, SEPARATOR, SYSTEM } from "./path.ts";
 import type { Page, Paging } from "./scan.ts";
+import type { SetTerms, Stored } from "./stored.ts";
 
 /**
  * The keys that clients see: their own, and the server's below `^sys`. A list of
@@ -31,8 +33,8 @@ export class VisibleKeys {
     return this.#keys.set(path, text, terms);
   }
 
-  setAll(values: readonly (readonly [path: Path, text: string])[]): Refusal | null {
-    return this.#keys.setAll(values);
+  changeAll(terms: readonly Term[], writes: readonly Write[]): ReturnType<Keys["changeAll"]> {
+    return this.#keys.changeAll(terms, writes);
   }
 
   del(path: Path, tree: boolean, ifVersion: number | undefined): number | Refusal {
