@@ -1,4 +1,12 @@
-import { counter, type Declared, gauge, grouped, headline, labelled } from "../../../host/stats.ts";
+import {
+  counter,
+  type Declared,
+  gauge,
+  grouped,
+  headline,
+  labelled,
+  titled,
+} from "../../../host/stats.ts";
 import { CLIENT_STATS, CLOSE_STATS } from "../../../net/clients.ts";
 
 const ENDS = {
@@ -24,7 +32,10 @@ export const DECLARED: Declared = {
   actions_sent: counter("actions", "Actions that were sent."),
   retries: counter("retries", "Times that a force was chosen for again."),
   choice_ms: headline(
-    gauge("ms", "From a force to its action, the slowest but one of the last twenty."),
+    titled(
+      "to action, p95",
+      gauge("ms", "From a force to its action, the slowest but one of the last twenty."),
+    ),
   ),
   ...Object.fromEntries(
     Object.entries(ENDS).map(([end, what]) => [
