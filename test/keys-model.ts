@@ -149,10 +149,13 @@ class Records implements Recorder {
 
   append(record: string, bytes: number): void {
     const isLine = record.indexOf("\n") === record.length - 1;
-    if (!isLine || bytes !== Buffer.byteLength(record) || bytes > this.#reserved) {
+    // That a value has expired is recorded as it is noticed, reserved or not.
+    const isReserved = bytes <= this.#reserved;
+    const fits = isReserved || record.startsWith('["del",');
+    if (!isLine || bytes !== Buffer.byteLength(record) || !fits) {
       throw new Error(`not a line of ${bytes} bytes that were reserved: ${record}`);
     }
-    this.#reserved -= bytes;
+    if (isReserved) this.#reserved -= bytes;
     this.lines.push(record);
   }
 }

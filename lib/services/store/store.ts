@@ -253,7 +253,7 @@ export class Store implements Running, Protocol<StoreClient> {
     this.#jobs.push(clock.every(1000, () => this.#closeIdle()));
     if (this.#mode !== "store") return;
     this.#jobs.push(
-      clock.every(SWEEP_MS, () => this.#keys.sweep()),
+      clock.every(SWEEP_MS, () => this.#sweep()),
       clock.every(1000, () => this.#tellStats()),
       clock.every(1000, () => this.#snapshotIfDue()),
       clock.every(1000, () => this.#journal?.note()),
@@ -271,6 +271,11 @@ export class Store implements Running, Protocol<StoreClient> {
     this.#clients.closeIdle(timeoutMs, this.#notices.idle, (client) =>
       client.subscriptions.size > 0 ? Infinity : Math.max(client.lastMessageAt, client.tookAt),
     );
+  }
+
+  #sweep(): void {
+    this.#keys.sweep();
+    if (this.#journal?.pending) this.#journal.write();
   }
 
   #tellStats(): void {

@@ -46,8 +46,9 @@ export function restoreKeys(keys: Keys, journal: Journal, log: Log): void {
       },
     ),
   );
-  keys.restored();
   keys.record(journal);
+  keys.restored();
+  journal.write();
   log.info(`store: ${count(keys.size, "key")} read from ${journal.folder}`);
 }
 

@@ -51,6 +51,8 @@ export class Keys {
   /** From now on changes are recorded. */
   record(recorder: Recorder): void {
     this.#recorder = recorder;
+    // Whoever saw a value expired must not see it again after a restart with the clock set back.
+    this.#live.onExpired = (path) => this.#append(delRecord(path, false));
   }
 
   /** Keys held; some may have expired a moment ago. */
@@ -230,12 +232,14 @@ export class Keys {
     applyRecord(this.#space, this.#clock, record);
   }
 
-  /** Called when all records have been applied. Removes expired values: a later record might have put their end off. */
+  /** Called when all records have been applied, and changes are recorded again. Removes expired values: a later record might have put their end off. */
   restored(): void {
     this.#space.freeUnlinked(Infinity);
     const now = this.#clock.now();
     for (const node of this.#space.nodes()) {
-      if (this.#space.values.expiresAt(node.value) <= now) this.#space.clear(node);
+      if (this.#space.values.expiresAt(node.value) > now) continue;
+      this.#append(delRecord(node.path(), false));
+      this.#space.clear(node);
     }
   }
 

@@ -25,6 +25,8 @@ const FREED = 10_000;
 export class LiveKeys {
   /** Values that have expired. */
   expired = 0;
+  /** Told each path whose value has expired, before it is removed; null when nobody records it. */
+  onExpired: ((path: Path) => void) | null = null;
   readonly space = new KeySpace();
   readonly #clock: Pick<Clock, "now">;
   readonly #watchers: Watchers;
@@ -151,9 +153,10 @@ export class LiveKeys {
       this.space.drop(node);
       return;
     }
-    const path = this.#watchers.any ? node.path() : null;
+    const path = this.#watchers.any || this.onExpired !== null ? node.path() : null;
     this.expired++;
+    if (path) this.onExpired?.(path);
     this.space.clear(node);
-    if (path) this.#watchers.gone(path, "expired", false);
+    if (path && this.#watchers.any) this.#watchers.gone(path, "expired", false);
   }
 }
