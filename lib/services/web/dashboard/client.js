@@ -59,6 +59,8 @@ function follows({ place, query }) {
     $("client").scrollTop = 0;
     if (NARROW.matches) scrollTo(0, 0);
     if (before === null) shown.title.focus({ preventScroll: true });
+    // What the table knows of it, until the server tells more.
+    if (shown.row !== null) tell(shown, shown.row);
     if (/^[^/]+\/\d{1,15}$/.test(key)) void look();
     else show(shown, null);
   } else if (before !== null && place === "clients") focusClient(before);
@@ -199,6 +201,12 @@ function show(panel, row, at, refusals = []) {
   const { samples } = panel;
   if (samples.length === 0 || samples.at(-1).at < at) samples.push({ at, ...row });
   while (samples[0].at < at - FINE_MS) samples.shift();
+  tell(panel, row);
+  showRefusals(panel, refusals);
+  panel.score.draw();
+}
+
+function tell(panel, row) {
   say(panel.title.firstElementChild, row.address);
   say(
     panel.state,
@@ -208,12 +216,10 @@ function show(panel, row, at, refusals = []) {
   panel.bar.hidden = !barring.has(row.service);
   panel.lines.href = addressOf("log", { q: row.address });
   for (const [i, [, text]] of FACTS.entries()) say(panel.values[i], text(row));
-  showRefusals(panel, refusals);
   const lines = linesAbout(row.address).slice(-8).toReversed();
   const items = lines.map((line) => el("li", {}, line));
   if (panel.told.textContent !== lines.join("")) panel.told.replaceChildren(...items);
   panel.none.hidden = lines.length > 0;
-  panel.score.draw();
 }
 
 function showRefusals({ refused, refusals }, told) {
