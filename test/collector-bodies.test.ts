@@ -42,6 +42,29 @@ test("an address may hold a quarter, and no more; on this machine all", async ()
   expect(await other.ended).toContain("give way");
 });
 
+test("what is whole counts towards no quarter", async () => {
+  const { bodies, begin } = holding();
+  const whole = () =>
+    bodies.hold(
+      "10.0.0.1",
+      async (add) => {
+        add(100);
+        return Buffer.alloc(100);
+      },
+      async (_, add) => {
+        add(200);
+        return new Promise(() => {});
+      },
+    );
+  for (let n = 0; n < 3; n++) {
+    void whole();
+    await turn();
+  }
+  const coming = begin("10.0.0.1", 50);
+  expect(() => coming.more(50)).not.toThrow();
+  expect(() => coming.more(1)).toThrow(FULL);
+});
+
 test("what has been coming for longest gives way, and no more of it than has to", async () => {
   const { begin, clock } = holding();
   const here = ["127.0.0.1", "::1", "127.0.0.2"] as const;

@@ -18,8 +18,8 @@ interface Body {
 /**
  * The memory that the bodies of all requests take. What was announced and has
  * not come counts nothing. Where there is no room for one, those that have been
- * coming for longest are given up: who sends slowly keeps nobody else out. An
- * address may have a quarter, but on this machine, where one may be everybody.
+ * coming for longest are given up: who sends slowly keeps nobody else out. What
+ * is coming from an address may take a quarter, but on this machine, where one may be everybody.
  */
 export class Bodies {
   readonly #clock: Pick<Clock, "now">;
@@ -63,8 +63,9 @@ export class Bodies {
   #add(body: Body, bytes: number): void {
     // It was given up, and what still comes is thrown away.
     if (!this.#bodies.has(body)) throw new NoRoom(TOO_SLOW);
-    if (bytes > 0 && !isLoopback(body.ip)) {
-      this.#makeRoom(body, this.#mostFrom - bytes, (other) => other.ip === body.ip);
+    if (bytes > 0 && body.cut !== null && !isLoopback(body.ip)) {
+      const isOne = ({ ip, cut }: Body) => ip === body.ip && cut !== null;
+      this.#makeRoom(body, this.#mostFrom - bytes, isOne);
     }
     if (bytes > 0) this.#makeRoom(body, this.#most - bytes, () => true);
     body.bytes += bytes;
