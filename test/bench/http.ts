@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import type { BareRoutes } from "./bare/routes.ts";
 import { type Bench, compare, contest, fault, medians } from "./contest.ts";
-import { cpuSeconds, peakBytes } from "./measure.ts";
+import { Generator } from "./generator.ts";
+import { cpuSeconds, exactCpuSeconds, median, peakBytes } from "./measure.ts";
 import { type Started, start, until } from "./processes.ts";
 import type { Measured, Target } from "./report.ts";
 import { QUIET, relay, ROOT } from "./servers.ts";
@@ -81,11 +82,7 @@ export async function dashboard(bench: Bench): Promise<void> {
     ...watched,
     start: async (count: number) => {
       const server = await watched.start(count);
-      const site = await originOf(server.process, watched.name);
-      // The page asks for this when it is opened.
-      const query = "?sort=outbox_bytes&order=desc&limit=50&offset=0";
-      const page = await fetch(`${site.origin}/events${query}`, { signal: pages.signal });
-      void readAll(page).catch(() => {});
+      await look(server.process, watched.name, pages.signal);
       return server;
     },
   };
@@ -101,6 +98,57 @@ export async function dashboard(bench: Bench): Promise<void> {
     targets: [{ against: plain.name, figure: "cpuPerMillion", sense: "at most", limit: 1.05 }],
   });
   pages.abort();
+  await idleDashboard(bench, settings);
+}
+
+/** Opens a page at a server: its table of clients, which costs the most. */
+async function look(process: Started, name: string, signal: AbortSignal): Promise<void> {
+  const { origin } = await originOf(process, name);
+  const query = "sort=outbox_bytes&order=desc&offset=0&limit=25&viewers=0&differences=1";
+  const page = await fetch(`${origin}/events?${query}`, { signal });
+  void readAll(page).catch(() => {});
+}
+
+/** The same where nobody sends anything: the CPU of the server in each of some stretches, in turns. */
+async function idleDashboard(bench: Bench, settings: string): Promise<void> {
+  const [clients, seconds] = bench.smoke ? [10, 1] : [500, 10];
+  const { report } = bench;
+  report.scenario(
+    `dashboard: ${clients} clients that say nothing, with one page open and with none`,
+  );
+  const kind = relay(bench.folder, "idle", settings);
+  if (kind === null) return;
+  const pages = new AbortController();
+  const servers = [await kind.start(clients), await kind.start(clients)] as const;
+  const [watched, plain] = servers.map(({ process }) => process.pid) as [number, number];
+  const generators = servers.map(() => new Generator());
+  for (const [i, { port }] of servers.entries()) {
+    const { payloadBytes, json } = bench;
+    const wants = { wire: kind.wire, port, listeners: clients, publisher: false };
+    await generators[i]?.setup({ ...wants, payloadBytes, json });
+  }
+  await look(servers[0].process, kind.name, pages.signal);
+  const spent = async (pid: number) => {
+    const before = exactCpuSeconds(pid);
+    await Bun.sleep(seconds * 1000);
+    const after = exactCpuSeconds(pid);
+    return before === null || after === null ? NaN : (after - before) / seconds;
+  };
+  const ratios: number[] = [];
+  const shares: number[][] = [];
+  for (let round = -1; round < bench.rounds; round++) {
+    // Both at once meet the same weather.
+    const [one = NaN, other = NaN] = await Promise.all([spent(watched), spent(plain)]);
+    if (round >= 0) ratios.push(one / other);
+    if (round >= 0) shares.push([one, other]);
+  }
+  const percent = (of: number) => (100 * median(shares.map((two) => two[of] ?? NaN))).toFixed(2);
+  const [low, high] = [Math.min(...ratios), Math.max(...ratios)].map((one) => one.toFixed(2));
+  report.note(`CPU of a core: ${percent(0)}% with the page, ${percent(1)}% without`);
+  report.note(`ratio ${median(ratios).toFixed(2)} (${low} to ${high})`);
+  pages.abort();
+  await Promise.all(generators.map((generator) => generator.stop()));
+  for (const { process } of servers) await process.stop();
 }
 
 async function readAll(page: Response): Promise<void> {

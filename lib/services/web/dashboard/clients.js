@@ -84,10 +84,10 @@ export function wantAllServices() {
 }
 
 /** True if this page of clients is the one that is wanted. */
-function isWanted({ sort, order, offset, service = "", address = "" }) {
+function isWanted({ sort, order, offset, service, address }) {
   const now = wanted();
   const isPage = offset === (now.page - 1) * PAGE_SIZE && sort === now.sort && order === now.order;
-  return isPage && service === now.service && address === now.address;
+  return isPage && (service ?? "") === now.service && (address ?? "") === now.address;
 }
 
 /** Makes the filter offer these services. */
