@@ -5,7 +5,7 @@ import type { StoreClient } from "./client.ts";
 import type { Parts, Plan } from "./commands/command.ts";
 import { PLANS, unknownAction } from "./commands/commands.ts";
 import type { RequestCounts } from "./commands/counts.ts";
-import { alteredNumbers, doubt, holdsAny } from "./commands/numbers.ts";
+import { doubt, holdsAny } from "./commands/numbers.ts";
 import { afterBlank, BLANK, Requests } from "./commands/requests.ts";
 import { takePlain } from "./commands/shortcut.ts";
 import type { Keys } from "./keys/keys.ts";
@@ -221,7 +221,7 @@ export class Serving implements LineSink<StoreClient> {
       case "depth":
         return TOO_DEEP;
       case "number":
-        return alteredNumbers(lines.line(index)) === null ? null : NUMBER_RANGE;
+        return lines.altered(index) === null ? null : NUMBER_RANGE;
       default:
         return null;
     }
@@ -239,7 +239,7 @@ export class Serving implements LineSink<StoreClient> {
     if (typeof id === "string") return `,"id":${JSON.stringify(id)}`;
     const found = doubt(id);
     if (found === "depth") return TOO_DEEP;
-    const altered = found === "number" ? alteredNumbers(lines.line(index)) : null;
+    const altered = found === "number" ? lines.altered(index) : null;
     if (altered !== null && holdsAny(id, altered)) return NUMBER_RANGE;
     return `,"id":${JSON.stringify(id)}`;
   }

@@ -120,18 +120,22 @@ export class Form {
 /** A command, prepared for checking its requests. */
 export class Plan extends Form {
   readonly command: Command;
+  /** Fields that may hold numbers. */
+  readonly #open: readonly string[];
 
   constructor(command: Command) {
     super(command.fields);
     this.command = command;
+    const names = Object.keys(command.fields);
+    this.#open = names.filter((name) => !command.fields[name]?.numberless);
   }
 
   /** The doubt about the fields of a request that fit, or null. */
   doubt(request: Readonly<Record<string, unknown>>): Doubt {
     let found: Doubt = null;
-    for (const name in request) {
+    for (const name of this.#open) {
       const value = request[name];
-      if (typeof value === "string" || name === "id") continue;
+      if (typeof value === "string" || value === undefined) continue;
       const inner = doubt(value);
       if (inner === "depth") return inner;
       found ??= inner;

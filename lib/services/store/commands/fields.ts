@@ -6,6 +6,8 @@ export interface Field<T = unknown> {
   readonly optional: boolean;
   /** The effect of leaving it out, in words. */
   readonly otherwise?: string;
+  /** True if no number can stand in it. */
+  readonly numberless?: boolean;
   fits(found: unknown): boolean;
   /** Only carries the type. */
   readonly type?: T;
@@ -34,11 +36,13 @@ function field<T>(allowed: string, about: string, fits: (found: unknown) => bool
 }
 
 export function text(about: string): Needed<string> {
-  return field("text", about, (found) => typeof found === "string");
+  const fits = (found: unknown) => typeof found === "string";
+  return { ...field<string>("text", about, fits), numberless: true };
 }
 
 export function flag(about: string): Needed<boolean> {
-  return field("true or false", about, (found) => typeof found === "boolean");
+  const fits = (found: unknown) => typeof found === "boolean";
+  return { ...field<boolean>("true or false", about, fits), numberless: true };
 }
 
 /** Any JSON. */

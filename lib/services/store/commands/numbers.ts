@@ -61,6 +61,7 @@ function textEnd(line: Buffer, start: number): number {
   }
 }
 
+const NEWLINE = 10;
 const QUOTE = 34;
 const PLUS = 43;
 const MINUS = 45;
@@ -86,37 +87,44 @@ const TELLING = 17;
  * The numbers in a line of JSON that would not come back as they were, each as
  * the double that it became; null when there are none. The bytes are read one
  * by one: a regular expression gives up within a long text.
+ * @param start the position of the line, which ends with a newline or the block
  */
-export function alteredNumbers(line: Buffer): ReadonlySet<number> | null {
+export function alteredNumbers(block: Buffer, start: number): ReadonlySet<number> | null {
   let altered: Set<number> | null = null;
-  for (let at = 0; at < line.length;) {
-    const byte = line[at] as number;
+  const { length } = block;
+  for (let at = start; at < length;) {
+    const byte = block[at] as number;
     if (byte === QUOTE) {
-      at = afterText(line, at);
+      at = afterText(block, at);
     } else if (byte === MINUS || isDigit(byte)) {
-      const end = numberEnd(line, at);
-      if (!isShort(line, at, end)) {
-        const token = line.toString("latin1", at, end);
+      const end = numberEnd(block, at);
+      if (!isShort(block, at, end)) {
+        const token = block.toString("latin1", at, end);
         const number = Number(token);
         if (!comesBack(token, number)) (altered ??= new Set()).add(number);
       }
       at = end;
-    } else at++;
+    } else if (byte === NEWLINE) return altered;
+    else at++;
   }
   return altered;
 }
 
 /** The position after the text that begins at `start`. */
-function afterText(line: Buffer, start: number): number {
-  let at = start + 1;
-  while (at < line.length && line[at] !== QUOTE) at += line[at] === BACKSLASH ? 2 : 1;
-  return at + 1;
+function afterText(block: Buffer, start: number): number {
+  const { length } = block;
+  for (let at = start + 1; at < length; at++) {
+    const byte = block[at];
+    if (byte === QUOTE) return at + 1;
+    if (byte === BACKSLASH) at++;
+  }
+  return length;
 }
 
 /** The end of the number that begins at `start`. */
-function numberEnd(line: Buffer, start: number): number {
+function numberEnd(block: Buffer, start: number): number {
   let at = start + 1;
-  while (at < line.length && isPartOfNumber(line[at] as number)) at++;
+  while (isPartOfNumber(block[at] as number)) at++;
   return at;
 }
 
@@ -132,11 +140,11 @@ function isPartOfNumber(byte: number): boolean {
 }
 
 /** True for a number that a double surely keeps, by its length. */
-function isShort(line: Buffer, start: number, end: number): boolean {
-  if (end - start > SHORT || (line[start] === MINUS && line[start + 1] === ZERO)) return false;
+function isShort(block: Buffer, start: number, end: number): boolean {
+  if (end - start > SHORT || (block[start] === MINUS && block[start + 1] === ZERO)) return false;
   for (let at = end - 1; at > start; at--) {
-    const byte = line[at];
-    if (byte === SMALL_E || byte === LARGE_E) return end - at - 1 <= SHORT_EXPONENT;
+    const byte = block[at] as number;
+    if (byte >= LARGE_E) return end - at - 1 <= SHORT_EXPONENT;
   }
   return true;
 }

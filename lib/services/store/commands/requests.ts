@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { Refusal, TOO_DEEP } from "../refusal.ts";
-import { isDigit, nestsBeyond } from "./numbers.ts";
+import { alteredNumbers, isDigit, nestsBeyond } from "./numbers.ts";
 
 /** Most lines that are parsed at once: a client that has to wait before the last of them has the others parsed again. */
 const AT_ONCE = 128;
@@ -40,6 +40,9 @@ export class Requests {
   readonly #block: Buffer;
   /** What the lines hold; null when each is parsed when it is asked for. */
   readonly #values: readonly unknown[] | null;
+  /** The line that was searched last for numbers, and those found. */
+  #searched = -1;
+  #altered: ReadonlySet<number> | null = null;
   #index = 0;
   #start = 0;
 
@@ -74,6 +77,15 @@ export class Requests {
       this.#start = this.#block.indexOf(NEWLINE, this.#start) + 1;
     }
     return this.#start;
+  }
+
+  /** The numbers in a line that would not come back as they were; null when there are none. */
+  altered(index: number): ReadonlySet<number> | null {
+    if (this.#searched !== index) {
+      this.#altered = alteredNumbers(this.#block, this.startOf(index));
+      this.#searched = index;
+    }
+    return this.#altered;
   }
 
   /** The bytes of a line without its newline. */

@@ -1,7 +1,6 @@
 import { NOT_FOUND, Refusal } from "../refusal.ts";
 import { type KeySpace, NONE } from "./key-space.ts";
-import { type Path, unfit } from "./path.ts";
-import { delRecord, expireRecord, setRecord } from "./records.ts";
+import { type Path, textOf, unfit } from "./path.ts";
 
 /** One change of a group; no path stands in a group twice. */
 export type Write = { readonly path: Path } & (
@@ -42,9 +41,16 @@ export interface Planned {
   readonly number?: number;
   /** The time at which the value to set expires; clock milliseconds. */
   readonly expiresAt: number;
+  /** Bytes of the text. */
+  readonly length: number;
   /** Bytes that its record has at most. */
   readonly bytes: number;
 }
+
+/** Bytes of JSON that a unit of a name takes at most. */
+const MOST_PER_UNIT = 3;
+/** Bytes of a record besides the name and the value: a word, two numbers, and what separates them. */
+const AROUND = 64;
 
 /** The refusal of what takes an absent value, or null. @param id the value's number, or `NONE` */
 export function present(space: KeySpace, id: number): Refusal | null {
@@ -80,27 +86,23 @@ export function plannedOf(
   const { path, kind } = write;
   const bad = id === NONE ? unfit(path) : null;
   if (bad) return bad;
-  const most = Number.MAX_SAFE_INTEGER;
+  const name = MOST_PER_UNIT * textOf(path).length + AROUND;
   if (kind === "del" || kind === "expire") {
     if (id === NONE) return NOT_FOUND;
-    const record = kind === "del" ? delRecord(path, false) : expireRecord(path, most);
-    const bytes = Buffer.byteLength(record);
     const ttlMs = kind === "del" ? null : write.ttlMs;
-    return { write, text: null, expiresAt: ttlMs === null ? Infinity : now + ttlMs, bytes };
+    const expiresAt = ttlMs === null ? Infinity : now + ttlMs;
+    return { write, text: null, expiresAt, length: 0, bytes: name };
   }
   if (kind === "increase") {
     const number = increased(space, id, write.by);
     if (number instanceof Refusal) return number;
     const expiresAt = id === NONE ? Infinity : space.values.expiresAt(id);
     const text = `${number}`;
-    return { write, text, number, expiresAt, bytes: bytesOf(path, text) };
+    const { length } = text;
+    return { write, text, number, expiresAt, length, bytes: name + length };
   }
   const { text, ttlMs } = write;
   const expiresAt = ttlMs === undefined ? Infinity : now + ttlMs;
-  return { write, text, expiresAt, bytes: bytesOf(path, text) };
-}
-
-function bytesOf(path: Path, text: string): number {
-  const most = Number.MAX_SAFE_INTEGER;
-  return Buffer.byteLength(setRecord(path, most, most, text));
+  const length = Buffer.byteLength(text);
+  return { write, text, expiresAt, length, bytes: name + length };
 }

@@ -169,8 +169,7 @@ export class Keys {
       planned.push(one);
       bytes += one.bytes;
       if (one.text === null) continue;
-      const length = Buffer.byteLength(one.text);
-      growth += this.#space.growth(write.path, id, length, one.expiresAt, counted);
+      growth += this.#space.growth(write.path, id, one.length, one.expiresAt, counted);
     }
     if (!this.#fits(growth)) return refusedAs(MEMORY_FULL);
     if (this.#recorder?.reserve(bytes) === false) return refusedAs(this.#unwritable());
