@@ -144,7 +144,8 @@ export function openDialog(id) {
   const from = document.activeElement;
   dialog.showModal();
   const goBack = () => {
-    if (document.activeElement === document.body)
+    const { activeElement: back, body } = document;
+    if (back === body || !back.checkVisibility())
       from.closest("details")?.firstElementChild.focus();
   };
   dialog.addEventListener("close", goBack, { once: true });
