@@ -52,6 +52,33 @@ describe("status", () => {
     expect(out).toMatch(/^failing: web: ticker: died \([^\n]*not today[^\n]*\n$/);
   });
 
+  test("of one that fails has a line for each thing that is wrong besides, the worst first", async () => {
+    const server = await served({ hyper_parameters: { rate_limit_msgs_per_minute: 10 } });
+    const peer = await server.join();
+    peer.send("x\n".repeat(1010));
+    server.running("web").problems = () => [
+      { key: "own", severity: "note", text: "This is a note." },
+      { key: "worse", severity: "failing", text: "This is no health." },
+    ];
+    server.running().health = () => ({ ok: false, reason: "cannot listen" });
+    await until(() => server.stats()["refused_rate"] === 1000);
+    server.clock.advance(1000);
+    const folder = configured(server);
+    const { out, code } = await call(folder, ["status"]);
+    expect(code).toBe(1);
+    const [first, ...others] = out.trimEnd().split("\n");
+    expect(first).toBe("failing: relay: cannot listen");
+    expect(others).toEqual([
+      "Failing  web, for 0 s: This is no health.",
+      expect.stringMatching(
+        new RegExp(
+          `^Warning {2}relay, for 0 s: \\d+ messages a second are refused from ${peer.address}\\.$`,
+        ),
+      ),
+      "Note  web, for 0 s: This is a note.",
+    ]);
+  });
+
   test("of one that is not there says so, and 1", async () => {
     const server = await served();
     await server.stop();

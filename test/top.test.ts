@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Running } from "../lib/host/service.ts";
-import { type Booted, until } from "./kit.ts";
+import { type Booted, type Peer, until } from "./kit.ts";
 import { call, configured, endings, program, REPEAT, served, TOKEN } from "./remote-suite.ts";
 
 /** Without a limit that would refuse lines of a test. */
@@ -355,6 +355,49 @@ describe.skipIf(process.platform === "win32")("top, in a terminal", () => {
     await other.see("Kick ");
     other.press("y");
     await other.see("Not done: this server has no token, so it takes no actions.");
+  });
+
+  test("at 80x24 whoever is chosen is shown, asked about and acted on after the window shrinks", async () => {
+    const server = await served({}, { token: TOKEN });
+    const peers: Peer[] = [];
+    for (let i = 0; i < 30; i++) peers.push(await server.join(`127.0.9.${i + 1}`));
+    const top = new Watcher(server, { cols: 80, rows: 24, env: { SUMMONER_TOKEN: TOKEN } });
+    await top.see(/1–\d+ of 30/);
+    for (const line of top.lines) expect(line.length).toBeLessThanOrEqual(80);
+    top.press("\x1b[F");
+    await until(() => top.chosen === peers[29]?.address);
+    top.resize(50, 12);
+    await until(() => top.lines.length === 12 && top.chosen === peers[29]?.address);
+    top.press("k");
+    // The question is broken between words, and its end, where it is answered, is in sight.
+    await top.see("any other key: no");
+    expect(top.lines).toHaveLength(12);
+    for (const line of top.lines) expect(line.length).toBeLessThanOrEqual(50);
+    top.press("y");
+    await top.see("Closed client");
+    expect(await peers[29]?.next()).toContain("disconnected by an operator");
+    top.press("/127.0.9.1\r");
+    server.clock.advance(1000);
+    await top.see("of 11");
+    top.press("x");
+    expect(await top.child.exited).toBe(0);
+  });
+
+  test("keeps what it showed when the server goes while a question is open, and says that it is not done", async () => {
+    const server = await served({}, { token: TOKEN });
+    const peer = await server.join();
+    const top = new Watcher(server, { env: { SUMMONER_TOKEN: TOKEN } });
+    await top.see("1–1 of 1");
+    top.press("k");
+    await top.see(`Kick ${peer.address}? `);
+    await server.stop();
+    await top.see("No data for ");
+    await top.see(`Kick ${peer.address}? `);
+    top.press("y");
+    await top.see(/Not done: no server on/);
+    expect(top.text).not.toMatch(/^OK/);
+    top.press("x");
+    expect(await top.child.exited).toBe(0);
   });
 
   test("asks for the token where nothing may be read with the one at hand", async () => {

@@ -60,18 +60,21 @@ async function judge(remote: Remote): Promise<[line: string, well: boolean]> {
     remote.json("/healthz", object({ status: text, why: record(text) })),
     remote.json("/readyz", object({ ready: flag, why: record(text) })),
   ]);
+  const at = now === undefined ? Date.now() : Date.parse(now);
+  const linesOf = (some: typeof problems) =>
+    some.map((problem) => `\n${problemLine(problem, at)}`).join("");
   if (alive.status !== "ok" || !ready.ready) {
-    const why = Object.entries({ ...ready.why, ...alive.why }).map(
-      ([who, said]) => `${who}: ${said}`,
-    );
-    return [`${alive.status === "ok" ? "not ready" : alive.status}: ${why.join("; ")}`, false];
+    const why = { ...ready.why, ...alive.why };
+    const reasons = Object.entries(why).map(([who, said]) => `${who}: ${said}`);
+    const state = alive.status === "ok" ? "not ready" : alive.status;
+    // What is not healthy stands in the first line already.
+    const others = problems.filter(({ part, severity }) => severity !== "failing" || !why[part]);
+    return [`${state}: ${reasons.join("; ")}${linesOf(others)}`, false];
   }
   const parts = Object.entries(services).map(([service, { addresses, stats }]) => {
     const clients = stats.clients === undefined ? "" : ` with ${count(stats.clients, "client")}`;
     return `${service} on ${addresses.join(", ")}${clients}`;
   });
   const up = duration(process.uptime_seconds);
-  const at = now === undefined ? Date.now() : Date.parse(now);
-  const wrong = problems.map((problem) => `\n${problemLine(problem, at)}`).join("");
-  return [`ok: ${name} ${version}, up ${up}; ${parts.join("; ")}${wrong}`, true];
+  return [`ok: ${name} ${version}, up ${up}; ${parts.join("; ")}${linesOf(problems)}`, true];
 }
