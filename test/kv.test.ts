@@ -380,6 +380,23 @@ describe("several keys", () => {
     expect(await kv(["order", "n^x"])).toEqual({ ...well(""), code: 1 });
   });
 
+  test("txn makes all changes or none, and alters no number on the way", async () => {
+    const { kv, ask } = await served();
+    const writes = '[{"action":"SET","key":"a","value":1.50},\n {"action":"INCR","key":"n"}]';
+    const once = `{"writes": ${writes}, "if_absent": ["a"]}`;
+    const done = well('{"results":[{"version":1},{"value":1,"version":1}]}\n');
+    expect(await kv(["txn", "--ns", "x"], once)).toEqual(done);
+    expect(await ask({ action: "GET", key: "x^a" })).toBe(1.5);
+    expect((await kv(["txn", once, "--ns", "x"])).err).toStartWith("error: ALREADY_EXISTS: ");
+    expect((await kv(["txn", once.replace("1.50", "1e400")])).err).toStartWith(
+      "error: NUMBER_RANGE: ",
+    );
+    for (const wrong of ["[]", "no JSON", "1"]) {
+      expect((await kv(["txn", wrong])).err).toStartWith("error: a TXN is an object");
+    }
+    expect((await kv(["txn", "{}"])).err).toStartWith("error: MISSING_FIELD: ");
+  });
+
   test("info prints what the store tells about itself", async () => {
     const { kv, ask } = await served();
     await ask({ action: "SET", key: "a", value: 1 });

@@ -16,6 +16,7 @@ import {
   order,
   publish,
   set,
+  txn,
 } from "./kv/actions.ts";
 import { STORE_TOKEN_VARIABLE, StoreConnection } from "./kv/connection.ts";
 import { follow } from "./kv/follow.ts";
@@ -81,6 +82,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     run: range,
   },
   order: { needs: ["KEY"], flags: ["reverse"], run: order },
+  txn: { needs: [], may: ["TXN"], takesValue: true, flags: [], run: txn },
   info: { needs: [], flags: [], run: info },
   watch: {
     needs: [],
@@ -151,7 +153,7 @@ export const kv: Command = {
   name: "kv",
   about: "Read, write and follow keys and channels of the store.",
   more: [
-    "get KEY, set KEY [VALUE], incr KEY [BY], expire KEY SECONDS (or never), mget KEY ..., del KEY ..., keys [PREFIX], range [PREFIX] with values, order KEY for the sibling after it, info, watch [PATTERN], publish CHANNEL [VALUE], subscribe CHANNEL. ^ separates the parts of a key; a pattern is a key, or ends in ^* for all below; * is everything.",
+    "get KEY, set KEY [VALUE], incr KEY [BY], expire KEY SECONDS (or never), mget KEY ..., del KEY ..., keys [PREFIX], range [PREFIX] with values, order KEY for the sibling after it, txn [TXN], info, watch [PATTERN], publish CHANNEL [VALUE], subscribe CHANNEL. ^ separates the parts of a key; a pattern is a key, or ends in ^* for all below; * is everything.",
     "VALUE is JSON if it reads as JSON, else a text; without it standard input is read to its end. What is printed is for a person in a terminal, and otherwise one line of JSON for each value or event.",
     `The token is that of ${STORE_TOKEN_VARIABLE} in the environment, or else of ${SERVICE}.token_file.`,
   ],
@@ -181,6 +183,7 @@ export const kv: Command = {
     ["kv keys users --values", "Lists keys that begin so, with their values."],
     ["kv range users --reverse --limit 10", "Prints the last ten of them."],
     ["kv incr visits", "Adds 1, and prints the new number."],
+    ["kv txn < changes.json", "Makes all changes of a TXN, or none."],
     ["kv del users^42 --tree", "Removes a key and all below it."],
     ["kv watch 'users^*'", "Prints what becomes of keys, until Ctrl-C."],
     ["kv publish news '{\"n\": 1}'", "Sends a message; kv subscribe news prints it."],
@@ -199,7 +202,9 @@ export const kv: Command = {
     }
     const server = serverOf(args, SERVICE);
     if (server === null) return 2;
-    const value = action.takesValue ? await valueOf(words[1], args.flags.has("text")) : "";
+    const value = action.takesValue
+      ? await valueOf(words[action.needs.length], args.flags.has("text"))
+      : "";
     const { to, config } = server;
     const { token_file, outbox_bytes } = config[SERVICE];
     const connection = await StoreConnection.open(to, token_file, systemClock, outbox_bytes);

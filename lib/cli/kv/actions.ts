@@ -1,3 +1,4 @@
+import { StartError } from "../../host/errors.ts";
 import { contentAsJson, oneLine } from "../../host/content.ts";
 import type { Arguments } from "../command.ts";
 import { number, orNull, text } from "../shape.ts";
@@ -115,6 +116,23 @@ export async function order({ connection, words: [key], flags, at }: Call): Prom
   const name = connection.checked(sibling, orNull(text));
   if (name === null) return 1;
   await print(`${textShown(name)}\n`);
+  return 0;
+}
+
+/** Makes all changes of a TXN, given as an object with the fields of the action, or none; prints what each has come to. */
+export async function txn({ connection, value, at }: Call): Promise<number> {
+  const given = JSON.parse(value) as unknown;
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw new StartError('a TXN is an object, as {"writes": [...], "if_version": {...}}');
+  }
+  // Its members stay as they are written: a number must not be altered on the way.
+  const members = value.trim().slice(1, -1).trim();
+  const head = JSON.stringify({ action: "TXN", ...at }).slice(0, -1);
+  const line = `${head}${members === "" ? "" : ","}${members}}\n`;
+  for await (const result of connection.askAll([line])) {
+    if (result instanceof Refused) throw result;
+    await print(`${valueShown(result)}\n`);
+  }
   return 0;
 }
 
