@@ -195,7 +195,9 @@ describe("admin", () => {
     await until(() => server.stats()["lines_in"] === 1);
     server.clock.advance(10_000);
     const { services } = (await bodyOf(await server.get("/varz"))) as { services: Services };
-    expect(services["relay"]?.quarantine).toEqual([{ key: "127.0.0.2", seconds_left: 50 }]);
+    const barred = { key: "127.0.0.2", seconds_left: 50, since_seconds: 10 };
+    const why = "an operator put it there";
+    expect(services["relay"]?.quarantine).toEqual([{ ...barred, why }]);
     const lifted = await server.post("/admin/lift", { service: "relay", key: "127.0.0.2" });
     expect((await bodyOf(lifted))["outcome"]).toBe("127.0.0.2 is no longer in quarantine");
     await server.join("127.0.0.2");

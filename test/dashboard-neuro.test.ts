@@ -24,6 +24,7 @@ const TURN = { query: "It is your turn.", state: "# Floor 12\n\n- **41** of 80\n
 
 const PANEL = "#brought-neuro";
 const FORM = `${PANEL} form`;
+const ADMIN = "document.documentElement.dataset.admin";
 /** The control of a field of the form, by its title. */
 const control = (title: string) =>
   `[...document.querySelectorAll("${FORM} .field")].find((one) => one.querySelector(".key").textContent === "${title}").querySelector("input, select, textarea")`;
@@ -94,6 +95,12 @@ describe.skipIf(!BROWSER)(
       return game;
     }
 
+    /** Signs in, where no test before has. */
+    async function signedIn(): Promise<void> {
+      if ((await tab.get(ADMIN)) !== "signed-in") await tab.signIn();
+      await tab.see(ADMIN, "signed-in");
+    }
+
     /** Shows a game, if another one is shown. */
     async function look(name: string): Promise<void> {
       await tab.see(`${GAMES}.includes(${JSON.stringify(name)})`);
@@ -131,6 +138,7 @@ describe.skipIf(!BROWSER)(
     test(
       "asks for the token where it is needed, and gives it no act before",
       async () => {
+        if ((await tab.get(ADMIN)) === "signed-in") await tab.signOut();
         const game = await join("Signed out", "wave");
         await look("Signed out");
         expect(await tab.get(text(`${PANEL} .rights`))).toBe("To act from here, sign in.");
@@ -150,6 +158,7 @@ describe.skipIf(!BROWSER)(
     test(
       "a person answers a force by keyboard alone",
       async () => {
+        await signedIn();
         const game = await join("Slay the Spire", CARD, "end_turn", "say");
         game.force(["play_card", "end_turn"], {
           ...TURN,
@@ -204,6 +213,7 @@ describe.skipIf(!BROWSER)(
     test(
       "what is wrong is told at its field, and then it goes",
       async () => {
+        await signedIn();
         const game = await join("Wrong fields", CARD);
         await look("Wrong fields");
         await tab.see(text(`${FORM} .main`), "Send play_card");
@@ -246,6 +256,7 @@ describe.skipIf(!BROWSER)(
     test(
       "the same data can be written as JSON",
       async () => {
+        await signedIn();
         const game = await join("As JSON", CARD);
         await look("As JSON");
         await tab.get(`${control("target")}.focus()`);
@@ -275,6 +286,7 @@ describe.skipIf(!BROWSER)(
     test(
       "a fault of the game is told with its cure",
       async () => {
+        await signedIn();
         const game = await join("Careless", "a");
         await look("Careless");
         expect(await tab.get(text(`${PANEL} [data-of=diagnostics] .empty`))).toStartWith("Nothing");
@@ -294,6 +306,7 @@ describe.skipIf(!BROWSER)(
     test(
       "nobody is taken away from a form: neither by news, nor by a game that leaves and comes back",
       async () => {
+        await signedIn();
         const first = await join("Comes back", CARD, "end_turn");
         await look("Comes back");
         await tab.get(`${control("target")}.focus()`);
@@ -339,6 +352,7 @@ describe.skipIf(!BROWSER)(
     test(
       "a choice that comes too late is not sent as something else",
       async () => {
+        await signedIn();
         const game = await join("Too late", "a", "b", "c");
         await look("Too late");
         // Whoever points at the form is at it.
@@ -402,6 +416,7 @@ describe.skipIf(!BROWSER)(
     test(
       "orders are given after a question, which Escape takes back",
       async () => {
+        await signedIn();
         const game = await join("Ordered", "a");
         await look("Ordered");
         const button = (at: number) => `${PANEL} .orders button:nth-child(${at})`;
@@ -434,6 +449,7 @@ describe.skipIf(!BROWSER)(
     test(
       "whatever games call things is text, and no window is too narrow for it",
       async () => {
+        await signedIn();
         const long = `a-very-long-name-${"that-someone-thought-was-funny-".repeat(9)}`;
         const odd = [
           `<img src=x onerror="window.caught=1">`,
@@ -516,6 +532,48 @@ describe.skipIf(!BROWSER)(
         expect(await tab.get("document.activeElement.type")).toBe("search");
         await tab.fill(`${PANEL} .tools [type=search]`, "");
         await tab.see(range, "1–12 of 1,024");
+      },
+      TIMEOUT,
+    );
+
+    test(
+      "the chosen game is in the address: a link leads to it, and back leads back",
+      async () => {
+        const [one, other] = [await join("First of two", "a"), await join("Second of two", "b")];
+        await look("First of two");
+        await look("Second of two");
+        const id = gameOf(server, "Second of two")?.id;
+        await tab.see("location.hash", `#/neuro?game=${id}`);
+        await tab.get("history.back()");
+        await tab.see(text(`${PANEL} .name`), "First of two");
+        const second = await Tab.open(`${server.url("/")}#/neuro?game=${id}`);
+        await second.see(text(`${PANEL} .name`), "Second of two");
+        // One that is not there is none: it picks one itself.
+        await second.get(`location.hash = "#/neuro?game=999999"`);
+        await second.see("location.hash", "#/neuro");
+        await second.see(text(`${PANEL} .name`), "First of two");
+        second.view.close();
+        one.close();
+        other.close();
+      },
+      TIMEOUT,
+    );
+
+    test(
+      "a game that has much to tell is asked for once a second at most",
+      async () => {
+        const game = await join("Talks much", "a");
+        await look("Talks much");
+        const asked = () =>
+          tab.requests.filter((url) => url.includes("/panels/neuro/game?")).length;
+        const seconds = `document.querySelector("[data-stat='process.uptime_seconds']").dataset.value`;
+        const [before, from] = [asked(), Number(await tab.get(seconds))];
+        // News come all the time, and no second without them.
+        let sent = 0;
+        while (Number(await tab.get(seconds)) < from + 8) {
+          game.send("context", { message: `${sent++}`, silent: true });
+        }
+        expect(asked() - before).toBeWithin(2, 13);
       },
       TIMEOUT,
     );

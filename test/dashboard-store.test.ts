@@ -20,9 +20,9 @@ async function start(section: object = {}, ...more: "relay"[]) {
     async clear() {
       const peer = await this.join();
       while (server.stats()["keys"] !== 0) {
-        for (const [key] of server.running().tables?.()[0]?.rows ?? []) {
-          await ask(peer, { action: "DEL", key, tree: true });
-        }
+        const { result } = await ask(peer, { action: "KEYS", limit: 10_000 });
+        const tops = (result.keys as string[]).map((key) => key.split("^")[0]);
+        for (const key of new Set(tops)) await ask(peer, { action: "DEL", key, tree: true });
       }
       for (const one of peers.splice(0)) one.end();
       await until(() => server.stats()["clients"] === 0);
@@ -32,9 +32,12 @@ async function start(section: object = {}, ...more: "relay"[]) {
 
 type Started = Awaited<ReturnType<typeof start>>;
 
-/** The cells of a table of the store, from the top. */
-const rows = (name: string) =>
-  `[...document.querySelectorAll("[data-table=${name}] tbody tr")].map((row) => [...row.cells].map((cell) => cell.textContent))`;
+const PANEL = "#brought-store";
+/** The cells of the list of keys or channels, from the top. */
+const rows = (name: "keys" | "channels") =>
+  `[...document.querySelectorAll("${PANEL} [data-of=${name}] .list tbody tr")].map((row) => [...row.cells].slice(0, ${name === "keys" ? 2 : 3}).map((cell) => cell.textContent))`;
+/** Where one is in the pages of a list. */
+const pages = (name: string) => text(`${PANEL} [data-of=${name}] .pages`);
 const shown = (selector: string) =>
   `[...document.querySelectorAll(${JSON.stringify(selector)})].filter((one) => one.checkVisibility()).map((one) => one.textContent)`;
 
@@ -60,7 +63,10 @@ describe.skipIf(!BROWSER)(
       await tab.go("store");
     });
 
-    beforeEach(() => server?.clear());
+    beforeEach(async () => {
+      await server?.clear();
+      await tab?.go("store");
+    });
 
     afterAll(async () => {
       // Not the browser: whoever opens a tab while it dies would be given one of the dead.
@@ -78,12 +84,15 @@ describe.skipIf(!BROWSER)(
         "Log",
       ]);
       expect(await tab.get(text("[data-part=store] .health"))).toBe("listening");
-      await tab.see(rows("namespaces"), []);
-      expect(await tab.get(shown("[data-part=store] .tables .empty"))).toEqual(["None.", "None."]);
-      expect(await tab.get(shown("[data-part=store] .tables thead"))).toEqual([
-        "namespaceskeys",
-        "channelssubscribersmessages",
+      await tab.see(rows("keys"), []);
+      expect(await tab.get(shown(`${PANEL} .empty`))).toEqual([
+        "Nothing was refused.",
+        "Nothing is kept on disk: a stop forgets everything.",
+        "No key is stored.",
+        "Nobody publishes or subscribes.",
       ]);
+      // The panel shows them itself.
+      expect(await tab.get("document.querySelectorAll('[data-table]').length")).toBe(0);
     });
 
     test("shows each of its numbers, exactly", async () => {
@@ -105,11 +114,15 @@ describe.skipIf(!BROWSER)(
         "keys",
         "memory",
         "requests",
-        "refused",
+        "misses",
         "subscriptions",
       ]);
       const blocks = await tab.get<string[]>(shown("[data-part=store] .blocks h2"));
-      expect(blocks.slice(-2)).toEqual(["commands by action", "closed by reason"]);
+      expect(blocks.slice(-3)).toEqual([
+        "commands by action",
+        "errors by code",
+        "closed by reason",
+      ]);
       const published = "tr:has([data-stat='store.requests_publish'])";
       expect(await tab.get(text(`${published} th`))).toBe("PUBLISH");
       expect(await tab.get(text(`${published} td`))).toBe("5");
@@ -121,7 +134,7 @@ describe.skipIf(!BROWSER)(
       await ask(peer, fill("orders", 2));
       for (const one of [peer, other]) await ask(one, { action: "SUBSCRIBE", channel: "news^eu" });
       await ask(other, { action: "SUBSCRIBE", channel: "news^*" });
-      await tab.see(rows("namespaces"), [
+      await tab.see(rows("keys"), [
         ["users", "1,234"],
         ["orders", "2"],
       ]);
@@ -129,8 +142,7 @@ describe.skipIf(!BROWSER)(
         ["news^eu", "2", "0"],
         ["news^*", "1", "0"],
       ]);
-      expect(await tab.get(shown("[data-part=store] .tables .empty"))).toEqual([]);
-      await tab.get(`document.querySelector("[data-table=namespaces] tbody tr").kept = true`);
+      await tab.get(`document.querySelector("${PANEL} [data-of=keys] tbody tr").kept = true`);
       const third = await server.join();
       for (let i = 0; i < 3; i++) {
         await ask(third, { action: "PUBLISH", channel: "news^eu", value: i });
@@ -140,58 +152,166 @@ describe.skipIf(!BROWSER)(
         ["news^eu", "2", "3"],
         ["news^*", "1", "0"],
       ]);
-      await tab.see(rows("namespaces"), [
+      await tab.see(rows("keys"), [
         ["orders", "2,000"],
         ["users", "1,234"],
       ]);
       // A row stays the same element while its name is shown.
-      const users = `document.querySelectorAll("[data-table=namespaces] tbody tr")[1]`;
+      const users = `document.querySelectorAll("${PANEL} [data-of=keys] tbody tr")[1]`;
       expect(await tab.get(`${users}.kept`)).toBe(true);
-      expect(await tab.get(`${users}.cells[1].title`)).toBe("1,234 keys");
       await ask(third, { action: "DEL", key: "users", tree: true });
-      await tab.see(rows("namespaces"), [["orders", "2,000"]]);
+      await tab.see(rows("keys"), [["orders", "2,000"]]);
       peer.end();
       other.end();
       await tab.see(rows("channels"), []);
     });
 
-    test("tells how many more there are", async () => {
+    test("a level with many names is shown page by page, from any name on", async () => {
       const peer = await server.join();
-      const more = shown("[data-table=namespaces] .more");
       const values = (count: number) =>
-        Object.fromEntries(Array.from({ length: count }, (_, i) => [`n${i}^a`, 0]));
-      await ask(peer, { action: "MSET", values: values(20) });
-      await tab.see(`${rows("namespaces")}.length`, 20);
-      expect(await tab.get(more)).toEqual([]);
+        Object.fromEntries(Array.from({ length: count }, (_, i) => [`n${1000 + i}^a`, 0]));
+      await ask(peer, { action: "MSET", values: values(25) });
+      await tab.see(`${rows("keys")}.length`, 25);
+      await tab.see(pages("keys"), "1 to 25 of 25, the most keys first");
       await ask(peer, { action: "MSET", values: values(1000) });
-      await tab.see(more, ["The largest 20 of 1,000."]);
+      await tab.see(pages("keys"), "1 to 25 of 1,000, the most keys firstBeforeAfter");
       await ask(peer, { action: "MSET", values: values(1001) });
-      await tab.see(more, ["The largest 20 of 1,000 that were looked at; there are more."]);
-      for (let i = 0; i < 1001; i++) await ask(peer, { action: "DEL", key: `n${i}^a` });
-      await tab.see(rows("namespaces"), []);
+      await tab.see(pages("keys"), "1 to 25 of 1,001, by nameBeforeAfter");
+      const first = `${rows("keys")}[0][0]`;
+      await tab.click(`${PANEL} [data-of=keys] [data-of=after]`);
+      await tab.see(first, "n1025");
+      expect(await tab.get("location.hash")).toBe("#/store?page=2");
+      await tab.get("document.activeElement.blur()");
+      await tab.view.press("]");
+      await tab.see(first, "n1050");
+      await tab.view.press("[");
+      await tab.see(first, "n1025");
+      await tab.get("history.go(-3)");
+      await tab.see(first, "n1000");
+      await tab.fill(`${PANEL} [name=from]`, "n1990");
+      await tab.see(
+        rows("keys"),
+        Array.from({ length: 11 }, (_, i) => [`n${1990 + i}`, "1"]),
+      );
+      await tab.see(pages("keys"), "991 to 1,001 of 1,001, by name");
+      await tab.fill(`${PANEL} [name=from]`, "");
+      await tab.see(first, "n1000");
+    });
+
+    test("keys are followed down to a value, which operators alone see", async () => {
+      const peer = await server.join();
+      const value = { name: "Ada", "\u202eevil": `${"x".repeat(5000)}<b>` };
+      await ask(peer, { action: "SET", key: "users^42^profile", value, ttl_ms: 100_000_000 });
+      await ask(peer, { action: "SET", key: "users^42^profile", value, ttl_ms: 100_000_000 });
+      await ask(peer, { action: "SET", key: "users^42", value: 1 });
+      await ask(peer, { action: "SET", key: "users^7", value: 2 });
+      await tab.see(rows("keys"), [["users", "3"]]);
+      const link = (label: string) =>
+        `[...document.querySelectorAll("${PANEL} [data-of=keys] a")].find((one) => one.textContent === ${JSON.stringify(label)})`;
+      await tab.get(`${link("users")}.click()`);
+      await tab.see(rows("keys"), [
+        ["42 value", "2"],
+        ["7", "1"],
+      ]);
+      await tab.get(`${link("42")}.click()`);
+      await tab.see(rows("keys"), [["profile", "1"]]);
+      await tab.see(
+        `document.querySelector("${PANEL} .way").innerText.replace(/\\s+/g, " ")`,
+        "All keys users 42",
+      );
+      await tab.get(`${link("profile")}.click()`);
+      const value_ = `${PANEL} [data-of=value]`;
+      await tab.see(text(`${value_} h3`), "Value of users^42^profile");
+      expect(await tab.get(text(`${value_} pre`))).toBeNull();
+      const path = "/panels/store/key?path=users%5E42%5Eprofile";
+      expect((await server.get(path)).status).toBe(401);
+      expect(tab.requests.filter((url) => url.includes("/panels/store/key?"))).toEqual([]);
+      await tab.click(`${value_} button`);
+      await tab.fill("#sign-in [name=token]", TOKEN);
+      await tab.view.press("Enter");
+      const json = JSON.stringify(value);
+      const shown_ = json.slice(0, 3998).replace("\u202e", "\\u202e");
+      await tab.see(text(`${value_} pre`), shown_);
+      const facts = `[...document.querySelectorAll("${value_} dd")].map((one) => one.textContent)`;
+      const { result } = await ask(peer, { action: "GET", key: "users^42^profile", meta: true });
+      await tab.see(facts, [`${result.version}`, "in 1 d 3 h", "5.03 kB"]);
+      expect(await tab.get("location.hash")).toBe("#/store?at=users%5E42&key=users%5E42%5Eprofile");
+      // A link from elsewhere leads to the same.
+      const other = await Tab.open(`${server.url}#/store?at=users`);
+      await other.see(`${rows("keys")}.length`, 2);
+      other.view.close();
+      await ask(peer, { action: "DEL", key: "users^42^profile" });
+      await tab.see(text(`${value_} .empty`), "There is no such key any more.");
+      await tab.get("history.go(-3)");
+      await tab.see(rows("keys"), [["users", "2"]]);
+      await tab.signOut();
+    });
+
+    test("hits, misses and what was refused are told apart, as they were answered", async () => {
+      const peer = await server.join();
+      await ask(peer, { action: "SET", key: "there", value: 1 });
+      const before = server.stats();
+      for (let i = 0; i < 3; i++) await ask(peer, { action: "GET", key: "there" });
+      for (let i = 0; i < 2; i++) await ask(peer, { action: "GET", key: "not there" });
+      for (let i = 0; i < 4; i++) await ask(peer, { action: "GET" });
+      const now = (name: string, more: number) =>
+        ((before[name] as number) + more).toLocaleString("en-US");
+      const cells = (name: string) =>
+        `[...document.querySelectorAll("${PANEL} [aria-label=${name}] tbody tr")].map((row) => [row.cells[0].firstChild.textContent, row.cells[row.cells.length - 1].textContent])`;
+      await tab.see(cells("Reads"), [
+        ["Hits", now("hits", 3)],
+        ["Misses", now("misses", 2)],
+      ]);
+      await tab.see(cells("Refused"), [["MISSING_FIELD", now("errors_missing_field", 4)]]);
+      expect(server.clients().map(({ refused }) => refused)).toContain(4);
+    });
+
+    test("a channel is followed to those who subscribe, and to each of them", async () => {
+      const [one, two] = [await server.join(), await server.join()];
+      for (const peer of [one, two]) await ask(peer, { action: "SUBSCRIBE", channel: "news^eu" });
+      await ask(two, { action: "SUBSCRIBE", channel: "news^*" });
+      await tab.see(rows("channels"), [
+        ["news^eu", "2", "0"],
+        ["news^*", "1", "0"],
+      ]);
+      await tab.click(`${PANEL} [data-of=channels] tbody a`);
+      const who = `[...document.querySelectorAll("${PANEL} .who a")].map((one) => one.textContent)`;
+      await tab.see(who, [one.address, two.address]);
+      expect(await tab.get("location.hash")).toBe("#/store?channel=news%5Eeu");
+      one.end();
+      await tab.see(who, [two.address]);
+      await tab.click(`${PANEL} .who a`);
+      await tab.see(text("#client-title"), two.address);
+      await tab.get("history.back()");
+      await tab.see(who, [two.address]);
+      await tab.fill(`${PANEL} [name=channels]`, "news^e");
+      await tab.see(rows("channels"), [["news^eu", "1", "0"]]);
+      await tab.fill(`${PANEL} [name=channels]`, "");
+      await tab.see(`${rows("channels")}.length`, 2);
+      await tab.go("store");
     });
 
     test("names are text, and each is shown however it looks", async () => {
       const peer = await server.join();
       const hostile = `<img src=x onerror="window.caught=1">`;
-      const long = "x".repeat(256);
+      const long = "x".repeat(250);
       await ask(peer, fill(hostile, 1));
       for (const channel of [hostile, "  a   b", `${long}^1`, `${long}^2`]) {
         await ask(peer, { action: "SUBSCRIBE", channel });
       }
-      await tab.see(rows("namespaces"), [[hostile, "1"]]);
+      await tab.see(rows("keys"), [[hostile, "1"]]);
       await tab.see(`${rows("channels")}.map(([name]) => name)`, [
         "  a   b",
         hostile,
-        `${long}…`,
-        `${long}…`,
+        `${long}^1`,
+        `${long}^2`,
       ]);
       expect(await tab.get("[document.querySelector('img'), window.caught ?? null]")).toEqual([
         null,
         null,
       ]);
       expect(
-        await tab.get("document.querySelector('[data-table=channels] tr span').innerText"),
+        await tab.get(`document.querySelector("${PANEL} [data-of=channels] tbody bdi").innerText`),
       ).toBe("  a   b");
     });
 
@@ -214,34 +334,14 @@ describe.skipIf(!BROWSER)(
           // The numbers stay in sight beside them.
           expect(
             await tab.get(`(({ right }, box) => right <= box.getBoundingClientRect().right)(
-              document.querySelector("[data-table=namespaces] td").getBoundingClientRect(),
-              document.querySelector("[data-table=namespaces] .scroll"))`),
+              document.querySelector("${PANEL} [data-of=keys] td").getBoundingClientRect(),
+              document.querySelector("${PANEL} [data-of=keys]"))`),
           ).toBe(true);
         }
         await tab.view.resize(1280, 1000);
       }
       await tab.dark(false);
       await tab.get("document.querySelectorAll('details').forEach((one) => (one.open = false))");
-    });
-
-    test("a long table is scrolled by keyboard, and a short one is no stop on the way", async () => {
-      const peer = await server.join();
-      await ask(peer, fill("short", 1));
-      for (let i = 0; i < 15; i++) await ask(peer, { action: "SUBSCRIBE", channel: `c${i}` });
-      const box = "[data-table=channels] .scroll";
-      await tab.see(`document.querySelector("${box}").tabIndex`, 0);
-      expect(
-        await tab.get(`document.querySelector("[data-table=namespaces] .scroll").tabIndex`),
-      ).toBe(-1);
-      await tab.get("document.activeElement.blur()");
-      await tab.tabTo(box);
-      await tab.view.press("ArrowDown");
-      await tab.see(`document.querySelector("${box}").scrollTop > 0`);
-      const head = `document.querySelector("${box} th").getBoundingClientRect().top`;
-      expect(
-        await tab.get(`${head} === document.querySelector("${box}").getBoundingClientRect().top`),
-      ).toBe(true);
-      expect(await tab.get(`document.querySelector("${box}").ariaLabel`)).toBe("channels");
     });
 
     test("an operator kicks one of its clients", async () => {
@@ -258,6 +358,7 @@ describe.skipIf(!BROWSER)(
       await tab.click(kick);
       expect(await heard(victim)).toMatchObject({ event: "closed", reason: "kicked" });
       await victim.closed;
+      await tab.go("store");
       await tab.see(rows("channels"), []);
       await tab.see(stat("store.closed_kicked"), 1);
     });
@@ -271,7 +372,9 @@ describe.skipIf(!BROWSER)(
       const peer = await both.join();
       await ask(peer, fill("users", 3));
       const one = await Tab.open(both.url);
-      await one.see(rows("namespaces"), [["users", "3"]]);
+      await one.see(STATUS, "ok");
+      await one.go("store");
+      await one.see(rows("keys"), [["users", "3"]]);
       expect(await one.get(shown("#places .to"))).toEqual([
         "Overview",
         "Clients",
@@ -283,20 +386,18 @@ describe.skipIf(!BROWSER)(
       ]);
       await one.see(stat("relay.clients"), 0);
       await one.see(stat("store.clients"), 1);
-      expect(
-        await one.get("document.querySelectorAll('[data-part=relay] [data-table]').length"),
-      ).toBe(0);
+      expect(await one.get("document.querySelectorAll('[data-table]').length")).toBe(0);
       expect(one.troubles).toEqual([]);
       one.view.close();
       peer.end();
       await both.stop();
     });
 
-    test("one that keeps no keys has no tables", async () => {
+    test("one that keeps no keys has no panel", async () => {
       const echo = await start({ mode: "echo" });
       const one = await Tab.open(echo.url);
       await one.see(stat("store.clients"), 0);
-      expect(await one.get("document.querySelectorAll('[data-table]').length")).toBe(0);
+      expect(await one.get(`document.querySelector("${PANEL}")`)).toBeNull();
       expect(one.troubles).toEqual([]);
       one.view.close();
       await echo.stop();

@@ -326,7 +326,8 @@ describe.skipIf(!BROWSER)(
       server.log.warning(hostile);
       server.quarantine.impose(hostile, 60);
       await tab.see(logged(hostile));
-      await tab.see(text("[data-part=relay] .scroll th"), hostile);
+      await tab.go("relay");
+      await tab.see(text("[data-part=relay] .barred tbody bdi"), hostile);
       expect(await tab.get("[document.querySelector('img'), window.caught ?? null]")).toEqual([
         null,
         null,
@@ -451,7 +452,10 @@ describe.skipIf(!BROWSER)(
       );
       await tab.see(LAST_TOAST, "127.0.3.2 is in quarantine for 86400 s");
       const barred = `[data-part=relay] [data-key="127.0.3.2"]`;
-      await tab.see(`/^127.0.3.2(1 d|23 h)/.test(${text(barred)})`);
+      await tab.see(`/^127.0.3.2 all ports.*(1 d|23 h).* left/.test(${text(barred)})`);
+      await tab.see(text(`${barred} [data-of=why]`), "an operator put it there");
+      await tab.click(`${barred} button`);
+      await tab.see(text(`${barred} button`), "Sure?");
       await tab.click(`${barred} button`);
       await tab.see(`document.querySelector('${barred}')`, null);
       const back = await server.join("127.0.3.2");
@@ -539,6 +543,8 @@ describe.skipIf(!BROWSER)(
         "document.querySelector('[data-key=\"127.0.4.9\"]')?.checkVisibility() ?? false",
       );
       await tab.tabTo("[data-key='127.0.4.9'] button");
+      await view.press("Space");
+      await tab.see("document.activeElement.textContent", "Sure?");
       await view.press("Space");
       await until(() => [...server.quarantine.entries()].length === 0);
       await tab.see("document.activeElement.name", "address");

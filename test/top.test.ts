@@ -332,7 +332,7 @@ describe.skipIf(process.platform === "win32")("top, in a terminal", () => {
     await top.see("Quarantine 127.0.8.1? ");
     top.press("2");
     await top.see("127.0.8.1 is in quarantine for 3600 s.");
-    expect([...(server.running().quarantine?.entries() ?? [])].map(([key]) => key)).toEqual([
+    expect([...(server.running().quarantine?.entries() ?? [])].map(({ key }) => key)).toEqual([
       "127.0.8.1",
     ]);
   });

@@ -245,15 +245,22 @@ describe("the store among the services", () => {
     await ask(peer, fill({ unmistakable: 2 }));
     await ask(peer, { action: "PUBLISH", channel: "unmistakable", value: 1 });
     await ask(peer, { action: "GET", key: "nothing" });
+    await ask(peer, { action: "GET", key: "unmistakable^0" });
+    await ask(peer, { action: "GET" });
     peer.end();
     await until(() => server.stats()["clients"] === 0);
     const text = await (await server.get("/metrics")).text();
     expect(text.split("\n")).toContainValues([
       "summoner_store_keys 2",
-      "summoner_store_requests_total 3",
+      "summoner_store_requests_total 5",
       "summoner_store_refused_requests_total 1",
+      "summoner_store_misses_reads_total 1",
+      "summoner_store_hits_reads_total 1",
+      'summoner_store_errors_answers_total{code="NOT_FOUND"} 1',
+      'summoner_store_errors_answers_total{code="MISSING_FIELD"} 1',
+      'summoner_store_errors_answers_total{code="TOO_LONG"} 0',
       'summoner_store_commands_total{action="MSET"} 1',
-      'summoner_store_commands_total{action="GET"} 1',
+      'summoner_store_commands_total{action="GET"} 3',
       'summoner_store_closed_clients_total{reason="eof"} 1',
       'summoner_service_healthy{service="store"} 1',
     ]);

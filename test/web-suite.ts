@@ -29,6 +29,7 @@ export const BUILT_IN = [
   ["/readyz", "application/json; charset=utf-8", "no-store"],
   ["/varz", "application/json; charset=utf-8", "no-store"],
   ["/connz", "application/json; charset=utf-8", "no-store"],
+  ["/quarantinez", "application/json; charset=utf-8", "no-store"],
   ["/session", "application/json; charset=utf-8", "no-store"],
   ["/metrics", "text/plain; version=0.0.4; charset=utf-8", "no-store"],
   ["/events", "text/event-stream", "no-store"],

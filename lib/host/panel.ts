@@ -14,6 +14,8 @@ export interface Panel {
    * for anybody may load them: the page has to show a form to sign in.
    */
   readonly files: Readonly<Record<string, string>>;
+  /** The names of the service's tables that the panel shows itself: the page leaves them out. */
+  readonly tables?: readonly string[];
   readonly views: Readonly<Record<string, View>>;
   readonly acts: Readonly<Record<string, Act>>;
   /**
@@ -24,12 +26,14 @@ export interface Panel {
   changes(): number;
 }
 
-/** A question of the page, for whoever may read the state of the program. */
+/** A question of the page, for whoever may read the state of the program unless it is private. */
 export interface View {
   /** One sentence for the reference. */
   readonly about: string;
   /** The parameters of its query, each with its meaning or its allowed values. Others are refused. */
   readonly parameters: Readonly<Record<string, string>>;
+  /** True while it is for operators alone: it shows what not everybody may see who reads the state of the program. */
+  isPrivate?(): boolean;
   /**
    * Answers with what becomes JSON. It changes nothing, and its size has a
    * bound, whatever clients have sent: long texts are cut, and say so.

@@ -118,10 +118,21 @@ export interface Address {
   readonly door?: string;
 }
 
+/** Who may not come back for a while. */
+export interface Barred {
+  /** `10.0.0.7` for a whole address, `10.0.0.7:4000` for a port of it. */
+  readonly key: string;
+  /** Milliseconds until it ends, and since it began. */
+  readonly leftMs: number;
+  readonly sinceMs: number;
+  /** In a few words, printable. */
+  readonly why: string;
+}
+
 /** The clients that may not come back for a while. */
 export interface Quarantined {
-  /** Each quarantine: its key, in the service's own form, and the milliseconds left. */
-  entries(): Iterable<[key: string, leftMs: number]>;
+  /** Each quarantine, the one that began first first. */
+  entries(): Iterable<Barred>;
   /** Bars an address for `seconds` seconds and closes its clients. @returns the key of the quarantine */
   impose(ip: string, seconds: number): string;
   /** Ends a quarantine. @returns false when none has this key */

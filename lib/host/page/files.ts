@@ -1,10 +1,18 @@
+import asking from "./asking.js" with { type: "text" };
 import dom from "./dom.js" with { type: "text" };
 import frame from "./frame.css" with { type: "text" };
 import numbers from "./numbers.js" with { type: "text" };
 import pieces from "./pieces.js" with { type: "text" };
+import rates from "./rates.js" with { type: "text" };
 
 /** The modules that panels have in common. */
-const SHARED = { "dom.js": dom, "numbers.js": numbers, "pieces.js": pieces };
+const SHARED = {
+  "asking.js": asking,
+  "dom.js": dom,
+  "numbers.js": numbers,
+  "pieces.js": pieces,
+  "rates.js": rates,
+};
 /** Where a panel's own modules find those, in the source. */
 const FROM_SHARED = / from "(?:\.\.\/)+host\/page\//g;
 

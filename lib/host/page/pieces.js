@@ -69,3 +69,64 @@ export function glossary(meanings) {
     h("details", { class: "glossary" }, h("summary", {}, "What these words mean"), words),
   );
 }
+
+/** A list of facts: names with what is to be said of them. */
+export function facts(all, key = "facts") {
+  const fact = ([name, ...value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
+  return h("dl", { class: "known", key }, all.map(fact));
+}
+
+/** A column of a table: its head and what is in it, with `{ number, drop }` of which `drop` says how soon narrow panels go without it. */
+function cellOf(row) {
+  return ([, of, { number = false, drop = null } = {}], at) => {
+    const attributes = { class: number ? "number" : null, "data-drop": drop };
+    return at === 0
+      ? h("th", { scope: "row", ...attributes }, of(row))
+      : h("td", attributes, of(row));
+  };
+}
+
+/**
+ * A table. @param columns each `[head, cell(row), options]`; the cell of the first one names the row
+ * @param keyOf the key of a row
+ */
+export function table(name, columns, rows, keyOf) {
+  const headOf = ([title, , { number = false, drop = null } = {}]) =>
+    h("th", { scope: "col", class: number ? "number" : null, "data-drop": drop }, title);
+  const line = (row) => h("tr", { key: keyOf(row) }, columns.map(cellOf(row)));
+  return h(
+    "table",
+    { class: "list", key: `table ${name}`, "aria-label": name },
+    h("thead", {}, h("tr", {}, columns.map(headOf))),
+    h("tbody", {}, rows.map(line)),
+  );
+}
+
+/** A number that is quiet when it is nothing. */
+export const quiet = (value, shown) =>
+  value === 0 ? h("span", { class: "quiet" }, shown) : h("span", {}, shown);
+
+/** A bar that is filled by a share. */
+export const bar = (share, isAdverse = false) =>
+  h("span", {
+    class: isAdverse ? "bar adverse" : "bar",
+    "aria-hidden": "true",
+    style: { "--share": Math.min(1, Math.max(0, share)).toFixed(3) },
+  });
+
+/** Buttons for the pages of a list; nothing where there is one page. @param words where one is */
+export function pager(words, { before, after }) {
+  if (!before && !after)
+    return words !== "" && h("p", { class: "quiet pages", key: "pages" }, words);
+  const turn = (label, of, run) => {
+    const attributes = { type: "button", "data-of": of, "aria-disabled": run ? null : "true" };
+    return h("button", { ...attributes, onclick: run || null }, label);
+  };
+  return h(
+    "p",
+    { class: "pages", key: "pages" },
+    h("span", { class: "quiet" }, words),
+    turn("Before", "before", before),
+    turn("After", "after", after),
+  );
+}

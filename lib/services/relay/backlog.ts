@@ -54,6 +54,11 @@ export class Backlog {
     return this.#pausedSince !== null;
   }
 
+  /** The time since which senders are paused, clock milliseconds; null while they are not. */
+  get pausedSince(): number | null {
+    return this.#pausedSince;
+  }
+
   /** More bytes wait for a member. */
   grew(client: RelayClient): void {
     const { outbox_bytes, stall_ms } = this.#bounds();

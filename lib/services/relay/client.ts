@@ -27,6 +27,8 @@ export class RelayClient extends LineClient {
   readonly staged: number[] = [];
   /** The end of its last hold by the relay, which may be still to come; clock milliseconds. */
   heldUntil = 0;
+  /** The beginning of the holds of which the last one is that; clock milliseconds. */
+  pacedSince = -Infinity;
   /** Unsent bytes at the last look for stalled readers. */
   bytesAtLook = 0;
   /** Called with each relayed line of it, for the program that embeds the relay. */

@@ -9,6 +9,9 @@ export type PacingSettings = Pick<
   "backpressure_policy" | "throttle_delay_ms" | "flow_control_delay_ms"
 >;
 
+/** Milliseconds without a hold after which a sender counts as held anew. */
+const APART_MS = 1000;
+
 /** Throttle and flow control: after each line that goes to many clients, the sender's next one waits. */
 export class Pacing {
   readonly #waiting = new Set<RelayClient>();
@@ -39,9 +42,16 @@ export class Pacing {
 
   /** Holds a client for `ms` milliseconds, with what it has already sent. */
   wait(client: RelayClient, ms: number): void {
-    client.heldUntil = this.#clock.now() + ms;
+    const now = this.#clock.now();
+    if (now - client.heldUntil > APART_MS) client.pacedSince = now;
+    client.heldUntil = now + ms;
     client.hold(Hold.pressure);
     this.#waiting.add(client);
+  }
+
+  /** The clients that are held. */
+  get held(): ReadonlySet<RelayClient> {
+    return this.#waiting;
   }
 
   /** Serves the clients that have waited long enough; each line may start the next wait. */

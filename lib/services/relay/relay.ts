@@ -3,6 +3,7 @@ import type { Config } from "../../config/table.ts";
 import { count } from "../../host/count.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
+import type { Panel } from "../../host/panel.ts";
 import type {
   Address,
   ClientMore,
@@ -21,7 +22,7 @@ import { Clients } from "../../net/clients.ts";
 import { type LineProtocol, takeLastLine, takeLines } from "../../net/line-clients.ts";
 import { Listener } from "../../net/listen.ts";
 import { Pinned } from "../../net/outbox.ts";
-import { Quarantine } from "../../net/quarantine.ts";
+import { Quarantine, type Term } from "../../net/quarantine.ts";
 import { clientTroubles } from "../../net/troubles.ts";
 import { Backlog } from "./backlog.ts";
 import { Broadcast } from "./broadcast.ts";
@@ -31,6 +32,7 @@ import { NOTICES, pressureNotice, quarantinedNotice } from "./envelope.ts";
 import { GreetedClient } from "./greeted-client.ts";
 import { Intake } from "./intake.ts";
 import { Pacing } from "./pacing.ts";
+import { relayPanel } from "./panel/panel.ts";
 import { type Command, Monitor } from "./pressure.ts";
 import { Refusals } from "./refusals.ts";
 import { Traffic } from "./traffic.ts";
@@ -57,6 +59,7 @@ export function relay(
 export class Relay implements Running, LineProtocol<RelayClient> {
   readonly declared = DECLARED;
   readonly addresses: readonly Address[];
+  readonly panel: Panel;
   readonly quarantine: Quarantined = {
     entries: () => this.#quarantine.entries(this.#clock.now()),
     impose: (ip, seconds) => this.#bar(ip, seconds),
@@ -122,6 +125,14 @@ export class Relay implements Running, LineProtocol<RelayClient> {
       relistenMs: () => this.#config.hyper_parameters.accept_error_backoff_ms,
     });
     this.addresses = [this.#listener.address];
+    this.panel = relayPanel({
+      clock: host.clock,
+      members: this.#members,
+      backlog: this.#backlog,
+      pinned: this.#pinned,
+      guard: this.#guarded ? { pacing: this.#pacing, monitor: this.#monitor } : null,
+      config: () => this.#config,
+    });
     this.#schedule();
     host.onReload((next) => this.#reload(next));
     if (config.hyper_parameters.worker_threads > 1) {
@@ -326,15 +337,20 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   #imposeQuarantine(client: RelayClient): void {
     const { quarantine_cooldown_secs: seconds } = this.#config.hyper_parameters;
     if (seconds === 0) return;
-    const until = this.#clock.now() + seconds * 1000;
     const by = this.#config.relay.quarantine_by;
-    const barred = this.#quarantine.impose(client.ip, client.port, by, until);
+    const term = this.#term(seconds, CLOSE_REASONS[client.reason ?? "slow"]);
+    const barred = this.#quarantine.impose(client.ip, client.port, by, term);
     this.#log.warning(`${barred} is in quarantine for ${seconds} s`);
+  }
+
+  #term(seconds: number, why: string): Term {
+    const since = this.#clock.now();
+    return { since, until: since + seconds * 1000, why };
   }
 
   /** Bars an address for an operator and closes its clients. */
   #bar(ip: string, seconds: number): string {
-    const barred = this.#quarantine.bar(ip, this.#clock.now() + seconds * 1000);
+    const barred = this.#quarantine.bar(ip, this.#term(seconds, "an operator put it there"));
     for (const client of this.#clients.all) {
       if (client.ip === ip) this.close(client, "quarantined", quarantinedNotice(seconds * 1000));
     }

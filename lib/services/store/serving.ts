@@ -245,8 +245,7 @@ export class Serving implements LineSink<StoreClient> {
   }
 
   #refuse(client: StoreClient, { code, message, body }: Refusal, id: string): void {
-    this.#counts.refused++;
-    client.refuse(code, message);
+    if (this.#counts.countError(code)) client.refuse(code, message);
     client.reply += `{${body}${id}}\n`;
   }
 }

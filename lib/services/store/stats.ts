@@ -11,9 +11,11 @@ import type { Delivery } from "./channels/delivery.ts";
 import type { KeyWatch } from "./channels/watch.ts";
 import type { StoreClient } from "./client.ts";
 import { COMMANDS } from "./commands/commands.ts";
-import type { RequestCounts } from "./commands/counts.ts";
+import { errorsOf, type RequestCounts } from "./commands/counts.ts";
 import type { Journal } from "./journal/journal.ts";
 import type { Keys } from "./keys/keys.ts";
+import type { VisibleKeys } from "./keys/visible-keys.ts";
+import { type Code, CODES } from "./refusal.ts";
 
 /** The numbers of the store's `stats()`, declared. */
 export const DECLARED: Declared = {
@@ -21,6 +23,8 @@ export const DECLARED: Declared = {
   keys: headline(gauge("keys", "Keys that hold a value.")),
   memory_bytes: headline(gauge("bytes", "Memory that keys and values take.")),
   requests: headline(counter("requests", "Requests, refused ones included.")),
+  misses: headline(counter("reads", "Reads of a key that is not there: answered, not refused.")),
+  hits: counter("reads", "Reads of a key that is there."),
   refused: adverse(headline(counter("requests", "Requests that were refused."))),
   subscriptions: headline(gauge("subscriptions", "Subscriptions, to channels and to keys.")),
   expiring: gauge("keys", "Keys that will expire."),
@@ -42,6 +46,12 @@ export const DECLARED: Declared = {
     Object.keys(COMMANDS).map((action) => [
       `requests_${action.toLowerCase()}`,
       labelled(counter("commands", `Requests for ${action}.`), "commands", "action", action),
+    ]),
+  ),
+  ...Object.fromEntries(
+    Object.entries(CODES).map(([code, why]) => [
+      errorsOf(code as Code),
+      labelled(counter("answers", `Answers with ${code}: ${why}`), "errors", "code", code),
     ]),
   ),
   ...CLOSE_STATS,
@@ -68,6 +78,7 @@ export interface Counted {
   readonly clients: Clients<StoreClient>;
   readonly requests: RequestCounts;
   readonly keys: Keys;
+  readonly visible: VisibleKeys;
   readonly watch: KeyWatch<StoreClient>;
   readonly channels: Channels<StoreClient>;
   readonly delivery: Delivery;
@@ -93,14 +104,22 @@ export class Stats {
     this.#startedAt = clock.now();
   }
 
+  /** Requests so far. */
+  get requests(): number {
+    return this.#counted.requests.all;
+  }
+
   /** The numbers of `DECLARED`. */
   numbers(): Record<string, number> {
-    const { clients, requests, keys, watch, channels, delivery, pinned, journal } = this.#counted;
+    const { clients, requests, keys, visible, watch, channels, delivery, pinned, journal } =
+      this.#counted;
     return {
       ...clients.stats(),
       keys: keys.size,
       memory_bytes: keys.bytes,
       requests: requests.all,
+      misses: visible.reads.misses,
+      hits: visible.reads.hits + requests.plainGets,
       refused: requests.refused,
       subscriptions: channels.subscriptions + watch.subscriptions.size,
       expiring: keys.expiring,
@@ -116,6 +135,7 @@ export class Stats {
       journal_failing: journal?.trouble ? 1 : 0,
       snapshots: journal?.counters.snapshots ?? 0,
       ...requests.byAction(),
+      ...requests.byCode(),
     };
   }
 

@@ -5,6 +5,7 @@ import { count } from "../../host/count.ts";
 import type { Clock } from "../../host/clock.ts";
 import { type Fault, faultsIn } from "../../host/errors.ts";
 import type { Log } from "../../host/log.ts";
+import type { Panel } from "../../host/panel.ts";
 import type {
   Address,
   ClientMore,
@@ -36,6 +37,7 @@ import { journalFaults, openJournal, restoreKeys } from "./journal/open.ts";
 import { Keys } from "./keys/keys.ts";
 import { SYSTEM } from "./keys/path.ts";
 import { VisibleKeys } from "./keys/visible-keys.ts";
+import { storePanel } from "./panel/panel.ts";
 import { Roles } from "./roles.ts";
 import { Serving } from "./serving.ts";
 import { DECLARED, Stats } from "./stats.ts";
@@ -65,6 +67,8 @@ export class Store implements Running, Protocol<StoreClient> {
   readonly declared = DECLARED;
   readonly addresses: readonly Address[];
   readonly finishes = true;
+  /** None where lines are only sent back. */
+  readonly panel?: Panel;
   /** Tells this run of the server from others. */
   readonly epoch: string;
   /** The settings in force. All parts share this object, and a reload changes it. */
@@ -109,11 +113,13 @@ export class Store implements Running, Protocol<StoreClient> {
     this.#subscribers = new Subscribers(channels, watch, delivery, settings);
     this.#auth = new Auth(roles, this.#subscribers, host);
     const requests = new RequestCounts();
+    const visible = new VisibleKeys(this.#keys, this.#system);
     this.#stats = new Stats(
       {
         clients: this.#clients,
         requests,
         keys: this.#keys,
+        visible,
         watch,
         channels,
         delivery,
@@ -124,7 +130,7 @@ export class Store implements Running, Protocol<StoreClient> {
       clock,
     );
     const parts = {
-      keys: new VisibleKeys(this.#keys, this.#system),
+      keys: visible,
       channels,
       subscribers: this.#subscribers,
       auth: this.#auth,
@@ -132,6 +138,18 @@ export class Store implements Running, Protocol<StoreClient> {
       journal: this.#journal,
       settings,
     };
+    if (this.#mode === "store") {
+      this.panel = storePanel({
+        clock,
+        settings,
+        keys: this.#keys,
+        channels,
+        clients: this.#clients,
+        journal: this.#journal,
+        auth: this.#auth,
+        stats: this.#stats,
+      });
+    }
     const plain = this.#mode === "store" ? this.#keys : null;
     this.#serving = new Serving(parts, plain, this.#turn, requests, this.#pinned, clock);
     if (this.#journal !== null) restoreKeys(this.#keys, this.#journal, log);

@@ -103,7 +103,8 @@ export function readConnzQuery(
   };
 }
 
-function wholeNumber(text: string, min: number, max: number): number | null {
+/** The number that a parameter holds, or null. */
+export function wholeNumber(text: string, min: number, max: number): number | null {
   const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
   return value >= min && value <= max ? value : null;
 }

@@ -149,7 +149,9 @@ export class Events {
   /** Tells the streams which panels have changed; called a few times a second. */
   look(): void {
     const now = this.#panels.changes();
-    const news = Object.entries(now).filter(([name, n]) => this.#toldChanges[name] !== n);
+    const before = this.#toldChanges;
+    // Whoever greets a page tells of a panel that is seen for the first time.
+    const news = Object.entries(now).filter(([name, n]) => (before[name] ?? n) !== n);
     this.#toldChanges = now;
     if (news.length === 0 || this.#streams.size === 0) return;
     this.#streams.sendAll(event("changed", Object.fromEntries(news)));

@@ -51,7 +51,9 @@ export class Guard {
     if (verdict === "bearer") return null;
     if (verdict === "session") {
       const forged = audience === "act" && !request.headers.has(PAGE_HEADER);
-      return forged ? refusal(403, `A POST by cookie needs the header ${PAGE_HEADER}.`) : null;
+      return forged
+        ? refusal(403, `A ${request.method} by cookie needs the header ${PAGE_HEADER}.`)
+        : null;
     }
     return this.#unauthorisedAnswer(verdict);
   }

@@ -23,6 +23,7 @@ import part from "./dashboard/part.js" with { type: "text" };
 import partsStyle from "./dashboard/parts.css" with { type: "text" };
 import places from "./dashboard/places.js" with { type: "text" };
 import plot from "./dashboard/plot.js" with { type: "text" };
+import quarantine from "./dashboard/quarantine.js" with { type: "text" };
 import scoreStyle from "./dashboard/score.css" with { type: "text" };
 import score from "./dashboard/score.js" with { type: "text" };
 import series from "./dashboard/series.js" with { type: "text" };
@@ -88,6 +89,7 @@ const MODULES = {
   part,
   places,
   plot,
+  quarantine,
   score,
   series,
   server,

@@ -28,6 +28,8 @@ export interface PanelTold {
   readonly service: string;
   readonly title: string;
   readonly styles: readonly string[];
+  /** The tables of the service that it shows itself. */
+  readonly tables: readonly string[];
   readonly changes: number;
 }
 
@@ -76,7 +78,8 @@ export class Panels {
     return [...this.#host.services].flatMap(([service, { panel }]) => {
       if (panel === undefined) return [];
       const styles = Object.keys(panel.files).filter((name) => name.endsWith(".css"));
-      return { service, title: panel.title, styles, changes: panel.changes() };
+      const { title, tables = [] } = panel;
+      return { service, title, styles, tables, changes: panel.changes() };
     });
   }
 

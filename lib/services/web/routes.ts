@@ -7,6 +7,7 @@ import { ACTIONS, act } from "./admin.ts";
 import { json, objectOf, pageFile, refusal, SECURE } from "./answers.ts";
 import { moreTold, WallTime } from "./client-told.ts";
 import { connz } from "./connz.ts";
+import { quarantinez } from "./quarantinez.ts";
 import type { Events } from "./events.ts";
 import type { Audience, Guard } from "./guard.ts";
 import { PAGE_FILES, pageAt } from "./page.ts";
@@ -35,6 +36,7 @@ const PATHS = [
   "/readyz",
   "/varz",
   "/connz",
+  "/quarantinez",
   "/metrics",
   "/events",
   "/events/wanted",
@@ -96,6 +98,10 @@ export class Routes {
       limited((request, http) =>
         connz(request, http, host.services, (one) => moreTold(host.services, one, time)),
       ),
+    );
+    read(
+      "/quarantinez",
+      limited((request, http) => quarantinez(request, http, host.services)),
     );
     read("/metrics", (request, http) => views.metrics(request, http));
     read(
@@ -169,7 +175,7 @@ export class Routes {
       case "view": {
         const { name, view } = part;
         const GET = limited((request, http) => this.#panels.read(name, view, request, http));
-        return { audience: "read", GET };
+        return { audience: view.isPrivate?.() ? "act" : "read", GET };
       }
       case "act": {
         const { name, act: run } = part;

@@ -6,6 +6,7 @@ import type { HttpServer } from "../../net/http.ts";
 import { json, JSON_FIELDS, SECURE } from "./answers.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
 import { Problems } from "./problems.ts";
+import { type BarredRow, barredRow } from "./quarantinez.ts";
 import type { Numbers, Sampler, Taken } from "./sampler.ts";
 import { SharedText } from "./shared-text.ts";
 import type { Site } from "./site/site.ts";
@@ -172,10 +173,10 @@ function servicesTold(
 
 function quarantineOf(service: Running, most: number): object {
   if (!service.quarantine) return {};
-  const entries: { key: string; seconds_left: number }[] = [];
-  for (const [key, leftMs] of service.quarantine.entries()) {
+  const entries: BarredRow[] = [];
+  for (const one of service.quarantine.entries()) {
     if (entries.length === most) break;
-    entries.push({ key, seconds_left: Math.ceil(leftMs / 1000) });
+    entries.push(barredRow(one));
   }
   return { quarantine: entries };
 }

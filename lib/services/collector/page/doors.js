@@ -1,9 +1,8 @@
 // The doors: where each listens, who is connected, what comes in and what was refused.
 
 import { h, patch, visible } from "../../../host/page/dom.js";
-import { count } from "../../../host/page/numbers.js";
+import { count, rate } from "../../../host/page/numbers.js";
 import { adverse, head } from "../../../host/page/pieces.js";
-import { rate } from "./words.js";
 
 const GLOSS =
   "The ways in. Whatever comes by any of them gets the next number, and stands in one file.";

@@ -4,7 +4,6 @@ import logFiles from "./log-files.js" with { type: "text" };
 import found from "./found.js" with { type: "text" };
 import panelStyle from "./panel.css" with { type: "text" };
 import panel from "./panel.js" with { type: "text" };
-import rates from "./rates.js" with { type: "text" };
 import rows from "./rows.js" with { type: "text" };
 import rowsStyle from "./rows.css" with { type: "text" };
 import search from "./search.js" with { type: "text" };
@@ -16,7 +15,6 @@ const MODULES = {
   "found.js": found,
   "log-files.js": logFiles,
   "panel.js": panel,
-  "rates.js": rates,
   "rows.js": rows,
   "search.js": search,
   "state.js": state,

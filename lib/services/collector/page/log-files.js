@@ -1,9 +1,8 @@
 // The files: the one that is written, those that were put aside, and the end of the chain of hashes.
 
 import { h, patch } from "../../../host/page/dom.js";
-import { count, counted } from "../../../host/page/numbers.js";
+import { bytes, count, counted } from "../../../host/page/numbers.js";
 import { adverse, head } from "../../../host/page/pieces.js";
-import { bytes } from "./words.js";
 
 const GLOSS = "When the file is full it is put aside under the next name, and a new one is begun.";
 /** A disk with less room than this share of its size is remarked on. */

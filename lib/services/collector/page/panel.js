@@ -2,9 +2,9 @@
 
 import { h, make } from "../../../host/page/dom.js";
 import { glossary, part } from "../../../host/page/pieces.js";
+import { Rates } from "../../../host/page/rates.js";
 import { showDoors } from "./doors.js";
 import { showFiles } from "./log-files.js";
-import { Rates } from "./rates.js";
 import { Search } from "./search.js";
 import { showState } from "./state.js";
 import { GLOSSARY } from "./words.js";
@@ -61,7 +61,8 @@ class Panel {
     this.#quiet = 0;
     this.#told = await this.#page.view("state");
     this.#toldAt = performance.now();
-    this.#rates.note(this.#told);
+    const { at, doors } = this.#told;
+    this.#rates.note(at, Object.fromEntries(doors.map(({ name, records }) => [name, records])));
     this.#show();
     await this.#search.look();
   }

@@ -1,9 +1,9 @@
 // How the collector fares: what is written, what waits, and what to do when nothing can be written.
 
 import { h, patch, visible } from "../../../host/page/dom.js";
-import { age, count, counted } from "../../../host/page/numbers.js";
+import { age, bytes, count, counted, rate } from "../../../host/page/numbers.js";
 import { adverse } from "../../../host/page/pieces.js";
-import { bytes, DURABILITIES, rate } from "./words.js";
+import { DURABILITIES } from "./words.js";
 
 const fact = ([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
 

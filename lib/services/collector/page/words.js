@@ -1,19 +1,5 @@
 // Words and sentences of the Collector panel.
 
-import { count } from "../../../host/page/numbers.js";
-
-/** `12.3 kB`, `64 MB`. */
-export function bytes(value) {
-  const step = value < 999.5 ? 0 : Math.min(4, Math.floor(Math.log10(value * 1.0005) / 3));
-  const size = value / 1000 ** step;
-  const digits = step === 0 || size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2;
-  return `${size.toFixed(digits)} ${["", "k", "M", "G", "T"][step]}B`;
-}
-
-/** A number per second: `0/s`, `0.4/s`, `2,722/s`. */
-export const rate = (value) =>
-  `${value > 0 && value < 9.95 ? value.toFixed(1) : count(Math.round(value))}/s`;
-
 /** When entries are on disk. */
 export const DURABILITIES = {
   none: "what is written is on disk when the system likes",

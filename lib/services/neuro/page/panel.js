@@ -1,5 +1,6 @@
 // The panel of the Neuro service: asks the server for what is looked at, and has the parts show it.
 
+import { Asking } from "../../../host/page/asking.js";
 import { Actions } from "./actions.js";
 import { showBars } from "./bars.js";
 import { showContext } from "./context.js";
@@ -26,12 +27,13 @@ const LOOKED_FOR = 100;
  * Shows the panel in an element of the page.
  * @param page `view(name, query)` resolves with what the server shows, null where there is nothing of the kind;
  *   `act(name, fields)` with `ok`, `said` and more; `tell(text, isWrong)` shows a sentence for a while;
- *   `admin()` is "off", "signed-out" or "signed-in"; `signIn()` asks for the token
+ *   `admin()` is "off", "signed-out" or "signed-in"; `signIn()` asks for the token; `query()` and
+ *   `want(changes)` read and change what the address wants
  * @returns `changed()`, to be called when the server may have something else to show, and `ticked()`, once a second
  */
 export function mount(node, page) {
   const panel = new Panel(node, page);
-  return { changed: () => void panel.ask(), ticked: () => panel.tick() };
+  return { changed: () => panel.changed(), ticked: () => panel.tick() };
 }
 
 /** What was told of a game `late` milliseconds ago, as it would be told now. */
@@ -80,10 +82,9 @@ class Panel {
   #lost = null;
   /** The key of the force that was told of last. */
   #toldForce = null;
-  #isAsking = false;
-  #asksAgain = false;
-  /** Seconds since the last answer. */
-  #quiet = 0;
+  #asking = new Asking(() => this.#askOnce(), QUIET_SECONDS);
+  /** The game that the address wanted when it was looked at last; "" for none. */
+  #addressed = "";
   #typing = 0;
 
   constructor(node, page) {
@@ -98,25 +99,37 @@ class Panel {
     node.append(games, this.#board, glossary(GLOSSARY), this.#said);
   }
 
-  /** Asks for what is looked at and shows it; once more when that changes meanwhile. */
-  async ask() {
-    this.#asksAgain = true;
-    if (this.#isAsking) return;
-    this.#isAsking = true;
-    while (this.#asksAgain) {
-      this.#asksAgain = false;
-      // Without an answer the page says so; what was shown stays, and the next second asks again.
-      await this.#askOnce().catch(() => (this.#quiet = QUIET_SECONDS));
-    }
-    this.#isAsking = false;
+  /** The server may have something else to show, or the address wants another game. */
+  changed() {
+    if (this.#follow()) void this.#asking.now();
+    else this.#asking.news();
   }
 
   tick() {
-    if (++this.#quiet >= QUIET_SECONDS) void this.ask();
-    else if (this.#list !== null) this.#show();
+    if (this.#asking.tick() && this.#list !== null) this.#show();
+  }
+
+  /** Looks at the game that the address wants. @returns true when it is another one than before */
+  #follow() {
+    const { game = "" } = this.#page.query();
+    if (game === this.#addressed) return false;
+    this.#addressed = game;
+    const id = /^\d{1,15}$/.test(game) ? Number(game) : null;
+    if (id === this.#wanted.id) return false;
+    this.#lost = null;
+    this.#goneAt = null;
+    Object.assign(this.#wanted, { id, name: null, action: null });
+    return true;
+  }
+
+  /** Has the address want the game that is looked at. With `isSame` it is the one that it wanted, under another number. */
+  #address(id, isSame) {
+    this.#addressed = String(id);
+    this.#page.want({ game: id }, isSame);
   }
 
   async #askOnce() {
+    this.#follow();
     const { query, offset } = this.#wanted;
     const list = await this.#page.view("games", { query, offset, limit: LIMIT });
     if (list === null) return;
@@ -124,7 +137,6 @@ class Panel {
     this.#list = list;
     if (this.#wanted.id === null) this.#pick(list.games);
     if (this.#wanted.id !== null) await this.#askGame();
-    this.#quiet = 0;
     this.#show();
   }
 
@@ -142,12 +154,15 @@ class Panel {
       const told = await this.#page.view("game", query);
       if (this.#wanted.id !== id) return;
       // A server that was started again has given the number to another one.
-      if (told?.game.name === name) {
+      if (told !== null && (name === null || told.game.name === name)) {
+        this.#wanted.name = told.game.name;
         this.#game = told;
         this.#gameAt = performance.now();
         this.#goneAt = null;
         return;
       }
+      // The address wants one that nobody has seen here.
+      if (name === null) return this.#forget();
       this.#lost = id;
       this.#goneAt ??= Date.now();
     }
@@ -155,18 +170,26 @@ class Panel {
     const query = name.slice(0, LOOKED_FOR);
     const again = await this.#page.view("games", { query, limit: LIMIT });
     const back = again?.games.findLast((one) => one.name === name);
-    if (back && this.#wanted.id === id) this.#lookAt(back);
+    if (back && this.#wanted.id === id) this.#lookAt(back, true);
   }
 
-  /** Looks at a game, one that is here. */
-  #lookAt({ id, name }) {
+  /** Goes back to a game that it picks itself. */
+  #forget() {
+    this.#addressed = "";
+    this.#page.want({ game: null }, true);
+    this.#look({ id: null, name: null });
+  }
+
+  /** Looks at a game, one that is here. With `isSame` it was looked at before, under another number. */
+  #lookAt({ id, name }, isSame = false) {
     this.#lost = null;
+    if (!isSame || this.#addressed !== "") this.#address(id, isSame);
     this.#look({ id, name });
   }
 
   #look(change) {
     Object.assign(this.#wanted, change);
-    void this.ask();
+    void this.#asking.now();
   }
 
   #show() {
@@ -248,7 +271,7 @@ class Panel {
     const answer = asAnswer
       ? await this.#page.act("choose", { ...own, force: force.key, ...say })
       : await this.#page.act("send", own);
-    await this.ask();
+    await this.#asking.now();
     return answer;
   }
 
@@ -257,6 +280,6 @@ class Panel {
     const fields = { game: game.id, ...(how === undefined ? {} : { how }) };
     const { ok, said } = await this.#page.act(order, fields);
     this.#page.tell(ok ? said : `Not done: ${said}`, !ok);
-    void this.ask();
+    void this.#asking.now();
   }
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Config } from "../../../config/table.ts";
 import type { Sized } from "../../../host/largest.ts";
-import { type Path, type Pattern, textOf } from "../keys/path.ts";
+import { partsOf, type Path, type Pattern, textOf } from "../keys/path.ts";
 import { type Page, type Paging, scanBelow } from "../keys/scan.ts";
 import { memoryOf } from "../keys/tree.ts";
 import { type SubscriptionNode, Subscriptions } from "./subscriptions.ts";
@@ -19,6 +19,15 @@ export interface Missed {
   readonly replayed: readonly Kept[];
   /** Number of missed messages that are no longer kept; null when that cannot be known. */
   readonly lost: number | null;
+}
+
+/** A channel, or a pattern of channels. */
+export interface Listed {
+  readonly name: string;
+  readonly subscribers: number;
+  /** Messages since the channel is known, and those that are kept; 0 for a pattern. */
+  readonly messages: number;
+  readonly kept: number;
 }
 
 /** Sends lines to subscribers. */
@@ -123,6 +132,24 @@ export class Channels<S> {
     return node !== null && isChannel(node);
   }
 
+  /** A page of channels and patterns, in order of their names. */
+  list(
+    prefix: string,
+    paging: Paging,
+  ): { readonly rows: readonly Listed[]; cursor: string | null } {
+    const { tree } = this.#subscriptions;
+    const { names, cursor } = scanBelow(tree, [], prefix, paging, ({ idle }) => !idle);
+    const nodes = names.map((name) => tree.find(partsOf(name))).filter((node) => node !== null);
+    const isFirst = paging.after === null && prefix === "";
+    return { rows: [...(isFirst ? [tree.root] : []), ...nodes].flatMap(listedOf), cursor };
+  }
+
+  /** Who subscribes to just this name or pattern; valid until a subscription begins or ends. */
+  subscribersOf({ path, below }: Pattern): ReadonlySet<S> {
+    const node = this.#subscriptions.tree.find(path);
+    return (below ? node?.patterns : node?.exact) ?? new Set();
+  }
+
   /** Channels and patterns in order, with their numbers of subscribers and of messages since the channel is known; nothing may change meanwhile. */
   counts(): Generator<Sized> {
     return countsFrom(this.#subscriptions.tree.root);
@@ -162,6 +189,20 @@ export class Channels<S> {
 
 function isChannel<S>({ exact, channel }: SubscriptionNode<S>): boolean {
   return exact !== null || channel !== null;
+}
+
+function listedOf<S>(node: SubscriptionNode<S>): Listed[] {
+  const { exact, patterns, channel, parent } = node;
+  const path = parent === null ? [] : node.path();
+  const rows: Listed[] = [];
+  if (patterns !== null) {
+    rows.push({ name: textOf([...path, "*"]), subscribers: patterns.size, messages: 0, kept: 0 });
+  }
+  if (exact === null && channel === null) return rows;
+  const { seq = 0, base = 0, kept = [] } = channel ?? {};
+  const subscribers = exact?.size ?? 0;
+  rows.push({ name: textOf(path), subscribers, messages: seq - base, kept: kept.length });
+  return rows;
 }
 
 function* countsFrom<S>(node: SubscriptionNode<S>): Generator<Sized> {

@@ -51,6 +51,10 @@ export class Journal {
   readonly folder: string;
   /** Called when more batches are known to be on disk: `synced` has grown. */
   onSynced = (): void => {};
+  /** The time of the last sync; clock milliseconds, null before the first. */
+  syncedAt: number | null = null;
+  /** The last snapshot that was made since the folder was opened. */
+  lastSnapshot: { readonly at: number; readonly ms: number; readonly bytes: number } | null = null;
   readonly #options: JournalOptions;
   readonly #disk: Disk;
   readonly #lock: Lock;
@@ -161,7 +165,10 @@ export class Journal {
     this.#mark = new Mark(this.#disk, path(markName(mark)), id, -1);
     this.#after = file.isFresh ? last : null;
     this.#appender = new Appender(file, last, this.#options);
-    this.#appender.onSynced = () => this.onSynced();
+    this.#appender.onSynced = () => {
+      this.syncedAt = this.#options.clock.now();
+      this.onSynced();
+    };
     this.note();
   }
 
@@ -223,11 +230,20 @@ export class Journal {
     return { batches: written, syncs, snapshots: this.#snapshots, bytes };
   }
 
+  /** Bytes of batches since the last snapshot from which another one is due. */
+  get snapshotFrom(): number {
+    return Math.max(this.#options.snapshotBytes, this.#snapshotSize);
+  }
+
+  /** A snapshot is being written. */
+  get isSnapshotting(): boolean {
+    return this.#snapshotting !== null;
+  }
+
   /** True when it is time to call `snapshot`. */
   get snapshotDue(): boolean {
     if (this.#busy || this.#options.clock.now() < this.#snapshotAt) return false;
-    const enough = Math.max(this.#options.snapshotBytes, this.#snapshotSize);
-    return this.needsSnapshot || this.size >= enough;
+    return this.needsSnapshot || this.size >= this.snapshotFrom;
   }
 
   /**
@@ -283,6 +299,7 @@ export class Journal {
   }
 
   async #takeSnapshot(appender: Appender, next: Slices): Promise<boolean> {
+    const begun = this.#options.clock.now();
     try {
       // A file without a batch is left from a failed attempt and is used again: a full disk must not fill with such files.
       if (!appender.fresh && !(await this.#advance(appender))) return false;
@@ -313,6 +330,8 @@ export class Journal {
       this.#sizeBefore -= size;
       this.#snapshotSize = length;
       this.#snapshots++;
+      const at = this.#options.clock.now();
+      this.lastSnapshot = { at, ms: at - begun, bytes: length };
       if (needsSnapshot) appender.coveredUpTo(written);
       if (this.#snapshotFailing) this.#options.onNote(`wrote a snapshot of ${this.folder} again`);
       this.#snapshotFailing = false;

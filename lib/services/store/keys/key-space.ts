@@ -73,7 +73,7 @@ export class KeySpace {
       this.values.setVersion(added, version);
       this.values.setExpiresAt(added, expiresAt);
       if (expiresAt !== Infinity) this.expiry.add(added, expiresAt);
-      this.tree.charge(node, 1, this.#costOf(added));
+      this.tree.charge(node, 1, this.costOf(added));
       return;
     }
     const growth = bytes.length - this.values.length(id);
@@ -87,17 +87,17 @@ export class KeySpace {
   expireAt(id: number, expiresAt: number): void {
     const before = this.values.expiresAt(id);
     if (before === expiresAt) return;
-    const cost = this.#costOf(id);
+    const cost = this.costOf(id);
     if (before !== Infinity) this.expiry.remove(id, before);
     this.values.setExpiresAt(id, expiresAt);
     if (expiresAt !== Infinity) this.expiry.add(id, expiresAt);
-    this.tree.charge(this.node(id), 0, this.#costOf(id) - cost);
+    this.tree.charge(this.node(id), 0, this.costOf(id) - cost);
   }
 
   /** Removes a node's value, and the nodes that are then needless. */
   clear(node: KeyNode): void {
     this.floor = Math.max(this.floor, this.values.version(node.value));
-    this.tree.charge(node, -1, -this.#costOf(node.value));
+    this.tree.charge(node, -1, -this.costOf(node.value));
     this.drop(node);
     this.tree.prune(node, ({ value }) => value === NONE);
   }
@@ -114,7 +114,7 @@ export class KeySpace {
 
   /** Takes a node off the tree with everything below it; `freeUnlinked` frees the values later. */
   unlink(node: KeyNode): void {
-    if (node.value !== NONE) this.tree.charge(node, -1, -this.#costOf(node.value));
+    if (node.value !== NONE) this.tree.charge(node, -1, -this.costOf(node.value));
     const parent = node.parent as KeyNode;
     this.tree.detach(node);
     this.tree.prune(parent, ({ value }) => value === NONE);
@@ -158,11 +158,12 @@ export class KeySpace {
   /** Bytes of memory that a value of `length` bytes would need beyond the value it replaces. */
   growth(path: Path, id: number, length: number, expiresAt: number, counted?: Set<string>): number {
     const expiry = expiresAt === Infinity ? 0 : EXPIRY_BYTES;
-    if (id !== NONE) return VALUE_BYTES + nameLength(path) + length + expiry - this.#costOf(id);
+    if (id !== NONE) return VALUE_BYTES + nameLength(path) + length + expiry - this.costOf(id);
     return VALUE_BYTES + nameLength(path) + length + expiry + this.tree.growth(path, counted);
   }
 
-  #costOf(id: number): number {
+  /** Bytes of memory that a value takes, with its name and its expiry. */
+  costOf(id: number): number {
     const expiry = this.values.expiresAt(id) === Infinity ? 0 : EXPIRY_BYTES;
     return VALUE_BYTES + this.values.nameLength(id) + this.values.length(id) + expiry;
   }

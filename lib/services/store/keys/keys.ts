@@ -88,6 +88,11 @@ export class Keys {
     };
   }
 
+  /** For whoever looks around and changes nothing. */
+  get seen(): Pick<LiveKeys, "browse" | "peek"> {
+    return this.#live;
+  }
+
   /** Milliseconds that a value has left; null for ever. */
   left({ expiresAt }: Stored): number | null {
     return expiresAt === Infinity ? null : Math.ceil(expiresAt - this.#clock.now());

@@ -1,6 +1,8 @@
 import type { Clock } from "../../../host/clock.ts";
+import { type Browsed, browse, type Wanted } from "./browse.ts";
 import { type KeyNode, KeySpace, NONE } from "./key-space.ts";
 import type { Path } from "./path.ts";
+import type { Stored } from "./stored.ts";
 import { namespacesBelow, type Page, type Paging, scanBelow } from "./scan.ts";
 
 /** Gets the changes of keys. */
@@ -79,6 +81,24 @@ export class LiveKeys {
     const page = namespacesBelow(this.space.tree, namespace, paging, holds);
     this.#visits += page.visited;
     return page;
+  }
+
+  /** A value of which no more than the beginning is wanted, from at most `most` bytes. */
+  peek(path: Path, most: number): (Stored & { readonly bytes: number }) | null {
+    const id = this.find(path);
+    if (id === NONE) return null;
+    const { values } = this.space;
+    return {
+      text: values.beginning(id, most),
+      bytes: values.length(id),
+      version: values.version(id),
+      expiresAt: values.expiresAt(id),
+    };
+  }
+
+  /** Some of the names right below a path, with all that is below each. */
+  browse(path: Path, wanted: Wanted): Browsed {
+    return browse(this.space, path, wanted, (node) => this.#isLive(node));
   }
 
   /** The name of the sibling after (or with `back` before) a name, which need not exist; "" is before the first and after the last. */

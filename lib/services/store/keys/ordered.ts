@@ -97,6 +97,26 @@ export class Ordered<N extends Ranked> {
     if (chunk.length === 0) this.#chunks.splice(this.#chunk, 1);
   }
 
+  /** The number of names before a name, which need not be in the list. */
+  before(name: string): number {
+    this.#seek(name, rankOf(name));
+    let count = this.#index;
+    for (let c = 0; c < this.#chunk; c++) count += (this.#chunks[c] as N[]).length;
+    return count;
+  }
+
+  /** The nodes from a place in the order on, `most` of them. */
+  from(place: number, most: number): N[] {
+    const found: N[] = [];
+    let left = place;
+    for (const chunk of this.#chunks) {
+      if (found.length === most) break;
+      if (left < chunk.length) found.push(...chunk.slice(left, left + most - found.length));
+      left = Math.max(0, left - chunk.length);
+    }
+    return found;
+  }
+
   /**
    * Shows nodes in order for as long as `see` answers true; the list must not change meanwhile.
    * @param from the name to begin at, in the list or not; null for the beginning

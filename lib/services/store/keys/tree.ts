@@ -96,6 +96,11 @@ export class Tree<N extends TreeNode<N>> {
     return bytes;
   }
 
+  /** Bytes of memory that a node takes with everything below it, without what was charged at the node itself. */
+  weight({ name, below }: N): number {
+    return NODE_BYTES + memoryOf(name) + (below?.bytes ?? 0);
+  }
+
   /** Adds to the counts of every level above a node. */
   charge(node: N, keys: number, bytes: number): void {
     for (let above = node.parent; above !== null; above = above.parent) {
@@ -118,8 +123,7 @@ export class Tree<N extends TreeNode<N>> {
   detach(node: N): void {
     const parent = node.parent as N;
     const level = parent.below as Level<N>;
-    const { keys = 0, bytes = 0 } = node.below ?? {};
-    this.charge(node, -keys, -(NODE_BYTES + memoryOf(node.name) + bytes));
+    this.charge(node, -(node.below?.keys ?? 0), -this.weight(node));
     level.all.remove(node);
     if (node.below !== null) this.#unbranch(node, level);
     node.parent = null;

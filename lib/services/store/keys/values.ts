@@ -152,6 +152,17 @@ export class Values {
     return bytes.toString("utf8", start, start + (words[at + LENGTH] as number));
   }
 
+  /** The first characters of a value, from at most `most` bytes. */
+  beginning(id: number, most: number): string {
+    const words = this.#words[(id / PAGE) | 0] as Int32Array;
+    const at = (id % PAGE) * WORDS;
+    const { bytes } = this.#segments[words[at + PLACE] as number] as Segment;
+    const start = (words[at + OFFSET] as number) + HEADER + (words[at + NAME] as number);
+    const end = start + Math.min(most, words[at + LENGTH] as number);
+    // As of a stream: half a character at the end is left out.
+    return new TextDecoder().decode(bytes.subarray(start, end), { stream: true });
+  }
+
   version(id: number): number {
     const doubles = this.#doubles[(id / PAGE) | 0] as Float64Array;
     return doubles[(id % PAGE) * DOUBLES + VERSION] as number;

@@ -11,6 +11,8 @@ import type { SetTerms, Stored } from "./stored.ts";
  * same as in `Keys`.
  */
 export class VisibleKeys {
+  /** Reads of a key that was there, and of one that was not. */
+  readonly reads = { hits: 0, misses: 0 };
   readonly #keys: Keys;
   readonly #system: Keys;
 
@@ -20,7 +22,10 @@ export class VisibleKeys {
   }
 
   get(path: Path): Stored | null {
-    return this.#of(path).get(path);
+    const found = this.#of(path).get(path);
+    if (found === null) this.reads.misses++;
+    else this.reads.hits++;
+    return found;
   }
 
   left(stored: Stored): number | null {

@@ -42,7 +42,8 @@ export async function post(path, fields) {
 /** What a path shows, or null where there is nothing (any more). @throws Error without an answer */
 export async function ask(path) {
   const signal = AbortSignal.timeout(ANSWER_MS);
-  const answer = await fetch(at(path), { cache: "no-store", signal });
+  const headers = { "x-summoner-page": "1" };
+  const answer = await fetch(at(path), { headers, cache: "no-store", signal });
   if (answer.status === 401) await askSession();
   if (answer.ok) return answer.json();
   if (answer.status === 404) return null;

@@ -3,13 +3,22 @@
 
 import { ask, askToken, perform, toast } from "./admin.js";
 import { el, root } from "./elements.js";
+import { addressOf, follow, here, want } from "./places.js";
 import { at } from "./server.js";
 
-/** Milliseconds around the window within which a panel counts as seen. */
-const MARGIN = "200px";
+/**
+ * The room around the window within which a panel counts as seen. One that is above it does, however
+ * far: whoever reads on below it must not find old numbers on the way back.
+ */
+const MARGIN = "1000000px 0px 200px";
 
 /** By service; there for as long as the page is. */
 const panels = new Map();
+/** The tables that panels show themselves, by service. */
+const replaced = new Map();
+
+/** True for a table of a service that its panel does not show itself. */
+export const isLeftOver = (service, { name }) => !replaced.get(service)?.includes(name);
 
 const watcher = new IntersectionObserver(onSeen, { rootMargin: MARGIN });
 
@@ -18,8 +27,17 @@ function pageOf(service) {
   return {
     /** What a view of the service shows, or null where it has nothing of the kind; @throws Error without an answer */
     view: (name, query = {}) => ask(`panels/${service}/${name}?${new URLSearchParams(query)}`),
-    /** Carries out an act. @returns `ok`, `said` and what else the service answers */
-    act: (name, fields = {}) => perform(`${service}/${name}`, fields),
+    /** Carries out an act; `next` says what follows for whoever has to sign in first. @returns `ok`, `said` and what else the service answers */
+    act: (name, fields = {}, next = null) => perform(`${service}/${name}`, fields, next),
+    /** What the address wants in the place of the service, texts by name; nothing while another place is shown. */
+    query: () => (here.place === service ? Object.fromEntries(here.query) : {}),
+    /** Wants something else there: null takes a name away. With `isTyped` nothing can be gone back to. */
+    want: (changes, isTyped = false) => here.place === service && want(changes, isTyped),
+    /** The address of the place with this wanted there. */
+    address: (query) => addressOf(service, query),
+    /** The address of a client of the service, and of all its clients in an order. */
+    clientAddress: (id) => addressOf("clients", { client: `${service}/${id}` }),
+    clientsAddress: (sort) => addressOf("clients", { service, sort }),
     /** Shows a sentence for a while. */
     tell: toast,
     /** The right to act: "off" without a token at the server, "signed-out" or "signed-in". */
@@ -30,7 +48,8 @@ function pageOf(service) {
 
 /** Makes the panels that are not here yet; `told` is what the server says of them. */
 export function bring(told) {
-  for (const { service, title, styles } of told) {
+  for (const { service, title, styles, tables } of told) {
+    replaced.set(service, tables);
     if (panels.has(service)) {
       roomOf(service)?.append(panels.get(service).node);
       continue;
@@ -105,3 +124,8 @@ export function tickBrought() {
 export function showBrought() {
   for (const panel of panels.values()) refresh(panel);
 }
+
+// The address wants something else in the place that is shown.
+follow(({ place }, isNew) => {
+  if (!isNew && panels.has(place)) noteChanges([place]);
+});

@@ -25,6 +25,12 @@ const KEYS = [
 const seen = (selector) =>
   [...document.querySelectorAll(selector)].find((one) => one.checkVisibility());
 
+/** Turns the page of the clients, or that of the first list with pages in the place. */
+function turn(by) {
+  if (here.place === "clients") return turnPage(by);
+  seen(`.place [data-of=${by < 0 ? "before" : "after"}]:not([aria-disabled])`)?.click();
+}
+
 const ACTS = {
   "/": () => {
     if (!seen(".place input[type=search]")) goTo("clients");
@@ -32,8 +38,8 @@ const ACTS = {
   },
   k: () => askAbout("kick"),
   q: () => askAbout("quarantine"),
-  "[": () => turnPage(-1),
-  "]": () => turnPage(1),
+  "[": () => turn(-1),
+  "]": () => turn(1),
   r: nextRange,
   t: () => seen(".ticks")?.focus(),
   "?": () => openDialog("keys"),
@@ -47,7 +53,7 @@ function isOn() {
   }
 }
 
-function turn(on) {
+function switchKeys(on) {
   try {
     localStorage.setItem(STORED, on ? "on" : "off");
   } catch {
@@ -84,7 +90,7 @@ export function listenToKeys() {
   ]);
   $("key-list").append(...rows);
   $("single-keys").checked = isOn();
-  $("single-keys").addEventListener("change", ({ target }) => turn(target.checked));
+  $("single-keys").addEventListener("change", ({ target }) => switchKeys(target.checked));
   $("keys-open").addEventListener("click", () => openDialog("keys"));
   addEventListener("keydown", onKey);
 }

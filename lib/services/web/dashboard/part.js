@@ -1,56 +1,12 @@
 // The place of the process or a service: what is wrong with it, its numbers over time, and what it holds.
 
-import { act } from "./admin.js";
-import { $, el, keyedRows, mark, say } from "./elements.js";
-import { duration, exact, spoken } from "./format.js";
+import { isLeftOver } from "./brought.js";
+import { el, keyedRows, mark, say } from "./elements.js";
 import { allNumbers, groupBlocks } from "./numbers.js";
 import { problemList } from "./now.js";
+import { quarantineBlock } from "./quarantine.js";
 import { score } from "./score.js";
 import { tableBlock } from "./tables.js";
-
-/** The addresses in quarantine at a service, and the operator's means to add and lift. */
-function quarantineBlock(service) {
-  const node = $("quarantine").content.firstElementChild.cloneNode(true);
-  const [none, more] = node.querySelectorAll("p");
-  const form = node.querySelector("form");
-  const { address, seconds } = form.elements;
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const ip = address.value.trim();
-    const fields = { service, address: ip, seconds: Number(seconds.value) };
-    if (await act("quarantine", fields, `Next: put ${ip} in quarantine.`)) address.value = "";
-  });
-  const make = (key) => quarantineRow(service, key);
-  const table = keyedRows(node.querySelector("tbody"), make, () => address);
-  return {
-    node,
-    update({ quarantine, stats: { quarantined = 0 } }) {
-      table.show(new Map(quarantine.map((one) => [one.key, one])));
-      none.hidden = quarantine.length > 0;
-      more.hidden = quarantined <= quarantine.length;
-      say(more, `and ${exact.format(quarantined - quarantine.length)} more`);
-    },
-  };
-}
-
-function quarantineRow(service, key) {
-  const left = el("td", { class: "number" });
-  const lift = el(
-    "button",
-    { type: "button", class: "ghost", "aria-label": `Lift ${key}` },
-    "Lift",
-  );
-  const next = `Next: lift the quarantine of ${key}.`;
-  lift.addEventListener("click", () => act("lift", { service, key }, next));
-  const action = el("td", { class: "action when-may-act" }, lift);
-  const name = el("th", { scope: "row" }, el("bdi", {}, key));
-  return {
-    node: el("tr", { "data-key": key }, name, left, action),
-    update({ seconds_left: seconds }) {
-      say(left, `${spoken(duration(seconds))} left`);
-    },
-  };
-}
 
 /** The place of the process or a service, made from what it declares; `numbers` are those of its staves. */
 export function partPlace(part, declared, numbers) {
@@ -90,7 +46,8 @@ export function partPlace(part, declared, numbers) {
         updates.push(quarantine);
       }
       for (const one of updates) one.update(told);
-      tables.show(new Map(told.tables?.map((table) => [table.name, table])));
+      const left = told.tables?.filter((table) => isLeftOver(part, table));
+      tables.show(new Map(left?.map((table) => [table.name, table])));
       // What is wrong stands first among the problems, right below.
       health.hidden = well?.ok === false;
       say(health, well?.reason ?? "");

@@ -1,4 +1,4 @@
-// Entries per second, from what the server has told of late.
+// Numbers per second, from counts that the server has told of late.
 
 /** Milliseconds over which they are counted, at least and at most. */
 const LEAST = 900;
@@ -8,25 +8,25 @@ export class Rates {
   /** The oldest first. */
   #told = [];
 
-  note({ at, doors }) {
-    const records = Object.fromEntries(doors.map(({ name, records: count }) => [name, count]));
+  /** @param at the server's milliseconds, which only grow @param counts by name */
+  note(at, counts) {
     const last = this.#told.at(-1);
     // A server that was started again counts anew.
     if (last && at < last.at) this.#told = [];
-    this.#told.push({ at, records });
+    this.#told.push({ at, counts });
     while (this.#told.length > 2 && at - this.#told[1].at >= MOST) this.#told.shift();
   }
 
-  /** Of one door. */
   of(name) {
     const first = this.#told[0];
     const last = this.#told.at(-1);
     const ms = last.at - first.at;
-    return ms < LEAST ? 0 : ((last.records[name] - first.records[name]) / ms) * 1000;
+    return ms < LEAST ? 0 : (((last.counts[name] ?? 0) - (first.counts[name] ?? 0)) / ms) * 1000;
   }
 
+  /** Of all together. */
   inAll() {
-    const names = Object.keys(this.#told.at(-1)?.records ?? {});
+    const names = Object.keys(this.#told.at(-1)?.counts ?? {});
     return names.reduce((sum, name) => sum + this.of(name), 0);
   }
 }
