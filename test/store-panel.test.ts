@@ -135,7 +135,7 @@ describe("the panel of the store", () => {
     server.clock.advance(1000);
     await until(() => server.stats()["snapshots"] === 1);
     const told = await state();
-    expect(told).toMatchObject({ snapshots: 1, is_snapshotting: false });
+    expect(told).toMatchObject({ snapshots: 1, unsynced: 0 });
     const name = readdirSync(folder).find((one) => one.startsWith("snapshot")) as string;
     expect(told.snapshot.bytes).toBe(statSync(join(folder, name)).size);
     expect(told.bytes).toBe(server.stats()["journal_bytes"]);

@@ -109,3 +109,13 @@ export class JournalFile {
     }
   }
 }
+
+/** Syncs a file that is not written any more. @throws the system's error */
+export function syncAgain(disk: Disk, path: string): void {
+  const fd = disk.openSync(path, "r+");
+  try {
+    disk.fdatasyncSync(fd);
+  } finally {
+    disk.closeSync(fd);
+  }
+}

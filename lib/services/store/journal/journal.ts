@@ -6,7 +6,7 @@ import type { Clock } from "../../../host/clock.ts";
 import { StartError } from "../../../host/errors.ts";
 import { type Lock, lockFolder } from "../../../host/lock.ts";
 import { Appender, type AppenderOptions } from "./appender.ts";
-import { JournalFile, STEP } from "./journal-file.ts";
+import { JournalFile, STEP, syncAgain } from "./journal-file.ts";
 import { DamageError } from "./damage.ts";
 import { journalName, type Link, markName, snapshotName } from "./format.ts";
 import { look } from "./look.ts";
@@ -235,11 +235,6 @@ export class Journal {
     return Math.max(this.#options.snapshotBytes, this.#snapshotSize);
   }
 
-  /** A snapshot is being written. */
-  get isSnapshotting(): boolean {
-    return this.#snapshotting !== null;
-  }
-
   /** True when it is time to call `snapshot`. */
   get snapshotDue(): boolean {
     if (this.#busy || this.#options.clock.now() < this.#snapshotAt) return false;
@@ -398,15 +393,5 @@ export class Journal {
     this.#next?.close();
     if (this.#next && !this.#nextIsNamed) await remove(this.#disk, this.#next.path);
     this.#lock.release();
-  }
-}
-
-/** Syncs a file that is not written any more. @throws the system's error */
-function syncAgain(disk: Disk, path: string): void {
-  const fd = disk.openSync(path, "r+");
-  try {
-    disk.fdatasyncSync(fd);
-  } finally {
-    disk.closeSync(fd);
   }
 }

@@ -16,8 +16,7 @@ function waiting({ unsynced, is_pending: isPending }) {
   return parts.filter(Boolean).join(", ");
 }
 
-function snapshot({ snapshot: last, snapshots, is_snapshotting: isSnapshotting }, late) {
-  if (isSnapshotting) return "being written";
+function snapshot({ snapshot: last, snapshots }, late) {
   if (last === null) return "none since the start";
   const ago = `${age(last.since_ms + late)} ago`;
   return `${ago}, ${bytes(last.bytes)} in ${span(last.ms)}; ${count(snapshots)} since the start`;

@@ -98,7 +98,6 @@ function journalTold(journal: Journal, now: number): JournalTold {
     since_sync_ms: syncedAt === null ? null : Math.round(now - syncedAt),
     bytes: journal.size,
     snapshot_from: journal.snapshotFrom,
-    is_snapshotting: journal.isSnapshotting,
     snapshots: counters.snapshots,
     snapshot: last && {
       since_ms: Math.round(now - last.at),

@@ -46,7 +46,6 @@ export interface JournalTold {
   /** Bytes since the last snapshot, and those from which the next one is due. */
   readonly bytes: number;
   readonly snapshot_from: number;
-  readonly is_snapshotting: boolean;
   readonly snapshots: number;
   /** The last one since the start. */
   readonly snapshot: {
