@@ -121,6 +121,23 @@ describe.skipIf(!BROWSER)(
     );
 
     test(
+      "goes on while it is above the window",
+      async () => {
+        const own = await start();
+        const page = await open(own);
+        // Nothing of it is left in the window, nor near that.
+        await page.get("document.body.style.paddingBottom = '3000px'");
+        await page.get("scrollTo(0, document.documentElement.scrollHeight)");
+        await page.see(`document.querySelector("${PANEL}").getBoundingClientRect().bottom < -500`);
+        await send(own, { message: "unseen" });
+        await page.see(`${MESSAGES}[0] ?? null`, "unseen");
+        page.view.close();
+        await own.stop();
+      },
+      TIMEOUT,
+    );
+
+    test(
       "follows what comes, and tells of doors and files",
       async () => {
         await send(server, ...messages(60));
