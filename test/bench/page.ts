@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { availableParallelism, loadavg } from "node:os";
 import { boot, type Booted, dial, type Peer, turn } from "../kit.ts";
 import { hasBrowser, Page } from "./browser.ts";
 import type { Bench } from "./contest.ts";
@@ -106,8 +107,10 @@ export async function longTasks(bench: Bench): Promise<void> {
   const stop = new AbortController();
   const talk = (async () => {
     for (let i = 0; !stop.signal.aborted; i++) {
-      for (let j = 0; j < 5; j++) crowd[(i * 5 + j) % crowd.length]?.write("x\n".repeat(3));
-      await Bun.sleep(250);
+      // Each line goes to all of them: more would measure the relay.
+      crowd[i % crowd.length]?.write("x\n");
+      crowd[0]?.write("\n".repeat(50));
+      await Bun.sleep(1000);
     }
   })();
   const alone = await delays(web, smoke ? 2 : 10);
@@ -144,6 +147,10 @@ export async function longTasks(bench: Bench): Promise<void> {
     await note("a client");
   }
   const together = await looked;
+  const load = loadavg()[0] ?? 0;
+  report.note(
+    `load of the machine ${load.toFixed(1)} on ${availableParallelism()} cores: tasks are measured by the clock, so above 1 a core they say little`,
+  );
   report.note(
     `long tasks while loading: ${loading.map(([, ms]) => `${Math.round(ms as number)} ms`).join(", ") || "none"}`,
   );
