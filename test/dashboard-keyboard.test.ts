@@ -198,7 +198,11 @@ describe.skipIf(!BROWSER)(
         // The relay: somebody is let in again.
         await go("relay");
         const host = barred.address.slice(0, barred.address.lastIndexOf(":"));
-        await tab.tabTo(`[data-part=relay] [data-key='${host}'] button`);
+        const lift = `[data-part=relay] [data-key='${host}'] button`;
+        await tab.see(`document.querySelector("${lift}") !== null`);
+        await tab.tabTo(lift);
+        await press("Enter");
+        await tab.see(text(lift), "Sure?");
         await press("Enter");
         await until(() => [...server.running("relay").quarantine!.entries()].length === 0);
         // Out of the field that has the focus now, so that a key is a key again.
