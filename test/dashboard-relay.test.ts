@@ -67,12 +67,12 @@ describe.skipIf(!BROWSER)(
       await tab.see(
         `[...document.querySelectorAll("[data-part=relay] .empty")].filter((one) => one.checkVisibility()).map((one) => one.textContent)`,
         [
-          "Nobody is in quarantine.",
           "Nobody sends.",
           "Nobody has sent anything.",
           "Nobody was refused.",
           "Nobody is held.",
           "Everybody takes what is sent.",
+          "Nobody is in quarantine.",
         ],
       );
       expect(await tab.get(note("pressure"))).toBe("fan-out 0: below every rule");

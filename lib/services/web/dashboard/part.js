@@ -27,8 +27,8 @@ export function partPlace(part, declared, numbers) {
     problems.node,
     staves.node,
     tableRow,
-    desk,
     el("div", { class: "room" }),
+    desk,
     el("div", { class: "blocks" }, ...below.map((one) => one.node)),
     all.node,
   );
