@@ -132,7 +132,7 @@ describe.skipIf(!BROWSER)(
         await press("[");
         await tab.see(text("#range"), "1–25 of 30");
         await tab.see(BUSY, null);
-        await tab.get("document.querySelector('#filter').focus()");
+        await press("/");
         await tab.tabTo("[data-column=address] .sort");
         await press("Enter");
         await tab.see("document.querySelector('#columns [aria-sort]').dataset.column", "address");
@@ -209,8 +209,28 @@ describe.skipIf(!BROWSER)(
         await tab.see(`document.querySelector("[data-part=relay] [data-key='${host}']")`, null);
         await press("Escape");
 
-        // The store: its numbers, each with its sentence.
+        // The store: down to a value and back, then its numbers, each with its sentence.
         await go("store");
+        const way = `[...document.querySelectorAll("#brought-store .way a")].map((one) => one.textContent)`;
+        await tab.see(way, ["All keys"]);
+        await tab.see("document.querySelector('#brought-store .list[aria-label=Keys] a') !== null");
+        await tab.tabTo("#brought-store .list[aria-label=Keys] a");
+        const namespace = await tab.get<string>(text(":focus"));
+        expect(["users", "orders"]).toContain(namespace);
+        await press("Enter");
+        await tab.see(way, ["All keys", namespace]);
+        await tab.see("document.activeElement !== document.body");
+        await tab.see("document.querySelector('#brought-store a.value') !== null");
+        await tab.tabTo("#brought-store a.value");
+        await press("Enter");
+        const value = text("#brought-store [aria-label=Value]");
+        await tab.see(value, namespace === "users" ? "1" : "2");
+        // Back over what lies between.
+        const isBack = `document.activeElement.matches("#brought-store .way li:first-child a")`;
+        while (!(await tab.get(isBack))) await view.press("Tab", { modifiers: ["Shift"] });
+        await press("Enter");
+        await tab.see(way, ["All keys"]);
+        await tab.see("document.activeElement !== document.body");
         await tab.tabTo("[data-part=store] > details summary");
         await press("Enter");
         await tab.see("document.querySelector('[data-part=store] > details').open");
