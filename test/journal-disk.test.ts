@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Disk } from "../lib/host/disk.ts";
+import { SPARE } from "../lib/services/store/journal/appender.ts";
 import { type Call, systemError, watched } from "./fixtures/journal-disk.ts";
 import { turn, until } from "./kit.ts";
 import {
@@ -54,7 +55,9 @@ describe("a disk that is full", () => {
       [4949 - HEAD, true],
       [4950 - HEAD, false],
     ] as const) {
-      const { journal, folder, troubles } = open(undefined, { disk: bounded({ bytes: 10_000 }) });
+      const { journal, folder, troubles } = open(undefined, {
+        disk: bounded({ bytes: 10_000 + SPARE }),
+      });
       expect(journal.reserve(5000)).toBe(true);
       journal.append(lineOf(sized(5000)), 5000);
       expect(journal.reserve(last)).toBe(accepted);
@@ -72,7 +75,7 @@ describe("a disk that is full", () => {
   });
 
   test("counts what was reserved, what was appended without, and forgets both with the write", async () => {
-    const { journal, folder } = open(undefined, { disk: bounded({ bytes: 1000 }) });
+    const { journal, folder } = open(undefined, { disk: bounded({ bytes: 1000 + SPARE }) });
     const room = 1000 - HEAD - HEADER;
     journal.append(lineOf(sized(400)), 400);
     expect(journal.reserve(300)).toBe(true);
@@ -85,7 +88,7 @@ describe("a disk that is full", () => {
     await journal.close();
     expect((await load(folder)).records).toEqual([sized(400)]);
 
-    const other = open(undefined, { disk: bounded({ bytes: 1000 }) });
+    const other = open(undefined, { disk: bounded({ bytes: 1000 + SPARE }) });
     other.journal.append(lineOf(sized(400)), 400);
     expect(other.journal.reserve(room - 400)).toBe(true);
     expect(other.journal.reserve(1)).toBe(false);
@@ -93,16 +96,16 @@ describe("a disk that is full", () => {
   });
 
   test("is tried again by the clock, and has to have room for a while", async () => {
-    const bound = { bytes: HEAD + 150 };
+    const bound = { bytes: HEAD + 150 + SPARE };
     const { journal, clock, folder, troubles, put } = open(undefined, { disk: bounded(bound) });
     expect(put(sized(50))).toBe(true);
     expect(put(sized(50))).toBe(false);
-    expect(sizeOf(folder, "journal-1")).toBe(HEAD + 150);
+    expect(sizeOf(folder, "journal-1")).toBe(HEAD + 150 + SPARE);
     bound.bytes = HEAD + 50 + HEADER + MiB - 1;
     expect(put([1])).toBe(false);
     clock.advance(10_000);
     expect([put([1]), journal.trouble, troubles.length]).toEqual([false, reason, 1]);
-    expect(sizeOf(folder, "journal-1")).toBe(HEAD + 150);
+    expect(sizeOf(folder, "journal-1")).toBe(HEAD + 150 + SPARE);
     bound.bytes++;
     clock.advance(249);
     expect(journal.trouble).toBe(reason);
@@ -120,6 +123,32 @@ describe("a disk that is full", () => {
     await journal.close();
     expect([troubles.length, clock.jobs.size]).toEqual([3, 0]);
     expect((await load(folder)).records).toEqual([sized(50), [1]]);
+  });
+
+  test("takes what makes room, until what is spared for that is used up to its last byte", async () => {
+    const { journal, folder, put } = open(undefined, {
+      disk: bounded({ bytes: HEAD + 150 + SPARE }),
+    });
+    expect([put(sized(50)), put(sized(50)), journal.trouble]).toEqual([true, false, reason]);
+    const left = SPARE + 150 - 50 - HEADER;
+    let used = 0;
+    const free = (bytes: number): boolean => {
+      if (!journal.reserve(bytes, true)) return false;
+      journal.append(lineOf(sized(bytes)), bytes);
+      journal.write();
+      used += HEADER + bytes;
+      return true;
+    };
+    expect([free(20_000), free(100_000), journal.reserve(1)]).toEqual([true, true, false]);
+    expect([free(left - used - HEADER + 1), free(left - used - HEADER)]).toEqual([false, true]);
+    expect([free(1), journal.trouble]).toEqual([false, reason]);
+    await journal.close();
+    expect((await load(folder)).records.map((one) => lineOf(one).length)).toEqual([
+      50,
+      20_000,
+      100_000,
+      left - 120_000 - 3 * HEADER,
+    ]);
   });
 
   test("refuses a record that is too long for it, and not the others", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { join } from "node:path";
+import { SPARE } from "../lib/services/store/journal/appender.ts";
 import { StartError } from "../lib/host/errors.ts";
 import { watched } from "./fixtures/journal-disk.ts";
 import { turn, until } from "./kit.ts";
@@ -265,7 +266,7 @@ describe("at the boundary of the disk", () => {
     expect(journal.reserve(4)).toBe(true);
     const content = fs.readFileSync(join(folder, "journal-1")).subarray(start);
     expect([content.length, content.some((byte) => byte !== 0)]).toEqual([MiB, false]);
-    expect(journal.reserve(MiB - HEADER - 4)).toBe(true);
+    expect(journal.reserve(MiB - HEADER - 4 - SPARE)).toBe(true);
     expect(sizeOf(folder, "journal-1")).toBe(start + MiB);
     expect(journal.reserve(1)).toBe(true);
     expect(sizeOf(folder, "journal-1")).toBe(start + 2 * MiB);

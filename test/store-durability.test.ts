@@ -616,8 +616,7 @@ describe.skipIf(!hasSmallDisk)("a disk that is full", () => {
     for (const wire of wires) {
       expect(await wire.result<string>({ action: "GET", key: first })).toBe(value + first);
       const changes: Request[] = [
-        { action: "DEL", key: first },
-        { action: "EXPIRE", key: first, ttl_ms: 1 },
+        { action: "SET", key: first, value: 1 },
         { action: "INCR", key: "n" },
         { action: "MSET", values: { n: 1 } },
       ];
@@ -630,6 +629,20 @@ describe.skipIf(!hasSmallDisk)("a disk that is full", () => {
     const wire = wires[0] as Wire;
     expect((await wire.ask({ action: "INCR", key: "n" })).error?.code).toBe("DISK_FULL");
     expect(count(server.printed(), "writes are refused")).toBe(1);
+    expect(await lost()).toEqual({ missing: [], came: [], count: accepted.length });
+
+    // What makes room goes through, and is kept; nothing else does.
+    for (const [n, one] of wires.entries()) {
+      const [key] = accepted.splice(n + 1, 1) as [string];
+      expect(await one.result<number>({ action: "DEL", key })).toBe(1);
+      refused.push(key);
+      const gone = { action: "EXPIRE", key: accepted.at(-1), ttl_ms: 10_000_000 };
+      expect(await one.result<string>(gone)).toBe("OK");
+      expect((await one.ask({ action: "INCR", key: "n" })).error?.code).toBe("DISK_FULL");
+    }
+    expect(await wire.result({ action: "DEL", key: "w3", tree: true })).toBeGreaterThan(100);
+    refused.push(...accepted.filter((key) => key.startsWith("w3^")));
+    accepted.splice(0, Infinity, ...accepted.filter((key) => !key.startsWith("w3^")));
     expect(await lost()).toEqual({ missing: [], came: [], count: accepted.length });
 
     fs.unlinkSync(ballast);

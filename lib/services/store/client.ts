@@ -158,8 +158,10 @@ export class StoreClient extends LineClient {
     this.stage();
     const bytes = this.#fresh;
     this.#fresh = 0;
-    if (batch === null) this.outbox.held -= bytes;
-    else this.#marks.push({ batch, bytes });
+    // Behind answers that wait, these wait too: answers come in order.
+    const waitsFor = batch ?? this.#marks.at(-1)?.batch ?? null;
+    if (waitsFor === null) this.outbox.held -= bytes;
+    else this.#marks.push({ batch: waitsFor, bytes });
     this.flush();
   }
 

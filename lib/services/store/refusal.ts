@@ -24,7 +24,8 @@ export const CODES = {
   TOO_MANY: "The client would have more subscriptions or patterns than it may.",
   MEMORY_FULL: "The value does not fit into max_memory_bytes any more.",
   DISK_FULL: "The journal has no room on its disk at present; reading goes on.",
-  DISK_FAILING: "The disk refuses the journal for another reason; reading goes on.",
+  DISK_FAILING:
+    "The disk refuses the journal for another reason: changes are refused, and what was changed last can only be read once it is known to be on disk.",
 } as const;
 
 export type Code = keyof typeof CODES;

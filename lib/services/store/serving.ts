@@ -5,6 +5,7 @@ import type { StoreClient } from "./client.ts";
 import type { Parts, Plan } from "./commands/command.ts";
 import { PLANS, unknownAction } from "./commands/commands.ts";
 import type { RequestCounts } from "./commands/counts.ts";
+import { inDoubt } from "./commands/in-doubt.ts";
 import { doubt, holdsAny } from "./commands/numbers.ts";
 import { afterBlank, BLANK, Requests } from "./commands/requests.ts";
 import { takePlain } from "./commands/shortcut.ts";
@@ -153,7 +154,7 @@ export class Serving implements LineSink<StoreClient> {
   /** Answers plain lines at the beginning of a block. @returns the position of the first line that is not served yet */
   #servePlain(client: StoreClient, block: Buffer): number {
     const keys = this.#keys;
-    if (keys === null || client.role !== FULL) return 0;
+    if (keys === null || client.role !== FULL || this.#parts.journal?.doubts) return 0;
     const { answers, mostOwed } = this.#turn;
     const longest = this.#parts.settings.store.outbox_bytes;
     let at = 0;
@@ -217,14 +218,12 @@ export class Serving implements LineSink<StoreClient> {
     if (client.role === null && !plan.command.open) return AUTH_REQUIRED;
     const refusal = plan.check(request);
     if (refusal !== null) return refusal;
-    switch (plan.doubt(request)) {
-      case "depth":
-        return TOO_DEEP;
-      case "number":
-        return lines.altered(index) === null ? null : NUMBER_RANGE;
-      default:
-        return null;
-    }
+    const doubt = plan.doubt(request);
+    if (doubt === "depth") return TOO_DEEP;
+    if (doubt === "number" && lines.altered(index) !== null) return NUMBER_RANGE;
+    const { journal } = this.#parts;
+    const { right } = plan.command;
+    return journal && inDoubt(request["action"] as string, right, request, journal);
   }
 
   #isTooLong(answer: string): boolean {

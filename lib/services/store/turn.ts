@@ -3,6 +3,7 @@ import type { Clients } from "../../net/clients.ts";
 import type { Delivery } from "./channels/delivery.ts";
 import { Hold, type StoreClient } from "./client.ts";
 import { Answers } from "./commands/answers.ts";
+import type { Doubts } from "./journal/doubts.ts";
 import type { Journal } from "./journal/journal.ts";
 
 /** Most `work` of one client in one turn; its last request may exceed it. */
@@ -31,6 +32,8 @@ export class Turn {
   /** Clients that have had their share of this turn. */
   readonly #served = new Set<StoreClient>();
   #scheduled = false;
+  /** The doubts at the begin of this turn. For as long as they are the same, changes are refused, and what can be read is kept. */
+  #doubts: Doubts | null = null;
 
   /** @param settings with `always` as the `durability`, replies wait for the disk; otherwise only for the write */
   constructor(
@@ -54,6 +57,7 @@ export class Turn {
     this.#owed.add(client);
     if (this.#scheduled) return;
     this.#scheduled = true;
+    this.#doubts = this.#journal?.doubts ?? null;
     setImmediate(() => {
       this.#scheduled = false;
       this.#end();
@@ -110,7 +114,8 @@ export class Turn {
     journal?.write();
     // Any reply may show a change that is not kept yet, also one that another client made.
     const needed = journal === null ? 0 : journal.written + (journal.pending ? 1 : 0);
-    const batch = needed > this.#kept ? needed : null;
+    const inDoubt = this.#doubts !== null && journal?.doubts === this.#doubts;
+    const batch = needed > this.#kept && !inDoubt ? needed : null;
     const owed = [...this.#owed].filter(({ state }) => state !== "closed");
     // Clients that are served from here on belong to the next turn: their changes are not in this batch.
     this.#owed.clear();

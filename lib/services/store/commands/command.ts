@@ -20,7 +20,7 @@ export interface Parts {
   /** Answers INFO. */
   readonly stats: { info(): Readonly<Record<string, unknown>> };
   /** What is kept on disk, by its damage; null where nothing is. */
-  readonly journal: Pick<Journal, "salvaged" | "acknowledge"> | null;
+  readonly journal: Pick<Journal, "salvaged" | "acknowledge" | "doubts" | "failing"> | null;
   /** The settings as they are now. */
   readonly settings: Pick<Config, "store">;
 }

@@ -2,11 +2,15 @@ import { GroupSync } from "../../../host/append/group-sync.ts";
 import { Trouble } from "../../../host/append/trouble.ts";
 import type { Clock } from "../../../host/clock.ts";
 import { Batch, HEADER } from "./batch.ts";
+import { Doubts } from "./doubts.ts";
 import type { Link } from "./format.ts";
 import { type JournalFile, STEP } from "./journal-file.ts";
 
 /** The system's codes for want of room. */
 const FULL: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+/** Bytes that are kept for records that make room, as those of DEL. */
+export const SPARE = 256 * 1024;
+
 /** Milliseconds between two attempts on a disk that refuses. */
 const RETRY_MS = 250;
 
@@ -14,6 +18,14 @@ export interface AppenderOptions {
   clock: Pick<Clock, "now" | "after">;
   /** Called once when writes begin to be refused, and once when they are taken again. */
   onTrouble: (message: string) => void;
+  /** True if a change counts once it is on disk; otherwise once it is written. */
+  untilSynced?: boolean;
+}
+
+/** A batch that is not known to be on disk. */
+interface Unsynced extends Link {
+  /** Its records, where a change counts only once it is on disk. */
+  readonly records: Buffer | null;
 }
 
 /**
@@ -36,14 +48,22 @@ export class Appender {
   /** The last batch that is known to be on disk. */
   #onDisk: Link;
   /** The batches between the two. */
-  #unsynced: Link[] = [];
+  #unsynced: Unsynced[] = [];
+  /** The changes that are not kept for now, while the disk fails; or null. */
+  #doubts: Doubts | null = null;
+  readonly #untilSynced: boolean;
   #ended = false;
   /** True while the batch waits for another attempt to write it. */
   #writeFailing = false;
 
   /** @param last the last batch before, which is on disk */
-  constructor(file: JournalFile, last: Link, { clock, onTrouble }: AppenderOptions) {
+  constructor(
+    file: JournalFile,
+    last: Link,
+    { clock, onTrouble, untilSynced = false }: AppenderOptions,
+  ) {
     this.#file = file;
+    this.#untilSynced = untilSynced;
     this.#last = this.#onDisk = last;
     this.#sync = new GroupSync(() => this.#file.sync(), {
       synced: () => this.#told(),
@@ -110,12 +130,23 @@ export class Appender {
     return this.#onDisk;
   }
 
-  /** Reserves room for `bytes` more bytes of records, until the next write. @returns true if they can surely be written */
-  reserve(bytes: number): boolean {
-    if (this.trouble !== null) return false;
+  /** The keys whose last change counts only once the disk works again; null while nothing waits for that. */
+  get doubts(): Doubts | null {
+    return this.#doubts;
+  }
+
+  /**
+   * Reserves room for `bytes` more bytes of records, until the next write.
+   * @param frees true if the change makes room: such records may take what is spared for them, also while the disk is full
+   * @returns true if they can surely be written
+   */
+  reserve(bytes: number, frees: boolean): boolean {
+    const isFull = this.trouble !== null;
+    if (isFull && (!frees || this.failing || this.needsSnapshot || this.#writeFailing))
+      return false;
     const reserved = Math.max(this.#reserved, this.#batch.length) + bytes;
-    const end = this.#file.position + HEADER + reserved;
-    if (end > this.#file.room && !this.#makeRoom(end)) return false;
+    const end = this.#file.position + HEADER + reserved + (frees ? 0 : SPARE);
+    if (end > this.#file.room && (isFull || !this.#makeRoom(end))) return false;
     this.#reserved = reserved;
     return true;
   }
@@ -124,6 +155,7 @@ export class Appender {
   append(text: string, bytes: number): void {
     if (this.#ended) throw new Error("the journal is closed");
     this.#batch.append(text, bytes);
+    this.#doubts?.add(text);
   }
 
   /** Writes the batch and begins a sync if none is under way. */
@@ -186,7 +218,9 @@ export class Appender {
     this.#writeBatch();
     this.#trouble.stop();
     await this.#sync.idle();
-    this.#file.cut(this.#file.position);
+    // On a full disk nobody would give it back.
+    const spared = this.trouble === null || this.#writeFailing ? 0 : SPARE;
+    this.#file.cut(Math.min(this.#file.room, this.#file.position + spared));
     this.#file.close();
     return this.#batch.length;
   }
@@ -217,9 +251,11 @@ export class Appender {
         return;
       }
       this.#writeFailing = false;
+      this.#endDoubts();
       this.#sync.written++;
       this.#last = link;
-      this.#unsynced.push(link);
+      const records = this.#untilSynced ? Buffer.from(bytes.subarray(HEADER)) : null;
+      this.#unsynced.push({ ...link, records });
       this.bytes += bytes.length;
       this.#batch.clear();
     }
@@ -232,10 +268,26 @@ export class Appender {
     const left = this.written - this.synced;
     const known = this.#unsynced.splice(0, this.#unsynced.length - left);
     this.#onDisk = known.at(-1) ?? this.#onDisk;
+    this.#endDoubts();
     this.onSynced();
   }
 
+  /** Begins to doubt what was accepted and is not kept, if a write or a sync has failed. */
+  #beginDoubts(): void {
+    if (this.#doubts !== null) return;
+    this.#doubts = new Doubts();
+    for (const { records } of this.#unsynced) if (records) this.#doubts.add(records.toString());
+    this.#doubts.add(this.#batch.text);
+  }
+
+  #endDoubts(): void {
+    const syncFails = this.#untilSynced && this.needsSnapshot;
+    if (!syncFails && !this.#writeFailing) this.#doubts = null;
+  }
+
   #fail(what: "write" | "sync", error: unknown): void {
+    const isKept = what === "write" ? !this.#writeFailing : !this.#untilSynced;
+    if (!isKept) this.#beginDoubts();
     this.#sync.progressed();
     this.#trouble.begin(
       what,

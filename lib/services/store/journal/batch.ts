@@ -106,6 +106,11 @@ export class Batch {
     return { bytes, link: seal(bytes, place) };
   }
 
+  /** The records. */
+  get text(): string {
+    return this.#bytes.toString("utf8", HEADER, HEADER + this.length);
+  }
+
   clear(): void {
     this.length = 0;
     if (this.#bytes.length > LARGE) this.#bytes = Buffer.allocUnsafeSlow(SMALL);

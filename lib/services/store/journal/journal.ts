@@ -5,30 +5,26 @@ import { type Disk, isFailure, remove, syncFolder } from "../../../host/disk.ts"
 import type { Clock } from "../../../host/clock.ts";
 import { StartError } from "../../../host/errors.ts";
 import { type Lock, lockFolder } from "../../../host/lock.ts";
-import { Appender, type AppenderOptions } from "./appender.ts";
+import { Appender, type AppenderOptions, SPARE } from "./appender.ts";
 import { JournalFile, STEP, syncAgain } from "./journal-file.ts";
-import { DamageError } from "./damage.ts";
+import type { Doubts } from "./doubts.ts";
 import { journalName, type Link, markName, snapshotName } from "./format.ts";
+import { inOrder, type Terms } from "./in-order.ts";
 import { look } from "./look.ts";
 import { type Manifest, type Salvaged, writeManifest, writeManifestSync } from "./manifest.ts";
 import { Mark } from "./mark.ts";
 import { journalLine } from "./read-journals.ts";
-import { begin, rebase, type Slices } from "./rebase.ts";
-import { settle } from "./settle.ts";
+import type { Slices } from "./rebase.ts";
 import { writeSnapshot } from "./snapshot.ts";
 import type { Survey } from "./survey.ts";
 
 /** Milliseconds after a failed snapshot in which none is due. */
 const SNAPSHOT_RETRY_MS = 10_000;
 
-export interface JournalOptions extends AppenderOptions {
+export interface JournalOptions extends AppenderOptions, Terms {
   clock: Pick<Clock, "now" | "after" | "wall">;
   /** Bytes of batches after which a snapshot is due, unless the last one is larger than that. */
   snapshotBytes: number;
-  /** Told other news for the operator: the remains of a crash, a failed snapshot. */
-  onNote: (message: string) => void;
-  /** Whether damage stops the start, which is the default, or what is whole is gone on with. */
-  damage?: "refuse" | "salvage";
   /** Default: `node:fs`. */
   disk?: Disk;
 }
@@ -101,7 +97,7 @@ export class Journal {
   load(apply: (record: unknown[]) => void, again: (salvaged: boolean) => Slices): void {
     try {
       const found = look(this.#disk, this.folder, apply);
-      this.#manifest = this.#inOrder(found, again);
+      this.#manifest = inOrder(found, this.#options, again);
       this.#open(found);
     } catch (error) {
       this.#closing = Promise.resolve();
@@ -109,33 +105,6 @@ export class Journal {
       if (!isFailure(error)) throw error;
       throw new StartError(`cannot load ${this.folder}: ${reasonOf(error)}`);
     }
-  }
-
-  #inOrder(found: Survey, again: (salvaged: boolean) => Slices): Manifest {
-    const { onNote, damage = "refuse" } = this.#options;
-    if (found.damages.length > 0) {
-      if (damage === "refuse") throw new DamageError(found);
-      const at = new Date(this.#options.clock.wall()).toISOString();
-      const before = found.manifest?.salvaged?.damages ?? [];
-      const damages = [...before, ...found.damages.map(({ message }) => message)].slice(0, 100);
-      const manifest = rebase(found, again(true), { at, damages });
-      for (const { message } of found.damages.slice(0, 10)) onNote(message);
-      return manifest;
-    }
-    if (found.form === "none") return begin(found);
-    if (found.form === "current") return settle(found, onNote);
-    const { torn, journals } = found;
-    if (torn !== null) {
-      const name = journals[torn.index]?.name as string;
-      onNote(
-        `${join(this.folder, name)}: the last ${torn.bytes} bytes are not a whole batch and were left out`,
-      );
-    }
-    const manifest = rebase(found, again(false), null);
-    onNote(
-      `${this.folder} was brought to a new format, which older versions of the program do not read`,
-    );
-    return manifest;
   }
 
   /** Opens the files to go on in them. */
@@ -157,7 +126,10 @@ export class Journal {
     );
     // What a killed process wrote may not be on disk yet, and the next batches say that it is.
     if (!file.isFresh) file.syncSync();
-    if (read !== undefined && read.size > read.end) file.cut(read.end);
+    if (read !== undefined) {
+      file.room = Math.min(read.size, read.end + SPARE);
+      if (read.size > file.room) file.cut(file.room);
+    }
     this.#older = journals.slice(0, -1);
     this.#sizeBefore = isNew ? 0 : found.journalSize;
     this.#snapshotSize =
@@ -215,6 +187,11 @@ export class Journal {
     return this.#appender?.failing ?? false;
   }
 
+  /** The keys whose last change counts only once the disk works again; null while nothing waits for that. */
+  get doubts(): Doubts | null {
+    return this.#appender?.doubts ?? null;
+  }
+
   /** True after a failed sync: what reached the disk is unknown until a snapshot covers it. */
   get needsSnapshot(): boolean {
     return this.#appender?.needsSnapshot ?? false;
@@ -244,10 +221,11 @@ export class Journal {
   /**
    * Reserves room for `bytes` more bytes of records (in UTF-8), until the next
    * write.
+   * @param frees true if the change makes room: then it is also taken while the disk is full, as long as what is spared for it lasts
    * @returns true if they can surely be written; if not, the disk is full or failing, and the caller must refuse the change
    */
-  reserve(bytes: number): boolean {
-    return this.#closing === null && this.#appender !== null && this.#appender.reserve(bytes);
+  reserve(bytes: number, frees = false): boolean {
+    return this.#closing === null && (this.#appender?.reserve(bytes, frees) ?? false);
   }
 
   /**

@@ -26,9 +26,9 @@ export function openJournal(
 ): Journal | null {
   if (!isKept(settings)) return null;
   const tell = (message: string) => log.warning(`store: ${message}`);
-  const { path, snapshot_bytes: snapshotBytes, damage } = settings;
-  const told = { onTrouble: tell, onNote: tell };
-  return naming(() => new Journal(path, { clock, snapshotBytes, damage, ...told }));
+  const { path, snapshot_bytes: snapshotBytes, damage, durability } = settings;
+  const options = { clock, snapshotBytes, damage, untilSynced: durability === "always" };
+  return naming(() => new Journal(path, { ...options, onTrouble: tell, onNote: tell }));
 }
 
 /**

@@ -4,7 +4,7 @@ import { type Disk, removeSync, syncFolderSync } from "../../../host/disk.ts";
 import { StartError } from "../../../host/errors.ts";
 import { type Manifest, writeManifestSync } from "./manifest.ts";
 import { holdsBatches } from "./read-journals.ts";
-import type { JournalFound, Survey, Torn } from "./survey.ts";
+import type { Survey, Torn } from "./survey.ts";
 
 /**
  * Brings a folder without damage in order: cuts a torn end, removes what is left
@@ -39,19 +39,20 @@ export function retire(disk: Disk, folder: string, manifest: Manifest): Manifest
 function cutTorn(survey: Survey, torn: Torn, note: (message: string) => void): void {
   const { disk, folder, journals } = survey;
   const { index, from, bytes, holdsWhole } = torn;
-  for (const [at, { name, start }] of [...journals.entries()].reverse()) {
+  for (const [at, found] of [...journals.entries()].reverse()) {
     if (at < index) break;
+    const { name, start } = found;
     const path = join(folder, name);
     const isWhole = at === index ? holdsWhole : holdsBatches(survey, name);
     const kept = isWhole
       ? `, though there are whole ones among them; ${keepAside(disk, path)}`
       : "";
-    cut(disk, path, at === index ? from : start);
+    found.end = found.size = at === index ? from : start;
+    cut(disk, path, found.end);
     if (at === index) {
       note(`${path}: the last ${bytes} bytes are not a whole batch and were cut off${kept}`);
     } else if (isWhole) note(`${path}: it follows a torn journal and was emptied${kept}`);
   }
-  (journals[index] as JournalFound).end = from;
 }
 
 function cut(disk: Disk, path: string, size: number): void {

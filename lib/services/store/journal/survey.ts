@@ -28,7 +28,7 @@ export interface JournalFound {
   end: number;
   /** The place of its first one. */
   readonly start: number;
-  readonly size: number;
+  size: number;
 }
 
 /** What was found in a folder, in the order in which it was read. Nothing has been changed. */

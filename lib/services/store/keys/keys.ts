@@ -24,8 +24,8 @@ const RAISE = 10 ** 9;
 
 /** The record of changes, which are recorded before they are answered; each record is a line of JSON. */
 export interface Recorder {
-  /** True if a record of `bytes` bytes is sure to be kept; otherwise nothing may be changed. */
-  reserve(bytes: number): boolean;
+  /** True if a record of `bytes` bytes is sure to be kept; otherwise nothing may be changed. `frees` tells that the change makes room. */
+  reserve(bytes: number, frees?: boolean): boolean;
   append(record: string, bytes: number): void;
   /** True if nothing can be kept at present for another reason than want of room. */
   readonly failing?: boolean;
@@ -177,7 +177,8 @@ export class Keys {
       growth += this.#space.growth(write.path, id, one.length, one.expiresAt, counted);
     }
     if (!this.#fits(growth)) return refusedAs(MEMORY_FULL);
-    if (this.#recorder?.reserve(bytes) === false) return refusedAs(this.#unwritable());
+    const frees = planned.every(({ text }) => text === null);
+    if (this.#recorder?.reserve(bytes, frees) === false) return refusedAs(this.#unwritable());
     return planned.map((one) => this.#make(one));
   }
 
@@ -190,7 +191,7 @@ export class Keys {
     }
     if (tree) return this.#delTree(path);
     if (id === NONE) return unfit(path) ?? NOT_FOUND;
-    if (!this.#recorded(() => delRecord(path, false))) return this.#unwritable();
+    if (!this.#recorded(() => delRecord(path, false), true)) return this.#unwritable();
     this.#space.clear(this.#space.node(id));
     if (this.#watchers.any) this.#watchers.gone(path, "del", false);
     return 1;
@@ -212,7 +213,7 @@ export class Keys {
     if (id === NONE) return unfit(path) ?? NOT_FOUND;
     const expiresAt = ttlMs === null ? Infinity : this.#clock.now() + ttlMs;
     const record = () => expireRecord(path, wallOf(this.#clock, expiresAt));
-    if (!this.#recorded(record)) return this.#unwritable();
+    if (!this.#recorded(record, true)) return this.#unwritable();
     this.#space.expireAt(id, expiresAt);
     return null;
   }
@@ -331,7 +332,7 @@ export class Keys {
   #delTree(path: Path): number | Refusal {
     const subtree = this.#live.subtree(path);
     if (subtree === null) return unfit(path) ?? NOT_FOUND;
-    if (!this.#recorded(() => delRecord(path, true))) return this.#unwritable();
+    if (!this.#recorded(() => delRecord(path, true), true)) return this.#unwritable();
     this.#space.unlink(subtree.node);
     if (this.#watchers.any) this.#watchers.gone(path, "del", true);
     return subtree.count;
@@ -369,11 +370,11 @@ export class Keys {
   }
 
   /** Records a change, if there is a recorder. @returns false when that cannot be done */
-  #recorded(make: () => string): boolean {
+  #recorded(make: () => string, frees = false): boolean {
     if (this.#recorder === null) return true;
     const record = make();
     const bytes = Buffer.byteLength(record);
-    if (!this.#recorder.reserve(bytes)) return false;
+    if (!this.#recorder.reserve(bytes, frees)) return false;
     this.#recorder.append(record, bytes);
     return true;
   }
