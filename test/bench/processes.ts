@@ -90,13 +90,14 @@ export async function until<T>(
   process: Started,
   what: string,
   found: () => T | null | Promise<T | null>,
+  seconds = 10,
 ): Promise<T> {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + seconds * 1000;
   for (;;) {
     const answer = await found();
     if (answer !== null) return answer;
     if (process.exited() || performance.now() > end) {
-      const state = process.exited() ? "ended" : "gave no sign in 10 s";
+      const state = process.exited() ? "ended" : `gave no sign in ${seconds} s`;
       throw new Error(`${what} ${state}: ${process.output().trim().slice(-600)}`);
     }
     await Bun.sleep(10);

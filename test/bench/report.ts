@@ -35,6 +35,8 @@ export const figures = {
   generatorShare: { head: "generator CPU", show: percent },
   perClient: { head: "bytes per client", show: (n: number) => n.toFixed(0) },
   perKey: { head: "bytes per key", show: (n: number) => n.toFixed(0) },
+  start: { head: "start", show: (n: number) => `${n.toFixed(2)} s` },
+  startCpu: { head: "CPU of the start", show: (n: number) => `${n.toFixed(2)} s` },
 } satisfies Record<string, Figure>;
 
 export type FigureName = keyof typeof figures;

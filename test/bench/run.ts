@@ -14,6 +14,7 @@ import { stopEverything, temporaryFolder } from "./processes.ts";
 import { Report } from "./report.ts";
 import { nats, other, QUIET, redis, relay } from "./servers.ts";
 import { memory } from "./store-memory.ts";
+import { recovery } from "./store-recovery.ts";
 import { parsing } from "./store-parsing.ts";
 import { durable, kv } from "./store.ts";
 
@@ -54,6 +55,7 @@ const scenarios: Record<string, Scenario> = {
   kv: { service: "store", about: "GET and SET, against redis-server", run: kv },
   durable: { service: "store", about: "SETs that are on the disk", run: durable },
   memory: { service: "store", about: "bytes per key of a million keys", run: memory },
+  recovery: { service: "store", about: "a start that reads a million keys back", run: recovery },
   neuro: { service: "neuro", about: "1,000 games and their forces, against neuro_api", run: neuro },
   collector: {
     service: "collector",

@@ -15,6 +15,8 @@ export interface StoreKind {
   /** True for the server under test: its faults fail the run, those of others are noted. */
   ours: boolean;
   start(): Promise<Server>;
+  /** Starts it once more with what the last one has kept. */
+  again?(): Promise<Server>;
 }
 
 /** This project's store, run from the source of a checkout with a new empty folder. */
@@ -24,18 +26,23 @@ export function store(
   name = "store",
   checkout = ROOT,
 ): StoreKind {
+  let path = "";
+  const again = async () => {
+    const cmd = [process.execPath, join(checkout, "index.ts"), "--config", `${path}.toml`];
+    const started = start(cmd, folder, checkout);
+    const ready = () => READY.exec(started.output())?.[1] ?? null;
+    return { port: Number(await until(started, name, ready, 120)), process: started };
+  };
   return {
     name,
     wire: "json",
     ours: checkout === ROOT,
     start: async () => {
-      const path = join(folder, Bun.randomUUIDv7());
+      path = join(folder, Bun.randomUUIDv7());
       await Bun.write(`${path}.toml`, settings(path, durability));
-      const cmd = [process.execPath, join(checkout, "index.ts"), "--config", `${path}.toml`];
-      const started = start(cmd, folder, checkout);
-      const ready = () => READY.exec(started.output())?.[1] ?? null;
-      return { port: Number(await until(started, name, ready)), process: started };
+      return again();
     },
+    again,
   };
 }
 
