@@ -55,6 +55,8 @@ export interface Varz {
   /** As `2026-01-02T03:04:05.000Z`. */
   readonly now?: string | undefined;
   readonly problems?: readonly Problem[] | undefined;
+  /** How bytes leave, and why so. */
+  readonly sends?: { readonly way: string; readonly why: string } | undefined;
   readonly services: Readonly<
     Record<
       string,
@@ -74,6 +76,7 @@ const varzShape = object<Varz>({
   process: object({ uptime_seconds: number }),
   now: optional(text),
   problems: optional(list(problemShape)),
+  sends: optional(object({ way: text, why: text })),
   services: record(object({ addresses: list(text), stats: object({ clients: optional(number) }) })),
 });
 const outcomeShape = object<{ readonly outcome: string }>({ outcome: text });

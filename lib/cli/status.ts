@@ -55,7 +55,7 @@ async function asked({ config, file }: Loaded<Config>): Promise<string> {
 }
 
 async function judge(remote: Remote): Promise<[line: string, well: boolean]> {
-  const { name, version, process, services, now, problems = [] } = await remote.confirm();
+  const { name, version, process, services, now, sends, problems = [] } = await remote.confirm();
   const [alive, ready] = await Promise.all([
     remote.json("/healthz", object({ status: text, why: record(text) })),
     remote.json("/readyz", object({ ready: flag, why: record(text) })),
@@ -76,5 +76,7 @@ async function judge(remote: Remote): Promise<[line: string, well: boolean]> {
     return `${service} on ${addresses.join(", ")}${clients}`;
   });
   const up = duration(process.uptime_seconds);
-  return [`ok: ${name} ${version}, up ${up}; ${parts.join("; ")}${linesOf(problems)}`, true];
+  const by = sends === undefined ? "" : `; sends leave by ${sends.way} (${sends.why})`;
+  const line = `ok: ${name} ${version}, up ${up}; ${parts.join("; ")}${by}`;
+  return [`${line}${linesOf(problems)}`, true];
 }

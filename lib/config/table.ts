@@ -2,6 +2,7 @@ import type { Values } from "./section.ts";
 import { accessOf } from "./sections/access.ts";
 import { collector } from "./sections/collector.ts";
 import { logger } from "./sections/logger.ts";
+import { net } from "./sections/net.ts";
 import { neuro } from "./sections/neuro.ts";
 import { program } from "./sections/program.ts";
 import { hyperParameters, relay, topLevel } from "./sections/relay.ts";
@@ -17,6 +18,7 @@ export const settings = {
   ...topLevel,
   ...program,
   logger,
+  net,
   hyper_parameters: hyperParameters,
   ...services,
   tls: tlsOf(services),

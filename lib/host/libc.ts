@@ -3,6 +3,9 @@ import { createRequire } from "node:module";
 /** The calls of Linux's C library that Bun does not offer. */
 export type Libc = ReturnType<typeof open>;
 
+/** The calls of it by which a ring of io_uring is used. */
+export type RingCalls = ReturnType<typeof openRingCalls>;
+
 let known: Libc | undefined;
 
 /** The C library, opened when it is first needed: most starts do without. Linux only. */
@@ -11,10 +14,15 @@ export function libc(): Libc {
   return known;
 }
 
+// musl answers to this name too.
+const NAME = "libc.so.6";
+
+function ffi() {
+  return createRequire(import.meta.url)("bun:ffi") as typeof import("bun:ffi");
+}
+
 function open() {
-  const { dlopen } = createRequire(import.meta.url)("bun:ffi") as typeof import("bun:ffi");
-  // musl answers to this name too.
-  return dlopen("libc.so.6", {
+  return ffi().dlopen(NAME, {
     bind: { args: ["int", "ptr", "u32"], returns: "int" },
     clock_gettime: { args: ["int", "ptr"], returns: "int" },
     close: { args: ["int"], returns: "int" },
@@ -28,4 +36,20 @@ function open() {
     shutdown: { args: ["int", "int"], returns: "int" },
     socket: { args: ["int", "int", "int"], returns: "int" },
   }).symbols;
+}
+
+/**
+ * Opens what a ring needs. It is apart from the rest, since each call costs
+ * something to open. @throws Error when the C library cannot be opened
+ */
+export function openRingCalls() {
+  const { dlopen, ptr, read, toArrayBuffer } = ffi();
+  const { symbols } = dlopen(NAME, {
+    __errno_location: { args: [], returns: "ptr" },
+    close: { args: ["int"], returns: "int" },
+    mmap: { args: ["ptr", "u64", "int", "int", "int", "i64"], returns: "ptr" },
+    // Its results here are small numbers; they are the same in a `long`.
+    syscall: { args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], returns: "int" },
+  });
+  return { ...symbols, ptr, read, toArrayBuffer };
 }

@@ -52,6 +52,8 @@ export interface Accepted {
   /** Unique over all services. */
   readonly id: number;
   readonly wire: Wire;
+  /** True if the wire is a TCP socket without TLS. */
+  readonly isPlain: boolean;
   readonly ip: string;
   readonly port: number;
   /** Clock milliseconds. */
@@ -78,6 +80,8 @@ export const CLIENT_COLUMNS: ClientColumns<Client> = {
 export class Client {
   readonly id: number;
   readonly wire: Wire;
+  /** True if the wire is a TCP socket without TLS: its bytes may be given to the kernel by its descriptor. */
+  readonly isPlain: boolean;
   readonly ip: string;
   readonly port: number;
   /** `ip:port`, IPv6 in brackets. */
@@ -113,9 +117,10 @@ export class Client {
   readonly #pinned: Pinned;
   readonly #refusals: LastRefusals;
 
-  constructor({ id, wire, ip, port, now, refusals }: Accepted, pinned: Pinned) {
+  constructor({ id, wire, isPlain, ip, port, now, refusals }: Accepted, pinned: Pinned) {
     this.id = id;
     this.wire = wire;
+    this.isPlain = isPlain;
     this.ip = ip;
     this.port = port;
     this.address = addressText(ip, port);
@@ -184,12 +189,17 @@ export class Client {
 
   /** Sends this client text, or bytes that nobody changes any more, after those that already wait. */
   send(message: string | Buffer): void {
-    if (this.state === "closed" || this.shutDown) return;
+    if (this.put(message)) this.flush();
+  }
+
+  /** Puts text or bytes behind those that wait; the caller sends them. @returns false if nothing is sent to it any more */
+  put(message: string | Buffer): boolean {
+    if (this.state === "closed" || this.shutDown) return false;
     const bytes = typeof message === "string" ? Buffer.from(message) : message;
     const shared = new SharedBytes(bytes, bytes.length, this.#pinned);
     shared.pin();
     this.outbox.push(shared, 0, bytes.length);
-    this.flush();
+    return true;
   }
 
   /** Sends this client its last message: the reason that it is closed. */

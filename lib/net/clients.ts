@@ -91,12 +91,13 @@ export class Clients<C extends Client> {
   /**
    * Makes a connection a client, which is served once it has been greeted, or
    * turns it away with a notice. @returns the client; it is closing if it was turned away
+   * @param isPlain true if the wire is a TCP socket without TLS
    */
-  accept(wire: Wire, ip: string, port: number): C {
+  accept(wire: Wire, ip: string, port: number, isPlain = false): C {
     const refused = this.refusal(ip, port);
     const [id, now] = [this.#host.nextId(), this.#host.clock.now()];
     const { refusals } = this.#known;
-    const client = this.#protocol.create({ id, wire, ip, port, now, refusals });
+    const client = this.#protocol.create({ id, wire, isPlain, ip, port, now, refusals });
     if (refused) {
       this.turnedAway(refused.reason, client.address);
       client.state = "closing";

@@ -20,6 +20,11 @@ export class FrameClient extends Client {
     this.send(framed(bytes, start, end));
   }
 
+  /** Puts a frame behind the bytes that wait; the caller sends it. @returns false if nothing is sent to it any more */
+  putFrame(bytes: Uint8Array): boolean {
+    return this.put(framed(bytes));
+  }
+
   /** A notice is a frame like any other; a service whose protocol has no notices passes "". */
   override tell(notice: string): void {
     if (notice !== "") this.sendFrame(Buffer.from(notice.trimEnd()));

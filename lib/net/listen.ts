@@ -117,7 +117,7 @@ export class Listener<C extends Client> {
       const socket = Bun.listen<Connection<C>>({
         ...at,
         allowHalfOpen: true,
-        socket: this.#handlers(),
+        socket: this.#handlers(tls === undefined),
         ...(tls ? { tls } : {}),
         // Bun's types lack `fd`.
       } as TCPSocketListenOptions<Connection<C>>);
@@ -140,7 +140,8 @@ export class Listener<C extends Client> {
 
   // --- one connection
 
-  #handlers(): SocketHandler<Connection<C>> {
+  /** @param isPlain true if the connections are without TLS; a reload may change that for later ones */
+  #handlers(isPlain: boolean): SocketHandler<Connection<C>> {
     const clients = this.#clients;
     return {
       open: (socket) => {
@@ -149,8 +150,8 @@ export class Listener<C extends Client> {
         this.#files.connections++;
         const { keepaliveSecs } = this.#place;
         if (keepaliveSecs > 0) socket.setKeepAlive(true, keepaliveSecs * 1000);
-        if (this.#tls) this.#awaitHandshake(socket);
-        else this.#accept(socket);
+        if (isPlain) this.#accept(socket, true);
+        else this.#awaitHandshake(socket);
       },
       handshake: (socket, success, error) => {
         this.#handshaken(socket, success, error);
@@ -177,11 +178,11 @@ export class Listener<C extends Client> {
     };
   }
 
-  #accept(socket: Socket<Connection<C>>): void {
+  #accept(socket: Socket<Connection<C>>, isPlain: boolean): void {
     // A peer that reset before we looked has no address any more.
     if (socket.remoteAddress) {
       const ip = unmapped(socket.remoteAddress);
-      socket.data.client = this.#clients.accept(socket, ip, socket.remotePort);
+      socket.data.client = this.#clients.accept(socket, ip, socket.remotePort, isPlain);
     } else socket.terminate();
   }
 
@@ -206,7 +207,7 @@ export class Listener<C extends Client> {
   ): void {
     if (!this.#endsHandshake(socket)) return;
     const unauthorised = this.#place.tls.require_client_cert && error != null;
-    if (success && !unauthorised) this.#accept(socket);
+    if (success && !unauthorised) this.#accept(socket, false);
     else this.#giveUp(socket);
   }
 

@@ -70,7 +70,35 @@ const MESSAGE_BYTES = 2;
 
 const NEWLINE = 10;
 
-const scratch = Buffer.allocUnsafeSlow(64 * 1024);
+/** Room in which small pieces are gathered, so that they leave together. */
+export class Room {
+  readonly bytes: Buffer;
+  used = 0;
+
+  constructor(size: number) {
+    this.bytes = Buffer.allocUnsafeSlow(size);
+  }
+
+  /** True if there is no room for a piece that would be gathered. */
+  get isFull(): boolean {
+    return this.bytes.length - this.used < GATHER;
+  }
+}
+
+/** A range of a buffer: the bytes that leave next. */
+export interface Front {
+  bytes: Uint8Array;
+  start: number;
+  length: number;
+}
+
+/** An empty range, to be filled. */
+export function noFront(): Front {
+  return { bytes: new Uint8Array(0), start: 0, length: 0 };
+}
+
+const scratch = new Room(64 * 1024);
+const next = noFront();
 
 /** The bytes that wait for one client, in order. */
 export class Outbox {
@@ -109,21 +137,42 @@ export class Outbox {
         this.blocked = true;
         return false;
       }
-      const free = this.bytes - this.held;
-      const length = Math.min(first.end - first.start, free);
-      const alone = length >= GATHER || length === free;
-      const given = alone ? length : this.#gather(free);
-      const taken = alone
-        ? sink.write(first.source.bytes, first.start, length)
-        : sink.write(scratch, 0, given);
+      scratch.used = 0;
+      this.front(next, scratch);
+      const taken = sink.write(next.bytes, next.start, next.length);
       if (taken > 0) this.took(taken);
-      if (taken < given) {
+      if (taken < next.length) {
         this.blocked = true;
         return false;
       }
     }
     this.blocked = false;
     return this.bytes === 0;
+  }
+
+  /** True if bytes may leave now. */
+  get mayLeave(): boolean {
+    return this.bytes > this.held && !this.blocked;
+  }
+
+  /**
+   * Finds the bytes that leave next, of which there must be some: a piece, or
+   * small pieces gathered in `room`. They are valid until the outbox changes.
+   */
+  front(front: Front, room: Room): void {
+    const first = this.#pieces[this.#head] as Piece;
+    const free = this.bytes - this.held;
+    const length = Math.min(first.end - first.start, free);
+    if (length >= GATHER || length === free) {
+      front.bytes = first.source.bytes;
+      front.start = first.start;
+      front.length = length;
+      return;
+    }
+    front.bytes = room.bytes;
+    front.start = room.used;
+    front.length = this.#gather(free, room);
+    room.used += front.length;
   }
 
   /** Copies small pieces out of large buffers; for pieces that have to wait. */
@@ -222,16 +271,18 @@ export class Outbox {
     this.held = 0;
   }
 
-  #gather(most: number): number {
-    const room = Math.min(scratch.length, most);
-    let filled = 0;
+  /** @returns the number of bytes gathered */
+  #gather(most: number, room: Room): number {
+    const from = room.used;
+    const to = Math.min(room.bytes.length, from + most);
+    let filled = from;
     for (let i = this.#head; i < this.#pieces.length; i++) {
       const { source, start, end } = this.#pieces[i] as Piece;
-      if (filled > 0 && end - start >= GATHER) break;
-      filled += source.bytes.copy(scratch, filled, start, Math.min(end, start + room - filled));
-      if (filled === room) break;
+      if (filled > from && end - start >= GATHER) break;
+      filled += source.bytes.copy(room.bytes, filled, start, Math.min(end, start + to - filled));
+      if (filled === to) break;
     }
-    return filled;
+    return filled - from;
   }
 }
 

@@ -12,6 +12,8 @@ export interface Wire {
   readonly path?: string;
   /** Bytes that the wire has taken and not passed on yet; a TCP socket keeps none. */
   readonly waiting?: number;
+  /** The descriptor of a TCP socket at this moment; -1 once it is closed. */
+  readonly fd?: number;
   /**
    * Takes a range of bytes, or a whole text. @returns the number of bytes taken:
    * fewer than given if the wire is full, after which nothing is written until

@@ -18,6 +18,7 @@ import type {
 import { counter, type Declared, type Distribution, gauge, headline } from "../../host/stats.ts";
 import { CLIENT_COLUMNS } from "../../net/client.ts";
 import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
+import { sendFaults } from "../../net/sends/way.ts";
 import { clientTroubles } from "../../net/troubles.ts";
 import type { Door, DoorName } from "./doors/door.ts";
 import { GrpcDoor } from "./doors/grpc.ts";
@@ -79,6 +80,7 @@ export async function collector(config: Config, host: Host<Config>): Promise<Run
 collector.check = (config: Config): readonly Fault[] => [
   ...logFaults(config),
   ...tokenFaults(config),
+  ...sendFaults(config),
 ];
 
 collector.places = (config: Config): readonly Place[] =>

@@ -1,5 +1,7 @@
-import type { Clock } from "../../host/clock.ts";
+import type { Config } from "../../config/table.ts";
+import type { Host } from "../../host/service.ts";
 import { type Pinned, SharedBytes } from "../../net/outbox.ts";
+import { type Sending, Sends } from "../../net/sends/sends.ts";
 import type { Backlog } from "./backlog.ts";
 import type { RelayClient } from "./client.ts";
 
@@ -9,14 +11,14 @@ const ARENA_BYTES = 1024 * 1024;
 /**
  * Sends lines to all members but their sender. What arrives in one turn of the
  * event loop is encoded once into one buffer, in the order of arrival, and
- * leaves with one write per member, so that all members see the same order. A
+ * leaves with one send per member, so that all members see the same order. A
  * member that sent lines itself gets the bytes around its own.
  */
-export class Broadcast {
+export class Broadcast implements Sending<RelayClient> {
   readonly #members: ReadonlySet<RelayClient>;
   readonly #pinned: Pinned;
   readonly #backlog: Backlog;
-  readonly #clock: Clock;
+  readonly #sends: Sends<RelayClient>;
   readonly #turnBytes: () => number;
   readonly #senders: RelayClient[] = [];
   /** Members that have not taken all bytes of this turn. */
@@ -32,17 +34,19 @@ export class Broadcast {
   /**
    * @param backlog told after each turn of the members that have not taken all of it
    * @param turnBytes bytes after which a turn is sent before its end
+   * @throws StartError when its sends cannot leave as they are to
    */
   constructor(
     members: ReadonlySet<RelayClient>,
     pinned: Pinned,
-    clock: Clock,
+    config: Config,
+    host: Host<Config>,
     backlog: Backlog,
     turnBytes: () => number,
   ) {
     this.#members = members;
     this.#pinned = pinned;
-    this.#clock = clock;
+    this.#sends = new Sends(config, host, this);
     this.#backlog = backlog;
     this.#turnBytes = turnBytes;
     this.#turn = new SharedBytes(this.#arena, 0, pinned);
@@ -80,8 +84,8 @@ export class Broadcast {
     const turn = this.#turn;
     turn.size = used;
     this.#flushing = true;
-    const now = this.#clock.now();
-    for (const client of this.#members) this.#send(client, turn, now);
+    for (const client of this.#members) this.#send(client, turn);
+    this.#sends.leave();
     this.#flushing = false;
     this.#used = 0;
     for (const sender of this.#senders) sender.own.length = 0;
@@ -94,28 +98,24 @@ export class Broadcast {
     for (const [sender, envelopes] of late) this.add(sender, envelopes);
   }
 
-  #send(client: RelayClient, turn: SharedBytes, now: number): void {
+  #send(client: RelayClient, turn: SharedBytes): void {
     const { outbox, own } = client;
-    if (own.length > 0) {
-      this.#pushAround(client, turn);
-    } else if (outbox.bytes > 0) {
-      outbox.push(turn, 0, turn.size);
-    } else {
-      const taken = client.wire.write(turn.bytes, 0, turn.size);
-      if (taken > 0) {
-        client.tookAt = now;
-        client.bytesOut += taken;
-        if (taken === turn.size) return;
-      }
-      outbox.push(turn, 0, turn.size);
-      if (taken > 0) outbox.took(taken);
-      outbox.blocked = true;
-    }
-    if (client.flush()) {
-      client.tookAt = now;
+    if (own.length === 0 && outbox.bytes === 0) {
+      this.#sends.range(client, turn.bytes, 0, turn.size);
       return;
     }
-    outbox.unpin();
+    if (own.length > 0) this.#pushAround(client, turn);
+    else outbox.push(turn, 0, turn.size);
+    this.#sends.outbox(client);
+  }
+
+  /** A member has not taken all bytes of the turn. */
+  keep({ outbox }: RelayClient, _: Buffer, start: number, length: number): void {
+    outbox.push(this.#turn, start, start + length);
+  }
+
+  waits(client: RelayClient): void {
+    client.outbox.unpin();
     this.#waiting.push(client);
   }
 

@@ -23,6 +23,7 @@ import { type LineProtocol, takeLastLine, takeLines } from "../../net/line-clien
 import { Listener } from "../../net/listen.ts";
 import { Pinned } from "../../net/outbox.ts";
 import { Quarantine, type Term } from "../../net/quarantine.ts";
+import { sendFaults } from "../../net/sends/way.ts";
 import { clientTroubles } from "../../net/troubles.ts";
 import { Backlog } from "./backlog.ts";
 import { Broadcast } from "./broadcast.ts";
@@ -46,13 +47,14 @@ export type Greeting = (client: RelayClient) => Promise<void> | undefined;
 export function relay(
   greet: ((client: GreetedClient) => void | Promise<void>) | null = null,
 ): Service<Config> {
-  return (config, host) => {
+  const start = (config: Config, host: Host<Config>): Relay => {
     const greeting: Greeting = async (client) => {
       await greet?.(new GreetedClient(client, (notice) => made.close(client, "refused", notice)));
     };
     const made: Relay = new Relay(config, host, greet && greeting);
     return made;
   };
+  return Object.assign(start, { check: sendFaults });
 }
 
 /** TCP broadcast for Summoner agents: each line a client sends goes to all other clients. */
@@ -85,7 +87,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   #jobs: (() => void)[] = [];
   #toldDrops = { reports: 0, commands: 0 };
 
-  /** @throws StartError when it cannot listen */
+  /** @throws StartError when it cannot listen, or its sends cannot leave as they are to */
   constructor(config: Config, host: Host<Config>, greeting: Greeting | null = null) {
     this.#clock = host.clock;
     this.#log = host.log;
@@ -107,7 +109,8 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     this.#broadcast = new Broadcast(
       this.#members,
       this.#pinned,
-      host.clock,
+      config,
+      host,
       this.#backlog,
       () => this.#config.relay.outbox_bytes / 8,
     );

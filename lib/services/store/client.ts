@@ -2,6 +2,8 @@ import type { Accepted, CloseReason } from "../../net/client.ts";
 import { LineClient } from "../../net/line-clients.ts";
 import { type Pinned, SharedBytes } from "../../net/outbox.ts";
 import { type Pattern, textOf } from "./keys/path.ts";
+import type { Sends } from "../../net/sends/sends.ts";
+import type { Answers } from "./commands/answers.ts";
 import type { Role } from "./roles.ts";
 
 const line = (reason: CloseReason, message: string) =>
@@ -151,10 +153,10 @@ export class StoreClient extends LineClient {
     this.#turn.owes(this);
   }
 
-  /** Ends the turn: what it is owed leaves now, or, with a batch, when `letGo` is called for that batch. */
-  settle(batch: number | null): void {
+  /** Ends the turn: what it is owed leaves with `sends`, or, with a batch, when `letGo` is called for that batch. */
+  settle(batch: number | null, sends: Sends<StoreClient>, answers: Answers): void {
     this.work = 0;
-    if (batch === null && this.outbox.bytes === 0 && this.#write()) return;
+    if (batch === null && this.outbox.bytes === 0 && this.#sendRange(sends, answers)) return;
     this.stage();
     const bytes = this.#fresh;
     this.#fresh = 0;
@@ -162,7 +164,14 @@ export class StoreClient extends LineClient {
     const waitsFor = batch ?? this.#marks.at(-1)?.batch ?? null;
     if (waitsFor === null) this.outbox.held -= bytes;
     else this.#marks.push({ batch: waitsFor, bytes });
-    this.flush();
+    sends.outbox(this);
+  }
+
+  /** Puts a range of the turn's answers into its outbox, which is empty: its wire has not taken all of it. */
+  keep(bytes: Buffer, start: number, length: number): void {
+    this.#share(Buffer.from(bytes.subarray(start, start + length)));
+    this.outbox.held = 0;
+    this.#fresh = 0;
   }
 
   /** Lets bytes leave that wait for batches up to this one; the caller flushes. @returns true once nothing waits for a batch */
@@ -196,28 +205,21 @@ export class StoreClient extends LineClient {
   }
 
   /**
-   * Writes the answers of this turn without a buffer of their own. This works
-   * when nothing waits before them and they are only text or only a range; what
-   * the wire does not take goes into the outbox.
-   * @returns false when it does not work: nothing was written
+   * Sends the answers of this turn without a buffer of their own. This works
+   * when nothing waits before them and they are only text or only a range.
+   * @returns false when it does not work: nothing is sent
    */
-  #write(): boolean {
-    const { reply, wire } = this;
+  #sendRange(sends: Sends<StoreClient>, answers: Answers): boolean {
+    if (this.reply !== "") {
+      if (this.#range !== null || !answers.add(this.reply)) return false;
+      this.#range = answers.bytes;
+      this.#rangeEnd = answers.used;
+      this.#rangeStart = answers.added;
+    }
     const range = this.#range;
-    if (range !== null && reply !== "") return false;
-    if (range === null && reply === "") return true;
-    const start = this.#rangeStart;
-    const length = range === null ? Buffer.byteLength(reply) : this.#rangeEnd - start;
-    const written = range === null ? wire.write(reply) : wire.write(range, start, length);
-    const taken = Math.max(0, written);
-    if (taken < length) this.stage();
+    const [start, length] = [this.#rangeStart, this.#rangeEnd - this.#rangeStart];
     this.#clearAnswers();
-    this.bytesOut += taken;
-    if (taken === length) return true;
-    this.outbox.held -= length;
-    this.#fresh = 0;
-    if (taken > 0) this.outbox.took(taken);
-    this.outbox.blocked = true;
+    if (range !== null) sends.range(this, range, start, length);
     return true;
   }
 }

@@ -24,6 +24,7 @@ import { takeLines } from "../../net/line-clients.ts";
 import { Listener } from "../../net/listen.ts";
 import { Pinned } from "../../net/outbox.ts";
 import type { Protocol } from "../../net/protocol.ts";
+import { sendFaults } from "../../net/sends/way.ts";
 import { clientTroubles } from "../../net/troubles.ts";
 import { Auth } from "./auth.ts";
 import { Channels } from "./channels/channels.ts";
@@ -57,9 +58,10 @@ export function store(config: Config, host: Host<Config>): Running {
   return new Store(config, host);
 }
 
-store.check = ({ store: own }: Config): readonly Fault[] => [
-  ...faultsIn(() => new Roles(own)),
-  ...journalFaults(own),
+store.check = (config: Config): readonly Fault[] => [
+  ...faultsIn(() => new Roles(config.store)),
+  ...journalFaults(config.store),
+  ...sendFaults(config),
 ];
 
 /** JSON key-value with namespaces and pub/sub over TCP. */
@@ -105,7 +107,7 @@ export class Store implements Running, Protocol<StoreClient> {
     this.#journal = openJournal(config.store, host);
     this.#clients = new Clients(this, new Admission(place, host, this.#notices), host);
     const delivery = new Delivery(this.#clients, this.#pinned, settings, this.#notices, log);
-    this.#turn = new Turn(this.#clients, this.#journal, delivery, settings);
+    this.#turn = new Turn(this.#clients, this.#journal, delivery, settings, config, host);
     const watch = new KeyWatch(delivery);
     this.#keys = new Keys(clock, watch, () => settings.store.max_memory_bytes);
     this.#system = new Keys(clock, watch, () => Infinity);

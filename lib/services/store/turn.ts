@@ -1,5 +1,7 @@
 import type { Config } from "../../config/table.ts";
+import type { Host } from "../../host/service.ts";
 import type { Clients } from "../../net/clients.ts";
+import { type Sending, Sends } from "../../net/sends/sends.ts";
 import type { Delivery } from "./channels/delivery.ts";
 import { Hold, type StoreClient } from "./client.ts";
 import { Answers } from "./commands/answers.ts";
@@ -14,16 +16,17 @@ const OWED = 256 * 1024;
 /**
  * One turn of the event loop. In it each client is served within its share. At
  * its end all changes are written as one batch, and each client gets what it is
- * owed with one write: at once, or, when a reply promises that a change is on
+ * owed with one send: at once, or, when a reply promises that a change is on
  * disk, once it is.
  */
-export class Turn {
+export class Turn implements Sending<StoreClient> {
   /** Answers of this turn, in bytes. */
   readonly answers = new Answers();
   readonly #clients: Clients<StoreClient>;
   readonly #journal: Journal | null;
   readonly #delivery: Delivery;
   readonly #settings: Pick<Config, "store">;
+  readonly #sends: Sends<StoreClient>;
   readonly #untilSynced: boolean;
   /** Clients to be sent something at the end of this turn. */
   readonly #owed = new Set<StoreClient>();
@@ -35,17 +38,23 @@ export class Turn {
   /** The doubts at the begin of this turn. For as long as they are the same, changes are refused, and what can be read is kept. */
   #doubts: Doubts | null = null;
 
-  /** @param settings with `always` as the `durability`, replies wait for the disk; otherwise only for the write */
+  /**
+   * @param settings with `always` as the `durability`, replies wait for the disk; otherwise only for the write
+   * @throws StartError when its sends cannot leave as they are to
+   */
   constructor(
     clients: Clients<StoreClient>,
     journal: Journal | null,
     delivery: Delivery,
     settings: Pick<Config, "store">,
+    config: Config,
+    host: Host<Config>,
   ) {
     this.#clients = clients;
     this.#journal = journal;
     this.#delivery = delivery;
     this.#settings = settings;
+    this.#sends = new Sends(config, host, this);
     this.#untilSynced = settings.store.durability === "always";
     if (journal !== null) journal.onSynced = () => this.#sendKept();
   }
@@ -100,6 +109,10 @@ export class Turn {
     if (done) this.#clients.close(client, "eof");
   }
 
+  keep(client: StoreClient, bytes: Buffer, start: number, length: number): void {
+    client.keep(bytes, start, length);
+  }
+
   /** Forgets a closed client; what it is owed still leaves. */
   closed(client: StoreClient): void {
     this.#served.delete(client);
@@ -120,9 +133,10 @@ export class Turn {
     // Clients that are served from here on belong to the next turn: their changes are not in this batch.
     this.#owed.clear();
     for (const client of owed) {
-      client.settle(batch);
+      client.settle(batch, this.#sends, this.answers);
       if (batch !== null) this.#waiting.add(client);
     }
+    this.#sends.leave();
     this.answers.used = 0;
     this.#delivery.bound();
     this.#serveOn();
@@ -149,14 +163,17 @@ export class Turn {
   /** Sends what waits for batches that are kept by now. */
   #sendKept(): void {
     const upTo = this.#kept;
+    const due: StoreClient[] = [];
     for (const client of this.#waiting) {
       if (client.state === "closed") {
         this.#waiting.delete(client);
         continue;
       }
       if (client.letGo(upTo)) this.#waiting.delete(client);
-      client.flush();
-      this.sent(client);
+      this.#sends.outbox(client);
+      due.push(client);
     }
+    this.#sends.leave();
+    for (const client of due) this.sent(client);
   }
 }

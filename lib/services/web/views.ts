@@ -3,6 +3,7 @@ import { maskedConfig } from "../../config/render.ts";
 import { type Config, settings } from "../../config/table.ts";
 import { addressText, type Health, type Host, type Running } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
+import { type Io, sendsTold } from "../../net/sends/way.ts";
 import { json, JSON_FIELDS, SECURE } from "./answers.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
 import { Problems } from "./problems.ts";
@@ -26,10 +27,13 @@ export class Views {
   readonly #site: Site;
   readonly #varz: SharedText;
   readonly #metrics: SharedText;
+  /** It takes a restart to change. */
+  readonly #io: Io;
   #config: Config;
 
   constructor(config: Config, host: Host<Config>, sampler: Sampler, site: Site) {
     this.#config = config;
+    this.#io = config.net.io;
     this.#host = host;
     this.#sampler = sampler;
     this.#site = site;
@@ -116,6 +120,7 @@ export class Views {
       problems: this.problems.now,
       process: numbers.get("process")?.stats,
       log: numbers.get("log")?.stats,
+      sends: sendsTold(this.#io),
       services: servicesTold(services, numbers, 10 * QUARANTINES_TOLD),
       tickers: this.#site.tickers(),
       config: maskedConfig(settings, this.#config),

@@ -18,13 +18,18 @@ export interface Acknowledged {
 export class Acks<C extends Acknowledged> {
   readonly #intake: Intake;
   readonly #tell: (client: C, records: number) => void;
+  readonly #told: () => void;
   readonly #owed = new Set<C>();
   #willTell = false;
 
-  /** @param tell the first `records` records of a client are on disk */
-  constructor(intake: Intake, tell: (client: C, records: number) => void) {
+  /**
+   * @param tell the first `records` records of a client are on disk
+   * @param told called when all clients have been told of what is on disk
+   */
+  constructor(intake: Intake, tell: (client: C, records: number) => void, told = () => {}) {
     this.#intake = intake;
     this.#tell = tell;
+    this.#told = told;
   }
 
   /** All records of a client so far are on disk once the entries before `next` are. */
@@ -55,6 +60,7 @@ export class Acks<C extends Acknowledged> {
       if (turns.length === 0) this.#owed.delete(client);
       this.#tell(client, records);
     }
+    this.#told();
   }
 
   forget(client: C): void {

@@ -7,6 +7,7 @@ import { Clients } from "../../../net/clients.ts";
 import { FrameClient, type FrameProtocol, takeFrames } from "../../../net/frame-clients.ts";
 import { Listener } from "../../../net/listen.ts";
 import { Pinned } from "../../../net/outbox.ts";
+import { type Sending, Sends } from "../../../net/sends/sends.ts";
 import { Entry } from "../entry.ts";
 import type { Mark, Marks } from "../file/marks.ts";
 import type { Intake } from "../intake.ts";
@@ -40,7 +41,7 @@ class LogClient extends FrameClient implements Acknowledged {
 }
 
 /** Cap'n Proto over TCP: frames of one packed `LoggerMsg` each. */
-export class TcpDoor implements Door, FrameProtocol<LogClient> {
+export class TcpDoor implements Door, FrameProtocol<LogClient>, Sending<LogClient> {
   readonly name = "tcp";
   readonly counts = new DoorCounts();
   readonly clients: Clients<LogClient>;
@@ -56,12 +57,13 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
   readonly #message: Message;
   readonly #entry = new Entry();
   readonly #acks: Acks<LogClient>;
+  readonly #sends: Sends<LogClient>;
   readonly #refused: Refused;
   /** Clients that take each other's place could fill our log. */
   readonly #replaced: Seldom;
   readonly #ends: (() => void)[];
 
-  /** @throws StartError when it cannot listen */
+  /** @throws StartError when it cannot listen, or its sends cannot leave as they are to */
   constructor(config: Config, intake: Intake, marks: Marks, host: Host<Config>) {
     this.maxFrameBytes = config.collector.max_message_bytes;
     this.#message = new Message(this.maxFrameBytes);
@@ -74,7 +76,12 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
         `collector: ${more} more connections are closed: their clients go on in others`,
       ),
     );
-    this.#acks = new Acks(intake, (client, records) => this.#acknowledge(client, records));
+    this.#sends = new Sends(config, host, this);
+    this.#acks = new Acks(
+      intake,
+      (client, records) => this.#acknowledge(client, records),
+      () => this.#sends.leave(),
+    );
     const place = doorPlace(config, this.name);
     this.clients = new Clients<LogClient>(this, new Admission(place, host), host);
     this.#held = new Held(this.clients, intake);
@@ -202,7 +209,10 @@ export class TcpDoor implements Door, FrameProtocol<LogClient> {
   #acknowledge(client: LogClient, records: number): void {
     const bytes = Buffer.alloc(8);
     bytes.writeBigUInt64BE(BigInt(records));
-    client.sendFrame(bytes);
+    if (client.putFrame(bytes)) this.#sends.outbox(client);
+  }
+
+  waits(client: LogClient): void {
     if (client.outbox.bytes >= MOST_OWED) client.hold(OWED);
   }
 
