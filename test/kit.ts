@@ -11,7 +11,17 @@ import { fileLimit } from "../lib/host/file-shares.ts";
 import { Program } from "../lib/host/lifecycle.ts";
 import type { Services } from "../lib/host/service.ts";
 import { Log } from "../lib/host/log.ts";
+import { pays, theRing } from "../lib/net/sends/way.ts";
 import { addressText, type ClientInfo, type Operator, type Running } from "../lib/host/service.ts";
+
+/** True where sends can leave by io_uring. Opened before any test counts its files. */
+export const hasRing = theRing() !== null;
+// Servers in this process send even a single answer by it. Each way by itself: `overBothWays`.
+if (hasRing) pays.from = 1;
+else console.log("skipped: sends by io_uring, which cannot be had here");
+
+/** How servers send that are booted from now on, unless their settings say it. */
+export const sending: { io: Config["net"]["io"] } = { io: "auto" };
 
 /** Settings as `server.json` holds them. */
 export type Overrides = Readonly<Record<string, unknown>>;
@@ -55,7 +65,7 @@ function configured(table: Table, object: Overrides): Config {
 
 /** Settings that enable these services, each on a free port. */
 function enabling(table: Table, names: readonly string[], overrides: Overrides): Overrides {
-  const object: Record<string, unknown> = { ...overrides };
+  const object: Record<string, unknown> = { net: { ...sending }, ...overrides };
   for (const name of Object.keys(table.services)) {
     const enabled = names.includes(name);
     const section = table.settings[name];

@@ -46,6 +46,9 @@ export class NoRing extends Error {}
  * used again at once, and there are never more completions than the kernel has
  * room for, which is twice the entries.
  *
+ * What is shared with the kernel is read and written plainly: it looks at it and
+ * changes it only within our own calls, on this thread.
+ *
  * The kernel closes the ring's descriptor for programs that this one starts.
  */
 export class Ring {
@@ -152,15 +155,15 @@ export class Ring {
     this.results.fill(NOT_TAKEN, 0, count);
     if (this.broken !== null) return;
     const end = (this.#next + count) >>> 0;
-    Atomics.store(ring, this.#tail, end);
+    ring[this.#tail] = end;
     let left = count;
     for (let idle = 0; left > 0 && idle < MOST_IDLE; idle++) {
-      const untaken = (end - Atomics.load(ring, this.#head)) >>> 0;
+      const untaken = (end - (ring[this.#head] as number)) >>> 0;
       this.#calls.syscall(IO_URING_ENTER, this.#fd, untaken, left, GETEVENTS, 0, 0);
       const done = this.#collect();
       left -= done;
       // What the kernel has begun it also ends: only entries that it does not even take are given up.
-      if (done > 0 || Atomics.load(ring, this.#head) === end) idle = 0;
+      if (done > 0 || ring[this.#head] === end) idle = 0;
     }
     this.#next = end;
     if (left > 0) this.#takeBack();
@@ -169,22 +172,22 @@ export class Ring {
   /** Takes the completions that are there. @returns their number */
   #collect(): number {
     const ring = this.#ring;
-    const tail = Atomics.load(ring, this.#doneTail);
+    const tail = ring[this.#doneTail] as number;
     const first = ring[this.#doneHead] as number;
     let head = first;
     for (; head !== tail; head = (head + 1) >>> 0) {
       const at = this.#done + (head & this.#doneMask) * COMPLETION_WORDS;
       this.results[ring[at] as number] = ring[at + 2] as number;
     }
-    Atomics.store(ring, this.#doneHead, head);
+    ring[this.#doneHead] = head;
     return (head - first) >>> 0;
   }
 
   /** The kernel takes no entries any more: those that are left are withdrawn. */
   #takeBack(): void {
     this.broken = `the kernel takes no sends any more (error ${this.#errno()})`;
-    this.#next = Atomics.load(this.#ring, this.#head);
-    Atomics.store(this.#ring, this.#tail, this.#next);
+    this.#next = this.#ring[this.#head] as number;
+    this.#ring[this.#tail] = this.#next;
   }
 
   #map(offset: number, size: number): Uint32Array {

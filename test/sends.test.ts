@@ -1,0 +1,332 @@
+import { afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Ring, RING_ENTRIES } from "../lib/net/sends/ring.ts";
+import { counts, pays } from "../lib/net/sends/way.ts";
+import {
+  boot,
+  type Booted,
+  configOf,
+  dial,
+  ended,
+  enveloped,
+  hasRing,
+  openssl,
+  selfSigned,
+  sending,
+  until,
+} from "./kit.ts";
+import { storm } from "./storm.ts";
+import { WAYS } from "./ways.ts";
+
+const index = join(import.meta.dir, "..", "index.ts");
+const EAGAIN = -11;
+const EBADF = -9;
+const EPIPE = -32;
+
+let server: Booted | null = null;
+afterEach(async () => {
+  sending.io = "auto";
+  pays.from = hasRing ? 1 : 3;
+  await server?.stop();
+  server = null;
+});
+
+/** Sockets of a door that sends nothing by itself, and what comes out at their other ends. */
+async function pairs(count: number) {
+  const here: { fd: number; pause(): void; terminate(): void; data: number }[] = [];
+  const there: Bun.Socket[] = [];
+  const got: Buffer[] = [];
+  const door = Bun.listen<number>({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { open: (socket) => void here.push(socket as never), data() {} },
+  });
+  for (let i = 0; i < count; i++) {
+    got.push(Buffer.alloc(0));
+    const socket = await Bun.connect({
+      hostname: "127.0.0.1",
+      port: door.port,
+      socket: {
+        data(_, chunk) {
+          got[i] = Buffer.concat([got[i] as Buffer, chunk]);
+        },
+      },
+    });
+    there.push(socket);
+    await until(() => here.length === i + 1);
+  }
+  return {
+    here,
+    there,
+    got,
+    end() {
+      for (const socket of there) socket.terminate();
+      door.stop(true);
+    },
+  };
+}
+
+describe.skipIf(!hasRing)("a ring", () => {
+  let ring: Ring;
+  beforeAll(() => {
+    ring = new Ring();
+  });
+
+  test("sends each entry to its socket, call after call, past the end of its queues", async () => {
+    const { here, got, end } = await pairs(3);
+    const bytes = Buffer.from("0123456789");
+    const calls = 40;
+    // Neither queue is a multiple of this long, so entries and completions wrap around in all places.
+    const entries = RING_ENTRIES - 1;
+    const expected = ["", "", ""];
+    for (let call = 0; call < calls; call++) {
+      for (let i = 0; i < entries; i++) {
+        const [to, start, length] = [i % 3, i % 7, 1 + (call % 3)];
+        ring.put(i, here[to]?.fd as number, bytes, start, length);
+        expected[to] += bytes.toString("latin1", start, start + length);
+      }
+      ring.send(entries);
+      expect([...ring.results.subarray(0, entries)]).toEqual(
+        Array.from({ length: entries }, () => 1 + (call % 3)),
+      );
+    }
+    await until(() => got.every((one, i) => one.length === expected[i]?.length));
+    expect(got.map(String)).toEqual(expected);
+    expect(ring.broken).toBeNull();
+    end();
+  });
+
+  test("tells what was taken in part, what was not, and what failed, each for its own socket", async () => {
+    const { here, there, got, end } = await pairs(3);
+    const [full, broken, well] = here as [(typeof here)[0], (typeof here)[0], (typeof here)[0]];
+    there[0]?.pause();
+    const many = Buffer.alloc(30_000_000, 7);
+    const word = Buffer.from("word");
+    ring.put(0, full.fd, many, 0, many.length);
+    ring.put(1, full.fd, many, 0, many.length);
+    ring.put(2, -1, word, 0, 4);
+    ring.put(3, well.fd, word, 0, 4);
+    ring.send(4);
+    const [part, none, nobody, whole] = ring.results;
+    expect(part).toBeGreaterThan(0);
+    expect(part).toBeLessThan(many.length);
+    expect([none, nobody, whole]).toEqual([EAGAIN, EBADF, 4]);
+    const { libc } = await import("../lib/host/libc.ts");
+    libc().shutdown(broken.fd, 1);
+    ring.put(0, broken.fd, word, 0, 4);
+    ring.put(1, well.fd, word, 0, 4);
+    ring.send(2);
+    expect([...ring.results.subarray(0, 2)]).toEqual([EPIPE, 4]);
+    await until(() => String(got[2]) === "wordword");
+    end();
+  });
+
+  test("is not left open in programs that this one starts", () => {
+    const list = (whose: string) =>
+      Bun.spawnSync(["sh", "-c", `for f in /proc/${whose}/fd/*; do readlink $f; done`]).stdout;
+    expect(list(`${process.pid}`).toString()).toContain("io_uring");
+    expect(list("self").toString()).toContain("/dev/null");
+    expect(list("self").toString()).not.toContain("io_uring");
+  });
+
+  test("is used no more once the kernel takes no entries, and those are as if their sockets were full", async () => {
+    const { here, got, end } = await pairs(1);
+    const lost = new Ring();
+    const { readdirSync, readlinkSync } = await import("node:fs");
+    const { libc } = await import("../lib/host/libc.ts");
+    const rings = readdirSync("/proc/self/fd").filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).includes("io_uring");
+      } catch {
+        return false;
+      }
+    });
+    libc().close(Math.max(...rings.map(Number)));
+    for (const _ of [1, 2]) {
+      lost.put(0, here[0]?.fd as number, Buffer.from("lost"), 0, 4);
+      lost.put(1, here[0]?.fd as number, Buffer.from("lost"), 0, 4);
+      lost.send(2);
+      expect([...lost.results.subarray(0, 2)]).toEqual([EAGAIN, EAGAIN]);
+      expect(lost.broken).toContain("the kernel takes no sends any more");
+    }
+    ring.put(0, here[0]?.fd as number, Buffer.from("kept"), 0, 4);
+    ring.send(1);
+    await until(() => String(got[0]) === "kept");
+    end();
+  });
+});
+
+describe.skipIf(!hasRing)("the sends of a turn", () => {
+  const clients = async (count: number) => {
+    server = await boot("relay");
+    const from = await server.join();
+    const peers = [];
+    for (let i = 0; i < count; i++) peers.push(await server.join());
+    return { from, peers };
+  };
+
+  test("leave by one call of the kernel for many, and by a write for few", async () => {
+    const { from, peers } = await clients(4);
+    pays.from = 4;
+    const before = { ...counts };
+    from.send("all\n");
+    for (const peer of peers) expect(await peer.next()).toBe(enveloped(from, "all"));
+    expect(counts).toEqual({ sends: before.sends + 4, calls: before.calls + 1 });
+    pays.from = 5;
+    from.send("again\n");
+    for (const peer of peers) expect(await peer.next()).toBe(enveloped(from, "again"));
+    expect(counts).toEqual({ sends: before.sends + 4, calls: before.calls + 1 });
+  });
+
+  test("of a member that sent lines itself are the bytes around them, in order", async () => {
+    const { from, peers } = await clients(3);
+    const [a, b] = peers as [typeof from, typeof from];
+    for (let i = 0; i < 50; i++) {
+      a.send(`a${i}\n`);
+      b.send(`b${i}\n`);
+      from.send(`c${i}\n`);
+    }
+    const told: string[] = [];
+    while (told.length < 100) told.push(JSON.parse(await a.next()).content);
+    for (const who of ["b", "c"]) {
+      const own = told.filter((text) => text.startsWith(who));
+      expect(own).toEqual(Array.from({ length: 50 }, (_, i) => `${who}${i}`));
+    }
+  });
+
+  test.skipIf(!openssl)("to clients with TLS never leave by it", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "sends-"));
+    server = await boot("relay", { tls: selfSigned(folder), net: { io: "uring" } });
+    const { connect } = await import("node:tls");
+    const texts = ["", "", "", ""];
+    const sockets = texts.map((_, i) => {
+      const to = { port: server?.port() as number, host: "127.0.0.1", rejectUnauthorized: false };
+      return connect(to).on("data", (chunk) => {
+        texts[i] = `${texts[i]}${chunk}`;
+      });
+    });
+    await until(() => server?.stats()["clients"] === 4);
+    const before = { ...counts };
+    sockets[0]?.write("hello\n");
+    await until(() => texts.slice(1).every((text) => text.includes("hello")));
+    expect(counts).toEqual(before);
+    for (const socket of sockets) socket.destroy();
+  });
+});
+
+describe("a storm of clients that stall, reset and are cut amid the sends", () => {
+  test.each(WAYS)("sends every byte to whom it is meant for, by %s", async (io) => {
+    const before = counts.sends;
+    let rounds = 0;
+    const told = await storm(io, { goesOn: (others) => others < 30 || rounds++ < 100 });
+    expect(told).toMatchObject({ wrong: [], inFiles: 0, elsewhere: 0 });
+    expect(told.bytes).toBeGreaterThan(100_000);
+    expect(told.resets).toBeGreaterThan(0);
+    expect(counts.sends > before).toBe(io === "uring");
+  });
+});
+
+describe("the way", () => {
+  const python = Bun.which("python3");
+  /** Starts a command of the program where a call of the kernel fails with this error. */
+  const without = (call: number, errno: number, ...args: string[]) =>
+    Bun.spawn(
+      [
+        python as string,
+        join(import.meta.dir, "fixtures", "without-uring.py"),
+        `${call}`,
+        `${errno}`,
+        process.execPath,
+        index,
+        ...args,
+      ],
+      { cwd: mkdtempSync(join(tmpdir(), "sends-")), stdout: "pipe", stderr: "pipe" },
+    );
+  const forbidden = process.platform === "linux" && python !== null;
+
+  test.skipIf(!forbidden).each([
+    [425, 1, "the rules of this container or service (seccomp) forbid io_uring"],
+    [425, 38, "the kernel has no io_uring"],
+    [425, 12, "too little memory may be locked for io_uring (ulimit -l)"],
+    [425, 22, "the kernel refuses io_uring (error 22)"],
+    [426, 1, "the kernel takes no sends any more (error 1)"],
+  ])(
+    "where call %i fails with %i, uring does not start, with key and reason",
+    async (call, errno, why) => {
+      const check = await ended(without(call, errno, "check", "--set", "net.io=uring"));
+      expect(check.code).toBe(2);
+      expect(check.err).toContain(`net.io: io_uring cannot be had here: ${why}`);
+      expect((await ended(without(call, errno, "check"))).code).toBe(0);
+    },
+  );
+
+  test.skipIf(!forbidden)("uring is a start error where it cannot be had", async () => {
+    const run = await ended(without(425, 1, "--port", "0", "--set", "net.io=uring"));
+    expect(run.code).toBe(1);
+    expect(run.err).toContain("net.io: io_uring cannot be had here: the rules of this container");
+    expect(run.err).toContain("Nothing was started.");
+  });
+
+  test.skipIf(!forbidden)(
+    "auto goes by writes there, says so, and everybody gets everything",
+    async () => {
+      const child = without(425, 1, "--port", "0", "--set", "web.enabled=false");
+      const lines = readLines(child.stdout);
+      const ready = await lines.find(/relay is ready on .*:(\d+)/);
+      expect(lines.text()).toContain("io_uring is tried once 3 sends are due together");
+      const port = Number(ready[1]);
+      const peers = await Promise.all([0, 1, 2, 3].map(() => dial(port)));
+      await lines.find(/\(4 clients\)/);
+      peers[0]?.send("one\n");
+      for (const peer of peers.slice(1)) expect(await peer.next()).toContain('"one"');
+      await lines.find(/sends leave by writes: the rules of this container/);
+      for (const peer of peers) peer.end();
+      child.kill("SIGTERM");
+      expect(await child.exited).toBe(0);
+    },
+  );
+
+  test("is told by /varz and by status", async () => {
+    for (const io of WAYS) {
+      server = await boot(["relay", "web"], { net: { io } });
+      const { sends } = (await (await server.get("/varz")).json()) as any;
+      expect(sends.way).toBe(io === "uring" ? "io_uring" : "writes");
+      expect(sends.why).toContain(io === "uring" ? "one call" : 'net.io is "writes"');
+      expect(server.printed()).toContain(`sends leave by ${sends.way}: ${sends.why}`);
+      const of = ["--set", `web.port=${server.port("web")}`, "--port", `${server.port()}`];
+      const args = [process.execPath, index, "status", ...of, "--set", `net.io=${io}`];
+      const status = await ended(Bun.spawn(args, { stdout: "pipe", stderr: "pipe" }));
+      expect(status.out).toContain(`sends leave by ${sends.way}`);
+      await server.stop();
+    }
+    server = null;
+  });
+
+  test("takes a restart to change", () => {
+    expect(configOf({ net: { io: "writes" } }).net.io).toBe("writes");
+    expect(() => configOf({ net: { io: "fast" } })).toThrow('"auto", "writes", "uring"');
+  });
+});
+
+/** The lines that a program prints. */
+function readLines(stream: ReadableStream<Uint8Array>) {
+  let text = "";
+  const done = (async () => {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) text += decoder.decode(chunk, { stream: true });
+  })();
+  void done;
+  return {
+    text: () => text,
+    /** Waits for a match. */
+    async find(pattern: RegExp): Promise<RegExpExecArray> {
+      for (;;) {
+        const found = pattern.exec(text);
+        if (found !== null) return found;
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+    },
+  };
+}
