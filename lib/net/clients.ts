@@ -89,15 +89,14 @@ export class Clients<C extends Client> {
   }
 
   /**
-   * Makes a connection a client, which is served once it has been greeted, or
-   * turns it away with a notice. @returns the client; it is closing if it was turned away
-   * @param isPlain true if the wire is a TCP socket without TLS
+   * Makes a connection a client, served once it has been greeted, or turns it away with a notice.
+   * @param isPlain true if the wire is TCP without TLS @returns the client; closing if turned away
    */
   accept(wire: Wire, ip: string, port: number, isPlain = false): C {
     const refused = this.refusal(ip, port);
     const [id, now] = [this.#host.nextId(), this.#host.clock.now()];
-    const { refusals } = this.#known;
-    const client = this.#protocol.create({ id, wire, isPlain, ip, port, now, refusals });
+    const accepted = { id, wire, isPlain, ip, port, now, refusals: this.#known.refusals };
+    const client = this.#protocol.create(accepted);
     if (refused) {
       this.turnedAway(refused.reason, client.address);
       client.state = "closing";
