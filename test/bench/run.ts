@@ -12,7 +12,7 @@ import { neuro } from "./neuro.ts";
 import { longTasks, replay, told } from "./page.ts";
 import { stopEverything, temporaryFolder } from "./processes.ts";
 import { Report } from "./report.ts";
-import { nats, other, QUIET, redis, relay } from "./servers.ts";
+import { nats, other, QUIET, redis, relay, WRITES } from "./servers.ts";
 import { memory } from "./store-memory.ts";
 import { recovery } from "./store-recovery.ts";
 import { parsing } from "./store-parsing.ts";
@@ -36,7 +36,7 @@ const scenarios: Record<string, Scenario> = {
     about: "all traffic to JSON files, against none",
     run: logging,
   },
-  floor: { service: "relay", about: "CPU against a bare C writer", run: floor },
+  floor: { service: "relay", about: "CPU against bare C writers", run: floor },
   churn: {
     service: "relay",
     about: "100,000 connects and disconnects",
@@ -72,7 +72,8 @@ const USAGE = `bun run bench [SCENARIO or SERVICE ...] [--smoke] [--rounds N] [-
 
   --smoke          everything tiny: checks that it works, the numbers mean nothing
   --rounds N       measured rounds per server, interleaved (5)
-  --servers A,B    only these of relay, redis, nats, peer, before; the first is compared with the others
+  --servers A,B    only these of relay, writes, redis, nats, peer, before; the first is compared with the others;
+                   writes is the relay with a system call for each send
   --peer COMMAND   one more server that speaks the relay's protocol; PORT in it becomes a free port
   --before FOLDER  one more server: this project from another checkout, to see what a change costs
   --payload BYTES  size of a published text (130)
@@ -112,7 +113,7 @@ function readArguments() {
       options: {
         smoke: { type: "boolean", default: false },
         rounds: { type: "string" },
-        servers: { type: "string", default: "relay,redis,nats,peer,before" },
+        servers: { type: "string", default: "relay,writes,redis,nats,peer,before" },
         peer: { type: "string" },
         before: { type: "string" },
         payload: { type: "string", default: "130" },
@@ -139,6 +140,7 @@ async function main(): Promise<number> {
   const before = values.before === undefined ? null : resolve(values.before);
   const available = {
     relay: () => relay(folder),
+    writes: () => relay(folder, "writes", QUIET + WRITES),
     redis: () => redis(folder),
     nats: () => nats(folder),
     peer: () => (peer === undefined ? null : other(folder, peer, "peer")),

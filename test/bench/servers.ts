@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { accepts, freePort, start, type Started, until } from "./processes.ts";
+import { theRing } from "../../lib/net/sends/way.ts";
 import type { WireName } from "./wire.ts";
 
 /** A server that runs. */
@@ -53,6 +54,9 @@ enable_disconnect = false
 
 /** A `[logger]` section without relayed lines. */
 export const QUIET = `[logger]\nlog_level = "WARNING"\n`;
+
+/** Settings by which every send is a write of its own. */
+export const WRITES = `[net]\nio = "writes"\n`;
 
 /** A `[logger]` section that writes every relayed line to JSON files in `logs`. */
 export const logEverything = (logs: string): string => `[logger]
@@ -122,21 +126,33 @@ export function nats(folder: string): Kind | null {
   };
 }
 
-/** The bare C writer, compiled now; null where there is no C compiler. */
-export function floor(folder: string): Kind | null {
+/** A bare C writer, compiled now; null where there is no C compiler. */
+function bare(folder: string, name: string, terms: string): Kind | null {
   const compiler = Bun.which("cc");
   if (compiler === null) return null;
-  const program = join(folder, "floor");
-  const source = join(import.meta.dir, "floor.c");
+  const program = join(folder, name);
+  const source = join(import.meta.dir, `${name}.c`);
   const compiled = Bun.spawnSync([compiler, "-O2", "-o", program, source]);
   if (!compiled.success) throw new Error(compiled.stderr.toString());
   return {
-    name: "floor",
+    name,
     wire: "floor",
-    terms: "no framing, no envelope, no guards",
+    terms,
     ours: false,
-    start: (listeners) => readyLine(start([program, String(listeners)], folder), "the floor"),
+    start: (listeners) => readyLine(start([program, String(listeners)], folder), name),
   };
+}
+
+const BARE = "no framing, no envelope, no guards";
+
+/** The bare C writer with a write for each delivery. */
+export function floor(folder: string): Kind | null {
+  return bare(folder, "floor", BARE);
+}
+
+/** The bare C writer that hands its writes to the kernel together; null where it cannot. */
+export function floorUring(folder: string): Kind | null {
+  return theRing() === null ? null : bare(folder, "floor-uring", `${BARE}, io_uring`);
 }
 
 /**

@@ -25,6 +25,7 @@ export function store(
   durability: Durability,
   name = "store",
   checkout = ROOT,
+  more = "",
 ): StoreKind {
   let path = "";
   const again = async () => {
@@ -39,7 +40,7 @@ export function store(
     ours: checkout === ROOT,
     start: async () => {
       path = join(folder, Bun.randomUUIDv7());
-      await Bun.write(`${path}.toml`, settings(path, durability));
+      await Bun.write(`${path}.toml`, settings(path, durability) + more);
       return again();
     },
     again,

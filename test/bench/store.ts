@@ -1,6 +1,6 @@
 import { type Bench, compare, fault, medians } from "./contest.ts";
 import type { FigureName, Measured, Target } from "./report.ts";
-import type { Server } from "./servers.ts";
+import { ROOT, type Server, WRITES } from "./servers.ts";
 import { runJob, type Traffic } from "./store-jobs.ts";
 import { type Durability, redisStore, store, type StoreKind } from "./store-servers.ts";
 import type { Keys } from "./store-wire.ts";
@@ -31,7 +31,7 @@ export async function kv(bench: Bench): Promise<void> {
         against: "redis",
         figure: "requests",
         sense: "at least",
-        limit: 0.8,
+        limit: pipeline === 1 ? 1.1 : 0.8,
       };
       const wanted = pipeline !== 16 && (gets === 0 || gets === 1);
       await race(bench, runners, keys, {
@@ -69,6 +69,7 @@ export async function durable(bench: Bench): Promise<void> {
 /** Starts the store, and redis-server where it is installed; one that fails is reported and left out. */
 export async function startAll(bench: Bench, durability: Durability): Promise<Runner[]> {
   const kinds = [store(bench.folder, durability), redisStore(bench.folder, durability)];
+  kinds.splice(1, 0, store(bench.folder, durability, "writes", ROOT, WRITES));
   const { before } = bench;
   if (before !== null) kinds.push(store(bench.folder, durability, "before", before));
   const runners: Runner[] = [];
