@@ -1,5 +1,13 @@
 import type { Socket } from "bun";
-import { closeSync, mkdtempSync, openSync, readdirSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +25,7 @@ import { Listener } from "../lib/net/listen.ts";
 import { Pinned, SharedBytes } from "../lib/net/outbox.ts";
 import type { Protocol } from "../lib/net/protocol.ts";
 import { type Sending, Sends } from "../lib/net/sends/sends.ts";
-import { boot } from "./kit.ts";
+import { boot, turn } from "./kit.ts";
 import { Random } from "./random.ts";
 
 /** Characters of the number that greets a client. */
@@ -154,14 +162,28 @@ export interface Told {
   readonly inFiles: number;
   /** Times that descriptors of clients became a file's or another connection's amid the sends. */
   readonly others: number;
+  readonly signals: number;
   /** Bytes at connections to another door, which sends nothing. */
   readonly elsewhere: number;
 }
 
+/** A server of the storm, and what sends a turn of it. */
+export async function stormy(io: Config["net"]["io"]) {
+  let made!: Storm;
+  const service = (config: Config, host: Host<Config>) => (made = new Storm(config, host));
+  const server = await boot(
+    "storm",
+    { net: { io }, storm: {} },
+    { table: { services: { storm: service }, settings: { ...settings, storm: stormSection } } },
+  );
+  return { server, made };
+}
+
 /**
  * A server whose clients connect, stall and vanish while it sends and cuts some
- * of them amid the sends; their descriptors go at once to files, and to
- * connections of another door. Every byte that anybody gets is checked.
+ * of them amid the sends; their descriptors go at once to files, and to another
+ * connection. Signals come amid the sends too. Every byte that anybody gets is
+ * checked.
  */
 export async function storm(
   io: Config["net"]["io"],
@@ -171,17 +193,12 @@ export async function storm(
     goesOn,
   }: { clients?: number; seed?: number; goesOn(others: number): boolean },
 ): Promise<Told> {
-  let made!: Storm;
-  const service = (config: Config, host: Host<Config>) => (made = new Storm(config, host));
-  const server = await boot(
-    "storm",
-    { net: { io }, storm: {}, drain_ms: 1000 },
-    { table: { services: { storm: service }, settings: { ...settings, storm: stormSection } } },
-  );
+  const { server, made } = await stormy(io);
   const folder = mkdtempSync(join(tmpdir(), "storm-"));
   const elsewhere = await silentDoor();
   let others = 0;
   let files = 0;
+  let signals = 0;
   const taken: number[] = [];
   const file = () => {
     const fd = openSync(join(folder, `${files++}`), "a");
@@ -195,27 +212,26 @@ export async function storm(
     while ((taken.at(-1) as number) < freed);
     others++;
   };
+  const signalled = () => void signals++;
+  process.on("SIGUSR2", signalled);
+  const program = join(import.meta.dir, "fixtures", "storm-clients.ts");
   const child = Bun.spawn(
-    [
-      process.execPath,
-      join(import.meta.dir, "fixtures", "storm-clients.ts"),
-      `${server.port()}`,
-      `${clients}`,
-      `${seed}`,
-    ],
+    [process.execPath, program, `${server.port()}`, `${clients}`, `${seed}`],
     { stdin: "pipe", stdout: "pipe", stderr: "inherit" },
   );
   while (goesOn(others)) {
     made.turn();
     for (const fd of taken.splice(0)) closeSync(fd);
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await turn();
   }
   await child.stdin.end();
   const told = JSON.parse(await new Response(child.stdout).text());
+  process.off("SIGUSR2", signalled);
   const sizes = readdirSync(folder).map((name) => statSync(join(folder, name)).size);
   const inFiles = sizes.reduce((sum, size) => sum + size - "own".length, 0);
+  rmSync(folder, { recursive: true });
   await server.stop();
-  return { ...told, inFiles, others, elsewhere: elsewhere.end() };
+  return { ...told, inFiles, others, signals, elsewhere: elsewhere.end() };
 }
 
 /** A door that sends nothing, and one caller of it: what that gets was meant for others. */

@@ -103,6 +103,8 @@ export class Client {
   readonly held: Buffer[] = [];
   /** The client has sent its FIN: it may still read, but nothing more comes. */
   peerEnded = false;
+  /** A send has failed because the connection is broken: whoever reads after it sees no error any more, only the end. */
+  isBroken = false;
   /** Our FIN has been sent. */
   shutDown = false;
   /** Only the bytes that are here already are served, at once and in spite of every hold; later ones are not. */

@@ -12,6 +12,7 @@ import { neuro } from "./neuro.ts";
 import { longTasks, replay, told } from "./page.ts";
 import { stopEverything, temporaryFolder } from "./processes.ts";
 import { Report } from "./report.ts";
+import { sendStorm } from "./storm.ts";
 import { nats, other, QUIET, redis, relay, WRITES } from "./servers.ts";
 import { memory } from "./store-memory.ts";
 import { recovery } from "./store-recovery.ts";
@@ -41,6 +42,11 @@ const scenarios: Record<string, Scenario> = {
     service: "relay",
     about: "100,000 connects and disconnects",
     run: churn,
+  },
+  storm: {
+    service: "relay",
+    about: "every byte checked while clients stall and vanish, both ways",
+    run: sendStorm,
   },
   http: { service: "web", about: "requests, against bare servers", run: http },
   "access-log": { service: "web", about: "a line in a file per request", run: accessLog },

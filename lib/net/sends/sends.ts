@@ -6,6 +6,9 @@ import { noFront, Room } from "../outbox.ts";
 import { RING_ENTRIES, type Ring } from "./ring.ts";
 import { counts, type Io, pays, sendFaults, tellOnce, theRing, wayText } from "./way.ts";
 
+const EPIPE = -32;
+const ECONNRESET = -104;
+
 /** Bytes in which the small pieces of outboxes are gathered for one call. */
 const ROOM_BYTES = 256 * 1024;
 
@@ -225,9 +228,12 @@ export class Sends<C extends Client> {
       this.#log.warning(`sends leave by writes from now on: ${ring.broken}`);
   }
 
-  /** Notes what a wire has taken. @returns the bytes */
+  /** Notes what a wire has taken, or that it is broken. @returns the bytes */
   #took(client: C, taken: number): number {
-    if (taken <= 0) return 0;
+    if (taken <= 0) {
+      if (taken === EPIPE || taken === ECONNRESET) client.isBroken = true;
+      return 0;
+    }
     client.bytesOut += taken;
     client.tookAt = this.#now;
     return taken;
