@@ -381,10 +381,10 @@ export class Clients<C extends Client> {
     const before: ClientState = client.state;
     if (before === "closing" || before === "closed") return false;
     client.state = "closing";
-    client.reason = reason;
+    client.reason = reason === "eof" && client.isBroken ? "reset" : reason;
     client.forget();
     this.#unfinished.count(client);
-    this.#closes.count(reason);
+    this.#closes.count(client.reason);
     this.all.delete(client);
     this.admission.leave(client.ip);
     this.#known.forget(client);
