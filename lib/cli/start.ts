@@ -9,6 +9,7 @@ import { onSignals, serve } from "../host/lifecycle.ts";
 import { Supervisor } from "../host/notify.ts";
 import type { Running, Services } from "../host/service.ts";
 import { barredHere } from "../net/barred.ts";
+import { wayText } from "../net/sends/way.ts";
 import { reload } from "./reload.ts";
 import { say } from "./say.ts";
 
@@ -55,6 +56,7 @@ export async function start(
           `there is no summoner.toml here, so the defaults apply; ${program} init writes one`,
         );
       }
+      log.info(wayText(loaded.config.net.io));
       const bug = (error: unknown) => {
         log.bug(error, "outside of any client");
         if (isReady) return;

@@ -4,7 +4,7 @@ import type { Log } from "../../host/log.ts";
 import type { Client } from "../client.ts";
 import { noFront, Room } from "../outbox.ts";
 import { RING_ENTRIES, type Ring } from "./ring.ts";
-import { counts, type Io, pays, sendFaults, tellOnce, theRing, wayText } from "./way.ts";
+import { counts, type Io, pays, sendFaults, theRing, wayText } from "./way.ts";
 
 const EPIPE = -32;
 const ECONNRESET = -104;
@@ -76,7 +76,6 @@ export class Sends<C extends Client> {
     this.#service = service;
     const faults = sendFaults(config);
     if (faults.length > 0) throw new StartError(faults);
-    tellOnce(log, this.#io);
   }
 
   /** Sends a client to whom nothing else is owed a range of bytes, which must not change until they have left. */

@@ -1,6 +1,5 @@
 import type { Config } from "../../config/table.ts";
 import type { Fault } from "../../host/errors.ts";
-import type { Log } from "../../host/log.ts";
 import { disabled, NoRing, Ring } from "./ring.ts";
 
 /** The setting that says how sends leave. */
@@ -73,15 +72,6 @@ export function sendsTold(io: Io): object {
 export function sendFaults({ net: { io } }: Config): readonly Fault[] {
   if (io !== "uring" || theRing() !== null) return [];
   return [{ key: KEY, message: `io_uring cannot be had here: ${wayOf(io).why}` }];
-}
-
-const toldTo = new WeakSet<Log>();
-
-/** Tells a log the way at the start, once for all services. */
-export function tellOnce(log: Log, io: Io): void {
-  if (toldTo.has(log)) return;
-  toldTo.add(log);
-  log.info(wayText(io));
 }
 
 /** The reason for which there can be no ring, as far as a look that costs nothing shows it; or null. */
