@@ -167,7 +167,7 @@ test("has the right types, and stands in nobody's way", async () => {
 test("behaves as all services do", async () => {
   const { err, code } = await run(["test", "test/service.test.ts"]);
   expect([code, err]).toEqual([0, expect.stringContaining("\n 0 fail\n")]);
-  const passed = (name: string) => err.split(`(pass) ${name} > `).length - 1;
+  const passed = (name: string) => err.split(`: > ${name} > `).length - 1;
   expect(passed("tally")).toBe(passed("relay"));
   expect(passed("tally")).toBeGreaterThan(10);
 });
