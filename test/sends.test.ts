@@ -2,6 +2,13 @@ import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { HandClock } from "../lib/host/clock.ts";
+import type { Log } from "../lib/host/log.ts";
+import { Client } from "../lib/net/client.ts";
+import { LastRefusals } from "../lib/net/last-refusals.ts";
+import { Pinned } from "../lib/net/outbox.ts";
+import { Sends } from "../lib/net/sends/sends.ts";
+import type { Wire } from "../lib/net/wire.ts";
 import { Ring, RING_ENTRIES } from "../lib/net/sends/ring.ts";
 import { counts, pays } from "../lib/net/sends/way.ts";
 import {
@@ -156,6 +163,29 @@ describe.skipIf(!hasRing)("a ring", () => {
     await until(() => String(got[0]) === "kept");
     end();
   });
+});
+
+test("a client on another wire is sent to at once, and the time at which it took bytes is noted", () => {
+  const taken: string[] = [];
+  const wire = {
+    write: (bytes: Uint8Array | string, offset = 0, length = 0) => {
+      taken.push(Buffer.from(bytes as Uint8Array).toString("latin1", offset, offset + length));
+      return length;
+    },
+  } as unknown as Wire;
+  const clock = new HandClock();
+  const log = null as unknown as Log;
+  const sends = new Sends<Client>(configOf(), { clock, log }, {});
+  const born = clock.now();
+  const accepted = { id: 1, wire, isPlain: false, ip: "127.0.0.1", port: 1, now: born };
+  const client = new Client({ ...accepted, refusals: new LastRefusals() }, new Pinned());
+  clock.advance(10);
+  client.put("box");
+  sends.outbox(client);
+  expect([taken, client.tookAt]).toEqual([["box"], born + 10]);
+  clock.advance(10);
+  sends.range(client, Buffer.from("a range"), 2, 5);
+  expect([taken, client.tookAt]).toEqual([["box", "range"], born + 20]);
 });
 
 describe.skipIf(!hasRing)("the sends of a turn", () => {

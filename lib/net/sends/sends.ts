@@ -93,8 +93,12 @@ export class Sends<C extends Client> {
 
   /** Sends a client what its outbox holds. */
   outbox(client: C): void {
-    if (client.isPlain && client.outbox.mayLeave) this.#boxed.add(client);
-    else this.#flush(client);
+    if (client.isPlain && client.outbox.mayLeave) {
+      this.#boxed.add(client);
+      return;
+    }
+    this.#now = this.#clock.now();
+    this.#flush(client);
   }
 
   /** Sends all that was noted. */
