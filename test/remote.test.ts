@@ -14,7 +14,7 @@ describe("status", () => {
     const { out, err, code } = await call(configured(server), ["status"]);
     expect([err, code]).toEqual(["", 0]);
     expect(out).toMatch(
-      /^ok: here \d+\.\d+\.\d+, up 1 h 2 min; relay on 127\.0\.0\.1:\d+ with \d clients?; web on 127\.0\.0\.1:\d+\n$/,
+      /^ok: here \d+\.\d+\.\d+, up 1 h 2 min; relay on 127\.0\.0\.1:\d+ with \d clients?; web on 127\.0\.0\.1:\d+; sends leave by (writes|io_uring) \(.+\)\n$/,
     );
   });
 
