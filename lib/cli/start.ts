@@ -35,6 +35,7 @@ export async function start(
   const failed = Promise.withResolvers<never>();
   let isReady = false;
   let supervisor = null as Supervisor | null;
+  let tellWay = () => {};
   const served = serve<Config>({
     services,
     config: loaded.config,
@@ -56,7 +57,7 @@ export async function start(
           `there is no summoner.toml here, so the defaults apply; ${program} init writes one`,
         );
       }
-      log.info(wayText(loaded.config.net.io));
+      tellWay = () => log.info(wayText(loaded.config.net.io));
       const bug = (error: unknown) => {
         log.bug(error, "outside of any client");
         if (isReady) return;
@@ -75,6 +76,7 @@ export async function start(
     },
     ready(lines, { config, running }) {
       isReady = true;
+      tellWay();
       words.ready?.(running);
       for (const line of lines) announce(line, config);
       supervisor?.ready(lines.join(", "));
