@@ -75,6 +75,11 @@ describe("a call of one record", () => {
     const path = "/logservice.LogService/LogMessage";
     const refused: [Buffer, string][] = [
       [varintField(5, 12), "3 This is no record: there is no level 12."],
+      // As a negative number is sent: with its sign, in ten bytes.
+      [
+        Buffer.from([5 * 8, ...Array(9).fill(0xff), 1]),
+        "3 This is no record: there is no level -1.",
+      ],
       [varintField(9, 1), "3 This is no record: field 9 is no text."],
       [bytesField(9, "x").subarray(0, 2), "3 This is no record: a field is cut short."],
       [Buffer.from([0]), "3 This is no record: a field has the number 0."],

@@ -23,10 +23,13 @@ async function sender(server: Server): Promise<Peer> {
 }
 
 const HERE = { hostname: "127.0.0.1" };
+/** What the clock of the test says. */
+const ARRIVED = "2026-01-02T03:04:05.678Z";
+const HERE_NOW = { ...HERE, timestamp: ARRIVED };
 
 describe("a line", () => {
   const told: [string, string, object][] = [
-    ["plain text", "hello", { level: "NOTSET", ...HERE, message: "hello" }],
+    ["plain text", "hello", { level: "NOTSET", ...HERE_NOW, message: "hello" }],
     [
       "pino",
       '{"level":30,"time":1700000000123,"pid":42,"hostname":"h","name":"app","msg":"hello","req":{"id":1}}',
@@ -90,13 +93,13 @@ describe("a line", () => {
         attributes: { caller: "main.go:42" },
       },
     ],
-    ["an empty object", "{}", { level: "NOTSET", ...HERE }],
+    ["an empty object", "{}", { level: "NOTSET", ...HERE_NOW }],
     [
       "keys of any name",
       '{"__proto__":1,"constructor":{"x":null},"msg":"m"}',
       {
         level: "NOTSET",
-        ...HERE,
+        ...HERE_NOW,
         message: "m",
         attributes: { ["__proto__"]: 1, constructor: { x: null } },
       },
@@ -106,12 +109,12 @@ describe("a line", () => {
       '{"msg":{"a":1},"message":"m","level":"odd","time":-1,"hostname":null,"pid":[1],"err":"x"}',
       {
         level: "NOTSET",
-        ...HERE,
+        ...HERE_NOW,
         message: "m",
         attributes: { msg: { a: 1 }, level: "odd", time: -1, hostname: null, pid: [1], err: "x" },
       },
     ],
-    ["a list, which is plain text", '["a"]', { level: "NOTSET", ...HERE, message: '["a"]' }],
+    ["a list, which is plain text", '["a"]', { level: "NOTSET", ...HERE_NOW, message: '["a"]' }],
   ];
   for (const [what, line, entry] of told) {
     test(`becomes an entry: ${what}`, async () => {
@@ -187,9 +190,9 @@ describe("a line", () => {
     await server.drain();
   });
 
-  test("has a time by its size: seconds, milliseconds, microseconds or nanoseconds", async () => {
+  test("has a time by its size, seconds, milliseconds, microseconds or nanoseconds, else that of its arrival", async () => {
     const server = await over();
-    const times: [string, string | undefined][] = [
+    const times: [string, string][] = [
       ["1700000000", "2023-11-14T22:13:20Z"],
       ["1700000000.5", "2023-11-14T22:13:20.5Z"],
       ["1700000000123", "2023-11-14T22:13:20.123Z"],
@@ -197,8 +200,8 @@ describe("a line", () => {
       ["1700000000123456768", "2023-11-14T22:13:20.123456768Z"],
       ["99999999999", "5138-11-16T09:46:39Z"],
       ["100000000000", "1973-03-03T09:46:40.000Z"],
-      ["1e30", undefined],
-      ["0", undefined],
+      ["1e30", ARRIVED],
+      ["0", ARRIVED],
       ['"yesterday"', "yesterday"],
     ];
     const peer = await sender(server);
@@ -217,7 +220,7 @@ describe("a line", () => {
     expect(records(server)[0]).toEqual({
       sequence: 0,
       level: "ERROR",
-      ...HERE,
+      ...HERE_NOW,
       message: "b",
       attributes: { msg: "a", meta: { n: 1 } },
     });

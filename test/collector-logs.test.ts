@@ -54,6 +54,11 @@ describe("logs verify", () => {
     [
       "a line that is missing",
       (lines) => lines.toSpliced(3, 1),
+      /:4: entry \d+ is missing before it/,
+    ],
+    [
+      "lines that are missing",
+      (lines) => lines.toSpliced(3, 2),
       /:4: entries \d+ to \d+ are missing before it/,
     ],
     [

@@ -196,7 +196,7 @@ test("lines with changes are entries", () => {
   );
   for (let round = 0; round < ROUNDS; round++) {
     const bytes = mutated(line, random);
-    reader.read(bytes, 0, bytes.length, "127.0.0.1");
+    reader.read(bytes, 0, bytes.length, "127.0.0.1", 0);
     expectLine(reader.entry);
   }
 });

@@ -42,7 +42,8 @@ async function datagrams(server: Server, ...all: readonly (string | Buffer)[]): 
 const counted = (message: string) => `${Buffer.byteLength(message)} ${message}`;
 
 describe("a message", () => {
-  // The clock of the test says 2026-01-02.
+  /** What the clock of the test says. */
+  const ARRIVED = "2026-01-02T03:04:05.678Z";
   const understood: [string, object][] = [
     // RFC 5424, its own examples.
     [
@@ -78,16 +79,21 @@ describe("a message", () => {
       '<14>1 - - - - - [a@1 x="q\\"b\\\\s\\]e\\n" y="1" y="2" y="3"]',
       {
         level: "INFO",
+        timestamp: ARRIVED,
         hostname: "127.0.0.1",
         attributes: { "a@1": { x: 'q"b\\s]e\\n', y: ["1", "2", "3"] }, facility: "user" },
       },
     ],
-    ["<14>1 - h - - - -", { level: "INFO", hostname: "h", attributes: { facility: "user" } }],
+    [
+      "<14>1 - h - - - -",
+      { level: "INFO", timestamp: ARRIVED, hostname: "h", attributes: { facility: "user" } },
+    ],
     // Without structured data, as some write it.
     [
       "<14>1 - h app - - message",
       {
         level: "INFO",
+        timestamp: ARRIVED,
         hostname: "h",
         loggerName: "app",
         message: "message",
@@ -98,6 +104,7 @@ describe("a message", () => {
       '<14>1 - h - - - [__proto__ facility="x"] m',
       {
         level: "INFO",
+        timestamp: ARRIVED,
         hostname: "h",
         message: "m",
         attributes: { ["__proto__"]: { facility: "x" }, facility: "user" },
@@ -178,6 +185,7 @@ describe("a message", () => {
       "<191>app: no date",
       {
         level: "DEBUG",
+        timestamp: ARRIVED,
         hostname: "127.0.0.1",
         loggerName: "app",
         message: "no date",
@@ -188,12 +196,21 @@ describe("a message", () => {
       "<0>http://example.org is no tag",
       {
         level: "CRITICAL",
+        timestamp: ARRIVED,
         hostname: "127.0.0.1",
         message: "http://example.org is no tag",
         attributes: { facility: "kern" },
       },
     ],
-    ["<13>", { level: "REPORT", hostname: "127.0.0.1", attributes: { facility: "user" } }],
+    [
+      "<13>",
+      {
+        level: "REPORT",
+        timestamp: ARRIVED,
+        hostname: "127.0.0.1",
+        attributes: { facility: "user" },
+      },
+    ],
   ];
   for (const [message, entry] of understood) {
     test(`is understood: ${JSON.stringify(message.slice(0, 60))}`, async () => {
@@ -226,6 +243,7 @@ describe("a message", () => {
       (await sender(server)).send(`${message}\n<13>next\n`);
       await server.wrote(2);
       expect(messages(server)).toEqual([kept, "next"]);
+      expect(records(server)[0]).toMatchObject({ timestamp: ARRIVED });
       expect(server.stats()["kept_whole"]).toBe(1);
       await server.drain();
     });
@@ -455,6 +473,7 @@ describe("a datagram", () => {
     const server = await blocked({ syslog: true, format: "json" });
     await datagrams(server, "<13>first");
     await until(() => server.stats()["blocked"] === 1);
+    const arrived = new Date(server.clock.wall()).toISOString();
     const sent = [...Array(20).keys()].map((n) => `<13>${n} ${"x".repeat(60_000)}`);
     // One at a time: the system drops what does not fit into its own buffer.
     for (const [n, one] of sent.entries()) {
@@ -468,6 +487,8 @@ describe("a datagram", () => {
       "first",
       ...[...Array(17).keys()].map(String),
     ]);
+    expect(records(server)[1]).toMatchObject({ timestamp: arrived });
+    expect(new Date(server.clock.wall()).toISOString()).not.toBe(arrived);
     expect(server.printed()).toContain("full, a datagram is lost");
     await server.drain();
   });

@@ -110,7 +110,9 @@ class Reading {
     const last = this.#last;
     this.#first ??= sequence;
     if (last !== null && sequence > last + 1) {
-      fault(`entries ${last + 1} to ${sequence - 1} are missing before it`);
+      const [from, to] = [last + 1, sequence - 1];
+      const what = from === to ? `entry ${from} is` : `entries ${from} to ${to} are`;
+      fault(`${what} missing before it`);
     } else if (last !== null && sequence <= last) {
       fault(
         sequence === last

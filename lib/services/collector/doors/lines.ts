@@ -114,7 +114,8 @@ export class LinesDoor implements Door, LineProtocol<LogLineClient> {
     if (end === start) return;
     if (newline - start > this.maxLineBytes) return this.oversize(client);
     client.messagesIn++;
-    if (!this.#reader.read(block, start, end, client.ip)) this.counts.keptWhole++;
+    const wall = this.#host.clock.wall();
+    if (!this.#reader.read(block, start, end, client.ip, wall)) this.counts.keptWhole++;
     this.counts.records++;
     this.counts.bytes += newline - start;
     this.#intake.take(this.#reader.entry);

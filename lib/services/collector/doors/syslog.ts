@@ -40,6 +40,8 @@ class SyslogClient extends Client {
 interface Waiting {
   readonly bytes: Buffer;
   readonly ip: string;
+  /** When it came, in milliseconds since 1970. */
+  readonly wall: number;
 }
 
 /** Syslog over TCP, with or without TLS, and over UDP. */
@@ -115,7 +117,9 @@ export class SyslogDoor
     await this.#listener.drain(deadlineMs, "");
     this.#endWatch();
     // What waits was taken from the system: it is no longer anybody else's.
-    for (const { bytes, ip } of this.#waiting.splice(0)) this.#take(bytes, 0, bytes.length, ip);
+    for (const { bytes, ip, wall } of this.#waiting.splice(0)) {
+      this.#take(bytes, 0, bytes.length, ip, wall);
+    }
     this.#refused.end();
   }
 
@@ -141,7 +145,7 @@ export class SyslogDoor
   message(client: SyslogClient, bytes: Buffer, start: number, end: number): void {
     client.lastMessageAt = this.#host.clock.now();
     this.#turns.took(client, end - start);
-    if (!this.#take(bytes, start, end, client.ip)) return;
+    if (!this.#take(bytes, start, end, client.ip, this.#host.clock.wall())) return;
     client.messagesIn++;
     this.#held.holdIfFull(client);
   }
@@ -162,14 +166,15 @@ export class SyslogDoor
   // --- over UDP
 
   datagram(bytes: Buffer, ip: string, port: number): void {
+    const wall = this.#host.clock.wall();
     if (this.#needsCertificate) this.denied();
     else if (bytes.length > this.maxLineBytes) {
       this.#refused.note("oversized", addressText(ip, port), `a datagram of ${bytes.length} bytes`);
-    } else if (!this.#intake.isFull) this.#take(bytes, 0, bytes.length, ip);
+    } else if (!this.#intake.isFull) this.#take(bytes, 0, bytes.length, ip, wall);
     else if (this.#waitingBytes + MORE_BYTES + bytes.length > MOST_WAITING) {
       this.#refused.note("full", addressText(ip, port), "a datagram is lost");
     } else {
-      this.#waiting.push({ bytes, ip });
+      this.#waiting.push({ bytes, ip, wall });
       this.#waitingBytes += MORE_BYTES + bytes.length;
     }
   }
@@ -181,10 +186,10 @@ export class SyslogDoor
   // --- both
 
   /** @returns false for a message of nothing */
-  #take(bytes: Buffer, start: number, end: number, ip: string): boolean {
+  #take(bytes: Buffer, start: number, end: number, ip: string, wall: number): boolean {
     const to = trimmedEnd(bytes, start, end);
     if (to === start) return false;
-    const isUnderstood = this.#reader.read(bytes, start, to, ip, this.#host.clock.wall());
+    const isUnderstood = this.#reader.read(bytes, start, to, ip, wall);
     if (!isUnderstood) this.counts.keptWhole++;
     this.counts.records++;
     this.counts.bytes += end - start;
@@ -195,9 +200,9 @@ export class SyslogDoor
   #progressed(): void {
     let taken = 0;
     while (taken < this.#waiting.length && !this.#intake.isFull) {
-      const { bytes, ip } = this.#waiting[taken++] as Waiting;
+      const { bytes, ip, wall } = this.#waiting[taken++] as Waiting;
       this.#waitingBytes -= MORE_BYTES + bytes.length;
-      this.#take(bytes, 0, bytes.length, ip);
+      this.#take(bytes, 0, bytes.length, ip, wall);
     }
     this.#waiting.splice(0, taken);
   }

@@ -33,6 +33,11 @@ export function isoOfNumber(time: number): string | null {
   return `${secondsText(whole)}${fraction === "" ? "" : `.${fraction.slice(0, 9)}`}Z`;
 }
 
+/** The time of arrival, for what tells no time of its own. @param wall milliseconds since 1970 */
+export function isoOfArrival(wall: number): string {
+  return new Date(wall).toISOString();
+}
+
 function secondsText(seconds: number): string {
   return new Date(seconds * 1000).toISOString().slice(0, 19);
 }

@@ -3,7 +3,7 @@ import { exceeds } from "../../../../host/content.ts";
 import { type Attributes, MOST_VALUES, type Value } from "../attributes.ts";
 import { ATTRIBUTES, Text, type TextName, WrittenEntry } from "../../entry.ts";
 import { Level, levelOf, SEVERITIES } from "../../levels.ts";
-import { isoOfNumber } from "../time.ts";
+import { isoOfArrival, isoOfNumber } from "../time.ts";
 
 type LineKeys = Config["collector"]["line_keys"];
 
@@ -41,15 +41,17 @@ export class LineReader {
 
   /**
    * @param sender the address that it came from, for a line that names no host
+   * @param wall milliseconds since 1970, for one that names no time
    * @returns false for one that begins as an object and is none: then it is the message, as it came
    */
-  read(bytes: Buffer, start: number, end: number, sender: string): boolean {
+  read(bytes: Buffer, start: number, end: number, sender: string, wall: number): boolean {
     const { entry } = this;
     entry.clear();
     const object = bytes[start] === BRACE ? objectIn(bytes.toString("utf8", start, end)) : null;
     if (object === null) entry.copy(Text.message, bytes, start, end);
     else this.#readObject(object);
     if (entry.length(Text.hostname) === 0) entry.put(Text.hostname, sender);
+    if (entry.length(Text.timestamp) === 0) entry.put(Text.timestamp, isoOfArrival(wall));
     return object !== null || bytes[start] !== BRACE;
   }
 

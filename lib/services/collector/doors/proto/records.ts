@@ -64,7 +64,7 @@ export function readRecord(bytes: Buffer, places: Places, entry: Entry): void {
     if (place === undefined) continue;
     if (place === LEVEL) {
       if (fields.kind !== Wire.varint) throw new BadMessage("the level is no number");
-      if (fields.value >= LEVELS.length) throw new BadMessage(`there is no level ${fields.value}`);
+      if (fields.value >= LEVELS.length) throw new BadMessage(`there is no level ${fields.int64}`);
       entry.level = fields.value;
       continue;
     }

@@ -1,6 +1,7 @@
 import { ATTRIBUTES, Text, WrittenEntry } from "../../entry.ts";
 import { SEVERITIES } from "../../levels.ts";
 import { type Attributes, noAttributes } from "../attributes.ts";
+import { isoOfArrival } from "../time.ts";
 import { readBsd } from "./bsd.ts";
 import { readElements } from "./elements.ts";
 
@@ -28,17 +29,24 @@ export class SyslogReader {
 
   /**
    * @param sender the address that it came from, for a message that names no host
-   * @param wall milliseconds since 1970, for one that names no year
+   * @param wall milliseconds since 1970, for one that names no time, or no year
    * @returns false when it was not understood: then it is the message, as it came, or what is left behind a header
    */
   read(bytes: Buffer, start: number, end: number, sender: string, wall: number): boolean {
     const { entry } = this;
     entry.clear();
+    const isUnderstood = this.#read(bytes, start, end, wall);
+    if (entry.length(Text.hostname) === 0) entry.put(Text.hostname, sender);
+    if (entry.length(Text.timestamp) === 0) entry.put(Text.timestamp, isoOfArrival(wall));
+    return isUnderstood;
+  }
+
+  #read(bytes: Buffer, start: number, end: number, wall: number): boolean {
+    const { entry } = this;
     const head = bytes.toString("latin1", start, Math.min(end, start + HEAD));
     const [mark = "", digits] = PRIORITY.exec(head) ?? [];
     const priority = Number(digits ?? MOST_PRIORITY + 1);
     if (priority > MOST_PRIORITY) {
-      entry.put(Text.hostname, sender);
       entry.copy(Text.message, bytes, start, end);
       return false;
     }
@@ -49,7 +57,6 @@ export class SyslogReader {
       ? this.#readHeaded(header, bytes, start, end, attributes)
       : readBsd(entry, head.slice(mark.length), { bytes, start: start + mark.length, end }, wall);
     attributes["facility"] = FACILITIES[priority >> 3] as string;
-    if (entry.length(Text.hostname) === 0) entry.put(Text.hostname, sender);
     entry.put(ATTRIBUTES, JSON.stringify(attributes));
     return isUnderstood;
   }
