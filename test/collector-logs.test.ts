@@ -171,6 +171,20 @@ describe("logs tail", () => {
     expect(err).toContain("--lines: found x");
   });
 
+  test("tells of the entries whose file is gone", async () => {
+    const path = await logOf(200);
+    const numbers = readFileSync(`${path}.1`, "utf8").trimEnd().split("\n").map(parseFloat);
+    const [first = NaN] = numbers;
+    const last = numbers.at(-1);
+    unlinkSync(`${path}.1`);
+    const { out, err, code } = await logs(path, ["tail", "--from", "0"]);
+    expect([err, code]).toEqual([
+      `warning: entries ${first} to ${last} are gone: their file is not there\n`,
+      0,
+    ]);
+    expect(out).toContain(`\n${first - 1} `);
+  });
+
   test("follows what is written, across rotations, each line once", async () => {
     const server = await collecting({ max_file_bytes: 2048, backup_count: 100 });
     const set = ["--set", `collector.path=${server.path}`];

@@ -144,7 +144,10 @@ function wantedOf(args: Arguments): SendWanted | null {
   for (const problem of problems) say.error(problem);
   if (problems.length > 0) return null;
   const isNamed = flags.has("host") || flags.has("port");
-  if (!isNamed && !own.enabled) throw new StartError(`the collector is off in ${where}`);
+  if (!isNamed && !own.enabled)
+    throw new StartError(
+      `the collector is off in ${where}; --host and --port name one that runs with other settings`,
+    );
   if (!isNamed && !openDoors(config).includes(door))
     throw new StartError(`the door ${door} is closed in ${where}`);
   const token = tokenOf(own);

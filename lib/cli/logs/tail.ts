@@ -5,7 +5,7 @@ import { messageOf } from "../../host/errors.ts";
 import { onSignals } from "../../host/lifecycle.ts";
 import { Follower } from "../../services/collector/file/follow.ts";
 import { newestFrom } from "../../services/collector/file/newest.ts";
-import { filesOf } from "../../services/collector/file/reading.ts";
+import { filesOf, sequenceOf } from "../../services/collector/file/reading.ts";
 import { levelOf, LEVELS } from "../../services/collector/levels.ts";
 import { Matcher } from "../../services/collector/search.ts";
 import { say } from "../say.ts";
@@ -67,7 +67,9 @@ export const tail: Subcommand = {
     let follower: Follower | null = null;
     try {
       const begin = from ?? (await newestFrom(path, lines, (line) => matcher.matches(line)));
+      const gaps = new Gaps();
       follower = new Follower(path, begin, (line) => {
+        gaps.follow(line);
         if (matcher.matches(line)) return output.write(`${printable(line.toString())}\n`);
       });
       if (flags.has("follow")) await follow(follower, path, ended);
@@ -81,6 +83,19 @@ export const tail: Subcommand = {
     }
   },
 };
+
+/** Tells of entries that nobody can read any more: their file was removed, or moved away. */
+class Gaps {
+  #last: number | null = null;
+
+  follow(line: Buffer): void {
+    const sequence = sequenceOf(line) as number;
+    const [from, to] = [(this.#last ?? sequence) + 1, sequence - 1];
+    if (from < to) say.warn(`entries ${from} to ${to} are gone: their file is not there`);
+    else if (from === to) say.warn(`entry ${from} is gone: its file is not there`);
+    this.#last = sequence;
+  }
+}
 
 /** Goes on until a signal, or until `ended`. */
 async function follow(
