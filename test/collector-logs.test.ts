@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { oldFilesOf } from "../lib/services/collector/file/names.ts";
+import { verify } from "../lib/services/collector/verify.ts";
 import { collecting, messageOf, record } from "./collector-suite.ts";
 import { ended, until } from "./kit.ts";
 
@@ -87,6 +88,25 @@ describe("logs verify", () => {
       expect(code).toBe(1);
     });
   }
+
+  test("takes no file for a gap that is removed while it reads, but reads all anew", async () => {
+    for (const gone of [3, 1000]) {
+      const path = await logOf(100);
+      const old = oldFilesOf(fs, path).toReversed();
+      let lines = 0;
+      const found = await verify(path, {
+        key: "",
+        // It is asked for with each line: so the files go in the middle of one.
+        get chained() {
+          if (++lines === 3) for (const { path: file } of old.slice(0, gone)) unlinkSync(file);
+          return false;
+        },
+      });
+      const left = Math.max(0, old.length - gone);
+      expect([found.faults, found.files, found.last]).toEqual([[], left + 1, 99]);
+      expect(found.lines).toBe(99 - (found.first as number) + 1);
+    }
+  });
 
   test("finds a torn line", async () => {
     const path = await logOf(10);

@@ -37,13 +37,28 @@ export interface VerifyOptions {
 
 /** Faults that are told one by one. */
 const MOST_TOLD = 100;
+/** How often a log is read whose files are removed before their turn comes. */
+const MOST_ATTEMPTS = 5;
 
 /**
  * Reads a log with all its rotated files and looks for gaps, doubles, lines out
  * of order and torn ones; with hashes also for what was changed or deleted.
+ * A file that a rotation removes meanwhile is no gap: then all is read anew.
  * @throws the system's error
  */
 export async function verify(path: string, options: VerifyOptions): Promise<Verified> {
+  for (let attempt = 1; ; attempt++) {
+    const found = await readAll(path, options, attempt === MOST_ATTEMPTS);
+    if (found !== null) return found;
+  }
+}
+
+/** @returns null once a file is removed before its turn, except for the last time */
+async function readAll(
+  path: string,
+  options: VerifyOptions,
+  isLast: boolean,
+): Promise<Verified | null> {
   const reading = new Reading(options);
   const walk = new FileWalk(path);
   let files = 0;
@@ -52,6 +67,7 @@ export async function verify(path: string, options: VerifyOptions): Promise<Veri
     const isNewest = file.path === path;
     for await (const line of linesIn(file)) reading.take(file.path, line, isNewest);
     // What a server writes after this is for the next time.
+    if (walk.hasLost && !isLast) return null;
     if (isNewest) break;
   }
   return reading.end(path, files);

@@ -31,6 +31,8 @@ export class FileWalk {
   /** The file that was opened last, and those behind it when it was. */
   #current: string | null = null;
   #following: readonly string[] = [];
+  /** True once a file was removed before this came to it. */
+  hasLost = false;
 
   constructor(path: string) {
     this.#path = path;
@@ -73,8 +75,11 @@ export class FileWalk {
     // It was compressed or removed, which leaves those that followed in their order.
     for (const [ahead, identity] of this.#following.entries()) {
       const found = files.indexOf(identity);
-      if (found >= 0) return Math.max(0, found - ahead);
+      if (found < 0) continue;
+      this.hasLost ||= found < ahead;
+      return Math.max(0, found - ahead);
     }
+    this.hasLost ||= this.#following.length > 0;
     return 0;
   }
 }
