@@ -1,7 +1,8 @@
 import { expect } from "bun:test";
 import { HandClock } from "../lib/host/clock.ts";
 import type { Page, Paging } from "../lib/services/store/keys/scan.ts";
-import { Keys, type Recorder } from "../lib/services/store/keys/keys.ts";
+import { Keys } from "../lib/services/store/keys/keys.ts";
+import type { Recorder } from "../lib/services/store/keys/stored.ts";
 import type { Watchers } from "../lib/services/store/keys/live-keys.ts";
 import type { Path } from "../lib/services/store/keys/path.ts";
 import { Refusal } from "../lib/services/store/refusal.ts";

@@ -372,7 +372,7 @@ export function selfSigned(folder: string, name = "localhost"): { cert: string; 
 
 /** The whole output of a program, and its exit code. */
 export async function ended(
-  child: Bun.Subprocess<"ignore" | undefined, "pipe", "pipe">,
+  child: Bun.Subprocess<"ignore" | Blob | undefined, "pipe", "pipe">,
 ): Promise<{ out: string; err: string; code: number }> {
   const [out, err] = await Promise.all([
     new Response(child.stdout).text(),

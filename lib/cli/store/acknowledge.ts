@@ -1,13 +1,11 @@
 import { isLocked } from "../../host/lock.ts";
 import * as fs from "node:fs";
-import { systemClock } from "../../host/clock.ts";
 import { printable } from "../../host/content.ts";
 import { acknowledgeFolder } from "../../services/store/journal/salvage.ts";
-import { serverOf } from "../destination.ts";
-import { StoreConnection } from "../kv/connection.ts";
 import { list, object, orNull, text } from "../shape.ts";
 import type { Subcommand } from "../subcommand.ts";
-import { attempt, folderOf, SERVICE } from "./folder.ts";
+import { attempt, folderOf } from "./folder.ts";
+import { connect } from "./source.ts";
 
 interface Salvaged {
   readonly at: string;
@@ -30,10 +28,8 @@ export const acknowledge: Subcommand = {
     if (!isElsewhere && fs.existsSync(folder) && !isLocked(fs, folder)) {
       return attempt(() => told(acknowledgeFolder(folder)));
     }
-    const server = serverOf(args, SERVICE);
-    if (server === null) return 2;
-    const { token_file, outbox_bytes } = server.config[SERVICE];
-    const connection = await StoreConnection.open(server.to, token_file, systemClock, outbox_bytes);
+    const connection = await connect(args);
+    if (connection === null) return 2;
     try {
       return told(
         connection.checked(await connection.ask({ action: "ACKNOWLEDGE" }), salvagedShape),

@@ -1,16 +1,24 @@
 import { load, problemText } from "../../config/load.ts";
-import { settings } from "../../config/table.ts";
+import { type Config, settings } from "../../config/table.ts";
 import { count } from "../../host/count.ts";
 import { messageOf } from "../../host/errors.ts";
 import type { Findings } from "../../services/store/journal/salvage.ts";
-import { type Arguments, sourcesOf } from "../command.ts";
+import { type Arguments, type Flag, sourcesOf } from "../command.ts";
 import { say } from "../say.ts";
 
 /** The service whose files these are. */
 export const SERVICE = "store";
 
-/** The folder that a command line names; null when there are problems, which have been told. */
-export function folderOf(args: Arguments): string | null {
+/** Names another folder than that of the settings. */
+export const OUT: Flag = {
+  name: "out",
+  value: "FOLDER",
+  completes: "file",
+  about: "salvage, restore: the new folder; empty, or not there yet.",
+};
+
+/** The settings that a command line names; null when there are problems, which have been told. */
+export function settingsOf(args: Arguments): Config[typeof SERVICE] | null {
   // `--host` and `--port` are those of a running server.
   const { config, problems } = load(settings, {
     ...sourcesOf(args),
@@ -18,7 +26,12 @@ export function folderOf(args: Arguments): string | null {
     port: undefined,
   });
   for (const problem of problems) say.error(problemText(problem));
-  return problems.length > 0 ? null : config[SERVICE].path;
+  return problems.length > 0 ? null : config[SERVICE];
+}
+
+/** The folder that a command line names; null when there are problems, which have been told. */
+export function folderOf(args: Arguments): string | null {
+  return settingsOf(args)?.path ?? null;
 }
 
 /** Runs an attempt, and tells its error. @returns its exit code */

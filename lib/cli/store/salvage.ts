@@ -2,21 +2,14 @@ import { systemClock } from "../../host/clock.ts";
 import { salvageFolder } from "../../services/store/journal/salvage.ts";
 import { say } from "../say.ts";
 import type { Subcommand } from "../subcommand.ts";
-import { attempt, folderOf, tell } from "./folder.ts";
+import { attempt, folderOf, OUT, tell } from "./folder.ts";
 
 export const salvage: Subcommand = {
   name: "salvage",
   about:
     "salvage: write what is whole of store.path to the folder of --out, which then is one that a server starts with; the damaged one stays as it is.",
   takesFile: false,
-  flags: [
-    {
-      name: "out",
-      value: "FOLDER",
-      completes: "file",
-      about: "salvage: the new folder; empty, or not there yet.",
-    },
-  ],
+  flags: [OUT],
   examples: [["salvage --out ./data/saved", "Saves what is whole of damaged files."]],
   async run({ args }) {
     const [out] = args.flags.get("out") ?? [];

@@ -21,7 +21,10 @@ export const CODES = {
   VERSION_MISMATCH: "if_version is not the version of the value.",
   NOT_A_NUMBER: "INCR found a value that is no integer.",
   TOO_LARGE: "The answer would be longer than outbox_bytes, or the value longer than half of that.",
-  TOO_MANY: "The client would have more subscriptions or patterns than it may.",
+  TOO_MANY:
+    "The client would have more subscriptions or patterns than it may, or the server more backups under way.",
+  NO_BACKUP:
+    "The client has no backup under way: it has begun none, or fell behind the changes by more than outbox_bytes; begin again.",
   MEMORY_FULL: "The value does not fit into max_memory_bytes any more.",
   DISK_FULL: "The journal has no room on its disk at present; reading goes on.",
   DISK_FAILING:

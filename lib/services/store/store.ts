@@ -35,6 +35,7 @@ import { NO_NOTICES, type Notices, NOTICES, StoreClient } from "./client.ts";
 import { RequestCounts } from "./commands/counts.ts";
 import type { Journal } from "./journal/journal.ts";
 import { journalFaults, openJournal, restoreKeys } from "./journal/open.ts";
+import { Backups } from "./keys/backups.ts";
 import { Keys } from "./keys/keys.ts";
 import { SYSTEM } from "./keys/path.ts";
 import { VisibleKeys } from "./keys/visible-keys.ts";
@@ -85,6 +86,7 @@ export class Store implements Running, Protocol<StoreClient> {
   /** The server's own keys, below `^sys`. */
   readonly #system: Keys;
   readonly #subscribers: Subscribers;
+  readonly #backups: Backups<StoreClient>;
   readonly #auth: Auth;
   readonly #stats: Stats;
   readonly #serving: Serving;
@@ -131,8 +133,10 @@ export class Store implements Running, Protocol<StoreClient> {
       settings,
       clock,
     );
+    this.#backups = new Backups(this.#keys, () => settings.store.outbox_bytes);
     const parts = {
       keys: visible,
+      backups: this.#backups,
       channels,
       subscribers: this.#subscribers,
       auth: this.#auth,
@@ -260,6 +264,7 @@ export class Store implements Running, Protocol<StoreClient> {
 
   closed(client: StoreClient, wasOpen: boolean): void {
     this.#subscribers.unsubscribeAll(client);
+    this.#backups.end(client);
     this.#turn.closed(client);
     if (!wasOpen) return;
     const reason = client.reason as CloseReason;

@@ -3,11 +3,12 @@ import type { Auth } from "../auth.ts";
 import type { Channels } from "../channels/channels.ts";
 import type { Subscribers } from "../channels/subscribers.ts";
 import type { StoreClient } from "../client.ts";
+import type { Backups } from "../keys/backups.ts";
 import type { Journal } from "../journal/journal.ts";
 import { type Path, SYSTEM } from "../keys/path.ts";
 import type { VisibleKeys } from "../keys/visible-keys.ts";
 import { type Code, Refusal, TOO_LARGE } from "../refusal.ts";
-import { mayAt, type Right } from "../roles.ts";
+import { FULL, mayAt, type Right } from "../roles.ts";
 import type { Field, Fields, Request } from "./fields.ts";
 import { type Doubt, doubt } from "./numbers.ts";
 
@@ -19,6 +20,7 @@ export interface Parts {
   readonly auth: Auth;
   /** Answers INFO. */
   readonly stats: { info(): Readonly<Record<string, unknown>> };
+  readonly backups: Backups<StoreClient>;
   /** What is kept on disk, by its damage; null where nothing is. */
   readonly journal: Pick<Journal, "salvaged" | "acknowledge" | "doubts" | "failing"> | null;
   /** The settings as they are now. */
@@ -74,6 +76,12 @@ export function forbidden(client: StoreClient, right: Right, path: Path): Refusa
   }
   if (client.role !== null && mayAt(client.role, right, path)) return null;
   return new Refusal("FORBIDDEN", `the role ${client.role?.name} may not ${right} there`);
+}
+
+/** The refusal of what takes the token that may do everything, or null. */
+export function notFull({ role }: StoreClient): Refusal | null {
+  if (role === FULL) return null;
+  return new Refusal("FORBIDDEN", `the role ${role?.name} may not do this`);
 }
 
 /** Fields, prepared for checking what has them. */

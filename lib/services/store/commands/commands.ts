@@ -1,13 +1,15 @@
 import { CODES, Refusal } from "../refusal.ts";
 import { CHANNEL_COMMANDS } from "./channel-commands.ts";
-import { type Command, command, OK, Plan, result } from "./command.ts";
+import { type Command, command, notFull, OK, Plan, result } from "./command.ts";
 import * as field from "./fields.ts";
-import { FULL } from "../roles.ts";
 import { GROUP_COMMANDS } from "./group-commands.ts";
 import { KEY_COMMANDS } from "./key-commands.ts";
 
 /** The cost of INFO, in requests. */
 const INFO_WORK = 1000;
+
+/** The cost of a part of a backup, in requests: one in each turn. */
+const BACKUP_WORK = 10_000;
 
 /** Every command, by its action. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
@@ -59,6 +61,28 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     },
   }),
 
+  BACKUP: command({
+    about:
+      "Tells all keys at one moment, a part with each request: records that are applied in the order in which they come. The moment is that of the last part. Only with the token that may do everything.",
+    fields: {
+      more: field.optional(
+        field.flag("Whether to go on with the one that the client has begun."),
+        "false: begins one",
+      ),
+    },
+    result: "`{records, done}`: some records of a journal; and whether they were the last ones",
+    errors: ["TOO_MANY", "NO_BACKUP"],
+    right: "read",
+    run({ more = false }, client, { backups }) {
+      const refusal = notFull(client) ?? (more ? null : backups.begin(client));
+      if (refusal) return refusal;
+      client.work += BACKUP_WORK;
+      const part = backups.next(client);
+      if (part instanceof Refusal) return part;
+      return result(`{"records":[${part.records.join(",")}],"done":${part.done}}`);
+    },
+  }),
+
   ACKNOWLEDGE: command({
     about:
       "Tells the damage that the journal was salvaged from, and that somebody knows of it now; only with the token that may do everything.",
@@ -67,9 +91,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     errors: [],
     right: null,
     run(_request, client, { journal }) {
-      if (client.role !== FULL) {
-        return new Refusal("FORBIDDEN", `the role ${client.role?.name} may not do this`);
-      }
+      const refusal = notFull(client);
+      if (refusal) return refusal;
       const salvaged = journal?.salvaged ?? null;
       journal?.acknowledge();
       return result(JSON.stringify(salvaged));

@@ -7,6 +7,7 @@ import {
   command,
   Form,
   forbidden,
+  notFull,
   OK,
   type Parts,
   result,
@@ -15,18 +16,25 @@ import {
 import * as field from "./fields.ts";
 import { DISK, key, MAX_TTL, ns } from "./key-fields.ts";
 
+/** Versions must be able to grow from there for ever. */
+const MAX_MIN_VERSION = 2 ** 52;
+
 const value = field.json("The value.");
 const ttl = field.optional(field.whole(1, MAX_TTL, "Milliseconds until it expires."), "never");
 const by = field.optional(
   field.whole(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, "What to add."),
   "1",
 );
+const minVersion = field.optional(
+  field.whole(1, MAX_MIN_VERSION, "The least version that it gets."),
+  "the next one",
+);
 const end = field.wholeOrNull(1, MAX_TTL, "Milliseconds until then; null for never.");
 
 /** The forms of the writes of a TXN, by their actions. */
 const WRITES: ReadonlyMap<string, Form> = new Map(
   Object.entries({
-    SET: { key, value, ttl_ms: ttl },
+    SET: { key, value, ttl_ms: ttl, min_version: minVersion },
     DEL: { key },
     INCR: { key, by },
     EXPIRE: { key, ttl_ms: end },
@@ -83,7 +91,7 @@ export const GROUP_COMMANDS: Readonly<Record<string, Command>> = {
 
   TXN: command({
     about:
-      "Makes several changes, all of them or none, if all conditions hold. A write is an object with the fields of its action: SET (key, value, ttl_ms), INCR (key, by), DEL (key) or EXPIRE (key, ttl_ms); no key stands in two of them.",
+      "Makes several changes, all of them or none, if all conditions hold. A write is an object with the fields of its action: SET (key, value, ttl_ms, min_version), INCR (key, by), DEL (key) or EXPIRE (key, ttl_ms); no key stands in two of them. min_version, the least version that a value gets, takes the token that may do everything.",
     fields: {
       writes: field.objects('The changes, as [{"action": "SET", "key": "a", "value": 1}].'),
       ns,
@@ -197,7 +205,10 @@ function writeOf(
     case "SET": {
       const text = JSON.stringify(raw["value"]);
       const ttlMs = raw["ttl_ms"] as number | undefined;
-      return tooLarge(text, parts) ?? { kind: "set", path, text, ttlMs };
+      const least = raw["min_version"] as number | undefined;
+      const alone = least === undefined ? null : notFull(client);
+      if (alone) return alone;
+      return tooLarge(text, parts) ?? { kind: "set", path, text, ttlMs, minVersion: least };
     }
     case "INCR":
       return { kind: "increase", path, by: (raw["by"] as number | undefined) ?? 1 };

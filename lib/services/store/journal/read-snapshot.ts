@@ -58,8 +58,12 @@ function endsAt(pieces: Pieces, at: number): boolean {
  * Reads every whole batch of a snapshot, also behind damaged ones: no batch needs another.
  * @returns the batch that the journals go on from; null when that is lost
  */
-export function readSnapshot(survey: Survey, id: string | null, generation: number): Link | null {
-  const name = snapshotName(generation);
+export function readSnapshot(
+  survey: Survey,
+  id: string | null,
+  generation: number,
+  name = snapshotName(generation),
+): Link | null {
   return survey.reading(name, (pieces, path) => {
     survey.snapshotSize = pieces.size;
     const head = snapshotHead(pieces, path);

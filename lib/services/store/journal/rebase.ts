@@ -91,6 +91,7 @@ function writeSnapshotSync(
   }
 }
 
-function newId(): string {
+/** A new id of a folder. */
+export function newId(): string {
   return crypto.randomUUID().replaceAll("-", "").slice(0, 16);
 }

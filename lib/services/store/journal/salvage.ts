@@ -27,7 +27,8 @@ export interface Findings {
   readonly salvaged: Salvaged | null;
 }
 
-const QUIET = { any: false, set: () => {}, gone: () => {} };
+/** Nobody watches. */
+export const QUIET = { any: false, set: () => {}, gone: () => {} };
 
 /** Reads a folder that no server uses, and changes nothing. @throws StartError; the system's error */
 export function checkFolder(folder: string, clock: Clock): Findings {
@@ -67,6 +68,15 @@ export function acknowledgeFolder(folder: string): Salvaged | null {
     const { salvaged, ...rest } = manifest;
     writeManifestSync(fs, folder, rest);
     return salvaged;
+  });
+}
+
+/** The keys of a folder that no server uses. @throws StartError, also when it is damaged; the system's error */
+export function keysIn(folder: string, clock: Clock): Keys {
+  return holding(folder, () => {
+    const { findings, keys } = examine(folder, clock);
+    if (findings.damages.length > 0) throw new StartError(findings.damages.join("\n"));
+    return keys;
   });
 }
 

@@ -4,7 +4,13 @@ import { type Path, textOf, unfit } from "./path.ts";
 
 /** One change of a group; no path stands in a group twice. */
 export type Write = { readonly path: Path } & (
-  | { readonly kind: "set"; readonly text: string; readonly ttlMs?: number | undefined }
+  | {
+      readonly kind: "set";
+      readonly text: string;
+      readonly ttlMs?: number | undefined;
+      /** The least version that it gets. */
+      readonly minVersion?: number | undefined;
+    }
   | { readonly kind: "increase"; readonly by: number }
   | { readonly kind: "del" }
   /** With null for never. */

@@ -16,20 +16,11 @@ import { LiveKeys, type Watchers } from "./live-keys.ts";
 import { type Path, textOf, unfit } from "./path.ts";
 import { applyRecord, delRecord, expireRecord, setRecord, snapshotOf, wallOf } from "./records.ts";
 import type { Page, Paging } from "./scan.ts";
-import type { SetTerms, Stored } from "./stored.ts";
+import type { Recorder, SetTerms, Stored } from "./stored.ts";
 import type { Level } from "./tree.ts";
 
 /** More versions than changes can have been lost. */
 const RAISE = 10 ** 9;
-
-/** The record of changes, which are recorded before they are answered; each record is a line of JSON. */
-export interface Recorder {
-  /** True if a record of `bytes` bytes is sure to be kept; otherwise nothing may be changed. `frees` tells that the change makes room. */
-  reserve(bytes: number, frees?: boolean): boolean;
-  append(record: string, bytes: number): void;
-  /** True if nothing can be kept at present for another reason than want of room. */
-  readonly failing?: boolean;
-}
 
 /** Keys and the rules of their changes: terms, versions, the bound of memory; changes are recorded and told to watchers. */
 export class Keys {
@@ -39,6 +30,7 @@ export class Keys {
   readonly #watchers: Watchers;
   readonly #maxBytes: () => number;
   #recorder: Recorder | null = null;
+  #follower: ((record: string) => void) | null = null;
 
   constructor(clock: Pick<Clock, "now" | "wall">, watchers: Watchers, maxBytes: () => number) {
     this.#live = new LiveKeys(clock, watchers);
@@ -53,6 +45,11 @@ export class Keys {
     this.#recorder = recorder;
     // Whoever saw a value expired must not see it again after a restart with the clock set back.
     this.#live.onExpired = (path) => this.#append(delRecord(path, false));
+  }
+
+  /** From now on a call gets the record of each change too, also where none is kept; null ends that. */
+  follow(follower: ((record: string) => void) | null): void {
+    this.#follower = follower;
   }
 
   /** Keys held; some may have expired a moment ago. */
@@ -297,14 +294,15 @@ export class Keys {
     const growth = end - start - this.#space.values.length(id);
     if (this.#watchers.any || !this.#fits(growth)) return false;
     const version = this.#space.values.version(id) + 1;
-    if (this.#recorder !== null) {
+    if (this.#recorder !== null || this.#follower !== null) {
       const [key, value] = [
         block.toString("latin1", name, nameEnd),
         block.toString("latin1", start, end),
       ];
       const record = `["set",${key},${version},0,${value}]\n`;
-      if (!this.#recorder.reserve(record.length)) return false;
-      this.#recorder.append(record, record.length);
+      if (this.#recorder?.reserve(record.length) === false) return false;
+      this.#recorder?.append(record, record.length);
+      this.#follower?.(record);
     }
     this.#space.values.set(id, block, start, end);
     this.#space.values.setVersion(id, version);
@@ -339,12 +337,14 @@ export class Keys {
   }
 
   /** Makes a change of a group, for whose record there is room. */
-  #make({ write: { path, kind }, text, number, expiresAt }: Planned): Changed {
+  #make({ write, text, number, expiresAt }: Planned): Changed {
+    const { path, kind } = write;
     // A value that has expired since the change was planned is still there.
     const id = this.#space.lookup(path);
     const wall = wallOf(this.#clock, expiresAt);
     if (text !== null) {
-      const version = this.#nextVersion(id);
+      const least = (kind === "set" && write.minVersion) || 0;
+      const version = Math.max(this.#nextVersion(id), least);
       this.#append(setRecord(path, version, wall, text));
       this.#change(path, id, text, version, expiresAt);
       return number === undefined ? { version } : { version, number };
@@ -360,8 +360,9 @@ export class Keys {
     return {};
   }
 
-  #append(record: string): void {
-    this.#recorder?.append(record, Buffer.byteLength(record));
+  #append(record: string, bytes = Buffer.byteLength(record)): void {
+    this.#recorder?.append(record, bytes);
+    this.#follower?.(record);
   }
 
   #change(path: Path, id: number, text: string, version: number, expiresAt: number): void {
@@ -371,11 +372,11 @@ export class Keys {
 
   /** Records a change, if there is a recorder. @returns false when that cannot be done */
   #recorded(make: () => string, frees = false): boolean {
-    if (this.#recorder === null) return true;
+    if (this.#recorder === null && this.#follower === null) return true;
     const record = make();
     const bytes = Buffer.byteLength(record);
-    if (!this.#recorder.reserve(bytes, frees)) return false;
-    this.#recorder.append(record, bytes);
+    if (this.#recorder?.reserve(bytes, frees) === false) return false;
+    this.#append(record, bytes);
     return true;
   }
 
