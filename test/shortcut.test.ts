@@ -563,7 +563,8 @@ describe("plain requests", () => {
       await lines(peer, requests.length);
       expect(store.stats()).toMatchObject({
         requests: 1 + 12 * round,
-        refused: 2 * round,
+        refused: 0,
+        misses: 2 * round,
         requests_get: 8 * round,
         requests_set: 1 + 4 * round,
       });

@@ -151,6 +151,7 @@ const REQUESTS: Record<string, object> = {
   CHANNELS: {},
   INFO: {},
   ACKNOWLEDGE: {},
+  BACKUP: {},
 };
 
 describe("before AUTH", () => {

@@ -323,10 +323,7 @@ describe("the store command", () => {
         '{"key":"over","value":1,"expires_at":1000}',
         '{"key":"low","value":1,"version":5}',
       ].join("\n");
-      const third = await run(
-        ["store", "import", "-", "--config", file, ...port],
-        more,
-      );
+      const third = await run(["store", "import", "-", "--config", file, ...port], more);
       expect(third).toMatchObject({
         out: "3 keys imported, 1 key had expired\n",
         err: "",

@@ -79,6 +79,7 @@ describe.skipIf(!canFail)("a sync that fails", () => {
       { action: "KEYS" },
       { action: "ORDER", key: "" },
       { action: "NAMESPACES" },
+      { action: "BACKUP" },
       { action: "SET", key: "kept", value: 2 },
       { action: "SET", key: "a^b", value: 2, if_absent: true },
       { action: "DEL", key: "kept" },

@@ -37,6 +37,7 @@ const VALID: Record<string, Record<string, unknown>> = {
   AUTH: { token: "t" },
   INFO: {},
   ACKNOWLEDGE: {},
+  BACKUP: { more: false },
   HELP: { command: "GET" },
 };
 

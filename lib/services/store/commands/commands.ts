@@ -2,6 +2,7 @@ import { CODES, Refusal } from "../refusal.ts";
 import { CHANNEL_COMMANDS } from "./channel-commands.ts";
 import { type Command, command, notFull, OK, Plan, result } from "./command.ts";
 import * as field from "./fields.ts";
+import { NOT_KEPT } from "./in-doubt.ts";
 import { GROUP_COMMANDS } from "./group-commands.ts";
 import { KEY_COMMANDS } from "./key-commands.ts";
 
@@ -71,10 +72,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       ),
     },
     result: "`{records, done}`: some records of a journal; and whether they were the last ones",
-    errors: ["TOO_MANY", "NO_BACKUP"],
-    right: "read",
-    run({ more = false }, client, { backups }) {
-      const refusal = notFull(client) ?? (more ? null : backups.begin(client));
+    errors: ["TOO_MANY", "NO_BACKUP", "DISK_FAILING"],
+    right: null,
+    run({ more = false }, client, { backups, journal }) {
+      const isInDoubt = journal?.doubts?.isEmpty === false;
+      const refusal =
+        notFull(client) ?? (isInDoubt ? NOT_KEPT : null) ?? (more ? null : backups.begin(client));
       if (refusal) return refusal;
       client.work += BACKUP_WORK;
       const part = backups.next(client);

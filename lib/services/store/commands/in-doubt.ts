@@ -5,7 +5,8 @@ import { DISK_FAILING, DISK_FULL, Refusal } from "../refusal.ts";
 /** Actions that read the keys they name, and no others. */
 const EXACT = new Set(["GET", "EXISTS", "TTL", "MGET"]);
 
-const NOT_KEPT = new Refusal(
+/** The refusal of what would show a change that may not be on disk. */
+export const NOT_KEPT = new Refusal(
   "DISK_FAILING",
   "the server's disk fails: the last change there may not be on it",
 );
