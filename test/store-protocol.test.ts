@@ -89,7 +89,14 @@ describe.each(Object.entries(VALID))("the fields of %s", (action, fields) => {
       if (optional) expect(error?.code).not.toBe("UNKNOWN_FIELD");
       else expect(error).toEqual({ code: "MISSING_FIELD", message: name });
     }
-    for (const name of ["more", "Key", "__proto__", "constructor", "toString", "hasOwnProperty"]) {
+    for (const name of [
+      "further",
+      "Key",
+      "__proto__",
+      "constructor",
+      "toString",
+      "hasOwnProperty",
+    ]) {
       const line = JSON.stringify({ action, ...fields, X: 1 }).replace('"X"', `"${name}"`);
       const { error } = await ask(peer, line);
       expect(error.code).toBe("UNKNOWN_FIELD");
