@@ -61,7 +61,9 @@ const WRONG: Record<string, readonly unknown[]> = {
       NO_TEXT,
     ]),
   ),
-  ...Object.fromEntries(["if_absent", "meta", "tree", "reverse"].map((name) => [name, NO_FLAG])),
+  ...Object.fromEntries(
+    ["if_absent", "meta", "tree", "reverse", "more"].map((name) => [name, NO_FLAG]),
+  ),
   // EXPIRE takes null.
   ttl_ms: wrongNumbers(1, 10 ** 13).filter((one) => one !== null),
   if_version: wrongNumbers(0, Number.MAX_SAFE_INTEGER),
