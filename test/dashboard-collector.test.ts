@@ -110,6 +110,8 @@ describe.skipIf(!BROWSER)(
           ["", "off"],
           ["", "off"],
         ]);
+        // The doors stand here alone.
+        expect(await tab.get("document.querySelectorAll('[data-table]').length")).toBe(0);
         expect(await tab.get<string>(text(`${PANEL} [data-of=search] .gloss`))).toContain(
           "whoever may see this page can read all of it",
         );

@@ -82,6 +82,8 @@ describe.skipIf(!BROWSER)(
       await opened.go("neuro");
       await opened.get(`document.querySelector("${PANEL}").scrollIntoView()`);
       await opened.see(`document.querySelector("${PANEL} .nobody, ${PANEL} .games") !== null`);
+      // The games stand there alone.
+      expect(await opened.get("document.querySelectorAll('[data-table]').length")).toBe(0);
       return opened;
     }
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { boot, type Booted, type Peer, turn, until } from "./kit.ts";
-import { BROWSER, clock, FAINT, STATUS, Tab, text, TOKEN, WIDE } from "./tab.ts";
+import { BROWSER, clock, FAINT, STATUS, stat, Tab, text, TOKEN, WIDE } from "./tab.ts";
 
 const PANEL = "#brought-relay";
 /** The cells of a table of the panel, from the top. */
@@ -77,6 +77,10 @@ describe.skipIf(!BROWSER)(
       );
       expect(await tab.get(note("pressure"))).toBe("fan-out 0: below every rule");
       expect(await tab.get(note("backlog"))).toBe("no sender is paused");
+      // The panel shows these numbers itself: else they stand there and under "All numbers" alone.
+      const titles = `[...document.querySelectorAll("[data-part=relay] .block h2")].filter((one) => one.checkVisibility()).map((one) => one.textContent)`;
+      expect(await tab.get(titles)).not.toContain("pressure");
+      expect(await tab.get(stat("relay.throttles"))).toBe(0);
     });
 
     test("who sends most, and whose lines are refused, each leading to the client", async () => {

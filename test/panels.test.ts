@@ -21,6 +21,8 @@ class Board {
   readonly panel: Panel = {
     title: "Board",
     files: { "panel.js": `export const mount = 1; // ${"x".repeat(5000)}`, "board.css": "b {}" },
+    tables: ["largest"],
+    groups: ["heard"],
     views: {
       list: { about: "All.", parameters: { of: "x" }, read: (query) => this.answer() ?? query },
     },
@@ -157,7 +159,7 @@ describe("a view", () => {
     const handler = join(temporary(), "site.ts");
     await Bun.write(handler, 'export default { GET: () => new Response("site") };');
     const { server } = await served({ web: { handler } });
-    for (const path of ["/panels", "/panels/", "/panels/web/list", "/panels/x/y", `${VIEW}/z`]) {
+    for (const path of ["/panels", "/panels/", "/panels/x/y", `${VIEW}/z`]) {
       expect([path, await (await server.get(path)).text()]).toEqual([path, "site"]);
     }
   });
@@ -375,9 +377,15 @@ describe("the event stream", () => {
     server.clock.advance(250);
     const told = await events(server);
     await until(() => told.length === 2);
-    expect(told[0]?.[1].panels).toEqual([
-      { service: "board", title: "Board", styles: ["board.css"], changes: 5 },
-    ]);
+    const panels = told[0]?.[1].panels as Record<string, unknown>[];
+    expect(panels.find((one) => one["service"] === "board")).toEqual({
+      service: "board",
+      title: "Board",
+      styles: ["board.css"],
+      tables: ["largest"],
+      groups: ["heard"],
+      changes: 5,
+    });
     const changed = () => told.filter(([name]) => name === "changed").map(([, data]) => data);
     for (let i = 0; i < 1000; i++) {
       board.changes++;

@@ -16,6 +16,8 @@ export interface Panel {
   readonly files: Readonly<Record<string, string>>;
   /** The names of the service's tables that the panel shows itself: the page leaves them out. */
   readonly tables?: readonly string[];
+  /** The titles of groups of the service's numbers that the panel shows itself, as for the tables. */
+  readonly groups?: readonly string[];
   readonly views: Readonly<Record<string, View>>;
   readonly acts: Readonly<Record<string, Act>>;
   /**

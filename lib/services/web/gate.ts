@@ -32,7 +32,8 @@ export type Verdict =
   | "none"
   | WrongToken;
 
-const MAX_SESSIONS = 100;
+/** Sessions that there may be; one more ends the oldest. */
+export const MAX_SESSIONS = 100;
 /** Milliseconds without a request after which a session ends. */
 const SESSION_MS = 24 * 3600 * 1000;
 
@@ -56,6 +57,16 @@ export class Gate {
   /** True if there is a token. */
   get locked(): boolean {
     return this.#token !== null;
+  }
+
+  /** The sessions that there are. */
+  get sessions(): number {
+    const since = this.#clock.now() - SESSION_MS;
+    for (const [id, at] of this.#sessions) {
+      if (at >= since) break;
+      this.#sessions.delete(id);
+    }
+    return this.#sessions.size;
   }
 
   /** Sets the token, or none. A change of it ends all sessions. */

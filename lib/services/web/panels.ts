@@ -30,6 +30,8 @@ export interface PanelTold {
   readonly styles: readonly string[];
   /** The tables of the service that it shows itself. */
   readonly tables: readonly string[];
+  /** The groups of its numbers that it shows itself. */
+  readonly groups: readonly string[];
   readonly changes: number;
 }
 
@@ -78,8 +80,8 @@ export class Panels {
     return [...this.#host.services].flatMap(([service, { panel }]) => {
       if (panel === undefined) return [];
       const styles = Object.keys(panel.files).filter((name) => name.endsWith(".css"));
-      const { title, tables = [] } = panel;
-      return { service, title, styles, tables, changes: panel.changes() };
+      const { title, tables = [], groups = [] } = panel;
+      return { service, title, styles, tables, groups, changes: panel.changes() };
     });
   }
 

@@ -6,6 +6,7 @@ import { GzipStream, WINDOW } from "../../net/http/compression/gzip-stream.ts";
 import type { HttpServer } from "../../net/http.ts";
 import { event } from "./answers.ts";
 import { type Data, difference } from "./difference.ts";
+import type { StreamsTold } from "./panel/told.ts";
 import { newsOf, toldOf } from "./told.ts";
 import type { Wanted } from "./wanted.ts";
 
@@ -77,6 +78,8 @@ const COLUMNS: ClientColumns<Stream> = {
 export class Streams {
   /** Streams closed because too many bytes waited for them. */
   slow = 0;
+  /** Streams that were opened since the start. */
+  opened = 0;
   readonly #host: Pick<Host<never>, "clock" | "log" | "nextId">;
   readonly #streams = new Map<number, Stream>();
 
@@ -131,6 +134,7 @@ export class Streams {
             greeted: false,
           };
           this.#streams.set(id, stream);
+          this.opened++;
           const { secret } = stream;
           void this.#greet(stream, first({ id, address, ...(secret === "" ? {} : { secret }) }));
         },
@@ -216,6 +220,22 @@ export class Streams {
 
   page(query: ClientQuery): ClientPage {
     return clientPage(this.#streams.values(), COLUMNS, query, this.#host.clock.now());
+  }
+
+  /** The streams by what they are told; kinds of which none is open are left out. */
+  kinds(): readonly StreamsTold[] {
+    const now = this.#host.clock.now();
+    const kindOf = ({ told }: Stream) => (told === null ? "whole" : "differences");
+    const sumOf = (all: readonly Stream[], of: (one: Stream) => number) =>
+      all.reduce((sum, one) => sum + of(one), 0);
+    return [...Map.groupBy(this.#streams.values(), kindOf)].map(([kind, all]) => ({
+      kind,
+      open: all.length,
+      compressed: all.filter(({ gzip }) => gzip !== null).length,
+      addresses: new Set(all.map(({ ip }) => ip)).size,
+      bytes_out: sumOf(all, ({ bytesOut }) => bytesOut),
+      waiting_bytes: sumOf(all, (one) => COLUMNS.outboxBytes(one, now)),
+    }));
   }
 
   /** Ends a stream. @returns its address, or null when no stream has the id */

@@ -13,12 +13,14 @@ import type {
   Host,
   Running,
 } from "../../host/service.ts";
+import type { Panel } from "../../host/panel.ts";
 import type { Distribution } from "../../host/stats.ts";
 import { HttpServer, type HttpSettings } from "../../net/http.ts";
 import { DECLARED } from "./declared.ts";
 import { Events } from "./events.ts";
 import { Gate, readToken } from "./gate.ts";
 import { Guard } from "./guard.ts";
+import { webPanel } from "./panel/panel.ts";
 import { Panels } from "./panels.ts";
 import { isTaken, Routes } from "./routes.ts";
 import { Sampler } from "./sampler.ts";
@@ -69,7 +71,9 @@ class Web implements Running {
   readonly declared = DECLARED;
   readonly addresses: readonly Address[];
   readonly distributions: readonly Distribution[];
+  readonly panel: Panel;
   readonly #host: Host<Config>;
+  #config: Config;
   readonly #site: Site;
   readonly #gate: Gate;
   readonly #guard: Guard;
@@ -82,6 +86,7 @@ class Web implements Running {
 
   constructor(config: Config, host: Host<Config>, site: Site) {
     this.#host = host;
+    this.#config = config;
     this.#site = site;
     this.#gate = new Gate(host, readToken(config.web.token_file));
     this.#guard = new Guard(this.#gate, meansLoopback(config.web.host), host.log);
@@ -122,6 +127,15 @@ class Web implements Running {
         histograms: this.#http.answers.times,
       },
     ];
+    this.panel = webPanel({
+      clock: host.clock,
+      gate: this.#gate,
+      guard: this.#guard,
+      streams: this.#streams,
+      times: this.#http.answers.times,
+      settings: () => this.#config.web,
+      tickers: () => site.tickers(),
+    });
     const stops = [
       host.clock.every(1000, () => void this.#events.tick()),
       host.clock.every(LOOK_MS, () => this.#events.look()),
@@ -180,6 +194,7 @@ class Web implements Running {
 
   #reload(next: Config): void {
     const token = readToken(next.web.token_file);
+    this.#config = next;
     this.#http.configure(placeOf(next, "web"), this.#settings(next));
     this.#streams.closeDenied(this.#http);
     this.#gate.setToken(token);

@@ -30,6 +30,8 @@ export function collectorPanel(parts: PanelParts): Panel {
   return {
     title: "Collector: doors and entries",
     files: FILES,
+    tables: ["doors", "chain"],
+    groups: ["door records by door"],
     views: {
       state: {
         about: "Doors, what waits for the disk, files.",

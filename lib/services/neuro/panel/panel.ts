@@ -31,6 +31,7 @@ export function neuroPanel(stage: Stage, parts: PanelParts): Panel {
   return {
     title: "Neuro: games",
     files: FILES,
+    tables: ["games"],
     views: {
       games: gamesView(stage, address),
       game: gameView(stage, { clock, numbers, results, mostRetries, speaks }),

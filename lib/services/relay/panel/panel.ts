@@ -34,6 +34,7 @@ export function relayPanel(parts: PanelParts): Panel {
   return {
     title: "Relay: senders and readers",
     files: FILES,
+    groups: ["pressure"],
     views: {
       state: {
         about: "Who sends most, who is held and why, for whom the most waits.",

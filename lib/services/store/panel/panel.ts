@@ -36,6 +36,7 @@ export function storePanel(parts: PanelParts): Panel {
     title: "Store: keys and channels",
     files: FILES,
     tables: ["namespaces", "channels"],
+    groups: ["errors by code"],
     views: {
       state: {
         about: "Answers, the journal, what is held.",

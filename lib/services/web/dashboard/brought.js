@@ -14,11 +14,11 @@ const MARGIN = "1000000px 0px 200px";
 
 /** By service; there for as long as the page is. */
 const panels = new Map();
-/** The tables that panels show themselves, by service. */
+/** What panels show themselves, by service: `tables`, and `groups` of numbers. */
 const replaced = new Map();
 
-/** True for a table of a service that its panel does not show itself. */
-export const isLeftOver = (service, { name }) => !replaced.get(service)?.includes(name);
+/** True for one of the `tables` or `groups` of a service that its panel does not show itself. */
+export const isLeftOver = (service, kind, name) => !replaced.get(service)?.[kind].includes(name);
 
 const watcher = new IntersectionObserver(onSeen, { rootMargin: MARGIN });
 
@@ -48,8 +48,8 @@ function pageOf(service) {
 
 /** Makes the panels that are not here yet; `told` is what the server says of them. */
 export function bring(told) {
-  for (const { service, title, styles, tables } of told) {
-    replaced.set(service, tables);
+  for (const { service, title, styles, tables, groups } of told) {
+    replaced.set(service, { tables, groups });
     if (panels.has(service)) {
       roomOf(service)?.append(panels.get(service).node);
       continue;

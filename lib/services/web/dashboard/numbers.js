@@ -1,5 +1,6 @@
 // The numbers of a part (the process, its log, a service) as tables.
 
+import { isLeftOver } from "./brought.js";
 import { el, mark, say } from "./elements.js";
 import { exact, inFull, labelOf } from "./format.js";
 import { RATE_MS } from "./series.js";
@@ -45,8 +46,9 @@ function block(part, title, entries, options) {
   return {
     node: section,
     update(told) {
-      // What has not happened yet takes no room.
-      section.hidden = !update(told);
+      const isShown = update(told);
+      // What has not happened yet takes no room, nor does what stands in the panel.
+      section.hidden = !isShown || !isLeftOver(part, "groups", title);
     },
   };
 }

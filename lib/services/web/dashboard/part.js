@@ -46,7 +46,7 @@ export function partPlace(part, declared, numbers) {
         updates.push(quarantine);
       }
       for (const one of updates) one.update(told);
-      const left = told.tables?.filter((table) => isLeftOver(part, table));
+      const left = told.tables?.filter((table) => isLeftOver(part, "tables", table.name));
       tables.show(new Map(left?.map((table) => [table.name, table])));
       // What is wrong stands first among the problems, right below.
       health.hidden = well?.ok === false;
