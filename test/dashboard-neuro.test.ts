@@ -131,7 +131,7 @@ describe.skipIf(!BROWSER)(
       async () => {
         await tab.see(
           `[...document.querySelectorAll("[data-part=neuro] .blocks h2")].map((one) => one.textContent)`,
-          ["games", "diagnostics", "forces ended by how", "closed by reason"],
+          ["diagnostics", "forces ended by how", "closed by reason"],
         );
       },
       TIMEOUT,
