@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HandClock } from "../lib/host/clock.ts";
@@ -268,6 +268,28 @@ test.each(WAYS)(
     const { closed_reset: reset, closed_eof: eof } = server.stats() as Record<string, number>;
     expect(server.stats()).toMatchObject({ ...reason, closed_bug: 0, clients: 3 });
     expect((reset as number) + (eof as number)).toBe(1);
+  },
+);
+
+test.skipIf(!hasRing)(
+  "an error that ends a connection marks its client, whichever it is, and one of the moment does not",
+  async () => {
+    const { here, end } = await pairs(1);
+    const file = openSync(join(mkdtempSync(join(tmpdir(), "sends-")), "file"), "a");
+    const log = null as unknown as Log;
+    const sends = new Sends<Client>(configOf(), { clock: new HandClock(), log }, {});
+    // The error of a file stands for those that only a network gives, as when it has timed out.
+    const clients = [file, -1, here[0]?.fd as number].map((fd, i) => {
+      const wire = { fd, write: () => -1 } as unknown as Wire;
+      const accepted = { id: i, wire, isPlain: true, ip: "127.0.0.1", port: 1, now: 0 };
+      return new Client({ ...accepted, refusals: new LastRefusals() }, new Pinned());
+    });
+    for (const client of clients) sends.range(client, Buffer.from("text"), 0, 4);
+    sends.leave();
+    expect(clients.map(({ isBroken }) => isBroken)).toEqual([true, false, false]);
+    expect(clients.map(({ bytesOut }) => bytesOut)).toEqual([0, 0, 4]);
+    closeSync(file);
+    end();
   },
 );
 

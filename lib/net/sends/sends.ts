@@ -6,8 +6,15 @@ import { noFront, Room } from "../outbox.ts";
 import { RING_ENTRIES, type Ring } from "./ring.ts";
 import { counts, type Io, pays, sendFaults, theRing, wayText } from "./way.ts";
 
-const EPIPE = -32;
-const ECONNRESET = -104;
+/** The word of a wire that is closed or full; as an error of Linux, EPERM. */
+const REFUSED = -1;
+const EINTR = -4;
+const EBADF = -9;
+const EAGAIN = -11;
+const ENOMEM = -12;
+const ENOBUFS = -105;
+/** Errors of a send that say nothing of the connection; EBADF is of one that is closed. Each other one ends it. */
+const OF_THE_MOMENT = new Set([REFUSED, EINTR, EBADF, EAGAIN, ENOMEM, ENOBUFS]);
 
 /** Bytes in which the small pieces of outboxes are gathered for one call. */
 const ROOM_BYTES = 256 * 1024;
@@ -234,7 +241,7 @@ export class Sends<C extends Client> {
   /** Notes what a wire has taken, or that it is broken. @returns the bytes */
   #took(client: C, taken: number): number {
     if (taken <= 0) {
-      if (taken === EPIPE || taken === ECONNRESET) client.isBroken = true;
+      if (taken < 0 && !OF_THE_MOMENT.has(taken)) client.isBroken = true;
       return 0;
     }
     client.bytesOut += taken;
