@@ -353,18 +353,38 @@ describe("the way", () => {
       const child = without(425, 1, "--port", "0", "--set", "web.enabled=false");
       const lines = readLines(child.stdout);
       const ready = await lines.find(/relay is ready on .*:(\d+)/);
-      await lines.find(/io_uring is tried once 3 sends are due together/);
+      await lines.find(/sends leave by writes: the rules of this container/);
       const port = Number(ready[1]);
       const peers = await Promise.all([0, 1, 2, 3].map(() => dial(port)));
       await lines.find(/\(4 clients\)/);
       peers[0]?.send("one\n");
       for (const peer of peers.slice(1)) expect(await peer.next()).toContain('"one"');
-      await lines.find(/sends leave by writes: the rules of this container/);
       for (const peer of peers) peer.end();
       child.kill("SIGTERM");
       expect(await child.exited).toBe(0);
     },
   );
+
+  test("is settled by auto at the start, where something sends", async () => {
+    const run = (...args: string[]) => {
+      const cwd = mkdtempSync(join(tmpdir(), "sends-"));
+      const cmd = [process.execPath, index, ...args];
+      return Bun.spawn(cmd, { cwd, stdout: "pipe", stderr: "inherit" });
+    };
+    const relay = run("--port", "0", "--set", "web.enabled=false");
+    const lines = readLines(relay.stdout);
+    const [, way] = await lines.find(/sends leave by (\w+): /);
+    expect(way).toBe(hasRing ? "io_uring" : "writes");
+    relay.kill("SIGTERM");
+    await relay.exited;
+    const web = run("--set", "relay.enabled=false", "--set", "web.port=0");
+    const others = readLines(web.stdout);
+    await others.find(/web is ready/);
+    web.kill("SIGTERM");
+    await web.exited;
+    await others.find(/exited cleanly/);
+    expect(others.text()).not.toContain("sends leave");
+  });
 
   test("is told by /varz and by status", async () => {
     for (const io of WAYS) {

@@ -9,7 +9,7 @@ import { onSignals, serve } from "../host/lifecycle.ts";
 import { Supervisor } from "../host/notify.ts";
 import type { Running, Services } from "../host/service.ts";
 import { barredHere } from "../net/barred.ts";
-import { wayText } from "../net/sends/way.ts";
+import { settledWay } from "../net/sends/way.ts";
 import { reload } from "./reload.ts";
 import { say } from "./say.ts";
 
@@ -35,7 +35,7 @@ export async function start(
   const failed = Promise.withResolvers<never>();
   let isReady = false;
   let supervisor = null as Supervisor | null;
-  let tellWay = () => {};
+  let settle = () => {};
   const served = serve<Config>({
     services,
     config: loaded.config,
@@ -57,7 +57,10 @@ export async function start(
           `there is no summoner.toml here, so the defaults apply; ${program} init writes one`,
         );
       }
-      tellWay = () => log.info(wayText(loaded.config.net.io));
+      settle = () => {
+        const way = settledWay(loaded.config.net.io);
+        if (way !== null) log.info(way);
+      };
       const bug = (error: unknown) => {
         log.bug(error, "outside of any client");
         if (isReady) return;
@@ -76,10 +79,10 @@ export async function start(
     },
     ready(lines, { config, running }) {
       isReady = true;
-      tellWay();
       words.ready?.(running);
       for (const line of lines) announce(line, config);
       supervisor?.ready(lines.join(", "));
+      settle();
     },
     draining(why, { config: { drain_ms } }, log) {
       const draining = `${why}: draining for at most ${drain_ms} ms`;

@@ -4,7 +4,7 @@ import type { Log } from "../../host/log.ts";
 import type { Client } from "../client.ts";
 import { noFront, Room } from "../outbox.ts";
 import { RING_ENTRIES, type Ring } from "./ring.ts";
-import { counts, type Io, pays, sendFaults, theRing, wayText } from "./way.ts";
+import { counts, type Io, pays, sendFaults, sending, theRing, wayText } from "./way.ts";
 
 /** The word of a wire that is closed or full; as an error of Linux, EPERM. */
 const REFUSED = -1;
@@ -81,6 +81,7 @@ export class Sends<C extends Client> {
     this.#clock = clock;
     this.#log = log;
     this.#service = service;
+    sending.is = true;
     const faults = sendFaults(config);
     if (faults.length > 0) throw new StartError(faults);
   }

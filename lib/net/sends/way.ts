@@ -13,12 +13,14 @@ export const pays = { from: 3 };
 /** The sends that have left by the ring, and the calls it took. */
 export const counts = { sends: 0, calls: 0 };
 
+/** True once some service has sends that may leave by the ring. */
+export const sending = { is: false };
+
 /** The ring of this process, or the reason that there is none; undefined until somebody asked for it. */
 let tried: Ring | string | undefined;
 
 /**
- * The ring of this process, made when it is first needed: what opens it takes
- * some megabytes and milliseconds, which a start shall not. @returns null where there is none
+ * The ring of this process, made at the first call. @returns null where there is none
  * @param told called after the attempt
  */
 export function theRing(told: () => void = () => {}): Ring | null {
@@ -44,7 +46,7 @@ export interface Way {
   readonly why: string;
 }
 
-/** The way that sends leave with a setting, as far as it is known: `auto` tries io_uring only when it is needed. */
+/** The way that sends leave with a setting, as far as it is known: a server within another program tries io_uring only when it is needed. */
 export function wayOf(io: Io): Way {
   if (io === "writes") return { way: "writes", why: `${KEY} is "writes"` };
   if (tried === undefined) {
@@ -55,6 +57,18 @@ export function wayOf(io: Io): Way {
   if (typeof tried === "string") return { way: "writes", why: tried };
   if (tried.broken !== null) return { way: "writes", why: tried.broken };
   return { way: "io_uring", why: `one call for the sends of a turn, from ${pays.from} on` };
+}
+
+/**
+ * Settles the way once everything is ready: what opens a ring takes megabytes
+ * and milliseconds, which neither a start that has nothing to send shall take
+ * nor the first turn that is busy. And from here on an operator is told what is.
+ * @returns the way in one line, or null when nothing sends by it
+ */
+export function settledWay(io: Io): string | null {
+  if (!sending.is) return null;
+  if (io !== "writes") theRing();
+  return wayText(io);
 }
 
 /** The way in one line. */
