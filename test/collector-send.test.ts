@@ -51,6 +51,8 @@ describe("logs send", () => {
 
   test("tells what is wrong with its command line, and what is not there", async () => {
     const wrong = await send([
+      "--door",
+      "back",
       "--level",
       "loud",
       "--count",
@@ -61,7 +63,7 @@ describe("logs send", () => {
       "-",
       "m",
     ]);
-    for (const flag of ["level", "count", "timeout", "port"]) {
+    for (const flag of ["door", "level", "count", "timeout", "port"]) {
       expect(wrong.err).toContain(`error: --${flag}: found `);
     }
     expect(wrong.code).toBe(2);

@@ -123,7 +123,10 @@ function wantedOf(args: Arguments): SendWanted | null {
   const { flags } = args;
   const flag = (name: string) => flags.get(name)?.[0];
   const { config, own, where, problems } = logSettings(args);
-  const door = (flag("door") as DoorName | undefined) ?? openDoors(config)[0] ?? "tcp";
+  const usual = openDoors(config)[0] ?? "tcp";
+  const door = DOOR_NAMES.find((name) => name === (flag("door") ?? usual)) ?? usual;
+  if (flag("door") !== undefined && flag("door") !== door)
+    problems.push(`--door: found ${flag("door")}; allowed: ${DOOR_NAMES.join(", ")}`);
   const level = levelOf(flag("level") ?? "info");
   if (level === null) problems.push(`--level: found ${flag("level")}; allowed: ${LEVEL_NAMES}`);
   const times = Number(flag("count") ?? 1);
