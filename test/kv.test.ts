@@ -418,9 +418,9 @@ describe("watch", () => {
     await ask({ action: "SET", key: "a^b^c", value: 2 });
     expect(await client.ends()).toEqual(
       well(
-        '{"event":"set","key":"a^1","version":1,"value":{"x":"\u009b"}}\n' +
-          '{"event":"del","key":"a^1"}\n' +
-          '{"event":"set","key":"a^b^c","version":2,"value":2}\n',
+        '{"event":"set","key":"a^1","version":1,"seq":2,"value":{"x":"\u009b"}}\n' +
+          '{"event":"del","key":"a^1","seq":3}\n' +
+          '{"event":"set","key":"a^b^c","version":2,"seq":5,"value":2}\n',
       ),
     );
     expect((await other.ends()).out).toStartWith('{"event":"set","key":"b^1",');
@@ -433,7 +433,9 @@ describe("watch", () => {
     await ask({ action: "SET", key: "a", value: 1 });
     await until(() => client.out() !== "");
     client.child.kill(signal);
-    expect(await client.ends()).toEqual(well('{"event":"set","key":"a","version":1,"value":1}\n'));
+    expect(await client.ends()).toEqual(
+      well('{"event":"set","key":"a","version":1,"seq":1,"value":1}\n'),
+    );
   });
 
   test("tells why the server has closed", async () => {
@@ -443,7 +445,7 @@ describe("watch", () => {
     await ask({ action: "SET", key: "a", value: 1 });
     await stop();
     expect(await client.ends()).toEqual({
-      out: '{"event":"set","key":"a","version":1,"value":1}\n',
+      out: '{"event":"set","key":"a","version":1,"seq":1,"value":1}\n',
       err: `error: 127.0.0.1:${port} has closed the connection: the server is stopping\n`,
       code: 1,
     });
@@ -459,7 +461,7 @@ describe("watch", () => {
     // It learns of it when it writes.
     while (client.child.exitCode === null) await ask({ action: "SET", key: "a", value: 2 });
     expect(await client.ends()).toEqual(
-      well('{"event":"set","key":"a","version":1,"value":1}\n0 0\n'),
+      well('{"event":"set","key":"a","version":1,"seq":1,"value":1}\n0 0\n'),
     );
   });
 });
@@ -616,7 +618,7 @@ describe("at a terminal", () => {
     ]);
     expect(news.shown().split("\n").slice(1)).toEqual(['news #1 ["\\x9b"]', ""]);
     expect(json.shown().split("\n")[1]).toBe(
-      '{"event":"set","key":"a^1","version":1,"value":{"x":"\\u001b[31m\\u009b"}}',
+      '{"event":"set","key":"a^1","version":1,"seq":1,"value":{"x":"\\u001b[31m\\u009b"}}',
     );
     for (const { child } of [keys, news, json]) {
       child.terminal?.write("\x03");
@@ -898,7 +900,7 @@ describe.skipIf(!openssl)("with TLS", () => {
     const { out, code } = await watcher.ends();
     expect([out.split("\n").length, out.length, code]).toEqual([
       4,
-      3 * (value.length + '{"event":"set","key":"b","version":2,"value":}\n'.length),
+      3 * (value.length + '{"event":"set","key":"b","version":2,"seq":2,"value":}\n'.length),
       0,
     ]);
     const other = selfSigned(folder, "other.example");
@@ -913,10 +915,13 @@ describe.skipIf(!openssl)("with TLS", () => {
 });
 
 test.each([
-  [[], "ACTION: missing; allowed: get, set, del, keys, watch, publish, subscribe"],
+  [
+    [],
+    "ACTION: missing; allowed: get, set, incr, expire, mget, del, keys, range, order, txn, info, watch, publish, subscribe",
+  ],
   [
     ["gte"],
-    "ACTION: found gte; allowed: get, set, del, keys, watch, publish, subscribe; did you mean get?",
+    "ACTION: found gte; allowed: get, set, incr, expire, mget, del, keys, range, order, txn, info, watch, publish, subscribe; did you mean get?",
   ],
   [["get"], "KEY: missing; get KEY needs it"],
   [["del"], "KEY: missing; del KEY needs it"],

@@ -450,12 +450,22 @@ describe("a plain SET", () => {
     const watcher = await store.join();
     await ask(writer, set("a", 1));
     for (const keys of ["a", "*"]) {
-      await ask(watcher, { action: "SUBSCRIBE", keys });
+      const { seq } = (await ask(watcher, { action: "SUBSCRIBE", keys }))["result"];
       const { version } = (await meta(writer, "a"))["result"];
       writer.send(`${set("a", "x")}\n${set("a", 7)}\n`);
       const told = { event: "set", key: "a" };
-      expect(await heard(watcher)).toEqual({ ...told, version: version + 1, value: "x" });
-      expect(await heard(watcher)).toEqual({ ...told, version: version + 2, value: 7 });
+      expect(await heard(watcher)).toEqual({
+        ...told,
+        version: version + 1,
+        seq: seq + 1,
+        value: "x",
+      });
+      expect(await heard(watcher)).toEqual({
+        ...told,
+        version: version + 2,
+        seq: seq + 2,
+        value: 7,
+      });
       expect(await lines(writer, 2)).toEqual([result("OK"), result("OK")]);
       expect(await ask(watcher, { action: "UNSUBSCRIBE", keys })).toEqual({ result: 1 });
       await ask(writer, set("a", 8));

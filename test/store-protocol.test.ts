@@ -30,7 +30,7 @@ const VALID: Record<string, Record<string, unknown>> = {
   ORDER: { key: "a", ns: "n", reverse: true },
   NAMESPACES: { ns: "n", cursor: "a", limit: 10 },
   RANGE: { ns: "n", prefix: "a", cursor: "a", limit: 10, reverse: true },
-  SUBSCRIBE: { channel: "c", ns: "n", since: 0, epoch: "x" },
+  SUBSCRIBE: { channel: "c", ns: "n", since: 0, epoch: "x", state: false },
   UNSUBSCRIBE: { channel: "c", ns: "n" },
   PUBLISH: { channel: "c", ns: "n", value: 1 },
   CHANNELS: { ns: "n", prefix: "c", cursor: "c", limit: 10 },
@@ -62,7 +62,7 @@ const WRONG: Record<string, readonly unknown[]> = {
     ]),
   ),
   ...Object.fromEntries(
-    ["if_absent", "meta", "tree", "reverse", "more"].map((name) => [name, NO_FLAG]),
+    ["if_absent", "meta", "tree", "reverse", "more", "state"].map((name) => [name, NO_FLAG]),
   ),
   // EXPIRE takes null.
   ttl_ms: wrongNumbers(1, 10 ** 13).filter((one) => one !== null),

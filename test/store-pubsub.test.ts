@@ -124,7 +124,7 @@ describe("a channel", () => {
     for (const request of [
       { channel: "a^*", since: 0 },
       { channel: "*", epoch: "x" },
-      { keys: "a", since: 0 },
+      { channel: "a", state: true },
     ]) {
       expect(await code(peer, { action: "SUBSCRIBE", ...request })).toBe("WRONG_TYPE");
     }
@@ -284,12 +284,13 @@ describe("the limits of subscriptions", () => {
 describe("what becomes of keys", () => {
   test("set tells value and version, however it was set", async () => {
     const [from, to] = await two();
-    expect(await watch(to, "users^42^*")).toEqual({ subscribed: "users^42^*" });
+    expect(await watch(to, "users^42^*")).toMatchObject({ subscribed: "users^42^*", seq: 0 });
     await result(from, { action: "SET", key: "users^42^name", value: "Ada" });
     expect(await heard(to)).toEqual({
       event: "set",
       key: "users^42^name",
       version: 1,
+      seq: 1,
       value: "Ada",
     });
     // Plain ones too, over a value that is there.
@@ -299,7 +300,8 @@ describe("what becomes of keys", () => {
       [4, { a: 1 }],
     ] as const) {
       await result(from, { action: "SET", key: "users^42^name", value });
-      expect(await heard(to)).toEqual({ event: "set", key: "users^42^name", version, value });
+      const seq = version;
+      expect(await heard(to)).toEqual({ event: "set", key: "users^42^name", version, seq, value });
     }
     await result(from, { action: "INCR", key: "users^42^logins", by: 5 });
     expect(await heard(to)).toMatchObject({ event: "set", key: "users^42^logins", value: 5 });
@@ -328,10 +330,10 @@ describe("what becomes of keys", () => {
     }
     await watch(to, "a^*");
     await result(from, { action: "DEL", key: "a^b" });
-    expect(await heard(to)).toEqual({ event: "del", key: "a^b" });
+    expect(await heard(to)).toEqual({ event: "del", key: "a^b", seq: 5 });
     await result(from, { action: "DEL", key: "d" });
     await result(from, { action: "DEL", key: "a", tree: true });
-    expect(await heard(to)).toEqual({ event: "del", key: "a", tree: true });
+    expect(await heard(to)).toEqual({ event: "del", key: "a", tree: true, seq: 7 });
     expect(await code(from, { action: "DEL", key: "a^b" })).toBe("NOT_FOUND");
     await nothingFor(to);
   });
@@ -357,7 +359,7 @@ describe("what becomes of keys", () => {
     await result(from as Peer, { action: "DEL", key: "t", tree: true });
     for (const [peer] of named) {
       if (peer !== beside) {
-        expect(await heard(peer as Peer)).toEqual({ event: "del", key: "t", tree: true });
+        expect(await heard(peer as Peer)).toEqual({ event: "del", key: "t", tree: true, seq: 3 });
       }
       await nothingFor(peer as Peer);
     }
@@ -385,15 +387,15 @@ describe("what becomes of keys", () => {
     // One is looked at, the other is swept.
     void server.clock.leap(1);
     expect(await result(from, { action: "EXISTS", key: "t^a" })).toBe(false);
-    expect(await heard(to)).toEqual({ event: "expired", key: "t^a" });
+    expect(await heard(to)).toEqual({ event: "expired", key: "t^a", seq: 4 });
     server.clock.advance(200);
-    expect(await heard(to)).toEqual({ event: "expired", key: "t^b" });
+    expect(await heard(to)).toEqual({ event: "expired", key: "t^b", seq: 5 });
     server.clock.advance(1000);
     await nothingFor(to);
     await result(from, { action: "SET", key: "t^a", value: 1, ttl_ms: 1000 });
     await heard(to);
     await result(from, { action: "DEL", key: "t^a" });
-    expect(await heard(to)).toEqual({ event: "del", key: "t^a" });
+    expect(await heard(to)).toEqual({ event: "del", key: "t^a", seq: 8 });
     server.clock.advance(2000);
     await nothingFor(to);
   });

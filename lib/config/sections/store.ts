@@ -105,6 +105,18 @@ export const store = section(
       "Memory that all channels together may keep for that; the channels that were silent longest forget first.",
       live,
     ),
+    change_log_entries: whole(
+      10_000,
+      [0, 1_000_000],
+      "How many changes of keys are kept for subscribers that come back; 0 keeps none. Each costs its key and value in memory, and a little at each change.",
+      live,
+    ),
+    change_log_bytes: whole(
+      16 * 2 ** 20,
+      [0, BYTES_MAX],
+      "Memory that these changes may take; the oldest are forgotten first.",
+      live,
+    ),
     ...connectedClients,
     tls: ownTls("the store"),
     access: ownAccess("the store"),

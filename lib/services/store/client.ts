@@ -1,7 +1,7 @@
 import type { Accepted, CloseReason } from "../../net/client.ts";
 import { LineClient } from "../../net/line-clients.ts";
 import { type Pinned, SharedBytes } from "../../net/outbox.ts";
-import { type Pattern, textOf } from "./keys/path.ts";
+import { covers, type Path, type Pattern, textOf } from "./keys/path.ts";
 import type { Sends } from "../../net/sends/sends.ts";
 import type { Answers } from "./commands/answers.ts";
 import type { Role } from "./roles.ts";
@@ -62,6 +62,16 @@ export interface Subscription {
   readonly pattern: Pattern;
 }
 
+/** What a subscription to keys sends before it sends changes as they happen. */
+export interface CatchUp {
+  /** True once all has been sent. */
+  readonly done: boolean;
+  /** The next lines; some may be none. */
+  slice(): readonly string[];
+  /** True if a change of this key must be sent now; otherwise it will be in a later slice. */
+  hasPassed(path: Path): boolean;
+}
+
 /** The name of a subscription among those of its client. */
 export function nameOf({ kind, pattern: { path, below } }: Subscription): string {
   return `${kind} ${textOf(below ? [...path, "*"] : path)}`;
@@ -79,6 +89,8 @@ export class StoreClient extends LineClient {
   token: string | null = null;
   /** Its subscriptions, by `nameOf`. */
   readonly subscriptions = new Map<string, Subscription>();
+  /** Those that are catching up, by `nameOf`, in the order in which they do. */
+  readonly catchUps = new Map<string, CatchUp>();
   /** The number of patterns among them. */
   patterns = 0;
   /** Its cost in this turn: one for each request, and more for one that looks at many names or clients. */
@@ -105,6 +117,16 @@ export class StoreClient extends LineClient {
   /** Bytes that wait for it, roughly: text that is not encoded yet counts by its characters. */
   get owed(): number {
     return this.outbox.bytes + this.#rangeEnd - this.#rangeStart + this.reply.length;
+  }
+
+  /** True if it hears of a change of a key later, in what it is catching up on, and by no other subscription now. */
+  isBehind(path: Path, tree: boolean): boolean {
+    if (this.catchUps.size === 0) return false;
+    for (const [name, { kind, pattern }] of this.subscriptions) {
+      if (kind !== "keys" || !covers(pattern, path, tree)) continue;
+      if (this.catchUps.get(name)?.hasPassed(path) !== false) return false;
+    }
+    return true;
   }
 
   /** Answers it with a range of bytes, which must not change until the end of the turn. */

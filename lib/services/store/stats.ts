@@ -13,6 +13,7 @@ import type { StoreClient } from "./client.ts";
 import { COMMANDS } from "./commands/commands.ts";
 import { errorsOf, type RequestCounts } from "./commands/counts.ts";
 import type { Journal } from "./journal/journal.ts";
+import type { ChangeLog } from "./keys/change-log.ts";
 import type { Keys } from "./keys/keys.ts";
 import type { VisibleKeys } from "./keys/visible-keys.ts";
 import { type Code, CODES } from "./refusal.ts";
@@ -36,6 +37,8 @@ export const DECLARED: Declared = {
   ),
   channels: gauge("channels", "Channels that keep messages."),
   kept_bytes: gauge("bytes", "Memory that kept messages take."),
+  change_log_entries: gauge("changes", "Changes of keys that are kept."),
+  change_log_bytes: gauge("bytes", "Memory that these changes take."),
   pinned_bytes: gauge("bytes", "Memory held by all that waits for clients."),
   journal_bytes: gauge("bytes", "Size of the journal since the last snapshot."),
   journal_batches: counter("batches", "Batches written to the journal."),
@@ -80,6 +83,7 @@ export interface Counted {
   readonly keys: Keys;
   readonly visible: VisibleKeys;
   readonly watch: KeyWatch<StoreClient>;
+  readonly changes: ChangeLog;
   readonly channels: Channels<StoreClient>;
   readonly delivery: Delivery;
   readonly pinned: Pinned;
@@ -111,8 +115,8 @@ export class Stats {
 
   /** The numbers of `DECLARED`. */
   numbers(): Record<string, number> {
-    const { clients, requests, keys, visible, watch, channels, delivery, pinned, journal } =
-      this.#counted;
+    const { clients, requests, keys, visible, watch, changes } = this.#counted;
+    const { channels, delivery, pinned, journal } = this.#counted;
     return {
       ...clients.stats(),
       keys: keys.size,
@@ -128,6 +132,8 @@ export class Stats {
       deliveries: delivery.count,
       channels: channels.size,
       kept_bytes: channels.keptBytes,
+      change_log_entries: changes.size,
+      change_log_bytes: changes.bytes,
       pinned_bytes: pinned.bytes,
       journal_bytes: journal?.size ?? 0,
       journal_batches: journal?.written ?? 0,

@@ -36,6 +36,7 @@ import { RequestCounts } from "./commands/counts.ts";
 import type { Journal } from "./journal/journal.ts";
 import { journalFaults, openJournal, restoreKeys } from "./journal/open.ts";
 import { Backups } from "./keys/backups.ts";
+import { ChangeLog } from "./keys/change-log.ts";
 import { Keys } from "./keys/keys.ts";
 import { SYSTEM } from "./keys/path.ts";
 import { VisibleKeys } from "./keys/visible-keys.ts";
@@ -110,14 +111,18 @@ export class Store implements Running, Protocol<StoreClient> {
     this.#clients = new Clients(this, new Admission(place, host, this.#notices), host);
     const delivery = new Delivery(this.#clients, this.#pinned, settings, this.#notices, log);
     this.#turn = new Turn(this.#clients, this.#journal, delivery, settings, config, host);
-    const watch = new KeyWatch(delivery);
-    this.#keys = new Keys(clock, watch, () => settings.store.max_memory_bytes);
+    const changes = new ChangeLog(() => ({
+      entries: settings.store.change_log_entries,
+      bytes: settings.store.change_log_bytes,
+    }));
+    const watch = new KeyWatch(delivery, changes);
+    this.#keys = new Keys(clock, watch, () => settings.store.max_memory_bytes, changes);
     this.#system = new Keys(clock, watch, () => Infinity);
     const channels = new Channels(delivery, settings);
-    this.#subscribers = new Subscribers(channels, watch, delivery, settings);
+    const visible = new VisibleKeys(this.#keys, this.#system);
+    this.#subscribers = new Subscribers(channels, watch, visible, changes, delivery, settings);
     this.#auth = new Auth(roles, this.#subscribers, host);
     const requests = new RequestCounts();
-    const visible = new VisibleKeys(this.#keys, this.#system);
     this.#stats = new Stats(
       {
         clients: this.#clients,
@@ -125,6 +130,7 @@ export class Store implements Running, Protocol<StoreClient> {
         keys: this.#keys,
         visible,
         watch,
+        changes,
         channels,
         delivery,
         pinned: this.#pinned,

@@ -3,7 +3,7 @@ import type { Host } from "../../host/service.ts";
 import type { Clients } from "../../net/clients.ts";
 import { type Sending, Sends } from "../../net/sends/sends.ts";
 import type { Delivery } from "./channels/delivery.ts";
-import { Hold, type StoreClient } from "./client.ts";
+import { type CatchUp, Hold, type StoreClient } from "./client.ts";
 import { Answers } from "./commands/answers.ts";
 import type { Doubts } from "./journal/doubts.ts";
 import type { Journal } from "./journal/journal.ts";
@@ -32,6 +32,8 @@ export class Turn implements Sending<StoreClient> {
   readonly #owed = new Set<StoreClient>();
   /** Clients with bytes that wait for a batch. */
   readonly #waiting = new Set<StoreClient>();
+  /** Clients that catch up again once the journal is in no doubt. */
+  readonly #stalled = new Set<StoreClient>();
   /** Clients that have had their share of this turn. */
   readonly #served = new Set<StoreClient>();
   #scheduled = false;
@@ -105,6 +107,7 @@ export class Turn implements Sending<StoreClient> {
     if (client.isHeld(Hold.outbox) && client.owed < this.mostOwed / 2) {
       this.#clients.resume(client, Hold.outbox);
     }
+    if (client.catchUps.size > 0) this.#goOn(client);
     const done = client.ending && client.reading && client.held.length === 0 && client.owed === 0;
     if (done) this.#clients.close(client, "eof");
   }
@@ -116,8 +119,25 @@ export class Turn implements Sending<StoreClient> {
   /** Forgets a closed client; what it is owed still leaves. */
   closed(client: StoreClient): void {
     this.#served.delete(client);
+    this.#stalled.delete(client);
     client.stage();
     this.owes(client);
+  }
+
+  /** Sends a client the next slice of what it is catching up on, once it is owed little enough. */
+  #goOn(client: StoreClient): void {
+    if (client.owed >= this.mostOwed / 2) return;
+    if (this.#journal?.doubts) {
+      // Values that may not be kept must not be shown.
+      this.#stalled.add(client);
+      return;
+    }
+    this.owes(client);
+    const [name, catchUp] = client.catchUps.entries().next().value as [string, CatchUp];
+    const lines = catchUp.slice();
+    this.#delivery.count += lines.length;
+    client.reply += lines.join("");
+    if (catchUp.done) client.catchUps.delete(name);
   }
 
   // --- its end
@@ -175,5 +195,9 @@ export class Turn implements Sending<StoreClient> {
     }
     this.#sends.leave();
     for (const client of due) this.sent(client);
+    if (this.#journal?.doubts) return;
+    const stalled = [...this.#stalled];
+    this.#stalled.clear();
+    for (const client of stalled) this.sent(client);
   }
 }

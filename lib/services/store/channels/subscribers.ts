@@ -1,8 +1,11 @@
 import type { Config } from "../../../config/table.ts";
 import { nameOf, type StoreClient, type Subscription } from "../client.ts";
+import type { ChangeLog } from "../keys/change-log.ts";
 import type { Path } from "../keys/path.ts";
+import type { VisibleKeys } from "../keys/visible-keys.ts";
 import { Refusal } from "../refusal.ts";
 import { mayAt, type Role } from "../roles.ts";
+import { Replay, StateWalk } from "./catch-up.ts";
 import type { Channels, Kept } from "./channels.ts";
 import type { Delivery } from "./delivery.ts";
 import type { KeyWatch } from "./watch.ts";
@@ -11,15 +14,22 @@ import type { KeyWatch } from "./watch.ts";
 export class Subscribers {
   readonly #channels: Channels<StoreClient>;
   readonly #watch: KeyWatch<StoreClient>;
+  readonly #keys: VisibleKeys;
+  readonly #log: ChangeLog;
   readonly #delivery: Delivery;
   readonly #settings: Pick<Config, "store">;
 
+  /** @param log the changes of `keys` */
   constructor(
     channels: Channels<StoreClient>,
     watch: KeyWatch<StoreClient>,
+    keys: VisibleKeys,
+    log: ChangeLog,
     delivery: Delivery,
     settings: Pick<Config, "store">,
   ) {
+    this.#keys = keys;
+    this.#log = log;
     this.#channels = channels;
     this.#watch = watch;
     this.#delivery = delivery;
@@ -47,7 +57,9 @@ export class Subscribers {
 
   /** @returns true if there was such a subscription */
   unsubscribe(client: StoreClient, subscription: Subscription): boolean {
-    if (!client.subscriptions.delete(nameOf(subscription))) return false;
+    const name = nameOf(subscription);
+    if (!client.subscriptions.delete(name)) return false;
+    client.catchUps.delete(name);
     const { kind, pattern } = subscription;
     if (kind === "channel") this.#channels.unsubscribe(client, pattern);
     else this.#watch.subscriptions.remove(client, pattern);
@@ -68,6 +80,36 @@ export class Subscribers {
       const right = one.kind === "keys" ? "read" : "subscribe";
       if (!mayAt(role, right, one.pattern.path)) this.unsubscribe(client, one);
     }
+  }
+
+  /**
+   * Has a client that watches keys catch up: on the changes after number `since`, or with `state` on
+   * the values that keys have, where there is no such number or changes after it are lost.
+   * @returns the number of changes after `since` that are no longer kept; null when that cannot be known
+   */
+  catchUp(
+    client: StoreClient,
+    subscription: Subscription,
+    since: number | undefined,
+    epoch: string | undefined,
+    state: boolean,
+  ): number | null {
+    const log = this.#log;
+    const isKnown = since !== undefined && epoch === this.#channels.epoch && since <= log.seq;
+    const lost = isKnown ? Math.max(0, log.first - 1 - since) : null;
+    const { pattern } = subscription;
+    const from = isKnown ? since + (lost ?? 0) : log.seq;
+    const catchUp =
+      state && lost !== 0
+        ? new StateWalk(this.#keys, log, pattern)
+        : new Replay(log, pattern, from);
+    client.catchUps.set(nameOf(subscription), catchUp);
+    return lost;
+  }
+
+  /** The number of the last change of keys. */
+  get seq(): number {
+    return this.#log.seq;
   }
 
   /** Sends a client the kept messages of a channel after message `since`, as lines that follow the answer. */

@@ -1,15 +1,26 @@
+import type { ChangeLog } from "../keys/change-log.ts";
 import type { Watchers } from "../keys/live-keys.ts";
-import { type Path, SYSTEM, textOf } from "../keys/path.ts";
+import { type Path, SYSTEM } from "../keys/path.ts";
 import type { Deliverer } from "./channels.ts";
+import { goneEvent, setEvent } from "./events.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
+/** A subscriber that may still be catching up. */
+export interface Follower {
+  /** True if what happens to a key now comes to it later, with what it is catching up on. */
+  isBehind(path: Path, tree: boolean): boolean;
+}
+
 /** Sends changes of keys to the clients that watch them. */
-export class KeyWatch<S> implements Watchers {
+export class KeyWatch<S extends Follower> implements Watchers {
   readonly subscriptions = new Subscriptions<S>();
   readonly #delivery: Deliverer<S>;
+  readonly #log: ChangeLog;
 
-  constructor(delivery: Deliverer<S>) {
+  /** @param log has counted each change before it is told here */
+  constructor(delivery: Deliverer<S>, log: ChangeLog) {
     this.#delivery = delivery;
+    this.#log = log;
   }
 
   get any(): boolean {
@@ -18,19 +29,31 @@ export class KeyWatch<S> implements Watchers {
 
   set(path: Path, text: string, version: number): void {
     // As in lists: all keys are those of clients.
-    const watchers = this.subscriptions.of(path, path[0] === SYSTEM);
+    const watchers = upToDate(this.subscriptions.of(path, path[0] === SYSTEM), path, false);
     if (watchers.size === 0) return;
-    const key = JSON.stringify(textOf(path));
-    this.#delivery.deliver(
-      watchers,
-      `{"event":"set","key":${key},"version":${version},"value":${text}}\n`,
-    );
+    this.#delivery.deliver(watchers, setEvent("set", path, text, version, this.#seqOf(path)));
   }
 
   gone(path: Path, why: "del" | "expired", tree: boolean): void {
-    const watchers = tree ? this.subscriptions.within(path) : this.subscriptions.of(path);
+    const all = tree ? this.subscriptions.within(path) : this.subscriptions.of(path);
+    const watchers = upToDate(all, path, tree);
     if (watchers.size === 0) return;
-    const event = { event: why, key: textOf(path), ...(tree ? { tree } : {}) };
-    this.#delivery.deliver(watchers, `${JSON.stringify(event)}\n`);
+    this.#delivery.deliver(watchers, goneEvent(why, path, tree, this.#seqOf(path)));
   }
+
+  #seqOf([top]: Path): number | null {
+    return top === SYSTEM ? null : this.#log.seq;
+  }
+}
+
+function upToDate<S extends Follower>(
+  watchers: ReadonlySet<S>,
+  path: Path,
+  tree: boolean,
+): ReadonlySet<S> {
+  for (const one of watchers) {
+    if (!one.isBehind(path, tree)) continue;
+    return new Set([...watchers].filter((other) => !other.isBehind(path, tree)));
+  }
+  return watchers;
 }

@@ -1,7 +1,17 @@
-import type { Subscription } from "../client.ts";
-import { type Path, pathOf, patternOf, SEPARATOR, textOf, unfit } from "../keys/path.ts";
+import { isSystem } from "../channels/catch-up.ts";
+import type { StoreClient, Subscription } from "../client.ts";
+import {
+  type Path,
+  pathOf,
+  type Pattern,
+  patternOf,
+  SEPARATOR,
+  SYSTEM,
+  textOf,
+  unfit,
+} from "../keys/path.ts";
 import { Refusal } from "../refusal.ts";
-import { type Command, command, forbidden, result, tooLarge } from "./command.ts";
+import { type Command, command, forbidden, type Parts, result, tooLarge } from "./command.ts";
 import * as field from "./fields.ts";
 import { listing, pageOf, PAGING } from "./paging.ts";
 
@@ -21,7 +31,7 @@ const STAR = new Refusal("BAD_KEY", "a channel has no part that is *");
 export const CHANNEL_COMMANDS: Readonly<Record<string, Command>> = {
   SUBSCRIBE: command({
     about:
-      "Sends what a channel carries from now on, or with keys what becomes of keys. With since, what a channel has carried after that message comes first.",
+      "Sends what a channel carries from now on, or with keys what becomes of keys. With since, what came after that message or change comes first; with state, the values that keys have.",
     fields: {
       channel,
       keys,
@@ -30,13 +40,21 @@ export const CHANNEL_COMMANDS: Readonly<Record<string, Command>> = {
         field.whole(
           0,
           Number.MAX_SAFE_INTEGER,
-          "Number of the last message that was seen; not for a pattern.",
+          "Number of the last message or change that was seen; not for a pattern of channels.",
         ),
       ),
-      epoch: field.optional(field.text("The epoch that number came with.")),
+      epoch: field.optional(
+        field.text("The epoch that number came with; needed with the number of a change."),
+      ),
+      state: field.optional(
+        field.flag(
+          "Whether the values that keys have come first; with since, only where changes after it are lost. Not for a channel.",
+        ),
+        "false",
+      ),
     },
     result:
-      "`{subscribed}`; of one channel `{subscribed, seq, epoch}`, and with since `{replayed, lost}` too: lost is null where that cannot be known",
+      "`{subscribed}`; of one channel, or of keys, `{subscribed, seq, epoch}`, and with since `lost` too, null where it cannot be known; of a channel also `replayed`",
     errors: ["TOO_MANY"],
     right: "subscribe",
     run(request, client, parts) {
@@ -46,12 +64,12 @@ export const CHANNEL_COMMANDS: Readonly<Record<string, Command>> = {
       const refusal = forbidden(client, kind === "keys" ? "read" : "subscribe", pattern.path);
       if (refusal) return refusal;
       const single = kind === "channel" && !pattern.below;
-      if (!single && (request.since !== undefined || request.epoch !== undefined)) {
-        return new Refusal("WRONG_TYPE", "since; allowed: only with one channel");
-      }
+      const bad = kind === "keys" ? unfollowed(request, pattern) : unreplayed(request, single);
+      if (bad) return bad;
       const tooMany = parts.subscribers.subscribe(client, wanted);
       if (tooMany) return tooMany;
       const subscribed = JSON.stringify(name);
+      if (kind === "keys") return following(client, wanted, request, parts);
       if (!single) return result(`{"subscribed":${subscribed}}`);
       const { since, epoch } = request;
       const known = `"subscribed":${subscribed},"seq":${parts.channels.known(pattern.path).seq},"epoch":"${parts.channels.epoch}"`;
@@ -125,6 +143,49 @@ export const CHANNEL_COMMANDS: Readonly<Record<string, Command>> = {
     },
   }),
 };
+
+interface Resuming {
+  readonly since?: number;
+  readonly epoch?: string;
+  readonly state?: boolean;
+}
+
+/** The refusal of a subscription to channels that cannot begin where it asks to, or null. */
+function unreplayed({ since, epoch, state }: Resuming, isSingle: boolean): Refusal | null {
+  if (state) return new Refusal("WRONG_TYPE", "state; allowed: only with keys");
+  if (isSingle || (since === undefined && epoch === undefined)) return null;
+  return new Refusal("WRONG_TYPE", "since; allowed: only with one channel, or with keys");
+}
+
+/** The refusal of a subscription to keys that cannot begin where it asks to, or null. */
+function unfollowed({ since, epoch }: Resuming, pattern: Pattern): Refusal | null {
+  if (since === undefined) return null;
+  if (isSystem(pattern)) {
+    return new Refusal(
+      "WRONG_TYPE",
+      `since; allowed: not below ^${SYSTEM}, whose changes are not kept`,
+    );
+  }
+  if (epoch !== undefined) return null;
+  // After a restart changes are counted anew: the number alone could hide a gap.
+  return new Refusal("MISSING_FIELD", "epoch, which SUBSCRIBE has told with the number");
+}
+
+/** The answer to a client that watches keys now, and has it catch up if it asks for that. */
+function following(
+  client: StoreClient,
+  wanted: Named,
+  { since, epoch, state = false }: Resuming,
+  { subscribers, channels }: Parts,
+): string {
+  const isCatchingUp = since !== undefined || state;
+  const lost = isCatchingUp ? subscribers.catchUp(client, wanted, since, epoch, state) : null;
+  const known = isSystem(wanted.pattern)
+    ? ""
+    : `,"seq":${subscribers.seq},"epoch":"${channels.epoch}"`;
+  const told = since === undefined ? "" : `,"lost":${lost}`;
+  return result(`{"subscribed":${JSON.stringify(wanted.name)}${known}${told}}`);
+}
 
 interface Named extends Subscription {
   readonly name: string;

@@ -12,9 +12,19 @@ import {
   type Write,
 } from "./group.ts";
 import { type KeyNode, type KeySpace, NONE } from "./key-space.ts";
+import type { ChangeLog } from "./change-log.ts";
 import { LiveKeys, type Watchers } from "./live-keys.ts";
 import { type Path, textOf, unfit } from "./path.ts";
-import { applyRecord, delRecord, expireRecord, setRecord, snapshotOf, wallOf } from "./records.ts";
+import {
+  applyRecord,
+  delRecord,
+  expiredRecord,
+  expireRecord,
+  setRecord,
+  snapshotOf,
+  wallOf,
+} from "./records.ts";
+import { Recording } from "./recording.ts";
 import type { Page, Paging } from "./scan.ts";
 import type { Recorder, SetTerms, Stored } from "./stored.ts";
 import type { Level } from "./tree.ts";
@@ -29,11 +39,22 @@ export class Keys {
   readonly #clock: Pick<Clock, "now" | "wall">;
   readonly #watchers: Watchers;
   readonly #maxBytes: () => number;
-  #recorder: Recorder | null = null;
-  #follower: ((record: string) => void) | null = null;
+  readonly #recording: Recording;
 
-  constructor(clock: Pick<Clock, "now" | "wall">, watchers: Watchers, maxBytes: () => number) {
+  /** @param log counts and keeps the changes; null where nobody asks for them later */
+  constructor(
+    clock: Pick<Clock, "now" | "wall">,
+    watchers: Watchers,
+    maxBytes: () => number,
+    log: ChangeLog | null = null,
+  ) {
     this.#live = new LiveKeys(clock, watchers);
+    this.#recording = new Recording(log);
+    this.#live.onExpired = (path) => {
+      // Whoever saw a value expired must not see it again after a restart with the clock set back.
+      this.#recording.appendKept(() => delRecord(path, false));
+      this.#recording.log(() => expiredRecord(path));
+    };
     this.#space = this.#live.space;
     this.#clock = clock;
     this.#watchers = watchers;
@@ -42,14 +63,12 @@ export class Keys {
 
   /** From now on changes are recorded. */
   record(recorder: Recorder): void {
-    this.#recorder = recorder;
-    // Whoever saw a value expired must not see it again after a restart with the clock set back.
-    this.#live.onExpired = (path) => this.#append(delRecord(path, false));
+    this.#recording.recorder = recorder;
   }
 
   /** From now on a call gets the record of each change too, also where none is kept; null ends that. */
   follow(follower: ((record: string) => void) | null): void {
-    this.#follower = follower;
+    this.#recording.follower = follower;
   }
 
   /** Keys held; some may have expired a moment ago. */
@@ -175,7 +194,8 @@ export class Keys {
     }
     if (!this.#fits(growth)) return refusedAs(MEMORY_FULL);
     const frees = planned.every(({ text }) => text === null);
-    if (this.#recorder?.reserve(bytes, frees) === false) return refusedAs(this.#unwritable());
+    if (this.#recording.recorder?.reserve(bytes, frees) === false)
+      return refusedAs(this.#unwritable());
     return planned.map((one) => this.#make(one));
   }
 
@@ -188,7 +208,7 @@ export class Keys {
     }
     if (tree) return this.#delTree(path);
     if (id === NONE) return unfit(path) ?? NOT_FOUND;
-    if (!this.#recorded(() => delRecord(path, false), true)) return this.#unwritable();
+    if (!this.#recording.change(() => delRecord(path, false), true)) return this.#unwritable();
     this.#space.clear(this.#space.node(id));
     if (this.#watchers.any) this.#watchers.gone(path, "del", false);
     return 1;
@@ -210,7 +230,7 @@ export class Keys {
     if (id === NONE) return unfit(path) ?? NOT_FOUND;
     const expiresAt = ttlMs === null ? Infinity : this.#clock.now() + ttlMs;
     const record = () => expireRecord(path, wallOf(this.#clock, expiresAt));
-    if (!this.#recorded(record, true)) return this.#unwritable();
+    if (!this.#recording.keep(record, true)) return this.#unwritable();
     this.#space.expireAt(id, expiresAt);
     return null;
   }
@@ -240,7 +260,7 @@ export class Keys {
     const now = this.#clock.now();
     for (const node of this.#space.nodes()) {
       if (this.#space.values.expiresAt(node.value) > now) continue;
-      this.#append(delRecord(node.path(), false));
+      this.#recording.appendKept(() => delRecord(node.path(), false));
       this.#space.clear(node);
     }
   }
@@ -294,16 +314,11 @@ export class Keys {
     const growth = end - start - this.#space.values.length(id);
     if (this.#watchers.any || !this.#fits(growth)) return false;
     const version = this.#space.values.version(id) + 1;
-    if (this.#recorder !== null || this.#follower !== null) {
-      const [key, value] = [
-        block.toString("latin1", name, nameEnd),
-        block.toString("latin1", start, end),
-      ];
-      const record = `["set",${key},${version},0,${value}]\n`;
-      if (this.#recorder?.reserve(record.length) === false) return false;
-      this.#recorder?.append(record, record.length);
-      this.#follower?.(record);
-    }
+    const record = () => {
+      const key = block.toString("latin1", name, nameEnd);
+      return `["set",${key},${version},0,${block.toString("latin1", start, end)}]\n`;
+    };
+    if (!this.#recording.change(record)) return false;
     this.#space.values.set(id, block, start, end);
     this.#space.values.setVersion(id, version);
     if (version > this.#space.highest) this.#space.highest = version;
@@ -322,7 +337,7 @@ export class Keys {
     if (!this.#fits(growth)) return MEMORY_FULL;
     const version = this.#nextVersion(id);
     const record = () => setRecord(path, version, wallOf(this.#clock, expiresAt), text);
-    if (!this.#recorded(record)) return this.#unwritable();
+    if (!this.#recording.change(record)) return this.#unwritable();
     this.#change(path, id, text, version, expiresAt);
     return version;
   }
@@ -330,7 +345,7 @@ export class Keys {
   #delTree(path: Path): number | Refusal {
     const subtree = this.#live.subtree(path);
     if (subtree === null) return unfit(path) ?? NOT_FOUND;
-    if (!this.#recorded(() => delRecord(path, true), true)) return this.#unwritable();
+    if (!this.#recording.change(() => delRecord(path, true), true)) return this.#unwritable();
     this.#space.unlink(subtree.node);
     if (this.#watchers.any) this.#watchers.gone(path, "del", true);
     return subtree.count;
@@ -345,24 +360,19 @@ export class Keys {
     if (text !== null) {
       const least = (kind === "set" && write.minVersion) || 0;
       const version = Math.max(this.#nextVersion(id), least);
-      this.#append(setRecord(path, version, wall, text));
+      this.#recording.append(setRecord(path, version, wall, text));
       this.#change(path, id, text, version, expiresAt);
       return number === undefined ? { version } : { version, number };
     }
     if (kind === "del") {
-      this.#append(delRecord(path, false));
+      this.#recording.append(delRecord(path, false));
       this.#space.clear(this.#space.node(id));
       if (this.#watchers.any) this.#watchers.gone(path, "del", false);
     } else {
-      this.#append(expireRecord(path, wall));
+      this.#recording.appendKept(() => expireRecord(path, wall));
       this.#space.expireAt(id, expiresAt);
     }
     return {};
-  }
-
-  #append(record: string, bytes = Buffer.byteLength(record)): void {
-    this.#recorder?.append(record, bytes);
-    this.#follower?.(record);
   }
 
   #change(path: Path, id: number, text: string, version: number, expiresAt: number): void {
@@ -370,19 +380,9 @@ export class Keys {
     if (this.#watchers.any) this.#watchers.set(path, text, version);
   }
 
-  /** Records a change, if there is a recorder. @returns false when that cannot be done */
-  #recorded(make: () => string, frees = false): boolean {
-    if (this.#recorder === null && this.#follower === null) return true;
-    const record = make();
-    const bytes = Buffer.byteLength(record);
-    if (this.#recorder?.reserve(bytes, frees) === false) return false;
-    this.#append(record, bytes);
-    return true;
-  }
-
   /** The refusal of a change that could not be recorded. */
   #unwritable(): Refusal {
-    return this.#recorder?.failing ? DISK_FAILING : DISK_FULL;
+    return this.#recording.recorder?.failing ? DISK_FAILING : DISK_FULL;
   }
 
   #nextVersion(id: number): number {

@@ -68,3 +68,14 @@ export function patternOf(parts: Path): Pattern | Refusal {
   if (path.length === 0 && below) return { path, below };
   return unfit(path) ?? { path, below };
 }
+
+/**
+ * True if a pattern is about a path. As in lists, everything leaves `^sys` out.
+ * @param tree true if it is about all below the path too
+ */
+export function covers({ path: own, below }: Pattern, path: Path, tree: boolean): boolean {
+  const shared = Math.min(own.length, path.length);
+  for (let i = 0; i < shared; i++) if (own[i] !== path[i]) return false;
+  if (own.length >= path.length) return tree || (own.length === path.length && !below);
+  return below && !(own.length === 0 && path[0] === SYSTEM);
+}

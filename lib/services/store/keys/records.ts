@@ -26,6 +26,11 @@ export function delRecord(path: Path, tree: boolean): string {
   return `${JSON.stringify([tree ? "deltree" : "del", textOf(path)])}\n`;
 }
 
+/** Stands in the log of changes alone: on disk it is a `del`. */
+export function expiredRecord(path: Path): string {
+  return `${JSON.stringify(["expired", textOf(path)])}\n`;
+}
+
 /** @param wall the time at which it expires, by `wallOf` */
 export function expireRecord(path: Path, wall: number): string {
   return `${JSON.stringify(["expire", textOf(path), wall])}\n`;
