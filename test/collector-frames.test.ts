@@ -9,7 +9,7 @@ import { Malformed, Message } from "../lib/services/collector/doors/capnp/messag
 import { packedRecord } from "../lib/services/collector/doors/capnp/write.ts";
 import { Entry, Text } from "../lib/services/collector/entry.ts";
 import { Mutants } from "./capnp-mutants.ts";
-import { collecting, frame, messageOf, record } from "./collector-suite.ts";
+import { collecting, frame, loggerMsg, messageOf, packed, record } from "./collector-suite.ts";
 import { until } from "./kit.ts";
 import { Random } from "./random.ts";
 
@@ -90,6 +90,20 @@ test("a message may be as long as was said when it is unpacked, and no word long
       expect(entry.text(Text.message)).toBe(text);
     } else expect(read).toThrow(`it has more than ${words * 8} bytes unpacked`);
   }
+});
+
+test("a message has 512 segments at most", () => {
+  const [segment, entry] = [loggerMsg({ message: "x" }).subarray(8), new Entry()];
+  const read = (segments: number) => {
+    const table = Buffer.alloc((4 + 4 * segments + 7) & ~7);
+    table.writeUInt32LE(segments - 1, 0);
+    table.writeUInt32LE(segment.length / 8, 4);
+    const bytes = packed(Buffer.concat([table, segment]));
+    readLoggerMsg(new Message(MOST_BYTES), bytes, 0, bytes.length, entry);
+  };
+  read(512);
+  expect(entry.text(Text.message)).toBe("x");
+  expect(() => read(513)).toThrow("it has too many segments");
 });
 
 test("a server takes 5,000 of them, a connection each that ends at what is no message, and serves a bystander all the while", async () => {
