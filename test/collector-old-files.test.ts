@@ -215,7 +215,7 @@ describe("old files go", () => {
     clock.advance(5000);
     // It was two days old when the clock stood still.
     expect(namesOf(path)).toEqual(["_main.log", "_main.log.0", "_main.log.1"]);
-    expect(told).toEqual([`${path}.2 is removed: it is older than 2 days`]);
+    expect(told).toEqual([`${path}.2 is removed: older than 2 days`]);
     clock.advance(DAY_MS);
     expect(namesOf(path)).toEqual(["_main.log", "_main.log.0"]);
     clock.advance(2 * DAY_MS);
@@ -234,9 +234,14 @@ describe("old files go", () => {
     settings.mostBytes--;
     clock.advance(5000);
     expect(namesOf(path)).toEqual(["_main.log", "_main.log.0", "_main.log.1.zst"]);
-    expect(told).toEqual([
-      `${path}.2.zst is removed: all have more than ${settings.mostBytes} bytes`,
-    ]);
+    const first = `${path}.2.zst is removed: all have more than ${settings.mostBytes} bytes`;
+    expect(told).toEqual([first]);
+    settings.mostBytes = 1;
+    clock.advance(5000);
+    expect(namesOf(path)).toEqual(["_main.log"]);
+    // However many they are, they are one line.
+    const both = `${path}.1.zst to ${path}.0 are removed: all have more than 1 bytes`;
+    expect(told).toEqual([first, both]);
     await files.close();
   });
 

@@ -177,15 +177,28 @@ export class OldFiles {
     const latest = clock.wall() - days * DAY_MS;
     const files = oldFilesOf(disk, this.#path).map(({ path }) => ({ path, ...sizeOf(disk, path) }));
     let bytes = files.reduce((sum, { size }) => sum + size, 0);
-    for (const { path, size, mtimeMs } of files.toReversed()) {
-      const isOld = days > 0 && mtimeMs < latest;
-      if (!isOld && !(mostBytes > 0 && bytes > mostBytes)) return;
-      disk.unlinkSync(path);
-      bytes -= size;
-      const why = isOld ? `it is older than ${days} days` : `all have more than ${mostBytes} bytes`;
-      tell(`${path} is removed: ${why}`, "INFO");
+    const [old, more]: [string[], string[]] = [[], []];
+    try {
+      for (const { path, size, mtimeMs } of files.toReversed()) {
+        const isOld = days > 0 && mtimeMs < latest;
+        if (!isOld && !(mostBytes > 0 && bytes > mostBytes)) return;
+        disk.unlinkSync(path);
+        bytes -= size;
+        (isOld ? old : more).push(path);
+      }
+    } finally {
+      // How many there are is in the hand of those who send: they are told together.
+      if (old.length > 0) tell(`${listOf(old)} removed: older than ${days} days`, "INFO");
+      if (more.length > 0)
+        tell(`${listOf(more)} removed: all have more than ${mostBytes} bytes`, "INFO");
     }
   }
+}
+
+/** @param paths of at least one file, the oldest first */
+function listOf(paths: readonly string[]): string {
+  const [oldest = ""] = paths;
+  return paths.length === 1 ? `${oldest} is` : `${oldest} to ${paths.at(-1)} are`;
 }
 
 function sizeOf(disk: Disk, path: string): { readonly size: number; readonly mtimeMs: number } {
