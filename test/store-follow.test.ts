@@ -95,6 +95,7 @@ describe("who comes back with since", () => {
     await before.booted.stop();
 
     const { peer } = await start();
+    await watch(peer, "other");
     for (let i = 0; i < 5; i++) await set(peer, "a", i);
     const told = await follow(peer, "a", { since: 3, epoch });
     expect(told).toMatchObject({ seq: 5, lost: null });
@@ -349,14 +350,17 @@ describe("the log", () => {
     const bounds = { entries: 3, bytes: 1000 };
     const log = new ChangeLog(() => bounds);
     expect([log.first, log.size]).toEqual([1, 0]);
-    for (const text of ["a", "b", "c", "d"]) log.add(text, 1);
-    expect([texts(log), log.first, log.seq]).toEqual([["b", "c", "d"], 2, 4]);
+    log.add("nobody can ask for it", 21);
+    expect([log.first, log.size, log.bytes]).toEqual([2, 0, 0]);
+    log.begin();
+    for (const text of ["b", "c", "d", "e"]) log.add(text, 1);
+    expect([texts(log), log.first, log.seq]).toEqual([["c", "d", "e"], 3, 5]);
     const each = log.bytes / 3;
     bounds.bytes = 2 * each;
-    log.add("e", 1);
-    expect([texts(log), log.bytes]).toEqual([["d", "e"], 2 * each]);
+    log.add("f", 1);
+    expect([texts(log), log.bytes]).toEqual([["e", "f"], 2 * each]);
     log.add("x".repeat(2000), 2000);
-    expect([texts(log), log.bytes, log.first, log.seq]).toEqual([[], 0, 7, 6]);
+    expect([texts(log), log.bytes, log.first, log.seq]).toEqual([[], 0, 8, 7]);
     Object.assign(bounds, { entries: 100, bytes: 10 ** 6 });
     for (let i = 0; i < 10_000; i++) log.add(`${i}`, 4);
     expect([log.size, log.at(log.seq), log.at(log.first)]).toEqual([100, "9999", "9900"]);

@@ -108,7 +108,7 @@ export const store = section(
     change_log_entries: whole(
       10_000,
       [0, 1_000_000],
-      "How many changes of keys are kept for subscribers that come back; 0 keeps none. Each costs its key and value in memory, and a little at each change.",
+      "How many changes of keys are kept for subscribers that come back; 0 keeps none. Each takes memory for its key and value.",
       live,
     ),
     change_log_bytes: whole(

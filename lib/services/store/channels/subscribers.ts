@@ -49,7 +49,10 @@ export class Subscribers {
       return new Refusal("TOO_MANY", `at most ${mostPatterns} patterns`);
     }
     if (kind === "channel") this.#channels.subscribe(client, pattern);
-    else this.#watch.subscriptions.add(client, pattern);
+    else {
+      this.#log.begin();
+      this.#watch.subscriptions.add(client, pattern);
+    }
     client.subscriptions.set(name, subscription);
     if (pattern.below) client.patterns++;
     return null;

@@ -20,6 +20,7 @@ export class ChangeLog {
   readonly #bounds: () => LogBounds;
   #entries: string[] = [];
   #sizes: number[] = [];
+  #begun = false;
   /** The place of the oldest entry in the lists. */
   #head = 0;
 
@@ -34,7 +35,12 @@ export class ChangeLog {
 
   /** True if a change needs its record here. */
   get keeps(): boolean {
-    return this.#bounds().entries > 0;
+    return this.#begun && this.#bounds().entries > 0;
+  }
+
+  /** From now on changes are kept: until the first number of one has been told, nobody can come back with it. */
+  begin(): void {
+    this.#begun = true;
   }
 
   /** The number of the oldest change that is kept, or of the next one. */
