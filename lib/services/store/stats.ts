@@ -24,8 +24,8 @@ export const DECLARED: Declared = {
   keys: headline(gauge("keys", "Keys that hold a value.")),
   memory_bytes: headline(gauge("bytes", "Memory that keys and values take.")),
   requests: headline(counter("requests", "Requests, refused ones included.")),
-  misses: headline(counter("reads", "Reads of a key that is not there: answered, not refused.")),
-  hits: counter("reads", "Reads of a key that is there."),
+  misses: headline(counter("misses", "Reads of a key that is not there: answered, not refused.")),
+  hits: counter("hits", "Reads of a key that is there."),
   refused: adverse(headline(counter("requests", "Requests that were refused."))),
   subscriptions: headline(gauge("subscriptions", "Subscriptions, to channels and to keys.")),
   expiring: gauge("keys", "Keys that will expire."),
@@ -54,7 +54,7 @@ export const DECLARED: Declared = {
   ...Object.fromEntries(
     Object.entries(CODES).map(([code, why]) => [
       errorsOf(code as Code),
-      labelled(counter("answers", `Answers with ${code}: ${why}`), "errors", "code", code),
+      labelled(counter("errors", `Answers with ${code}: ${why}`), "errors", "code", code),
     ]),
   ),
   ...CLOSE_STATS,
