@@ -1,6 +1,7 @@
 import { closeSync, openSync, readdirSync } from "node:fs";
 import type { FileShares } from "../../host/file-shares.ts";
 import { libc } from "../../host/libc.ts";
+import { openFiles } from "../../host/open-files.ts";
 import { addressText } from "../../host/service.ts";
 import { unmapped } from "../access.ts";
 import type { Admission } from "../admission.ts";
@@ -12,6 +13,8 @@ const BOTH_WAYS = 2;
 const CALM = 12;
 /** With more than `CALM` times this many descriptors, looks are rarer: each costs about a microsecond a descriptor. */
 const WORK = 100;
+/** Connections that may come between two calls at most: one takes 10 microseconds or more. */
+const COMING = 2000;
 /** With fewer files left than this, every call looks. */
 const MARGIN = 16;
 
@@ -42,6 +45,8 @@ export class HttpConnections {
   readonly #known: Known;
   /** Calls until the next look. */
   #untilLook = CALM;
+  /** Calls in which the files that were left at the last look cannot be used up. */
+  #untilShort = 0;
   /** The addresses of connections that the last sweep ended; they may not be gone yet. */
   #ended = new Set<string>();
 
@@ -56,11 +61,17 @@ export class HttpConnections {
   sweep(port: number): string[] {
     if (process.platform !== "linux") return [];
     const { limit, connections } = this.#files;
-    if (--this.#untilLook > 0 && !isShort(limit)) return [];
-    const descriptors = openDescriptors() ?? upTo(limit);
-    this.#untilLook = Math.max(CALM, descriptors.length / WORK);
+    const mayBeShort = --this.#untilShort < 0;
+    if (--this.#untilLook > 0 && !(mayBeShort && isShort(limit))) return [];
     const { share } = this.#admission;
     const most = Math.min(share, this.#admission.perAddress);
+    // To count the descriptors costs a hundredth of listing a thousand; 0 means that they could not be counted.
+    const open = openFiles();
+    this.#untilLook = Math.max(CALM, open / WORK);
+    this.#untilShort = open > 0 ? Math.floor((limit - open) / COMING) : 0;
+    if (open > 0 && open - connections <= most) return [];
+    const descriptors = openDescriptors() ?? upTo(limit);
+    this.#untilLook = Math.max(CALM, descriptors.length / WORK);
     if (descriptors.length - connections <= most) return [];
     const tooMany = this.#tooMany(this.#find(port, descriptors), share);
     if (tooMany.length > 0) this.#untilLook = 0;
