@@ -27,7 +27,7 @@ export function toldOf(state: Data, before: Data | null): Data {
   const { lines: _, ...stats } = log ?? {};
   const known = (before as State | null)?.clients as PageTold | undefined;
   const page = clients && !("keys" in clients) ? pageTold(clients, known, at(state)) : clients;
-  return settled({ ...rest, ...(log && { log: stats }), clients: page });
+  return settled({ ...rest, ...(log && { log: stats }), clients: page }, before);
 }
 
 const at = ({ at: time }: Data) => (typeof time === "number" ? time : Date.now());
