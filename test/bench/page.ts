@@ -1,14 +1,19 @@
 import { connect, type Socket } from "node:net";
 import { availableParallelism, loadavg } from "node:os";
 import { boot, type Booted, dial, type Peer, turn } from "../kit.ts";
-import { hasBrowser, Page } from "./browser.ts";
+import { hasBrowser, Page, type Task } from "./browser.ts";
 import type { Bench } from "./contest.ts";
 import { median } from "./measure.ts";
 import { start, until } from "./processes.ts";
+import type { Report } from "./report.ts";
 import { ROOT } from "./servers.ts";
 
 /** The query of the page's table of clients. */
 const TABLE = "sort=outbox_bytes&order=desc&offset=0&limit=25";
+/** The mark of the tasks before the page has shown its content. */
+const LOADING = "loading";
+/** Milliseconds from which on a task is long. */
+const LONG_MS = 50;
 /** The places that are looked at. */
 const PLACES = ["overview", "clients", "relay", "store", "web", "process", "log"];
 
@@ -114,47 +119,31 @@ export async function longTasks(bench: Bench): Promise<void> {
     }
   })();
   const alone = await delays(web, smoke ? 2 : 10);
-  const page = await Page.open(
-    `http://127.0.0.1:${web}/`,
-    `window.tasks = [];
-     new PerformanceObserver((list) => {
-       for (const { startTime, duration } of list.getEntries()) tasks.push([startTime, duration]);
-     }).observe({ type: "longtask", buffered: true });`,
-  );
+  const page = await Page.open("about:blank", "");
+  const trace = await page.trace();
+  await page.go(`http://127.0.0.1:${web}/`);
+  await page.mark(LOADING);
   await page.see("!document.querySelector('#board').hidden", "its content");
   await Bun.sleep(smoke ? 500 : 2000);
-  const loading = await page.get<number[][]>("tasks.splice(0)");
   const looked = delays(web, smoke ? 2 : 30);
-  const found: string[] = [];
-  const note = async (what: string) => {
-    const all = await page.get<number[][]>("tasks.splice(0)");
-    for (const [, duration] of all) found.push(`${what} ${Math.round(duration as number)} ms`);
-  };
   for (let round = 0; round < (smoke ? 1 : 3); round++) {
     for (const place of PLACES) {
+      await page.mark(place);
       await page.get(`location.hash = "#/${place}"`);
       await Bun.sleep(smoke ? 100 : 1200);
-      await note(place);
     }
     await page.get(`location.hash = "#/clients"`);
     for (const column of ["messages_per_second", "refused", "address", "outbox_bytes"]) {
+      await page.mark(`sorted by ${column}`);
       await page.click(`[data-column=${column}] .sort`);
       await page.see("document.querySelector('#rows').ariaBusy === null", "the sorted clients");
-      await note(`sorted by ${column}`);
     }
+    await page.mark("a client");
     await page.click("#rows .open");
     await Bun.sleep(smoke ? 100 : 2500);
-    await note("a client");
   }
   const together = await looked;
-  const load = loadavg()[0] ?? 0;
-  report.note(
-    `load of the machine ${load.toFixed(1)} on ${availableParallelism()} cores: tasks are measured by the clock, so above 1 a core they say little`,
-  );
-  report.note(
-    `long tasks while loading: ${loading.map(([, ms]) => `${Math.round(ms as number)} ms`).join(", ") || "none"}`,
-  );
-  report.note(`long tasks after that: ${found.join(", ") || "none"}`);
+  tellTasks(report, await trace.stop());
   const shown = (all: readonly number[]) =>
     `median ${(median([...all]) * 1000).toFixed(1)} ms, longest ${(Math.max(...all) * 1000).toFixed(1)} ms`;
   report.note(`longest delay of the event loop in a second, without a page: ${shown(alone)}`);
@@ -164,6 +153,22 @@ export async function longTasks(bench: Bench): Promise<void> {
   await talk;
   for (const socket of crowd) socket.destroy();
   await server.stop();
+}
+
+/** Tells the tasks that were long: by the processor's time, for by the clock the load of the machine is in them. */
+function tellTasks(report: Report, tasks: readonly Task[]): void {
+  const load = `load of the machine ${(loadavg()[0] ?? 0).toFixed(1)} on ${availableParallelism()} cores`;
+  report.note(`${tasks.length} tasks, ${load}`);
+  for (const isLoading of [true, false]) {
+    const some = tasks.filter(({ mark }) => (mark === LOADING) === isLoading);
+    const long = some.filter(({ cpu }) => cpu > LONG_MS);
+    const said = long.map(({ mark, cpu }) => `${mark} ${Math.round(cpu)} ms`).join(", ");
+    const byClock = some.filter(({ wall }) => wall > LONG_MS).length;
+    const most = some.toSorted((a, b) => b.cpu - a.cpu)[0];
+    report.note(
+      `${isLoading ? "while loading" : "after that"}: over ${LONG_MS} ms on the processor: ${said || "none"} (most ${most?.cpu.toFixed(1)} ms, ${most?.mark}), by the clock: ${byClock}`,
+    );
+  }
 }
 
 /** Connects so many clients that listen. */
