@@ -93,6 +93,9 @@ describe.skipIf(!BROWSER)(
         [loud.address, "1.00 kB"],
       ]);
       await tab.see(most("refused"), [[quiet.address, "3"]]);
+      // What is adverse has a place on the time axis once there is some.
+      const staves = `[...document.querySelectorAll("[data-part=relay] .score [data-key]")].filter((one) => one.checkVisibility()).map((one) => one.dataset.key)`;
+      await tab.see(`${staves}.includes("relay.refused")`);
       await tab.see(`${most("lines")}[0][0]`, loud.address);
       await tab.click(`${PANEL} [data-of=most-refused] li a`);
       await tab.see(text("#client-title"), quiet.address);

@@ -25,6 +25,7 @@ export const DECLARED: Declared = {
     titled("Waiting in memory", gauge("bytes", "Memory held by all that waits for clients.")),
   ),
   quarantined: headline(gauge("addresses", "Addresses in quarantine.")),
+  refused: adverse(headline(counter("lines", "Lines that were refused, for any reason."))),
   ...grouped("pressure", {
     backlog_pauses: counter("pauses", "Times that all senders paused for their readers."),
     throttles: counter("throttles", "Throttle commands applied."),

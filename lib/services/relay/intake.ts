@@ -60,6 +60,12 @@ export class Intake {
     this.#config = config;
   }
 
+  /** Lines that were refused, for any reason. */
+  get refused(): number {
+    const { refused_rate, refused_oversize, refused_utf8 } = this.counts;
+    return refused_rate + refused_oversize + refused_utf8;
+  }
+
   /** Relays whole lines for as long as the client may be read. @returns the bytes taken */
   lines(client: RelayClient, block: Buffer): number {
     client.lastMessageAt = this.#clock.now();

@@ -151,6 +151,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     return {
       ...this.#clients.stats(),
       ...this.#intake.counts,
+      refused: this.#intake.refused,
       pinned_bytes: this.#pinned.bytes,
       backlog_pauses: this.#backlog.pauses,
       quarantined: this.#quarantine.size,

@@ -78,8 +78,6 @@ const COLUMNS: ClientColumns<Stream> = {
 export class Streams {
   /** Streams closed because too many bytes waited for them. */
   slow = 0;
-  /** Streams that were opened since the start. */
-  opened = 0;
   readonly #host: Pick<Host<never>, "clock" | "log" | "nextId">;
   readonly #streams = new Map<number, Stream>();
 
@@ -134,7 +132,6 @@ export class Streams {
             greeted: false,
           };
           this.#streams.set(id, stream);
-          this.opened++;
           const { secret } = stream;
           void this.#greet(stream, first({ id, address, ...(secret === "" ? {} : { secret }) }));
         },

@@ -1,5 +1,6 @@
 // Words of the Relay panel.
 
+import { h } from "../../../host/page/dom.js";
 import { span } from "../../../host/page/numbers.js";
 
 /** The rules of pressure, by the names that the server knows. */
@@ -8,7 +9,10 @@ export const RULES = {
   flow_control: { name: "flow control", does: (ms) => `one line each ${span(ms)}` },
   disconnect: {
     name: "disconnect",
-    does: (ms) => (ms > 0 ? `closed, and in quarantine for ${span(ms)}` : "closed"),
+    does: (ms) =>
+      ms > 0
+        ? ["closed, and in quarantine for ", h("span", { class: "whole" }, span(ms))]
+        : "closed",
   },
 };
 

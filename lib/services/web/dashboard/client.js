@@ -284,9 +284,14 @@ function question(name) {
     else shut();
   });
   form.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    event.preventDefault();
-    shut();
+    if (event.key === "Escape") {
+      event.preventDefault();
+      shut();
+    } else if (event.key === "Enter" && event.target === length) {
+      // As in a field: of itself a choice does not answer the question.
+      event.preventDefault();
+      form.requestSubmit();
+    }
   });
   no.addEventListener("click", shut);
   asks.replaceChildren(form);

@@ -1,13 +1,17 @@
 // What is asked for, and how fast it is answered.
 
 import { h, patch } from "../../../host/page/dom.js";
-import { count, rate, span } from "../../../host/page/numbers.js";
+import { count, rate } from "../../../host/page/numbers.js";
 import { empty, head, quiet, table } from "../../../host/page/pieces.js";
 
 const GLOSS =
   "Times are from a request's head to its answer. What you look at here is asked for as well.";
 
-const within = (seconds) => (seconds === null ? "longer" : span(seconds * 1000));
+/** Bounds are exact, so none of their digits is left out. */
+function within(seconds) {
+  if (seconds === null) return "over 1 min";
+  return seconds < 1 ? `${seconds * 1000} ms` : `${seconds} s`;
+}
 
 /** Shows them. @param perSecond gives the rate of a route */
 export function showRoutes(node, { routes }, perSecond) {

@@ -40,12 +40,8 @@ export function webPanel(parts: PanelParts): Panel {
       },
     },
     acts: {},
-    // Not the answers: looking at them makes one more.
-    changes() {
-      const { opened, size, slow } = parts.streams;
-      const ticked = parts.tickers().reduce((sum, one) => sum + one.ticks + one.restarts, 0);
-      return 2 * opened - size + slow + ticked;
-    },
+    // It looks every two seconds as it is, and each look makes one more answer.
+    changes: () => 0,
   };
 }
 
