@@ -31,7 +31,7 @@ interface Told {
   data: Record<string, any>;
 }
 
-/** Opens an event stream as a browser does; `next` takes one event after the other. */
+/** Opens an event stream as a browser does; `next` takes one event after the other, but for those of panels, which come between. */
 async function listen(server: Booted, query = "") {
   const before = server.stats("web")["streams"] as number;
   const socket = createConnection({ port: server.port("web"), host: "127.0.0.1" });
@@ -50,7 +50,7 @@ async function listen(server: Booted, query = "") {
     for (const one of events) {
       const event = /^event: (\w+)$/m.exec(one)?.[1];
       const data = /^data: (.*)$/m.exec(one)?.[1];
-      if (event && data) told.push({ event, data: JSON.parse(data) });
+      if (event && data && event !== "changed") told.push({ event, data: JSON.parse(data) });
     }
   });
   socket.on("error", () => {});
