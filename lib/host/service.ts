@@ -2,6 +2,7 @@ import type { Place } from "../config/place.ts";
 import type { Clock } from "./clock.ts";
 import type { Fault } from "./errors.ts";
 import type { FileShares } from "./file-shares.ts";
+import type { HttpPart } from "./http-part.ts";
 import type { Log } from "./log.ts";
 import type { Panel } from "./panel.ts";
 import type { Declared, Distribution } from "./stats.ts";
@@ -187,6 +188,8 @@ export interface Running {
   tables?(): readonly Table[];
   /** What it shows on the operator's page besides its numbers; the same object for as long as it runs. */
   readonly panel?: Panel;
+  /** Paths of the HTTP service that it answers itself; undefined while there are none. */
+  readonly http?: HttpPart | undefined;
   /**
    * Called once all services have started: from now on it may do work of its own.
    * @throws StartError when it turns out only now that it cannot

@@ -57,6 +57,7 @@ export const store = section(
       false,
       "Listen on other addresses than loopback without any token: everybody who can connect may do everything.",
     ),
+    http: flag(true, "Whether the web service, where it runs, has the keys under /kv too.", live),
     idle_secs: wholeOrNever(
       300,
       SECONDS_MAX,

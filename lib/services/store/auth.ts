@@ -7,6 +7,13 @@ import type { StoreClient } from "./client.ts";
 import { Refusal } from "./refusal.ts";
 import { FULL, type Role, type Roles } from "./roles.ts";
 
+/** Who asks. */
+export interface Known {
+  readonly role: Role;
+  /** Digest of the token, in hex; null where there are no tokens. */
+  readonly token: string | null;
+}
+
 /** Gives clients the roles of the tokens that they show. */
 export class Auth {
   readonly #subscribers: Subscribers;
@@ -28,21 +35,36 @@ export class Auth {
     return this.#roles.open ? FULL : null;
   }
 
-  /** Tries a token for a client. @returns the refusal, or null */
-  authenticate(client: StoreClient, token: string): Refusal | null {
-    if (this.#roles.open) return null;
-    const refusedSeconds = this.#tries.refuses(client.ip);
+  /** True if there are no tokens. */
+  get isOpen(): boolean {
+    return this.#roles.open;
+  }
+
+  /** The role of a token, by its digest in hex, as it is now; where there are no tokens, all rights. Null for one that nobody has. */
+  roleOf(token: string | null): Role | null {
+    return this.initialRole ?? this.#roles.find(token ?? "") ?? null;
+  }
+
+  /** Tries a token that came from an address. @returns whose it is, or the refusal */
+  know(token: string, ip: string, address: string): Known | Refusal {
+    const refusedSeconds = this.#tries.refuses(ip);
     if (refusedSeconds > 0) return tooManyTries(refusedSeconds);
     const hex = digest(token).toString("hex");
     const role = this.#roles.find(hex);
-    if (role === undefined) {
-      const waitSeconds = this.#tries.failed(client.ip, client.address);
-      return waitSeconds === 0
-        ? new Refusal("BAD_TOKEN", "nobody has this token")
-        : tooManyTries(waitSeconds);
-    }
-    client.token = hex;
-    this.#grant(client, role);
+    if (role !== undefined) return { role, token: hex };
+    const waitSeconds = this.#tries.failed(ip, address);
+    return waitSeconds === 0
+      ? new Refusal("BAD_TOKEN", "nobody has this token")
+      : tooManyTries(waitSeconds);
+  }
+
+  /** Tries a token for a client. @returns the refusal, or null */
+  authenticate(client: StoreClient, token: string): Refusal | null {
+    if (this.#roles.open) return null;
+    const known = this.know(token, client.ip, client.address);
+    if (known instanceof Refusal) return known;
+    client.token = known.token;
+    this.#grant(client, known.role);
     return null;
   }
 

@@ -4,6 +4,7 @@ import type { Config } from "../../config/table.ts";
 import { count } from "../../host/count.ts";
 import type { Clock } from "../../host/clock.ts";
 import { type Fault, faultsIn } from "../../host/errors.ts";
+import type { HttpPart } from "../../host/http-part.ts";
 import type { Log } from "../../host/log.ts";
 import type { Panel } from "../../host/panel.ts";
 import type {
@@ -30,9 +31,11 @@ import { Auth } from "./auth.ts";
 import { Channels } from "./channels/channels.ts";
 import { Delivery } from "./channels/delivery.ts";
 import { Subscribers } from "./channels/subscribers.ts";
-import { KeyWatch } from "./channels/watch.ts";
+import { KeyWatch, Watches } from "./channels/watch.ts";
 import { NO_NOTICES, type Notices, NOTICES, StoreClient } from "./client.ts";
 import { RequestCounts } from "./commands/counts.ts";
+import { KeysOverHttp } from "./http/part.ts";
+import { Watchers } from "./http/watchers.ts";
 import type { Journal } from "./journal/journal.ts";
 import { journalFaults, openJournal, restoreKeys } from "./journal/open.ts";
 import { Backups } from "./keys/backups.ts";
@@ -91,6 +94,7 @@ export class Store implements Running, Protocol<StoreClient> {
   readonly #auth: Auth;
   readonly #stats: Stats;
   readonly #serving: Serving;
+  readonly #http: KeysOverHttp;
   readonly #listener: Listener<StoreClient>;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -116,8 +120,10 @@ export class Store implements Running, Protocol<StoreClient> {
       bytes: settings.store.change_log_bytes,
     }));
     const watch = new KeyWatch(delivery, changes);
-    this.#keys = new Keys(clock, watch, () => settings.store.max_memory_bytes, changes);
-    this.#system = new Keys(clock, watch, () => Infinity);
+    const watchers = new Watchers(this.#turn, changes);
+    const watches = new Watches(watch, watchers.watch);
+    this.#keys = new Keys(clock, watches, () => settings.store.max_memory_bytes, changes);
+    this.#system = new Keys(clock, watches, () => Infinity);
     const channels = new Channels(delivery, settings);
     const visible = new VisibleKeys(this.#keys, this.#system);
     this.#subscribers = new Subscribers(channels, watch, visible, changes, delivery, settings);
@@ -162,6 +168,16 @@ export class Store implements Running, Protocol<StoreClient> {
         stats: this.#stats,
       });
     }
+    this.#http = new KeysOverHttp({
+      keys: visible,
+      auth: this.#auth,
+      journal: this.#journal,
+      settings,
+      counts: requests,
+      turn: this.#turn,
+      watchers,
+      admission: this.#clients.admission,
+    });
     const plain = this.#mode === "store" ? this.#keys : null;
     this.#serving = new Serving(parts, plain, this.#turn, requests, this.#pinned, clock);
     if (this.#journal !== null) restoreKeys(this.#keys, this.#journal, log);
@@ -185,6 +201,10 @@ export class Store implements Running, Protocol<StoreClient> {
 
   tables(): readonly Table[] {
     return this.#mode === "store" ? this.#stats.tables() : [];
+  }
+
+  get http(): HttpPart | undefined {
+    return this.#mode === "store" && this.#settings.store.http ? this.#http : undefined;
   }
 
   health(): Health {
@@ -328,6 +348,7 @@ export class Store implements Running, Protocol<StoreClient> {
     this.#listener.configure(placeOf(next, "store"));
     Object.assign(this.#settings, { name: next.name, store: next.store });
     this.#auth.configure(roles);
+    this.#http.renew();
     for (const client of this.#clients.all) {
       if (!this.#auth.renew(client)) this.#clients.close(client, "denied", this.#notices.token);
     }

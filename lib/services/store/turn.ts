@@ -37,6 +37,9 @@ export class Turn implements Sending<StoreClient> {
   /** Clients that have had their share of this turn. */
   readonly #served = new Set<StoreClient>();
   #scheduled = false;
+  /** Of who waits for this turn, and for batches of earlier ones. */
+  #keeping: PromiseWithResolvers<void> | null = null;
+  readonly #promised: { readonly batch: number; readonly resolve: () => void }[] = [];
   /** The doubts at the begin of this turn. For as long as they are the same, changes are refused, and what can be read is kept. */
   #doubts: Doubts | null = null;
 
@@ -66,6 +69,17 @@ export class Turn implements Sending<StoreClient> {
   /** Makes the end of the turn write all changes and send this client what it is owed. */
   owes(client: StoreClient): void {
     this.#owed.add(client);
+    this.#schedule();
+  }
+
+  /** Resolves when all changes so far, and those of the rest of this turn, are kept as clients are promised. */
+  kept(): Promise<void> {
+    this.#keeping ??= Promise.withResolvers<void>();
+    this.#schedule();
+    return this.#keeping.promise;
+  }
+
+  #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
     this.#doubts = this.#journal?.doubts ?? null;
@@ -149,6 +163,11 @@ export class Turn implements Sending<StoreClient> {
     const needed = journal === null ? 0 : journal.written + (journal.pending ? 1 : 0);
     const inDoubt = this.#doubts !== null && journal?.doubts === this.#doubts;
     const batch = needed > this.#kept && !inDoubt ? needed : null;
+    const keeping = this.#keeping;
+    this.#keeping = null;
+    if (keeping !== null && batch !== null)
+      this.#promised.push({ batch, resolve: keeping.resolve });
+    else keeping?.resolve();
     const owed = [...this.#owed].filter(({ state }) => state !== "closed");
     // Clients that are served from here on belong to the next turn: their changes are not in this batch.
     this.#owed.clear();
@@ -183,6 +202,8 @@ export class Turn implements Sending<StoreClient> {
   /** Sends what waits for batches that are kept by now. */
   #sendKept(): void {
     const upTo = this.#kept;
+    const promised = this.#promised;
+    while (promised[0] !== undefined && promised[0].batch <= upTo) promised.shift()?.resolve();
     const due: StoreClient[] = [];
     for (const client of this.#waiting) {
       if (client.state === "closed") {

@@ -34,13 +34,13 @@ export class Guard {
   }
 
   /** True if a request may read without the token: the server is on loopback, and the request names this machine and comes from it. */
-  #isOpen(request: Request, http: HttpServer): boolean {
+  isOpen(request: Request, http: HttpServer): boolean {
     return this.#isLocal && namesLoopback(request) && !http.isFromAfar(request);
   }
 
   /** The answer to a request that may not ask a route; null when it may. */
   refuses(request: Request, audience: Audience, http: HttpServer): Response | null {
-    if (audience === "open" || (audience === "read" && this.#isOpen(request, http))) return null;
+    if (audience === "open" || (audience === "read" && this.isOpen(request, http))) return null;
     if (!this.#gate.locked) {
       return refusal(
         403,
@@ -71,7 +71,7 @@ export class Guard {
 
   /** True if a request may ask the routes for readers. */
   mayRead(request: Request, http: HttpServer): boolean {
-    return this.#isOpen(request, http) || (this.#gate.locked && this.#signedIn(request, http));
+    return this.isOpen(request, http) || (this.#gate.locked && this.#signedIn(request, http));
   }
 
   #signedIn(request: Request, http: HttpServer): boolean {
@@ -81,9 +81,9 @@ export class Guard {
 
   /** The rights of the page: `read`, and `admin` as `off`, `signed-in` or `signed-out`. */
   session(request: Request, http: HttpServer): object {
-    if (!this.#gate.locked) return { read: this.#isOpen(request, http), admin: "off" };
+    if (!this.#gate.locked) return { read: this.isOpen(request, http), admin: "off" };
     const signedIn = this.#signedIn(request, http);
-    const read = signedIn || this.#isOpen(request, http);
+    const read = signedIn || this.isOpen(request, http);
     return { read, admin: signedIn ? "signed-in" : "signed-out" };
   }
 

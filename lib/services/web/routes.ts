@@ -12,6 +12,7 @@ import type { Events } from "./events.ts";
 import type { Audience, Guard } from "./guard.ts";
 import { PAGE_FILES, pageAt } from "./page.ts";
 import { notThere, type Panels } from "./panels.ts";
+import type { Parts } from "./parts.ts";
 import type { Site } from "./site/site.ts";
 import type { Views } from "./views.ts";
 
@@ -70,6 +71,7 @@ export class Routes {
   readonly #guard: Guard;
   readonly #site: Site;
   readonly #panels: Panels;
+  readonly #parts: Parts;
   readonly #routes = new Map<string, Route>();
   /** The name of each built-in route, by its path. */
   readonly #names: ReadonlyMap<string, string>;
@@ -78,13 +80,14 @@ export class Routes {
   constructor(
     dashboard: string,
     host: Host<Config>,
-    parts: { guard: Guard; views: Views; events: Events; panels: Panels; site: Site },
+    made: { guard: Guard; views: Views; events: Events; panels: Panels; parts: Parts; site: Site },
   ) {
-    const { guard, views, events, panels, site } = parts;
+    const { guard, views, events, panels, parts, site } = made;
     this.#host = host;
     this.#guard = guard;
     this.#site = site;
     this.#panels = panels;
+    this.#parts = parts;
     const set = (path: string, route: Route) => this.#routes.set(path, route);
     const open = (path: Path, GET: Ask) => set(path, { audience: "open", GET });
     const read = (path: Path, GET: Ask) => set(path, { audience: "read", GET });
@@ -151,11 +154,18 @@ export class Routes {
     if (part?.kind === "view") return path;
     if (part?.kind === "file") return "/dashboard/*";
     if (part?.kind === "act" && this.#guard.locked) return path;
-    return this.#isAdmins(path) ? `${ADMIN}*` : "site";
+    if (this.#isAdmins(path)) return `${ADMIN}*`;
+    const asked = this.#parts.at(path);
+    return asked === null ? "site" : `/${asked.part.name}/*`;
   }
 
   answer(request: Request, path: string, http: HttpServer): Response | Promise<Response> {
     const route = this.#routes.get(path) ?? this.#ofPanels(path);
+    const found = route === undefined && !this.#isAdmins(path) ? this.#parts.at(path) : null;
+    if (found !== null) {
+      if (this.#host.draining) return stopping();
+      return this.#parts.answer(found, request, http, this.#guard.isOpen(request, http));
+    }
     if (!route && this.#isAdmins(path)) return this.#noAction(request, path, http);
     if (!route || (route.audience === "act" && !this.#guard.locked)) {
       return this.#askSite(request, path, http);
@@ -198,9 +208,7 @@ export class Routes {
   }
 
   #askSite(request: Request, path: string, http: HttpServer): Response | Promise<Response> {
-    if (this.#host.draining) {
-      return refusal(503, "The server is stopping.", { connection: "close" });
-    }
+    if (this.#host.draining) return stopping();
     const found = this.#site.respond(request, path, http);
     if (found) return found;
     return nothingHere(request);
@@ -224,6 +232,10 @@ export class Routes {
       throw error;
     }
   }
+}
+
+function stopping(): Response {
+  return refusal(503, "The server is stopping.", { connection: "close" });
 }
 
 /** Who acts, for the log. */

@@ -21,6 +21,7 @@ import { Events } from "./events.ts";
 import { Gate, readToken } from "./gate.ts";
 import { Guard } from "./guard.ts";
 import { webPanel } from "./panel/panel.ts";
+import { Parts } from "./parts.ts";
 import { Panels } from "./panels.ts";
 import { isTaken, Routes } from "./routes.ts";
 import { Sampler } from "./sampler.ts";
@@ -81,6 +82,7 @@ class Web implements Running {
   readonly #views: Views;
   readonly #streams: Streams;
   readonly #events: Events;
+  readonly #parts: Parts;
   readonly #http: HttpServer;
   readonly #stopTicking: () => void;
 
@@ -94,6 +96,7 @@ class Web implements Running {
     this.#views = new Views(config, host, this.#sampler, site);
     this.#streams = new Streams(host);
     const panels = new Panels(host);
+    this.#parts = new Parts(host);
     this.#events = new Events(config, host, {
       sampler: this.#sampler,
       views: this.#views,
@@ -105,6 +108,7 @@ class Web implements Running {
       views: this.#views,
       events: this.#events,
       panels,
+      parts: this.#parts,
       site,
     });
     this.#http = new HttpServer(
@@ -157,8 +161,8 @@ class Web implements Running {
       ...this.#http.answers.stats(),
       unauthorised: this.#guard.refused,
       in_flight: this.#http.inFlight,
-      streams: this.#streams.size,
-      slow_streams: this.#streams.slow,
+      streams: this.#streams.size + this.#parts.streams,
+      slow_streams: this.#streams.slow + this.#parts.slow,
       ticks: sum("ticks"),
       tick_errors: sum("errors"),
       ticker_restarts: sum("restarts"),
@@ -185,6 +189,7 @@ class Web implements Running {
     // A service that does not list its clients must not hold up the stop.
     await within(this.#host.clock, LAST_TICK_MS, this.#events.tick());
     this.#streams.closeAll();
+    this.#parts.closeAll();
     const cut = await this.#http.drain(deadlineMs);
     if (cut > 0) this.#host.log.warning(`web: cut ${cut} requests that were not answered in time`);
     this.#gate.end();
@@ -197,6 +202,7 @@ class Web implements Running {
     this.#config = next;
     this.#http.configure(placeOf(next, "web"), this.#settings(next));
     this.#streams.closeDenied(this.#http);
+    this.#parts.closeDenied(this.#http);
     this.#gate.setToken(token);
     this.#views.configure(next);
     this.#events.configure(next);

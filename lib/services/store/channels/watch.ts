@@ -11,6 +11,27 @@ export interface Follower {
   isBehind(path: Path, tree: boolean): boolean;
 }
 
+/** Several watches as one. */
+export class Watches implements Watchers {
+  readonly #all: readonly Watchers[];
+
+  constructor(...all: readonly Watchers[]) {
+    this.#all = all;
+  }
+
+  get any(): boolean {
+    return this.#all.some(({ any }) => any);
+  }
+
+  set(path: Path, text: string, version: number): void {
+    for (const one of this.#all) if (one.any) one.set(path, text, version);
+  }
+
+  gone(path: Path, why: "del" | "expired", tree: boolean): void {
+    for (const one of this.#all) if (one.any) one.gone(path, why, tree);
+  }
+}
+
 /** Sends changes of keys to the clients that watch them. */
 export class KeyWatch<S extends Follower> implements Watchers {
   readonly subscriptions = new Subscriptions<S>();

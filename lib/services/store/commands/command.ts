@@ -8,7 +8,7 @@ import type { Journal } from "../journal/journal.ts";
 import { type Path, SYSTEM } from "../keys/path.ts";
 import type { VisibleKeys } from "../keys/visible-keys.ts";
 import { type Code, Refusal, TOO_LARGE } from "../refusal.ts";
-import { FULL, mayAt, type Right } from "../roles.ts";
+import { FULL, mayAt, type Right, type Role } from "../roles.ts";
 import type { Field, Fields, Request } from "./fields.ts";
 import { type Doubt, doubt } from "./numbers.ts";
 
@@ -62,7 +62,7 @@ export function result(json: string | number | boolean): string {
 }
 
 /** The refusal of a value that is longer than half of `outbox_bytes`, since it could not be sent to anybody; or null. */
-export function tooLarge(text: string, { settings }: Parts): Refusal | null {
+export function tooLarge(text: string, { settings }: Pick<Parts, "settings">): Refusal | null {
   const most = settings.store.outbox_bytes / 2;
   return 3 * text.length > most && Buffer.byteLength(text) > most ? TOO_LARGE : null;
 }
@@ -70,7 +70,11 @@ export function tooLarge(text: string, { settings }: Parts): Refusal | null {
 export const OK = result('"OK"');
 
 /** The refusal of an action that a client may not do at a path, or null. */
-export function forbidden(client: StoreClient, right: Right, path: Path): Refusal | null {
+export function forbidden(
+  client: { readonly role: Role | null },
+  right: Right,
+  path: Path,
+): Refusal | null {
   if (path[0] === SYSTEM && (right === "write" || right === "publish")) {
     return new Refusal("RESERVED", `^${SYSTEM} is the server's own; clients can only read it`);
   }
