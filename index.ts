@@ -15,6 +15,13 @@ export { StartError } from "./lib/host/errors.ts";
 export { ConfigError, type RunOptions } from "./lib/library/embedded.ts";
 export { gameSockets, type GameSockets } from "./lib/library/game-sockets.ts";
 export { NeuroServer, type NeuroServerOptions, type NeuroTls } from "./lib/library/neuro-server.ts";
+export { StoreClient, type StoreAction, type StoreFields } from "./lib/library/store/client.ts";
+export {
+  StoreDisconnected,
+  type LinkOptions as StoreClientOptions,
+  StoreRefused,
+} from "./lib/library/store/link.ts";
+export { type StoreEvent, type Subscription } from "./lib/library/store/subscription.ts";
 export { createLog, Server, type WebServerOptions } from "./lib/library/web-server.ts";
 export {
   ActionRefused,

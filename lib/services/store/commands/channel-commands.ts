@@ -28,7 +28,7 @@ const keys = field.optional(
 const STAR = new Refusal("BAD_KEY", "a channel has no part that is *");
 
 /** Actions on channels, and subscriptions to changes of keys. */
-export const CHANNEL_COMMANDS: Readonly<Record<string, Command>> = {
+export const CHANNEL_COMMANDS = {
   SUBSCRIBE: command({
     about:
       "Sends what a channel carries from now on, or with keys what becomes of keys. With since, what came after that message or change comes first; with state, the values that keys have.",
@@ -142,7 +142,7 @@ export const CHANNEL_COMMANDS: Readonly<Record<string, Command>> = {
       return result(JSON.stringify({ channels, cursor: next }));
     },
   }),
-};
+} satisfies Readonly<Record<string, Command>>;
 
 interface Resuming {
   readonly since?: number;

@@ -52,8 +52,8 @@ export function command<const F extends Fields>(
     readonly fields: F;
     run(request: Request<F>, client: StoreClient, parts: Parts): Answer;
   },
-): Command {
-  return row as unknown as Command;
+): Command & { readonly fields: F } {
+  return row as unknown as Command & { readonly fields: F };
 }
 
 /** The answer with a result that is JSON already. */

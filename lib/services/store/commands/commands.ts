@@ -12,8 +12,7 @@ const INFO_WORK = 1000;
 /** The cost of a part of a backup, in requests: one in each turn. */
 const BACKUP_WORK = 10_000;
 
-/** Every command, by its action. */
-export const COMMANDS: Readonly<Record<string, Command>> = {
+const TABLE = {
   PING: command({
     about: "Answers.",
     fields: {},
@@ -101,6 +100,14 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       return result(JSON.stringify(salvaged));
     },
   }),
+} satisfies Readonly<Record<string, Command>>;
+
+/** The commands whose requests have types, by their actions. */
+export type Table = typeof TABLE;
+
+/** Every command, by its action. */
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  ...TABLE,
 
   HELP: command({
     about: "Tells about the actions.",

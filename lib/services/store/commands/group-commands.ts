@@ -47,7 +47,7 @@ const WRITES: ReadonlyMap<string, Form> = new Map(
 type Raw = Readonly<Record<string, unknown>>;
 
 /** Actions on several keys at once: all of it is done, or nothing. */
-export const GROUP_COMMANDS: Readonly<Record<string, Command>> = {
+export const GROUP_COMMANDS = {
   MSET: command({
     about: "Sets several values, all of them or none. They never expire unless ttl_ms is given.",
     fields: {
@@ -146,7 +146,7 @@ export const GROUP_COMMANDS: Readonly<Record<string, Command>> = {
       return result(`{"results":[${results.join(",")}]}`);
     },
   }),
-};
+} satisfies Readonly<Record<string, Command>>;
 
 const TWICE = new Refusal("WRONG_TYPE", "key; allowed: one that stands in no other write");
 

@@ -22,7 +22,7 @@ const RANGE_BYTES = 2 ** 20;
 const NO_KEY = new Refusal("MISSING_FIELD", "key, or ns and tree without a key");
 
 /** Actions on keys and namespaces. */
-export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
+export const KEY_COMMANDS = {
   SET: command({
     about: "Sets a value. It never expires unless ttl_ms is given, whatever the one before did.",
     fields: {
@@ -309,7 +309,7 @@ export const KEY_COMMANDS: Readonly<Record<string, Command>> = {
       return page("namespaces", parts.keys.namespaces(path, paging(request)));
     },
   }),
-};
+} satisfies Readonly<Record<string, Command>>;
 
 function page(what: string, { names, cursor }: Page): Answer {
   return result(JSON.stringify({ [what]: names, cursor }));
