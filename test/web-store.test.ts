@@ -53,6 +53,19 @@ const fill = (counts: Record<string, number>) => {
 };
 
 describe("the tables of the store", () => {
+  test("are for nobody where clients need a token to learn of names: who reads needs none", async () => {
+    const file = join(root, "token");
+    await Bun.write(file, "a-token-of-the-store");
+    const server = await served({ token_file: file });
+    const peer = await server.join();
+    await ask(peer, { action: "AUTH", token: "a-token-of-the-store" });
+    await ask(peer, fill({ unmistakable: 2 }));
+    await ask(peer, { action: "SUBSCRIBE", channel: "unmistakable" });
+    const text = await (await server.get("/varz")).text();
+    expect(JSON.parse(text).services.store.tables).toEqual([]);
+    expect(text).not.toContain("unmistakable");
+  });
+
   test("are empty at first, and tell what they are of", async () => {
     const server = await served();
     const { services } = await server.json("/varz");

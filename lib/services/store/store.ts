@@ -200,7 +200,9 @@ export class Store implements Running, Protocol<StoreClient> {
   }
 
   tables(): readonly Table[] {
-    return this.#mode === "store" ? this.#stats.tables() : [];
+    // Whoever reads them has shown no token of the store.
+    const isOpen = this.#auth.initialRole !== null;
+    return this.#mode === "store" && isOpen ? this.#stats.tables() : [];
   }
 
   get http(): HttpPart | undefined {
