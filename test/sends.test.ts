@@ -328,6 +328,7 @@ describe("the way", () => {
     [425, 1, "the rules of this container or service (seccomp) forbid io_uring"],
     [425, 38, "the kernel has no io_uring"],
     [425, 12, "too little memory may be locked for io_uring (ulimit -l)"],
+    [425, 24, "too few files may be open for io_uring (ulimit -n)"],
     [425, 22, "the kernel refuses io_uring (error 22)"],
     [426, 1, "the kernel takes no sends any more (error 1)"],
   ])(

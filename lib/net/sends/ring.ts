@@ -25,6 +25,7 @@ const ENTRY_WORDS = 16;
 const COMPLETION_WORDS = 4;
 const EPERM = 1;
 const ENOMEM = 12;
+const EMFILE = 24;
 const ENOSYS = 38;
 const EBADF = 9;
 /** The result of an entry that the kernel has not taken: as if the socket were full. */
@@ -215,6 +216,7 @@ function calls(): RingCalls {
 function refusal(errno: number): string {
   if (errno === ENOSYS) return "the kernel has no io_uring";
   if (errno === ENOMEM) return "too little memory may be locked for io_uring (ulimit -l)";
+  if (errno === EMFILE) return "too few files may be open for io_uring (ulimit -n)";
   if (errno !== EPERM) return `the kernel refuses io_uring (error ${errno})`;
   return disabled() ?? "the rules of this container or service (seccomp) forbid io_uring";
 }
