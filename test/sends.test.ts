@@ -226,6 +226,37 @@ describe.skipIf(!hasRing)("the sends of a turn", () => {
     }
   });
 
+  test.skipIf(!openssl)(
+    "to clients with TLS leave beside those to plain ones, each in its own way",
+    async () => {
+      const { from, peers } = await clients(3);
+      const booted = server as Booted;
+      const tls = selfSigned(mkdtempSync(join(tmpdir(), "sends-")));
+      booted.reload({ tls });
+      const { connect } = await import("node:tls");
+      const texts = ["", "", ""];
+      const sockets = texts.map((_, i) => {
+        const to = { port: booted.port(), host: "127.0.0.1", rejectUnauthorized: false };
+        return connect(to).on("data", (chunk) => {
+          texts[i] = `${texts[i]}${chunk}`;
+        });
+      });
+      await until(() => booted.stats()["clients"] === 7);
+      const before = counts.sends;
+      let all = "";
+      for (let i = 0; i < 20; i++) {
+        const text = `${i}`.repeat(1 + i * 100);
+        from.send(`${text}\n`);
+        for (const peer of peers) expect(await peer.next()).toBe(enveloped(from, text));
+        all += `${enveloped(from, text)}\n`;
+      }
+      await until(() => texts.every((text) => text.length >= all.length));
+      expect(texts).toEqual([all, all, all]);
+      expect(counts.sends).toBe(before + 20 * peers.length);
+      for (const socket of sockets) socket.destroy();
+    },
+  );
+
   test.skipIf(!openssl)("to clients with TLS never leave by it", async () => {
     const folder = mkdtempSync(join(tmpdir(), "sends-"));
     server = await boot("relay", { tls: selfSigned(folder), net: { io: "uring" } });
