@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createConnection, type Socket } from "node:net";
 import { HandClock } from "../lib/host/clock.ts";
-import type { Data } from "../lib/services/web/difference.ts";
+import { type Data, settled } from "../lib/services/web/difference.ts";
 import { merged } from "./merge.ts";
 import {
   boot,
@@ -486,5 +486,35 @@ describe("/events", () => {
     await server.stop();
     expect((await stream.next()).data["draining"]).toBe(true);
     await until(() => stream.hasEnded);
+  });
+});
+
+test("the copy of a state takes over what is the same, and nothing else", () => {
+  const state = (rows: unknown, more: object = {}): Data => {
+    return {
+      at: 1,
+      level: "INFO",
+      parts: { one: { rows }, two: { rows: [1] } },
+      list: [],
+      ...more,
+    };
+  };
+  const rows: unknown[] = [{ a: 1 }];
+  const first = settled(state(rows), {});
+  expect(first).toEqual(state([{ a: 1 }]));
+  expect(settled(state([{ a: 1 }]), first)).toBe(first);
+  // The service goes on changing what it has told of.
+  rows.push(2);
+  expect(first).toEqual(state([{ a: 1 }]));
+  const second = settled(state(rows, { at: NaN, left: undefined }), first);
+  expect(second).toStrictEqual(state([{ a: 1 }, 2], { at: null }));
+  const partsOf = ({ parts }: Data) => parts as Record<string, unknown>;
+  expect(partsOf(second)["two"]).toBe(partsOf(first)["two"]);
+  expect(partsOf(second)["one"]).not.toBe(partsOf(first)["one"]);
+  expect(second["list"]).toBe(first["list"]);
+  // What is gone is gone.
+  expect(settled({ at: 1, parts: { two: { rows: [1] } } }, second)).toStrictEqual({
+    at: 1,
+    parts: { two: { rows: [1] } },
   });
 });
