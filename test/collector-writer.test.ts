@@ -226,7 +226,7 @@ describe("somebody else", () => {
 describe("a disk that refuses", () => {
   test("is tried quickly, then every two seconds; nothing is lost, doubled or torn", async () => {
     const room = { bytes: 1000 };
-    const { put, kept, writer, told, clock, numbers } = writing({}, { disk: roomFor(room) });
+    const { put, kept, writer, told, clock, path, numbers } = writing({}, { disk: roomFor(room) });
     for (let n = 0; n < 300; n++) put("1234567");
     await turn();
     expect([writer.blocked, told]).toEqual([null, []]);
@@ -239,7 +239,13 @@ describe("a disk that refuses", () => {
     room.bytes = 1e6;
     clock.advance(2000);
     await kept();
-    expect([writer.blocked, told.length]).toEqual([null, 2]);
+    expect([writer.blocked, told]).toEqual([
+      null,
+      [
+        `ERROR cannot write ${path}: no space left on device; entries wait`,
+        `INFO writing ${path} again`,
+      ],
+    ]);
     expect(writer.blocking.ms).toBeGreaterThan(0);
     await writer.close(0);
     expect(numbers()).toEqual(upTo(300));

@@ -8,7 +8,7 @@ export interface TroubleOptions {
   /** Tries again; it calls `end` once all is well. */
   readonly retry: () => void;
   /** Told once when the trouble begins, and once when it is over. */
-  readonly tell: (message: string) => void;
+  readonly tell: (message: string, isOver: boolean) => void;
   /** Attempts that are made before it is told; 0 when not given. */
   readonly quietAttempts?: number;
 }
@@ -53,7 +53,7 @@ export class Trouble {
     if (this.reason === null) return;
     this.reason = null;
     this.#cancel();
-    if (this.#wasTold) this.#options.tell(message);
+    if (this.#wasTold) this.#options.tell(message, true);
   }
 
   /** Tries no more. */
@@ -78,6 +78,6 @@ export class Trouble {
   #tell(): void {
     if (this.#wasTold || this.attempts < (this.#options.quietAttempts ?? 0)) return;
     this.#wasTold = true;
-    this.#options.tell(this.#told);
+    this.#options.tell(this.#told, false);
   }
 }

@@ -68,8 +68,8 @@ export class LogWriter {
       quietAttempts: settings().retries,
       delayMs: (attempts) => retryDelay(settings(), attempts),
       retry: () => this.#retry(),
-      tell: (message) => {
-        options.tell(message, "ERROR");
+      tell: (message, isOver) => {
+        options.tell(message, isOver ? "INFO" : "ERROR");
         if (this.#trouble.reason !== null) this.blocking.begin();
       },
     });
