@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import * as grpc from "@grpc/grpc-js";
 import { bytesField, varintField } from "../lib/services/collector/doors/proto/fields.ts";
-import { collecting, messageOf } from "./collector-suite.ts";
+import { collecting, messageOf, record } from "./collector-suite.ts";
 import { until } from "./kit.ts";
 
 const asItIs = (bytes: Buffer) => bytes;
@@ -102,7 +102,41 @@ describe("a call of one record", () => {
   });
 });
 
+test("a record without a time has none in its line, however it came", async () => {
+  const server = await collectingByGrpc({ format: "json" });
+  await call(server.client, "/LogService/LogMessage", bytesField(8, "short"));
+  await call(server.client, "/logservice.LogService/LogMessage", bytesField(9, "long"));
+  server.sender().send(record({ message: "tcp" }));
+  const lines = (await server.wrote(3)).map((line) => JSON.parse(line));
+  expect(lines.map(({ message, timestamp = "" }) => [message, timestamp])).toEqual([
+    ["short", ""],
+    ["long", ""],
+    ["tcp", ""],
+  ]);
+  await server.drain();
+});
+
 describe("a stream of records", () => {
+  test("is a client, and a call of one record is none", async () => {
+    const server = await collectingByGrpc();
+    const path = "/summoner.logs.v1.LogCollector/LogStream";
+    const count = (clients: number, closed_eof: number) =>
+      expect(server.stats()).toMatchObject({ clients, accepted: clients + closed_eof, closed_eof });
+    await call(server.client, "/logservice.LogService/LogMessage", LONG);
+    count(0, 0);
+    const streams = [1, 2].map(() => server.client.makeBidiStreamRequest(path, asItIs, asItIs));
+    for (const stream of streams) stream.on("data", () => {}).write(LONG);
+    await server.wrote(3);
+    count(2, 0);
+    streams[0]?.end();
+    await until(() => server.stats()["clients"] === 1);
+    count(1, 1);
+    streams[1]?.end();
+    await until(() => server.stats()["clients"] === 0);
+    count(0, 2);
+    await server.drain();
+  });
+
   test("is acknowledged as it goes, with the sum", async () => {
     const server = await collectingByGrpc();
     const path = "/summoner.logs.v1.LogCollector/LogStream";

@@ -18,7 +18,7 @@ afterEach(async () => {
   await server.stop();
 });
 
-async function start(section: object = {}, release?: Promise<void>, rest: object = {}) {
+async function start(section: object = {}, release?: () => Promise<void>, rest: object = {}) {
   const table = {
     services: { calls: calls(release) },
     settings: { ...settings, calls: callsSection },
@@ -29,6 +29,12 @@ async function start(section: object = {}, release?: Promise<void>, rest: object
 
 const bytes = (found: Buffer) => found;
 const client = () => server.clients()[0];
+/** Whatever came is still there, or is counted among those that went. */
+const addsUp = () => {
+  const { clients = 0, accepted, ...stats } = server.stats() as Record<string, number>;
+  const closes = Object.entries(stats).filter(([name]) => name.startsWith("closed_"));
+  expect(accepted).toBe(closes.reduce((sum, [, count]) => sum + count, clients));
+};
 
 /** A connection of its own. */
 function connect(credentials = grpc.credentials.createInsecure(), more: object = {}) {
@@ -300,6 +306,7 @@ describe("streaming calls", () => {
     broken.socket.destroy();
     await until(() => server.stats()["closed_reset"] === 2);
     expect(server.stats()).toMatchObject({ clients: 0, closed_eof: 0 });
+    addsUp();
   });
 
   test("a fault of ours ends the call alone, also of a client that takes nothing", async () => {
@@ -316,6 +323,7 @@ describe("streaming calls", () => {
     other.send("here");
     expect(await other.next()).toBe("here");
     expect(server.stats()).toMatchObject({ clients: 1, closed_bug: 2 });
+    addsUp();
   });
 
   test("one that is kicked is told so by its status, after what it is owed", async () => {
@@ -365,7 +373,7 @@ describe("limits", () => {
 
   test("beyond that each call of a connection counts", async () => {
     const held = Promise.withResolvers<void>();
-    await start({ max_clients: 3 }, held.promise);
+    await start({ max_clients: 3 }, () => held.promise);
     const connection = connect();
     const [one, two] = [stream(connection), stream(connection)];
     await until(() => server.stats()["clients"] === 2);
@@ -385,6 +393,7 @@ describe("limits", () => {
     const others = [connection, connect(), connect()];
     for (const other of others) expect(await once(other, "x")).toBe("x");
     expect(server.stats()).toMatchObject({ closed_limit: 3, clients: 0 });
+    addsUp();
   });
 
   test("one address gets max_clients_per_address", async () => {
@@ -400,6 +409,7 @@ describe("limits", () => {
     expect(await once(connect(), "one")).toBe("one");
     const idle = await dial(server.port());
     await until(() => server.stats()["closed_limit"] === 1);
+    addsUp();
     server.clock.advance(999);
     expect(idle.isClosed).toBe(false);
     server.clock.advance(251);
@@ -420,6 +430,7 @@ describe("limits", () => {
     expect(await status).toMatchObject(denied);
     expect(await once(connect(), "out")).toMatchObject(denied);
     expect(server.stats()).toMatchObject({ clients: 0, closed_denied: 2 });
+    addsUp();
   });
 });
 
@@ -431,7 +442,7 @@ describe("a drain", () => {
 
   test("tells streaming calls, lets calls of one message finish, and lets none in", async () => {
     const held = Promise.withResolvers<void>();
-    await start({}, held.promise);
+    await start({}, () => held.promise);
     const connection = connect();
     const streaming = stream(connection);
     streaming.send("one");
@@ -447,6 +458,7 @@ describe("a drain", () => {
     expect(await answer).toBe("wait");
     await down;
     expect(server.stats()).toMatchObject({ closed_shutdown: 1, clients: 0 });
+    addsUp();
   });
 
   test("what a client is owed leaves before its status", async () => {
@@ -463,11 +475,16 @@ describe("a drain", () => {
   });
 
   test("cuts at its deadline whatever takes nothing or is not answered", async () => {
-    await start({ outbox_bytes: 2 ** 24 }, new Promise(() => {}));
+    const asked = Promise.withResolvers<void>();
+    await start({ outbox_bytes: 2 ** 24 }, () => {
+      asked.resolve();
+      return new Promise(() => {});
+    });
     const peer = await raw();
     for (let i = 0; i < 20; i++) peer.send("x".repeat(50_000));
     const answer = once(connect(), "wait");
-    await until(() => client()?.messagesIn === 20 && server.stats()["accepted"] === 2);
+    await until(() => client()?.messagesIn === 20);
+    await asked.promise;
     await server.stop(2000);
     expect(await answer).toMatchObject({ code: Status.unavailable });
   });
@@ -498,6 +515,7 @@ describe("the door", () => {
       expect(await once(connection, "one")).toBe("one");
       const mute = await dial(server.port());
       await until(() => server.stats()["closed_handshake"] !== 0);
+      addsUp();
       server.clock.advance(10_250);
       await mute.closed;
     },

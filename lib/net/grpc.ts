@@ -165,7 +165,7 @@ export class GrpcServer<C extends CallClient> {
         this.#connections.begin(connection);
         const full = clients.refusal(ip, port);
         if (full) {
-          clients.turnedAway(full.reason, addressText(ip, port));
+          this.#connections.turnAway(full.reason, ip, port);
           this.#connections.end(connection);
           return call.sendStatus(statusOf(full));
         }
@@ -222,6 +222,7 @@ export class GrpcServer<C extends CallClient> {
     if (refusal) return endCall(call, refusal);
     this.#connections.begin(connection);
     const wire = new CallWire(call, path, () => clients.drained(wire.client as C));
+    clients.accepted++;
     const client = clients.accept(wire, connection.ip, connection.port);
     call.on("data", (message: Buffer) => clients.received(client, message));
     call.on("end", () => {

@@ -9,6 +9,7 @@ import { type Address, addressText, type Health } from "../../host/service.ts";
 import { tlsOptions } from "../../host/tls-files.ts";
 import { unmapped } from "../access.ts";
 import type { Refused } from "../admission.ts";
+import type { CloseReason } from "../client.ts";
 import type { Clients } from "../clients.ts";
 import { listenError } from "../../host/listen-error.ts";
 import { Relisten } from "../relisten.ts";
@@ -157,6 +158,13 @@ export class Connections {
     if (this.#closed) this.#endSoon(connection);
   }
 
+  /** Counts and logs a connection, or a call of one message, that is not let in. */
+  turnAway(reason: CloseReason, ip: string, port: number): void {
+    // A client is a stream here: whatever is counted as closed was counted as it came.
+    this.#clients.accepted++;
+    this.#clients.turnedAway(reason, addressText(ip, port));
+  }
+
   /** A connection that is turned away has been told the reason: it ends. */
   dismiss({ socket }: Connection): void {
     // The bytes that the library has written in this turn leave first.
@@ -199,10 +207,9 @@ export class Connections {
     if (keepaliveSecs > 0) socket.setKeepAlive(true, keepaliveSecs * 1000);
     const ip = unmapped(remoteAddress);
     const clients = this.#clients;
-    clients.accepted++;
     const refused = clients.refusal(ip, port);
     if (refused) {
-      clients.turnedAway(refused.reason, addressText(ip, port));
+      this.turnAway(refused.reason, ip, port);
       // For a client that is denied, a handshake costs too much just to tell it so.
       const isCut = this.#tlsServer && refused.reason === "denied";
       if (isCut || this.#lingering >= clients.admission.maxLingering) return void socket.destroy();
@@ -256,7 +263,7 @@ export class Connections {
     if (connection.refused) this.#lingering--;
     else {
       if (connection.calls === 0) this.#clients.admission.leave(ip);
-      if (connection.isSecuring) this.#clients.turnedAway("handshake", addressText(ip, port));
+      if (connection.isSecuring) this.turnAway("handshake", ip, port);
     }
   }
 

@@ -38,6 +38,10 @@ import { collectorPanel } from "./panel/panel.ts";
 /** The numbers of the collector, besides those of its clients. */
 const DECLARED: Declared = {
   ...CLIENT_STATS,
+  accepted: counter(
+    "clients",
+    "Clients that came, served or not: connections, and where gRPC is spoken streams.",
+  ),
   records: headline(counter("records", "Entries that were taken, from all doors.")),
   written: counter("records", "Entries that are written to the file."),
   pending: headline(gauge("records", "Entries that wait for the disk.")),
@@ -116,6 +120,7 @@ class Collector implements Running {
       clock: host.clock,
       log: this.#log,
       doors: this.#doors,
+      cameBy: this.#intake.cameBy,
       settings: () => this.#settings,
     });
     host.onReload((next) => {
