@@ -191,6 +191,24 @@ describe("logs tail", () => {
     expect(err).toContain("--lines: found x");
   });
 
+  test("looks for a text in what was sent, and not in the hash of a line", async () => {
+    for (const format of ["columns", "json"]) {
+      const path = await logOf(3, { hash_chain: true, format });
+      const line = readFileSync(path, "utf8").split("\n")[1] as string;
+      const hash = /([0-9a-f]{16})(?:"\})?$/.exec(line)?.[1] as string;
+      const grep = (text: string) =>
+        logs(
+          path,
+          ["tail", "--from", "0", "--grep", text],
+          [...CHAIN, `collector.format=${format}`],
+        );
+      expect([await grep(hash), await grep("m1")]).toEqual([
+        { out: "", err: "", code: 0 },
+        { out: `${line}\n`, err: "", code: 0 },
+      ]);
+    }
+  });
+
   test("tells of the entries whose file is gone", async () => {
     const path = await logOf(200);
     const numbers = readFileSync(`${path}.1`, "utf8").trimEnd().split("\n").map(parseFloat);

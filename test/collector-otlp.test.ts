@@ -261,16 +261,18 @@ describe("a record of OpenTelemetry", () => {
     await server.drain();
   });
 
-  test("has a time of the precision that it came with, or that at which it was seen", async () => {
+  test("has a time of the precision that it came with, or that at which it was seen, else at which it came", async () => {
     const server = await over();
-    const times: [object, string | undefined][] = [
+    const arrival = new Date(server.clock.wall()).toISOString();
+    const times: [object, string][] = [
       [{ timeUnixNano: "1700000000000000000" }, "2023-11-14T22:13:20.000Z"],
       [{ timeUnixNano: "1700000000120000000" }, "2023-11-14T22:13:20.120Z"],
       [{ timeUnixNano: "1700000000123456000" }, "2023-11-14T22:13:20.123456Z"],
       [{ timeUnixNano: "1" }, "1970-01-01T00:00:00.000000001Z"],
       [{ timeUnixNano: "18446744073709551615" }, "2554-07-21T23:34:33.709551615Z"],
       [{ observedTimeUnixNano: "1700000000000000000" }, "2023-11-14T22:13:20.000Z"],
-      [{ timeUnixNano: "0", observedTimeUnixNano: 0 }, undefined],
+      [{ timeUnixNano: "0", observedTimeUnixNano: 0 }, arrival],
+      [{}, arrival],
     ];
     for (const [record] of times) await post(server, oneJson(record));
     expect(records(server).map(({ timestamp }) => timestamp)).toEqual(
@@ -333,12 +335,14 @@ describe("a record of OpenTelemetry", () => {
     ];
     const logs = Buffer.concat([...two.map((one) => bytesField(2, one)), bytesField(1, scope)]);
     await post(server, bytesField(1, bytesField(2, logs)));
+    const timestamp = new Date(server.clock.wall()).toISOString();
     expect(records(server)).toEqual([
       {
         sequence: 0,
         level: "NOTSET",
         loggerName: "app.db",
         message: "one",
+        timestamp,
         attributes: { pool: 2 },
       },
       {
@@ -346,6 +350,7 @@ describe("a record of OpenTelemetry", () => {
         level: "NOTSET",
         loggerName: "app.db",
         message: "two",
+        timestamp,
         attributes: { pool: 9 },
       },
     ]);

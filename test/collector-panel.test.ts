@@ -2,9 +2,10 @@ import { describe, expect, onTestFinished, test } from "bun:test";
 import * as fs from "node:fs";
 import { zstdCompressSync } from "node:zlib";
 import { type Fields, record, Sender } from "./collector-suite.ts";
+import { CameBy, MOST_KNOWN } from "../lib/services/collector/came-by.ts";
 import { Finding } from "../lib/services/collector/find.ts";
 import { TextSearch } from "../lib/services/collector/search.ts";
-import { boot, type Booted, type Overrides, turn, until } from "./kit.ts";
+import { boot, type Booted, dial, type Overrides, turn, until } from "./kit.ts";
 import { TOKEN } from "./web-suite.ts";
 
 // The views of the panel, over HTTP, of a log that came over the wire.
@@ -181,6 +182,7 @@ describe("entries", () => {
       entries: [
         {
           sequence: 1,
+          door: "tcp",
           level: "WARNING",
           timestamp: "2026-01-02 03:04:05,678",
           host: "a-host-whose",
@@ -194,8 +196,66 @@ describe("entries", () => {
       before: 2,
       back_to: 0,
       is_whole: true,
+      doors_from: 0,
       left_out: null,
     });
+  });
+
+  test("are found by the door that they came by, since this start", async () => {
+    const before = lineOf(0, "m0") + lineOf(1, "m1");
+    const server = await withFiles({ "": before }, { lines: true });
+    const linesPort = server.running().addresses.find(({ door }) => door === "lines")?.port ?? 0;
+    // In turn by two doors, each in pieces of its own.
+    const sent: Record<string, number[]> = { tcp: [], lines: [] };
+    for (let next = 2, piece = 1; piece <= 6; piece++) {
+      const name = piece % 2 === 0 ? "lines" : "tcp";
+      const numbers = Array.from({ length: piece }, () => next++);
+      sent[name]?.push(...numbers);
+      if (name === "tcp") await send(server, ...messages(piece, numbers[0]));
+      else {
+        const peer = await dial(linesPort);
+        peer.send(numbers.map((n) => `{"msg":"m${n}","level":"error"}\n`).join(""));
+        await until(() => server.stats()["records"] === next - 2);
+        await until(() => server.stats()["pending"] === 0);
+        peer.end();
+      }
+    }
+    for (const [door, numbers] of Object.entries(sent)) {
+      const newestFirst = numbers.toReversed();
+      const told = await found(server, { door });
+      expect(sequencesOf(told)).toEqual(newestFirst);
+      expect(told.entries.map((one: any) => [one.door, one.message])).toEqual(
+        newestFirst.map((n) => [door, `m${n}`]),
+      );
+      // Of what was there before, no door is known.
+      expect(told).toMatchObject({ back_to: 2, doors_from: 2, is_whole: true });
+      expect(await all(server, { door, limit: 2 })).toEqual(newestFirst);
+      const from = numbers[2] as number;
+      expect(await found(server, { door, from })).toMatchObject({ back_to: from, is_whole: true });
+    }
+    const severe = (sent["tcp"] as number[]).filter((n) => n % 12 >= 10);
+    expect(await all(server, { door: "tcp", level: "error" })).toEqual(severe.toReversed());
+    expect(await all(server, { door: "lines", level: "critical" })).toEqual([]);
+    expect(await all(server, { door: "grpc" })).toEqual([]);
+    const told = await found(server);
+    expect(sequencesOf(told)).toEqual(down(22, 0));
+    expect(told.entries.slice(-2).map((one: any) => one.door)).toEqual(["", ""]);
+    expect(await view(server, "entries?door=udp")).toEqual({
+      status: 400,
+      body: expect.stringContaining("door: allowed: "),
+    });
+  });
+
+  test("have doors that are known of the newest million, and of no more", () => {
+    let next = 7;
+    const doors = new CameBy(() => next);
+    const take = (door: number) => doors.note(next++, door);
+    take(4);
+    for (let i = 1; i < MOST_KNOWN; i++) take(i % 4);
+    expect([doors.from, doors.of(6), doors.of(7), doors.of(8)]).toEqual([7, null, 4, 1]);
+    take(3);
+    expect([doors.from, doors.of(7), doors.of(8)]).toEqual([8, null, 1]);
+    expect([doors.of(next - 1), doors.of(next)]).toEqual([3, null]);
   });
 
   test.each([
@@ -209,6 +269,7 @@ describe("entries", () => {
     expect(entries).toEqual([
       {
         sequence: 0,
+        door: "tcp",
         level: "CRITICAL",
         timestamp: "",
         host: "",
@@ -227,6 +288,21 @@ describe("entries", () => {
     const server = await start({ hash_chain: true });
     await send(server, { message: "a" });
     expect((await found(server)).entries[0].message).toBe("a");
+  });
+
+  test.each(["columns", "json"])("in %s are not found by their hash", async (format) => {
+    for (const chained of [true, false]) {
+      const server = await start({ format, hash_chain: chained });
+      // Without a chain this is a message like any other.
+      await send(server, { message: "é #0123456789abcdef" });
+      const line = fs.readFileSync(pathOf(server), "utf8").trimEnd();
+      const hash = /([0-9a-f]{16})(?:"\})?$/.exec(line)?.[1] ?? "0123456789abcdef";
+      const numbers = async (text: string) => sequencesOf(await found(server, { text }));
+      expect(await numbers(hash.toUpperCase())).toEqual(chained ? [] : [0]);
+      expect(await numbers("é #0123456789abcdef")).toEqual([0]);
+      expect(await numbers("0123456789abcdef")).toEqual([0]);
+      if (chained) expect(await numbers(format === "json" ? '"hash"' : `f #${hash}`)).toEqual([]);
+    }
   });
 
   test("are found by text in any case, in all that stands in the line", async () => {
@@ -345,7 +421,7 @@ describe("entries", () => {
     "before=1.5",
     "before=1000000000000000",
     `text=${"x".repeat(201)}`,
-    "door=tcp",
+    "door=udp",
   ])("are not told for %s", async (query) => {
     const server = await start();
     const { status, body } = await view(server, `entries?${query}`);

@@ -110,7 +110,8 @@ describe("a request of OpenTelemetry that is mostly structure", () => {
       const log = new Log(config.name, config.logger, clock, () => {});
       const collected = new CollectedLog(config, { clock, log });
       const most = { most: 2 ** 20, mostRequest: 2 ** 22 };
-      const otlp = new OtlpLogs(new Intake(collected.writer), clock, new DoorCounts(), most);
+      const door = { name: "http", counts: new DoorCounts() } as const;
+      const otlp = new OtlpLogs(new Intake(collected.writer), clock, door, most);
       // Without a socket whose waiting has turns of its own.
       expect(await turnsUntil(otlp.take(logs, 1))).toBeGreaterThan(400);
       await collected.close(0);

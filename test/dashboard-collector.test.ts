@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Fields, record, Sender } from "./collector-suite.ts";
-import { boot, type Booted, type Overrides, until } from "./kit.ts";
+import { boot, type Booted, dial, type Overrides, until } from "./kit.ts";
 import { mounted, unmount } from "./small-disk.ts";
 import { BROWSER, clock, FAINT, STATUS, Tab, text, TOKEN, WIDE } from "./tab.ts";
 
@@ -118,6 +118,68 @@ describe.skipIf(!BROWSER)(
         await tab.click(`${PANEL} .glossary summary`);
         await tab.see(`document.querySelector("${PANEL} .glossary dl").checkVisibility()`);
         await tab.click(`${PANEL} .glossary summary`);
+      },
+      TIMEOUT,
+    );
+
+    test(
+      "shows the entries of one door, and how far back doors are known",
+      async () => {
+        const path = join(folder, "doors.log");
+        const before = await start({ path });
+        await send(before, ...messages(5));
+        await before.stop();
+        const own = await start({ path, lines: true });
+        const port = own.running("collector").addresses.find(({ door }) => door === "lines")?.port;
+        await send(own, ...messages(4, 5));
+        const peer = await dial(port as number);
+        peer.send(
+          `{"msg":"order 9","level":"info"}\n{"msg":"order 10","level":"error"}\norder 11\n`,
+        );
+        await until(() => own.stats("collector")["written"] === 7);
+        await send(own, ...messages(3, 12));
+        const sent = { tcp: [14, 13, 12, 8, 7, 6, 5], lines: [11, 10, 9] };
+
+        const page = await open(own);
+        await page.see(NUMBERS, down(14, 0));
+        const doors = `[...document.querySelectorAll("${LIST} .door")].map((one) => one.textContent)`;
+        expect(await page.get(doors)).toEqual(
+          down(14, 0).map((n) => (n < 5 ? "" : sent.lines.includes(n) ? "lines" : "tcp")),
+        );
+        // Only those that are open.
+        const choices = `[...document.querySelectorAll("${PANEL} [aria-label=Door] button")].map((one) => one.textContent)`;
+        expect(await page.get(choices)).toEqual(["all doors", "tcp", "grpc", "lines"]);
+        for (const door of ["tcp", "lines"] as const) {
+          await page.get(`${button(door)}.click()`);
+          await page.see(NUMBERS, sent[door]);
+          await page.see(REACHED, "Searched back to entry 5: of older ones the door is not known.");
+          expect(await page.get(`${button("Older")} ?? null`)).toBe(null);
+        }
+        await page.get(`${button("error")}.click()`);
+        await page.see(NUMBERS, [10]);
+        await page.get(`${button("all")}.click()`);
+        await page.fill(SEARCH, "order 1");
+        await page.see(NUMBERS, [11, 10]);
+        await page.get(`${button("grpc")}.click()`);
+        await page.see(EMPTY, "No entry matches.");
+        await page.get(`${button("lines")}.click()`);
+        await page.see(NUMBERS, [11, 10]);
+        // What comes is filtered too.
+        await send(own, { message: "order 15" });
+        peer.send("order 16\n");
+        await page.see(NUMBERS, [16, 11, 10]);
+        await page.get(`${button("all doors")}.click()`);
+        await page.see(NUMBERS, [...down(16, 10), 1]);
+        await page.fill(SEARCH, "");
+        await page.see(REACHED, "Nothing older is left.");
+        for (const width of [1280, 768, 360]) {
+          await page.view.resize(width, 1000);
+          expect([width, await page.get(WIDE)]).toEqual([width, []]);
+        }
+        expect(page.troubles).toEqual([]);
+        page.view.close();
+        peer.end();
+        await own.stop();
       },
       TIMEOUT,
     );

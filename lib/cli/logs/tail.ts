@@ -53,13 +53,13 @@ export const tail: Subcommand = {
     const from = whole(flags.get("from")?.[0], "--from", problems);
     for (const problem of problems) say.error(problem);
     if (problems.length > 0) return 2;
-    const { path, widths } = own;
+    const { path, widths, hash_chain: chained } = own;
     if (filesOf(path).length === 0 && !flags.has("follow")) {
       say.error(`${path}: there is no such log`);
       return 1;
     }
     const matcher = new Matcher(
-      { level: level as number, text: flags.get("grep")?.[0] ?? "" },
+      { level: level as number, text: flags.get("grep")?.[0] ?? "", chained },
       widths,
     );
     const ended = Promise.withResolvers<void>();

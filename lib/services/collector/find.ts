@@ -21,7 +21,7 @@ export interface Wanted {
   readonly limit: number;
   /** The lines of a block that may be wanted, each by its first byte and the one after its last, in order. */
   readonly lines: (block: Buffer) => readonly number[];
-  readonly wants: (line: Buffer) => boolean;
+  readonly wants: (line: Buffer, sequence: number) => boolean;
   /** Takes the line of an entry, which is valid until it returns. @returns false when no more are wanted */
   readonly take: (line: Buffer, sequence: number) => boolean;
 }
@@ -122,7 +122,7 @@ export class Finding {
 
   #isWanted(line: Buffer, sequence: number | null): boolean {
     if (sequence === null || sequence >= this.#before || sequence < this.#wanted.from) return false;
-    return this.#wanted.wants(line);
+    return this.#wanted.wants(line, sequence);
   }
 
   #take(line: Buffer, sequence: number): void {

@@ -1,3 +1,4 @@
+import { CameBy } from "./came-by.ts";
 import type { Entry } from "./entry.ts";
 import type { LogWriter } from "./file/writer.ts";
 
@@ -6,6 +7,8 @@ import type { LogWriter } from "./file/writer.ts";
  * of arrival, and tells the doors how far the file has come.
  */
 export class Intake {
+  /** The doors that the newest entries came by. */
+  readonly cameBy: CameBy;
   readonly #writer: LogWriter;
   /** Each is told when more is kept, or there may be room again. */
   readonly #doors = new Set<() => void>();
@@ -17,15 +20,19 @@ export class Intake {
 
   constructor(writer: LogWriter) {
     this.#writer = writer;
+    this.cameBy = new CameBy(() => writer.next);
     writer.onProgress = () => this.#progressed();
   }
 
   /**
    * Takes an entry, which is written before the turn of the event loop ends
-   * unless the disk refuses. Only while `isFull` is false. @returns its number
+   * unless the disk refuses. Only while `isFull` is false.
+   * @param door the number of the door that it came by @returns its number
    */
-  take(entry: Entry): number {
-    return this.#writer.take(entry);
+  take(entry: Entry, door: number): number {
+    const number = this.#writer.take(entry);
+    this.cameBy.note(number, door);
+    return number;
   }
 
   /** The number that the next entry gets. */

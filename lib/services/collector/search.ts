@@ -1,3 +1,4 @@
+import { hashedLine } from "./chain.ts";
 import type { Widths } from "./columns.ts";
 import { LineReading } from "./written.ts";
 
@@ -7,22 +8,32 @@ export interface Search {
   readonly level: number;
   /** Only lines that contain this text; "" for all. */
   readonly text: string;
+  /** Lines end in a hash, in which no text is looked for. */
+  readonly chained: boolean;
+}
+
+/** The bytes of a line that a text is looked for in. */
+function searched(line: Buffer, chained: boolean): Buffer {
+  return chained ? (hashedLine(line)?.content ?? line) : line;
 }
 
 /** Answers whether lines match a question. */
 export class Matcher {
   readonly #level: number;
   readonly #text: Buffer;
+  readonly #chained: boolean;
   readonly #reading: LineReading;
 
-  constructor({ level, text }: Search, widths: Widths) {
+  constructor({ level, text, chained }: Search, widths: Widths) {
     this.#level = level;
     this.#text = Buffer.from(text);
+    this.#chained = chained;
     this.#reading = new LineReading(widths);
   }
 
   matches(line: Buffer): boolean {
-    if (this.#text.length > 0 && !line.includes(this.#text)) return false;
+    const { length } = this.#text;
+    if (length > 0 && !searched(line, this.#chained).includes(this.#text)) return false;
     return this.#level === 0 || this.#reading.level(line) >= this.#level;
   }
 }
@@ -36,12 +47,14 @@ export class TextSearch {
   /** The same, of the bytes of UTF-8 a character each. */
   readonly #needles: readonly string[];
   readonly #isAscii: boolean;
+  readonly #chained: boolean;
 
-  /** @param text "" finds all lines */
-  constructor(text: string) {
+  /** @param text "" finds all lines @param chained true where lines end in a hash, which it does not look into */
+  constructor(text: string, chained = false) {
     const forms = text === "" ? [] : [text, JSON.stringify(text).slice(1, -1)];
     this.#forms = [...new Set(forms)].map((form) => form.toLowerCase());
     this.#needles = [...new Set(forms)].map((form) => lower(Buffer.from(form)));
+    this.#chained = chained;
     this.#isAscii = Buffer.byteLength(text) === text.length;
   }
 
@@ -53,10 +66,12 @@ export class TextSearch {
     return found.length === 1 ? (found[0] as number[]) : inOrder(found);
   }
 
-  /** Says of a line that was found whether it contains the text: bytes of other letters may be alike in lower case. */
+  /** Says of a line that was found whether it contains the text: bytes of other letters may be alike in lower case, and its hash may have been found. */
   isIn(line: Buffer): boolean {
-    if (this.#isAscii) return true;
-    const text = line.toString().toLowerCase();
+    if (this.#isAscii && !this.#chained) return true;
+    if (this.#needles.length === 0) return true;
+    const bytes = searched(line, this.#chained);
+    const text = this.#isAscii ? lower(bytes) : bytes.toString().toLowerCase();
     return this.#forms.some((form) => text.includes(form));
   }
 }

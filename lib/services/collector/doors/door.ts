@@ -86,6 +86,11 @@ export interface Door {
 export const DOOR_NAMES = ["tcp", "grpc", "http", "syslog", "lines"] as const;
 export type DoorName = (typeof DOOR_NAMES)[number];
 
+/** The number of each door, by which the intake knows what came by it. */
+export const DoorNumber = Object.fromEntries(
+  DOOR_NAMES.map((name, number) => [name, number]),
+) as Readonly<Record<DoorName, number>>;
+
 /** The reason to hold a client while too much waits for the disk. */
 const FULL = 2;
 

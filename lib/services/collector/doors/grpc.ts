@@ -12,7 +12,7 @@ import type { Protocol } from "../../../net/protocol.ts";
 import { Entry } from "../entry.ts";
 import type { Intake } from "../intake.ts";
 import { type Acknowledged, Acks } from "./acks.ts";
-import { type Door, DoorCounts, Held, Refused, type Refusal } from "./door.ts";
+import { type Door, DoorCounts, DoorNumber, Held, Refused, type Refusal } from "./door.ts";
 import { OtlpLogs, protobufResponse, retryStatus } from "./otlp/export.ts";
 import { protobufLogs } from "./otlp/protobuf.ts";
 import { doorPlace } from "./places.ts";
@@ -112,7 +112,7 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
     this.#mostBytes = most;
     this.#tokens = tokens;
     this.#refused = new Refused(this.name, this.counts, host);
-    this.#otlp = new OtlpLogs(intake, host.clock, this.counts, { most, mostRequest });
+    this.#otlp = new OtlpLogs(intake, host.clock, this, { most, mostRequest });
     this.clients = new Clients<LogCall>(this, new Admission(place, host), host);
     this.#acks = new Acks(intake, (client, records) => this.#acknowledge(client, records));
     this.#held = new Held(this.clients, intake, (client) => {
@@ -195,7 +195,7 @@ export class GrpcDoor implements Door, Protocol<LogCall> {
     readRecord(message, places, this.#entry);
     this.counts.records++;
     this.counts.bytes += message.length;
-    return this.#intake.take(this.#entry);
+    return this.#intake.take(this.#entry, DoorNumber.grpc);
   }
 
   // --- streams

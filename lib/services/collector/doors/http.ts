@@ -67,7 +67,7 @@ export class HttpDoor implements Door {
     this.#tokens = tokens;
     this.#mostBytes = mostRequest;
     this.#bodies = new Bodies(host.clock, config.collector.buffer_bytes, 2 * mostRequest);
-    this.#otlp = new OtlpLogs(intake, host.clock, this.counts, { most, mostRequest });
+    this.#otlp = new OtlpLogs(intake, host.clock, this, { most, mostRequest });
     const answer = (request: Request, path: string, http: HttpServer) =>
       this.#answer(request, path, http);
     this.#http = new HttpServer(doorPlace(config, this.name), SETTINGS, answer, host);

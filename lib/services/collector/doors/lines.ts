@@ -12,7 +12,7 @@ import {
 import { Listener } from "../../../net/listen.ts";
 import { Pinned } from "../../../net/outbox.ts";
 import type { Intake } from "../intake.ts";
-import { type Door, DoorCounts, Held, Refused, Turns } from "./door.ts";
+import { type Door, DoorCounts, DoorNumber, Held, Refused, Turns } from "./door.ts";
 import { LineReader } from "./lines/fields.ts";
 import { doorPlace } from "./places.ts";
 
@@ -118,6 +118,6 @@ export class LinesDoor implements Door, LineProtocol<LogLineClient> {
     if (!this.#reader.read(block, start, end, client.ip, wall)) this.counts.keptWhole++;
     this.counts.records++;
     this.counts.bytes += newline - start;
-    this.#intake.take(this.#reader.entry);
+    this.#intake.take(this.#reader.entry, DoorNumber.lines);
   }
 }

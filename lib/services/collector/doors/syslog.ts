@@ -9,7 +9,7 @@ import { Listener } from "../../../net/listen.ts";
 import { Pinned } from "../../../net/outbox.ts";
 import type { Protocol } from "../../../net/protocol.ts";
 import type { Intake } from "../intake.ts";
-import { type Door, DoorCounts, Held, Refused, Turns } from "./door.ts";
+import { type Door, DoorCounts, DoorNumber, Held, Refused, Turns } from "./door.ts";
 import { doorPlace } from "./places.ts";
 import { type SyslogSink, SyslogSplitter } from "./syslog/framing.ts";
 import { SyslogReader, trimmedEnd } from "./syslog/message.ts";
@@ -193,7 +193,7 @@ export class SyslogDoor
     if (!isUnderstood) this.counts.keptWhole++;
     this.counts.records++;
     this.counts.bytes += end - start;
-    this.#intake.take(this.#reader.entry);
+    this.#intake.take(this.#reader.entry, DoorNumber.syslog);
     return true;
   }
 

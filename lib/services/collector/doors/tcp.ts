@@ -14,7 +14,7 @@ import type { Intake } from "../intake.ts";
 import { type Acknowledged, Acks } from "./acks.ts";
 import { type Hello, isHello, readHello, readLoggerMsg } from "./capnp/logger-msg.ts";
 import { Malformed, Message } from "./capnp/message.ts";
-import { type Door, DoorCounts, Held, Refused, type Refusal } from "./door.ts";
+import { type Door, DoorCounts, DoorNumber, Held, Refused, type Refusal } from "./door.ts";
 import { doorPlace } from "./places.ts";
 
 /** The reason to hold a client that does not take its acknowledgements. */
@@ -189,7 +189,7 @@ export class TcpDoor implements Door, FrameProtocol<LogClient>, Sending<LogClien
     this.counts.bytes += end - start;
     // Whose an entry is has to be known before it may be written, which may be at once.
     if (mark !== null) this.#marks.took(hello?.clientId ?? "", mark, own, this.#intake.next);
-    const number = this.#intake.take(this.#entry);
+    const number = this.#intake.take(this.#entry, DoorNumber.tcp);
     if (hello?.acks) this.#acks.note(client, number + 1);
     this.#held.holdIfFull(client);
   }

@@ -8,8 +8,8 @@ const MOST = 1000;
 export class Found {
   /** The newest first. */
   entries = [];
-  /** What is searched for: `text`, `level`, `from`, and `before` or null. */
-  wanted = { text: "", level: "notset", from: 0, before: null };
+  /** What is searched for: `text`, `level`, `door`, `from`, and `before` or null. */
+  wanted = { text: "", level: "notset", door: "", from: 0, before: null };
   /** All entries from here on, up to `#end`, were looked at; null before the first answer. */
   backTo = null;
   isWhole = false;
@@ -109,10 +109,11 @@ export class Found {
   /** @returns null when another question was asked meanwhile */
   async #ask(more) {
     const question = this.#question;
-    const { text, level, from, before } = this.wanted;
+    const { text, level, door, from, before } = this.wanted;
     const query = {
       text,
       level,
+      door,
       from,
       limit: LIMIT,
       ...(before === null ? {} : { before }),

@@ -64,7 +64,8 @@ class Panel {
     const { at, doors } = this.#told;
     this.#rates.note(at, Object.fromEntries(doors.map(({ name, records }) => [name, records])));
     this.#show();
-    await this.#search.look();
+    const open = doors.filter(({ addresses }) => addresses.length > 0);
+    await this.#search.look(open.map(({ name }) => name));
   }
 
   tick() {

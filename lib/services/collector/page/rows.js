@@ -29,6 +29,7 @@ function row(entry, query) {
     h("span", { class: "sequence" }, String(entry.sequence)),
     name(entry.timestamp, "time"),
     h("b", { class: "level" }, h("span", { "aria-hidden": "true" }, sign), visible(level)),
+    h("span", { class: "door" }, entry.door),
     name(entry.host, "host"),
     name(entry.logger, "logger"),
     h(

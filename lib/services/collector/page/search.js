@@ -15,8 +15,8 @@ const GLOSS =
 /** The number in a field; null where there is none. */
 const numberIn = ({ value }) => (/^\d{1,15}$/.test(value.trim()) ? Number(value) : null);
 
-const isFiltered = ({ text, level, from, before }) =>
-  text !== "" || level !== "notset" || from > 0 || before !== null;
+const isFiltered = ({ text, level, door, from, before }) =>
+  text !== "" || level !== "notset" || door !== "" || from > 0 || before !== null;
 
 export class Search {
   node = make(h("section", { "data-of": "search" }));
@@ -24,7 +24,9 @@ export class Search {
   #rows = new Rows();
   #said = make(h("p", { class: "unseen", role: "status" }));
   #form;
-  #wanted = { text: "", level: "notset", from: 0, before: null };
+  #wanted = { text: "", level: "notset", door: "", from: 0, before: null };
+  /** The names of the doors that are open. */
+  #doors = [];
   #follows = true;
   #isBehind = false;
   /** Answers that somebody waits for. */
@@ -62,8 +64,9 @@ export class Search {
     );
   }
 
-  /** Asks for what is new, if that is wanted, and shows it. */
-  async look() {
+  /** Asks for what is new, if that is wanted, and shows it. @param doors the names of those that are open */
+  async look(doors = this.#doors) {
+    this.#doors = doors;
     // News must not take the place of the answer that a person waits for: they are asked for after it.
     this.#isBehind = this.#waitedFor > 0;
     if (this.#follows && !this.#isBehind) await this.#ask(() => this.#found.newer());
@@ -85,8 +88,8 @@ export class Search {
     const { text, from, to } = this.#form.elements;
     const last = numberIn(to);
     this.#wanted = {
+      ...this.#wanted,
       text: text.value,
-      level: this.#wanted.level,
       from: numberIn(from) ?? 0,
       before: last === null ? null : last + 1,
     };
@@ -124,8 +127,8 @@ export class Search {
     }
   }
 
-  #choose(level) {
-    this.#wanted.level = level;
+  #choose(chosen) {
+    this.#wanted = { ...this.#wanted, ...chosen };
     void this.#search();
   }
 
@@ -140,6 +143,9 @@ export class Search {
     if (this.#waitedFor > 0) return "Searching…";
     if (backTo === null || (isWhole && entries.length === 0 && !isFiltered(wanted))) return "";
     if (!isWhole) return `Searched back to entry ${count(backTo)}.`;
+    if (wanted.door !== "" && backTo > wanted.from) {
+      return `Searched back to entry ${count(backTo)}: of older ones the door is not known.`;
+    }
     if (wanted.from > 0) return `Searched back to entry ${count(wanted.from)}, as was wanted.`;
     return "Nothing older is left.";
   }
@@ -169,10 +175,13 @@ export class Search {
   #tools() {
     const pressed = String(this.#follows);
     const attributes = { type: "button", class: "follow", "aria-pressed": pressed };
+    const { level, door } = this.#wanted;
+    const doors = [["", "all doors"], ...this.#doors.map((name) => [name, name])];
     return h(
       "div",
       { class: "tools", key: "tools" },
-      choice("Least level shown", LEVELS, this.#wanted.level, (level) => this.#choose(level)),
+      choice("Least level shown", LEVELS, level, (level) => this.#choose({ level })),
+      choice("Door", doors, door, (door) => this.#choose({ door })),
       h("button", { ...attributes, onclick: () => this.#follow() }, "Follow"),
     );
   }

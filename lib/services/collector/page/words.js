@@ -19,7 +19,10 @@ export const LEVELS = [
 ];
 
 export const GLOSSARY = [
-  ["Door", "One of the ways by which programs send their logs here, each at a port of its own."],
+  [
+    "Door",
+    "One of the ways by which programs send their logs here, each at a port of its own. It is remembered of the newest million entries, since the server started.",
+  ],
   ["Entry", "One record of a log, as it stands in the file. All entries have one row of numbers."],
   ["Waiting", "What was taken and is not written yet. Beyond its bounds, senders are not read."],
   ["Refused", "Messages that were no records, were too long, or came from who may not send."],

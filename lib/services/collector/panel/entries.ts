@@ -5,7 +5,9 @@ import { Refused, type View } from "../../../host/panel.ts";
 import { basename } from "node:path";
 import { reasonOf } from "../../../config/reason.ts";
 import { isFailure } from "../../../host/disk.ts";
+import type { CameBy } from "../came-by.ts";
 import type { Widths } from "../columns.ts";
+import { DOOR_NAMES, DoorNumber } from "../doors/door.ts";
 import { Finding } from "../find.ts";
 import { LEVELS, Level, type LevelName } from "../levels.ts";
 import { TextSearch } from "../search.ts";
@@ -28,13 +30,15 @@ const MOST_WAITING = 7;
 export interface EntriesParts {
   readonly path: string;
   readonly widths: Widths;
+  readonly chained: boolean;
   readonly clock: Pick<Clock, "now">;
+  readonly cameBy: CameBy;
   /** The number of the first entry that is not written. */
   written(): number;
 }
 
 /** Searches the collected log, backwards. */
-export function entriesView({ path, widths, clock, written }: EntriesParts): View {
+export function entriesView({ path, widths, chained, clock, cameBy, written }: EntriesParts): View {
   const turns = new Turns();
   const reading = new LineReading(widths);
   return {
@@ -42,39 +46,50 @@ export function entriesView({ path, widths, clock, written }: EntriesParts): Vie
     parameters: {
       text: `a text that the line contains, the letters A to Z in any case, to ${LONGEST_TEXT} characters`,
       level: `this level and more severe ones: ${LEVELS.join(", ").toLowerCase()}`,
+      door: `entries that came by this door, as far back as doors are known: ${DOOR_NAMES.join(", ")}`,
       from: "the number of the first entry that is wanted",
       before: "the number after the last one",
       limit: `how many, to ${MOST_ENTRIES}`,
     },
     read(query): Promise<EntriesTold> {
-      const search = new TextSearch(text(query, "text", LONGEST_TEXT, ""));
+      const search = new TextSearch(text(query, "text", LONGEST_TEXT, ""), chained);
       const least =
         Level[word({ level: "notset", ...query }, "level", NAMES).toUpperCase() as LevelName];
-      const from = whole(query, "from", 0, MOST_NUMBER, 0);
+      const name = word({ door: "", ...query }, "door", ["", ...DOOR_NAMES]);
+      const door = name === "" ? null : DoorNumber[name];
+      const wantedFrom = whole(query, "from", 0, MOST_NUMBER, 0);
       const before = Math.min(written(), whole(query, "before", 0, MOST_NUMBER, MOST_NUMBER));
       const limit = whole(query, "limit", 1, MOST_ENTRIES, USUAL_ENTRIES);
       return turns.take(async () => {
         const entries: EntryTold[] = [];
+        const from = door === null ? wantedFrom : Math.max(wantedFrom, cameBy.from);
         let room = MOST_CHARACTERS;
         const finding = new Finding(path, clock, {
           from,
           before,
           limit,
           lines: (block) => search.linesIn(block),
-          wants: (line) => (least === 0 || reading.level(line) >= least) && search.isIn(line),
+          wants: (line, sequence) =>
+            (door === null || cameBy.of(sequence) === door) &&
+            (least === 0 || reading.level(line) >= least) &&
+            search.isIn(line),
           take(line, sequence) {
-            const told = entryTold(sequence, reading.read(line));
+            const told = entryTold(sequence, nameOf(cameBy.of(sequence)), reading.read(line));
             entries.push(told);
             room -= charactersOf(told);
             return room > 0;
           },
         });
         const { backTo, isWhole, leftOut } = await finding.run();
+        const doorsFrom = cameBy.from;
+        // Entries have come meanwhile, and of some older ones the door is not known any more.
+        const isPast = door !== null && backTo < doorsFrom;
         return {
           entries,
           before,
-          back_to: backTo,
-          is_whole: isWhole,
+          back_to: isPast ? doorsFrom : backTo,
+          is_whole: isWhole || isPast,
+          doors_from: doorsFrom,
           left_out: leftOut && basename(leftOut),
         };
       });
@@ -109,7 +124,9 @@ class Turns {
   }
 }
 
-function entryTold(sequence: number, written: Written): EntryTold {
+const nameOf = (door: number | null) => (door === null ? "" : (DOOR_NAMES[door] as string));
+
+function entryTold(sequence: number, door: string, written: Written): EntryTold {
   const {
     timestamp,
     hostname,
@@ -127,6 +144,7 @@ function entryTold(sequence: number, written: Written): EntryTold {
   const field = (value = "") => beginning(String(value), LONGEST_FIELD);
   return {
     sequence,
+    door,
     level: field(level),
     timestamp: field(timestamp),
     host: field(hostname),

@@ -1,6 +1,7 @@
 import type { Config } from "../../../config/table.ts";
 import type { Clock } from "../../../host/clock.ts";
 import type { Panel } from "../../../host/panel.ts";
+import type { CameBy } from "../came-by.ts";
 import type { Door } from "../doors/door.ts";
 import type { CollectedLog } from "../file/collected-log.ts";
 import { FILES } from "../page/files.ts";
@@ -15,16 +16,17 @@ export interface PanelParts {
   readonly clock: Clock;
   readonly log: CollectedLog;
   readonly doors: readonly Door[];
+  readonly cameBy: CameBy;
   /** The settings in force. */
   settings(): Config["collector"];
 }
 
 /** The panel of the service: its doors, what waits, its files, and a search over what it has collected. */
 export function collectorPanel(parts: PanelParts): Panel {
-  const { clock, log, doors, settings } = parts;
+  const { clock, log, doors, cameBy, settings } = parts;
   const { writer } = log;
   // They stay as they are until a restart.
-  const { path, widths, durability } = settings();
+  const { path, widths, hash_chain: chained, durability } = settings();
   const census = new Census(path, clock);
   const written = () => writer.next - writer.pending;
   return {
@@ -38,7 +40,7 @@ export function collectorPanel(parts: PanelParts): Panel {
         parameters: {},
         read: async () => ({ durability, ...stateTold(parts, await census.look()) }),
       },
-      entries: entriesView({ path, widths, clock, written }),
+      entries: entriesView({ path, widths, chained, clock, cameBy, written }),
     },
     acts: {},
     changes() {

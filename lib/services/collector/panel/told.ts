@@ -79,14 +79,18 @@ export interface EntriesTold {
   /** The entries from `back_to` on, before `before`, were looked at. */
   readonly before: number;
   readonly back_to: number;
-  /** No older ones are left to be looked at. */
+  /** No older ones are left to be looked at; where one door is asked for, none whose door is known. */
   readonly is_whole: boolean;
+  /** The number of the first entry whose door is known. */
+  readonly doors_from: number;
   /** The name of a file that is too long to be looked into; its entries begin with `back_to`. */
   readonly left_out: string | null;
 }
 
 export interface EntryTold {
   readonly sequence: number;
+  /** The name of the door that it came by; "" where it is not known. */
+  readonly door: string;
   /** "" where the line tells none. */
   readonly level: string;
   readonly timestamp: string;

@@ -1,6 +1,6 @@
 import { ATTRIBUTES, Text, WrittenEntry } from "../../entry.ts";
 import { Level, levelOf as levelNamed, levelText } from "../../levels.ts";
-import { isoOfNanos } from "../time.ts";
+import { isoOfArrival, isoOfNanos } from "../time.ts";
 import { type Attributes, noAttributes, type Value } from "../attributes.ts";
 import type { OtlpRecord, ScopeLogs } from "./logs.ts";
 
@@ -85,6 +85,12 @@ export class OtlpEntry {
     if (Object.keys(own).length > 0) json = jsonOf(Object.assign(own, { ...this.#common, ...own }));
     if (json !== "") entry.put(ATTRIBUTES, json);
     return entry;
+  }
+
+  /** Gives a record that tells no time that of its arrival. @param wall milliseconds since 1970 */
+  arrived(wall: number): void {
+    const { entry } = this;
+    if (entry.length(Text.timestamp) === 0) entry.put(Text.timestamp, isoOfArrival(wall));
   }
 
   /** Writes the attributes that have a place among the texts. @returns the others */

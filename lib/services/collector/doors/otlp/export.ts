@@ -1,7 +1,7 @@
 import type { Clock } from "../../../../host/clock.ts";
 import { turn } from "../../../../net/tcp/quiet.ts";
 import type { Intake } from "../../intake.ts";
-import type { DoorCounts } from "../door.ts";
+import { type Door, type DoorCounts, DoorNumber } from "../door.ts";
 import { bytesField, varintField } from "../proto/fields.ts";
 import { RETRY_SECONDS, room } from "../waiting.ts";
 import { OtlpEntry } from "./entry.ts";
@@ -44,6 +44,7 @@ export class OtlpLogs {
   readonly #intake: Intake;
   readonly #clock: Clock;
   readonly #counts: DoorCounts;
+  readonly #door: number;
   readonly #most: number;
   readonly #mostInAll: number;
 
@@ -54,12 +55,13 @@ export class OtlpLogs {
   constructor(
     intake: Intake,
     clock: Clock,
-    counts: DoorCounts,
+    { name, counts }: Pick<Door, "name" | "counts">,
     { most, mostRequest }: { readonly most: number; readonly mostRequest: number },
   ) {
     this.#intake = intake;
     this.#clock = clock;
     this.#counts = counts;
+    this.#door = DoorNumber[name];
     this.#most = most;
     this.#mostInAll = MOST_SPREAD * mostRequest;
   }
@@ -70,9 +72,10 @@ export class OtlpLogs {
    * Rejects with `BadMessage` or `NoRoom`.
    */
   async take(logs: Logs, bytes: number): Promise<Exported> {
+    const wall = this.#clock.wall();
     await this.#check(logs);
     await room(this.#intake, this.#clock);
-    const { last, ...exported } = await this.#takeAll(logs);
+    const { last, ...exported } = await this.#takeAll(logs, wall);
     this.#counts.bytes += bytes;
     if (last !== null) await this.#intake.whenKept(last);
     return exported;
@@ -87,7 +90,7 @@ export class OtlpLogs {
     }
   }
 
-  async #takeAll(logs: Logs): Promise<Exported & { readonly last: number | null }> {
+  async #takeAll(logs: Logs, wall: number): Promise<Exported & { readonly last: number | null }> {
     const writing = new OtlpEntry();
     let last: number | null = null;
     const work = new Work();
@@ -124,7 +127,9 @@ export class OtlpLogs {
           continue;
         }
         spread += size + LINE_BYTES;
-        last = this.#intake.take(entry);
+        // Its sender has not sent it: it counts for no bound.
+        writing.arrived(wall);
+        last = this.#intake.take(entry, this.#door);
         this.#counts.records++;
       }
     }
