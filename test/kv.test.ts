@@ -438,17 +438,61 @@ describe("watch", () => {
     );
   });
 
-  test("tells why the server has closed", async () => {
+  test("tells why the server has closed, and comes back", async () => {
     const { at, ask, stat, stop, port } = await served();
-    const client = following(["watch", ...at]);
+    const client = following(["watch", ...at, "--count", "2"]);
     await until(() => stat("subscriptions") === 1);
     await ask({ action: "SET", key: "a", value: 1 });
+    await until(() => client.out() !== "");
     await stop();
+    const second = await served({ port });
+    await until(() => second.stat("subscriptions") === 1);
+    await second.ask({ action: "SET", key: "a", value: 2 });
     expect(await client.ends()).toEqual({
-      out: '{"event":"set","key":"a","version":1,"seq":1,"value":1}\n',
-      err: `error: 127.0.0.1:${port} has closed the connection: the server is stopping\n`,
-      code: 1,
+      out:
+        '{"event":"set","key":"a","version":1,"seq":1,"value":1}\n' +
+        '{"event":"set","key":"a","version":1,"seq":1,"value":2}\n',
+      err:
+        `warning: 127.0.0.1:${port} has closed the connection: the server is stopping; trying to come back\n` +
+        `listening again to * on 127.0.0.1:${port}\n` +
+        "warning: the store cannot tell what it has sent since 1\n",
+      code: 0,
     });
+  });
+
+  test("gets what it missed after a broken connection", async () => {
+    const server = await served();
+    const { at, ask, stat } = server;
+    const keys = following(["watch", "k^*", ...at, "--count", "3"]);
+    const news = following(["subscribe", "news", ...at, "--count", "3"]);
+    const all = following(["subscribe", "*", ...at, "--count", "2"]);
+    await until(() => stat("subscriptions") === 3);
+    const change = async (value: number) => {
+      await ask({ action: "SET", key: "k^a", value });
+      await ask({ action: "PUBLISH", channel: "news", value });
+    };
+    await change(1);
+    await until(() => keys.out() !== "" && news.out() !== "" && all.out() !== "");
+    for (const { id } of server.clients()) server.running().kick(id);
+    await change(2);
+    await change(3);
+    const [keysEnd, newsEnd] = [await keys.ends(), await news.ends()];
+    const values = (out: string) =>
+      out
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line).value);
+    for (const { out, err, code } of [keysEnd, newsEnd]) {
+      expect([values(out), code]).toEqual([[1, 2, 3], 0]);
+      expect(err).not.toContain("cannot tell");
+    }
+    // Of a pattern nobody can know.
+    while (all.child.exitCode === null) await change(4);
+    const { err, code } = await all.ends();
+    expect([code, err]).toEqual([
+      0,
+      expect.stringContaining("the store cannot tell what it has sent meanwhile"),
+    ]);
   });
 
   test.skipIf(!Bun.which("bash"))("ends well when nobody reads it any more", async () => {

@@ -207,10 +207,11 @@ export const kv: Command = {
       : "";
     const { to, config } = server;
     const { token_file, outbox_bytes } = config[SERVICE];
-    const connection = await StoreConnection.open(to, token_file, systemClock, outbox_bytes);
+    const reopen = () => StoreConnection.open(to, token_file, systemClock, outbox_bytes);
+    const connection = await reopen();
     try {
       const at = { ns: args.flags.get("ns")?.[0] };
-      return await action.run({ connection, words, value, flags: args.flags, at });
+      return await action.run({ connection, reopen, words, value, flags: args.flags, at });
     } finally {
       connection.close();
     }

@@ -8,6 +8,8 @@ import { entryShown, print, textShown, toTerminal, valueShown } from "./output.t
 /** The call of an action: the store, and the command line. */
 export interface Call {
   readonly connection: StoreConnection;
+  /** Connects once more, after that connection has ended. */
+  readonly reopen: () => Promise<StoreConnection>;
   /** The words that follow the action. */
   readonly words: readonly string[];
   /** VALUE as JSON, if the action takes one. */

@@ -37,6 +37,9 @@ export class Refused extends StartError {
   }
 }
 
+/** The store has closed the connection, or it broke. */
+export class Closed extends StartError {}
+
 /** A line of the store: its text, and the JSON object in it. */
 export interface Line {
   readonly text: string;
@@ -109,18 +112,18 @@ export class StoreConnection {
     await written;
   }
 
-  /** The next line that comes. @throws StartError when the store closes the connection */
+  /** The next line that comes. @throws Closed when the store closes the connection */
   async next(): Promise<Line> {
     if (this.#lines.length === 0) this.#lines = await this.#inbox.take();
     const line = this.#lines.shift();
-    if (line === undefined) throw new StartError(`${this.address} has closed the connection`);
+    if (line === undefined) throw new Closed(`${this.address} has closed the connection`);
     const holds = objectIn(line);
     if (holds === null) {
       throw this.#inbox.overrun ? this.#tooLong() : this.#noStore();
     }
     if (holds["event"] !== "closed") return { text: line, holds };
     const why = said(holds["message"]) ?? "it does not say why";
-    throw new StartError(`${this.address} has closed the connection: ${why}`);
+    throw new Closed(`${this.address} has closed the connection: ${why}`);
   }
 
   close(): void {
