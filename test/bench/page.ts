@@ -16,6 +16,8 @@ const LOADING = "loading";
 const LONG_MS = 50;
 /** The places that are looked at. */
 const PLACES = ["overview", "clients", "relay", "store", "web", "process", "log"];
+/** One of the two hundred namespaces, with its keys. */
+const NAMESPACE = "store?at=n7";
 
 /** Bytes that a page is sent a second: all of the state each time, and what differs. */
 export async function told(bench: Bench): Promise<void> {
@@ -127,7 +129,7 @@ export async function longTasks(bench: Bench): Promise<void> {
   await Bun.sleep(smoke ? 500 : 2000);
   const looked = delays(web, smoke ? 2 : 30);
   for (let round = 0; round < (smoke ? 1 : 3); round++) {
-    for (const place of PLACES) {
+    for (const place of [...PLACES, NAMESPACE]) {
       await page.mark(place);
       await page.get(`location.hash = "#/${place}"`);
       await Bun.sleep(smoke ? 100 : 1200);
