@@ -1,5 +1,4 @@
 import { GroupSync } from "../../../host/append/group-sync.ts";
-import { Trouble } from "../../../host/append/trouble.ts";
 import { within } from "../../../host/clock.ts";
 import { isFailure } from "../../../host/disk.ts";
 import type { Entry } from "../entry.ts";
@@ -7,7 +6,7 @@ import { BatchSize } from "./batch-size.ts";
 import { Blocking } from "./blocking.ts";
 import { CurrentFile } from "./current-file.ts";
 import { Lines } from "./lines.ts";
-import { retryDelay, type WriterCounts, type WriterOptions } from "./options.ts";
+import type { WriterCounts, WriterOptions } from "./options.ts";
 import { Rotation } from "./rotation.ts";
 import { Timings } from "./timings.ts";
 
@@ -34,7 +33,6 @@ export class LogWriter {
   readonly #isSynced: boolean;
   /** Counts entries: those whose lines are written, and those that are on disk. */
   readonly #sync: GroupSync;
-  readonly #trouble: Trouble;
   readonly #lines: Lines;
   readonly #stopLooking: () => void;
   #file: CurrentFile;
@@ -51,7 +49,7 @@ export class LogWriter {
     const { disk, clock, settings } = options;
     this.path = path;
     this.#options = options;
-    this.blocking = new Blocking(clock);
+    this.blocking = new Blocking(path, options, () => this.#retry());
     this.timings = new Timings(clock);
     this.rotation = new Rotation(path, options);
     this.#isSynced = options.durability !== "none";
@@ -63,16 +61,6 @@ export class LogWriter {
       { synced: () => this.#synced(), failed: (error) => this.#failed("sync", error) },
       next,
     );
-    this.#trouble = new Trouble({
-      clock,
-      quietAttempts: settings().retries,
-      delayMs: (attempts) => retryDelay(settings(), attempts),
-      retry: () => this.#retry(),
-      tell: (message, isOver) => {
-        options.tell(message, isOver ? "INFO" : "ERROR");
-        if (this.#trouble.reason !== null) this.blocking.begin();
-      },
-    });
     this.#stopLooking = clock.every(LOOK_MS, () => this.#look());
   }
 
@@ -118,12 +106,7 @@ export class LogWriter {
 
   /** The reason why nothing is written, once the quick attempts were not enough; or null. */
   get blocked(): string | null {
-    return this.#trouble.lasts ? this.#trouble.reason : null;
-  }
-
-  /** The trouble with the disk, while there is any. */
-  get trouble(): Pick<Trouble, "attempts" | "code"> {
-    return this.#trouble;
+    return this.blocking.reason;
   }
 
   /** Bytes of the file that is written. */
@@ -156,7 +139,7 @@ export class LogWriter {
   /** Looks at the path at once, and tries again what the disk refused. */
   reopen(): void {
     this.#look();
-    if (this.#trouble.reason !== null) this.#retry();
+    if (this.blocking.trouble.reason !== null) this.#retry();
   }
 
   /** Writes and syncs what waits, for at most `deadlineMs` milliseconds, and closes. @returns the number of entries that were not written */
@@ -169,10 +152,10 @@ export class LogWriter {
       await within(clock, ms, this.#sync.progress());
       this.flush();
     }
-    if (this.#trouble.reason !== null) this.#retry();
+    if (this.blocking.trouble.reason !== null) this.#retry();
     this.#hasClosed = true;
     this.#stopLooking();
-    this.#trouble.stop();
+    this.blocking.trouble.stop();
     await this.#changing;
     await this.#sync.idle();
     this.#file.cutLine(this.#lines.begun);
@@ -196,7 +179,7 @@ export class LogWriter {
   }
 
   #write(): void {
-    if (this.#trouble.reason === null && !this.#hasClosed) this.#writeAll();
+    if (this.blocking.trouble.reason === null && !this.#hasClosed) this.#writeAll();
   }
 
   /** @returns false when the disk has refused something */
@@ -363,11 +346,7 @@ export class LogWriter {
   #failed(what: "write" | "sync", error: unknown): void {
     if (!isFailure(error)) throw error;
     this.#isProving = false;
-    this.#trouble.begin(
-      what,
-      error,
-      (reason) => `cannot ${what} ${this.path}: ${reason}; entries wait`,
-    );
+    this.blocking.refused(what, error);
   }
 
   #retry(): void {
@@ -394,7 +373,6 @@ export class LogWriter {
 
   #recovered(): void {
     this.#isProving = false;
-    this.#trouble.end(`writing ${this.path} again`);
     this.blocking.end();
   }
 }

@@ -27,7 +27,8 @@ function cureFor(code: string, path: string): string {
 
 /** Why nothing is written at present, since when, and what to do; null while all is well. */
 export function blockedTold(writer: LogWriter): BlockedTold | null {
-  const { blocked, blocking, path, trouble } = writer;
+  const { blocked, blocking, path } = writer;
+  const { trouble } = blocking;
   if (blocked === null) return null;
   const last = writer.next - writer.pending - 1;
   return {
