@@ -1,8 +1,11 @@
 import { describe, expect, onTestFinished, test } from "bun:test";
 import * as fs from "node:fs";
 import { zstdCompressSync } from "node:zlib";
+import * as grpc from "@grpc/grpc-js";
 import { type Fields, record, Sender } from "./collector-suite.ts";
 import { CameBy, MOST_KNOWN } from "../lib/services/collector/came-by.ts";
+import type { DoorName } from "../lib/services/collector/doors/door.ts";
+import { bytesField } from "../lib/services/collector/doors/proto/fields.ts";
 import { Finding } from "../lib/services/collector/find.ts";
 import { TextSearch } from "../lib/services/collector/search.ts";
 import { boot, type Booted, dial, type Overrides, turn, until } from "./kit.ts";
@@ -244,6 +247,50 @@ describe("entries", () => {
       status: 400,
       body: expect.stringContaining("door: allowed: "),
     });
+  });
+
+  test("have the name of their door, whichever it is", async () => {
+    const server = await start({ http: true, syslog: true, lines: true });
+    const port = (name: DoorName) =>
+      server.running().addresses.find(({ door }) => door === name)?.port as number;
+    const client = new grpc.Client(`127.0.0.1:${port("grpc")}`, grpc.credentials.createInsecure());
+    const call = (path: string, message: Buffer) =>
+      new Promise<void>((resolve, reject) => {
+        const asItIs = (bytes: Buffer) => bytes;
+        client.makeUnaryRequest(path, asItIs, asItIs, message, (error) =>
+          error ? reject(error) : resolve(),
+        );
+      });
+    const say = async (door: DoorName, text: string) => {
+      const peer = await dial(port(door));
+      peer.send(text);
+      peer.end();
+    };
+    const logs = bytesField(1, bytesField(2, bytesField(2, bytesField(5, bytesField(1, "otlp")))));
+    const sends: [DoorName, () => Promise<unknown>][] = [
+      ["tcp", () => send(server, { message: "x" })],
+      ["grpc", () => call("/LogService/LogMessage", bytesField(8, "x"))],
+      ["grpc", () => call("/opentelemetry.proto.collector.logs.v1.LogsService/Export", logs)],
+      [
+        "http",
+        () =>
+          fetch(`http://127.0.0.1:${port("http")}/v1/logs`, {
+            method: "POST",
+            keepalive: false,
+            headers: { "content-type": "application/x-protobuf" },
+            body: logs,
+          }),
+      ],
+      ["syslog", () => say("syslog", "<13>x\n")],
+      ["lines", () => say("lines", "x\n")],
+    ];
+    for (const [i, [, by]] of sends.entries()) {
+      await by();
+      await until(() => server.stats()["written"] === i + 1);
+    }
+    client.close();
+    const doors = (await found(server)).entries.map((one: any) => one.door);
+    expect(doors.toReversed()).toEqual(sends.map(([door]) => door));
   });
 
   test("have doors that are known of the newest million, and of no more", () => {
