@@ -1,9 +1,10 @@
-import { describe, expect, onTestFinished, test } from "bun:test";
+import { describe, expect, onTestFinished, spyOn, test } from "bun:test";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Replay, StateWalk } from "../lib/services/store/channels/catch-up.ts";
 import { ChangeLog } from "../lib/services/store/keys/change-log.ts";
-import { type Answer, boot, heard, type Peer } from "./kit.ts";
+import { type Answer, boot, heard, type Peer, turn } from "./kit.ts";
 import { code, joined, nothingFor, result, server, stat, two, watch } from "./pubsub-suite.ts";
 import { Random } from "./random.ts";
 
@@ -173,6 +174,35 @@ describe("state", () => {
     expect(await heard(to)).toHaveProperty("result");
     expect((await caughtUp(to)).events).toHaveLength(4000);
   });
+
+  test.each([
+    ["with the values", StateWalk, { state: true }],
+    ["with what they missed", Replay, { since: 0 }],
+  ])(
+    "of many clients at once, %s, takes no more of a turn than of a few, and each gets all",
+    async (_, { prototype }, more) => {
+      const [from, ...all] = (await joined(41)) as [Peer, ...Peer[]];
+      const { epoch } = await watch(from, "k^0");
+      const values = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k^${i}`, i]));
+      await result(from, { action: "MSET", values });
+      const slices = spyOn(prototype, "slice");
+      onTestFinished(() => slices.mockRestore());
+      const asked = { action: "SUBSCRIBE", keys: "k^*", ...more };
+      const line = `${JSON.stringify("since" in more ? { ...asked, epoch } : asked)}\n`;
+      for (const peer of all) peer.send(line);
+      let most = 0;
+      for (let seen = 0; seen < 40 * 5;) {
+        await turn();
+        most = Math.max(most, slices.mock.calls.length - seen);
+        seen = slices.mock.calls.length;
+      }
+      expect(most).toBeLessThanOrEqual(16);
+      for (const peer of all) {
+        expect(await heard(peer)).toHaveProperty("result");
+        expect((await caughtUp(peer)).events).toHaveLength(5000);
+      }
+    },
+  );
 
   test("stops when the subscription ends", async () => {
     const [from, to] = await two();

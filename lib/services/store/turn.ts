@@ -12,6 +12,8 @@ import type { Journal } from "./journal/journal.ts";
 const SHARE = 10_000;
 /** A client that is owed more bytes than this is not read; it is read again once it is owed less than half. */
 const OWED = 256 * 1024;
+/** Most slices of one turn, for all clients that catch up: each takes about a millisecond. */
+const SLICES = 8;
 
 /**
  * One turn of the event loop. In it each client is served within its share. At
@@ -34,6 +36,10 @@ export class Turn implements Sending<StoreClient> {
   readonly #waiting = new Set<StoreClient>();
   /** Clients that catch up again once the journal is in no doubt. */
   readonly #stalled = new Set<StoreClient>();
+  /** Clients that wait for their next slice, in the order in which they get it. */
+  readonly #catching = new Set<StoreClient>();
+  /** Slices made in this turn. */
+  #slices = 0;
   /** Clients that have had their share of this turn. */
   readonly #served = new Set<StoreClient>();
   #scheduled = false;
@@ -134,6 +140,7 @@ export class Turn implements Sending<StoreClient> {
   closed(client: StoreClient): void {
     this.#served.delete(client);
     this.#stalled.delete(client);
+    this.#catching.delete(client);
     client.stage();
     this.owes(client);
   }
@@ -146,6 +153,12 @@ export class Turn implements Sending<StoreClient> {
       this.#stalled.add(client);
       return;
     }
+    if (this.#slices >= SLICES) {
+      this.#catching.add(client);
+      this.#schedule();
+      return;
+    }
+    this.#slices++;
     this.owes(client);
     const [name, catchUp] = client.catchUps.entries().next().value as [string, CatchUp];
     const lines = catchUp.slice();
@@ -179,7 +192,18 @@ export class Turn implements Sending<StoreClient> {
     this.answers.used = 0;
     this.#delivery.bound();
     this.#serveOn();
+    this.#slices = 0;
+    this.#catchUp();
     for (const client of owed) this.sent(client);
+  }
+
+  /** Sends slices to those that have waited longest. */
+  #catchUp(): void {
+    for (const client of this.#catching) {
+      if (this.#slices >= SLICES) return;
+      this.#catching.delete(client);
+      this.sent(client);
+    }
   }
 
   /** Begins the next turn with the clients that have had their share of this one. */
