@@ -238,6 +238,20 @@ describe("/kv", () => {
         code: "UNKNOWN_FIELD",
       });
     }
+    await put(server, "/kv/a/below", "1");
+    for (const [method, query] of [
+      ["DELETE", "tree=false"],
+      ["DELETE", "tree&tree"],
+      ["GET", "watch=0"],
+      ["PUT", "ttl_ms=1000&ttl_ms=5"],
+    ] as const) {
+      const init = method === "PUT" ? { body: "1" } : {};
+      expect([query, await told(server, method, `/kv/a?${query}`, init)]).toEqual([
+        query,
+        { status: 400, code: "WRONG_TYPE" },
+      ]);
+    }
+    expect(await told(server, "GET", "/kv/a/below")).toMatchObject({ value: 1 });
     const posted = await server.get("/kv/a", { method: "POST", body: "1" });
     expect([posted.status, posted.headers.get("allow")]).toEqual([
       405,
@@ -317,6 +331,39 @@ describe("/kv with roles", () => {
       expect(await put(server, "/kv/a", "2", headers)).toMatchObject({ status: 403 });
     }
     expect(await told(server, "GET", "/kv/a")).toMatchObject({ value: 1 });
+  });
+
+  test("without tokens no page of another site may ask, whatever the name", async () => {
+    const server = await served();
+    await put(server, "/kv/a", "1");
+    const own = server.port("web");
+    for (const headers of [
+      { "sec-fetch-site": "cross-site" },
+      { "sec-fetch-site": "same-site" },
+      { origin: "http://evil.example" },
+      { origin: "null" },
+      { origin: `http://127.0.0.1:${own + 1}` },
+      { origin: `http://127.0.0.1:${own}`, "sec-fetch-site": "cross-site" },
+    ] as Record<string, string>[]) {
+      for (const path of ["/kv/a", "/kv/a?watch"]) {
+        expect([headers, path, await told(server, "GET", path, { headers })]).toEqual([
+          headers,
+          path,
+          { status: 403, code: "FORBIDDEN" },
+        ]);
+      }
+      expect(await put(server, "/kv/a", "2", headers)).toMatchObject({ status: 403 });
+    }
+    // A page of its own, and what somebody opens in a browser.
+    for (const headers of [
+      { origin: `http://127.0.0.1:${own}`, "sec-fetch-site": "same-origin" },
+      { "sec-fetch-site": "none" },
+    ] as Record<string, string>[]) {
+      expect(await told(server, "GET", "/kv/a", { headers })).toMatchObject({ value: 1 });
+    }
+    const secured = await served(tokens());
+    const headers = { ...bearer("a-long-enough-token"), origin: "http://evil.example" };
+    expect(await put(secured, "/kv/a", "1", headers)).toMatchObject({ status: 201 });
   });
 
   test("the store's own lists of addresses hold", async () => {

@@ -82,3 +82,12 @@ export function namesLoopback(request: Request): boolean {
   const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
   return meansLoopback(name);
 }
+
+/** True if the page of another origin made the browser ask; other programs send neither header. */
+export function isOfOtherPage({ headers }: Request): boolean {
+  const site = headers.get("sec-fetch-site");
+  if (site === "cross-site" || site === "same-site") return true;
+  const origin = headers.get("origin");
+  const host = (headers.get("host") ?? "").toLowerCase();
+  return origin !== null && origin !== `http://${host}` && origin !== `https://${host}`;
+}

@@ -52,7 +52,7 @@ export class Parts {
     return null;
   }
 
-  /** @param isLocal true for a request from this machine that names it, to a server that others cannot reach */
+  /** @param isLocal true for a request from this machine that names it, to a server that others cannot reach, and not by a page of another site */
   async answer(
     { part, path }: Found,
     request: Request,

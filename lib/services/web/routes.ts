@@ -1,6 +1,7 @@
 import type { Config } from "../../config/table.ts";
 import type { Host } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
+import { isOfOtherPage } from "../../net/http/host.ts";
 import { isForeign, notImplemented, unanswered } from "../../net/http/methods.ts";
 import { Refused } from "../../host/panel.ts";
 import { ACTIONS, act } from "./admin.ts";
@@ -164,7 +165,8 @@ export class Routes {
     const found = route === undefined && !this.#isAdmins(path) ? this.#parts.at(path) : null;
     if (found !== null) {
       if (this.#host.draining) return stopping();
-      return this.#parts.answer(found, request, http, this.#guard.isOpen(request, http));
+      const isLocal = this.#guard.isOpen(request, http) && !isOfOtherPage(request);
+      return this.#parts.answer(found, request, http, isLocal);
     }
     if (!route && this.#isAdmins(path)) return this.#noAction(request, path, http);
     if (!route || (route.audience === "act" && !this.#guard.locked)) {

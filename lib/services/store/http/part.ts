@@ -37,7 +37,7 @@ const STATUS: Partial<Record<Code, number>> = {
   MEMORY_FULL: 507,
 };
 
-/** The query of each method. */
+/** The query of each method. Those but `ttl_ms` have no value. */
 const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   GET: ["watch"],
   HEAD: ["watch"],
@@ -51,7 +51,7 @@ const DENIED = new Refusal("FORBIDDEN", "your address may not connect");
 const TOKEN_WANTED = new Refusal("AUTH_REQUIRED", "show a token: Authorization: Bearer TOKEN");
 const NOT_FROM_AFAR = new Refusal(
   "FORBIDDEN",
-  "without tokens only this machine may ask; name it as localhost or by its loopback address",
+  "without tokens only this machine may ask, and no page of another site; name it as localhost or by its loopback address",
 );
 const NOT_JSON = new Refusal("MALFORMED", "the body is not JSON in valid UTF-8");
 const NUMBER_RANGE = new Refusal(
@@ -110,11 +110,8 @@ export class KeysOverHttp implements HttpPart {
     if (plan !== undefined) this.#parts.counts.count(plan);
     const { searchParams: query } = new URL(request.url);
     const allowed = PARAMETERS[method] ?? [];
-    for (const name of query.keys()) {
-      if (!allowed.includes(name)) {
-        return new Refusal("UNKNOWN_FIELD", `${name}: allowed: ${allowed.join(", ")}`);
-      }
-    }
+    const refusal = misused(query, allowed);
+    if (refusal) return refusal;
     const path = pathIn(asked.path);
     if (path === null) return new Refusal("BAD_KEY", "a % begins no escape of UTF-8");
     if (method === "PUT") return this.#put(request, path, known, query.get("ttl_ms"));
@@ -213,6 +210,23 @@ export class KeysOverHttp implements HttpPart {
       ),
     );
   }
+}
+
+/** The refusal of a query, or null. */
+function misused(query: URLSearchParams, allowed: readonly string[]): Refusal | null {
+  for (const [name, value] of query) {
+    if (!allowed.includes(name)) {
+      return new Refusal("UNKNOWN_FIELD", `${name}: allowed: ${allowed.join(", ")}`);
+    }
+    // Who asks for tree=false must not lose all that is below.
+    if (name !== "ttl_ms" && value !== "") {
+      return new Refusal("WRONG_TYPE", `${name}; allowed: without a value`);
+    }
+    if (query.getAll(name).length > 1) {
+      return new Refusal("WRONG_TYPE", `${name}; allowed: once`);
+    }
+  }
+  return null;
 }
 
 function tagOf(version: number): string {
