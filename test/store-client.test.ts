@@ -9,6 +9,7 @@ import {
   type StoreEvent,
   StoreRefused,
 } from "../index.ts";
+import { systemClock } from "../lib/host/clock.ts";
 import { boot, type Booted, until } from "./kit.ts";
 
 // The store's client in the library.
@@ -32,7 +33,7 @@ const failure = (promise: Promise<unknown>): Promise<any> =>
     (error) => error,
   );
 
-/** A server of the test's own that answers line by line; null ends the connection. */
+/** A server of the test's own that answers line by line, with all of a list; null ends the connection. */
 function answering(answer: (request: any, connection: number) => object | null): number {
   let connections = 0;
   const server = Bun.listen<{ number: number; rest: string }>({
@@ -48,7 +49,8 @@ function answering(answer: (request: any, connection: number) => object | null):
         for (const line of lines) {
           const answered = answer(JSON.parse(line), socket.data.number);
           if (answered === null) return void socket.end();
-          socket.write(`${JSON.stringify(answered)}\n`);
+          const all = Array.isArray(answered) && answered.length > 0 ? answered : [answered];
+          socket.write(all.map((one) => `${JSON.stringify(one)}\n`).join(""));
         }
       },
     },
@@ -147,6 +149,63 @@ describe("a request", () => {
     expect((await failure(wrong.ask("GET", { key: "a" }))).code).toBe("BAD_TOKEN");
     expect((await failure(wrong.ask("GET", { key: "a" }))).message).toBe("the client is closed");
     expect(server.stats()["errors_bad_token"]).toBe(1);
+  });
+
+  test.each([
+    ["no JSON", "PONG"],
+    ["a list", []],
+    ["neither a result nor an error", {}],
+    ["an error without a code", { error: "no" }],
+    ["an event without a name", { event: 1 }],
+  ])("is not taken as done when the answer is %s", async (_, answer) => {
+    const port = answering(({ action }) =>
+      action === "PING" ? { result: "PONG" } : (answer as object),
+    );
+    const client = clientOf(port);
+    expect((await failure(client.ask("SET", { key: "a", value: 1 }))).message).toBe(
+      "this is no store",
+    );
+    const subscription = clientOf(port).subscribe({ keys: "a" }, () => {});
+    expect(((await subscription.ended) as Error).message).toBe("this is no store");
+  });
+
+  test("is not answered by what nobody asked for: that ends the client", async () => {
+    const port = answering(({ action }) =>
+      action === "PING" ? { result: "PONG" } : [{ result: 1 }, { result: "early" }],
+    );
+    const client = clientOf(port);
+    expect(await client.ask("GET", { key: "a" })).toBe(1);
+    const next = await failure(client.ask("SET", { key: "a", value: 1 }));
+    expect(next?.message).toBe("the client is closed");
+  });
+
+  test("that breaks each connection is asked again ever more seldom", async () => {
+    let connections = 0;
+    const port = answering(({ action }, connection) => {
+      connections = connection;
+      return action === "PING" ? { result: "PONG" } : null;
+    });
+    const pauses: number[] = [];
+    const clock = {
+      ...systemClock,
+      now: () => systemClock.now(),
+      every: () => () => {},
+      after(ms: number, then: () => void) {
+        // All but the patience of a connection goes by at once.
+        if (ms < 10_000) {
+          pauses.push(ms);
+          setImmediate(then);
+        }
+        return () => {};
+      },
+    };
+    const client = clientOf(port, { clock });
+    void failure(client.ask("GET", { key: "a" }));
+    await until(() => pauses.length >= 12);
+    client.close();
+    expect(pauses[0]).toBeLessThanOrEqual(50);
+    expect(pauses[11]).toBeGreaterThanOrEqual(2500);
+    expect(connections).toBeGreaterThanOrEqual(12);
   });
 
   test("is one of so many that may wait, and no more; none after the end", async () => {

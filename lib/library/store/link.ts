@@ -55,6 +55,8 @@ const PATIENCE_MS = 10_000;
 /** Longest line in bytes that it takes. */
 const LINE_BYTES = 2 ** 29;
 const MOST_WAITING = 100_000;
+/** Why it ends when it hears what no store says. */
+export const NO_STORE = "this is no store";
 
 /**
  * Requests and answers over one connection after the other. While there is
@@ -123,11 +125,8 @@ export class Link implements LineSink {
   lines(_from: void, block: Buffer): number {
     for (const line of block.toString().split("\n")) {
       if (line === "" || this.#state === "closed") continue;
-      let holds: Holds | null = null;
-      try {
-        holds = JSON.parse(line);
-      } catch {}
-      if (typeof holds !== "object" || holds === null) this.close(new Error("this is no store"));
+      const holds = toldBy(line);
+      if (holds === null) this.close(new Error(NO_STORE));
       else if ("event" in holds) this.#owner.heard(holds);
       else this.#answered(holds);
     }
@@ -140,9 +139,15 @@ export class Link implements LineSink {
 
   #answered(holds: Holds): void {
     const settle = this.#sent.shift()?.settle;
+    // What was not asked for would be taken for the answer of another request.
+    if (settle === undefined) {
+      this.close(new Error(NO_STORE));
+      return;
+    }
+    if (this.#state === "open") this.#pause = FIRST_PAUSE_MS;
     const { error } = holds;
-    if (error) settle?.(new StoreRefused(String(error.code), String(error.message)));
-    else settle?.(null, holds["result"]);
+    if (error !== undefined) settle(new StoreRefused(error.code, String(error.message)));
+    else settle(null, holds["result"]);
   }
 
   // --- the connection
@@ -206,7 +211,7 @@ export class Link implements LineSink {
     };
     first({ action: "PING" }, (error, pong) => {
       if (error instanceof StoreDisconnected) return;
-      if (pong !== "PONG") this.close(new Error("this is no store"));
+      if (pong !== "PONG") this.close(new Error(NO_STORE));
       else if (token === undefined) this.#opened();
       else {
         first({ action: "AUTH", token }, (refusal) => {
@@ -222,7 +227,6 @@ export class Link implements LineSink {
   #opened(): void {
     this.#stopPause();
     this.#state = "open";
-    this.#pause = FIRST_PAUSE_MS;
     this.#owner.opened();
     this.#flush();
   }
@@ -233,7 +237,6 @@ export class Link implements LineSink {
     const before = this.#sent;
     this.#sent = [];
     this.#queue = [...before.filter(({ isSafe }) => isSafe), ...this.#queue];
-    const wasOpen = this.#state === "open";
     this.#state = "idle";
     for (const { isSafe, settle } of before) {
       if (!isSafe) settle(new StoreDisconnected("the connection broke before the answer came"));
@@ -242,7 +245,7 @@ export class Link implements LineSink {
     this.#state = "pausing";
     // Not all at once, when a server comes back to many.
     const pause = this.#pause * (0.5 + Math.random() / 2);
-    if (!wasOpen) this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE_MS);
+    this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE_MS);
     this.#stopPause = this.#clock.after(pause, () => this.#connect());
   }
 
@@ -275,4 +278,19 @@ export class Link implements LineSink {
     const taken = Math.max(0, this.#socket?.write(bytes) ?? 0);
     if (taken < bytes.length) this.#rest = bytes.subarray(taken);
   }
+}
+
+/** An event or an answer; null for what is neither. */
+function toldBy(line: string): Holds | null {
+  let holds: Holds;
+  try {
+    holds = JSON.parse(line);
+  } catch {
+    return null;
+  }
+  if (typeof holds !== "object" || holds === null || Array.isArray(holds)) return null;
+  const { event, error } = holds;
+  if (event !== undefined) return typeof event === "string" ? holds : null;
+  if (error !== undefined) return typeof error?.code === "string" ? holds : null;
+  return "result" in holds ? holds : null;
 }

@@ -1,4 +1,4 @@
-import { type Holds, Link, type LinkOptions, StoreDisconnected } from "./link.ts";
+import { type Holds, Link, type LinkOptions, NO_STORE, StoreDisconnected } from "./link.ts";
 
 /** What to listen to: a channel, or keys; or patterns of them, which end in ^*. */
 export interface Wanted {
@@ -103,8 +103,10 @@ export class Subscription {
     const fields = { action: "SUBSCRIBE", channel, keys, ns, state, ...resumed };
     this.#link.ask(fields, false, (error, result) => {
       // Of a lost connection the next one tells.
-      if (error === null) this.#begun(result, this.#since !== undefined);
-      else if (!(error instanceof StoreDisconnected)) this.#end(error);
+      if (error === null) {
+        if (typeof result?.subscribed === "string") this.#begun(result, this.#since !== undefined);
+        else this.#end(new Error(NO_STORE));
+      } else if (!(error instanceof StoreDisconnected)) this.#end(error);
     });
   }
 
