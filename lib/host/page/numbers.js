@@ -34,6 +34,13 @@ export function bytes(value) {
   return `${size.toFixed(digits)} ${["", "k", "M", "G", "T"][step]}B`;
 }
 
-/** A number per second: `0/s`, `0.4/s`, `2,722/s`. */
-export const rate = (value) =>
-  `${value > 0 && value < 9.95 ? value.toFixed(1) : count(Math.round(value))}/s`;
+/** A number per second: `0/s`, `0.4/s`, `2,722/s`; `–` for null, which is not known yet. */
+export function rate(value) {
+  if (value === null) return "–";
+  if (value > 0 && value < 0.05) return "<0.1/s";
+  return `${value > 0 && value < 9.95 ? value.toFixed(1) : count(Math.round(value))}/s`;
+}
+
+/** `12/s, 680 requests since the start`; without the rate while it is not known. */
+export const sinceStart = (perSecond, counted) =>
+  `${perSecond === null ? "" : `${rate(perSecond)}, `}${counted} since the start`;

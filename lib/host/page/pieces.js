@@ -41,7 +41,17 @@ export function adverse(...words) {
   );
 }
 
-/** The same as a line of its own. */
+/** Words for something that has failed. */
+export function failing(...words) {
+  return h(
+    "span",
+    { class: "bad" },
+    h("span", { class: "glyph", "aria-hidden": "true" }, "■"),
+    words,
+  );
+}
+
+/** Something adverse as a line of its own. */
 export function warning(key, ...words) {
   const sign = h("span", { class: "glyph", "aria-hidden": "true" }, "▲");
   return h("p", { class: "adverse-line", key }, sign, words);
@@ -102,9 +112,9 @@ export function table(name, columns, rows, keyOf) {
   );
 }
 
-/** A number that is quiet when it is nothing. */
+/** A number that is quiet when it is nothing, or null. */
 export const quiet = (value, shown) =>
-  value === 0 ? h("span", { class: "quiet" }, shown) : h("span", {}, shown);
+  !value ? h("span", { class: "quiet" }, shown) : h("span", {}, shown);
 
 /** A bar that is filled by a share. */
 export const bar = (share, isAdverse = false) =>

@@ -17,16 +17,17 @@ export class Rates {
     while (this.#told.length > 2 && at - this.#told[1].at >= MOST) this.#told.shift();
   }
 
+  /** Null until it can be known. */
   of(name) {
     const first = this.#told[0];
     const last = this.#told.at(-1);
     const ms = last.at - first.at;
-    return ms < LEAST ? 0 : (((last.counts[name] ?? 0) - (first.counts[name] ?? 0)) / ms) * 1000;
+    return ms < LEAST ? null : (((last.counts[name] ?? 0) - (first.counts[name] ?? 0)) / ms) * 1000;
   }
 
-  /** Of all together. */
+  /** Of all together; null until it can be known. */
   inAll() {
-    const names = Object.keys(this.#told.at(-1)?.counts ?? {});
-    return names.reduce((sum, name) => sum + this.of(name), 0);
+    const rates = Object.keys(this.#told.at(-1).counts).map((name) => this.of(name));
+    return rates.includes(null) ? null : rates.reduce((sum, one) => sum + one, 0);
   }
 }

@@ -9,7 +9,7 @@ const GLOSS =
 
 /** A cell with a number; nothing is quiet. */
 const number = (value, shown = count(value)) =>
-  h("td", { class: value === 0 ? "number zero" : "number" }, shown);
+  h("td", { class: !value ? "number zero" : "number" }, shown);
 
 function refusals({ reasons, again, kept_whole: keptWhole }) {
   const refused = ({ name, why, count: times }) =>

@@ -1,11 +1,17 @@
 // How the collector fares: what is written, what waits, and what to do when nothing can be written.
 
 import { h, patch, visible } from "../../../host/page/dom.js";
-import { age, bytes, count, counted, rate } from "../../../host/page/numbers.js";
+import { age, bytes, count, counted, sinceStart, span } from "../../../host/page/numbers.js";
 import { adverse } from "../../../host/page/pieces.js";
 import { DURABILITIES } from "./words.js";
 
 const fact = ([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
+
+/** A sync may take less than a millisecond, and a second is long. */
+function took(ms) {
+  if (ms >= 999.5) return span(ms);
+  return `${ms < 9.95 ? ms.toFixed(1) : ms.toFixed(0)} ms`;
+}
 
 function blockedFacts({ blocked, pending, room, is_full: isFull }) {
   const { reason, ms, attempts, cure, last } = blocked;
@@ -40,9 +46,9 @@ function wait({ pending, room, is_full: isFull }) {
  */
 export function showState(node, state) {
   const { path, durability, records, blocked, perSecond } = state;
-  const syncs = state.slow_sync === null ? "none yet" : `${(state.slow_sync * 1000).toFixed(1)} ms`;
+  const syncs = state.slow_sync === null ? "none yet" : took(state.slow_sync * 1000);
   const facts = [
-    ["Entries", `${rate(perSecond)}, ${count(records)} since the start`],
+    ["Entries", sinceStart(perSecond, count(records))],
     ["Waiting", wait(state)],
     ["Written", `${bytes(state.written_bytes)} since the start`],
     ["Sync, slowest of late", syncs],

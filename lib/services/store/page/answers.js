@@ -1,7 +1,7 @@
 // How requests were answered: reads that found their key and that did not, and what was refused, by code.
 
 import { h, patch } from "../../../host/page/dom.js";
-import { count, rate } from "../../../host/page/numbers.js";
+import { count, counted, rate, sinceStart } from "../../../host/page/numbers.js";
 import { adverse, empty, head, quiet, table } from "../../../host/page/pieces.js";
 
 const GLOSS = "A miss is an answer, not a refusal.";
@@ -35,15 +35,15 @@ export function showAnswers(node, { requests, refused, hits, misses, errors }, p
     ["Refused", ({ code, why }) => [h("code", {}, code), h("p", { class: "gloss" }, why)]],
     [
       "Now",
-      ({ code }) => (perSecond(code) > 0 ? adverse(rate(perSecond(code))) : quiet(0, "0/s")),
+      ({ code }) =>
+        perSecond(code) > 0 ? adverse(rate(perSecond(code))) : quiet(0, rate(perSecond(code))),
       { number: true },
     ],
     ["Since the start", (row) => count(row.count), { number: true }],
   ];
-  const all = `${rate(perSecond("requests"))}, ${count(requests)} requests since the start`;
   patch(
     node,
-    head("Answers", all, GLOSS),
+    head("Answers", sinceStart(perSecond("requests"), counted(requests, "request")), GLOSS),
     table("Reads", reading, rows, ({ of }) => of),
     refused === 0
       ? empty("Nothing was refused.")

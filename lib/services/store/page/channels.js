@@ -73,7 +73,7 @@ export class Channels {
       ? `${count(offset + 1)} to ${count(end)} of ${count(total)}, the most subscribers first`
       : `${counted(rows.length, "channel")}, by name`;
     const { channels: onChannels, keys, kept_bytes: kept } = subscriptions;
-    const note = `${counted(onChannels, "subscription")}, and ${count(keys)} to keys; ${bytes(kept)} kept`;
+    const note = `${counted(onChannels, "subscription")} here, ${count(keys)} to keys; ${bytes(kept)} kept`;
     patch(
       this.node,
       head("Channels", note, GLOSS),

@@ -2,7 +2,7 @@
 
 import { h, patch, visible } from "../../../host/page/dom.js";
 import { age, bytes, count, counted, span } from "../../../host/page/numbers.js";
-import { adverse, bar, empty, facts, head } from "../../../host/page/pieces.js";
+import { bar, empty, facts, failing, head } from "../../../host/page/pieces.js";
 import { DURABILITIES } from "./words.js";
 
 const GLOSS = "A change is written down here, so that a restart finds it.";
@@ -35,7 +35,7 @@ export function showJournal(node, { journal, durability }, late) {
   const { folder, trouble, batches, syncs, since_sync_ms: since } = journal;
   const { bytes: size, snapshot_from: from } = journal;
   const known = [
-    trouble !== null && ["Changes are refused", adverse(visible(trouble))],
+    trouble !== null && ["Changes are refused", failing(visible(trouble))],
     ["Folder", h("code", {}, visible(folder))],
     ["On disk", `${DURABILITIES[durability]}`],
     ["Waiting", waiting(journal)],

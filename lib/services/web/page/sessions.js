@@ -10,10 +10,7 @@ const GLOSS = "Browsers that have shown the token, and may act.";
 export function showSessions(node, { sessions }) {
   const { has_token: hasToken, open, most, refused } = sessions;
   const known = [
-    [
-      "Signed in",
-      `${counted(open, "browser")} of ${count(most)}; one more ends the oldest session`,
-    ],
+    ["Signed in", `${counted(open, "browser")} of ${count(most)}`],
     [
       "Refused",
       refused === 0 ? "nobody" : `${counted(refused, "request")} without the right token`,

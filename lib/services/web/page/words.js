@@ -7,7 +7,7 @@ export const GLOSSARY = [
   ["Whole ticks", "Streams that are told everything once a second, as scripts ask for it."],
   [
     "Session",
-    "A browser that has shown the token. It ends a day after its page was last heard of.",
+    "A browser that has shown the token. It ends a day after its page was last heard of; where as many are signed in as may be, one more ends the oldest.",
   ],
   ["Ticker", "A module of your own that the server calls again and again."],
 ];
