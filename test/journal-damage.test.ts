@@ -290,6 +290,13 @@ describe("damage", () => {
       "is newer than what manifest names",
       all,
     ],
+    [
+      "everything gone but the mark",
+      (folder) =>
+        ["manifest", "snapshot-2", "journal-2", "journal-3"].map((name) => remove(name)(folder)),
+      "manifest is missing",
+      [],
+    ],
     ["a mark that is gone", remove("mark-1"), "mark-1 is missing", all],
     ["an empty mark", cut("mark-1", 0), "mark-1 is damaged", all],
     [

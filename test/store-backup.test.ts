@@ -282,12 +282,18 @@ describe("the store command", () => {
   }, 120_000);
 
   test("a backup that fails leaves the one before as it is, and no file of its own", async () => {
-    const { at, copy } = await backedUp();
+    const { at, copy, file } = await backedUp();
     const before = fs.readFileSync(copy);
     const words = ["store", "backup", copy, "--host", "127.0.0.1", "--port", "1"];
     expect((await run(words)).code).toBe(1);
     expect(fs.readFileSync(copy)).toEqual(before);
     expect(fs.readdirSync(at).filter((name) => name.startsWith("copy"))).toEqual(["copy"]);
+    // Its name is that of a folder.
+    const taken = join(at, "copies");
+    fs.mkdirSync(taken);
+    const { err, code } = await run(["store", "backup", taken, "--config", file]);
+    expect([err.includes("copies"), code]).toEqual([true, 1]);
+    expect(fs.readdirSync(at).filter((name) => name.startsWith("copies"))).toEqual(["copies"]);
   });
 
   test("reads the files where no server runs, and export and import carry versions and ends", async () => {

@@ -15,11 +15,13 @@ export const backup: Subcommand = {
     try {
       const copy = new BackupFile(file);
       let from: string | null = null;
+      let isWhole = false;
       try {
         from = await readAll(args, (lines) => copy.add(lines));
         if (from !== null) copy.finish();
+        isWhole = from !== null;
       } finally {
-        if (from === null) copy.abandon();
+        if (!isWhole) copy.abandon();
       }
       if (from === null) return 2;
       process.stdout.write(`${file}: ${copy.size} bytes, from ${from}\n`);

@@ -22,6 +22,7 @@ export class BackupFile {
   readonly #path: string;
   readonly #unfinished: string;
   readonly #fd: number;
+  #isOpen = true;
   readonly #text = new SnapshotText(newId(), GENERATION, START);
 
   /** @throws the system's error */
@@ -41,15 +42,20 @@ export class BackupFile {
   finish(): void {
     this.#write(this.#text.after(null));
     fs.fdatasyncSync(this.#fd);
-    fs.closeSync(this.#fd);
+    this.#close();
     fs.renameSync(this.#unfinished, this.#path);
     syncFolderSync(fs, dirname(resolve(this.#path)));
   }
 
-  /** Removes what was written. */
+  /** Removes what has not got its name. */
   abandon(): void {
-    fs.closeSync(this.#fd);
+    this.#close();
     removeSync(fs, this.#unfinished);
+  }
+
+  #close(): void {
+    if (this.#isOpen) fs.closeSync(this.#fd);
+    this.#isOpen = false;
   }
 
   #write(bytes: Buffer): void {

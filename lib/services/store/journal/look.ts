@@ -101,10 +101,18 @@ class Files {
     const isUsed = this.journals.some((generation) =>
       holdsBatches(survey, journalName(generation)),
     );
-    if (isUsed || (this.old.length === 0 && this.snapshots.length > 0)) return false;
+    if (isUsed || (this.old.length === 0 && this.#tellsOfMore())) return false;
     survey.form = this.old.length > 0 ? "old" : "none";
     survey.leftovers.push(...this.#unnamed(new Set()));
     return true;
+  }
+
+  /** True if a snapshot was begun, or a mark knows of batches, which were in files that are gone. */
+  #tellsOfMore(): boolean {
+    const survey = this.#survey;
+    const known = (generation: number) =>
+      survey.reading(markName(generation), (_, path) => readMark(path, null))?.number ?? 0;
+    return this.snapshots.length > 0 || this.marks.some((one) => known(one) > START.number);
   }
 
   /** True if the files are those of the manifest; the others are left over. Whatever else there is, is damage. */

@@ -63,14 +63,14 @@ export class Mark {
   }
 }
 
-/** Reads a mark; null when it is damaged or of another folder. @throws NewerError; the system's error */
-export function readMark(path: string, id: string): Link | null {
+/** Reads a mark; null when it is damaged or of another folder. @param id null takes that of any folder @throws NewerError; the system's error */
+export function readMark(path: string, id: string | null): Link | null {
   const bytes = readFileSync(path);
   let best: Link | null = null;
   for (const at of [0, SECOND]) {
     const text = bytes.toString("latin1", at, at + 160);
     const words = wordsOf("mark", text.slice(0, Math.max(0, text.indexOf("\n"))), path);
-    if (words === null || words[0] !== id) continue;
+    if (words === null || (id !== null && words[0] !== id)) continue;
     const link = {
       number: parseInt(words[1] as string, 16),
       crc: parseInt(words[2] as string, 16),
