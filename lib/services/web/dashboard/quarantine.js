@@ -133,7 +133,9 @@ function row(service, key, look) {
   // One notation for all: an address with its port, or an address whatever the port.
   const isWhole = !/\]:\d+$|^[^:]*:\d+$/.test(key);
   const ports = isWhole ? [el("span", { class: "quiet" }, " all ports")] : [];
-  const name = el("th", { scope: "row" }, el("bdi", {}, key), ...ports);
+  // A long one breaks between its groups.
+  const pieces = key.split(/(?<=:)/).flatMap((piece) => [piece, el("wbr")]);
+  const name = el("th", { scope: "row" }, el("bdi", {}, ...pieces), ...ports);
   return {
     node: el("tr", { "data-key": key }, name, why, since, left, action),
     update({ why: reason, since_seconds: age, seconds_left: rest, late }) {
