@@ -268,6 +268,8 @@ function question(name) {
     el("div", { class: "row" }, yes, no),
   );
   const shut = () => {
+    // Another question may have been asked meanwhile.
+    if (!form.isConnected) return;
     asks.replaceChildren();
     shown?.title.focus();
   };
