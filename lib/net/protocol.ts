@@ -30,8 +30,8 @@ export interface Protocol<C extends Client> {
   readonly unfinishedNotice?: string;
   /** True while the service reads no client, but will again by itself: a drain waits for that. */
   readonly resting?: boolean;
-  /** In a drain: resolves when all clients have been sent what they are owed for what they sent; nobody is read meanwhile. */
-  settled?(): Promise<void>;
+  /** In a drain: resolves when all clients have been sent what they are owed for what they sent; nobody is read meanwhile. Null when nothing is owed. */
+  settled?(): Promise<void> | null;
   /** The text that every client that is closed is sent after its notice. */
   readonly lastWords?: string;
   /** The client is dead; every index must forget it. `wasOpen` is false for one that was still being greeted. */
@@ -46,7 +46,7 @@ export async function settle<C extends Client>(
   ms: number,
 ): Promise<void> {
   const settled = protocol.settled?.();
-  if (settled === undefined || ms <= 0) return;
+  if (!settled || ms <= 0) return;
   for (const client of clients) {
     client.finishing = false;
     client.hold(SETTLING);

@@ -1,7 +1,7 @@
 import type { Clock } from "../../host/clock.ts";
-import type { Clients } from "../../net/clients.ts";
 import type { Pinned } from "../../net/outbox.ts";
 import { Hold, type RelayClient } from "./client.ts";
+import type { Senders } from "./senders.ts";
 
 export interface BacklogBounds {
   readonly outbox_bytes: number;
@@ -31,23 +31,27 @@ export class Backlog {
   readonly #pinned: Pinned;
   readonly #clock: Clock;
   readonly #bounds: () => BacklogBounds;
-  readonly #clients: Clients<RelayClient>;
+  readonly #senders: Senders;
   readonly #closeSlow: (client: RelayClient) => void;
+  readonly #resumed: () => void;
 
+  /** @param resumed called when the members have caught up */
   constructor(
     members: ReadonlySet<RelayClient>,
     pinned: Pinned,
     clock: Clock,
-    clients: Clients<RelayClient>,
+    senders: Senders,
     bounds: () => BacklogBounds,
     closeSlow: (client: RelayClient) => void,
+    resumed: () => void,
   ) {
     this.#members = members;
     this.#pinned = pinned;
     this.#clock = clock;
     this.#bounds = bounds;
-    this.#clients = clients;
+    this.#senders = senders;
     this.#closeSlow = closeSlow;
+    this.#resumed = resumed;
   }
 
   get paused(): boolean {
@@ -86,10 +90,8 @@ export class Backlog {
     if (this.#pausedSince !== null || (!over && this.#crowded.size === 0)) return;
     this.#pausedSince = this.#clock.now();
     this.pauses++;
-    for (const client of this.#members) {
-      client.bytesAtLook = client.outbox.bytes;
-      client.hold(Hold.backlog);
-    }
+    for (const client of this.#members) client.bytesAtLook = client.outbox.bytes;
+    this.#senders.hold(Hold.backlog);
     this.#lookLater();
   }
 
@@ -124,12 +126,8 @@ export class Backlog {
     if (this.#pinned.bytes >= this.#bounds().total_outbox_bytes / 2) return;
     this.#pausedSince = null;
     this.#cancelLook();
-    const now = this.#clock.now();
-    for (const client of this.#members) {
-      // Lines that were held may have filled the readers again, and paused everybody.
-      if (this.paused) break;
-      client.heldUntil = Math.max(client.heldUntil, now);
-      this.#clients.resume(client, Hold.backlog);
-    }
+    // Lines that were held may fill the readers again, and pause everybody.
+    this.#senders.release(Hold.backlog, () => this.paused);
+    if (!this.paused) this.#resumed();
   }
 }

@@ -24,8 +24,10 @@ export class Broadcast implements Sending<RelayClient> {
   /** Members that have not taken all bytes of this turn. */
   readonly #waiting: RelayClient[] = [];
   /** Envelopes that came in while a turn was being sent. */
-  #late: [sender: RelayClient, envelopes: string][] = [];
+  #late: Parameters<Broadcast["add"]>[] = [];
   #flushing = false;
+  /** Lines that were sent or queued, once for each recipient. */
+  deliveries = 0;
   #arena = Buffer.allocUnsafeSlow(ARENA_BYTES);
   #turn: SharedBytes;
   #used = 0;
@@ -52,20 +54,22 @@ export class Broadcast implements Sending<RelayClient> {
     this.#turn = new SharedBytes(this.#arena, 0, pinned);
   }
 
-  /** Takes whole envelopes of one sender; they leave at the end of this turn. */
-  add(sender: RelayClient, envelopes: string): void {
+  /**
+   * Takes whole envelopes of one sender; they leave at the end of this turn.
+   * @param sender null if it is no client of this relay @param lines the number of envelopes
+   */
+  add(sender: RelayClient | null, envelopes: string, lines: number): void {
     if (this.#flushing) {
-      this.#late.push([sender, envelopes]);
+      this.#late.push([sender, envelopes, lines]);
       return;
     }
+    const isMember = sender !== null && this.#members.has(sender);
+    this.deliveries += lines * (this.#members.size - (isMember ? 1 : 0));
     const most = envelopes.length * 3;
     if (this.#used + most > this.#arena.length) this.#makeRoom(most);
     const start = this.#used;
     this.#used += this.#arena.write(envelopes, start, "utf8");
-    const { own } = sender;
-    if (own.length === 0) this.#senders.push(sender);
-    if (own.at(-1) === start) own[own.length - 1] = this.#used;
-    else own.push(start, this.#used);
+    if (sender !== null) this.#exclude(sender, start);
     if (this.#used >= this.#turnBytes()) {
       this.flush();
     } else if (!this.#scheduled) {
@@ -95,7 +99,15 @@ export class Broadcast implements Sending<RelayClient> {
     this.#backlog.check();
     const late = this.#late;
     this.#late = [];
-    for (const [sender, envelopes] of late) this.add(sender, envelopes);
+    for (const [sender, envelopes, lines] of late) this.add(sender, envelopes, lines);
+  }
+
+  /** What was gathered from `start` on does not go to its sender. */
+  #exclude(sender: RelayClient, start: number): void {
+    const { own } = sender;
+    if (own.length === 0) this.#senders.push(sender);
+    if (own.at(-1) === start) own[own.length - 1] = this.#used;
+    else own.push(start, this.#used);
   }
 
   #send(client: RelayClient, turn: SharedBytes): void {

@@ -10,6 +10,8 @@ export const Hold = {
   pressure: 2,
   /** Too many bytes wait for all readers together. */
   backlog: 4,
+  /** The order of the room takes no lines. */
+  order: 8,
 } as const;
 
 /** A client of the relay. */

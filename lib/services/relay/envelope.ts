@@ -36,6 +36,11 @@ export function oversizeNotice(maxBytes: number): string {
   return `Warning: Your line is too long and was not sent; with its envelope it may have ${maxBytes} bytes.\n`;
 }
 
+export function lostNotice(lines: number): string {
+  const were = lines === 1 ? "1 line was" : `${lines} lines were`;
+  return `Warning: ${were} lost; this server was cut off.\n`;
+}
+
 /** @param leftMs milliseconds until the quarantine ends */
 export function quarantinedNotice(leftMs: number): string {
   const seconds = Math.max(1, Math.ceil(leftMs / 1000));

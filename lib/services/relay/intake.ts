@@ -2,9 +2,9 @@ import { isUtf8 } from "node:buffer";
 import type { Config } from "../../config/table.ts";
 import type { Clock } from "../../host/clock.ts";
 import { endOfPiece } from "../../net/lines.ts";
-import type { Broadcast } from "./broadcast.ts";
 import type { RelayClient } from "./client.ts";
 import { envelope, exceeds, NOTICES, oversizeNotice } from "./envelope.ts";
+import type { Order } from "./order/order.ts";
 import type { Pacing } from "./pacing.ts";
 import type { Monitor } from "./pressure.ts";
 import type { Refusals } from "./refusals.ts";
@@ -28,13 +28,12 @@ export class Intake {
     lines_in: 0,
     lines_blank: 0,
     lines_relayed: 0,
-    deliveries: 0,
     refused_rate: 0,
     refused_oversize: 0,
     refused_utf8: 0,
   };
   readonly #members: ReadonlySet<RelayClient>;
-  readonly #broadcast: Broadcast;
+  readonly #order: Order;
   readonly #guard: Guard | null;
   readonly #traffic: Traffic;
   readonly #refusals: Refusals;
@@ -44,7 +43,7 @@ export class Intake {
   /** @param guard null in the plain backend, which has no rate limit either */
   constructor(
     members: ReadonlySet<RelayClient>,
-    broadcast: Broadcast,
+    order: Order,
     guard: Guard | null,
     traffic: Traffic,
     refusals: Refusals,
@@ -52,7 +51,7 @@ export class Intake {
     config: () => Config,
   ) {
     this.#members = members;
-    this.#broadcast = broadcast;
+    this.#order = order;
     this.#guard = guard;
     this.#traffic = traffic;
     this.#refusals = refusals;
@@ -66,10 +65,15 @@ export class Intake {
     return refused_rate + refused_oversize + refused_utf8;
   }
 
+  /** The other clients that a line goes to, on all engines of the room. */
+  get fanOut(): number {
+    return this.#members.size - 1 + this.#order.elsewhere;
+  }
+
   /** Relays whole lines for as long as the client may be read. @returns the bytes taken */
   lines(client: RelayClient, block: Buffer): number {
     client.lastMessageAt = this.#clock.now();
-    const delayMs = this.#guard?.pacing.delayFor(this.#members.size - 1) ?? 0;
+    const delayMs = this.#guard?.pacing.delayFor(this.fanOut) ?? 0;
     const taken = delayMs > 0 ? this.#paced(client, block, delayMs) : this.#atOnce(client, block);
     this.#sendNotices(client);
     return taken;
@@ -108,10 +112,12 @@ export class Intake {
     const lines = decoded(block);
     const { max_line_bytes: maxBytes, outbox_bytes } = this.#config().relay;
     const batch = Math.min(TEXT_BATCH, outbox_bytes / 24);
-    const fanOut = this.#members.size - 1;
+    const { fanOut } = this;
+    const goesNowhere = fanOut === 0 && !this.#order.shared;
     const logged = this.#traffic.wanted;
     let text = "";
     let relayed = 0;
+    let appended = 0;
     let taken = block.length;
     for (let i = 0; i < lines.length; i++) {
       if (!this.#counted(client)) continue;
@@ -134,18 +140,18 @@ export class Intake {
       relayed++;
       if (logged) this.#traffic.add(client.address, line);
       if (client.onLine) client.onLine(line);
-      if (fanOut === 0) continue;
+      if (goesNowhere) continue;
       text += out;
       if (text.length < batch) continue;
-      this.#broadcast.add(client, text);
+      this.#order.append(client, text, relayed - appended);
       text = "";
+      appended = relayed;
       if (client.reading) continue;
       taken = lengthOfLines(block, i + 1);
       break;
     }
-    if (text !== "") this.#broadcast.add(client, text);
+    if (text !== "") this.#order.append(client, text, relayed - appended);
     this.counts.lines_relayed += relayed;
-    this.counts.deliveries += relayed * fanOut;
     if (this.#guard !== null && relayed > 0) {
       const capacity = this.#config().hyper_parameters.queue_monitor_capacity;
       this.#guard.monitor.stage(client, fanOut, relayed, capacity);

@@ -12,7 +12,6 @@ import type {
   Health,
   Host,
   Problem,
-  Quarantined,
   Running,
   Service,
 } from "../../host/service.ts";
@@ -22,20 +21,23 @@ import { Clients } from "../../net/clients.ts";
 import { type LineProtocol, takeLastLine, takeLines } from "../../net/line-clients.ts";
 import { Listener } from "../../net/listen.ts";
 import { Pinned } from "../../net/outbox.ts";
-import { Quarantine, type Term } from "../../net/quarantine.ts";
 import { sendFaults } from "../../net/sends/way.ts";
 import { clientTroubles } from "../../net/troubles.ts";
 import { Backlog } from "./backlog.ts";
+import { Bars } from "./bars.ts";
 import { Broadcast } from "./broadcast.ts";
-import { RelayClient } from "./client.ts";
+import { Hold, RelayClient } from "./client.ts";
 import { DECLARED } from "./declared.ts";
-import { NOTICES, pressureNotice, quarantinedNotice } from "./envelope.ts";
+import { lostNotice, NOTICES, pressureNotice } from "./envelope.ts";
 import { GreetedClient } from "./greeted-client.ts";
 import { Intake } from "./intake.ts";
+import { Alone } from "./order/alone.ts";
+import type { Engine, Order } from "./order/order.ts";
 import { Pacing } from "./pacing.ts";
 import { relayPanel } from "./panel/panel.ts";
 import { type Command, Monitor } from "./pressure.ts";
 import { Refusals } from "./refusals.ts";
+import { Senders } from "./senders.ts";
 import { Traffic } from "./traffic.ts";
 
 const RESUME_TICK_MS = 20;
@@ -62,21 +64,18 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   readonly declared = DECLARED;
   readonly addresses: readonly Address[];
   readonly panel: Panel;
-  readonly quarantine: Quarantined = {
-    entries: () => this.#quarantine.entries(this.#clock.now()),
-    impose: (ip, seconds) => this.#bar(ip, seconds),
-    lift: (key) => this.#quarantine.lift(key),
-  };
+  readonly quarantine: Bars;
   /** The clients that take part: greeted, and not closed. */
   readonly #members = new Set<RelayClient>();
   readonly #pinned = new Pinned();
-  readonly #quarantine = new Quarantine();
   readonly #monitor = new Monitor();
   readonly #pacing: Pacing;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #traffic: Traffic;
   readonly #intake: Intake;
+  readonly #order: Order;
+  readonly #senders: Senders;
   readonly #clients: Clients<RelayClient>;
   readonly #backlog: Backlog;
   readonly #broadcast: Broadcast;
@@ -88,22 +87,36 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   #toldDrops = { reports: 0, commands: 0 };
 
   /** @throws StartError when it cannot listen, or its sends cannot leave as they are to */
-  constructor(config: Config, host: Host<Config>, greeting: Greeting | null = null) {
+  constructor(
+    config: Config,
+    host: Host<Config>,
+    greeting: Greeting | null = null,
+    order: Order = new Alone(),
+  ) {
     this.#clock = host.clock;
     this.#log = host.log;
     this.#traffic = new Traffic(host.log, config.logger.log_keys);
     this.#config = config;
     this.#guarded = config.version !== "python";
     this.#greeting = greeting;
+    this.#order = order;
     const place = placeOf(config, "relay");
     this.#clients = new Clients(this, new Admission(place, host), host);
+    this.quarantine = new Bars(
+      host.clock,
+      host.log,
+      () => this.#config,
+      (ip, notice) => this.#closeFrom(ip, notice),
+    );
+    this.#senders = new Senders(this.#members, this.#clients, host.clock);
     this.#backlog = new Backlog(
       this.#members,
       this.#pinned,
       host.clock,
-      this.#clients,
+      this.#senders,
       () => this.#config.relay,
       (client) => this.#closeSlow(client),
+      () => order.rested(),
     );
     this.#pacing = new Pacing(this.#clients, host.clock, () => this.#config.hyper_parameters);
     this.#broadcast = new Broadcast(
@@ -116,13 +129,14 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     );
     this.#intake = new Intake(
       this.#members,
-      this.#broadcast,
+      order,
       this.#guarded ? { monitor: this.#monitor, pacing: this.#pacing } : null,
       this.#traffic,
       new Refusals(host),
       host.clock,
       () => this.#config,
     );
+    order.open(this.#engine());
     this.#listener = new Listener(place, this.#clients, host, {
       inherits: true,
       relistenMs: () => this.#config.hyper_parameters.accept_error_backoff_ms,
@@ -151,10 +165,11 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     return {
       ...this.#clients.stats(),
       ...this.#intake.counts,
+      deliveries: this.#broadcast.deliveries,
       refused: this.#intake.refused,
       pinned_bytes: this.#pinned.bytes,
       backlog_pauses: this.#backlog.pauses,
-      quarantined: this.#quarantine.size,
+      quarantined: this.quarantine.size,
       throttles: this.#monitor.commands.throttle,
       flow_controls: this.#monitor.commands.flow_control,
       pressure_disconnects: this.#monitor.commands.disconnect,
@@ -178,7 +193,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     }
     const now = this.#clock.now();
     problems.push(...clientTroubles(this.#clients.all, now, own.outbox_bytes / 4));
-    const barred = this.#quarantine.size;
+    const barred = this.quarantine.size;
     if (barred > 0) {
       const are = barred === 1 ? "1 address is" : `${barred} addresses are`;
       problems.push({ key: "quarantine", severity: "note", text: `${are} in quarantine.` });
@@ -212,10 +227,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   }
 
   refuses(ip: string, port: number): Refused | null {
-    const by = this.#config.relay.quarantine_by;
-    const left = this.#quarantine.left(ip, port, by, this.#clock.now());
-    if (left === 0) return null;
-    return { reason: "quarantined", notice: quarantinedNotice(left) };
+    return this.quarantine.refusal(ip, port);
   }
 
   greet(client: RelayClient): Promise<void> | undefined {
@@ -227,6 +239,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     this.#broadcast.flush();
     this.#members.add(client);
     this.#backlog.joined(client);
+    if (this.#order.holding) client.hold(Hold.order);
     this.#log.info(`${client.address} connected (${count(this.#members.size, "client")})`);
   }
 
@@ -264,12 +277,17 @@ export class Relay implements Running, LineProtocol<RelayClient> {
       `${client.address} does not take what it is sent: ${client.outbox.bytes} bytes wait; closing it`,
     );
     this.#clients.closeSlow(client, NOTICES.slow);
-    if (this.#guarded) this.#imposeQuarantine(client);
+    if (this.#guarded) this.quarantine.imposeOn(client);
   }
 
   /** True while senders wait for their readers. */
   get resting(): boolean {
-    return this.#backlog.paused;
+    return this.#backlog.paused || this.#order.holding;
+  }
+
+  /** Resolves when all lines that were taken have been delivered; null when none waits for that. */
+  settled(): Promise<void> | null {
+    return this.#order.settled()?.then(() => this.#broadcast.flush()) ?? null;
   }
 
   /** The plain backend says good-bye on every close, as the reference does. */
@@ -295,6 +313,23 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     this.#intake.oversize(client);
   }
 
+  /** This relay as its order sees it. */
+  #engine(): Engine {
+    const backlog = this.#backlog;
+    return {
+      deliver: (sender, envelopes, lines) => this.#broadcast.add(sender, envelopes, lines),
+      lost: (lines) => {
+        this.#broadcast.flush();
+        for (const client of this.#members) client.send(lostNotice(lines));
+      },
+      get resting() {
+        return backlog.paused;
+      },
+      hold: () => this.#senders.hold(Hold.order),
+      release: () => this.#senders.release(Hold.order, () => this.#order.holding),
+    };
+  }
+
   // --- the clock's work
 
   #schedule(): void {
@@ -303,9 +338,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     const clock = this.#clock;
     this.#jobs = [
       clock.every(RESUME_TICK_MS, () => this.#pacing.resumeDue()),
-      clock.every(hyper.quarantine_cleanup_interval_secs * 1000, () =>
-        this.#quarantine.sweep(clock.now()),
-      ),
+      clock.every(hyper.quarantine_cleanup_interval_secs * 1000, () => this.quarantine.sweep()),
     ];
     if (!this.#guarded) return;
     this.#jobs.push(
@@ -335,30 +368,13 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     if (command !== "disconnect") return;
     const seconds = this.#config.hyper_parameters.quarantine_cooldown_secs;
     this.close(client, "pressure", pressureNotice(seconds));
-    this.#imposeQuarantine(client);
+    this.quarantine.imposeOn(client);
   }
 
-  #imposeQuarantine(client: RelayClient): void {
-    const { quarantine_cooldown_secs: seconds } = this.#config.hyper_parameters;
-    if (seconds === 0) return;
-    const by = this.#config.relay.quarantine_by;
-    const term = this.#term(seconds, CLOSE_REASONS[client.reason ?? "slow"]);
-    const barred = this.#quarantine.impose(client.ip, client.port, by, term);
-    this.#log.warning(`${barred} is in quarantine for ${seconds} s`);
-  }
-
-  #term(seconds: number, why: string): Term {
-    const since = this.#clock.now();
-    return { since, until: since + seconds * 1000, why };
-  }
-
-  /** Bars an address for an operator and closes its clients. */
-  #bar(ip: string, seconds: number): string {
-    const barred = this.#quarantine.bar(ip, this.#term(seconds, "an operator put it there"));
+  #closeFrom(ip: string, notice: string): void {
     for (const client of this.#clients.all) {
-      if (client.ip === ip) this.close(client, "quarantined", quarantinedNotice(seconds * 1000));
+      if (client.ip === ip) this.close(client, "quarantined", notice);
     }
-    return barred;
   }
 
   #tellDrops(): void {
