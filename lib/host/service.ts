@@ -5,6 +5,7 @@ import type { FileShares } from "./file-shares.ts";
 import type { HttpPart } from "./http-part.ts";
 import type { Log } from "./log.ts";
 import type { Panel } from "./panel.ts";
+import type { Room } from "./room.ts";
 import type { Declared, Distribution } from "./stats.ts";
 
 /** A client as an operator sees it. */
@@ -182,6 +183,8 @@ export interface Running {
   /** Closes a client with the reason `kicked`. @returns its address, or null when there is none of that id */
   kick(id: number): string | null | Promise<string | null>;
   readonly quarantine?: Quarantined;
+  /** The room that it shares with other programs; undefined when it shares none. */
+  readonly room?: Room | undefined;
   /** What is wrong besides its health. Asked for once a second, so it costs a moment at most. */
   problems?(): readonly Problem[];
   /** The largest of the things it holds, at a bounded cost; asked for only while an operator looks. */

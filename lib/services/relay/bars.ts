@@ -7,6 +7,7 @@ import { CLOSE_REASONS } from "../../net/client.ts";
 import { Quarantine, type Term } from "../../net/quarantine.ts";
 import type { RelayClient } from "./client.ts";
 import { quarantinedNotice } from "./envelope.ts";
+import type { Order, RoomBar } from "./order/order.ts";
 
 /** The addresses that may not come back for a while, and who puts them there: the relay's guards, or an operator. */
 export class Bars implements Quarantined {
@@ -14,18 +15,21 @@ export class Bars implements Quarantined {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #config: () => Config;
+  readonly #order: Order;
   readonly #closeAll: (ip: string, notice: string) => void;
 
-  /** @param closeAll closes the clients of an address, with a notice */
+  /** @param order told of all that happens here @param closeAll closes the clients of an address, with a notice */
   constructor(
     clock: Clock,
     log: Log,
     config: () => Config,
+    order: Order,
     closeAll: (ip: string, notice: string) => void,
   ) {
     this.#clock = clock;
     this.#log = log;
     this.#config = config;
+    this.#order = order;
     this.#closeAll = closeAll;
   }
 
@@ -47,9 +51,10 @@ export class Bars implements Quarantined {
 
   /** Bars an address for an operator and closes its clients. */
   impose(ip: string, seconds: number): string {
-    const barred = this.#quarantine.bar(ip, this.#term(seconds, "an operator put it there"));
-    this.#closeAll(ip, quarantinedNotice(seconds * 1000));
-    return barred;
+    const bar = { key: ip, ms: seconds * 1000, why: "an operator put it there", closes: true };
+    this.barred(bar);
+    this.#order.bar(bar);
+    return ip;
   }
 
   /** Bars a client that has been closed by a guard. */
@@ -57,12 +62,25 @@ export class Bars implements Quarantined {
     const { quarantine_cooldown_secs: seconds } = this.#config().hyper_parameters;
     if (seconds === 0) return;
     const by = this.#config().relay.quarantine_by;
-    const term = this.#term(seconds, CLOSE_REASONS[client.reason ?? "slow"]);
-    const barred = this.#quarantine.impose(client.ip, client.port, by, term);
-    this.#log.warning(`${barred} is in quarantine for ${seconds} s`);
+    const [ms, why] = [seconds * 1000, CLOSE_REASONS[client.reason ?? "slow"]];
+    const key = this.#quarantine.impose(client.ip, client.port, by, this.#term(ms, why));
+    this.#order.bar({ key, ms, why, closes: false });
+    this.#log.warning(`${key} is in quarantine for ${seconds} s`);
   }
 
   lift(key: string): boolean {
+    this.#order.lift(key);
+    return this.lifted(key);
+  }
+
+  /** Bars an address or a port of it, here alone. */
+  barred({ key, ms, why, closes }: RoomBar): void {
+    this.#quarantine.bar(key, this.#term(ms, why));
+    if (closes) this.#closeAll(key, quarantinedNotice(ms));
+  }
+
+  /** Ends a quarantine, here alone. @returns false when none has this key */
+  lifted(key: string): boolean {
     return this.#quarantine.lift(key);
   }
 
@@ -71,8 +89,8 @@ export class Bars implements Quarantined {
     this.#quarantine.sweep(this.#clock.now());
   }
 
-  #term(seconds: number, why: string): Term {
+  #term(ms: number, why: string): Term {
     const since = this.#clock.now();
-    return { since, until: since + seconds * 1000, why };
+    return { since, until: since + ms, why };
   }
 }

@@ -106,6 +106,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
       host.clock,
       host.log,
       () => this.#config,
+      order,
       (ip, notice) => this.#closeFrom(ip, notice),
     );
     this.#senders = new Senders(this.#members, this.#clients, host.clock);
@@ -325,6 +326,8 @@ export class Relay implements Running, LineProtocol<RelayClient> {
       get resting() {
         return backlog.paused;
       },
+      barred: (bar) => this.quarantine.barred(bar),
+      lifted: (key) => this.quarantine.lifted(key),
       hold: () => this.#senders.hold(Hold.order),
       release: () => this.#senders.release(Hold.order, () => this.#order.holding),
     };

@@ -16,6 +16,10 @@ export class Alone implements Order {
     this.#engine.deliver(sender, envelopes, lines);
   }
 
+  bar(): void {}
+
+  lift(): void {}
+
   rested(): void {}
 
   settled(): null {

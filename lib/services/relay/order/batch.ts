@@ -1,3 +1,5 @@
+import type { RoomBar } from "./order.ts";
+
 /** The envelopes of one engine in one turn of the event loop, or a part of them. */
 export interface Batch {
   /** Counts the batches of the engine, from 1. */
@@ -12,6 +14,9 @@ export interface Batch {
 export interface Road {
   /** Takes the next batch of the engine; called only while the road is open. */
   append(batch: Batch): void;
+  /** Tells the other engines; while the road is closed, once it opens. */
+  bar(bar: RoomBar): void;
+  lift(key: string): void;
   /** The engine takes deliveries again. */
   rested(): void;
 }

@@ -1,5 +1,16 @@
 import type { RelayClient } from "../client.ts";
 
+/** A quarantine that holds in the whole room. */
+export interface RoomBar {
+  /** `10.0.0.7` for a whole address, `10.0.0.7:4000` for a port of it. */
+  readonly key: string;
+  /** Milliseconds until it ends. */
+  readonly ms: number;
+  readonly why: string;
+  /** True if the clients of the address are closed, wherever they are. */
+  readonly closes: boolean;
+}
+
 /** An engine as its order sees it: the members of the room that one relay serves. */
 export interface Engine {
   /**
@@ -7,6 +18,10 @@ export interface Engine {
    * @param sender null if another engine has it @param lines the number of envelopes
    */
   deliver(sender: RelayClient | null, envelopes: string, lines: number): void;
+  /** Another engine has barred an address or a port of it. */
+  barred(bar: RoomBar): void;
+  /** Another engine has ended a quarantine. */
+  lifted(key: string): void;
   /** Lines of other engines can never be delivered here: tells the members. */
   lost(lines: number): void;
   /** True while members have to catch up: nothing should be delivered before `Order.rested`. */
@@ -30,6 +45,9 @@ export interface Order {
   open(engine: Engine): void;
   /** Takes whole envelopes of one sender. They come back by `Engine.deliver`. */
   append(sender: RelayClient, envelopes: string, lines: number): void;
+  /** Tells the other engines whom this one has barred. */
+  bar(bar: RoomBar): void;
+  lift(key: string): void;
   /** The members have caught up. */
   rested(): void;
   /** True while it takes no lines. */

@@ -1,6 +1,6 @@
 import type { RelayClient } from "../client.ts";
 import { type Batch, BATCH_CHARACTERS, type Road } from "./batch.ts";
-import type { Engine, Order } from "./order.ts";
+import type { Engine, Order, RoomBar } from "./order.ts";
 
 /** Envelopes of one sender within a batch. */
 interface Piece {
@@ -76,6 +76,14 @@ export class Shared implements Order {
     }
   }
 
+  bar(bar: RoomBar): void {
+    this.#road.bar(bar);
+  }
+
+  lift(key: string): void {
+    this.#road.lift(key);
+  }
+
   rested(): void {
     this.#road.rested();
   }
@@ -125,6 +133,15 @@ export class Shared implements Order {
   /** A batch of another engine. */
   foreign(text: string, lines: number): void {
     this.#engine.deliver(null, text, lines);
+  }
+
+  /** Another engine has barred an address or a port of it. */
+  barred(bar: RoomBar): void {
+    this.#engine.barred(bar);
+  }
+
+  lifted(key: string): void {
+    this.#engine.lifted(key);
   }
 
   /** Lines of other engines can never be delivered here. */
