@@ -6,7 +6,7 @@ import { EmbeddedServer, type EmbeddedOptions } from "./lib/library/embedded.ts"
 import type { GreetedClient } from "./lib/services/relay/greeted-client.ts";
 import { collector } from "./lib/services/collector/collector.ts";
 import { neuro } from "./lib/services/neuro/neuro.ts";
-import { relay } from "./lib/services/relay/relay.ts";
+import { relay } from "./lib/services/relay/service.ts";
 import { store } from "./lib/services/store/store.ts";
 import { web } from "./lib/services/web/web.ts";
 

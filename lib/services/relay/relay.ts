@@ -13,7 +13,6 @@ import type {
   Host,
   Problem,
   Running,
-  Service,
 } from "../../host/service.ts";
 import { Admission, type Refused } from "../../net/admission.ts";
 import { type Accepted, CLOSE_REASONS, type CloseReason } from "../../net/client.ts";
@@ -21,7 +20,6 @@ import { Clients } from "../../net/clients.ts";
 import { type LineProtocol, takeLastLine, takeLines } from "../../net/line-clients.ts";
 import { Listener } from "../../net/listen.ts";
 import { Pinned } from "../../net/outbox.ts";
-import { sendFaults } from "../../net/sends/way.ts";
 import { clientTroubles } from "../../net/troubles.ts";
 import { Backlog } from "./backlog.ts";
 import { Bars } from "./bars.ts";
@@ -29,7 +27,6 @@ import { Broadcast } from "./broadcast.ts";
 import { Hold, RelayClient } from "./client.ts";
 import { DECLARED } from "./declared.ts";
 import { lostNotice, NOTICES, pressureNotice } from "./envelope.ts";
-import { GreetedClient } from "./greeted-client.ts";
 import { Intake } from "./intake.ts";
 import { Alone } from "./order/alone.ts";
 import type { Engine, Order } from "./order/order.ts";
@@ -44,20 +41,6 @@ const RESUME_TICK_MS = 20;
 
 /** Awaited for each client before it is served; it may refuse the client by closing it. */
 export type Greeting = (client: RelayClient) => Promise<void> | undefined;
-
-/** The relay as a service. `greet` is awaited for each client before it is served. */
-export function relay(
-  greet: ((client: GreetedClient) => void | Promise<void>) | null = null,
-): Service<Config> {
-  const start = (config: Config, host: Host<Config>): Relay => {
-    const greeting: Greeting = async (client) => {
-      await greet?.(new GreetedClient(client, (notice) => made.close(client, "refused", notice)));
-    };
-    const made: Relay = new Relay(config, host, greet && greeting);
-    return made;
-  };
-  return Object.assign(start, { check: sendFaults });
-}
 
 /** TCP broadcast for Summoner agents: each line a client sends goes to all other clients. */
 export class Relay implements Running, LineProtocol<RelayClient> {

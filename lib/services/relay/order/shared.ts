@@ -1,5 +1,5 @@
 import type { RelayClient } from "../client.ts";
-import { type Batch, BATCH_CHARACTERS, type Road } from "./batch.ts";
+import { type Batch, BATCH_CHARACTERS, type Road, type RoadEnd } from "./batch.ts";
 import type { Engine, Order, RoomBar } from "./order.ts";
 
 /** Envelopes of one sender within a batch. */
@@ -23,9 +23,8 @@ interface InFlight {
  * While more than `bound()` characters are on their way, or the road is closed,
  * the engine's senders are held; their lines wait in the kernel.
  */
-export class Shared implements Order {
+export class Shared implements Order, RoadEnd {
   readonly shared = true;
-  elsewhere = 0;
   readonly #road: Road;
   readonly #bound: () => number;
   #engine!: Engine;
@@ -51,6 +50,11 @@ export class Shared implements Order {
   open(engine: Engine): void {
     this.#engine = engine;
     this.#holdOrRelease();
+    this.#road.open(this);
+  }
+
+  get elsewhere(): number {
+    return this.#road.elsewhere;
   }
 
   get holding(): boolean {
@@ -90,9 +94,10 @@ export class Shared implements Order {
 
   settled(): Promise<void> | null {
     this.#send();
-    if (this.#inFlight.length === 0) return null;
+    const others = () => this.#road.settled?.();
+    if (this.#inFlight.length === 0) return others() ?? null;
     this.#settling ??= Promise.withResolvers();
-    return this.#settling.promise;
+    return this.#settling.promise.then(others);
   }
 
   // --- the road's side
