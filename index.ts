@@ -17,11 +17,14 @@ export { gameSockets, type GameSockets } from "./lib/library/game-sockets.ts";
 export { NeuroServer, type NeuroServerOptions, type NeuroTls } from "./lib/library/neuro-server.ts";
 export { StoreClient, type StoreAction, type StoreFields } from "./lib/library/store/client.ts";
 export {
-  StoreDisconnected,
+  type ConnectionEvent as StoreConnectionEvent,
   type LinkOptions as StoreClientOptions,
+  StoreDisconnected,
+  StoreLate,
   StoreRefused,
-} from "./lib/library/store/link.ts";
-export { type StoreEvent, type Subscription } from "./lib/library/store/subscription.ts";
+} from "./lib/library/store/options.ts";
+export type { StoreEvent } from "./lib/library/store/events.ts";
+export type { Subscription } from "./lib/library/store/subscription.ts";
 export { createLog, Server, type WebServerOptions } from "./lib/library/web-server.ts";
 export {
   ActionRefused,

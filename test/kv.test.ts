@@ -460,6 +460,54 @@ describe("watch", () => {
     });
   });
 
+  test.skipIf(!Bun.which("sh"))("a list goes on when the server has started again", async () => {
+    const kept = { path: join(folderWith(), "kept"), durability: "batch" };
+    const first = await served(kept);
+    const names = Array.from({ length: 5000 }, (_, i) => `${"k".repeat(60)}${i}`);
+    const sorted = names.toSorted();
+    for (let i = 0; i < names.length; i += 1000) {
+      const values = Object.fromEntries(names.slice(i, i + 1000).map((name) => [name, 1]));
+      await first.ask({ action: "MSET", values });
+    }
+    // A pipe takes 64 kB of the 300.
+    const client = start(
+      ["sh", "-c", `exec 3<&0; "$@" </dev/null | { read go <&3; cat; }; echo end`, "-"].concat(
+        command(["keys", ...first.at]),
+      ),
+      { input: null },
+    );
+    await until(() => first.stat("requests_keys") > 0);
+    for (let i = 0; i < 200; i++) await turn();
+    const before = first.stat("requests_keys");
+    expect(before).toBeLessThan(4);
+    await first.stop();
+    const second = await served({ ...kept, port: first.port });
+    client.child.stdin.write("go\n");
+    void client.child.stdin.flush();
+    const { out, err } = await client.ends();
+    expect(err).toBe("");
+    expect(out.split("\n")).toEqual([...sorted, "end", ""]);
+    expect(second.stat("requests_keys")).toBeGreaterThan(0);
+  });
+
+  test("subscribe goes on when the server has started again", async () => {
+    const first = await served();
+    const client = following(["subscribe", "news", ...first.at, "--count", "2"]);
+    await until(() => first.stat("subscriptions") === 1);
+    await first.ask({ action: "PUBLISH", channel: "news", value: 1 });
+    await until(() => client.out() !== "");
+    await first.stop();
+    const second = await served({ port: first.port });
+    await until(() => second.stat("subscriptions") === 1);
+    await second.ask({ action: "PUBLISH", channel: "news", value: 2 });
+    const { out, err, code } = await client.ends();
+    const values = lines(
+      [1, 2].map((value) => `{"event":"message","channel":"news","seq":1,"value":${value}}`),
+    );
+    expect([out, code]).toEqual([values, 0]);
+    expect(err).toContain("the store cannot tell what it has sent since 1\n");
+  });
+
   test("gets what it missed after a broken connection", async () => {
     const server = await served();
     const { at, ask, stat } = server;

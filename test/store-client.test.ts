@@ -10,6 +10,7 @@ import {
   StoreRefused,
 } from "../index.ts";
 import { systemClock } from "../lib/host/clock.ts";
+import { answering } from "./false-store.ts";
 import { boot, type Booted, until } from "./kit.ts";
 
 // The store's client in the library.
@@ -32,32 +33,6 @@ const failure = (promise: Promise<unknown>): Promise<any> =>
     () => null,
     (error) => error,
   );
-
-/** A server of the test's own that answers line by line, with all of a list; null ends the connection. */
-function answering(answer: (request: any, connection: number) => object | null): number {
-  let connections = 0;
-  const server = Bun.listen<{ number: number; rest: string }>({
-    hostname: "127.0.0.1",
-    port: 0,
-    socket: {
-      open(socket) {
-        socket.data = { number: ++connections, rest: "" };
-      },
-      data(socket, bytes) {
-        const lines = (socket.data.rest + bytes.toString()).split("\n");
-        socket.data.rest = lines.pop() as string;
-        for (const line of lines) {
-          const answered = answer(JSON.parse(line), socket.data.number);
-          if (answered === null) return void socket.end();
-          const all = Array.isArray(answered) && answered.length > 0 ? answered : [answered];
-          socket.write(all.map((one) => `${JSON.stringify(one)}\n`).join(""));
-        }
-      },
-    },
-  });
-  onTestFinished(() => server.stop(true));
-  return server.port;
-}
 
 /** Events as a listener gets them. */
 function listener() {

@@ -5,7 +5,7 @@ import { addressText } from "../host/service.ts";
 import type { Destination } from "./destination.ts";
 
 /** Milliseconds that a server may take to accept a client, or to answer its first question. */
-const PATIENCE_MS = 5000;
+export const PATIENCE_MS = 5000;
 /** Milliseconds between two heartbeats. */
 const HEARTBEAT_MS = 60_000;
 const NEWLINE = 10;
@@ -145,10 +145,10 @@ export async function inTime<T>(answer: Promise<T>, to: Destination, clock: Cloc
 }
 
 /** The reason to take a server for the wrong one, or null. The name in its certificate is not checked: it is the public one. */
-function doubtOf(
+export function doubtOf(
   { certificate }: Destination,
   socket: Socket,
-  error: (Error & { code?: string }) | null,
+  error: (Error & { readonly code?: string }) | null,
 ): string | null {
   const shown = socket.getPeerX509Certificate();
   if (!shown) return "it does not speak TLS";

@@ -100,7 +100,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   subscribe: {
     needs: ["CHANNEL"],
     flags: ["json", "count", "since"],
-    run: ({ words: [channel], ...call }) => follow({ channel }, call),
+    run: ({ words: [channel = ""], ...call }) => follow({ channel }, call),
   },
 };
 
@@ -207,11 +207,10 @@ export const kv: Command = {
       : "";
     const { to, config } = server;
     const { token_file, outbox_bytes } = config[SERVICE];
-    const reopen = () => StoreConnection.open(to, token_file, systemClock, outbox_bytes);
-    const connection = await reopen();
+    const connection = new StoreConnection(to, token_file, systemClock, outbox_bytes);
     try {
       const at = { ns: args.flags.get("ns")?.[0] };
-      return await action.run({ connection, reopen, words, value, flags: args.flags, at });
+      return await action.run({ connection, words, value, flags: args.flags, at });
     } finally {
       connection.close();
     }

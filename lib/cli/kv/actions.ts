@@ -8,8 +8,6 @@ import { entryShown, print, textShown, toTerminal, valueShown } from "./output.t
 /** The call of an action: the store, and the command line. */
 export interface Call {
   readonly connection: StoreConnection;
-  /** Connects once more, after that connection has ended. */
-  readonly reopen: () => Promise<StoreConnection>;
   /** The words that follow the action. */
   readonly words: readonly string[];
   /** VALUE as JSON, if the action takes one. */
@@ -131,7 +129,7 @@ export async function txn({ connection, value, at }: Call): Promise<number> {
   const members = value.trim().slice(1, -1).trim();
   const head = JSON.stringify({ action: "TXN", ...at }).slice(0, -1);
   const line = `${head}${members === "" ? "" : ","}${members}}\n`;
-  for await (const result of connection.askAll([line])) {
+  for await (const result of connection.askAll([{ line, isSafe: false }])) {
     if (result instanceof Refused) throw result;
     await print(`${valueShown(result)}\n`);
   }

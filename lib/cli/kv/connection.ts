@@ -1,13 +1,21 @@
-import type { Socket } from "bun";
 import { cut } from "../../config/shown.ts";
 import { type Clock, systemClock } from "../../host/clock.ts";
 import { printable } from "../../host/content.ts";
-import { StartError } from "../../host/errors.ts";
-import { type LineSink, LineSplitter } from "../../net/lines.ts";
+import { messageOf, StartError } from "../../host/errors.ts";
+import { isSafe } from "../../library/store/client.ts";
+import { Link } from "../../library/store/link.ts";
+import {
+  LineTooLong,
+  type LinkOptions,
+  NoStore,
+  StoreRefused,
+} from "../../library/store/options.ts";
+import type { Listener, Wanted } from "../../library/store/events.ts";
+import { Subscription } from "../../library/store/subscription.ts";
 import { tokenIn } from "../../net/token.ts";
-import { Connection, inTime, notThere } from "../connection.ts";
+import { doubtOf, notThere, PATIENCE_MS } from "../connection.ts";
 import type { Destination } from "../destination.ts";
-import { object, type Shape, text } from "../shape.ts";
+import type { Shape } from "../shape.ts";
 import { nestingOf } from "./nesting.ts";
 
 /** The variable of the environment that holds a token of the store. */
@@ -21,11 +29,10 @@ const LINE_BYTES_MAX = 2 ** 29;
 const NESTING = 1000;
 /** The most characters of an error that are shown. */
 const SAID = 1000;
-
-const errorShape = object<{ readonly code: string; readonly message: string }>({
-  code: text,
-  message: text,
-});
+/** Milliseconds that an answer may take, with the return of a server that is away. */
+const ANSWER_MS = 60_000;
+/** Connections in a row that break without an answer before it gives up. */
+const FRUITLESS = 3;
 
 /** An error that the store answered. */
 export class Refused extends StartError {
@@ -37,48 +44,74 @@ export class Refused extends StartError {
   }
 }
 
-/** The store has closed the connection, or it broke. */
-export class Closed extends StartError {}
-
-/** A line of the store: its text, and the JSON object in it. */
-export interface Line {
-  readonly text: string;
-  readonly holds: Readonly<Record<string, unknown>>;
+/** A request as a line. */
+export interface RequestLine {
+  readonly line: string;
+  /** True if it changes nothing, and may be asked again. */
+  readonly isSafe: boolean;
 }
 
-/** A request as a line. @param json fields whose values are JSON already; their numbers stay as written */
-export function request(fields: Record<string, unknown>, json: Record<string, string> = {}) {
+/** A request. @param json fields whose values are JSON already; their numbers stay as written */
+export function request(
+  fields: { readonly action: string; readonly [name: string]: unknown },
+  json: Record<string, string> = {},
+): RequestLine {
   const members = Object.entries(json).map(([name, text]) => `,"${name}":${text}`);
-  return `${JSON.stringify(fields).slice(0, -1)}${members.join("")}}\n`;
+  const line = `${JSON.stringify(fields).slice(0, -1)}${members.join("")}}\n`;
+  return { line, isSafe: isSafe(fields.action) };
 }
 
-/** A client of a server that has shown to be a store, and has been shown the token if there is one. */
+type Fields = Parameters<typeof request>[0];
+
+/** The store as the command line speaks to it, by the library's client: what only reads goes on after a restart of the server. */
 export class StoreConnection {
   readonly address: string;
   readonly #to: Destination;
-  readonly #connection: Connection;
-  readonly #inbox: Inbox;
-  #lines: string[] = [];
+  readonly #options: LinkOptions & { readonly lineBytes: number };
+  readonly #link: Link;
+  #fruitless = 0;
 
   /**
+   * Connects with the first request.
    * @param tokenFile the token file of the settings, or ""; null shows no token at all
    * @param outboxBytes the bytes that may wait for a client by the settings
-   * @throws StartError of one line when no store accepts this client
+   * @throws StartError of one line when there is no token in the file
    */
-  static async open(
+  constructor(
     to: Destination,
     tokenFile: string | null,
     clock: Clock = systemClock,
     outboxBytes = 0,
-  ): Promise<StoreConnection> {
+  ) {
+    const { host, port, tls } = to;
     const token = tokenFile === null ? null : tokenFor(tokenFile, `${to.service}.token_file`);
-    const inbox = new Inbox(Math.min(Math.max(LINE_BYTES, outboxBytes), LINE_BYTES_MAX));
-    const opened = await Connection.open(to, (bytes, socket) => inbox.hear(bytes, socket), clock);
-    void opened.closed.then(() => inbox.end());
-    const store = new StoreConnection(to, opened, inbox);
+    this.#to = to;
+    this.#options = {
+      host,
+      port,
+      ...(token !== null && { token }),
+      ...(tls && { tls, doubt: (socket, error) => doubtOf(to, socket, error) }),
+      mustBeThere: true,
+      patienceMs: PATIENCE_MS,
+      deadlineMs: ANSWER_MS,
+      lineBytes: Math.min(Math.max(LINE_BYTES, outboxBytes), LINE_BYTES_MAX),
+      clock,
+    };
+    const opened = () => void this.#fruitless++;
+    const lost = (why: Error) => {
+      if (this.#fruitless >= FRUITLESS) this.#link.close(why);
+    };
+    this.#link = new Link(this.#options, { opened, heard() {}, lost, ended() {} }, false);
+    this.address = this.#link.address;
+  }
+
+  /** The same, once a store has accepted it. @throws StartError of one line when none does */
+  static async open(
+    ...where: ConstructorParameters<typeof StoreConnection>
+  ): Promise<StoreConnection> {
+    const store = new StoreConnection(...where);
     try {
-      await store.#greet(clock);
-      if (token !== null) await store.ask({ action: "AUTH", token });
+      await store.ask({ action: "PING" });
     } catch (error) {
       store.close();
       throw error;
@@ -86,18 +119,11 @@ export class StoreConnection {
     return store;
   }
 
-  private constructor(to: Destination, connection: Connection, inbox: Inbox) {
-    this.#to = to;
-    this.address = connection.address;
-    this.#connection = connection;
-    this.#inbox = inbox;
-  }
-
   /**
    * Sends one request. @returns the result
    * @throws Refused when the store refuses it
    */
-  async ask(fields: Record<string, unknown>, json: Record<string, string> = {}): Promise<unknown> {
+  async ask(fields: Fields, json: Record<string, string> = {}): Promise<unknown> {
     for await (const result of this.askAll([request(fields, json)])) {
       if (result instanceof Refused) throw result;
       return result;
@@ -105,50 +131,67 @@ export class StoreConnection {
   }
 
   /** Sends several requests at once. Each result, or Refused, is read from the store when the caller asks for it. */
-  async *askAll(requests: readonly string[]): AsyncGenerator<unknown> {
-    // Not awaited yet: a store whose answers are not read stops reading requests.
-    const written = this.#connection.write(Buffer.from(requests.join("")));
-    for (const _ of requests) yield this.#outcomeOf((await this.next()).holds);
-    await written;
+  async *askAll(requests: readonly RequestLine[]): AsyncGenerator<unknown> {
+    const outcomes: (() => unknown)[] = [];
+    let wake = () => {};
+    for (const one of requests) {
+      this.#link.ask(one, (error, result, line = "") => {
+        outcomes.push(() => this.#outcomeOf(error, result, line));
+        this.#link.hold();
+        wake();
+      });
+    }
+    try {
+      for (const _ of requests) {
+        while (outcomes.length === 0) {
+          const { promise, resolve } = Promise.withResolvers<void>();
+          wake = resolve;
+          this.#link.goOn();
+          await promise;
+        }
+        yield (outcomes.shift() as () => unknown)();
+      }
+    } finally {
+      this.#link.goOn();
+    }
   }
 
-  /** The next line that comes. @throws Closed when the store closes the connection */
-  async next(): Promise<Line> {
-    if (this.#lines.length === 0) this.#lines = await this.#inbox.take();
-    const line = this.#lines.shift();
-    if (line === undefined) throw new Closed(`${this.address} has closed the connection`);
-    const holds = objectIn(line);
-    if (holds === null) {
-      throw this.#inbox.overrun ? this.#tooLong() : this.#noStore();
-    }
-    if (holds["event"] !== "closed") return { text: line, holds };
-    const why = said(holds["message"]) ?? "it does not say why";
-    throw new Closed(`${this.address} has closed the connection: ${why}`);
+  /** Listens to a channel or to keys. */
+  subscribe(
+    wanted: Wanted,
+    listener: Listener,
+    onConnection: NonNullable<LinkOptions["onConnection"]>,
+  ): Subscription {
+    return new Subscription({ ...this.#options, onConnection }, wanted, listener);
   }
 
   close(): void {
-    this.#connection.close();
+    this.#link.close();
   }
 
-  /** Makes sure that this is a store before it gets a token or values: another service might pass them on. */
-  async #greet(clock: Clock): Promise<void> {
-    const pong = await inTime(this.ask({ action: "PING" }), this.#to, clock);
-    if (pong !== "PONG") throw this.#noStore();
-  }
-
-  #outcomeOf(answer: Line["holds"]): unknown {
-    if (!("error" in answer)) {
-      if ("result" in answer) return answer["result"];
-      throw this.#noStore();
+  #outcomeOf(error: Error | null, result: unknown, line: string): unknown {
+    if (error === null) {
+      this.#fruitless = 0;
+      if (nestingOf(line).depth > NESTING) throw this.#noStore();
+      return result;
     }
-    const { error } = answer;
-    if (!errorShape(error)) throw this.#noStore();
-    const code = said(error.code) as string;
+    const failure = this.failureOf(error);
+    if (!(failure instanceof Refused)) throw failure;
+    this.#fruitless = 0;
+    return failure;
+  }
+
+  /** An error of the client, in the words of this command line. */
+  failureOf(error: Error): StartError {
+    if (error instanceof NoStore) return this.#noStore();
+    if (error instanceof LineTooLong) return this.#tooLong();
+    if (!(error instanceof StoreRefused)) return new StartError(said(messageOf(error)));
+    const { code, message } = error;
     const hint =
       code === "AUTH_REQUIRED"
         ? `; set ${STORE_TOKEN_VARIABLE} or ${this.#to.service}.token_file`
         : "";
-    return new Refused(code, said(error.message) + hint);
+    return new Refused(said(code), said(message.slice(code.length + 2)) + hint);
   }
 
   /** A result of this shape. @throws StartError when it is not, which shows that this is no store */
@@ -159,7 +202,7 @@ export class StoreConnection {
 
   #tooLong(): StartError {
     return new StartError(
-      `${this.address} sends a line of more than ${this.#inbox.lineBytes} bytes, the bound of ${this.#to.service}.outbox_bytes here`,
+      `${this.address} sends a line of more than ${this.#options.lineBytes} bytes, the bound of ${this.#to.service}.outbox_bytes here`,
     );
   }
 
@@ -174,74 +217,7 @@ function tokenFor(file: string, key: string): string | null {
   return file === "" ? null : tokenIn(file, key);
 }
 
-/** A text of the store, in one line; null for what is none. */
-function said(found: unknown): string | null {
-  return text(found) ? cut(printable(found), SAID) : null;
-}
-
-function objectIn(line: string): Line["holds"] | null {
-  if (nestingOf(line).depth > NESTING) return null;
-  try {
-    const found = JSON.parse(line);
-    return typeof found === "object" && found !== null ? found : null;
-  } catch {
-    return null;
-  }
-}
-
-/** Lines that have come and were not taken yet; while there are any, nothing more is read. */
-class Inbox implements LineSink {
-  /** The longest line in bytes that it takes. */
-  readonly lineBytes: number;
-  /** True once a line was longer. */
-  overrun = false;
-  readonly #splitter = new LineSplitter();
-  #lines: string[] = [];
-  #paused: Pick<Socket, "resume"> | null = null;
-  #ended = false;
-  #wake = () => {};
-
-  constructor(lineBytes: number) {
-    this.lineBytes = lineBytes;
-  }
-
-  hear(bytes: Buffer, socket: Pick<Socket, "pause" | "resume">): void {
-    this.#splitter.feed(undefined, bytes, this.lineBytes, this);
-    if (this.#lines.length === 0) return;
-    socket.pause();
-    this.#paused = socket;
-    this.#wake();
-  }
-
-  lines(_from: void, block: Buffer): number {
-    const lines = block.toString().split("\n");
-    lines.pop();
-    this.#lines = this.#lines.concat(lines);
-    return block.length;
-  }
-
-  oversize(): void {
-    this.overrun = true;
-    this.#lines.push("");
-  }
-
-  /** Nothing more will come. */
-  end(): void {
-    this.#ended = true;
-    this.#wake();
-  }
-
-  /** All lines that have come, at least one; none if nothing comes any more. */
-  async take(): Promise<string[]> {
-    while (this.#lines.length === 0 && !this.#ended) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      this.#paused?.resume();
-      this.#paused = null;
-      await promise;
-    }
-    const lines = this.#lines;
-    this.#lines = [];
-    return lines;
-  }
+/** A text of the store, in one line. */
+function said(text: string): string {
+  return cut(printable(text), SAID);
 }

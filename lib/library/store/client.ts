@@ -1,7 +1,9 @@
 import { PLANS, type Table } from "../../services/store/commands/commands.ts";
 import type { Request } from "../../services/store/commands/fields.ts";
-import { Link, type LinkOptions } from "./link.ts";
-import { type StoreEvent, Subscription, type Wanted } from "./subscription.ts";
+import { Link } from "./link.ts";
+import { type LinkOptions, tellConnection } from "./options.ts";
+import type { Listener, Wanted } from "./events.ts";
+import { Subscription } from "./subscription.ts";
 
 /** Actions that need more than a request: `subscribe` is there for them. */
 type Followed = "SUBSCRIBE" | "UNSUBSCRIBE" | "AUTH";
@@ -9,6 +11,12 @@ type Followed = "SUBSCRIBE" | "UNSUBSCRIBE" | "AUTH";
 export type StoreAction = Exclude<keyof Table, Followed>;
 /** The fields of an action. */
 export type StoreFields<A extends StoreAction> = Request<Table[A]["fields"]>;
+
+/** True for an action that changes nothing: it may be asked again when its answer has not come. */
+export function isSafe(action: string): boolean {
+  const row = PLANS.get(action)?.command;
+  return row?.right === "read" || row?.open === true;
+}
 
 /** A client of the store that connects again by itself. */
 export class StoreClient {
@@ -18,29 +26,40 @@ export class StoreClient {
 
   constructor(options: LinkOptions = {}) {
     this.#options = options;
-    this.#link = new Link(options, { opened() {}, heard() {} }, false);
+    const opened = () => tellConnection(options, { event: "connected" });
+    const lost = (why: Error) => tellConnection(options, { event: "disconnected", why });
+    const ended = (why: Error) => tellConnection(options, { event: "ended", why });
+    this.#link = new Link(options, { opened, heard() {}, lost, ended }, false);
   }
 
   /**
    * Sends a request, and resolves with its result. Requests that are sent without
    * waiting share a write. While there is no connection they wait for it; what only
    * reads is asked again after one broke.
+   * @param terms `deadlineMs` in place of that of the client
    * @throws StoreRefused when the store refuses it
    * @throws StoreDisconnected when the connection broke before the answer came
+   * @throws StoreLate when there was no answer in time
    */
-  ask<A extends StoreAction, T = unknown>(action: A, fields: StoreFields<A>): Promise<T> {
+  ask<A extends StoreAction, T = unknown>(
+    action: A,
+    fields: StoreFields<A>,
+    terms: { readonly deadlineMs?: number } = {},
+  ): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    const row = PLANS.get(action)?.command;
-    const isSafe = row?.right === "read" || row?.open === true;
-    this.#link.ask({ action, ...fields }, isSafe, (error, result) => {
+    const line = `${JSON.stringify({ action, ...fields })}\n`;
+    this.#link.ask({ line, isSafe: isSafe(action), ...terms }, (error, result) => {
       if (error === null) resolve(result);
       else reject(error);
     });
     return promise;
   }
 
-  /** Listens to a channel or to keys until it is closed, on a connection of its own. */
-  subscribe(wanted: Wanted, listener: (event: StoreEvent) => void): Subscription {
+  /**
+   * Listens to a channel or to keys until it is closed, on a connection of its own. While
+   * a promise that the listener has returned is not settled, nothing more is heard or read.
+   */
+  subscribe(wanted: Wanted, listener: Listener): Subscription {
     const subscription = new Subscription(this.#options, wanted, listener);
     this.#subscriptions.add(subscription);
     void subscription.ended.then(() => this.#subscriptions.delete(subscription));

@@ -1,90 +1,86 @@
-import type { Socket, TLSOptions } from "bun";
+import type { Socket } from "bun";
 import { type Clock, systemClock } from "../../host/clock.ts";
 import { type LineSink, LineSplitter } from "../../net/lines.ts";
-
-/** How a client reaches the store, and how much of it may wait. */
-export interface LinkOptions {
-  /** 127.0.0.1 when not given. */
-  readonly host?: string;
-  /** 8890 when not given. */
-  readonly port?: number;
-  readonly token?: string;
-  readonly tls?: TLSOptions | boolean;
-  /** Most requests that wait for an answer; one more is refused. 100,000 when not given. */
-  readonly maxWaiting?: number;
-  /** The source of time; the system's clock when not given. */
-  readonly clock?: Clock;
-}
-
-/** The store has refused a request. */
-export class StoreRefused extends Error {
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(`${code}: ${message}`);
-    this.code = code;
-  }
-}
-
-/** There is no answer, since the connection broke or the client was closed. A change may have been made or not. */
-export class StoreDisconnected extends Error {}
-
-export type Holds = Readonly<Record<string, any>>;
-/** Gets the result of a request, or why there is none; before any line that follows the answer is heard. */
-export type Settle = (error: Error | null, result?: any) => void;
-
-interface Waiting {
-  readonly line: string;
-  /** True if it may be sent again when nobody knows what became of it. */
-  readonly isSafe: boolean;
-  readonly settle: Settle;
-}
+import { type Holds, toldBy } from "./answer.ts";
+import { addressOf, closed, type Dial, dial } from "./dial.ts";
+import { type Asking, NOBODY, Requests, type Settle } from "./requests.ts";
+import {
+  LineTooLong,
+  type LinkOptions,
+  NoStore,
+  StoreDisconnected,
+  StoreRefused,
+} from "./options.ts";
 
 /** What the owner of a link does when something happens. */
 export interface LinkOwner {
   /** A connection can be used, the first or a new one. */
   opened(): void;
-  heard(event: Holds): void;
+  /** An event has come, as this line. */
+  heard(event: Holds, line: string): void;
+  /** The connection has ended, or none can be had; it tries again if there is need. */
+  lost(why: Error): void;
+  /** It has come to its end by itself. */
+  ended(why: Error): void;
 }
 
 /** Milliseconds before it connects again: at first, and at most. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 5000;
-/** Milliseconds that a store may take to let a client in. */
-const PATIENCE_MS = 10_000;
-/** Longest line in bytes that it takes. */
+const SILENCE_MS = 10_000;
+/** Milliseconds between two looks at what has waited too long. */
+const LOOK_MS = 100;
 const LINE_BYTES = 2 ** 29;
 const MOST_WAITING = 100_000;
-/** Why it ends when it hears what no store says. */
-export const NO_STORE = "this is no store";
 
 /**
  * Requests and answers over one connection after the other. While there is
  * none, requests wait for the next. Many are sent at once, and answered in order.
  */
 export class Link implements LineSink {
+  readonly address: string;
   readonly #options: LinkOptions;
   readonly #owner: LinkOwner;
   /** True if it stays connected without a request. */
   readonly #stays: boolean;
   readonly #clock: Clock;
-  /** Requests that have not been sent, and those that wait for their answers. */
-  #queue: Waiting[] = [];
-  #sent: Waiting[] = [];
+  readonly #lineBytes: number;
+  readonly #requests = new Requests();
   #splitter = new LineSplitter();
   #socket: Socket | null = null;
   /** Bytes that the system has not taken yet. */
   #rest: Uint8Array | null = null;
-  #state: "idle" | "connecting" | "pausing" | "open" | "closed" = "idle";
+  /** `ending`: the connection has ended, and what came over it is not all heard yet. */
+  #state: "idle" | "connecting" | "pausing" | "open" | "ending" | "closed" = "idle";
+  #hasOpened = false;
   #pause = FIRST_PAUSE_MS;
   #stopPause = () => {};
+  #dial: Dial | null = null;
   #isFlushing = false;
+  /** Lines that have come and are not heard yet, from `#at` on. */
+  #lines: string[] = [];
+  #at = 0;
+  #isHearing = false;
+  /** True while its owner wants to hear no more. */
+  #isHeld = false;
+  #heldAt = 0;
+  /** Milliseconds that it was held, which count for no deadline. */
+  #heldMs = 0;
+  /** True while nothing is read for that reason. */
+  #isStopped = false;
+  #whyOver: Error | null = null;
+  /** The time of the last sign of life, and of the request for one that is not answered yet. */
+  #heardAt = 0;
+  #calledAt: number | null = null;
+  #stopLooking: (() => void) | null = null;
 
   constructor(options: LinkOptions, owner: LinkOwner, stays: boolean) {
     this.#options = options;
     this.#owner = owner;
     this.#stays = stays;
     this.#clock = options.clock ?? systemClock;
+    this.#lineBytes = options.lineBytes ?? LINE_BYTES;
+    this.address = addressOf(options);
   }
 
   /** Connects, if it is not connected yet. */
@@ -92,19 +88,36 @@ export class Link implements LineSink {
     if (this.#state === "idle") this.#connect();
   }
 
-  ask(fields: object, isSafe: boolean, settle: Settle): void {
+  ask(asking: Asking, settle: Settle): void {
     if (this.#state === "closed") {
       settle(new StoreDisconnected("the client is closed"));
       return;
     }
     const { maxWaiting = MOST_WAITING } = this.#options;
-    if (this.#queue.length + this.#sent.length >= maxWaiting) {
+    if (this.#requests.size >= maxWaiting) {
       settle(new Error(`${maxWaiting} requests wait for their answers already`));
       return;
     }
-    this.#queue.push({ line: `${JSON.stringify(fields)}\n`, isSafe, settle });
+    const { deadlineMs = this.#options.deadlineMs } = asking;
+    this.#requests.add({ ...asking, deadlineMs }, this.#clock.now() - this.#heldMs, settle);
+    this.#look();
     this.start();
     this.#flushSoon();
+  }
+
+  /** Hears nothing, and soon reads nothing, until `goOn`. */
+  hold(): void {
+    if (this.#isHeld) return;
+    this.#isHeld = true;
+    this.#heldAt = this.#clock.now();
+  }
+
+  goOn(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#heardAt = this.#clock.now();
+    this.#heldMs += this.#heardAt - this.#heldAt;
+    this.#hear();
   }
 
   /** Ends it; what has no answer yet gets none. */
@@ -112,141 +125,216 @@ export class Link implements LineSink {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#stopPause();
+    this.#dial?.settled();
+    this.#stopLooking?.();
+    this.#stopLooking = null;
     this.#socket?.end();
     this.#socket = null;
-    const waiting = [...this.#sent, ...this.#queue];
-    this.#sent = [];
-    this.#queue = [];
-    for (const { settle } of waiting) settle(why);
+    this.#lines = [];
+    for (const settle of this.#requests.clear()) settle(why);
+  }
+
+  /** Ends it for a reason of its own. */
+  #end(why: Error): void {
+    if (this.#state === "closed") return;
+    this.close(why);
+    this.#owner.ended(why);
   }
 
   // --- lines
 
   lines(_from: void, block: Buffer): number {
-    for (const line of block.toString().split("\n")) {
-      if (line === "" || this.#state === "closed") continue;
-      const holds = toldBy(line);
-      if (holds === null) this.close(new Error(NO_STORE));
-      else if ("event" in holds) this.#owner.heard(holds);
-      else this.#answered(holds);
-    }
+    const lines = block.toString().split("\n");
+    lines.pop();
+    this.#lines =
+      this.#at < this.#lines.length ? [...this.#lines.slice(this.#at), ...lines] : lines;
+    this.#at = 0;
+    this.#hear();
     return block.length;
   }
 
   oversize(): void {
-    this.close(new Error(`the store sends a line of more than ${LINE_BYTES} bytes`));
+    this.#end(new LineTooLong(this.#lineBytes));
   }
 
-  #answered(holds: Holds): void {
-    const settle = this.#sent.shift()?.settle;
+  #hear(): void {
+    if (this.#isHearing) return;
+    this.#isHearing = true;
+    while (!this.#isHeld && this.#at < this.#lines.length) {
+      this.#heard(this.#lines[this.#at++] as string);
+    }
+    this.#isHearing = false;
+    const socket = this.#socket;
+    if (this.#isHeld && this.#at < this.#lines.length) {
+      if (!this.#isStopped) socket?.pause();
+      this.#isStopped = true;
+      return;
+    }
+    if (this.#isHeld) return;
+    if (this.#isStopped) socket?.resume();
+    this.#isStopped = false;
+    if (this.#state === "ending") this.#lost();
+  }
+
+  #heard(line: string): void {
+    if (line === "" || this.#state === "closed") return;
+    const holds = toldBy(line);
+    if (holds === null) this.#end(new NoStore());
+    else if (!("event" in holds)) this.#answered(holds, line);
+    else {
+      this.#owner.heard(holds, line);
+      if (holds["event"] !== "closed") return;
+      const { message } = holds;
+      const said = typeof message === "string" ? message : "it does not say why";
+      this.#dial?.abandon(closed(this.#options, `: ${said}`));
+    }
+  }
+
+  #answered(holds: Holds, line: string): void {
+    const settle = this.#requests.answered();
     // What was not asked for would be taken for the answer of another request.
     if (settle === undefined) {
-      this.close(new Error(NO_STORE));
+      this.#end(new NoStore());
       return;
     }
     if (this.#state === "open") this.#pause = FIRST_PAUSE_MS;
     const { error } = holds;
-    if (error !== undefined) settle(new StoreRefused(error.code, String(error.message)));
-    else settle(null, holds["result"]);
+    if (error !== undefined) settle(new StoreRefused(error.code, error.message));
+    else settle(null, holds["result"], line);
   }
 
   // --- the connection
 
   #connect(): void {
     this.#state = "connecting";
-    const { host = "127.0.0.1", port = 8890, tls } = this.#options;
     this.#splitter = new LineSplitter();
     this.#rest = null;
-    let isOver = false;
-    const lost = () => {
-      if (isOver) return;
-      isOver = true;
-      this.#stopPause();
-      this.#lost();
-    };
-    const stopWaiting = this.#clock.after(PATIENCE_MS, () => {
-      this.#socket?.terminate();
-      lost();
-    });
-    this.#stopPause = stopWaiting;
-    const begin = (socket: Socket) => {
-      if (isOver || this.#state === "closed") socket.end();
-      else {
+    this.#lines = [];
+    this.#at = 0;
+    this.#isStopped = false;
+    this.#dial = dial(this.#options, {
+      opened: (socket) => {
+        if (this.#state === "closed") {
+          socket.end();
+          return;
+        }
         this.#socket = socket;
         this.#greet();
-      }
-    };
-    Bun.connect({
-      hostname: host,
-      port,
-      ...(tls ? { tls } : {}),
-      socket: {
-        open: (socket) => {
-          if (!tls) begin(socket);
-        },
-        handshake: (socket, _done, error) => {
-          const takesAny = typeof tls === "object" && tls.rejectUnauthorized === false;
-          if (error && !takesAny) {
-            socket.end();
-            isOver = true;
-            this.close(new Error(`the store's certificate is not accepted: ${error.message}`));
-          } else begin(socket);
-        },
-        data: (_socket, bytes) => {
-          if (!isOver) this.#splitter.feed(undefined, bytes, LINE_BYTES, this);
-        },
-        drain: () => this.#flush(),
-        close: lost,
-        error() {},
       },
-    }).catch(lost);
+      data: (bytes) => {
+        this.#heardAt = this.#clock.now();
+        this.#calledAt = null;
+        this.#splitter.feed(undefined, bytes, this.#lineBytes, this);
+      },
+      drained: () => {
+        this.#heardAt = this.#clock.now();
+        this.#flush();
+      },
+      over: (why) => this.#over(why),
+      doubted: (why) => this.#end(why),
+    });
   }
 
   /** Makes sure that this is a store before it gets a token or values, and shows the token. */
   #greet(): void {
     const { token } = this.#options;
-    const first = (fields: object, settle: Settle) => {
-      this.#sent.push({ line: "", isSafe: false, settle });
-      this.#write(`${JSON.stringify(fields)}\n`);
-    };
-    first({ action: "PING" }, (error, pong) => {
+    this.#first({ action: "PING" }, (error, pong) => {
       if (error instanceof StoreDisconnected) return;
-      if (pong !== "PONG") this.close(new Error(NO_STORE));
+      if (pong !== "PONG") this.#end(new NoStore());
       else if (token === undefined) this.#opened();
       else {
-        first({ action: "AUTH", token }, (refusal) => {
+        this.#first({ action: "AUTH", token }, (refusal) => {
           if (refusal === null) this.#opened();
           else if (!(refusal instanceof StoreRefused)) return;
-          else if (refusal.code === "BAD_TOKEN") this.close(refusal);
+          else if (refusal.code === "BAD_TOKEN" || this.#isUnwanted) this.#end(refusal);
           else this.#socket?.end();
         });
       }
     });
   }
 
+  /** True if it does not try again. */
+  get #isUnwanted(): boolean {
+    return this.#options.mustBeThere === true && !this.#hasOpened;
+  }
+
+  /** Sends a request of its own. */
+  #first(fields: object, settle: Settle): void {
+    this.#requests.addSent(settle);
+    this.#write(`${JSON.stringify(fields)}\n`);
+  }
+
   #opened(): void {
-    this.#stopPause();
+    this.#dial?.settled();
     this.#state = "open";
+    this.#hasOpened = true;
     this.#owner.opened();
+    this.#look();
     this.#flush();
   }
 
-  #lost(): void {
+  #over(why: Error): void {
     if (this.#state === "closed") return;
     this.#socket = null;
-    const before = this.#sent;
-    this.#sent = [];
-    this.#queue = [...before.filter(({ isSafe }) => isSafe), ...this.#queue];
+    this.#whyOver = why;
+    this.#state = "ending";
+    // What has come over it is heard first.
+    this.#hear();
+  }
+
+  #lost(): void {
+    const why = this.#whyOver as Error;
+    const unanswered = this.#requests.broken();
     this.#state = "idle";
-    for (const { isSafe, settle } of before) {
-      if (!isSafe) settle(new StoreDisconnected("the connection broke before the answer came"));
+    this.#calledAt = null;
+    if (this.#isUnwanted) {
+      this.#end(why);
+      return;
     }
-    if (this.#state !== "idle" || (!this.#stays && this.#queue.length === 0)) return;
+    for (const settle of unanswered) {
+      const what = "before it answered: a change may have been made or not";
+      settle(new StoreDisconnected(`${why.message}, ${what}`));
+    }
+    this.#owner.lost(why);
+    if (this.#state !== "idle" || !(this.#stays || this.#requests.anyUnsent)) return;
     this.#state = "pausing";
     // Not all at once, when a server comes back to many.
     const pause = this.#pause * (0.5 + Math.random() / 2);
     this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE_MS);
     this.#stopPause = this.#clock.after(pause, () => this.#connect());
+  }
+
+  // --- what has waited too long
+
+  /** Looks after deadlines and signs of life while there is something to wait for. */
+  #look(): void {
+    if (this.#stopLooking !== null) return;
+    this.#stopLooking = this.#clock.every(LOOK_MS, () => {
+      if (!this.#isHeld) this.#requests.giveUpLate(this.#clock.now() - this.#heldMs);
+      if (this.#state === "open") this.#listenForLife();
+      if (this.#stays || this.#requests.size > 0) return;
+      this.#stopLooking?.();
+      this.#stopLooking = null;
+    });
+  }
+
+  /** Asks a silent store for a sign of life, and gives it up if there is none. */
+  #listenForLife(): void {
+    const { silenceMs = SILENCE_MS } = this.#options;
+    const now = this.#clock.now();
+    // Who does not read cannot hear.
+    if (this.#isHeld || !(this.#stays || this.#requests.anySent)) {
+      this.#heardAt = now;
+      this.#calledAt = null;
+    } else if (this.#calledAt !== null) {
+      if (now - this.#calledAt < silenceMs) return;
+      const seconds = (2 * silenceMs) / 1000;
+      const why = `${this.address} has given no sign of life for ${seconds} s`;
+      this.#dial?.abandon(new StoreDisconnected(why));
+    } else if (now - this.#heardAt >= silenceMs) {
+      this.#calledAt = now;
+      if (this.#rest === null) this.#first({ action: "PING" }, NOBODY);
+    }
   }
 
   // --- writing
@@ -266,11 +354,9 @@ export class Link implements LineSink {
       this.#rest = null;
       this.#write(rest);
     }
-    if (this.#state !== "open" || this.#rest !== null || this.#queue.length === 0) return;
-    const queue = this.#queue;
-    this.#queue = [];
-    for (const one of queue) this.#sent.push(one);
-    this.#write(queue.map(({ line }) => line).join(""));
+    if (this.#state !== "open" || this.#rest !== null || !this.#requests.anyUnsent) return;
+    if (!this.#requests.anySent) this.#heardAt = this.#clock.now();
+    this.#write(this.#requests.send());
   }
 
   #write(data: string | Uint8Array): void {
@@ -278,19 +364,4 @@ export class Link implements LineSink {
     const taken = Math.max(0, this.#socket?.write(bytes) ?? 0);
     if (taken < bytes.length) this.#rest = bytes.subarray(taken);
   }
-}
-
-/** An event or an answer; null for what is neither. */
-function toldBy(line: string): Holds | null {
-  let holds: Holds;
-  try {
-    holds = JSON.parse(line);
-  } catch {
-    return null;
-  }
-  if (typeof holds !== "object" || holds === null || Array.isArray(holds)) return null;
-  const { event, error } = holds;
-  if (event !== undefined) return typeof event === "string" ? holds : null;
-  if (error !== undefined) return typeof error?.code === "string" ? holds : null;
-  return "result" in holds ? holds : null;
 }

@@ -1,50 +1,7 @@
-import { type Holds, Link, type LinkOptions, NO_STORE, StoreDisconnected } from "./link.ts";
-
-/** What to listen to: a channel, or keys; or patterns of them, which end in ^*. */
-export interface Wanted {
-  readonly channel?: string;
-  readonly keys?: string;
-  readonly ns?: string;
-  /** Begins with what came after this one; of keys with the epoch that it came with. */
-  readonly since?: number;
-  readonly epoch?: string;
-  /** With keys: begins with the values that they have, and again where changes are lost. */
-  readonly state?: boolean;
-}
-
-/**
- * What the store sends, and besides it `lost`: the number of messages or changes
- * that will not come any more, or null where nobody knows. Who asked for `state`
- * then drops all it has: the values come anew.
- */
-export type StoreEvent =
-  | {
-      readonly event: "message";
-      readonly channel: string;
-      readonly seq: number;
-      readonly value: unknown;
-    }
-  | {
-      readonly event: "set";
-      readonly key: string;
-      readonly version: number;
-      readonly seq?: number;
-      readonly value: unknown;
-    }
-  | {
-      readonly event: "state";
-      readonly key: string;
-      readonly version: number;
-      readonly value: unknown;
-    }
-  | {
-      readonly event: "del" | "expired";
-      readonly key: string;
-      readonly seq?: number;
-      readonly tree?: true;
-    }
-  | { readonly event: "live"; readonly keys: string; readonly seq?: number }
-  | { readonly event: "lost"; readonly lost: number | null };
+import type { Holds } from "./answer.ts";
+import { Link } from "./link.ts";
+import type { Listener, StoreEvent, Wanted } from "./events.ts";
+import { type LinkOptions, NoStore, StoreDisconnected, tellConnection } from "./options.ts";
 
 /** A subscription that goes on over lost connections: it comes back with the last number that it has seen. */
 export class Subscription {
@@ -53,19 +10,25 @@ export class Subscription {
   /** Resolves once it has ended: with null after `close`, or with the reason. */
   readonly ended: Promise<Error | null>;
   readonly #wanted: Wanted;
-  readonly #listener: (event: StoreEvent) => void;
+  readonly #options: LinkOptions;
+  readonly #listener: Listener;
   readonly #link: Link;
   readonly #ready = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<Error | null>();
   /** The last that was seen; undefined where nobody can come back. */
   #since: number | undefined;
   #epoch: string | undefined;
+  #name = "";
+  #hasEnded = false;
+  /** True from a new connection on until the store has answered over it. */
+  #isNew = false;
   /** True once the store has answered. */
   #hasBegun = false;
   /** True while it is asked; what it sends before its answer belongs to what went before. */
   #isAsking = false;
 
-  constructor(options: LinkOptions, wanted: Wanted, listener: (event: StoreEvent) => void) {
+  constructor(options: LinkOptions, wanted: Wanted, listener: Listener) {
+    this.#options = options;
     this.#wanted = wanted;
     this.#listener = listener;
     this.#since = wanted.since;
@@ -73,11 +36,21 @@ export class Subscription {
     this.ready = this.#ready.promise;
     this.ended = this.#ended.promise;
     this.ready.catch(() => {});
-    const opened = () => this.#subscribe();
-    const heard = (event: Holds) => this.#heard(event);
+    const opened = () => {
+      this.#isNew = true;
+      this.#subscribe();
+    };
+    const heard = (event: Holds, line: string) => this.#heard(event, line);
+    const lost = (why: Error) => tellConnection(options, { event: "disconnected", why, wanted });
+    const ended = (why: Error) => this.#end(why);
     // A connection of its own: what is sent to a listener holds up no answer, and no other listener.
-    this.#link = new Link(options, { opened, heard }, true);
+    this.#link = new Link(options, { opened, heard, lost, ended }, true);
     this.#link.start();
+  }
+
+  /** The full name of what it listens to, as the store has told it; "" before. */
+  get name(): string {
+    return this.#name;
   }
 
   /** The number to come back with, and the epoch that it needs; undefined where there is none. */
@@ -91,7 +64,11 @@ export class Subscription {
   }
 
   #end(why: Error | null): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     this.#link.close();
+    const wanted = this.#wanted;
+    if (why !== null) tellConnection(this.#options, { event: "ended", why, wanted });
     this.#ready.reject(why ?? new StoreDisconnected("the subscription is closed"));
     this.#ended.resolve(why);
   }
@@ -101,29 +78,36 @@ export class Subscription {
     this.#isAsking = true;
     const resumed = this.#since === undefined ? {} : { since: this.#since, epoch: this.#epoch };
     const fields = { action: "SUBSCRIBE", channel, keys, ns, state, ...resumed };
-    this.#link.ask(fields, false, (error, result) => {
+    const line = `${JSON.stringify(fields)}\n`;
+    this.#link.ask({ line, isSafe: false, deadlineMs: Infinity }, (error, result) => {
       // Of a lost connection the next one tells.
       if (error === null) {
         if (typeof result?.subscribed === "string") this.#begun(result, this.#since !== undefined);
-        else this.#end(new Error(NO_STORE));
+        else this.#end(new NoStore());
       } else if (!(error instanceof StoreDisconnected)) this.#end(error);
     });
   }
 
-  #begun({ seq, epoch, lost = null }: Holds, isResumed: boolean): void {
+  #begun({ subscribed, seq, epoch, lost = null }: Holds, isResumed: boolean): void {
     this.#isAsking = false;
+    this.#name = subscribed;
     const wasAway = this.#hasBegun;
     this.#hasBegun = true;
     this.#ready.resolve();
-    const isFilled = this.#wanted.state === true && (!isResumed || lost !== 0);
+    const wanted = this.#wanted;
+    if (this.#isNew) tellConnection(this.#options, { event: "connected", wanted });
+    this.#isNew = false;
+    const since = this.#since;
+    const isFilled = wanted.state === true && (!isResumed || lost !== 0);
     this.#epoch = epoch;
     // Until the values are complete, only beginning again brings all of them.
     if (isFilled) this.#since = undefined;
     else if (!isResumed || lost === null) this.#since = seq;
-    if (isResumed ? lost !== 0 : wasAway) this.#tell({ event: "lost", lost });
+    if (isResumed ? lost === 0 : !wasAway) return;
+    this.#tell({ event: "lost", lost, ...(since === undefined ? {} : { since }) }, null);
   }
 
-  #heard(event: Holds): void {
+  #heard(event: Holds, line: string): void {
     if (this.#isAsking) return;
     switch (event["event"]) {
       case "closed":
@@ -132,7 +116,7 @@ export class Subscription {
         this.#since = event["seq"];
         break;
       case "lost":
-        this.#tell({ event: "lost", lost: event["lost"] });
+        this.#tell({ event: "lost", lost: event["lost"] }, line);
         if (!this.#wanted.state) return;
         this.#since = undefined;
         this.#hasBegun = false;
@@ -141,12 +125,19 @@ export class Subscription {
       default:
         if (this.#since !== undefined && event["seq"] !== undefined) this.#since = event["seq"];
     }
-    this.#tell(event as StoreEvent);
+    this.#tell(event as StoreEvent, line);
   }
 
-  #tell(event: StoreEvent): void {
+  #tell(event: StoreEvent, line: string | null): void {
     try {
-      this.#listener(event);
+      const taken = this.#listener(event, line);
+      if (!(taken instanceof Promise)) return;
+      this.#link.hold();
+      const goOn = () => this.#link.goOn();
+      taken.then(goOn, (error) => {
+        goOn();
+        throw error;
+      });
     } catch (error) {
       // The listener's own fault: told as such, and the next event comes all the same.
       queueMicrotask(() => {
