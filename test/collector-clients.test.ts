@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Config } from "../lib/config/table.ts";
 import { HandClock } from "../lib/host/clock.ts";
 import { FileShares } from "../lib/host/file-shares.ts";
+import { Ids } from "../lib/host/ids.ts";
 import { Log } from "../lib/host/log.ts";
 import type { Host } from "../lib/host/service.ts";
 import type { Wire } from "../lib/net/wire.ts";
@@ -46,6 +47,7 @@ test("a client that never reads its acknowledgements is read no more until it do
     log: new Log("deaf", config.logger, clock, () => {}),
     operator: NOBODY,
     nextId: () => 1,
+    ids: new Ids(),
     files: new FileShares([{ name: "collector", maxClients: 0, isMain: true }]),
     services: new Map(),
     draining: false,

@@ -5,6 +5,7 @@ import { faultsOf } from "./check.ts";
 import { type Clock, within } from "./clock.ts";
 import { LossError, messageOf, StartError } from "./errors.ts";
 import { type Door, FileShares } from "./file-shares.ts";
+import { Ids } from "./ids.ts";
 import { Log } from "./log.ts";
 import { busy, placesOf } from "./places.ts";
 import { type Host, openedBy, type Operator, type Running, type Services } from "./service.ts";
@@ -51,12 +52,13 @@ export class Program<C extends object> {
   constructor(clock: Clock, log: Log, operator: Operator) {
     this.#clock = clock;
     const isDraining = () => this.#draining;
-    let lastId = 0;
+    const ids = new Ids();
     this.#host = {
       clock,
       log,
       operator,
-      nextId: () => ++lastId,
+      ids,
+      nextId: () => ids.next(),
       files: this.#files,
       services: this.running,
       get draining() {

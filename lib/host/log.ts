@@ -30,6 +30,12 @@ interface EventOptions {
 const FLUSH_MS = 50;
 const TAIL_LINES = 200;
 
+/** The log as it is for those who write to it. */
+export type LogLines = Pick<
+  Log,
+  "debug" | "info" | "warning" | "error" | "bug" | "record" | "takesRecords"
+>;
+
 /** The log as it is for what the console shows already. */
 export type LogInFile = Pick<Log, "info" | "warning" | "record">;
 

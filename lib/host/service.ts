@@ -3,6 +3,7 @@ import type { Clock } from "./clock.ts";
 import type { Fault } from "./errors.ts";
 import type { FileShares } from "./file-shares.ts";
 import type { HttpPart } from "./http-part.ts";
+import type { Ids } from "./ids.ts";
 import type { Log } from "./log.ts";
 import type { Panel } from "./panel.ts";
 import type { Room } from "./room.ts";
@@ -159,6 +160,8 @@ export interface Host<C> {
   readonly files: FileShares;
   /** A number for a client, never given twice in the life of the program. */
   nextId(): number;
+  /** The numbers themselves, for a service with threads of its own. */
+  readonly ids: Ids;
   /** Every running service, by its name. */
   readonly services: ReadonlyMap<string, Running>;
   /** True once the drain has begun. */

@@ -5,6 +5,8 @@ import type { FileShares } from "../host/file-shares.ts";
 import type { Log } from "../host/log.ts";
 import { Access } from "./access.ts";
 import { CLOSE_REASONS, type CloseReason } from "./client.ts";
+import { type Inside, InsideAlone } from "./inside.ts";
+import { TurnedAway } from "./turned-away.ts";
 
 /** The notices for clients that are turned away: one line each, with its newline, or nothing. */
 export interface TurnedAwayNotices {
@@ -27,14 +29,30 @@ export const TURNED_AWAY: TurnedAwayNotices = {
   denied: "Warning: Your address may not connect to this server.\n",
 };
 
-/** Milliseconds that one log line stands for: a flood of clients that are turned away gets no line each. */
-const TELL_MS = 1000;
-
 /** The parts of the host that admission needs. */
 export interface AdmissionHost {
   readonly clock: Clock;
   readonly log: Pick<Log, "warning">;
-  readonly files: FileShares;
+  readonly files: Pick<FileShares, "share">;
+}
+
+/** The parts of admission that threads which share a door have in common. */
+export interface Doorkeeping {
+  readonly inside: Inside;
+  /** Threads at the door. */
+  readonly threads: number;
+  readonly turnedAway: TurnedAway;
+}
+
+/** The log's line about those who were turned away from a service for one reason. */
+export function turnedAwayText(
+  service: string,
+  reason: CloseReason,
+  clients: number,
+  last: string,
+): string {
+  const who = clients === 1 ? last : `${clients} clients, the last ${last}`;
+  return `${service}: turned away ${who}: ${CLOSE_REASONS[reason]}`;
 }
 
 /**
@@ -42,31 +60,34 @@ export interface AdmissionHost {
  * per address; and logs those who may not.
  */
 export class Admission {
-  /** Connections that are not clients yet, as during a TLS handshake; they count towards the limit in all. */
-  pending = 0;
   readonly #notices: TurnedAwayNotices;
-  readonly #clock: Clock;
   readonly #log: Pick<Log, "warning">;
-  readonly #files: FileShares;
-  readonly #perAddress = new Map<string, number>();
-  readonly #untold = new Map<CloseReason, { count: number; last: string }>();
+  readonly #files: Pick<FileShares, "share">;
+  readonly #inside: Inside;
+  readonly #threads: number;
+  readonly #turnedAway: TurnedAway;
   #place: Place;
   #access: Access;
-  #inside = 0;
-  #cancelTelling: (() => void) | null = null;
 
-  /** @param notices for clients that are turned away */
+  /** @param notices for clients that are turned away @param shared where several threads share the door */
   constructor(
     place: Place,
     { clock, log, files }: AdmissionHost,
     notices: TurnedAwayNotices = TURNED_AWAY,
+    shared?: Doorkeeping,
   ) {
     this.#place = place;
     this.#access = new Access(place.access);
     this.#notices = notices;
-    this.#clock = clock;
     this.#log = log;
     this.#files = files;
+    this.#inside = shared?.inside ?? new InsideAlone();
+    this.#threads = shared?.threads ?? 1;
+    this.#turnedAway =
+      shared?.turnedAway ??
+      new TurnedAway(clock, (reason, clients, last) =>
+        log.warning(turnedAwayText(this.#place.name, reason, clients, last)),
+      );
     this.#checkFileLimit();
   }
 
@@ -83,8 +104,12 @@ export class Admission {
     return Math.max(2, Math.floor(this.#files.share(name) * part));
   }
 
-  /** The most closed clients that may linger over their notice at once; beyond that they are cut. */
+  /** The most closed clients of this thread that may linger over their notice at once; beyond that they are cut. */
   get maxLingering(): number {
+    return Math.max(1, Math.floor(this.#lingering / this.#threads));
+  }
+
+  get #lingering(): number {
     const { share } = this;
     return Math.max(1, Math.min(512, Math.max(share >> 3, Math.min(8, share >> 2))));
   }
@@ -92,7 +117,7 @@ export class Admission {
   /** The most clients in all. */
   get maxClients(): number {
     // Bun reports no accept that fails for want of a file, and spins: stay clear of it.
-    const byFiles = Math.max(1, this.share - this.maxLingering);
+    const byFiles = Math.max(1, this.share - this.#lingering);
     return Math.min(this.#place.limits.clients || byFiles, byFiles);
   }
 
@@ -105,7 +130,7 @@ export class Admission {
   /** True when one more client may be too many from some address: only then a door has to ask for the address, which costs something. */
   get crowded(): boolean {
     const most = Math.min(this.maxClients, this.perAddress);
-    return this.#inside + this.pending >= most;
+    return this.#inside.size >= most;
   }
 
   /** The refusal for an address that the lists deny, or null. */
@@ -115,17 +140,45 @@ export class Admission {
 
   /** The refusal when one more client from anywhere is too many, or null. */
   full(): Refused | null {
-    if (this.#inside + this.pending < this.maxClients) return null;
-    return { reason: "limit", notice: this.#notices.limit };
+    return this.#inside.size < this.maxClients ? null : this.#full;
   }
 
   /** The refusal when one more client from this address is too many, or null. */
   limited(ip: string): Refused | null {
     const full = this.full();
     if (full) return full;
-    return this.#from(ip) >= this.mostFrom(ip)
-      ? { reason: "limit", notice: this.#notices.perAddress }
-      : null;
+    return this.#inside.from(ip) < this.mostFrom(ip) ? null : this.#crowd;
+  }
+
+  /** Lets a client in, unless it is one too many. */
+  admit(ip: string): Refused | null {
+    const inside = this.#inside;
+    inside.enter(ip);
+    const full = inside.size > this.maxClients ? this.#full : null;
+    const refused = full ?? (inside.from(ip) > this.mostFrom(ip) ? this.#crowd : null);
+    if (refused) inside.leave(ip);
+    return refused;
+  }
+
+  /** Keeps a place for a connection that is not a client yet, unless it is one too many. */
+  expect(): Refused | null {
+    this.#inside.wait(1);
+    if (this.#inside.size <= this.maxClients) return null;
+    this.#inside.wait(-1);
+    return this.#full;
+  }
+
+  /** Gives back a place that was kept. */
+  expected(): void {
+    this.#inside.wait(-1);
+  }
+
+  get #full(): Refused {
+    return { reason: "limit", notice: this.#notices.limit };
+  }
+
+  get #crowd(): Refused {
+    return { reason: "limit", notice: this.#notices.perAddress };
   }
 
   /** The most clients from one address that is not this machine's. */
@@ -141,42 +194,22 @@ export class Admission {
 
   /** A client has come in. */
   enter(ip: string): void {
-    this.#inside++;
-    this.#perAddress.set(ip, this.#from(ip) + 1);
+    this.#inside.enter(ip);
   }
 
   /** A client that came in has gone. */
   leave(ip: string): void {
-    this.#inside--;
-    const others = this.#from(ip) - 1;
-    if (others === 0) this.#perAddress.delete(ip);
-    else this.#perAddress.set(ip, others);
+    this.#inside.leave(ip);
   }
 
   /** Logs that somebody was turned away, together with all others of the same second. */
   turnedAway(reason: CloseReason, who: string): void {
-    const count = (this.#untold.get(reason)?.count ?? 0) + 1;
-    this.#untold.set(reason, { count, last: who });
-    this.#cancelTelling ??= this.#clock.after(TELL_MS, () => this.#tell());
+    this.#turnedAway.add(reason, 1, who);
   }
 
   /** Nobody is let in any more; logs what has not been logged yet. */
   close(): void {
-    this.#cancelTelling?.();
-    this.#tell();
-  }
-
-  #tell(): void {
-    this.#cancelTelling = null;
-    for (const [reason, { count, last }] of this.#untold) {
-      const who = count === 1 ? last : `${count} clients, the last ${last}`;
-      this.#log.warning(`${this.#place.name}: turned away ${who}: ${CLOSE_REASONS[reason]}`);
-    }
-    this.#untold.clear();
-  }
-
-  #from(ip: string): number {
-    return this.#perAddress.get(ip) ?? 0;
+    this.#turnedAway.close();
   }
 
   #checkFileLimit(): void {

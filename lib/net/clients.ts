@@ -1,7 +1,7 @@
 import { Bugs } from "../host/bugs.ts";
 import { clientPage } from "../host/client-page.ts";
 import type { Clock } from "../host/clock.ts";
-import type { Log } from "../host/log.ts";
+import type { LogLines } from "../host/log.ts";
 import type { ClientMore, ClientPage, ClientQuery } from "../host/service.ts";
 import { Closes, closes, counter, type Declared, gauge, headline } from "../host/stats.ts";
 import type { Admission, Refused } from "./admission.ts";
@@ -39,7 +39,7 @@ export const CLOSE_STATS: Declared = closes(CLOSE_REASONS);
 /** The parts of the host that clients need. */
 export interface ClientsHost {
   readonly clock: Clock;
-  readonly log: Log;
+  readonly log: LogLines;
   nextId(): number;
 }
 
@@ -84,8 +84,7 @@ export class Clients<C extends Client> {
 
   /** The refusal for a connection that may not become a client, or null. */
   refusal(ip: string, port: number): Refused | null {
-    const { admission } = this;
-    return admission.denied(ip) ?? this.#protocol.refuses?.(ip, port) ?? admission.limited(ip);
+    return this.#barred(ip, port) ?? this.admission.limited(ip);
   }
 
   /**
@@ -93,10 +92,9 @@ export class Clients<C extends Client> {
    * @param isPlain true if the wire is TCP without TLS @returns the client; closing if turned away
    */
   accept(wire: Wire, ip: string, port: number, isPlain = false): C {
-    const refused = this.refusal(ip, port);
-    const [id, now] = [this.#host.nextId(), this.#host.clock.now()];
-    const accepted = { id, wire, isPlain, ip, port, now, refusals: this.#known.refusals };
-    const client = this.#protocol.create(accepted);
+    const [id, now, { refusals }] = [this.#host.nextId(), this.#host.clock.now(), this.#known];
+    const client = this.#protocol.create({ id, wire, isPlain, ip, port, now, refusals });
+    const refused = this.#barred(ip, port) ?? this.admission.admit(ip);
     if (refused) {
       this.turnedAway(refused.reason, client.address);
       client.state = "closing";
@@ -107,6 +105,10 @@ export class Clients<C extends Client> {
     return client;
   }
 
+  #barred(ip: string, port: number): Refused | null {
+    return this.admission.denied(ip) ?? this.#protocol.refuses?.(ip, port) ?? null;
+  }
+
   /** Counts and logs a connection that never became a client. */
   turnedAway(reason: CloseReason, who: string): void {
     this.#closes.count(reason);
@@ -115,7 +117,6 @@ export class Clients<C extends Client> {
 
   #begin(client: C): void {
     this.all.add(client);
-    this.admission.enter(client.ip);
     const greeting = this.#guarded(client, () => this.#protocol.greet?.(client));
     if (!greeting) {
       this.#open(client);

@@ -8,7 +8,7 @@ import type {
 import type { Place } from "../config/place.ts";
 import type { Clock } from "../host/clock.ts";
 import type { FileShares } from "../host/file-shares.ts";
-import type { Log } from "../host/log.ts";
+import type { LogLines } from "../host/log.ts";
 import type { Address, Health } from "../host/service.ts";
 import { tlsOptions } from "../host/tls-files.ts";
 import { unmapped } from "./access.ts";
@@ -25,7 +25,11 @@ export interface ListenerOptions {
   readonly inherits?: boolean;
   /** Milliseconds between two attempts to listen again. */
   readonly relistenMs?: () => number;
+  /** True if other threads of the program listen on the same port. */
+  readonly sharesPort?: boolean;
 }
+
+type Files = Pick<FileShares, "connections">;
 
 /** Milliseconds that a TLS handshake may take. */
 const HANDSHAKE_MS = 10_000;
@@ -43,7 +47,7 @@ export class Listener<C extends Client> {
   readonly address: Address;
   readonly #clients: Clients<C>;
   readonly #clock: Clock;
-  readonly #files: FileShares;
+  readonly #files: Files;
   readonly #options: ListenerOptions;
   readonly #inherited: Inherited | null;
   readonly #again: Relisten;
@@ -59,7 +63,7 @@ export class Listener<C extends Client> {
   constructor(
     place: Place,
     clients: Clients<C>,
-    { clock, log, files }: { clock: Clock; log: Log; files: FileShares },
+    { clock, log, files }: { clock: Clock; log: LogLines; files: Files },
     options: ListenerOptions = {},
   ) {
     this.#place = place;
@@ -117,6 +121,7 @@ export class Listener<C extends Client> {
       const socket = Bun.listen<Connection<C>>({
         ...at,
         allowHalfOpen: true,
+        ...(this.#options.sharesPort ? { reusePort: true } : {}),
         socket: this.#handlers(tls === undefined),
         ...(tls ? { tls } : {}),
         // Bun's types lack `fd`.
@@ -189,7 +194,7 @@ export class Listener<C extends Client> {
   #awaitHandshake(socket: Socket<Connection<C>>): void {
     const { admission } = this.#clients;
     const ip = unmapped(socket.remoteAddress);
-    const refused = admission.denied(ip) ?? admission.full();
+    const refused = admission.denied(ip) ?? admission.expect();
     if (refused) {
       this.#clients.turnedAway(refused.reason, socket.remoteAddress);
       socket.terminate();
@@ -197,7 +202,6 @@ export class Listener<C extends Client> {
     }
     socket.data.handshakeBy = this.#clock.now() + HANDSHAKE_MS;
     this.#handshakes.add(socket);
-    admission.pending++;
   }
 
   #handshaken(
@@ -213,7 +217,7 @@ export class Listener<C extends Client> {
 
   #endsHandshake(socket: Socket<Connection<C>>): boolean {
     if (!this.#handshakes.delete(socket)) return false;
-    this.#clients.admission.pending--;
+    this.#clients.admission.expected();
     return true;
   }
 

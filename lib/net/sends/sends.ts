@@ -1,6 +1,6 @@
 import { StartError } from "../../host/errors.ts";
 import type { Clock } from "../../host/clock.ts";
-import type { Log } from "../../host/log.ts";
+import type { LogLines } from "../../host/log.ts";
 import type { Client } from "../client.ts";
 import { noFront, Room } from "../outbox.ts";
 import { RING_ENTRIES, type Ring } from "./ring.ts";
@@ -56,7 +56,7 @@ export class Sends<C extends Client> {
   readonly #service: Sending<C>;
   readonly #io: Io;
   readonly #clock: Pick<Clock, "now">;
-  readonly #log: Log;
+  readonly #log: LogLines;
   /** The clients that are sent a range each, and the ranges. */
   readonly #ranged: C[] = [];
   readonly #bytes: Buffer[] = [];
@@ -74,7 +74,7 @@ export class Sends<C extends Client> {
   /** @throws StartError when io_uring is wanted and cannot be had */
   constructor(
     config: Parameters<typeof sendFaults>[0],
-    { clock, log }: { readonly clock: Pick<Clock, "now">; readonly log: Log },
+    { clock, log }: { readonly clock: Pick<Clock, "now">; readonly log: LogLines },
     service: Sending<C>,
   ) {
     this.#io = config.net.io;

@@ -1,6 +1,6 @@
 import type { Config } from "../../config/table.ts";
 import type { Clock } from "../../host/clock.ts";
-import type { Log } from "../../host/log.ts";
+import type { LogLines } from "../../host/log.ts";
 import type { Barred, Quarantined } from "../../host/service.ts";
 import type { Refused } from "../../net/admission.ts";
 import { CLOSE_REASONS } from "../../net/client.ts";
@@ -13,7 +13,7 @@ import type { Order, RoomBar } from "./order/order.ts";
 export class Bars implements Quarantined {
   readonly #quarantine = new Quarantine();
   readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #log: LogLines;
   readonly #config: () => Config;
   readonly #order: Order;
   readonly #closeAll: (ip: string, notice: string) => void;
@@ -21,7 +21,7 @@ export class Bars implements Quarantined {
   /** @param order told of all that happens here @param closeAll closes the clients of an address, with a notice */
   constructor(
     clock: Clock,
-    log: Log,
+    log: LogLines,
     config: () => Config,
     order: Order,
     closeAll: (ip: string, notice: string) => void,

@@ -1,5 +1,4 @@
 import type { Config } from "../../config/table.ts";
-import type { Host } from "../../host/service.ts";
 import { type Pinned, SharedBytes } from "../../net/outbox.ts";
 import { type Sending, Sends } from "../../net/sends/sends.ts";
 import type { Backlog } from "./backlog.ts";
@@ -42,7 +41,7 @@ export class Broadcast implements Sending<RelayClient> {
     members: ReadonlySet<RelayClient>,
     pinned: Pinned,
     config: Config,
-    host: Host<Config>,
+    host: ConstructorParameters<typeof Sends>[1],
     backlog: Backlog,
     turnBytes: () => number,
   ) {

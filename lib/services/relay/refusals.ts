@@ -1,5 +1,5 @@
 import type { Clock } from "../../host/clock.ts";
-import type { Log } from "../../host/log.ts";
+import type { LogLines } from "../../host/log.ts";
 import type { RelayClient } from "./client.ts";
 
 /** Milliseconds in which the log names a client with refused lines once. */
@@ -10,11 +10,11 @@ const NAMED_PER_SECOND = 10;
 /** Names in the log the clients whose lines are refused, and why. */
 export class Refusals {
   readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #log: LogLines;
   /** Clients with refused lines in this second. */
   #count = 0;
 
-  constructor({ clock, log }: { clock: Clock; log: Log }) {
+  constructor({ clock, log }: { clock: Clock; log: LogLines }) {
     this.#clock = clock;
     this.#log = log;
   }

@@ -2,7 +2,8 @@ import { placeOf } from "../../config/place.ts";
 import type { Config } from "../../config/table.ts";
 import { count } from "../../host/count.ts";
 import type { Clock } from "../../host/clock.ts";
-import type { Log } from "../../host/log.ts";
+import type { FileShares } from "../../host/file-shares.ts";
+import type { LogLines } from "../../host/log.ts";
 import type { Panel } from "../../host/panel.ts";
 import type {
   Address,
@@ -10,17 +11,16 @@ import type {
   ClientPage,
   ClientQuery,
   Health,
-  Host,
   Problem,
   Running,
 } from "../../host/service.ts";
-import { Admission, type Refused } from "../../net/admission.ts";
+import { Admission, type Doorkeeping, type Refused, TURNED_AWAY } from "../../net/admission.ts";
 import { type Accepted, CLOSE_REASONS, type CloseReason } from "../../net/client.ts";
 import { Clients } from "../../net/clients.ts";
 import { type LineProtocol, takeLastLine, takeLines } from "../../net/line-clients.ts";
 import { Listener } from "../../net/listen.ts";
 import { Pinned } from "../../net/outbox.ts";
-import { clientTroubles } from "../../net/troubles.ts";
+import { troublesOf } from "../../net/troubles.ts";
 import { Backlog } from "./backlog.ts";
 import { Bars } from "./bars.ts";
 import { Broadcast } from "./broadcast.ts";
@@ -33,11 +33,21 @@ import type { Engine, Order } from "./order/order.ts";
 import { Pacing } from "./pacing.ts";
 import { relayPanel } from "./panel/panel.ts";
 import { type Command, Monitor } from "./pressure.ts";
+import { relayProblems, type Troubles } from "./problems.ts";
 import { Refusals } from "./refusals.ts";
 import { Senders } from "./senders.ts";
 import { Traffic } from "./traffic.ts";
 
 const RESUME_TICK_MS = 20;
+
+/** The parts of the host that the relay needs. */
+export interface RelayHost {
+  readonly clock: Clock;
+  readonly log: LogLines;
+  readonly files: Pick<FileShares, "share" | "connections">;
+  nextId(): number;
+  onReload(apply: (config: Config) => void): void;
+}
 
 /** Awaited for each client before it is served; it may refuse the client by closing it. */
 export type Greeting = (client: RelayClient) => Promise<void> | undefined;
@@ -54,7 +64,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   readonly #monitor = new Monitor();
   readonly #pacing: Pacing;
   readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #log: LogLines;
   readonly #traffic: Traffic;
   readonly #intake: Intake;
   readonly #order: Order;
@@ -72,9 +82,10 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   /** @throws StartError when it cannot listen, or its sends cannot leave as they are to */
   constructor(
     config: Config,
-    host: Host<Config>,
+    host: RelayHost,
     greeting: Greeting | null = null,
     order: Order = new Alone(),
+    shared?: Doorkeeping,
   ) {
     this.#clock = host.clock;
     this.#log = host.log;
@@ -84,7 +95,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     this.#greeting = greeting;
     this.#order = order;
     const place = placeOf(config, "relay");
-    this.#clients = new Clients(this, new Admission(place, host), host);
+    this.#clients = new Clients(this, new Admission(place, host, TURNED_AWAY, shared), host);
     this.quarantine = new Bars(
       host.clock,
       host.log,
@@ -122,13 +133,15 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     );
     order.open(this.#engine());
     this.#listener = new Listener(place, this.#clients, host, {
-      inherits: true,
+      inherits: shared === undefined,
+      sharesPort: shared !== undefined,
       relistenMs: () => this.#config.hyper_parameters.accept_error_backoff_ms,
     });
     this.addresses = [this.#listener.address];
     this.panel = relayPanel({
       clock: host.clock,
       members: this.#members,
+      fanOut: () => this.#intake.fanOut,
       backlog: this.#backlog,
       pinned: this.#pinned,
       guard: this.#guarded ? { pacing: this.#pacing, monitor: this.#monitor } : null,
@@ -136,11 +149,6 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     });
     this.#schedule();
     host.onReload((next) => this.#reload(next));
-    if (config.hyper_parameters.worker_threads > 1) {
-      this.#log.info(
-        `relay: worker_threads is ${config.hyper_parameters.worker_threads}; this version serves with one thread`,
-      );
-    }
   }
 
   // --- the contract
@@ -167,22 +175,17 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   }
 
   problems(): readonly Problem[] {
-    const { relay: own } = this.#config;
-    const problems: Problem[] = [];
-    if (this.#backlog.paused) {
-      const waits = (this.#pinned.bytes / 1e6).toFixed(1);
-      const text = `All senders are paused until their readers have caught up: ${waits} MB wait in memory.`;
-      const setting = "relay.total_outbox_bytes";
-      problems.push({ key: "backlog", severity: "warning", text, setting });
-    }
-    const now = this.#clock.now();
-    problems.push(...clientTroubles(this.#clients.all, now, own.outbox_bytes / 4));
-    const barred = this.quarantine.size;
-    if (barred > 0) {
-      const are = barred === 1 ? "1 address is" : `${barred} addresses are`;
-      problems.push({ key: "quarantine", severity: "note", text: `${are} in quarantine.` });
-    }
-    return problems;
+    return relayProblems(this.troubles());
+  }
+
+  troubles(): Troubles {
+    const most = this.#config.relay.outbox_bytes / 4;
+    return {
+      paused: this.#backlog.paused,
+      pinnedBytes: this.#pinned.bytes,
+      clients: troublesOf(this.#clients.all, this.#clock.now(), most),
+      quarantined: this.quarantine.size,
+    };
   }
 
   clients(query: ClientQuery): ClientPage {
@@ -224,7 +227,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     this.#members.add(client);
     this.#backlog.joined(client);
     if (this.#order.holding) client.hold(Hold.order);
-    this.#log.info(`${client.address} connected (${count(this.#members.size, "client")})`);
+    this.#log.info(`${client.address} connected (${count(this.#intake.fanOut + 1, "client")})`);
   }
 
   received(client: RelayClient, bytes: Buffer): number {

@@ -1,16 +1,16 @@
 import { beginning, contentAsJson, endOfString } from "../../host/content.ts";
-import type { Log } from "../../host/log.ts";
+import type { LogLines } from "../../host/log.ts";
 
 /** Characters of a line's content that are logged: a line may be long, and the disk slower than the network. */
 const LOGGED_CHARACTERS = 4096;
 
 /** Logs relayed lines, or the fields of them that may be logged. */
 export class Traffic {
-  readonly #log: Log;
+  readonly #log: LogLines;
   #keys: readonly string[] | null;
 
   /** @param keys fields of a line that are logged: null for the whole line, [] for no content at all */
-  constructor(log: Log, keys: readonly string[] | null) {
+  constructor(log: LogLines, keys: readonly string[] | null) {
     this.#log = log;
     this.#keys = keys;
   }

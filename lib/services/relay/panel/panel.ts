@@ -20,6 +20,8 @@ const MOST_ROWS = 5;
 export interface PanelParts {
   readonly clock: Pick<Clock, "now">;
   readonly members: ReadonlySet<RelayClient>;
+  /** The other clients of the room that a line goes to. */
+  fanOut(): number;
   readonly backlog: Backlog;
   readonly pinned: Pinned;
   /** Null in the plain backend. */
@@ -52,7 +54,8 @@ export function relayPanel(parts: PanelParts): Panel {
   };
 }
 
-function stateTold({ clock, members, backlog, pinned, guard, config }: PanelParts): StateTold {
+function stateTold(parts: PanelParts): StateTold {
+  const { clock, members, backlog, pinned, guard, config } = parts;
   const now = clock.now();
   const behind = new Few<RelayClient>(MOST_BEHIND);
   const [lines, bytes, refused] = [
@@ -69,7 +72,7 @@ function stateTold({ clock, members, backlog, pinned, guard, config }: PanelPart
   const { outbox_bytes, total_outbox_bytes } = config().relay;
   const since = backlog.pausedSince;
   return {
-    pressure: guard && pressureTold(guard, members.size, config(), now),
+    pressure: guard && pressureTold(guard, Math.max(0, parts.fanOut()), config(), now),
     backlog: {
       waiting: { bytes: pinned.bytes, most: total_outbox_bytes },
       paused_ms: since === null ? null : Math.round(now - since),
@@ -94,12 +97,11 @@ function numbered({ id, address }: RelayClient, value: number): NumberedClient {
 
 function pressureTold(
   { pacing, monitor }: Guard,
-  members: number,
+  fanOut: number,
   { hyper_parameters: hyper }: Config,
   now: number,
 ): PressureTold {
   const { backpressure_policy: policy } = hyper;
-  const fanOut = Math.max(0, members - 1);
   const acts = commandFor(fanOut, policy);
   const rule = (name: NonNullable<typeof acts>, enabled: boolean, from: number, ms: number) => {
     return { name, enabled, from, ms, acts: acts === name, times: monitor.commands[name] };
