@@ -118,10 +118,7 @@ export class Clients<C extends Client> {
   #begin(client: C): void {
     this.all.add(client);
     const greeting = this.#guarded(client, () => this.#protocol.greet?.(client));
-    if (!greeting) {
-      this.#open(client);
-      return;
-    }
+    if (!greeting) return this.#open(client);
     client.hold(GREETING);
     greeting.then(
       () => this.#open(client),
