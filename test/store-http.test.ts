@@ -2,7 +2,8 @@ import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ask, boot, type Booted, until } from "./kit.ts";
+import type { ClientPage } from "../lib/host/service.ts";
+import { ask, boot, type Booted, turn, until } from "./kit.ts";
 
 const endings: (() => unknown)[] = [];
 
@@ -30,6 +31,8 @@ function tokens() {
   return { token_file, roles_file };
 }
 
+const BY_ID = { address: "", sort: "id", order: "asc", limit: 10, offset: 0 } as const;
+
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
 /** The status of an answer, and the code of its error, or its value and entity tag. */
@@ -47,6 +50,8 @@ const put = (server: Booted, path: string, body: string, headers: Record<string,
 
 /** The events of a stream, one after the other. */
 class EventReader {
+  /** The id of the last event, as a client comes back with it. */
+  id = "";
   readonly #reader;
   #text = "";
 
@@ -57,13 +62,28 @@ class EventReader {
   /** The next event; null at the end. */
   async next(): Promise<{ name: string; data: unknown } | null> {
     for (;;) {
-      const found = /^event: (\w+)\ndata: (.*)\n\n/m.exec(this.#text);
+      const found = /^event: (\w+)\n(?:id: (.*)\n)?data: (.*)\n\n/m.exec(this.#text);
       if (found !== null) {
         this.#text = this.#text.slice(found.index + found[0].length);
-        return { name: found[1] as string, data: JSON.parse(found[2] as string) };
+        this.id = found[2] ?? this.id;
+        return { name: found[1] as string, data: JSON.parse(found[3] as string) };
       }
       const { done, value } = await this.#reader.read();
       if (done) return null;
+      this.#text += Buffer.from(value).toString();
+    }
+  }
+
+  /** Waits for a place that is told without an event; all before must have been read. */
+  async place(): Promise<string> {
+    for (;;) {
+      const found = /^id: (.*)\n\n/m.exec(this.#text);
+      if (found !== null) {
+        this.#text = this.#text.slice(found.index + found[0].length);
+        return (this.id = found[1] as string);
+      }
+      const { done, value } = await this.#reader.read();
+      if (done) throw new Error("the stream has ended");
       this.#text += Buffer.from(value).toString();
     }
   }
@@ -446,6 +466,172 @@ describe("/kv?watch", () => {
     expect(await reader.next()).toBeNull();
     await put(server, "/kv/shop/a", "1", bearer("a-long-enough-token"));
     expect(await kept.next()).toMatchObject({ data: { key: "shop^a" } });
+  });
+});
+
+describe("a watcher that comes back", () => {
+  const since = (id: string) => ({ "last-event-id": id });
+  const events = async (reader: EventReader, count: number) => {
+    const found = [];
+    for (let i = 0; i < count; i++) found.push((await reader.next())?.data);
+    return found;
+  };
+
+  test("gets what it missed, once, and goes on", async () => {
+    const server = await served();
+    const first = await watching(server, "/kv/k/*?watch");
+    const begun = await first.place();
+    await put(server, "/kv/k/a", "1");
+    await first.next();
+    const after = first.id;
+    await first.cancel();
+    await put(server, "/kv/k/a", "2");
+    await put(server, "/kv/other", "0");
+    await put(server, "/kv/k/b", "3");
+    await told(server, "DELETE", "/kv/k/a");
+    const back = await watching(server, "/kv/k/*?watch", since(after));
+    const missed = [
+      { event: "set", key: "k^a", version: 2, seq: 2, value: 2 },
+      { event: "set", key: "k^b", version: 1, seq: 4, value: 3 },
+      { event: "del", key: "k^a", seq: 5 },
+    ];
+    expect(await events(back, 3)).toEqual(missed);
+    await put(server, "/kv/k/c", "4");
+    expect(await events(back, 1)).toMatchObject([{ key: "k^c", seq: 6 }]);
+    // One that had heard of a place alone has missed more.
+    const early = await watching(server, "/kv/k/*?watch", since(begun));
+    expect(await events(early, 5)).toMatchObject([{ seq: 1 }, ...missed, { seq: 6 }]);
+    // What it was told last is what it comes back with, though other keys have changed since.
+    await early.place();
+    for (let value = 0; value < 5; value++) await put(server, "/kv/other", `${value}`);
+    server.clock.advance(10_100);
+    expect(await early.place()).toEndWith("-11");
+  });
+
+  test("of a single key has its value first, and what it missed of it later", async () => {
+    const server = await served();
+    await put(server, "/kv/a", "1");
+    const first = await watching(server, "/kv/a?watch");
+    await first.next();
+    const { id } = first;
+    await first.cancel();
+    await put(server, "/kv/a", "2");
+    await put(server, "/kv/a", "3");
+    const back = await watching(server, "/kv/a?watch", since(id));
+    expect(await events(back, 2)).toMatchObject([
+      { value: 2, seq: 2 },
+      { value: 3, seq: 3 },
+    ]);
+  });
+
+  test("is told how much is lost, and of a single key its value", async () => {
+    const server = await served({ change_log_entries: 3 });
+    const first = await watching(server, "/kv/k/*?watch");
+    const id = await first.place();
+    for (let value = 1; value <= 5; value++) await put(server, "/kv/k/a", `${value}`);
+    const back = await watching(server, "/kv/k/*?watch", since(id));
+    expect(await events(back, 4)).toMatchObject([
+      { event: "lost", keys: "k^*", lost: 2 },
+      { value: 3 },
+      { value: 4 },
+      { value: 5 },
+    ]);
+    const one = await watching(server, "/kv/k/a?watch", since(id));
+    expect(await events(one, 2)).toMatchObject([
+      { event: "lost", keys: "k^a", lost: 2 },
+      { event: "set", value: 5 },
+    ]);
+    const edge = await watching(server, "/kv/k/*?watch", since(id.replace(/\d+$/, "2")));
+    expect(await events(edge, 1)).toMatchObject([{ value: 3 }]);
+  });
+
+  test.each(["0123456789ab-1", "nonsense", "-1", `${"f".repeat(65)}-1`])(
+    "with %s, of another run or of no server, is told that nobody knows",
+    async (id) => {
+      const server = await served();
+      await put(server, "/kv/a", "1");
+      const one = await watching(server, "/kv/a?watch", since(id));
+      expect(await events(one, 2)).toMatchObject([
+        { event: "lost", lost: null },
+        { event: "set", value: 1 },
+      ]);
+      await put(server, "/kv/a", "2");
+      expect(await events(one, 1)).toMatchObject([{ value: 2 }]);
+    },
+  );
+
+  test("with a place that is still to come is told so too", async () => {
+    const server = await served();
+    const first = await watching(server, "/kv/*?watch");
+    const id = (await first.place()).replace(/\d+$/, "1");
+    const back = await watching(server, "/kv/*?watch", since(id));
+    expect(await events(back, 1)).toMatchObject([{ event: "lost", lost: null }]);
+  });
+
+  test("gets megabytes of it as it reads, and all that happens meanwhile behind it", async () => {
+    const server = await served({ change_log_bytes: 2 ** 30 });
+    const first = await watching(server, "/kv/*?watch");
+    const id = await first.place();
+    await first.cancel();
+    const value = JSON.stringify("x".repeat(500_000));
+    const all = 60;
+    for (let i = 1; i < all; i++) await put(server, `/kv/k/${i}`, value);
+    const back = await watching(server, "/kv/*?watch", since(id));
+    await put(server, "/kv/last", "1");
+    const held = () => server.running("store").clients(BY_ID) as ClientPage;
+    // It goes on by the clock, until as much waits as may.
+    for (let i = 0; i < 300; i++) {
+      server.clock.advance(20);
+      await turn();
+      expect(held().clients[0]?.outboxBytes).toBeLessThan(1_000_000);
+    }
+    const reading = events(back, all);
+    let isRead = false;
+    void reading.then(() => (isRead = true));
+    await until(() => {
+      server.clock.advance(20);
+      return isRead;
+    });
+    expect((await reading).map((one) => (one as { seq: number }).seq)).toEqual(
+      Array.from({ length: all }, (_, i) => i + 1),
+    );
+    expect(server.stats("web")["slow_streams"]).toBe(0);
+  });
+});
+
+describe("watchers over HTTP", () => {
+  test("are seen among the clients, and can be closed", async () => {
+    const server = await served();
+    const peer = await server.join();
+    const reader = await watching(server, "/kv/a?watch");
+    await put(server, "/kv/a", "1");
+    await reader.next();
+    expect(server.stats("store")["http_watchers"]).toBe(1);
+    const page: any = await (await server.get("/connz?service=store&sort=id&order=asc")).json();
+    expect(page).toMatchObject({ total: 2, clients: [{ state: "open" }, { state: "watching" }] });
+    const { id, bytes_out, address } = page.clients[1];
+    expect(bytes_out).toBeGreaterThan(0);
+    const one = await (await server.get(`/connz?service=store&id=${id}`)).json();
+    expect(one).toMatchObject({ total: 1, clients: [{ address, state: "watching" }] });
+    const running = server.running("store");
+    expect(running.kick(id)).toBe(address);
+    expect(running.kick(id)).toBeNull();
+    expect(await reader.next()).toMatchObject({ data: { event: "closed", reason: "kicked" } });
+    expect(await reader.next()).toBeNull();
+    await until(() => server.stats("store")["http_watchers"] === 0);
+    peer.end();
+  });
+
+  test("are as many as the settings allow, and no more", async () => {
+    const server = await served({ max_http_watchers: 2 });
+    const readers = [];
+    for (const key of ["a", "b"]) readers.push(await watching(server, `/kv/${key}?watch`));
+    const refused = { status: 503, code: "TOO_MANY" };
+    expect(await told(server, "GET", "/kv/c?watch")).toEqual(refused);
+    await readers[0]?.cancel();
+    await until(() => server.stats("store")["http_watchers"] === 1);
+    await watching(server, "/kv/c?watch");
+    expect(await told(server, "GET", "/kv/d?watch")).toEqual(refused);
   });
 });
 

@@ -33,6 +33,8 @@ export interface HttpAsked {
 
 /** An open stream of server-sent events. It is closed when its client does not take what it is sent. */
 export interface EventStream {
+  /** Bytes that wait for its client. */
+  readonly waiting: number;
   /** Sends whole events, each with the empty line behind it. */
   send(text: string): void;
   close(): void;

@@ -94,6 +94,12 @@ export const store = section(
       "How many of them may be patterns, which end in ^*.",
       live,
     ),
+    max_http_watchers: whole(
+      1000,
+      [0, COUNT_MAX],
+      "How many may watch keys over HTTP at once; one more is refused.",
+      live,
+    ),
     replay_messages: whole(
       100,
       [0, 1_000_000],

@@ -28,6 +28,7 @@ export const DECLARED: Declared = {
   hits: counter("hits", "Reads of a key that is there."),
   refused: adverse(headline(counter("requests", "Requests that were refused."))),
   subscriptions: headline(gauge("subscriptions", "Subscriptions, to channels and to keys.")),
+  http_watchers: gauge("streams", "Watches of keys over HTTP."),
   expiring: gauge("keys", "Keys that will expire."),
   expired: counter("keys", "Keys that have expired."),
   published: counter("messages", "Messages that were published."),
@@ -83,6 +84,7 @@ export interface Counted {
   readonly keys: Keys;
   readonly visible: VisibleKeys;
   readonly watch: KeyWatch<StoreClient>;
+  readonly watchers: { readonly size: number };
   readonly changes: ChangeLog;
   readonly channels: Channels<StoreClient>;
   readonly delivery: Delivery;
@@ -115,7 +117,7 @@ export class Stats {
 
   /** The numbers of `DECLARED`. */
   numbers(): Record<string, number> {
-    const { clients, requests, keys, visible, watch, changes } = this.#counted;
+    const { clients, requests, keys, visible, watch, watchers, changes } = this.#counted;
     const { channels, delivery, pinned, journal } = this.#counted;
     return {
       ...clients.stats(),
@@ -126,6 +128,7 @@ export class Stats {
       hits: visible.reads.hits + requests.plainGets,
       refused: requests.refused,
       subscriptions: channels.subscriptions + watch.subscriptions.size,
+      http_watchers: watchers.size,
       expiring: keys.expiring,
       expired: keys.expired,
       published: channels.published,

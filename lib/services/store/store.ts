@@ -2,6 +2,7 @@ import { version } from "../../../package.json";
 import { placeOf } from "../../config/place.ts";
 import type { Config } from "../../config/table.ts";
 import { count } from "../../host/count.ts";
+import { clientPage } from "../../host/client-page.ts";
 import type { Clock } from "../../host/clock.ts";
 import { type Fault, faultsIn } from "../../host/errors.ts";
 import type { HttpPart } from "../../host/http-part.ts";
@@ -35,6 +36,7 @@ import { KeyWatch, Watches } from "./channels/watch.ts";
 import { NO_NOTICES, type Notices, NOTICES, StoreClient } from "./client.ts";
 import { RequestCounts } from "./commands/counts.ts";
 import { KeysOverHttp } from "./http/part.ts";
+import { both, COLUMNS } from "./http/operated.ts";
 import { Watchers } from "./http/watchers.ts";
 import type { Journal } from "./journal/journal.ts";
 import { journalFaults, openJournal, restoreKeys } from "./journal/open.ts";
@@ -51,6 +53,9 @@ import { Turn } from "./turn.ts";
 
 /** Milliseconds between two sweeps of expired keys. */
 const SWEEP_MS = 20;
+
+/** Milliseconds after which those who watch over HTTP are told where they are. */
+const PLACES_MS = 10_000;
 
 /** The share of its memory above which the store counts as nearly full. */
 const FULL = 0.9;
@@ -95,6 +100,7 @@ export class Store implements Running, Protocol<StoreClient> {
   readonly #stats: Stats;
   readonly #serving: Serving;
   readonly #http: KeysOverHttp;
+  readonly #watchers: Watchers;
   readonly #listener: Listener<StoreClient>;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -120,11 +126,11 @@ export class Store implements Running, Protocol<StoreClient> {
       bytes: settings.store.change_log_bytes,
     }));
     const watch = new KeyWatch(delivery, changes);
-    const watchers = new Watchers(this.#turn, changes);
-    const watches = new Watches(watch, watchers.watch);
+    const channels = new Channels(delivery, settings);
+    this.#watchers = new Watchers(this.#turn, changes, channels.epoch, host);
+    const watches = new Watches(watch, this.#watchers.watch);
     this.#keys = new Keys(clock, watches, () => settings.store.max_memory_bytes, changes);
     this.#system = new Keys(clock, watches, () => Infinity);
-    const channels = new Channels(delivery, settings);
     const visible = new VisibleKeys(this.#keys, this.#system);
     this.#subscribers = new Subscribers(channels, watch, visible, changes, delivery, settings);
     this.#auth = new Auth(roles, this.#subscribers, host);
@@ -136,6 +142,7 @@ export class Store implements Running, Protocol<StoreClient> {
         keys: this.#keys,
         visible,
         watch,
+        watchers: this.#watchers,
         changes,
         channels,
         delivery,
@@ -175,7 +182,7 @@ export class Store implements Running, Protocol<StoreClient> {
       settings,
       counts: requests,
       turn: this.#turn,
-      watchers,
+      watchers: this.#watchers,
       admission: this.#clients.admission,
     });
     const plain = this.#mode === "store" ? this.#keys : null;
@@ -235,7 +242,8 @@ export class Store implements Running, Protocol<StoreClient> {
   }
 
   clients(query: ClientQuery): ClientPage {
-    return this.#clients.page(query);
+    const all = [this.#clients.all, this.#watchers.all] as const;
+    return clientPage(both(...all), COLUMNS, query, this.#clock.now());
   }
 
   client(id: number): ClientMore | null {
@@ -243,7 +251,7 @@ export class Store implements Running, Protocol<StoreClient> {
   }
 
   kick(id: number): string | null {
-    return this.#clients.kick(id, this.#notices.kicked);
+    return this.#clients.kick(id, this.#notices.kicked) ?? this.#watchers.kick(id);
   }
 
   async drain(deadlineMs: number): Promise<void> {
@@ -310,6 +318,7 @@ export class Store implements Running, Protocol<StoreClient> {
       clock.every(1000, () => this.#tellStats()),
       clock.every(1000, () => this.#snapshotIfDue()),
       clock.every(1000, () => this.#journal?.note()),
+      clock.every(PLACES_MS, () => this.#watchers.tellPlaces()),
     );
     const started = new Date(clock.wall()).toISOString();
     for (const [name, value] of Object.entries({ version, epoch: this.epoch, started })) {
@@ -328,6 +337,7 @@ export class Store implements Running, Protocol<StoreClient> {
 
   #sweep(): void {
     this.#keys.sweep();
+    this.#watchers.goOn();
     if (this.#journal?.pending) this.#journal.write();
   }
 

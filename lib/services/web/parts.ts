@@ -99,10 +99,13 @@ export class Parts {
     };
     const open = {
       ip,
+      get waiting(): number {
+        return WAITING_MAX - (controller.desiredSize ?? WAITING_MAX);
+      },
       send: (text: string) => {
         if (!this.#open.has(open)) return;
         const bytes = Buffer.from(text);
-        const waiting = WAITING_MAX - (controller.desiredSize ?? 0);
+        const { waiting } = open;
         if (waiting > 0 && waiting + bytes.length > WAITING_MAX) {
           this.slow++;
           open.close();

@@ -72,6 +72,13 @@ export class StateWalk implements CatchUp {
   }
 }
 
+/** A line of a change that was missed; `isLost` for one that tells how many are lost, up to that number. */
+export interface Missed {
+  readonly line: string;
+  readonly seq: number;
+  readonly isLost: boolean;
+}
+
 /** Sends the changes after one from the log, a slice at a time. */
 export class Replay implements CatchUp {
   readonly #log: ChangeLog;
@@ -87,24 +94,30 @@ export class Replay implements CatchUp {
   }
 
   slice(): string[] {
+    const lines = this.changes().map(({ line }) => line);
+    if (this.done) lines.push(liveEvent(this.#pattern, this.#seq));
+    return lines;
+  }
+
+  /** The same without the end. */
+  changes(): Missed[] {
     const log = this.#log;
-    const lines: string[] = [];
+    const missed: Missed[] = [];
     const lost = log.first - 1 - this.#seq;
     if (lost > 0) {
       // The client takes what it is sent more slowly than keys change.
       this.#seq += lost;
-      lines.push(lostEvent(this.#pattern, lost));
+      missed.push({ line: lostEvent(this.#pattern, lost), seq: this.#seq, isLost: true });
     }
     let length = 0;
     for (let looked = 0; this.#seq < log.seq && looked < LOOKED && length < SLICE; looked++) {
       const record = log.at(++this.#seq);
       length += record.length;
       const line = eventOf(record, this.#seq, this.#pattern);
-      if (line !== null) lines.push(line);
+      if (line !== null) missed.push({ line, seq: this.#seq, isLost: false });
     }
     this.done = this.#seq === log.seq;
-    if (this.done) lines.push(liveEvent(this.#pattern, this.#seq));
-    return lines;
+    return missed;
   }
 
   /** False until it is done: all changes up to then are in the log. */

@@ -30,8 +30,8 @@ export function liveEvent(pattern: Pattern, seq: number | null): string {
   return `{"event":"live","keys":${nameOf(pattern)}${numbered(seq)}}\n`;
 }
 
-/** Changes were forgotten before they could be sent. */
-export function lostEvent(pattern: Pattern, lost: number): string {
+/** Changes were forgotten before they could be sent. @param lost null where nobody knows how many */
+export function lostEvent(pattern: Pattern, lost: number | null): string {
   return `{"event":"lost","keys":${nameOf(pattern)},"lost":${lost}}\n`;
 }
 

@@ -32,6 +32,7 @@ const STATUS: Partial<Record<Code, number>> = {
   TOO_LONG: 413,
   TOO_LARGE: 413,
   TOO_MANY_TRIES: 429,
+  TOO_MANY: 503,
   DISK_FAILING: 503,
   DISK_FULL: 507,
   MEMORY_FULL: 507,
@@ -95,7 +96,7 @@ export class KeysOverHttp implements HttpPart {
   /** Ends the watches whose token has gone, or may not read there any more. */
   renew(): void {
     const { auth, watchers } = this.#parts;
-    watchers.renew(({ token, pattern }) => {
+    watchers.renew(({ asked: { token, pattern } }) => {
       const role = auth.roleOf(token);
       return role !== null && mayAt(role, "read", pattern.path);
     });
@@ -194,21 +195,23 @@ export class KeysOverHttp implements HttpPart {
   }
 
   #watch(asked: HttpAsked, path: Path, known: Known): Response | Refusal {
-    const { keys, watchers } = this.#parts;
+    const { keys, watchers, settings } = this.#parts;
     const pattern = patternOf(path);
     if (pattern instanceof Refusal) return pattern;
     const refusal =
       forbidden(known, "read", pattern.path) ??
       (pattern.below ? null : this.#refusal(known, "read", path, "GET"));
     if (refusal) return refusal;
-    const now = pattern.below ? null : keys.get(path);
-    const first = now === null ? "" : setEvent("set", path, now.text, now.version, null);
-    return asked.events((stream) =>
-      watchers.add(
-        { pattern, stream, token: known.token, waiting: 0, isBehind: () => false },
-        first,
-      ),
-    );
+    const { max_http_watchers: most } = settings.store;
+    if (watchers.size >= most) return new Refusal("TOO_MANY", `at most ${most} watch keys here`);
+    const value = () => {
+      const found = pattern.below ? null : keys.get(path);
+      return found === null ? "" : setEvent("set", path, found.text, found.version, null);
+    };
+    const last = asked.request.headers.get("last-event-id") || null;
+    const { token } = known;
+    const { address } = asked;
+    return asked.events((stream) => watchers.add({ pattern, address, token, last, value }, stream));
   }
 }
 
