@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Running } from "../lib/host/service.ts";
 import { type Booted, type Peer, until } from "./kit.ts";
 import { call, configured, endings, program, REPEAT, served, TOKEN } from "./remote-suite.ts";
+import { HandRoom, NODE, sharing } from "./room-suite.ts";
 
 /** Without a limit that would refuse lines of a test. */
 const FAST = { hyper_parameters: { rate_limit_msgs_per_minute: 100_000 } };
@@ -335,6 +336,42 @@ describe.skipIf(process.platform === "win32")("top, in a terminal", () => {
     expect([...(server.running().quarantine?.entries() ?? [])].map(({ key }) => key)).toEqual([
       "127.0.8.1",
     ]);
+  });
+
+  test("kicks a client of another node, whose number it has to be told", async () => {
+    const room = new HandRoom();
+    room.all = [NODE, { ...NODE, name: "two/b", isSelf: false }];
+    const server = await served({}, { token: TOKEN, table: sharing(room) });
+    const top = new Watcher(server, { cols: 120, env: { SUMMONER_TOKEN: TOKEN } });
+    await top.see("Room main: this is one, one of 2 nodes");
+    top.press("Ktwo/b\r");
+    await top.see("Not done: it takes the node and the client's number, as NODE/7.");
+    top.press("Ktwo/b/12\r");
+    await top.see("Closed client 12 of relay on node two/b, 10.0.0.7:4000.");
+    expect(room.kicked).toEqual(["two/b/12"]);
+    const alone = new Watcher(await served());
+    await alone.see("? keys");
+    alone.press("K");
+    await alone.see("This server shares no room with others.");
+  });
+
+  test("of a room with many nodes says how many there are besides, and keeps room for the clients", async () => {
+    const room = new HandRoom();
+    room.all = [
+      NODE,
+      ...Array.from({ length: 30 }, (_, i) => ({ ...NODE, name: `n${i}`, isSelf: false })),
+    ];
+    const server = await served({}, { table: sharing(room) });
+    await server.join();
+    const top = new Watcher(server, { cols: 80, rows: 24 });
+    await top.see("and 27 more");
+    expect(top.lines.filter((line) => line.startsWith("  n0 "))).toHaveLength(1);
+    expect(top.clients).toHaveLength(1);
+    expect(top.lines.every((line) => line.length <= 80)).toBe(true);
+    top.resize(80, 10);
+    await top.see(/Clients {2}1–1 of 1/);
+    await until(() => top.lines.length === 10);
+    expect(top.clients).toHaveLength(1);
   });
 
   test("has the token of the environment, and says where there is none", async () => {

@@ -11,7 +11,7 @@ import { readToken } from "../services/web/gate.ts";
 import { type Arguments, sourcesOf } from "./command.ts";
 import { say } from "./say.ts";
 import { list, number, object, optional, orNull, record, type Shape, text } from "./shape.ts";
-import { type Problem, problemShape } from "./top/told.ts";
+import { type Problem, problemShape, type Room, roomShape } from "./top/told.ts";
 import { placeOf } from "../config/place.ts";
 import { isEnabled, MAIN_SERVICE, SERVICES } from "../config/services.ts";
 
@@ -63,6 +63,7 @@ export interface Varz {
       {
         readonly addresses: readonly string[];
         readonly stats: { readonly clients?: number | undefined };
+        readonly room?: Room | undefined;
       }
     >
   >;
@@ -77,7 +78,13 @@ const varzShape = object<Varz>({
   now: optional(text),
   problems: optional(list(problemShape)),
   sends: optional(object({ way: text, why: text })),
-  services: record(object({ addresses: list(text), stats: object({ clients: optional(number) }) })),
+  services: record(
+    object({
+      addresses: list(text),
+      stats: object({ clients: optional(number) }),
+      room: optional(roomShape),
+    }),
+  ),
 });
 const outcomeShape = object<{ readonly outcome: string }>({ outcome: text });
 const sessionShape = object<{ readonly admin: string }>({ admin: text });

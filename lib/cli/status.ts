@@ -11,6 +11,7 @@ import { probe } from "./probes.ts";
 import { answers, Remote } from "./remote.ts";
 import { say } from "./say.ts";
 import { flag, object, record, text } from "./shape.ts";
+import { roomLine } from "./top/cluster.ts";
 import { problemLine } from "./top/page.ts";
 import { duration } from "./words.ts";
 
@@ -61,8 +62,11 @@ async function judge(remote: Remote): Promise<[line: string, well: boolean]> {
     remote.json("/readyz", object({ ready: flag, why: record(text) })),
   ]);
   const at = now === undefined ? Date.now() : Date.parse(now);
+  const rooms = Object.values(services).flatMap(({ room }) => (room ? [roomLine(room, at)] : []));
   const linesOf = (some: typeof problems) =>
-    some.map((problem) => `\n${problemLine(problem, at)}`).join("");
+    [...rooms, ...some.map((problem) => problemLine(problem, at))]
+      .map((line) => `\n${line}`)
+      .join("");
   if (alive.status !== "ok" || !ready.ready) {
     const why = { ...ready.why, ...alive.why };
     const reasons = Object.entries(why).map(([who, said]) => `${who}: ${said}`);

@@ -2,6 +2,7 @@ import { StartError } from "../host/errors.ts";
 import { type Command, SOURCES } from "./command.ts";
 import { Remote } from "./remote.ts";
 import { UNSTYLED } from "./top/cells.ts";
+import { belowAsJson } from "./top/cluster.ts";
 import { events } from "./top/events.ts";
 import { figuresOf } from "./top/numbers.ts";
 import { pageOf, stateOf, type Told } from "./top/page.ts";
@@ -18,7 +19,7 @@ export const top: Command = {
   name: "top",
   about: "Watch the server of this configuration: its numbers and its clients, once a second.",
   more: [
-    "First what is wrong, the worst first, then a line for each service, then the clients; ? shows the keys. Without a terminal, or with --once, it prints what it sees once, as plain text.",
+    "First what is wrong, the worst first, then a line for each service, with the nodes of its room and its threads where it has several, then the clients; ? shows the keys. Without a terminal, or with --once, it prints what it sees once, as plain text.",
     "Kick and quarantine need the server's token, as SUMMONER_TOKEN or web.token_file; without one, top asks for it.",
   ],
   flags: [
@@ -76,10 +77,10 @@ function asJson({ name, version, declared, tick, before }: Told, view: View): ob
     const rates = figures.filter(({ stat }) => declared[part]?.[stat]?.kind === "counter");
     return Object.fromEntries(rates.map(({ stat, value }) => [stat, value]));
   };
-  const told = Object.entries(services).map(([part, { addresses, stats }]) => [
-    part,
-    { addresses, stats, per_second: partOf(part) },
-  ]);
+  const told = Object.entries(services).map(([part, served]) => {
+    const { addresses, stats } = served;
+    return [part, { addresses, stats, per_second: partOf(part), ...belowAsJson(served) }];
+  });
   return {
     at: new Date(at).toISOString(),
     name,

@@ -1,9 +1,10 @@
 import type { ClientRow } from "../../services/web/connz.ts";
 import { bytes, duration, measured } from "../words.ts";
 import { cutTo, filled, itemsWithin, type Styles, widthOf, wrapped } from "./cells.ts";
+import { belowService } from "./cluster.ts";
 import { COLUMNS, type Order, tableOf } from "./columns.ts";
 import { age, clockTime, figuresOf, rateOf } from "./numbers.ts";
-import type { Declarations, Problem, Sample, Tick } from "./told.ts";
+import type { Declarations, Problem, Sample, Served, Tick } from "./told.ts";
 
 /** The server as it was told last. */
 export interface Told {
@@ -141,7 +142,13 @@ function serviceLines(told: Told, paper: Paper, most: number): string[] {
   const names = Object.keys(told.tick.services);
   const indent = Math.max(0, ...names.map(widthOf));
   const shown = names.length <= most ? names : names.slice(0, Math.max(1, most - 1));
-  const lines = shown.map((name) => serviceLine(name, told, indent, paper));
+  let below = Math.min(most - shown.length, Math.max(1, Math.floor(paper.rows / 3)));
+  const lines = shown.flatMap((name) => {
+    const { tick } = told;
+    const more = belowService(tick.services[name] as Served, tick.at, paper, below);
+    below -= more.length;
+    return [serviceLine(name, told, indent, paper), ...more];
+  });
   if (shown.length < Math.min(names.length, most)) {
     lines.push(`and ${names.slice(shown.length).join(", ")}`);
   }

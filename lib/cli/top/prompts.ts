@@ -79,6 +79,7 @@ export const KEYS: readonly (readonly [keys: string, does: string])[] = [
   ["r", "reverse the order"],
   ["/", "filter by address"],
   ["k, q", "kick, quarantine; asks"],
+  ["K", "kick a client of another node"],
   ["Esc", "close, clear the filter"],
   ["?", "these keys"],
   ["x, Ctrl-C", "quit"],

@@ -141,6 +141,8 @@ export class Screen {
         return this.#filter("");
       case "k":
         return this.#askToKick();
+      case "K":
+        return this.#askToKickAt();
       case "q":
         return this.#askToBar();
     }
@@ -165,6 +167,25 @@ export class Screen {
       `Kick ${address}? It gets a notice, its connection closes, and it may come back at once. y: kick, any other key: no`,
       { y: () => void this.#do("kick", { service, id }, `kick ${address}`) },
     );
+  }
+
+  /** Asks for a client of another node: it is not among those that this server tells. */
+  #askToKickAt(): void {
+    const services = Object.entries(this.#feed.told?.tick.services ?? {});
+    const [service] = services.find(([, { room }]) => room !== undefined) ?? [];
+    if (service === undefined) {
+      this.#outcome = "This server shares no room with others.";
+      return;
+    }
+    this.#prompt = new LinePrompt("Kick a client of a node, NODE/NUMBER", (text) => {
+      if (text === null || text === "") return;
+      const [, node, id] = /^(.+)\/(\d{1,15})$/.exec(text) ?? [];
+      if (node === undefined) {
+        this.#outcome = "Not done: it takes the node and the client's number, as NODE/7.";
+        return;
+      }
+      void this.#do("kick", { service, node, id: Number(id) }, `kick ${text}`);
+    });
   }
 
   #askToBar(): void {

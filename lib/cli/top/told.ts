@@ -1,7 +1,18 @@
 import type { ClientRow, ConnzPage } from "../../services/web/connz.ts";
+import type { NodeTold, RoomTold } from "../../services/web/clusterz.ts";
 import type { ProblemTold } from "../../services/web/problems.ts";
 import type { StatDeclaration } from "../../host/stats.ts";
-import { flag, list, number, object, optional, record, type Shape, text } from "../shape.ts";
+import {
+  flag,
+  list,
+  number,
+  object,
+  optional,
+  orNull,
+  record,
+  type Shape,
+  text,
+} from "../shape.ts";
 
 export type Stats = Readonly<Record<string, number>>;
 
@@ -43,11 +54,25 @@ interface Process {
 
 export type Problem = Pick<ProblemTold, "part" | "severity" | "text" | "since">;
 
+export type Node = NodeTold;
+export type Room = RoomTold;
+
+/** The largest of something that a service holds many of. */
+export interface TableTold {
+  readonly name: string;
+  readonly columns: readonly { readonly name: string; readonly unit: string }[];
+  readonly rows: readonly (readonly [name: string, ...values: number[]])[];
+  readonly more: number;
+}
+
 export interface Served {
   readonly addresses: readonly string[];
   readonly stats: Stats;
   /** There where addresses can be put in quarantine. */
   readonly quarantine?: readonly object[] | undefined;
+  /** There where it is shared with other servers. */
+  readonly room?: Room | undefined;
+  readonly tables?: readonly TableTold[] | undefined;
 }
 
 export interface Tick {
@@ -100,13 +125,50 @@ export const helloShape = object<Hello>({
 });
 /** What is wrong, as the page tells it too. */
 export const problemShape = object<Problem>({ part: text, severity, text, since: number });
+/** The room of a service, as the page tells it too. */
+export const roomShape = object<Room>({
+  name: text,
+  server: text,
+  trouble: orNull(object({ reason: text, since: number })),
+  lost_lines: number,
+  clients: number,
+  nodes: list(
+    object<Node>({
+      name: text,
+      address: text,
+      version: text,
+      clients: number,
+      lines_per_second: number,
+      delay_p50_ms: orNull(number),
+      delay_p99_ms: orNull(number),
+      joined_at: number,
+      left_at: orNull(number),
+      is_self: flag,
+    }),
+  ),
+  more: number,
+});
+const rowOfTable: Shape<TableTold["rows"][number]> = (found): found is TableTold["rows"][number] =>
+  Array.isArray(found) && text(found[0]) && found.slice(1).every(number);
+const tableShape = object<TableTold>({
+  name: text,
+  columns: list(object({ name: text, unit: text })),
+  rows: list(rowOfTable),
+  more: number,
+});
 export const tickShape = object<Tick>({
   at: number,
   draining: flag,
   problems: list(problemShape),
   process: (found): found is Stats & Process => stats(found) && processShape(found),
   services: record(
-    object<Served>({ addresses: list(text), stats, quarantine: optional(list(object({}))) }),
+    object<Served>({
+      addresses: list(text),
+      stats,
+      quarantine: optional(list(object({}))),
+      room: optional(roomShape),
+      tables: optional(list(tableShape)),
+    }),
   ),
   clients: object({ clients: list(rowShape), total: number, offset: number }),
 });

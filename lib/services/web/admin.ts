@@ -2,8 +2,10 @@ import { isIP } from "node:net";
 import { spelledOnce } from "../../config/cidr.ts";
 import { cut } from "../../config/shown.ts";
 import { settings } from "../../config/table.ts";
+import { printable } from "../../host/content.ts";
 import { Refused } from "../../host/panel.ts";
 import type { Host } from "../../host/service.ts";
+import { kickAt } from "./clusterz.ts";
 
 const LEVEL = settings.logger.entries.log_level;
 const LEVELS = LEVEL.words.join(", ");
@@ -26,12 +28,21 @@ const QUARANTINE_MAX = 365 * 86_400;
 export const ACTIONS: Readonly<Record<string, Action>> = {
   kick: {
     about: "Close a client.",
-    fields: { service: "its service", id: "its id, as /connz tells it" },
-    async run(fields, { services }) {
+    fields: {
+      service: "its service",
+      id: "its id, as /connz of its server tells it",
+      node: "its node, as /clusterz tells it; without one, this server",
+    },
+    async run(fields, { services, clock }) {
       const name = text(fields, "service");
       const id = whole(fields, "id", 1, Number.MAX_SAFE_INTEGER);
       const service = services.get(name);
       if (!service) throw new Refused(404, `there is no service ${cut(name)}`);
+      if (fields["node"] !== undefined) {
+        const node = text(fields, "node");
+        const where = await kickAt(name, service.room, node, id, clock);
+        return `closed client ${id} of ${name} on node ${cut(printable(node))}, ${where}`;
+      }
       const address = await service.kick(id);
       if (address === null) {
         throw new Refused(404, `${name} has no client ${id}; it may have left`);

@@ -6,6 +6,7 @@ import { isCrossSite, unacceptable, VARY } from "../../net/http/compression/comp
 import type { HttpServer } from "../../net/http.ts";
 import { event, json, objectOf, refusal, SECURE } from "./answers.ts";
 import { clientTold, WallTime } from "./client-told.ts";
+import { roomsOf } from "./clusterz.ts";
 import { connzPage } from "./connz.ts";
 import type { Data } from "./difference.ts";
 import type { Panels } from "./panels.ts";
@@ -85,9 +86,10 @@ export class Events {
   /** The greeting of a stream: the facts that the page needs first, and the present state. */
   async #hello(wanted: Wanted, known: Known | null, own: Own): Promise<Greeting> {
     const clients = await this.#clientsFor(wanted);
-    const { log } = this.#host;
+    const { log, services } = this.#host;
     const numbers = this.#sampler.numbers();
     const declared = Object.fromEntries([...numbers].map(([name, part]) => [name, part.declared]));
+    const rooms = roomsOf(services).map(([name]) => name);
     const { startedAt, history, hour } = this.#sampler;
     // A page that asks for other clients has all the rest.
     const since = known?.of === startedAt ? known.since : 0;
@@ -97,7 +99,7 @@ export class Events {
       started_at: startedAt,
       // So that whoever watches can leave itself out.
       stream: own,
-      ...(since > 0 ? {} : { declared, panels: this.#panels.told() }),
+      ...(since > 0 ? {} : { declared, panels: this.#panels.told(), rooms }),
       history: history.filter(({ at }) => at > since),
       hour: hour.told(since),
       // The next tick sends the newer lines.

@@ -7,6 +7,7 @@ import { Refused } from "../../host/panel.ts";
 import { ACTIONS, act } from "./admin.ts";
 import { json, objectOf, pageFile, refusal, SECURE } from "./answers.ts";
 import { moreTold, WallTime } from "./client-told.ts";
+import { clusterz } from "./clusterz.ts";
 import { connz } from "./connz.ts";
 import { quarantinez } from "./quarantinez.ts";
 import type { Events } from "./events.ts";
@@ -39,6 +40,7 @@ const PATHS = [
   "/varz",
   "/connz",
   "/quarantinez",
+  "/clusterz",
   "/metrics",
   "/events",
   "/events/wanted",
@@ -106,6 +108,10 @@ export class Routes {
     read(
       "/quarantinez",
       limited((request, http) => quarantinez(request, http, host.services)),
+    );
+    read(
+      "/clusterz",
+      limited((request, http) => clusterz(request, http, host.services, host.clock)),
     );
     read("/metrics", (request, http) => views.metrics(request, http));
     read(

@@ -5,6 +5,7 @@ import { addressText, type Health, type Host, type Running } from "../../host/se
 import type { HttpServer } from "../../net/http.ts";
 import { type Io, sendsTold } from "../../net/sends/way.ts";
 import { json, JSON_FIELDS, SECURE } from "./answers.ts";
+import { roomTold } from "./clusterz.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
 import { Problems } from "./problems.ts";
 import { type BarredRow, barredRow } from "./quarantinez.ts";
@@ -18,6 +19,9 @@ const DRAINING = json({ status: "draining", why: {} });
 const READY = json({ ready: true, why: {} });
 /** Most quarantines in one event; `/varz` holds up to ten times as many. */
 const QUARANTINES_TOLD = 100;
+
+/** What a probe asks: `alive` is the log's health too, `ready` that the rooms of services pass lines. */
+type Asked = "alive" | "ready";
 
 /** The state of the whole program, for the routes and the event streams. */
 export class Views {
@@ -66,27 +70,31 @@ export class Views {
   /** @param mayTell returns true if the answer may give the reasons, which name ports and folders */
   healthz(mayTell: () => boolean): Response {
     const { draining } = this.#host;
-    const why = this.#failing(mayTell, true);
+    const why = this.#failing(mayTell, "alive");
     if (why === null) return copy(draining ? DRAINING : HEALTHY);
     return json({ status: "failing", why }, 503);
   }
 
-  /** True if all is healthy. Every probe calls it, so it makes no objects. */
-  #isHealthy(withLog: boolean): boolean {
+  /** True if nothing is wrong. Every probe calls it, so it makes no objects. */
+  #isWell(asked: Asked): boolean {
     const { services, log } = this.#host;
     for (const service of services.values()) {
-      if (!this.#isDraining(service) && !service.health().ok) return false;
+      if (this.#isDraining(service)) continue;
+      if (!service.health().ok || (asked === "ready" && service.room?.trouble)) return false;
     }
-    return !withLog || log.failing === null;
+    return asked === "ready" || log.failing === null;
   }
 
-  /** The reasons of all that is not healthy, by name; null when all is. */
-  #failing(mayTell: () => boolean, withLog: boolean): Record<string, string> | null {
-    if (this.#isHealthy(withLog)) return null;
+  /** The reasons of all that is wrong, by name; null when nothing is. */
+  #failing(mayTell: () => boolean, asked: Asked): Record<string, string> | null {
+    if (this.#isWell(asked)) return null;
     const why: Record<string, string> = {};
     const showsReasons = mayTell();
-    for (const [name, { ok, reason }] of this.#healths()) {
-      if (!ok && (withLog || name !== "log")) why[name] = showsReasons ? reason : "failing";
+    for (const [name, health] of this.#healths()) {
+      if (asked === "ready" && name === "log") continue;
+      const room = asked === "ready" ? this.#host.services.get(name)?.room : undefined;
+      const reason = health.ok ? room?.trouble?.reason : health.reason;
+      if (reason !== undefined) why[name] = showsReasons ? reason : "failing";
     }
     return why;
   }
@@ -95,7 +103,7 @@ export class Views {
   readyz(mayTell: () => boolean): Response {
     const why = this.#host.draining
       ? { drain: "the server is stopping" }
-      : this.#failing(mayTell, false);
+      : this.#failing(mayTell, "ready");
     return why === null ? copy(READY) : json({ ready: false, why }, 503);
   }
 
@@ -105,7 +113,7 @@ export class Views {
   }
 
   #state(): object {
-    const { log, services, draining, clock } = this.#host;
+    const { log, draining, clock } = this.#host;
     const numbers = this.#sampler.numbers();
     return {
       name: this.#config.name,
@@ -121,7 +129,7 @@ export class Views {
       process: numbers.get("process")?.stats,
       log: numbers.get("log")?.stats,
       sends: sendsTold(this.#io),
-      services: servicesTold(services, numbers, 10 * QUARANTINES_TOLD),
+      services: servicesTold(this.#host, numbers, 10 * QUARANTINES_TOLD),
       tickers: this.#site.tickers(),
       config: maskedConfig(settings, this.#config),
     };
@@ -139,7 +147,7 @@ export class Views {
 
   /** The content of an event, from a sample of the numbers and the log's new lines. */
   snapshot({ at, numbers }: Taken, lines: readonly string[]): object {
-    const { draining, services, log } = this.#host;
+    const { draining, log } = this.#host;
     return {
       at,
       draining,
@@ -148,7 +156,7 @@ export class Views {
       problems: this.problems.now,
       process: numbers.get("process")?.stats,
       log: { stats: numbers.get("log")?.stats, lines },
-      services: servicesTold(services, numbers, QUARANTINES_TOLD),
+      services: servicesTold(this.#host, numbers, QUARANTINES_TOLD),
     };
   }
 }
@@ -159,7 +167,7 @@ function copy(answer: Response): Response {
 }
 
 function servicesTold(
-  services: ReadonlyMap<string, Running>,
+  { services, clock }: Pick<Host<Config>, "services" | "clock">,
   numbers: ReadonlyMap<string, Numbers>,
   quarantines: number,
 ): object {
@@ -171,6 +179,7 @@ function servicesTold(
       stats: numbers.get(name)?.stats,
       ...quarantineOf(service, quarantines),
       tables: service.tables?.(),
+      room: service.room && roomTold(service.room, clock),
     },
   ];
   return Object.fromEntries([...services].map(told));
