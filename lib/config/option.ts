@@ -43,6 +43,8 @@ export interface Option<T> {
   readonly live: boolean;
   /** Masked wherever the configuration is shown. */
   readonly secret?: boolean;
+  /** The part of a secret that may be shown; nothing of it if not given. */
+  masked?(value: T): string;
   /** What is refused is not shown: it may be a secret that stands in the wrong place. */
   readonly hidesRefused?: boolean;
   /** The token on the first line of the file that this option names. */
@@ -76,6 +78,7 @@ type Extra<T> = Partial<
     Option<T>,
     | "live"
     | "secret"
+    | "masked"
     | "hidesRefused"
     | "token"
     | "aliases"

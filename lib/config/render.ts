@@ -135,9 +135,10 @@ function referenceRow(key: string, option: Option<unknown>): string[] {
   return [names.join(", "), initial, option.allowed, option.about + restart];
 }
 
-/** A value that may be shown: stars in place of a secret. */
+/** A value that may be shown: stars in place of a secret, or of the secret part of it. */
 export function masked(option: Option<unknown>, value: unknown): unknown {
-  return option.secret && value !== null && value !== "" ? "********" : value;
+  if (!option.secret || value === null || value === "") return value;
+  return option.masked?.(value) ?? "********";
 }
 
 /** A copy of a configuration that may be shown: its secrets are masked. */

@@ -1,5 +1,6 @@
 import type { Values } from "./section.ts";
 import { accessOf } from "./sections/access.ts";
+import { cluster } from "./sections/cluster.ts";
 import { collector } from "./sections/collector.ts";
 import { logger } from "./sections/logger.ts";
 import { net } from "./sections/net.ts";
@@ -20,6 +21,7 @@ export const settings = {
   logger,
   net,
   hyper_parameters: hyperParameters,
+  cluster,
   ...services,
   tls: tlsOf(services),
   access: accessOf(services),

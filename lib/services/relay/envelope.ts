@@ -4,9 +4,12 @@
  * not JSON reach every agent as they were sent.
  */
 
+/** The beginning of every envelope. */
+export const ENVELOPE_START = `{"remote_addr":`;
+
 /** The beginning of every envelope of one sender. `address` is `ip:port`. */
 export function envelopePrefix(address: string): string {
-  return `{"remote_addr":${JSON.stringify(address)},"content":`;
+  return `${ENVELOPE_START}${JSON.stringify(address)},"content":`;
 }
 
 /** One line for the other clients. */

@@ -14,6 +14,7 @@ import type {
   Problem,
   Running,
 } from "../../host/service.ts";
+import type { Declared } from "../../host/stats.ts";
 import { Admission, type Doorkeeping, type Refused, TURNED_AWAY } from "../../net/admission.ts";
 import { type Accepted, CLOSE_REASONS, type CloseReason } from "../../net/client.ts";
 import { Clients } from "../../net/clients.ts";
@@ -54,7 +55,7 @@ export type Greeting = (client: RelayClient) => Promise<void> | undefined;
 
 /** TCP broadcast for Summoner agents: each line a client sends goes to all other clients. */
 export class Relay implements Running, LineProtocol<RelayClient> {
-  readonly declared = DECLARED;
+  readonly declared: Declared = DECLARED;
   readonly addresses: readonly Address[];
   readonly panel: Panel;
   readonly quarantine: Bars;

@@ -1,0 +1,117 @@
+import { flag, text, whole } from "../option.ts";
+import { type Contradiction, section } from "../section.ts";
+import { BYTES_MAX } from "./bounds.ts";
+
+/** The variable of the environment that holds the password of the room's server. */
+export const PASSWORD_VARIABLE = "SUMMONER_CLUSTER_PASSWORD";
+
+/** Names within a room: they stand in keys of the server, and in rules about these. */
+const ROOM = /^[\w.:-]{1,64}$/;
+const ROOMS = "1 to 64 letters, digits, dots, dashes, underscores and colons";
+/** Names of nodes, which may be addresses too. */
+const NODE = /^[\w.:[\]-]{1,64}$/;
+const NODES = "1 to 64 letters, digits, dots, dashes, underscores, colons and square brackets";
+
+const SCHEMES = ["redis:", "rediss:", "valkey:", "valkeys:"];
+/** Schemes of an encrypted connection. */
+const ENCRYPTED = ["rediss:", "valkeys:"];
+
+const named = (pattern: RegExp) => (found: string) =>
+  pattern.test(found) ? null : "it is no such name";
+
+/** The room that relays on several machines share, by a Redis or Valkey server. */
+export const cluster = section(
+  `One room over several machines: relays that name the same room on the same Redis or Valkey server (6.2 or later) relay to each other's clients, in one order. The server's password is in url, on the first line of password_file, or in the environment as ${PASSWORD_VARIABLE}.`,
+  {
+    url: text(
+      "",
+      "The server: redis://HOST:PORT, or rediss:// for TLS, with the user and password before the host if they are not elsewhere: redis://USER:PASSWORD@HOST:PORT. A path is the number of a database. Empty: the relay has its room for itself.",
+      {
+        secret: true,
+        masked: maskedUrl,
+        check: urlFault,
+        allowed: "a redis:// or rediss:// URL of a host, with a port and a database if need be",
+      },
+    ),
+    password_file: text(
+      "",
+      `File with the password of the server on its first line; it wins over url, and the environment's ${PASSWORD_VARIABLE} over both. Empty means none.`,
+    ),
+    room: text("main", "The room's name.", {
+      check: named(ROOM),
+      allowed: ROOMS,
+    }),
+    node: text(
+      "",
+      "The name of this relay, of which there is one in its room. Empty takes the machine's name and the port.",
+      {
+        check: (found) => (found === "" ? null : named(NODE)(found)),
+        allowed: `${NODES}, or nothing`,
+      },
+    ),
+    wait: flag(
+      false,
+      "What happens when the server cannot be reached at the start. false: the relay does not start. true: clients may connect and wait until it can be.",
+    ),
+    keep_bytes: whole(
+      64 * 2 ** 20,
+      [2 ** 20, BYTES_MAX],
+      "About how much of the room's lines the server keeps: a relay that is cut off for no longer than these take misses nothing.",
+    ),
+    ca: text(
+      "",
+      "File with the authorities that the server's certificate may come from, PEM. Empty means those of the system.",
+    ),
+    cert: text("", "File with the certificate that the server is shown, PEM. Empty means none."),
+    key: text("", "File with its private key, PEM."),
+  },
+  {
+    contradictions(own) {
+      const found: Contradiction[] = [];
+      if ((own.cert === "") !== (own.key === "")) {
+        const [present, missing] = own.cert === "" ? ["key", "cert"] : ["cert", "key"];
+        found.push({ key: present, message: `given without ${missing}; a certificate needs both` });
+      }
+      if (own.url === "" || isEncrypted(own.url)) return found;
+      for (const key of ["ca", "cert"] as const) {
+        if (own[key] === "") continue;
+        found.push({
+          key,
+          message: "given, but url does not begin with rediss://, so nothing would be encrypted",
+        });
+      }
+      return found;
+    },
+  },
+);
+
+/** True if the connection to this server is encrypted. */
+export function isEncrypted(url: string): boolean {
+  return ENCRYPTED.includes(URL.parse(url)?.protocol ?? "");
+}
+
+/** A URL without user and password. */
+export function withoutSecrets(url: string): string {
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname === "/" ? "" : pathname}`;
+}
+
+function maskedUrl(url: string): string {
+  const parsed = URL.parse(url);
+  if (parsed === null || urlFault(url) !== null) return "********";
+  const { username, password } = parsed;
+  const shown = withoutSecrets(url);
+  return username + password === "" ? shown : shown.replace("//", "//********@");
+}
+
+/** The fault of a text that should be the server's URL, in words that show nothing of it. */
+function urlFault(found: string): string | null {
+  if (found === "") return null;
+  const url = URL.parse(found);
+  if (url === null) return "it is no URL";
+  if (!SCHEMES.includes(url.protocol)) return "it does not begin with redis:// or rediss://";
+  if (url.hostname === "") return "it names no host";
+  if (!/^(\/\d{0,4})?$/.test(url.pathname)) return "its path is not the number of a database";
+  if (url.search + url.hash !== "") return "it has more than a host, a port and a database";
+  return null;
+}

@@ -1,0 +1,135 @@
+import { hostname } from "node:os";
+import type { Config } from "../../../../config/table.ts";
+import { within, type Clock } from "../../../../host/clock.ts";
+import type { Log } from "../../../../host/log.ts";
+import type { Room } from "../../../../host/room.ts";
+import type { Problem } from "../../../../host/service.ts";
+import {
+  adverse,
+  counter,
+  type Declared,
+  type Distribution,
+  gauge,
+  grouped,
+  headline,
+} from "../../../../host/stats.ts";
+import { serverAddress } from "./address.ts";
+import { RedisRoad } from "./road.ts";
+import { keysOf } from "./script.ts";
+import type { SelfSource } from "./self.ts";
+
+/** The numbers of a relay that shares its room, besides its own. */
+export const ROOM_DECLARED: Declared = {
+  lost_lines: adverse(
+    headline(counter("lines", "Lines of other relays that never reached this one's clients.")),
+  ),
+  ...grouped("room", {
+    room_nodes: gauge("nodes", "Relays that share the room, this one included."),
+    room_clients: gauge("clients", "Clients of the room on other relays."),
+    room_batches: counter(
+      "batches",
+      "Batches of lines that this relay has put into the room's order.",
+    ),
+    room_cuts: adverse(counter("cuts", "Times that this relay was cut off from its room.")),
+    foreign_entries: adverse(
+      counter(
+        "entries",
+        "Entries in the room's stream that no relay has written; they were skipped.",
+      ),
+    ),
+  }),
+};
+
+/** A node's part in a room on a Redis server: the road for its lines, and all that an operator sees of it. */
+export class Membership implements Room {
+  readonly road: RedisRoad;
+  readonly name: string;
+  readonly server: string;
+  readonly distributions: readonly Distribution[];
+  readonly #clock: Clock;
+
+  /** @throws StartError with every fault of the files that its settings name */
+  constructor(config: Config, host: { clock: Clock; log: Log }, mostLine: () => number) {
+    const { cluster } = config;
+    const server = serverAddress(cluster);
+    this.#clock = host.clock;
+    this.name = cluster.room;
+    this.server = server.shown;
+    const { room, node, wait, keep_bytes: keepBytes } = cluster;
+    this.road = new RedisRoad(
+      { server, room, node, wait, keepBytes, mostLine },
+      keysOf(room),
+      host,
+    );
+    this.distributions = [this.road.delays.distribution];
+  }
+
+  /** @param source the node as it is asked; `port` is in the name that it has where none is set @throws StartError */
+  join(source: SelfSource, port: number): Promise<void> {
+    return this.road.join(source, `${hostname()}:${port}`);
+  }
+
+  /** Leaves the room. @returns lines that were accepted and have not reached it */
+  async leave(ms: number): Promise<number> {
+    const left = this.road.leave();
+    return (await within(this.#clock, ms, left)) ?? this.road.unsettled;
+  }
+
+  // --- the room
+
+  get trouble(): Room["trouble"] {
+    return this.road.trouble.now;
+  }
+
+  get lostLines(): number {
+    return this.road.trouble.lostLines;
+  }
+
+  nodes() {
+    return [this.road.self.shown(), ...this.road.nodes.all(this.#clock.now())];
+  }
+
+  kick(node: string, id: number): Promise<string | null> {
+    return this.road.kick(node, id);
+  }
+
+  // --- the service
+
+  stats(): Record<string, number> {
+    const { trouble, nodes, counts, elsewhere } = this.road;
+    const others = nodes.all(this.#clock.now()).filter(({ goneMs }) => goneMs === null);
+    return {
+      lost_lines: trouble.lostLines,
+      room_nodes: 1 + others.length,
+      room_clients: elsewhere,
+      room_batches: counts.batches,
+      room_cuts: trouble.cuts,
+      foreign_entries: trouble.foreignEntries,
+    };
+  }
+
+  /** The lines that were lost within the last minute, in words; null when there were none. */
+  get losses(): string | null {
+    return this.road.trouble.losses;
+  }
+
+  problems(): readonly Problem[] {
+    const { now, losses } = this.road.trouble;
+    const problems: Problem[] = [];
+    const setting = "cluster.url";
+    if (now !== null) {
+      const seconds = Math.floor((this.#clock.now() - now.since) / 1000);
+      const text = `Cut off from its room for ${seconds} s, so no lines pass: ${now.reason}.`;
+      problems.push({ key: "room", severity: "failing", text, setting });
+    }
+    if (losses !== null) {
+      problems.push({ key: "lost", severity: "warning", text: `${losses}.` });
+    }
+    const { self, wanted } = this.road;
+    if (self !== undefined && self.name !== wanted) {
+      const text = `Another node of the room is called ${wanted} too; this one goes by ${self.name}.`;
+      problems.push({ key: "node", severity: "warning", text, setting: "cluster.node" });
+    }
+    return problems;
+  }
+}

@@ -1,0 +1,337 @@
+import { messageOf, StartError } from "../../../../host/errors.ts";
+import type { Clock } from "../../../../host/clock.ts";
+import type { Log } from "../../../../host/log.ts";
+import type { Batch, Road, RoadEnd } from "../batch.ts";
+import type { RoomBar } from "../order.ts";
+import type { ServerAddress } from "./address.ts";
+import { Arrivals } from "./arrivals.ts";
+import { RoomBars } from "./bars.ts";
+import { Delays } from "./delays.ts";
+import { type Joined, joinedIn, type Taken } from "./joined.ts";
+import { Kicks } from "./kicks.ts";
+import { Link, ScriptUnknown } from "./link.ts";
+import { Nodes, type Told } from "./nodes.ts";
+import { Reading } from "./reading.ts";
+import { type Keys, SILENCE_MS, UNKNOWN } from "./script.ts";
+import { type Sent, SentEntries } from "./sent.ts";
+import { Self, type SelfSource } from "./self.ts";
+import { Trouble } from "./trouble.ts";
+
+const BEAT_MS = 1000;
+/** Signs of life without an answer after which the server counts as away. */
+const MOST_BEATS = SILENCE_MS / BEAT_MS;
+/** Milliseconds between two attempts to connect: the first, and the most. */
+const [FIRST_WAIT_MS, MOST_WAIT_MS] = [100, 3000];
+/** Milliseconds between two looks whether a name is free. */
+const NAME_LOOK_MS = 250;
+/** How often in a second this node may have to join again before that counts as trouble. */
+const MOST_JOINS = 5;
+
+export interface RoadSettings {
+  readonly server: ServerAddress;
+  readonly room: string;
+  /** The name that this node should have; "" for that of its place. */
+  readonly node: string;
+  /** True if the start does not fail when the server is away. */
+  readonly wait: boolean;
+  readonly keepBytes: number;
+  /** The longest envelope in bytes. */
+  mostLine(): number;
+}
+
+/** The way to the other relays of a room by the stream of a Redis server. */
+export class RedisRoad implements Road {
+  /** Tells this run of the node from all others: nothing of an earlier one is mixed up with it. */
+  readonly life = Buffer.from(crypto.getRandomValues(new Uint8Array(9))).toString("base64url");
+  readonly nodes = new Nodes();
+  readonly delays = new Delays();
+  readonly trouble: Trouble;
+  self!: Self;
+  /** The name that this node should have. */
+  wanted = "";
+  readonly counts = { batches: 0, foreign: 0 };
+  readonly #settings: RoadSettings;
+  readonly #keys: Keys;
+  readonly #clock: Clock;
+  readonly #sent = new SentEntries();
+  readonly #kicks: Kicks;
+  readonly #reading: Reading;
+  #end!: RoadEnd;
+  #arrivals!: Arrivals;
+  #link: Link | null = null;
+  /** Counts links and joins: answers to what was sent before the last one say nothing. */
+  #turn = 0;
+  #isOpen = false;
+  #isEnded = false;
+  #waitMs = FIRST_WAIT_MS;
+  /** Signs of life that have not been answered, and that have not come back by the stream. */
+  #beats = { unanswered: 0, unseen: 0 };
+  #joins = 0;
+  readonly #stops: (() => void)[] = [];
+
+  constructor(settings: RoadSettings, keys: Keys, { clock, log }: { clock: Clock; log: Log }) {
+    this.#settings = settings;
+    this.#keys = keys;
+    this.#clock = clock;
+    this.#kicks = new Kicks(clock);
+    this.trouble = new Trouble(settings.room, settings.server.shown, clock, log);
+    this.#reading = new Reading(
+      () => this.#end.resting,
+      (found) => this.#arrivals.take(found),
+    );
+  }
+
+  // --- the end's side
+
+  open(end: RoadEnd): void {
+    this.#end = end;
+    const now = () => this.#clock.now();
+    this.#arrivals = new Arrivals(
+      this.life,
+      end,
+      { sent: this.#sent, nodes: this.nodes, bars: new RoomBars(), kicks: this.#kicks },
+      {
+        settled: (sent) => this.#settled(sent),
+        seen: () => (this.#beats.unseen = 0),
+        foreign: (why) => this.trouble.foreign(why),
+        lost: (lines) => {
+          this.trouble.lost(lines);
+          end.lost(lines);
+        },
+        missed: () => this.#rejoin(),
+        kick: (id, ask, life) => void this.#kickHere(id, ask, life),
+      },
+      () => this.#settings.mostLine(),
+      now,
+    );
+  }
+
+  get elsewhere(): number {
+    return this.nodes.clients(this.#clock.now());
+  }
+
+  append(batch: Batch): void {
+    this.#send(this.#sent.putBatch(batch, this.#clock.now()));
+  }
+
+  bar(bar: RoomBar): void {
+    this.#put("bar", JSON.stringify(bar), RoomBars.more(bar));
+  }
+
+  lift(key: string): void {
+    this.#put("lift", key);
+  }
+
+  rested(): void {
+    this.#reading.rested();
+  }
+
+  // --- the node's side
+
+  /**
+   * Joins the room.
+   * @param place the node's name where none is set
+   * @throws StartError when the server cannot be reached and that is not waited for, or the name is taken
+   */
+  async join(source: SelfSource, place: string): Promise<void> {
+    this.wanted = this.#settings.node || place;
+    this.self = new Self(source, this.wanted, this.#clock, this.delays);
+    this.#stops.push(this.#clock.every(BEAT_MS, () => this.#beat()));
+    try {
+      await this.#connect(true);
+    } catch (error) {
+      if (error instanceof StartError) throw error;
+      const reason = messageOf(error);
+      const { server, wait } = this.#settings;
+      if (!wait) {
+        const message = `${server.shown} cannot be used: ${reason}`;
+        throw new StartError([{ key: "cluster.url", message }]);
+      }
+      this.#broken(reason, this.#turn);
+    }
+  }
+
+  /** Leaves the room for good. @returns lines that were accepted and have not reached it */
+  async leave(): Promise<number> {
+    this.#isEnded = true;
+    for (const stop of this.#stops.splice(0)) stop();
+    const link = this.#link;
+    this.#link = null;
+    this.#turn++;
+    if (link !== null && this.#isOpen) {
+      await link.run(["leave", this.life, this.self.name, this.self.told(true)]).catch(() => {});
+    }
+    link?.close();
+    this.#reading.rested();
+    return this.unsettled;
+  }
+
+  /** Lines that were accepted and have not come back. */
+  get unsettled(): number {
+    return this.#sent.after(0).reduce((sum, { lines }) => sum + lines, 0);
+  }
+
+  /** Closes a client of any node. @throws Error when that node does not answer */
+  async kick(node: string, id: number): Promise<string | null> {
+    if (node === this.self.name) return this.self.kick(id);
+    const to = this.nodes.lifeOf(node, this.#clock.now());
+    if (to === null) return null;
+    if (!this.#isOpen) throw new Error("the room's server is away");
+    return this.#kicks.ask((ask) => this.#put("kick", JSON.stringify({ to, id, ask })));
+  }
+
+  // --- the link
+
+  async #connect(isFirst = false): Promise<void> {
+    const turn = ++this.#turn;
+    const { server } = this.#settings;
+    const link: Link = await Link.open(server, this.#keys, (reason, broken) => {
+      if (this.#link === broken) this.#broken(reason, this.#turn);
+    });
+    if (this.#isEnded || turn !== this.#turn) return link.close();
+    this.#link = link;
+    await this.#join(link, isFirst);
+    if (this.#link !== link) return;
+    void this.#read(link);
+  }
+
+  async #read(link: Link): Promise<void> {
+    try {
+      const isCurrent = () => this.#link === link;
+      const behind = () => (this.#beats.unseen = 0);
+      await this.#reading.run(link, this.#settings.mostLine(), isCurrent, behind);
+    } catch (error) {
+      if (this.#link === link) this.#broken(messageOf(error), this.#turn);
+    }
+  }
+
+  /** Makes this node known to the server, and sends what has not come back. */
+  async #join(link: Link, isStrict: boolean): Promise<void> {
+    const turn = ++this.#turn;
+    this.#isOpen = false;
+    this.#end.opened(false);
+    const isFirst = this.#reading.last === "";
+    const joined = await this.#asked(link, isStrict);
+    if (turn !== this.#turn) return;
+    this.self.name = joined.name;
+    if (isFirst) this.#reading.from(joined.id);
+    else if (!joined.isThere) this.#reading.from("0-0");
+    this.nodes.listen();
+    this.#arrivals.joined(joined);
+    this.#beats = { unanswered: 0, unseen: 0 };
+    this.#waitMs = FIRST_WAIT_MS;
+    this.#isOpen = true;
+    this.#sent.putMissing(this.#end.unanswered, this.#clock.now());
+    for (const sent of this.#sent.after(joined.number)) this.#send(sent);
+    this.trouble.over();
+    this.#end.opened(true);
+  }
+
+  async #asked(link: Link, isStrict: boolean): Promise<Joined> {
+    const { settled } = this.#sent;
+    let first: Taken | null = null;
+    for (;;) {
+      const args = ["join", this.life, `${settled.number}`, `${settled.lines}`];
+      const last = [this.#reading.last, isStrict ? "strict" : ""];
+      const answer = joinedIn(await link.run([...args, this.wanted, this.self.told(), ...last]));
+      if (!("told" in answer)) return answer;
+      // A node that has just been killed keeps its name until it has been silent for long enough.
+      if (first !== null && first.at !== answer.at) throw this.#taken(answer);
+      first ??= answer;
+      await new Promise<void>((resolve) => this.#clock.after(NAME_LOOK_MS, resolve));
+    }
+  }
+
+  #taken({ told }: Taken): StartError {
+    const { address } = JSON.parse(told) as Told;
+    const { room } = this.#settings;
+    const message = `there is a node ${this.wanted} in the room ${room} already, at ${address}; each needs a name of its own`;
+    return new StartError([{ key: "cluster.node", message }]);
+  }
+
+  /** The server does not know this node any more, or entries were missed. */
+  #rejoin(): void {
+    const link = this.#link;
+    if (link === null || !this.#isOpen) return;
+    if (++this.#joins > MOST_JOINS) return this.#broken("its stream does not last", this.#turn);
+    void this.#join(link, false).catch((error) => {
+      if (this.#link === link) this.#broken(messageOf(error), this.#turn);
+    });
+  }
+
+  #broken(reason: string, turn: number): void {
+    if (turn !== this.#turn || this.#isEnded) return;
+    this.#turn++;
+    this.#link?.close();
+    this.#link = null;
+    this.#isOpen = false;
+    this.nodes.deafen(this.#clock.now());
+    this.trouble.began(reason);
+    this.#end.opened(false);
+    this.#reading.rested();
+    const again = this.#turn;
+    this.#clock.after(this.#waitMs, () => {
+      if (this.#isEnded || again !== this.#turn) return;
+      this.#connect().catch((error) => this.#broken(messageOf(error), this.#turn));
+    });
+    this.#waitMs = Math.min(2 * this.#waitMs, MOST_WAIT_MS);
+  }
+
+  // --- what is sent
+
+  #put(kind: Sent["kind"], text: string, more: readonly string[] = []): void {
+    const sent = this.#sent.put(kind, text, this.#clock.now(), more);
+    if (this.#isOpen) this.#send(sent);
+  }
+
+  #send({ kind, number, before, lines, text, more }: Sent): void {
+    const numbers = [number, before, lines, this.#settings.keepBytes].map(String);
+    this.#run(["add", this.life, kind, ...numbers, text, ...more]);
+  }
+
+  #run(args: readonly string[], answered: () => void = () => {}): void {
+    const link = this.#link;
+    if (link === null) return;
+    const turn = this.#turn;
+    link.run(args).then(
+      (answer) => {
+        if (turn !== this.#turn) return;
+        if (answer === UNKNOWN) this.#rejoin();
+        else answered();
+      },
+      (error) => {
+        if (turn !== this.#turn) return;
+        if (error instanceof ScriptUnknown) this.#rejoin();
+        else this.#broken(messageOf(error), turn);
+      },
+    );
+  }
+
+  #settled(sent: Sent): void {
+    if (sent.kind !== "lines") return;
+    this.counts.batches++;
+    this.delays.add(this.#clock.now() - sent.at);
+    this.#end.own();
+  }
+
+  #beat(): void {
+    this.self.looked(this.#sent.lines);
+    this.#joins = 0;
+    if (!this.#isOpen) return;
+    if (this.#end.resting) this.#beats.unseen = 0;
+    if (Math.max(this.#beats.unanswered, this.#beats.unseen) >= MOST_BEATS) {
+      this.#broken("it does not answer", this.#turn);
+      return;
+    }
+    this.#beats.unanswered++;
+    this.#beats.unseen++;
+    this.#run(["beat", this.life, this.self.name, this.self.told()], () => {
+      this.#beats.unanswered = 0;
+    });
+  }
+
+  async #kickHere(id: number, ask: number, to: string): Promise<void> {
+    const address = await this.self.kick(id);
+    this.#put("kicked", JSON.stringify({ to, ask, address }));
+  }
+}

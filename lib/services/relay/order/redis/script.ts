@@ -1,0 +1,181 @@
+/** The keys of a room. Its name stands in braces, so that a cluster of servers keeps them together. */
+export function keysOf(room: string) {
+  const key = (name: string) => `summoner:{${room}}:${name}`;
+  return {
+    /** The stream. */
+    log: key("log"),
+    /** For each life of a node: the number of its last entry, and its lines up to there. */
+    heads: key("heads"),
+    /** Entries of the stream with the bytes up to them, for trimming it. */
+    marks: key("marks"),
+    /** For each node: the time it was last heard of, its life, and what it says of itself. */
+    nodes: key("nodes"),
+    /** Quarantines in force, by key: their reasons, and the times at which they end. */
+    bars: key("bars"),
+    barEnds: key("bar-ends"),
+  };
+}
+
+export type Keys = ReturnType<typeof keysOf>;
+
+/** Milliseconds of silence after which a node counts as gone. */
+export const SILENCE_MS = 3000;
+/** Milliseconds for which a node that is gone is shown. */
+export const SHOWN_MS = 3_600_000;
+/** Milliseconds after which a room without nodes is forgotten. */
+const FORGOTTEN_MS = 24 * 3_600_000;
+/** The most quarantines that are kept for nodes that join later. */
+const MOST_BARS = 100_000;
+
+/** Answers of the script in place of an id: the entry is there already; the node has to join first; its name is taken. */
+export const HAD = "had";
+export const UNKNOWN = "unknown";
+export const TAKEN = "taken";
+
+/**
+ * All that a node does to its room but reading. Numbered entries are taken only
+ * in the order of their numbers, each once, so that an append whose answer was
+ * lost can be repeated. The first argument says what is done, the second the
+ * node's life:
+ *
+ * - `add` kind number before lines keep text [what a quarantine needs]: an entry
+ * - `join` number lines name info last strict: makes the node known, with the number and lines
+ *   of its last entry that has come back; answers all that it has to know
+ * - `beat` name info: a sign of life; as an entry too, with the numbers of the last one
+ * - `leave` name info
+ *
+ * A stream that is gone takes the numbers of all nodes with it: whatever had not
+ * come back is then sent again.
+ */
+export const SCRIPT = `
+local log, heads, marks, nodes, bars, ends = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local op, life = ARGV[1], ARGV[2]
+local call = redis.call
+
+local function now()
+  local time = call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+local function put(number, before, lines, kind, text)
+  return call('XADD', log, '*', 'n', life, 'i', number, 'b', before, 'c', lines,
+    'k', kind, 'l', #text, 't', text)
+end
+
+local function head()
+  if call('EXISTS', log) == 0 then
+    call('DEL', heads, marks)
+    return nil
+  end
+  local found = call('HGET', heads, life)
+  if not found then return nil end
+  local number, lines = string.match(found, '^(%d+) (%d+)$')
+  return tonumber(number), tonumber(lines)
+end
+
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+local function trim(id, bytes, keep)
+  local total = call('HINCRBY', heads, 'bytes', bytes)
+  local step = keep / 32
+  if math.floor(total / step) == math.floor((total - bytes) / step) then return end
+  call('RPUSH', marks, id .. ' ' .. whole(total))
+  local upto = nil
+  while true do
+    local mark = call('LINDEX', marks, 0)
+    local at, sum = string.match(mark, '^(%S+) (%d+)$')
+    if total - tonumber(sum) < keep then break end
+    upto = at
+    call('LPOP', marks)
+  end
+  if upto then call('XTRIM', log, 'MINID', '~', upto, 'LIMIT', '0') end
+end
+
+if op == 'add' then
+  local last = head()
+  if not last then return '${UNKNOWN}' end
+  local kind, number = ARGV[3], tonumber(ARGV[4])
+  if number <= last then return '${HAD}' end
+  if number > last + 1 then return '${UNKNOWN}' end
+  local before, lines, keep, text = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+  call('HSET', heads, life, whole(number) .. ' ' .. whole(before + lines))
+  local id = put(ARGV[4], ARGV[5], ARGV[6], kind, text)
+  trim(id, #text + 100, keep)
+  if kind == 'bar' then
+    local key, ms, why = ARGV[9], tonumber(ARGV[10]), ARGV[11]
+    local time = now()
+    local over = call('ZRANGEBYSCORE', ends, '-inf', time, 'LIMIT', 0, 100)
+    if call('ZCARD', ends) - #over >= ${MOST_BARS} then
+      for _, one in ipairs(call('ZRANGE', ends, 0, 0)) do over[#over + 1] = one end
+    end
+    for _, one in ipairs(over) do
+      call('ZREM', ends, one)
+      call('HDEL', bars, one)
+    end
+    call('ZADD', ends, whole(time + ms), key)
+    call('HSET', bars, key, why)
+  elseif kind == 'lift' then
+    call('ZREM', ends, text)
+    call('HDEL', bars, text)
+  end
+  return id
+end
+
+local time = now()
+local name, info
+if op == 'join' then name, info = ARGV[5], ARGV[6] else name, info = ARGV[3], ARGV[4] end
+
+local function record(of)
+  local found = call('HGET', nodes, of)
+  if not found then return nil end
+  local at, other, told = string.match(found, '^(%d+) (%S+) (.*)$')
+  return tonumber(at), other, told
+end
+
+-- Two nodes of one name are told apart by the beginning of a life.
+local at, other, told = record(name)
+if at and other ~= life and time - at < ${SILENCE_MS} and not string.find(told, '"left":true', 1, true) then
+  if op == 'join' and ARGV[8] == 'strict' then return { '${TAKEN}', whole(at), other, told } end
+  name = name .. '~' .. string.sub(life, 1, 4)
+elseif at and other ~= life then
+  call('HDEL', heads, other)
+end
+
+local number, lines = head()
+if op == 'join' then
+  local known, sum = tonumber(ARGV[3]), tonumber(ARGV[4])
+  if not number or number < known then number, lines = known, sum end
+  call('HSET', heads, life, whole(number) .. ' ' .. whole(lines))
+elseif not number then
+  return '${UNKNOWN}'
+end
+
+local kind = 'here'
+if op == 'leave' then kind = 'left' end
+local id = put(whole(number), whole(lines), 0, kind, '{"name":' .. cjson.encode(name) .. ',"info":' .. info .. '}')
+trim(id, 300, 2^40)
+call('HSET', nodes, name, whole(time) .. ' ' .. life .. ' ' .. info)
+if op == 'leave' then call('HDEL', heads, life) end
+for _, key in ipairs(KEYS) do call('PEXPIRE', key, ${FORGOTTEN_MS}) end
+if op ~= 'join' then return id end
+
+local isThere = 0
+if ARGV[7] ~= '' and #call('XRANGE', log, ARGV[7], ARGV[7]) > 0 then isThere = 1 end
+local all = call('HGETALL', nodes)
+for i = 1, #all, 2 do
+  local at, other = record(all[i])
+  if not at or time - at > ${SHOWN_MS} then
+    call('HDEL', nodes, all[i])
+    if other then call('HDEL', heads, other) end
+  end
+end
+local due = call('ZRANGEBYSCORE', ends, '(' .. whole(time), '+inf', 'WITHSCORES')
+return { 'joined', id, whole(number), isThere, name, whole(time), call('HGETALL', heads), call('HGETALL', nodes),
+  due, call('HGETALL', bars) }
+`;
+
+/** Commands that the script gives, for the rule of a user who may do no more. */
+export const COMMANDS =
+  "eval evalsha time exists del hget hset hdel hgetall hincrby xadd xread xrange xtrim rpush lpop lindex zadd zrem zcard zrange zrangebyscore pexpire";
