@@ -73,7 +73,17 @@ export class Report {
   /** Faults of the server under test; any of them fails the run. */
   readonly errors: string[] = [];
 
-  constructor(private readonly print: (line: string) => void) {}
+  private print: (line: string) => void;
+
+  constructor(print: (line: string) => void) {
+    this.print = print;
+  }
+
+  /** Prints why no more is to come, and then nothing: what fails from now on fails for this reason. */
+  cut(reason: string): void {
+    this.print(`\n${reason}`);
+    this.print = () => {};
+  }
 
   scenario(title: string): void {
     this.entries.push({ scenario: title, servers: {}, ratios: [] });

@@ -133,6 +133,9 @@ function readArguments() {
   }
 }
 
+/** The report of this run, once its arguments are read. */
+let begun: Report | null = null;
+
 async function main(): Promise<number> {
   const { values, positionals } = readArguments();
   if (values.help) {
@@ -141,6 +144,7 @@ async function main(): Promise<number> {
   }
   const wanted = chosen(positionals);
   const report = new Report(values.json ? console.error : console.log);
+  begun = report;
   const folder = temporaryFolder();
   const { peer } = values;
   const before = values.before === undefined ? null : resolve(values.before);
@@ -187,7 +191,10 @@ async function main(): Promise<number> {
 }
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.on(signal, () => void stopEverything().then(() => process.exit(130)));
+  process.on(signal, () => {
+    begun?.cut(`cut short by ${signal}: what has no numbers above was not measured`);
+    void stopEverything().then(() => process.exit(130));
+  });
 }
 try {
   process.exitCode = await main();

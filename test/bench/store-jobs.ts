@@ -57,7 +57,11 @@ export async function runJob(job: Job): Promise<Outcome> {
     }),
   );
   const said = await new Response(child.stdout).text();
-  if (said === "") throw new Error("the generator process ended without an answer");
+  if (said === "") {
+    await child.exited;
+    const how = child.signalCode ?? `code ${child.exitCode}`;
+    throw new Error(`the generator process ended without an answer (${how})`);
+  }
   const answer = JSON.parse(said) as Answer;
   if ("error" in answer) throw new Error(answer.error);
   return answer.outcome;
