@@ -302,21 +302,38 @@ test.each(WAYS)(
   },
 );
 
+/** Sends a word by the ring to these descriptors. @returns the clients that stand for them */
+function sentTo(fds: readonly number[]): Client[] {
+  const log = null as unknown as Log;
+  const sends = new Sends<Client>(configOf(), { clock: new HandClock(), log }, {});
+  const clients = fds.map((fd, i) => {
+    const wire = { fd, write: () => -1 } as unknown as Wire;
+    const accepted = { id: i, wire, isPlain: true, ip: "127.0.0.1", port: 1, now: 0 };
+    return new Client({ ...accepted, refusals: new LastRefusals() }, new Pinned());
+  });
+  for (const client of clients) sends.range(client, Buffer.from("text"), 0, 4);
+  sends.leave();
+  return clients;
+}
+
+test.skipIf(!hasRing)("only sends that were taken count as sends by the ring", async () => {
+  const { here, end } = await pairs(2);
+  const [one, other] = here.map(({ fd }) => fd) as [number, number];
+  const before = { ...counts };
+  sentTo([-1, one, -1, other, one, -1]);
+  expect(counts).toEqual({ sends: before.sends + 3, calls: before.calls + 1 });
+  sentTo([-1, -1, -1]);
+  expect(counts).toEqual({ sends: before.sends + 3, calls: before.calls + 2 });
+  end();
+});
+
 test.skipIf(!hasRing)(
   "an error that ends a connection marks its client, whichever it is, and one of the moment does not",
   async () => {
     const { here, end } = await pairs(1);
     const file = openSync(join(mkdtempSync(join(tmpdir(), "sends-")), "file"), "a");
-    const log = null as unknown as Log;
-    const sends = new Sends<Client>(configOf(), { clock: new HandClock(), log }, {});
     // The error of a file stands for those that only a network gives, as when it has timed out.
-    const clients = [file, -1, here[0]?.fd as number].map((fd, i) => {
-      const wire = { fd, write: () => -1 } as unknown as Wire;
-      const accepted = { id: i, wire, isPlain: true, ip: "127.0.0.1", port: 1, now: 0 };
-      return new Client({ ...accepted, refusals: new LastRefusals() }, new Pinned());
-    });
-    for (const client of clients) sends.range(client, Buffer.from("text"), 0, 4);
-    sends.leave();
+    const clients = sentTo([file, -1, here[0]?.fd as number]);
     expect(clients.map(({ isBroken }) => isBroken)).toEqual([true, false, false]);
     expect(clients.map(({ bytesOut }) => bytesOut)).toEqual([0, 0, 4]);
     closeSync(file);

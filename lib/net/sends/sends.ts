@@ -184,9 +184,13 @@ export class Sends<C extends Client> {
   // --- outboxes
 
   #boxesByRing(ring: Ring): void {
-    let due = [...this.#boxed];
-    while (due.length >= pays.from) due = this.#round(ring, due);
-    for (const client of due) this.#flush(client);
+    const all = [...this.#boxed];
+    // All the bytes of some clients and then those of others: what reaches a client in parts makes it read as often.
+    for (let from = 0; from < all.length; from += RING_ENTRIES) {
+      let due = all.slice(from, from + RING_ENTRIES);
+      while (due.length >= pays.from) due = this.#round(ring, due);
+      for (const client of due) this.#flush(client);
+    }
   }
 
   /** Sends each client what is at the front of its outbox. @returns the clients that took it and have more */
@@ -233,8 +237,8 @@ export class Sends<C extends Client> {
     if (entries === 0) return;
     const worked = ring.broken === null;
     ring.send(entries);
-    counts.calls++;
-    counts.sends += entries;
+    if (worked) counts.calls++;
+    for (let i = 0; i < entries; i++) if ((ring.results[i] as number) > 0) counts.sends++;
     if (worked && ring.broken !== null)
       this.#log.warning(`sends leave by writes from now on: ${ring.broken}`);
   }

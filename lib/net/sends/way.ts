@@ -10,7 +10,7 @@ const KEY = "net.io";
 /** Sends of a turn from which one call for all costs less than one for each: two cost the same either way. */
 export const pays = { from: 3 };
 
-/** The sends that have left by the ring, and the calls it took. */
+/** The sends of which the ring has taken something, and its calls. */
 export const counts = { sends: 0, calls: 0 };
 
 /** True once some service has sends that may leave by the ring. */
