@@ -5,6 +5,8 @@ import { dependencies } from "../package.json";
 
 const ROOT = join(import.meta.dir, "..");
 const DIST = join(ROOT, "dist");
+/** The files with which Workers begin; no two may have the same name. */
+const WORKERS = ["lib/services/web/ticker/worker.ts", "lib/services/relay/threads/relay-thread.ts"];
 const TARGETS = ["linux-x64", "linux-arm64", "linux-x64-musl", "darwin-arm64", "windows-x64"];
 
 /** Installs the packages in a fresh clone, which has none. */
@@ -30,7 +32,7 @@ function compile(target: string | null): string {
   if (target !== null) cmd.push(`--target=bun-${target}`);
   // Inside the executable a worker is found by its own name alone.
   cmd.push("--entry-naming", "[name].[ext]");
-  cmd.push("index.ts", "lib/services/web/ticker/worker.ts", "--outfile", file);
+  cmd.push("index.ts", ...WORKERS, "--outfile", file);
   const { exitCode } = Bun.spawnSync({ cmd, cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] });
   if (exitCode !== 0) process.exit(1);
   return file;

@@ -319,13 +319,13 @@ describe("a start", () => {
   });
 
   test("tells what a server.json leaves unsaid", async () => {
-    write("old.json", '{"port": 0, "colour": 1, "hyper_parameters": {"worker_threads": 4}}');
+    write("old.json", '{"port": 0, "colour": 1, "hyper_parameters": {"worker_threads": 2}}');
     const { out, code } = await start("-c", "old.json");
     expect(code).toBe(0);
     expect(out).toContain("WARNING  old.json:1:13: colour: ignored, unknown key");
     expect(out).toContain(`WARNING  old.json: ${AS_REFERENCE}\n`);
     expect(out.match(/ is ready on /g)).toHaveLength(1);
-    expect(out).toContain("worker_threads is 4; this version serves with one thread");
+    expect(out).toContain("relay: 2 threads serve the clients");
   });
 
   test("on a port in use is one line, and 1", async () => {

@@ -41,32 +41,53 @@ export function clientPage<C>(
   return { total, clients: wanted.map((client) => infoOf(client, columns, now)) };
 }
 
-/**
- * Answers a query from the clients of several services, in one order. With an
- * offset, each service is asked for its total first: rows that come before the
- * page in any case are not asked for.
- */
+/** Whoever has clients. */
+type Source = Pick<Running, "clients">;
+
+/** Answers a query from the clients of several services, in one order. */
 export async function clientsOfAll(
-  services: ReadonlyMap<string, Running>,
+  services: ReadonlyMap<string, Source>,
   query: ServiceClientQuery,
 ): Promise<ServiceClientPage> {
-  const { sort, order, limit, offset } = query;
+  const { sort } = query;
   const ofEach: ClientQuery =
     sort === "service" ? { ...query, sort: "id", order: "asc" } : { ...query, sort };
-  const ask = (wanted: (service: number) => Partial<ClientQuery>) =>
-    Promise.all([...services.values()].map((one, at) => one.clients({ ...ofEach, ...wanted(at) })));
+  const names = [...services.keys()];
+  const row = (client: ClientInfo, at: number) => ({ service: names[at] as string, ...client });
+  return merged([...services.values()], ofEach, query.order, row, (client) => client[sort]);
+}
+
+/** Answers a query from the clients of several parts of one service, in one order. */
+export function clientsOfParts(parts: readonly Source[], query: ClientQuery): Promise<ClientPage> {
+  const value = (client: ClientInfo) => client[query.sort];
+  return merged(parts, query, query.order, (client) => client, value);
+}
+
+/**
+ * With an offset, each source is asked for its total first: rows that come
+ * before the page in any case are not asked for.
+ */
+async function merged<R extends ClientInfo>(
+  sources: readonly Source[],
+  ofEach: ClientQuery,
+  order: ClientQuery["order"],
+  row: (client: ClientInfo, source: number) => R,
+  value: (row: R) => Value,
+): Promise<{ total: number; clients: R[] }> {
+  const { limit, offset } = ofEach;
+  const ask = (wanted: (source: number) => Partial<ClientQuery>) =>
+    Promise.all(sources.map((one, at) => one.clients({ ...ofEach, ...wanted(at) })));
   const sum = (pages: readonly ClientPage[]) => pages.reduce((all, { total }) => all + total, 0);
-  const counted = offset > 0 && services.size > 1 ? await ask(() => ({ limit: 0, offset: 0 })) : [];
+  const counted =
+    offset > 0 && sources.length > 1 ? await ask(() => ({ limit: 0, offset: 0 })) : [];
   const others = (at: number) => sum(counted) - (counted[at]?.total ?? 0);
-  const skipped = [...services].map((_, at) => Math.max(0, offset - others(at)));
+  const skipped = sources.map((_, at) => Math.max(0, offset - others(at)));
   const pages = await ask((at) => {
     const skip = skipped[at] as number;
     return { offset: skip, limit: offset + limit - skip };
   });
-  const rows = [...services.keys()].flatMap((service, at) =>
-    (pages[at] as ClientPage).clients.map((client) => ({ service, ...client })),
-  );
-  rows.sort((a, b) => compare(a[sort], b[sort], order) || a.id - b.id);
+  const rows = pages.flatMap(({ clients }, at) => clients.map((client) => row(client, at)));
+  rows.sort((a, b) => compare(value(a), value(b), order) || a.id - b.id);
   const start = Math.max(0, offset - skipped.reduce((all, skip) => all + skip, 0));
   return { total: sum(pages), clients: rows.slice(start, start + limit) };
 }

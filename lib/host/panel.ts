@@ -40,6 +40,7 @@ export interface View {
    * Answers with what becomes JSON. It changes nothing, and its size has a
    * bound, whatever clients have sent: long texts are cut, and say so.
    * @param query of each parameter the first value; those that are not given are not in it
+   * Where it has to ask another thread, it answers with a promise.
    * @throws Refused when it cannot answer
    */
   read(query: Readonly<Record<string, string>>): unknown;

@@ -37,7 +37,7 @@ export async function placeFaults(places: readonly Place[]): Promise<readonly Fa
 }
 
 /** True if a service manager has bound a socket for this place already; see sd_listen_fds(3). */
-function isHandedOver({ portKey }: Place): boolean {
+export function isHandedOver({ portKey }: Place): boolean {
   return portKey === "port" && process.env["LISTEN_PID"] === String(process.pid);
 }
 

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { choice, flag, host, whole, wholeOrNever } from "../option.ts";
 import { type Contradiction, type Guards, section } from "../section.ts";
 import { ownAccess } from "./access.ts";
@@ -37,116 +38,120 @@ const GUARDS: Guards = {
   acting: (valueOf) => (valueOf("version") === "python" ? ["version"] : GUARDS.paths),
 };
 
-export const hyperParameters = section("The guards of the guarded backend.", {
-  connection_buffer_size: whole(
-    128,
-    [1, COUNT_MAX],
-    "How many fan-out reports the monitor takes in at one tick; more are dropped and counted.",
-    live,
-  ),
-  command_buffer_size: whole(
-    32,
-    [1, COUNT_MAX],
-    "How many commands (throttle, flow control, disconnect) the monitor may issue at one tick.",
-    live,
-  ),
-  control_channel_capacity: whole(
-    8,
-    [1, COUNT_MAX],
-    "How many commands may wait for one client.",
-    live,
-  ),
-  queue_monitor_capacity: whole(
-    100,
-    [1, COUNT_MAX],
-    "How many fan-out reports one client may stage between two ticks.",
-    live,
-  ),
-  client_timeout_secs: wholeOrNever(
-    300,
-    SECONDS_MAX,
-    "A client that sends no line for this many seconds is disconnected; an empty line counts as one.",
-    { ...live, aliases: ["client_timeout"] },
-  ),
-  rate_limit_msgs_per_minute: whole(
-    300,
-    [1, COUNT_MAX],
-    "Lines a client may send in a minute; more are refused with a warning.",
-    { ...live, aliases: ["rate_limit"] },
-  ),
-  timeout_check_interval_secs: whole(
-    30,
-    [1, SECONDS_MAX],
-    "Seconds between two looks for idle clients.",
-    live,
-  ),
-  accept_error_backoff_ms: whole(
-    100,
-    [0, MS_MAX],
-    "Milliseconds between two attempts of the relay to listen again after its listener failed.",
-    live,
-  ),
-  quarantine_cooldown_secs: whole(
-    300,
-    [0, SECONDS_MAX],
-    "Seconds for which a client that was disconnected by force may not come back; 0 switches the quarantine off.",
-    live,
-  ),
-  quarantine_cleanup_interval_secs: whole(
-    60,
-    [1, SECONDS_MAX],
-    "Seconds between two sweeps of ended quarantines.",
-    live,
-  ),
-  throttle_delay_ms: whole(
-    200,
-    [0, MS_MAX],
-    "A throttled client is served one line per so many milliseconds; what it sends meanwhile waits.",
-    live,
-  ),
-  flow_control_delay_ms: whole(
-    1000,
-    [0, MS_MAX],
-    "A client under flow control is served one line per so many milliseconds.",
-    live,
-  ),
-  worker_threads: whole(
-    0,
-    [0, 1024],
-    "Accepted for the reference's sake; 0 means automatic. This version serves with one thread.",
-  ),
-  backpressure_policy: section(
-    "What happens to the sender of a line by its fan-out, the number of other clients it goes to. The strongest rule that applies acts.",
-    {
-      enable_throttle: flag(true, "Throttle senders (see throttle_delay_ms).", live),
-      throttle_threshold: whole(
-        100,
-        [1, COUNT_MAX],
-        "Fan-out from which a sender is throttled.",
-        live,
-      ),
-      enable_flow_control: flag(
-        true,
-        "Put senders under flow control (see flow_control_delay_ms).",
-        live,
-      ),
-      flow_control_threshold: whole(
-        300,
-        [1, COUNT_MAX],
-        "Fan-out from which a sender is put under flow control.",
-        live,
-      ),
-      enable_disconnect: flag(true, "Disconnect and quarantine senders.", live),
-      disconnect_threshold: whole(
-        500,
-        [1, COUNT_MAX],
-        "Fan-out from which a sender is disconnected. Set it above the size of your room.",
-        live,
-      ),
-    },
-    { contradictions: stepsThatNeverAct },
-  ),
-});
+export const hyperParameters = section(
+  "The guards of the guarded backend.",
+  {
+    connection_buffer_size: whole(
+      128,
+      [1, COUNT_MAX],
+      "How many fan-out reports the monitor takes in at one tick; more are dropped and counted.",
+      live,
+    ),
+    command_buffer_size: whole(
+      32,
+      [1, COUNT_MAX],
+      "How many commands (throttle, flow control, disconnect) the monitor may issue at one tick.",
+      live,
+    ),
+    control_channel_capacity: whole(
+      8,
+      [1, COUNT_MAX],
+      "How many commands may wait for one client.",
+      live,
+    ),
+    queue_monitor_capacity: whole(
+      100,
+      [1, COUNT_MAX],
+      "How many fan-out reports one client may stage between two ticks.",
+      live,
+    ),
+    client_timeout_secs: wholeOrNever(
+      300,
+      SECONDS_MAX,
+      "A client that sends no line for this many seconds is disconnected; an empty line counts as one.",
+      { ...live, aliases: ["client_timeout"] },
+    ),
+    rate_limit_msgs_per_minute: whole(
+      300,
+      [1, COUNT_MAX],
+      "Lines a client may send in a minute; more are refused with a warning.",
+      { ...live, aliases: ["rate_limit"] },
+    ),
+    timeout_check_interval_secs: whole(
+      30,
+      [1, SECONDS_MAX],
+      "Seconds between two looks for idle clients.",
+      live,
+    ),
+    accept_error_backoff_ms: whole(
+      100,
+      [0, MS_MAX],
+      "Milliseconds between two attempts of the relay to listen again after its listener failed.",
+      live,
+    ),
+    quarantine_cooldown_secs: whole(
+      300,
+      [0, SECONDS_MAX],
+      "Seconds for which a client that was disconnected by force may not come back; 0 switches the quarantine off.",
+      live,
+    ),
+    quarantine_cleanup_interval_secs: whole(
+      60,
+      [1, SECONDS_MAX],
+      "Seconds between two sweeps of ended quarantines.",
+      live,
+    ),
+    throttle_delay_ms: whole(
+      200,
+      [0, MS_MAX],
+      "A throttled client is served one line per so many milliseconds; what it sends meanwhile waits.",
+      live,
+    ),
+    flow_control_delay_ms: whole(
+      1000,
+      [0, MS_MAX],
+      "A client under flow control is served one line per so many milliseconds.",
+      live,
+    ),
+    worker_threads: whole(
+      0,
+      [0, 64],
+      "Threads that serve the relay's clients, on one port and in one room: for a room that takes more than one core. 0 and 1: the main thread serves them all. Not on macOS and Windows, where threads cannot share a port, nor with a socket that a service manager hands over: there one thread serves.",
+    ),
+    backpressure_policy: section(
+      "What happens to the sender of a line by its fan-out, the number of other clients it goes to. The strongest rule that applies acts.",
+      {
+        enable_throttle: flag(true, "Throttle senders (see throttle_delay_ms).", live),
+        throttle_threshold: whole(
+          100,
+          [1, COUNT_MAX],
+          "Fan-out from which a sender is throttled.",
+          live,
+        ),
+        enable_flow_control: flag(
+          true,
+          "Put senders under flow control (see flow_control_delay_ms).",
+          live,
+        ),
+        flow_control_threshold: whole(
+          300,
+          [1, COUNT_MAX],
+          "Fan-out from which a sender is put under flow control.",
+          live,
+        ),
+        enable_disconnect: flag(true, "Disconnect and quarantine senders.", live),
+        disconnect_threshold: whole(
+          500,
+          [1, COUNT_MAX],
+          "Fan-out from which a sender is disconnected. Set it above the size of your room.",
+          live,
+        ),
+      },
+      { contradictions: stepsThatNeverAct },
+    ),
+  },
+  { remarks: (_given, own) => threadRemarks(own.worker_threads) },
+);
 
 export const relay = section(
   "Lines over TCP: what a client sends goes to all others. These are its own bounds, in both backends.",
@@ -197,6 +202,22 @@ export const relay = section(
     guards: GUARDS,
   },
 );
+
+/** True where threads of a program can listen on one port, each with a part of the clients. */
+export const THREADS_SHARE_PORTS = process.platform === "linux";
+
+function threadRemarks(threads: number): string[] {
+  const key = "hyper_parameters.worker_threads";
+  if (threads <= 1) return [];
+  if (!THREADS_SHARE_PORTS) {
+    return [`${key}: threads cannot share a port on this system; one thread serves`];
+  }
+  const cores = availableParallelism();
+  if (threads <= cores) return [];
+  return [
+    `${key}: ${threads} threads for ${cores} cores take turns, which makes none of them faster`,
+  ];
+}
 
 interface Policy {
   readonly enable_throttle: boolean;

@@ -15,7 +15,7 @@ export class Bars implements Quarantined {
   readonly #clock: Clock;
   readonly #log: LogLines;
   readonly #config: () => Config;
-  readonly #order: Order;
+  readonly #order: Pick<Order, "bar" | "lift">;
   readonly #closeAll: (ip: string, notice: string) => void;
 
   /** @param order told of all that happens here @param closeAll closes the clients of an address, with a notice */
@@ -23,7 +23,7 @@ export class Bars implements Quarantined {
     clock: Clock,
     log: LogLines,
     config: () => Config,
-    order: Order,
+    order: Pick<Order, "bar" | "lift">,
     closeAll: (ip: string, notice: string) => void,
   ) {
     this.#clock = clock;
@@ -39,6 +39,11 @@ export class Bars implements Quarantined {
 
   entries(): Iterable<Barred> {
     return this.#quarantine.entries(this.#clock.now());
+  }
+
+  /** The quarantines in force, for an engine that joins the room. */
+  *inForce(): Generator<RoomBar> {
+    for (const { key, leftMs: ms, why } of this.entries()) yield { key, ms, why, closes: false };
   }
 
   /** The refusal for a connection from an address that is barred, or null. */

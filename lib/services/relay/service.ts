@@ -1,5 +1,10 @@
+import { placeOf } from "../../config/place.ts";
+import { THREADS_SHARE_PORTS } from "../../config/sections/relay.ts";
 import type { Config } from "../../config/table.ts";
-import type { Host, Service } from "../../host/service.ts";
+import { type Fault, StartError } from "../../host/errors.ts";
+import type { Log } from "../../host/log.ts";
+import { isHandedOver } from "../../host/places.ts";
+import type { Host, Running, Service } from "../../host/service.ts";
 import { sendFaults } from "../../net/sends/way.ts";
 import { GreetedClient } from "./greeted-client.ts";
 import { addressFaults } from "./order/redis/address.ts";
@@ -8,11 +13,25 @@ import { type Greeting, Relay } from "./relay.ts";
 /** The relay of a room on a server; it takes memory, so it is loaded only where there is one. */
 const roomRelay = async () => (await import("./order/redis/room-relay.ts")).RoomRelay;
 
+/** The relay of several threads, loaded only where there are some. */
+const threadedRelay = async () => (await import("./threads/threads.ts")).Threads;
+
+const THREADS = "hyper_parameters.worker_threads";
+
 /** The relay as a service. `greet` is awaited for each client before it is served. */
 export function relay(
   greet: ((client: GreetedClient) => void | Promise<void>) | null = null,
 ): Service<Config> {
-  const start = (config: Config, host: Host<Config>): Relay | Promise<Relay> => {
+  const faultsOfThreads = ({ hyper_parameters }: Config): Fault[] => {
+    if (greet === null || hyper_parameters.worker_threads <= 1) return [];
+    const message = "a program that handles the clients itself has them all in one thread; set 1";
+    return [{ key: THREADS, message }];
+  };
+  const start = (config: Config, host: Host<Config>): Running | Promise<Running> => {
+    const faults = faultsOfThreads(config);
+    if (faults.length > 0) throw new StartError(faults);
+    const threads = threadsFor(config, host.log);
+    if (threads > 1) return threadedRelay().then((Kind) => new Kind(config, host, threads).start());
     let made: Relay;
     const greeting: Greeting = async (client) => {
       await greet?.(new GreetedClient(client, (notice) => made.close(client, "refused", notice)));
@@ -20,6 +39,25 @@ export function relay(
     const make = (Kind: typeof Relay) => (made = new Kind(config, host, greet && greeting));
     return config.cluster.url === "" ? make(Relay) : roomRelay().then(make);
   };
-  const check = (config: Config) => [...sendFaults(config), ...addressFaults(config)];
+  const check = (config: Config) => [
+    ...sendFaults(config),
+    ...addressFaults(config),
+    ...faultsOfThreads(config),
+  ];
   return Object.assign(start, { check });
+}
+
+/** The threads that serve. Where more are wanted than can be, the log is told why. */
+function threadsFor(config: Config, log: Pick<Log, "info" | "warning">): number {
+  const { worker_threads: wanted } = config.hyper_parameters;
+  // Where the system cannot do it, a remark on the settings has said so.
+  if (wanted <= 1 || !THREADS_SHARE_PORTS) return 1;
+  if (isHandedOver(placeOf(config, "relay"))) {
+    log.warning(
+      `relay: one thread serves, not ${wanted} (worker_threads): threads cannot share a socket that a service manager hands over`,
+    );
+    return 1;
+  }
+  log.info(`relay: ${wanted} threads serve the clients`);
+  return wanted;
 }

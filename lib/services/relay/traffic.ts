@@ -24,6 +24,15 @@ export class Traffic {
     return this.#log.takesRecords;
   }
 
+  /** Logs the lines in whole envelopes. */
+  addEnvelopes(text: string): void {
+    if (!this.wanted) return;
+    for (const line of text.trimEnd().split("\n")) {
+      const { remote_addr, content } = JSON.parse(line) as Record<string, string>;
+      this.add(remote_addr as string, content as string);
+    }
+  }
+
   /** Logs one relayed line. `content` is as the client sent it, without its newline. */
   add(address: string, content: string): void {
     const keys = this.#keys;

@@ -12,9 +12,9 @@ import { Few } from "./few.ts";
 import type { NumberedClient, PressureTold, StateTold } from "./told.ts";
 
 /** Rows of each list. */
-const MOST_HELD = 20;
-const MOST_BEHIND = 20;
-const MOST_ROWS = 5;
+export const MOST_HELD = 20;
+export const MOST_BEHIND = 20;
+export const MOST_ROWS = 5;
 
 /** What the panel shows. */
 export interface PanelParts {
@@ -33,6 +33,18 @@ export interface PanelParts {
 /** The panel of the service: who sends most, who is held and why, for whom the most waits. */
 export function relayPanel(parts: PanelParts): Panel {
   const { guard, backlog } = parts;
+  return framed(
+    () => stateTold(parts),
+    () => {
+      const { throttle = 0, flow_control = 0, disconnect = 0 } = guard?.monitor.commands ?? {};
+      const ends = 2 * backlog.pauses - (backlog.paused ? 1 : 0);
+      return throttle + flow_control + disconnect + ends;
+    },
+  );
+}
+
+/** @param changes grows with what a person must hear of sooner than by the look once a second that the page takes as it is */
+export function framed(state: () => StateTold | Promise<StateTold>, changes: () => number): Panel {
   return {
     title: "Relay: senders and readers",
     files: FILES,
@@ -41,16 +53,11 @@ export function relayPanel(parts: PanelParts): Panel {
       state: {
         about: "Who sends most, who is held and why, for whom the most waits.",
         parameters: {},
-        read: () => stateTold(parts),
+        read: state,
       },
     },
     acts: {},
-    // It looks once a second as it is: these are what a person must hear of sooner.
-    changes() {
-      const { throttle = 0, flow_control = 0, disconnect = 0 } = guard?.monitor.commands ?? {};
-      const ends = 2 * backlog.pauses - (backlog.paused ? 1 : 0);
-      return throttle + flow_control + disconnect + ends;
-    },
+    changes,
   };
 }
 

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { type Clock, within } from "../../../host/clock.ts";
 import type { Health } from "../../../host/service.ts";
+import { errorOf, uncaught } from "../../../host/workers.ts";
 import type { Lent, OwnedShared } from "./shared.ts";
 import type { FromWorker, Report, ToWorker } from "./messages.ts";
 import { DEADLINE_MS, type Logger, overdue, type TickerStatus } from "./ticker.ts";
@@ -337,22 +338,4 @@ export class IsolatedTicker {
     this.#started.resolve();
     this.#stopped.resolve(graceful);
   }
-}
-
-/** An error with a stack from the Worker. */
-function errorOf(stack: string): Error {
-  const error = new Error(stack.split("\n", 1)[0] ?? "");
-  error.stack = stack;
-  return error;
-}
-
-/** The reason and the stack in a report of an uncaught error, which quotes some source first. */
-function uncaught(report: string): [reason: string, stack: string | null] {
-  const lines = report.trimEnd().split("\n");
-  const at = lines.findIndex((line) => /^\w*(error|message): /i.test(line));
-  const said = lines.slice(Math.max(0, at));
-  return [
-    `uncaught ${at < 0 ? "error: " : ""}${said[0]}`,
-    said.length > 1 ? said.map((line) => line.trim()).join("\n    ") : null,
-  ];
 }

@@ -1,0 +1,293 @@
+import { placeOf } from "../../../config/place.ts";
+import type { Config } from "../../../config/table.ts";
+import { within } from "../../../host/clock.ts";
+import { clientsOfParts } from "../../../host/client-page.ts";
+import { type Panel, Refused } from "../../../host/panel.ts";
+import { busy } from "../../../host/places.ts";
+import type {
+  Address,
+  ClientMore,
+  ClientPage,
+  ClientQuery,
+  Health,
+  Host,
+  Problem,
+  Running,
+  Table,
+} from "../../../host/service.ts";
+import { tlsOptions } from "../../../host/tls-files.ts";
+import { errorOf } from "../../../host/workers.ts";
+import { turnedAwayText } from "../../../net/admission.ts";
+import { type DoorMemory, doorMemory } from "../../../net/inside-threads.ts";
+import { mergedTroubles } from "../../../net/troubles.ts";
+import { TurnedAway } from "../../../net/turned-away.ts";
+import { Bars } from "../bars.ts";
+import { DECLARED } from "../declared.ts";
+import { Arrival } from "../order/threads/arrival.ts";
+import { Hub } from "../order/threads/hub.ts";
+import { framed } from "../panel/panel.ts";
+import { relayProblems } from "../problems.ts";
+import { Traffic } from "../traffic.ts";
+import { mergedState, sum } from "./merged.ts";
+import type { FromThread, Questions, Told } from "./messages.ts";
+import { Thread } from "./thread.ts";
+
+/** Milliseconds that an operator waits for a thread. */
+const ANSWER_MS = 3000;
+/** Milliseconds after the deadline of a drain at which threads are cut. */
+const GRACE_MS = 1000;
+
+/** The relay over several threads: each serves a part of the clients, and all of them are in one room. */
+export class Threads implements Running {
+  readonly declared = DECLARED;
+  readonly panel: Panel;
+  readonly quarantine: Bars;
+  addresses: readonly Address[] = [];
+  readonly #host: Host<Config>;
+  readonly #traffic: Traffic;
+  readonly #hub: Hub;
+  readonly #door: DoorMemory;
+  readonly #elsewhere = new SharedArrayBuffer(4);
+  readonly #turnedAway: TurnedAway;
+  readonly #threads: readonly Thread[];
+  /** The sums over the lives that have ended. */
+  readonly #past: Record<string, number> = {};
+  #stopSweeping: () => void;
+  #config: Config;
+  #draining = false;
+
+  constructor(config: Config, host: Host<Config>, threads: number) {
+    const { clock, log } = host;
+    this.#config = config;
+    this.#host = host;
+    this.#door = doorMemory(threads);
+    this.#traffic = new Traffic(log, config.logger.log_keys);
+    this.quarantine = new Bars(
+      clock,
+      log,
+      () => this.#config,
+      { bar: (bar) => this.#hub.bar(bar), lift: (key) => this.#hub.lift(key) },
+      // The threads do that.
+      () => {},
+    );
+    this.#hub = new Hub({
+      road: new Arrival(),
+      ordered: (text) => this.#traffic.addEnvelopes(text),
+      barred: (bar) => this.quarantine.barred(bar),
+      lifted: (key) => void this.quarantine.lifted(key),
+      bars: () => this.quarantine.inForce(),
+    });
+    this.#turnedAway = new TurnedAway(clock, (reason, clients, last) =>
+      log.warning(turnedAwayText("relay", reason, clients, last)),
+    );
+    const parts = {
+      clock,
+      log,
+      hub: this.#hub,
+      start: (thread: number) => ({
+        kind: "start" as const,
+        config: this.#config,
+        thread,
+        threads,
+        files: host.files.share("relay"),
+        ids: host.ids.shared,
+        door: this.#door,
+        elsewhere: this.#elsewhere,
+        zero: performance.timeOrigin,
+      }),
+      listens: () => {},
+      died: (told: Told | null) => this.#bury(told),
+      take: (thread: Thread, message: FromThread) => this.#take(thread, message),
+    };
+    this.#threads = Array.from({ length: threads }, (_, index) => new Thread(index, parts));
+    this.panel = framed(
+      async () => {
+        const told = await this.#askAll("state", null);
+        if (told.length > 0) return mergedState(told);
+        throw new Refused(409, "No thread of the relay answers.");
+      },
+      () => this.#changes(),
+    );
+    this.#stopSweeping = this.#sweeping();
+    host.onReload((next) => this.#reload(next));
+  }
+
+  /** @throws StartError when the threads cannot listen */
+  async start(): Promise<this> {
+    try {
+      const place = placeOf(this.#config, "relay");
+      // The threads share their port, with whoever listens there already as well.
+      const taken = busy(place);
+      if (taken !== null) throw taken;
+      const [first, ...others] = this.#threads as [Thread, ...Thread[]];
+      const address = await first.start();
+      this.addresses = [address];
+      this.#config = { ...this.#config, port: address.port };
+      await Promise.all(others.map((thread) => thread.start()));
+      return this;
+    } catch (error) {
+      for (const thread of this.#threads) thread.cut();
+      this.#stopSweeping();
+      throw error;
+    }
+  }
+
+  // --- the contract
+
+  stats(): Record<string, number> {
+    const all = this.#told();
+    const stats: Record<string, number> = {};
+    for (const name of Object.keys(DECLARED)) {
+      stats[name] = (this.#past[name] ?? 0) + sum(all, (told) => told.stats[name] ?? 0);
+    }
+    stats["quarantined"] = this.quarantine.size;
+    return stats;
+  }
+
+  health(): Health {
+    if (this.#draining) return { ok: false, reason: "draining" };
+    const troubles = this.#threads.flatMap(({ trouble }) => trouble ?? []);
+    return { ok: troubles.length === 0, reason: troubles.join("; ") || "listening" };
+  }
+
+  problems(): readonly Problem[] {
+    const all = this.#told().map(({ troubles }) => troubles);
+    return relayProblems({
+      paused: all.some(({ paused }) => paused),
+      pinnedBytes: sum(all, ({ pinnedBytes }) => pinnedBytes),
+      clients: mergedTroubles(all.map(({ clients }) => clients)),
+      quarantined: this.quarantine.size,
+    });
+  }
+
+  clients(query: ClientQuery): Promise<ClientPage> {
+    const none: ClientPage = { total: 0, clients: [] };
+    const parts = this.#threads.map((thread) => ({
+      clients: async (asked: ClientQuery) => (await this.#ask(thread, "clients", asked)) ?? none,
+    }));
+    return clientsOfParts(parts, query);
+  }
+
+  async client(id: number): Promise<ClientMore | null> {
+    return (await this.#askAll("client", id))[0] ?? null;
+  }
+
+  async kick(id: number): Promise<string | null> {
+    return (await this.#askAll("kick", id))[0] ?? null;
+  }
+
+  tables(): readonly Table[] {
+    return [
+      {
+        name: "threads",
+        about: "The threads that serve the clients.",
+        columns: [
+          { name: "clients", unit: "clients" },
+          { name: "lines", unit: "lines/s" },
+          { name: "busy", unit: "%" },
+          { name: "waiting", unit: "bytes" },
+          { name: "restarts", unit: "restarts" },
+        ],
+        rows: this.#threads.map(({ name, told, pace, restarts }) => [
+          name,
+          told?.stats["clients"] ?? 0,
+          pace.linesPerSecond,
+          pace.busyPercent,
+          told?.stats["pinned_bytes"] ?? 0,
+          restarts,
+        ]),
+        more: 0,
+        partial: false,
+      },
+    ];
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    this.#draining = true;
+    const all = Promise.all(this.#threads.map((thread) => thread.drain(deadlineMs)));
+    if ((await within(this.#host.clock, deadlineMs + GRACE_MS, all)) === null) {
+      for (const thread of this.#threads) thread.cut();
+    }
+    this.#turnedAway.close();
+    this.#stopSweeping();
+  }
+
+  // --- the threads
+
+  #told(): readonly Told[] {
+    return this.#threads.flatMap(({ told }) => told ?? []);
+  }
+
+  #ask<K extends keyof Questions>(
+    thread: Thread,
+    of: K,
+    given: Questions[K][0],
+  ): Promise<Questions[K][1] | null> {
+    return within(this.#host.clock, ANSWER_MS, thread.ask(of, given));
+  }
+
+  /** Asks all threads. @returns the answers of those that have one */
+  async #askAll<K extends keyof Questions>(of: K, given: Questions[K][0]) {
+    const answers = await Promise.all(this.#threads.map((thread) => this.#ask(thread, of, given)));
+    return answers.filter((answer) => answer !== null) as NonNullable<Questions[K][1]>[];
+  }
+
+  #take(thread: Thread, message: FromThread): void {
+    if (typeof message === "string") return;
+    const { log } = this.#host;
+    switch (message.kind) {
+      case "log":
+        log[message.level](message.message);
+        break;
+      case "bug":
+        log.bug(errorOf(message.stack), message.context);
+        break;
+      case "turnedAway":
+        this.#turnedAway.add(message.reason, message.clients, message.last);
+        break;
+      case "kept":
+        log.error(`relay: ${thread.name} keeps its settings: ${message.why}`);
+        break;
+    }
+  }
+
+  /** A thread has died: its counts stay, and its clients are closed. */
+  #bury(told: Told | null): void {
+    if (told === null) return;
+    for (const [name, { kind }] of Object.entries(DECLARED)) {
+      if (kind !== "counter") continue;
+      this.#past[name] = (this.#past[name] ?? 0) + (told.stats[name] ?? 0);
+    }
+    const clients = told.stats["clients"] ?? 0;
+    this.#past["closed_bug"] = (this.#past["closed_bug"] ?? 0) + clients;
+  }
+
+  /** Grows with what a person must hear of sooner than by a look once a second. */
+  #changes(): number {
+    const {
+      throttles = 0,
+      flow_controls = 0,
+      pressure_disconnects = 0,
+      backlog_pauses = 0,
+    } = this.stats();
+    const paused = this.#told().filter(({ troubles }) => troubles.paused).length;
+    return throttles + flow_controls + pressure_disconnects + 2 * backlog_pauses - paused;
+  }
+
+  #sweeping(): () => void {
+    const seconds = this.#config.hyper_parameters.quarantine_cleanup_interval_secs;
+    return this.#host.clock.every(seconds * 1000, () => this.quarantine.sweep());
+  }
+
+  /** @throws StartError when TLS does not work; everything stays as it was */
+  #reload(next: Config): void {
+    tlsOptions(placeOf(next, "relay"));
+    this.#config = { ...next, port: this.#config.port, version: this.#config.version };
+    this.#traffic.configure(next.logger.log_keys);
+    this.#stopSweeping();
+    this.#stopSweeping = this.#sweeping();
+    const files = this.#host.files.share("relay");
+    for (const thread of this.#threads)
+      thread.tell({ kind: "reload", config: this.#config, files });
+  }
+}
