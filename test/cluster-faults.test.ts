@@ -1,0 +1,142 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { Flood, TestRoom } from "./cluster-suite.ts";
+import { until } from "./kit.ts";
+import { PROGRAMS, RoomServer } from "./room-server.ts";
+
+const LINES = 1500;
+const SLOW = 60_000;
+
+for (const program of PROGRAMS) {
+  let room: TestRoom;
+  let server: RoomServer;
+  afterEach(() => room.close());
+
+  describe(`in the middle of a flood over ${program}`, () => {
+    beforeAll(async () => {
+      server = await RoomServer.start(program, "--appendonly", "yes");
+    });
+    afterAll(() => server.stop());
+
+    /** Three nodes, with two senders at each of two, and a receiver at each. */
+    async function flooded() {
+      room = new TestRoom(server);
+      const [a, b, c] = await Promise.all(["a", "b", "c"].map((name) => room.node(name)));
+      const senders = [];
+      for (const node of [a, a, b, b]) senders.push(await room.join(node!));
+      const receivers = [];
+      for (const node of [a, b, c]) receivers.push(await room.join(node!));
+      return { a: a!, b: b!, c: c!, receivers, flood: new Flood(senders, LINES) };
+    }
+
+    test(
+      "nothing happens",
+      async () => {
+        const { flood, receivers } = await flooded();
+        await flood.to(1);
+        await flood.arrived(receivers);
+      },
+      SLOW,
+    );
+
+    test(
+      "all connections to the server are killed, again and again",
+      async () => {
+        const { flood, receivers, a, b, c } = await flooded();
+        for (const part of [0.2, 0.4, 0.6, 0.8]) {
+          await flood.to(part);
+          await until(() => [a, b, c].every((node) => node.running().room?.trouble === null));
+          const killed = (await server.ask("CLIENT", "KILL", "TYPE", "normal")) as number;
+          expect(killed).toBeGreaterThanOrEqual(6);
+        }
+        await flood.to(1);
+        await flood.arrived(receivers);
+        expect(a.stats()["room_cuts"]).toBeGreaterThanOrEqual(1);
+        expect(a.printed()).toContain("cut off");
+        expect(a.printed()).toContain("is back, after");
+      },
+      SLOW,
+    );
+
+    test(
+      "the server stops for longer than a node waits, and goes on",
+      async () => {
+        const { flood, receivers, a, b } = await flooded();
+        await flood.to(0.3);
+        server.kill("SIGSTOP");
+        const sending = flood.to(1);
+        await until(() => a.running().room?.trouble != null && b.running().room?.trouble != null);
+        expect(a.running().room?.trouble?.reason).toContain(server.url);
+        server.kill("SIGCONT");
+        await sending;
+        await flood.arrived(receivers);
+        expect(a.running().room?.trouble).toBeNull();
+      },
+      SLOW,
+    );
+
+    test(
+      "the server is killed, and started again with what it kept",
+      async () => {
+        const { flood, receivers } = await flooded();
+        await flood.to(0.3);
+        await server.stop("SIGKILL");
+        const sending = flood.to(1);
+        await server.start();
+        await sending;
+        await flood.arrived(receivers);
+      },
+      SLOW,
+    );
+
+    test(
+      "its scripts are flushed",
+      async () => {
+        const { flood, receivers, a } = await flooded();
+        await flood.to(0.5);
+        await server.ask("SCRIPT", "FLUSH");
+        await flood.to(1);
+        await flood.arrived(receivers);
+        expect(a.stats()["room_cuts"]).toBe(0);
+      },
+      SLOW,
+    );
+
+    test(
+      "a node is killed, and its clients see that",
+      async () => {
+        const { flood, receivers, a } = await flooded();
+        const node = await room.process("d");
+        const lost = await node.join();
+        await until(() => a.running().room!.nodes().length === 4);
+        await flood.to(0.5);
+        node.child.kill("SIGKILL");
+        await lost.closed;
+        await flood.to(1);
+        await flood.arrived(receivers);
+        await until(() =>
+          a
+            .running()
+            .room!.nodes()
+            .some(({ name, goneMs }) => name === "d" && goneMs !== null),
+        );
+      },
+      SLOW,
+    );
+
+    test(
+      "a node joins: from then on it has every line",
+      async () => {
+        const { flood, receivers } = await flooded();
+        await flood.to(0.3);
+        const later = await room.join(await room.node("e"));
+        await flood.to(1);
+        await flood.arrived(receivers);
+        const { lines } = receivers[0]!;
+        await until(() => later.lines.at(-1) === lines.at(-1));
+        expect(later.lines.length).toBeGreaterThanOrEqual(flood.total * 0.7);
+        expect(lines.slice(-later.lines.length)).toEqual(later.lines);
+      },
+      SLOW,
+    );
+  });
+}

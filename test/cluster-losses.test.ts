@@ -1,0 +1,148 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { account, Flood, TestRoom } from "./cluster-suite.ts";
+import { type Booted, type Overrides, type Peer, until } from "./kit.ts";
+import { PROGRAMS, RoomServer } from "./room-server.ts";
+
+const SLOW = 60_000;
+/** Settings of a relay that delivers nothing more once one of its clients does not read. */
+const RESTING = {
+  relay: {
+    max_line_bytes: 2048,
+    outbox_bytes: 2 ** 20,
+    total_outbox_bytes: 2 ** 20,
+    stall_ms: 1_000_000_000,
+  },
+};
+
+for (const program of PROGRAMS) {
+  let room: TestRoom;
+  let server: RoomServer;
+  afterEach(() => room.close());
+
+  /** Waits until every line has come to a client, or it has been told that it is lost. */
+  async function accounted(receivers: readonly Peer[], total: number) {
+    const sum = (receiver: Peer) => {
+      const { came, lost } = account(receiver);
+      return came + lost;
+    };
+    for (const receiver of receivers) {
+      let looked = -1;
+      await until(() => {
+        if (receiver.lines.length === looked) return false;
+        looked = receiver.lines.length;
+        return sum(receiver) >= total;
+      });
+      expect(sum(receiver)).toBe(total);
+    }
+  }
+
+  /** A node that sends, and one that has stopped delivering; the first one has lines that the other one has not read. */
+  async function behind(overrides: Overrides = {}) {
+    room = new TestRoom(server);
+    const a = await room.node("a", overrides);
+    const b = await room.node("b", { ...RESTING, ...overrides });
+    const flood = new Flood([await room.join(a)], 40_000, 300);
+    const [near, far] = [await room.join(a), await room.join(b)];
+    far.pause();
+    await flood.to(0.9);
+    await until(() => (b.stats()["backlog_pauses"] as number) > 0);
+    await until(() => near.lines.length === flood.total * 0.9);
+    return { a, b, near, far, flood };
+  }
+
+  async function together(nodes: readonly Booted[]) {
+    await until(() => nodes.every((node) => node.running().room?.trouble === null));
+  }
+
+  describe(`lines that ${program} has lost`, () => {
+    beforeAll(async () => {
+      server = await RoomServer.start(program);
+    });
+    afterAll(() => server.stop());
+
+    test(
+      "because it forgot everything when it was started again: their exact number is told",
+      async () => {
+        const { a, b, near, far, flood } = await behind();
+        await server.stop("SIGKILL");
+        await until(() => [a, b].every((node) => node.running().room?.trouble !== null));
+        await server.start();
+        await together([a, b]);
+        far.resume();
+        await flood.to(1);
+        await accounted([near, far], flood.total);
+        const { lost } = account(far);
+        expect(lost).toBeGreaterThan(0);
+        expect(account(near).lost).toBe(0);
+        expect(b.stats()["lost_lines"]).toBe(lost);
+        expect(b.running().room?.lostLines).toBe(lost);
+        expect(b.running().health()).toEqual({
+          ok: false,
+          reason: `${lost} lines of other nodes were lost within the last minute`,
+        });
+        expect(b.printed()).toContain(`${lost} lines of others never came`);
+        expect(a.running().health().ok).toBe(true);
+      },
+      SLOW,
+    );
+
+    test(
+      "because the stream keeps no more: their exact number is told",
+      async () => {
+        const { b, near, far, flood } = await behind({ cluster: { keep_bytes: 2 ** 20 } });
+        far.resume();
+        await flood.to(1);
+        await accounted([near, far], flood.total);
+        expect(account(far).lost).toBeGreaterThan(0);
+        expect(account(near).lost).toBe(0);
+        expect(b.stats()["room_cuts"]).toBe(0);
+      },
+      SLOW,
+    );
+
+    for (const [how, ...command] of [
+      ["everything is flushed", "FLUSHALL"],
+      ["the stream is deleted", "DEL", "log"],
+      ["the stream is emptied", "XTRIM", "log", "MAXLEN", "0"],
+      ["the numbers of the nodes are deleted", "DEL", "heads"],
+    ] as [string, string, ...string[]][]) {
+      test(
+        `because ${how} in the middle of a flood: none comes twice, each is told`,
+        async () => {
+          room = new TestRoom(server);
+          const [a, b] = [await room.node("a"), await room.node("b")];
+          const flood = new Flood([await room.join(a), await room.join(b)], 5000);
+          const receivers = [await room.join(a), await room.join(b)];
+          const [name, ...args] = command as [string, ...string[]];
+          for (const part of [0.2, 0.4, 0.6, 0.8, 1]) {
+            const sending = flood.to(part);
+            await server.ask(name, ...args.map((arg, i) => (i === 0 ? room.key(arg) : arg)));
+            await sending;
+          }
+          await accounted(receivers, flood.total);
+        },
+        SLOW,
+      );
+    }
+
+    test(
+      "because it went back to an older state: none comes twice, each is told",
+      async () => {
+        room = new TestRoom(server);
+        const [a, b] = [await room.node("a"), await room.node("b")];
+        const flood = new Flood([await room.join(a), await room.join(b)], 5000);
+        const receivers = [await room.join(a), await room.join(b)];
+        await flood.to(0.3);
+        await server.ask("SAVE");
+        await flood.to(0.6);
+        await until(() => receivers.every(({ lines }) => lines.length > flood.total * 0.4));
+        await server.stop("SIGKILL");
+        const sending = flood.to(1);
+        await server.start();
+        await sending;
+        await accounted(receivers, flood.total);
+      },
+      SLOW,
+    );
+  });
+}
