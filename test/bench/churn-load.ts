@@ -20,7 +20,7 @@ export async function churn(
     while (left > 0) {
       const polite = left % 2 === 0;
       left--;
-      await oneVisit(fleet.port, polite);
+      await oneVisit(fleet.ports[0] as number, polite);
     }
   };
   const visitors = Promise.all(Array.from({ length: load.concurrency }, comeAndGo));

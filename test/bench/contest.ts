@@ -58,11 +58,12 @@ export async function assemble(
     try {
       server = await kind.start(listeners);
       await started(kind, server);
-      const { port } = server;
+      const { port, more = [], gathers = false } = server;
       const { payloadBytes, json } = bench;
       const setup: Setup = {
         wire: kind.wire,
-        port,
+        ports: [port, ...more.map((other) => other.port)],
+        gathers,
         listeners,
         publisher,
         payloadBytes,
@@ -73,7 +74,7 @@ export async function assemble(
     } catch (error) {
       fault(bench, kind, error);
       await generator.stop();
-      await server?.process.stop();
+      if (server !== null) await stopServer(server);
       return null;
     }
   };
@@ -84,7 +85,13 @@ export async function assemble(
 /** Ends generators first, so that no server sees a crowd leave it while it drains. */
 export async function dismiss(contestants: Contestant[]): Promise<void> {
   await Promise.all(contestants.map(({ generator }) => generator.stop()));
-  await Promise.all(contestants.map(({ server }) => server.process.stop()));
+  await Promise.all(contestants.map(({ server }) => stopServer(server)));
+}
+
+/** The engine of the order goes last, so that nobody misses it while draining. */
+async function stopServer({ process, more = [], order }: Server): Promise<void> {
+  await Promise.all([process, ...more.map((other) => other.process)].map((one) => one.stop()));
+  await order?.stop();
 }
 
 /** Reports what went wrong with a server; only one of ours fails the run. */
@@ -128,10 +135,21 @@ export async function contest(bench: Bench, plan: Contest): Promise<void> {
 }
 
 async function measure({ server, generator }: Contestant, load: Load): Promise<Measured> {
-  const before = cpuSeconds(server.process.pid);
+  const pids = [server.process.pid, ...(server.more ?? []).map(({ process }) => process.pid)];
+  const orderPids = server.order ? [server.order.pid] : [];
+  const before = [cpuOf(pids), cpuOf(orderPids), cpuOf([generator.pid])];
   const outcome = await generator.run(load);
-  const after = cpuSeconds(server.process.pid);
-  return measured(outcome, before === null || after === null ? null : after - before);
+  const after = [cpuOf(pids), cpuOf(orderPids), cpuOf([generator.pid])];
+  const [own = NaN, order = NaN, generated = NaN] = after.map((cpu, i) => cpu - (before[i] ?? NaN));
+  const row = measured(outcome, Number.isNaN(own) ? null : own);
+  if (server.order) row.orderCpu = (order / outcome.deliveries) * 1e6;
+  row.generatorShare = generated / outcome.seconds;
+  return row;
+}
+
+/** CPU seconds of processes together; NaN where the system does not tell. */
+function cpuOf(pids: number[]): number {
+  return pids.reduce((sum, pid) => sum + (cpuSeconds(pid) ?? NaN), 0);
 }
 
 function measured(outcome: Outcome, cpu: number | null): Measured {

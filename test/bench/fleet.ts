@@ -31,10 +31,11 @@ export class Fleet {
   /** Called once when the server closes a connection that should live. */
   onLoss: (reason: string) => void = () => {};
   private closing = false;
+  private connects = 0;
 
   constructor(
     readonly wire: Wire,
-    readonly port: number,
+    readonly ports: readonly number[],
   ) {}
 
   /**
@@ -53,6 +54,21 @@ export class Fleet {
     await Promise.all(Array.from({ length: 128 }, open));
     if (publisher) this.publisher = await this.connect(false);
     await this.greetings();
+  }
+
+  /** Publishes until something has come to all listeners, and begins to count once no more comes. */
+  async gather(): Promise<void> {
+    const { publisher } = this;
+    if (publisher === null) throw new Error("a room of several servers needs a publisher");
+    const end = performance.now() + 10_000;
+    while (this.listeners.some(({ bytes }) => bytes === 0)) {
+      if (performance.now() > end) throw new Error("not all listeners were reached in 10 s");
+      publisher.socket.write(this.wire.publish("is everybody there?"));
+      await Bun.sleep(50);
+    }
+    for (let before = -1; before !== this.received; await Bun.sleep(300)) before = this.received;
+    for (const member of this.listeners) member.bytes = 0;
+    this.received = 0;
   }
 
   close(): void {
@@ -82,7 +98,7 @@ export class Fleet {
     };
     member.socket = await Bun.connect<Member>({
       hostname: "127.0.0.1",
-      port: this.port,
+      port: this.ports[this.connects++ % this.ports.length] as number,
       data: member,
       socket: this.events,
     });

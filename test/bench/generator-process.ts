@@ -11,8 +11,9 @@ let setup: Setup | null = null;
 async function obey(order: Order): Promise<Answer> {
   if ("setup" in order) {
     setup = order.setup;
-    fleet = new Fleet(wires[setup.wire], setup.port);
+    fleet = new Fleet(wires[setup.wire], setup.ports);
     await fleet.open(setup.listeners, setup.publisher);
+    if (setup.gathers) await fleet.gather();
     return { ready: true };
   }
   if (fleet === null || setup === null) return { error: "no setup came first" };

@@ -5,7 +5,10 @@ import type { WireName } from "./wire.ts";
 /** The connections of a generator process. */
 export interface Setup {
   wire: WireName;
-  port: number;
+  /** The ports of the server or servers: listeners are dealt out to them. */
+  ports: readonly number[];
+  /** True if listeners are ready only when a first message has come to all of them. */
+  gathers: boolean;
   listeners: number;
   /** True if one more connection, which only publishes, is opened after them. */
   publisher: boolean;
@@ -61,6 +64,10 @@ export class Generator {
       }),
     );
     void this.process.exited.then(() => this.waiting?.({ error: "the generator process ended" }));
+  }
+
+  get pid(): number {
+    return this.process.pid;
   }
 
   /** Connects everybody; rejects when the server does not greet them all. */

@@ -124,8 +124,9 @@ async function idleDashboard(bench: Bench, settings: string): Promise<void> {
   const generators = servers.map(() => new Generator());
   for (const [i, { port }] of servers.entries()) {
     const { payloadBytes, json } = bench;
-    const wants = { wire: kind.wire, port, listeners: clients, publisher: false };
-    await generators[i]?.setup({ ...wants, payloadBytes, json });
+    const wants = { wire: kind.wire, ports: [port], gathers: false };
+    const crowd = { listeners: clients, publisher: false };
+    await generators[i]?.setup({ ...wants, ...crowd, payloadBytes, json });
   }
   await look(servers[0].process, kind.name, pages.signal);
   const spent = async (pid: number) => {

@@ -14,6 +14,7 @@ export const figures = {
     show: (n: number) => `${(n / 1e6).toFixed(3)} M`,
   },
   cpuPerMillion: { head: "CPU s/M", show: (n: number) => n.toFixed(3) },
+  orderCpu: { head: "order's CPU s/M", show: (n: number) => n.toFixed(3) },
   cpuPerGb: { head: "CPU s/GB", show: (n: number) => n.toFixed(3) },
   p50: { head: "p50", show: ms },
   p99: { head: "p99", show: ms },

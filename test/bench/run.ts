@@ -12,6 +12,7 @@ import { neuro } from "./neuro.ts";
 import { longTasks, replay, told } from "./page.ts";
 import { stopEverything, temporaryFolder } from "./processes.ts";
 import { Report } from "./report.ts";
+import { room } from "./room.ts";
 import { sendStorm } from "./storm.ts";
 import { nats, other, QUIET, redis, relay, WRITES } from "./servers.ts";
 import { memory } from "./store-memory.ts";
@@ -37,6 +38,7 @@ const scenarios: Record<string, Scenario> = {
     about: "all traffic to JSON files, against none",
     run: logging,
   },
+  room: { service: "relay", about: "two threads or two nodes, against one relay", run: room },
   floor: { service: "relay", about: "CPU against bare C writers", run: floor },
   churn: {
     service: "relay",

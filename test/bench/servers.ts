@@ -8,6 +8,12 @@ import type { WireName } from "./wire.ts";
 export interface Server {
   port: number;
   process: Started;
+  /** Further servers of the same room: clients are dealt out to all of them. */
+  more?: readonly Server[];
+  /** The engine that holds the order of the room; its CPU time is told apart. */
+  order?: Started;
+  /** True if being connected is not being in the room yet: clients wait until a message comes through to all. */
+  gathers?: boolean;
 }
 
 /** A server that can be started, and is then spoken to over `wire`. */
@@ -36,20 +42,20 @@ async function portOpen(process: Started, name: string, port: number): Promise<S
   return { port, process };
 }
 
-/** Guards run on every line, but are set so high that none of them ever acts. */
+/** Guards run on every line, but are set so high that none of them ever acts. It ends within `[hyper_parameters]`. */
 const UNLIMITED = `
 host = "127.0.0.1"
 port = 0
 version = "rust"
 name = "bench"
 drain_ms = 100
-[hyper_parameters]
-client_timeout_secs = 0
-rate_limit_msgs_per_minute = 1_000_000_000
 [hyper_parameters.backpressure_policy]
 enable_throttle = false
 enable_flow_control = false
 enable_disconnect = false
+[hyper_parameters]
+client_timeout_secs = 0
+rate_limit_msgs_per_minute = 1_000_000_000
 `;
 
 /** A `[logger]` section without relayed lines. */

@@ -1,0 +1,37 @@
+import { type Bench, contest } from "./contest.ts";
+import { alone, nodes, threads } from "./room-servers.ts";
+
+/** The same room served by one relay, by one with two threads, and by two nodes over a redis-server. */
+export async function room(bench: Bench): Promise<void> {
+  const kinds = [threads(bench.folder), nodes(bench.folder), alone(bench.folder)];
+  if (kinds.includes(null)) bench.report.note("skipped: redis-server not installed");
+  const there = kinds.filter((kind) => kind !== null);
+  const listeners = bench.smoke ? 10 : 1000;
+  // Each of the two is compared with the one relay, which comes last.
+  for (const subject of there.slice(0, -1)) {
+    const pair = [subject, there.at(-1) as typeof subject];
+    await contest(bench, {
+      title: `room: one message in flight, ${listeners} listeners, ${subject.name} against one relay`,
+      kinds: pair,
+      listeners,
+      publisher: true,
+      load: { kind: "closed", seconds: bench.smoke ? 0.2 : 2 },
+      warmUp: { kind: "closed", seconds: bench.smoke ? 0.1 : 0.5 },
+      columns: ["rate", "cpuPerMillion", "orderCpu", "generatorShare", "peak"],
+      compared: ["rate", "cpuPerMillion"],
+      targets: [{ against: "relay", figure: "cpuPerMillion", sense: "at most", limit: 1.15 }],
+    });
+  }
+  const few = 10;
+  await contest(bench, {
+    title: `room: the delay of the order, 200 messages/s to ${few} listeners`,
+    kinds: there,
+    listeners: few,
+    publisher: true,
+    load: { kind: "paced", perSecond: 200, seconds: bench.smoke ? 0.3 : 4 },
+    warmUp: { kind: "paced", perSecond: 200, seconds: bench.smoke ? 0.1 : 1 },
+    columns: ["p50", "p99", "cpuPerMillion", "orderCpu"],
+    compared: [],
+    targets: [],
+  });
+}
