@@ -1,67 +1,111 @@
-import { afterEach, describe, expect, test } from "bun:test";
-import { systemClock } from "../lib/host/clock.ts";
-import { boot, type Booted, enveloped, type Overrides, type Peer, dial, until } from "./kit.ts";
+import { describe, expect, test } from "bun:test";
+import { enveloped, type Peer, until } from "./kit.ts";
+import { heardBut, threaded } from "./threads-suite.ts";
 
 // The relay over several threads, on the wire.
 
-let server: Booted;
-const peers: Peer[] = [];
-afterEach(async () => {
-  for (const peer of peers.splice(0)) peer.end();
-  await server?.stop();
-});
-
-/** Starts a relay with threads, whose clock is the system's. */
-async function start(threads: number, overrides: Overrides = {}): Promise<void> {
-  const hyper = { worker_threads: threads, ...(overrides["hyper_parameters"] as object) };
-  server = await boot("relay", { ...overrides, hyper_parameters: hyper }, { clock: systemClock });
+/** Everybody sends so many lines, in turns, and hears all of the others. */
+async function everybodyTalks(all: readonly Peer[], lines: number): Promise<void> {
+  for (let i = 0; i < lines; i++) for (const [n, peer] of all.entries()) peer.send(`${n} ${i}\n`);
+  const most = lines * (all.length - 1);
+  await until(() => all.every((peer) => peer.lines.length >= most));
 }
 
-/** The number of clients of each thread. */
-const spread = () =>
-  server
-    .running()
-    .tables?.()[0]
-    ?.rows.map(([, clients]) => clients) ?? [];
-
-const counted = (name: string) => server.stats()[name] as number;
-
-/** Connects clients until each thread has some. */
-async function crowd(least: number): Promise<Peer[]> {
-  const all: Peer[] = [];
-  while (all.length < least || spread().some((clients) => clients === 0)) {
-    const peer = await dial(server.port());
-    all.push(peer);
-    peers.push(peer);
-    await until(() => counted("clients") === all.length);
-  }
-  return all;
-}
-
-describe("two threads", () => {
-  test("relay to each other in one order, and to no sender its own lines", async () => {
-    await start(2, { hyper_parameters: { rate_limit_msgs_per_minute: 1_000_000 } });
-    const all = await crowd(6);
-    for (let i = 0; i < 100; i++) for (const [n, peer] of all.entries()) peer.send(`${n} ${i}\n`);
-    const most = 100 * (all.length - 1);
-    await until(() => all.every(({ lines }) => lines.length === most));
+describe.each([2, 3])("%d threads", (threads) => {
+  test("relay to each other in one order, to each all lines but its own", async () => {
+    const relay = await threaded(threads);
+    const all = (await relay.fill(2)).flat();
+    await everybodyTalks(all, 200);
     for (const peer of all) {
-      const own = peer.lines.filter((line) => line.includes(`"${peer.address}"`));
-      expect(own).toEqual([]);
+      expect(heardBut(peer, ...all)).toEqual([]);
+      expect(peer.lines).toHaveLength(200 * (all.length - 1));
+      expect(peer.lines.filter((line) => line.includes(`"${peer.address}"`))).toEqual([]);
     }
-    // What two of them both have heard, they have heard in one order.
-    const [one, other] = [all[0] as Peer, all[1] as Peer];
-    const not = (peer: Peer) => (line: string) => !line.includes(`"${peer.address}"`);
-    expect(one.lines.filter(not(other))).toEqual(other.lines.filter(not(one)));
-    expect(one.lines).toContain(enveloped(other, "1 99"));
+    const [first, ...others] = all as [Peer, ...Peer[]];
+    for (const other of others) expect(heardBut(first, other)).toEqual(heardBut(other, first));
+    const second = others[0] as Peer;
+    const sent = Array.from({ length: 200 }, (_, i) => enveloped(second, `1 ${i}`));
+    expect(first.lines.filter((line) => line.includes(`"${second.address}"`))).toEqual(sent);
   });
 
-  test("drain with a notice for each client", async () => {
-    await start(2);
-    const all = await crowd(4);
-    await server.drain(5000);
+  test("drain with a notice for each client, once all that was sent has been relayed", async () => {
+    const relay = await threaded(threads);
+    const all = (await relay.fill(2)).flat();
+    await Promise.all(all.map((peer, n) => peer.sent(`${n} said\n`.repeat(500))));
+    await relay.server.drain(20_000);
     await Promise.all(all.map(({ closed }) => closed));
-    for (const peer of all) expect(peer.lines.at(-1)).toBe("Warning: Server is shutting down.");
-    expect(counted("closed_shutdown")).toBe(all.length);
+    for (const { lines } of all) {
+      expect(lines).toHaveLength(500 * (all.length - 1) + 1);
+      expect(lines.at(-1)).toBe("Warning: Server is shutting down.");
+    }
+    expect(relay.count("closed_shutdown")).toBe(all.length);
+    expect(relay.count("clients")).toBe(0);
+  });
+});
+
+describe("over two threads", () => {
+  test("numbers are sums, and each thread has a row of its own", async () => {
+    const relay = await threaded(2);
+    const all = (await relay.fill(1)).flat();
+    expect(relay.count("clients")).toBe(all.length);
+    expect(relay.count("accepted")).toBe(all.length);
+    await everybodyTalks(all, 10);
+    await until(() => relay.count("lines_relayed") === 10 * all.length);
+    const deliveries = 10 * all.length * (all.length - 1);
+    await until(() => relay.count("deliveries") === deliveries);
+    const [table] = relay.server.running().tables?.() ?? [];
+    expect(table?.rows.map(([name]) => name)).toEqual(["thread 1", "thread 2"]);
+    expect(Object.keys(relay.server.stats()).toSorted()).toEqual(
+      Object.keys(relay.server.running().declared).toSorted(),
+    );
+    all[0]?.end();
+    await until(() => relay.count("clients") === all.length - 1);
+    await until(() => relay.count("closed_eof") + relay.count("closed_reset") === 1);
+  });
+
+  test("clients are listed in one order, page by page, whichever thread has them", async () => {
+    const relay = await threaded(2);
+    const all = (await relay.fill(2)).flat();
+    const service = relay.server.running();
+    const ask = (more: object) =>
+      service.clients({ address: "", sort: "id", order: "asc", limit: 100, offset: 0, ...more });
+    const whole = await ask({});
+    expect(whole.total).toBe(all.length);
+    const ids = whole.clients.map(({ id }) => id);
+    expect(ids).toEqual([...new Set(ids)].toSorted((a, b) => a - b));
+    const pages = await Promise.all(ids.map((_, offset) => ask({ offset, limit: 1 })));
+    expect(pages.flatMap(({ clients }) => clients)).toEqual([...whole.clients]);
+    const [one] = await Promise.all([ask({ address: (all[1] as Peer).address })]);
+    expect([one.total, one.clients[0]?.address]).toEqual([1, (all[1] as Peer).address]);
+    const more = await Promise.all(ids.map((id) => service.client?.(id)));
+    expect(more.every((found) => found !== null)).toBe(true);
+    expect(await service.client?.(1_000_000)).toBeNull();
+  });
+
+  test("anybody can be kicked, and put in quarantine everywhere", async () => {
+    const relay = await threaded(2);
+    const [ofOne, ofTwo] = (await relay.fill(1)) as [Peer[], Peer[]];
+    const service = relay.server.running();
+    const { clients } = await service.clients({
+      address: "",
+      sort: "id",
+      order: "asc",
+      limit: 100,
+      offset: 0,
+    });
+    for (const peer of [ofOne[0] as Peer, ofTwo[0] as Peer]) {
+      const { id } = clients.find(({ address }) => address === peer.address) as { id: number };
+      expect(await service.kick(id)).toBe(peer.address);
+      await peer.closed;
+      expect(peer.lines).toEqual(["Warning: You have been disconnected by an operator."]);
+      expect(await service.kick(id)).toBeNull();
+    }
+    await until(() => relay.count("closed_kicked") === 2);
+    const others = (await relay.fill(2)).flat();
+    expect(service.quarantine?.impose("127.0.0.1", 60)).toBe("127.0.0.1");
+    await Promise.all(others.map(({ closed }) => closed));
+    expect(relay.count("quarantined")).toBe(1);
+    // Whichever thread takes a connection, it turns it away.
+    await until(() => relay.count("clients") === 0);
   });
 });

@@ -3,7 +3,7 @@ import { type Fault, StartError } from "../../../host/errors.ts";
 import type { Log } from "../../../host/log.ts";
 import type { Address } from "../../../host/service.ts";
 import { errorOf, uncaught } from "../../../host/workers.ts";
-import { InsideThreads } from "../../../net/inside-threads.ts";
+import { type DoorMemory, InsideThreads } from "../../../net/inside-threads.ts";
 import type { Branch, Hub } from "../order/threads/hub.ts";
 import type { FromRoad } from "../order/threads/messages.ts";
 import { Pace } from "./pace.ts";
@@ -20,6 +20,7 @@ const RAN_WELL_MS = 60_000;
 /** One Worker, from its start to its death. */
 interface Life {
   readonly worker: Worker;
+  readonly given: ThreadStart;
   readonly endBeats: () => void;
   /** Null until it listens. */
   branch: Branch | null;
@@ -38,10 +39,11 @@ export interface ThreadParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly hub: Hub;
+  readonly door: DoorMemory;
   /** What it is started with; asked for at each start. */
   start(thread: number): ThreadStart;
-  /** It listens; at the first start and after each death. */
-  listens(thread: Thread): void;
+  /** It serves from now on; `given` is what it was started with. */
+  serves(thread: Thread, given: ThreadStart): void;
   /** A life has ended: its last numbers. */
   died(told: Told | null): void;
   /** What it tells besides. */
@@ -100,8 +102,9 @@ export class Thread {
     return `${died}; starting again in ${seconds} s`;
   }
 
+  /** Tells it something, if it serves. */
   tell(message: ToThread): void {
-    this.#life?.worker.postMessage(message);
+    if (this.#life?.branch) this.#life.worker.postMessage(message);
   }
 
   /** Asks a question. @returns null when the thread dies over it, or does not serve */
@@ -143,6 +146,7 @@ export class Thread {
     const worker = new Worker(new URL("./relay-thread.ts", import.meta.url).href);
     const life: Life = {
       worker,
+      given: this.#parts.start(this.index),
       endBeats: this.#beats(() => this.#beat(life)),
       branch: null,
       servingSince: Infinity,
@@ -165,10 +169,10 @@ export class Thread {
     });
     worker.addEventListener("close", (event) => {
       if (this.#life === life) this.#die(life, `exit code ${event.code}`);
-      new InsideThreads(this.#parts.start(this.index).door, this.index).clear();
+      new InsideThreads(this.#parts.door, this.index).clear();
       life.gone.resolve();
     });
-    worker.postMessage(this.#parts.start(this.index));
+    worker.postMessage(life.given);
   }
 
   #take(life: Life, message: FromThread): void {
@@ -182,7 +186,7 @@ export class Thread {
         life.servingSince = this.#parts.clock.now();
         this.#death = null;
         this.#address.resolve(message.address);
-        this.#parts.listens(this);
+        this.#parts.serves(this, life.given);
         break;
       case "failed":
         this.#fail(life, message.message, message.faults);
@@ -252,7 +256,8 @@ export class Thread {
     this.#forget(life);
     this.#death = why;
     this.#address.reject(new StartError(`relay: ${this.name} cannot start: ${why}`));
-    const lost = clients > 0 ? ` and its ${clients} clients with it` : "";
+    const its = clients === 1 ? "client" : `${clients} clients`;
+    const lost = clients > 0 ? `, and its ${its} with it` : "";
     const died = `relay: ${this.name} died (${why})${lost}`;
     if (stack === null) log.error(died);
     else log.bug(errorOf(stack), died);

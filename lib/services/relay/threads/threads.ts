@@ -29,7 +29,7 @@ import { framed } from "../panel/panel.ts";
 import { relayProblems } from "../problems.ts";
 import { Traffic } from "../traffic.ts";
 import { mergedState, sum } from "./merged.ts";
-import type { FromThread, Questions, Told } from "./messages.ts";
+import type { FromThread, Questions, ThreadStart, Told } from "./messages.ts";
 import { Thread } from "./thread.ts";
 
 /** Milliseconds that an operator waits for a thread. */
@@ -84,6 +84,7 @@ export class Threads implements Running {
       clock,
       log,
       hub: this.#hub,
+      door: this.#door,
       start: (thread: number) => ({
         kind: "start" as const,
         config: this.#config,
@@ -95,7 +96,9 @@ export class Threads implements Running {
         elsewhere: this.#elsewhere,
         zero: performance.timeOrigin,
       }),
-      listens: () => {},
+      serves: (thread: Thread, given: ThreadStart) => {
+        if (given.config !== this.#config) this.#configure(thread);
+      },
       died: (told: Told | null) => this.#bury(told),
       take: (thread: Thread, message: FromThread) => this.#take(thread, message),
     };
@@ -286,8 +289,11 @@ export class Threads implements Running {
     this.#traffic.configure(next.logger.log_keys);
     this.#stopSweeping();
     this.#stopSweeping = this.#sweeping();
+    for (const thread of this.#threads) this.#configure(thread);
+  }
+
+  #configure(thread: Thread): void {
     const files = this.#host.files.share("relay");
-    for (const thread of this.#threads)
-      thread.tell({ kind: "reload", config: this.#config, files });
+    thread.tell({ kind: "reload", config: this.#config, files });
   }
 }

@@ -1,0 +1,104 @@
+import { afterAll, afterEach } from "bun:test";
+import { systemClock } from "../lib/host/clock.ts";
+import {
+  boot,
+  type Booted,
+  type BootOptions,
+  dial,
+  type Overrides,
+  type Peer,
+  until,
+} from "./kit.ts";
+
+/** Every Worker of this process, in the order of their starts. */
+export const workers: Worker[] = [];
+const Plain = Worker;
+globalThis.Worker = class extends Plain {
+  constructor(...given: ConstructorParameters<typeof Plain>) {
+    super(...given);
+    workers.push(this);
+  }
+};
+afterAll(() => {
+  globalThis.Worker = Plain;
+});
+
+/** A relay of several threads. Its clock is the system's, as those of the threads are. */
+export class ThreadedRelay {
+  readonly server: Booted;
+  readonly #own: readonly Worker[];
+
+  constructor(server: Booted, own: readonly Worker[]) {
+    this.server = server;
+    this.#own = own;
+  }
+
+  /** The Worker of a thread at its first start. */
+  worker(thread: number): Worker {
+    return this.#own[thread] as Worker;
+  }
+
+  /** A number of the relay. */
+  count(name: string): number {
+    return this.server.stats()[name] as number;
+  }
+
+  /** The clients of each thread, as last told. */
+  spread(): number[] {
+    const [table] = this.server.running("relay").tables?.() ?? [];
+    return table?.rows.map(([, clients]) => clients as number) ?? [];
+  }
+
+  /** Connects a client. @returns it, and the thread that serves it */
+  async enter(from?: string): Promise<{ peer: Peer; thread: number }> {
+    const before = this.spread();
+    const peer = await dial(this.server.port("relay"), from);
+    peers.push(peer);
+    const thread = () => this.spread().findIndex((clients, i) => clients > (before[i] as number));
+    await until(() => thread() >= 0);
+    return { peer, thread: thread() };
+  }
+
+  /** Connects clients until each thread has at least so many. @returns those of each thread */
+  async fill(least: number): Promise<Peer[][]> {
+    const all = this.spread().map((): Peer[] => []);
+    while (all.some((some) => some.length < least)) {
+      const { peer, thread } = await this.enter();
+      all[thread]?.push(peer);
+    }
+    return all;
+  }
+}
+
+const peers: Peer[] = [];
+const started: Booted[] = [];
+afterEach(async () => {
+  for (const peer of peers.splice(0)) peer.end();
+  for (const server of started.splice(0)) await server.stop();
+});
+
+/** Starts a relay with threads, and perhaps other services. */
+export async function threaded(
+  threads: number,
+  overrides: Overrides = {},
+  { names = ["relay"], ...options }: BootOptions & { names?: readonly string[] } = {},
+): Promise<ThreadedRelay> {
+  const before = workers.length;
+  const hyper = {
+    worker_threads: threads,
+    rate_limit_msgs_per_minute: 1_000_000,
+    ...(overrides["hyper_parameters"] as object),
+  };
+  const server = await boot(
+    names,
+    { ...overrides, hyper_parameters: hyper },
+    { clock: systemClock, ...options },
+  );
+  started.push(server);
+  return new ThreadedRelay(server, workers.slice(before));
+}
+
+/** The lines among those that a client has heard which none of these clients have sent. */
+export function heardBut(peer: Peer, ...senders: readonly Peer[]): string[] {
+  return peer.lines.filter((line) => !senders.some(({ address }) => line.includes(`"${address}"`)));
+}
