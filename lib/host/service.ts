@@ -185,7 +185,7 @@ export interface Running {
   client?(id: number): ClientMore | null | Promise<ClientMore | null>;
   /** Closes a client with the reason `kicked`. @returns its address, or null when there is none of that id */
   kick(id: number): string | null | Promise<string | null>;
-  readonly quarantine?: Quarantined;
+  readonly quarantine?: Quarantined | undefined;
   /** The room that it shares with other programs; undefined when it shares none. */
   readonly room?: Room | undefined;
   /** What is wrong besides its health. Asked for once a second, so it costs a moment at most. */
@@ -193,7 +193,7 @@ export interface Running {
   /** The largest of the things it holds, at a bounded cost; asked for only while an operator looks. */
   tables?(): readonly Table[];
   /** What it shows on the operator's page besides its numbers; the same object for as long as it runs. */
-  readonly panel?: Panel;
+  readonly panel?: Panel | undefined;
   /** Paths of the HTTP service that it answers itself; undefined while there are none. */
   readonly http?: HttpPart | undefined;
   /**

@@ -7,11 +7,14 @@ import { isHandedOver } from "../../host/places.ts";
 import type { Host, Running, Service } from "../../host/service.ts";
 import { sendFaults } from "../../net/sends/way.ts";
 import { GreetedClient } from "./greeted-client.ts";
+import { Alone } from "./order/alone.ts";
+import type { Road } from "./order/batch.ts";
 import { addressFaults } from "./order/redis/address.ts";
+import { Shared } from "./order/shared.ts";
 import { type Greeting, Relay } from "./relay.ts";
 
-/** The relay of a room on a server; it takes memory, so it is loaded only where there is one. */
-const roomRelay = async () => (await import("./order/redis/room-relay.ts")).RoomRelay;
+/** A relay in a room on a server, loaded only where there is one. */
+const inRoom = async () => (await import("./order/redis/in-room.ts")).InRoom;
 
 /** The relay of several threads, loaded only where there are some. */
 const threadedRelay = async () => (await import("./threads/threads.ts")).Threads;
@@ -27,17 +30,31 @@ export function relay(
     const message = "a program that handles the clients itself has them all in one thread; set 1";
     return [{ key: THREADS, message }];
   };
-  const start = (config: Config, host: Host<Config>): Running | Promise<Running> => {
-    const faults = faultsOfThreads(config);
-    if (faults.length > 0) throw new StartError(faults);
+  const serve = (
+    config: Config,
+    host: Host<Config>,
+    road: Road | null,
+  ): Running | Promise<Running> => {
     const threads = threadsFor(config, host.log);
-    if (threads > 1) return threadedRelay().then((Kind) => new Kind(config, host, threads).start());
-    let made: Relay;
+    if (threads > 1) {
+      return threadedRelay().then((Kind) => new Kind(config, host, threads, road).start());
+    }
     const greeting: Greeting = async (client) => {
       await greet?.(new GreetedClient(client, (notice) => made.close(client, "refused", notice)));
     };
-    const make = (Kind: typeof Relay) => (made = new Kind(config, host, greet && greeting));
-    return config.cluster.url === "" ? make(Relay) : roomRelay().then(make);
+    let { total_outbox_bytes: bound } = config.relay;
+    const order = road === null ? new Alone() : new Shared(road, () => bound);
+    const made = new Relay(config, host, greet && greeting, order);
+    host.onReload(({ relay }) => {
+      bound = relay.total_outbox_bytes;
+    });
+    return made;
+  };
+  const start = (config: Config, host: Host<Config>): Running | Promise<Running> => {
+    const faults = faultsOfThreads(config);
+    if (faults.length > 0) throw new StartError(faults);
+    if (config.cluster.url === "") return serve(config, host, null);
+    return inRoom().then((Kind) => Kind.start(config, host, (road) => serve(config, host, road)));
   };
   const check = (config: Config) => [
     ...sendFaults(config),

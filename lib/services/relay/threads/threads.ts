@@ -23,6 +23,7 @@ import { mergedTroubles } from "../../../net/troubles.ts";
 import { TurnedAway } from "../../../net/turned-away.ts";
 import { Bars } from "../bars.ts";
 import { DECLARED } from "../declared.ts";
+import type { Road } from "../order/batch.ts";
 import { Arrival } from "../order/threads/arrival.ts";
 import { Hub } from "../order/threads/hub.ts";
 import { framed } from "../panel/panel.ts";
@@ -36,6 +37,8 @@ import { Thread } from "./thread.ts";
 const ANSWER_MS = 3000;
 /** Milliseconds after the deadline of a drain at which threads are cut. */
 const GRACE_MS = 1000;
+/** Milliseconds between two counts of the clients on other nodes, for the threads. */
+const COUNT_MS = 250;
 
 /** The relay over several threads: each serves a part of the clients, and all of them are in one room. */
 export class Threads implements Running {
@@ -53,10 +56,12 @@ export class Threads implements Running {
   /** The sums over the lives that have ended. */
   readonly #past: Record<string, number> = {};
   #stopSweeping: () => void;
+  readonly #stopCounting: () => void;
   #config: Config;
   #draining = false;
 
-  constructor(config: Config, host: Host<Config>, threads: number) {
+  /** @param road to the other nodes of its room; null where it has the room for itself */
+  constructor(config: Config, host: Host<Config>, threads: number, road: Road | null = null) {
     const { clock, log } = host;
     this.#config = config;
     this.#host = host;
@@ -71,7 +76,7 @@ export class Threads implements Running {
       () => {},
     );
     this.#hub = new Hub({
-      road: new Arrival(),
+      road: road ?? new Arrival(),
       ordered: (text) => this.#traffic.addEnvelopes(text),
       barred: (bar) => this.quarantine.barred(bar),
       lifted: (key) => void this.quarantine.lifted(key),
@@ -112,6 +117,10 @@ export class Threads implements Running {
       () => this.#changes(),
     );
     this.#stopSweeping = this.#sweeping();
+    const elsewhere = new Int32Array(this.#elsewhere);
+    this.#stopCounting = road
+      ? clock.every(COUNT_MS, () => void Atomics.store(elsewhere, 0, road.elsewhere))
+      : () => {};
     host.onReload((next) => this.#reload(next));
   }
 
@@ -131,6 +140,7 @@ export class Threads implements Running {
     } catch (error) {
       for (const thread of this.#threads) thread.cut();
       this.#stopSweeping();
+      this.#stopCounting();
       throw error;
     }
   }
@@ -213,6 +223,7 @@ export class Threads implements Running {
     }
     this.#turnedAway.close();
     this.#stopSweeping();
+    this.#stopCounting();
   }
 
   // --- the threads
