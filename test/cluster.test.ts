@@ -1,46 +1,88 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { systemClock } from "../lib/host/clock.ts";
-import { type Booted, boot, enveloped } from "./kit.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { Flood, TestRoom } from "./cluster-suite.ts";
+import { enveloped, type Peer, until } from "./kit.ts";
 import { PROGRAMS, RoomServer } from "./room-server.ts";
 
 for (const program of PROGRAMS) {
-  describe(program, () => {
+  describe(`a room on ${program}`, () => {
     let server: RoomServer;
-    let room = 0;
-
+    let room: TestRoom;
     beforeAll(async () => {
       server = await RoomServer.start(program);
+      room = new TestRoom(server);
+    });
+    afterEach(async () => {
+      await room.close();
+      room = new TestRoom(server);
     });
     afterAll(() => server.stop());
 
-    /** Nodes of a new room. */
-    async function nodes(...names: string[]): Promise<Booted[]> {
-      room++;
-      return Promise.all(
-        names.map((node) =>
-          boot(
-            "relay",
-            { cluster: { url: server.url, room: `room-${room}`, node } },
-            { clock: systemClock },
-          ),
-        ),
-      );
-    }
-    async function stop(all: readonly Booted[]) {
-      await Promise.all(all.map((node) => node.stop()));
-    }
-
-    test("what a client sends goes to the clients of all nodes, in one order, and not to itself", async () => {
-      const all = await nodes("a", "b", "c");
-      const [a, b, c] = await Promise.all(all.map((node) => node.join()));
+    test("what a client sends goes to the clients of all nodes, and not to itself", async () => {
+      const all = await Promise.all(["a", "b", "c"].map((name) => room.node(name)));
+      const [a, b, c] = await Promise.all(all.map((node) => room.join(node)));
       a!.send("from a\n");
       expect(await b!.next()).toBe(enveloped(a!, "from a"));
       expect(await c!.next()).toBe(enveloped(a!, "from a"));
       b!.send("from b\n");
       expect(await a!.next()).toBe(enveloped(b!, "from b"));
       expect(await c!.next()).toBe(enveloped(b!, "from b"));
-      await stop(all);
+      await Promise.all(all.map((node) => node.stop()));
       expect(a!.lines).toEqual(["Warning: Server is shutting down."]);
     });
+
+    test("a line of any text comes as it was sent", async () => {
+      const [a, b] = [await room.node("a"), await room.node("b")];
+      const [from, to] = [await room.join(a), await room.join(b)];
+      const texts = [
+        "\u0000 \u2028 \u202e",
+        "😀 \ufffd",
+        '"\\',
+        "x".repeat(60_000),
+        "é".repeat(20_000),
+      ];
+      for (const text of texts) {
+        from.send(`${text}\n`);
+        expect(await to.next()).toBe(enveloped(from, text));
+      }
+      expect(b.stats()["foreign_entries"]).toBe(0);
+    });
+
+    test("a node whose clients lag and may have little waiting closes none of them, and loses nothing", async () => {
+      const little = {
+        max_line_bytes: 1024,
+        outbox_bytes: 4096,
+        total_outbox_bytes: 8192,
+        stall_ms: 1_000_000_000,
+      };
+      const [a, b] = [await room.node("a"), await room.node("b", { relay: little })];
+      const flood = new Flood([await room.join(a)], 20_000, 500);
+      const [near, far] = [await room.join(a), await room.join(b)];
+      far.pause();
+      await flood.to(0.9);
+      await until(() => (b.stats()["backlog_pauses"] as number) > 0);
+      far.resume();
+      await flood.to(1);
+      await flood.arrived([near, far]);
+    }, 60_000);
+
+    test("twelve senders and twelve receivers at three nodes, two of which have two threads: one order for all", async () => {
+      const threads = {
+        hyper_parameters: { rate_limit_msgs_per_minute: 1_000_000, worker_threads: 2 },
+      };
+      const all = [
+        await room.node("a"),
+        await room.node("b", threads),
+        await room.node("c", threads),
+      ];
+      const [senders, receivers] = [[], []] as [Peer[], Peer[]];
+      for (let i = 0; i < 12; i++) {
+        senders.push(await room.join(all[i % 3]!));
+        receivers.push(await room.join(all[i % 3]!));
+      }
+      const flood = new Flood(senders, 1000);
+      await flood.to(1);
+      await flood.arrived(receivers);
+      await until(() => senders.every(({ lines }) => lines.length === flood.total - 1000));
+    }, 60_000);
   });
 }

@@ -5,6 +5,7 @@ import { endOfPiece } from "../../net/lines.ts";
 import type { RelayClient } from "./client.ts";
 import { envelope, exceeds, NOTICES, oversizeNotice } from "./envelope.ts";
 import type { Order } from "./order/order.ts";
+import { portionOf } from "./order/portions.ts";
 import type { Pacing } from "./pacing.ts";
 import type { Monitor } from "./pressure.ts";
 import type { Refusals } from "./refusals.ts";
@@ -110,8 +111,9 @@ export class Intake {
   /** Relays lines until the client is held. @returns their bytes */
   #relay(client: RelayClient, block: Buffer): number {
     const lines = decoded(block);
-    const { max_line_bytes: maxBytes, outbox_bytes } = this.#config().relay;
-    const batch = Math.min(TEXT_BATCH, outbox_bytes / 24);
+    const { relay } = this.#config();
+    const { max_line_bytes: maxBytes } = relay;
+    const batch = Math.min(TEXT_BATCH, portionOf(relay));
     const { fanOut } = this;
     const goesNowhere = fanOut === 0 && !this.#order.shared;
     const logged = this.#traffic.wanted;

@@ -10,6 +10,7 @@ import { GreetedClient } from "./greeted-client.ts";
 import { Alone } from "./order/alone.ts";
 import type { Road } from "./order/batch.ts";
 import { addressFaults } from "./order/redis/address.ts";
+import { portionOf } from "./order/portions.ts";
 import { Shared } from "./order/shared.ts";
 import { type Greeting, Relay } from "./relay.ts";
 
@@ -42,11 +43,18 @@ export function relay(
     const greeting: Greeting = async (client) => {
       await greet?.(new GreetedClient(client, (notice) => made.close(client, "refused", notice)));
     };
-    let { total_outbox_bytes: bound } = config.relay;
-    const order = road === null ? new Alone() : new Shared(road, () => bound);
+    let { relay: bounds } = config;
+    const order =
+      road === null
+        ? new Alone()
+        : new Shared(
+            road,
+            () => bounds.total_outbox_bytes,
+            () => portionOf(bounds),
+          );
     const made = new Relay(config, host, greet && greeting, order);
-    host.onReload(({ relay }) => {
-      bound = relay.total_outbox_bytes;
+    host.onReload((next) => {
+      bounds = next.relay;
     });
     return made;
   };

@@ -1,6 +1,7 @@
 import type { RelayClient } from "../client.ts";
 import { type Batch, BATCH_CHARACTERS, type Road, type RoadEnd } from "./batch.ts";
 import type { Engine, Order, RoomBar } from "./order.ts";
+import { Portions } from "./portions.ts";
 
 /** Envelopes of one sender within a batch. */
 interface Piece {
@@ -38,17 +39,24 @@ export class Shared implements Order, RoadEnd {
   #isOpen = false;
   #holding = false;
   #settling: PromiseWithResolvers<void> | null = null;
+  readonly #portion: () => number;
+  #portions!: Portions;
 
-  /** @param bound characters that may be on their way before senders are held */
-  constructor(road: Road, bound: () => number) {
+  /**
+   * @param bound characters that may be on their way before senders are held
+   * @param portion characters that are delivered at once, so that the members' outboxes hold them
+   */
+  constructor(road: Road, bound: () => number, portion: () => number) {
     this.#road = road;
     this.#bound = bound;
+    this.#portion = portion;
   }
 
   // --- the engine's side
 
   open(engine: Engine): void {
     this.#engine = engine;
+    this.#portions = new Portions(engine, this.#portion);
     this.#holdOrRelease();
     this.#road.open(this);
   }
@@ -89,13 +97,16 @@ export class Shared implements Order, RoadEnd {
   }
 
   rested(): void {
+    this.#portions.rested();
+    if (this.#portions.wait) return;
+    this.#maybeSettle();
     this.#road.rested();
   }
 
   settled(): Promise<void> | null {
     this.#send();
     const others = () => this.#road.settled?.();
-    if (this.#inFlight.length === 0) return others() ?? null;
+    if (this.#isSettled) return others() ?? null;
     this.#settling ??= Promise.withResolvers();
     return this.#settling.promise.then(others);
   }
@@ -104,7 +115,7 @@ export class Shared implements Order, RoadEnd {
 
   /** True while nothing should be delivered to the engine. */
   get resting(): boolean {
-    return this.#engine.resting;
+    return this.#portions.wait || this.#engine.resting;
   }
 
   /** The batches that are on their way, in order: what the road may have to send again. */
@@ -126,18 +137,16 @@ export class Shared implements Order, RoadEnd {
     this.#inFlightCharacters -= batch.text.length;
     let at = 0;
     for (const { sender, characters, lines } of pieces) {
-      this.#engine.deliver(sender, batch.text.slice(at, at + characters), lines);
+      this.#portions.deliver(sender, batch.text.slice(at, at + characters), lines);
       at += characters;
     }
     this.#holdOrRelease();
-    if (this.#inFlight.length > 0) return;
-    this.#settling?.resolve();
-    this.#settling = null;
+    this.#maybeSettle();
   }
 
   /** A batch of another engine. */
   foreign(text: string, lines: number): void {
-    this.#engine.deliver(null, text, lines);
+    this.#portions.deliver(null, text, lines);
   }
 
   /** Another engine has barred an address or a port of it. */
@@ -152,6 +161,16 @@ export class Shared implements Order, RoadEnd {
   /** Lines of other engines can never be delivered here. */
   lost(lines: number): void {
     this.#engine.lost(lines);
+  }
+
+  get #isSettled(): boolean {
+    return this.#inFlight.length === 0 && !this.#portions.wait;
+  }
+
+  #maybeSettle(): void {
+    if (!this.#isSettled) return;
+    this.#settling?.resolve();
+    this.#settling = null;
   }
 
   #send(): void {

@@ -9,6 +9,7 @@ import { stackOf } from "../../../host/workers.ts";
 import { InsideThreads } from "../../../net/inside-threads.ts";
 import { counts, settledWay } from "../../../net/sends/way.ts";
 import { TurnedAway } from "../../../net/turned-away.ts";
+import { portionOf } from "../order/portions.ts";
 import { Shared } from "../order/shared.ts";
 import { ThreadRoad } from "../order/threads/thread-road.ts";
 import type { ToRoad } from "../order/threads/messages.ts";
@@ -107,7 +108,8 @@ class Serving {
       },
     };
     const shared = { inside, threads, turnedAway };
-    this.#relay = new Relay(given.config, host, null, new Shared(road, most), shared);
+    const order = new Shared(road, most, () => portionOf(this.#config.relay));
+    this.#relay = new Relay(given.config, host, null, order, shared);
     post({ kind: "ready", address: this.#relay.addresses[0] as Address });
     const way = settledWay(given.config.net.io);
     // All threads have the same.
