@@ -119,7 +119,7 @@ export class Threads implements Running {
     this.#stopSweeping = this.#sweeping();
     const elsewhere = new Int32Array(this.#elsewhere);
     this.#stopCounting = road
-      ? clock.every(COUNT_MS, () => void Atomics.store(elsewhere, 0, road.elsewhere))
+      ? clock.every(COUNT_MS, () => void Atomics.exchange(elsewhere, 0, road.elsewhere))
       : () => {};
     host.onReload((next) => this.#reload(next));
   }
