@@ -126,6 +126,39 @@ test("is told by store check, and store salvage writes what is whole to another 
   ]);
 });
 
+test("is not salvaged into the folder that is to stay as it is", async () => {
+  const { folder, data } = await damaged();
+  const file = configure(folder, { durability: "always" });
+  const link = join(folder, "link");
+  fs.symlinkSync(data, link);
+  const before = fs.readdirSync(data);
+  for (const out of [data, join(data, "saved"), join(data, "a", "b"), join(link, "saved")]) {
+    const { err, code } = await run("store", "salvage", "--out", out, "--config", file);
+    const said = `error: ${out} is in ${data}, which stays as it is: name a folder elsewhere`;
+    expect([err, code]).toEqual([[said], 1]);
+  }
+  expect(fs.readdirSync(data)).toEqual(before);
+  // What only begins alike is another folder.
+  const { code } = await run("store", "salvage", "--out", `${data}-saved`, "--config", file);
+  expect(code).toBe(0);
+}, 60_000);
+
+test.each(["journal-1", "manifest", "mark-1"])(
+  "that is a folder in the place of %s is told by store check, and stops a start",
+  async (name) => {
+    const { folder, data } = await damaged();
+    const file = configure(folder, { durability: "always" });
+    fs.rmSync(join(data, name));
+    fs.mkdirSync(join(data, name));
+    const { err, code } = await run("store", "check", "--config", file);
+    expect(err).toContain(`error: ${join(data, name)} is a folder`);
+    expect(code).toBe(1);
+    const started = await run("check", "--config", file);
+    expect([started.code, started.err.join("\n")]).toEqual([2, expect.stringContaining(name)]);
+    await expect(served({ path: data })).rejects.toThrow(join(data, name));
+  },
+);
+
 test('with damage = "salvage" is gone on with, is told until somebody acknowledges it, and gives no version twice', async () => {
   const { data, said } = await damaged();
   const section = { path: data, damage: "salvage" };

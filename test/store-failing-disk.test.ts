@@ -20,10 +20,10 @@ const canFail = (() => {
 })();
 if (!canFail) console.log("a sync that fails: SKIPPED, strace is missing or not permitted");
 
-/** Makes every fdatasync of a process fail until the answer is called. */
-async function failing(pid: number): Promise<() => Promise<void>> {
-  const words = ["strace", "-f", "-p", `${pid}`, "-e", "trace=fdatasync"];
-  const tracer = Bun.spawn([...words, "-e", "inject=fdatasync:error=EIO"], {
+/** Makes every fdatasync of a process fail, or another call, until the answer is called. */
+async function failing(pid: number, call = "fdatasync"): Promise<() => Promise<void>> {
+  const words = ["strace", "-f", "-p", `${pid}`, "-e", `trace=${call}`];
+  const tracer = Bun.spawn([...words, "-e", `inject=${call}:error=EIO`], {
     stdin: "ignore",
     stdout: "ignore",
     stderr: "pipe",
@@ -114,4 +114,43 @@ describe.skipIf(!canFail)("a sync that fails", () => {
     );
     wire.end();
   }, 120_000);
+
+  test.each(["fdatasync", "pwrite64"])(
+    "with batch, by %s, refuses changes with a code of its own until it heals",
+    async (call) => {
+      const folder = join(root, call);
+      fs.mkdirSync(folder);
+      const file = configure(folder, { durability: "batch" });
+      const { child, port } = await StoreChild.ready(file);
+      children.add(child);
+      const wire = await Wire.dial(port);
+      expect(await wire.result({ action: "SET", key: "a", value: 1 })).toBe("OK");
+      const heal = await failing(child.pid, call);
+      // Answered once it is written: at once, or when the disk works again.
+      const writer = await Wire.dial(port);
+      const first = writer.ask({ action: "SET", key: "b", value: 1 });
+      await child.says(/cannot (sync|write) .*; writes are refused/);
+      for (const request of [
+        { action: "DEL", key: "a" },
+        { action: "EXPIRE", key: "a", ttl_ms: 1000 },
+        { action: "INCR", key: "n" },
+        { action: "MSET", values: { a: 2 } },
+        { action: "TXN", writes: [{ action: "SET", key: "a", value: 2 }] },
+      ]) {
+        const { error } = await wire.ask({ ...request });
+        expect([request, error?.code]).toEqual([request, "DISK_FAILING"]);
+      }
+      expect(await wire.result<number>({ action: "GET", key: "a" })).toBe(1);
+      await heal();
+      expect(await first).toEqual({ result: "OK" });
+      await child.says(/INFO.*writing .* again/);
+      expect(await wire.result({ action: "SET", key: "a", value: 3 })).toBe("OK");
+      wire.end();
+      writer.end();
+      child.signal("SIGTERM");
+      expect(await child.exit()).toBe(0);
+      children.delete(child);
+    },
+    120_000,
+  );
 });

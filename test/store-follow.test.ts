@@ -113,6 +113,42 @@ describe("who comes back with since", () => {
     ]);
   });
 
+  test("and takes it more slowly than keys change is told how many are lost meanwhile", async () => {
+    const most = 4000;
+    const [from, to] = await two({ change_log_entries: most, change_log_bytes: 2 ** 30 });
+    const { epoch } = await watch(from, "other");
+    const change = async (times: number) => {
+      // More than the system keeps for a connection.
+      for (let i = 0; i < times; i += 100) {
+        const keys = Array.from({ length: 100 }, (_, k) => [`k^${i + k}`, "x".repeat(8000)]);
+        await result(from, { action: "MSET", values: Object.fromEntries(keys) });
+      }
+    };
+    await change(most);
+    to.pause();
+    to.send(`${JSON.stringify({ action: "SUBSCRIBE", keys: "k^*", since: 0, epoch })}\n`);
+    for (let turn = 0; turn < 500; turn++) await result(from, { action: "PING" });
+    expect(stat("deliveries")).toBeLessThan(most);
+    await change(most);
+    to.resume();
+    // When it came back, nothing was lost yet.
+    expect((await heard(to))["result"]).toMatchObject({ lost: 0 });
+    const { events, seq } = await caughtUp(to);
+    let [last, lost] = [0, 0];
+    for (const one of events) {
+      if (one["event"] === "lost") {
+        lost += one["lost"];
+        last += one["lost"];
+      } else expect(one["seq"]).toBe(++last);
+    }
+    expect([last, seq]).toEqual([2 * most, 2 * most]);
+    expect(lost).toBeGreaterThan(0);
+    expect(lost).toBeLessThan(most);
+    expect(events.filter(({ event }) => event === "lost")).toHaveLength(1);
+    await set(from, "k^1");
+    expect(await heard(to)).toMatchObject({ event: "set", seq: 2 * most + 1 });
+  });
+
   test("is refused what nobody could answer", async () => {
     const [peer] = await two();
     const { epoch } = await watch(peer, "a");

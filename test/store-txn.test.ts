@@ -285,4 +285,20 @@ describe("MSET", () => {
     }
     expect(await allKeys(peer)).toEqual(["d", "e"]);
   });
+
+  test("takes each key once, by whatever name", async () => {
+    const peer = await suite.client();
+    const mset = (values: object, more: object = {}) =>
+      outcome(peer, { action: "MSET", values, ...more });
+    for (const values of [
+      { a: 1, "^a": 2 },
+      { "^a^b": 1, c: 1, "a^b": 2 },
+    ]) {
+      expect([values, await mset(values)]).toEqual([values, "WRONG_TYPE"]);
+    }
+    expect(await allKeys(peer)).toEqual([]);
+    expect(await mset({ "^a": 1, "a^b": 2, "^b": 3 })).toBe("OK");
+    expect(await allKeys(peer)).toEqual(["a", "a^b", "b"]);
+    expect(await mset({ a: 1, "^a": 2 }, { ns: "n" })).toBe("BAD_KEY");
+  });
 });

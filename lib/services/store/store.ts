@@ -127,7 +127,7 @@ export class Store implements Running, Protocol<StoreClient> {
     }));
     const watch = new KeyWatch(delivery, changes);
     const channels = new Channels(delivery, settings);
-    this.#watchers = new Watchers(this.#turn, changes, channels.epoch, host);
+    this.#watchers = new Watchers(this.#turn, changes, channels.epoch, this.#journal, host);
     const watches = new Watches(watch, this.#watchers.watch);
     this.#keys = new Keys(clock, watches, () => settings.store.max_memory_bytes, changes);
     this.#system = new Keys(clock, watches, () => Infinity);
@@ -218,7 +218,11 @@ export class Store implements Running, Protocol<StoreClient> {
 
   health(): Health {
     const trouble = this.#journal?.trouble;
-    if (trouble) return { ok: false, reason: `changes are refused: ${trouble}` };
+    if (trouble) {
+      const advice = this.#journal?.advice(this.#keys.bytes) ?? null;
+      const more = advice === null ? "" : `; ${advice}`;
+      return { ok: false, reason: `changes are refused: ${trouble}${more}` };
+    }
     const salvaged = this.#journal?.salvaged;
     if (salvaged) {
       const damages = count(salvaged.damages.length, "damage");
@@ -348,8 +352,9 @@ export class Store implements Running, Protocol<StoreClient> {
   }
 
   #snapshotIfDue(): void {
-    if (!this.#journal?.snapshotDue) return;
-    this.#journal.snapshot(this.#keys.snapshot()).catch((error) => {
+    const journal = this.#journal;
+    if (!journal?.snapshotDue && !journal?.rewriteDue(this.#keys.bytes)) return;
+    journal.snapshot(this.#keys.snapshot()).catch((error) => {
       this.#log.bug(error, "making a snapshot of the store");
     });
   }

@@ -1,6 +1,6 @@
 import type { StoreClient } from "../client.ts";
 import type { Term, Write } from "../keys/group.ts";
-import { type Path, pathOf, SYSTEM, textOf, unfit } from "../keys/path.ts";
+import { type Path, pathOf, SEPARATOR, SYSTEM, textOf, unfit } from "../keys/path.ts";
 import { Refusal, refusalAt } from "../refusal.ts";
 import {
   type Command,
@@ -77,6 +77,11 @@ export const GROUP_COMMANDS = {
         const own = typeof ttls === "object" && Object.hasOwn(ttls, name) ? ttls[name] : undefined;
         writes.push({ kind: "set", path, text, ttlMs: typeof ttls === "number" ? ttls : own });
       }
+      // Only with a ^ before it can a key have two names.
+      const mayRepeat = Object.keys(values).some((name) => name.startsWith(SEPARATOR));
+      if (mayRepeat && new Set(writes.map(({ path }) => textOf(path))).size < writes.length) {
+        return REPEATED;
+      }
       if (typeof ttls === "object") {
         const astray = Object.keys(ttls).find((name) => !Object.hasOwn(values, name));
         if (astray !== undefined) {
@@ -148,6 +153,7 @@ export const GROUP_COMMANDS = {
   }),
 } satisfies Readonly<Record<string, Command>>;
 
+const REPEATED = new Refusal("WRONG_TYPE", "values; allowed: each key once; a and ^a are one");
 const TWICE = new Refusal("WRONG_TYPE", "key; allowed: one that stands in no other write");
 
 /** The conditions of a TXN, or the refusal. */

@@ -4,6 +4,7 @@ import type { Deliverer } from "../channels/channels.ts";
 import { lostEvent } from "../channels/events.ts";
 import { KeyWatch } from "../channels/watch.ts";
 import { NOTICES } from "../client.ts";
+import type { Journal } from "../journal/journal.ts";
 import type { ChangeLog } from "../keys/change-log.ts";
 import type { Turn } from "../turn.ts";
 import { eventOf, idOf, placeEvent, placeOf } from "./event-id.ts";
@@ -33,12 +34,20 @@ export class Watchers implements Deliverer<Watcher> {
   readonly #all = new Map<number, Watcher>();
   /** Those that have missed something, in the order in which they get more of it. */
   readonly #behind = new Set<Watcher>();
+  readonly #journal: Pick<Journal, "doubts"> | null;
   #isGoingOn = false;
   /** What has happened in this turn. */
   #due: { readonly kept: Promise<void>; readonly lines: Map<Watcher, string> } | null = null;
 
   /** @param log has counted each change before it is told here @param epoch that of its numbers */
-  constructor(turn: Pick<Turn, "kept">, log: ChangeLog, epoch: string, host: WatchersHost) {
+  constructor(
+    turn: Pick<Turn, "kept">,
+    log: ChangeLog,
+    epoch: string,
+    journal: Pick<Journal, "doubts"> | null,
+    host: WatchersHost,
+  ) {
+    this.#journal = journal;
     this.watch = new KeyWatch<Watcher>(this, log);
     this.#turn = turn;
     this.#log = log;
@@ -102,6 +111,8 @@ export class Watchers implements Deliverer<Watcher> {
 
   #sendMissed(): void {
     this.#isGoingOn = false;
+    // What may not be kept must not be shown.
+    if (this.#journal?.doubts) return;
     let left = SLICES;
     for (const watcher of this.#behind) {
       if (watcher.owed > ROOM) continue;

@@ -16,8 +16,8 @@ const RETRY_MS = 250;
 
 export interface AppenderOptions {
   clock: Pick<Clock, "now" | "after">;
-  /** Called once when writes begin to be refused, and once when they are taken again. */
-  onTrouble: (message: string) => void;
+  /** Called once when writes begin to be refused, and once when they are taken again: then it is over. */
+  onTrouble: (message: string, isOver: boolean) => void;
   /** True if a change counts once it is on disk; otherwise once it is written. */
   untilSynced?: boolean;
 }
@@ -99,6 +99,32 @@ export class Appender {
   /** True if the disk refuses for another reason than want of room. */
   get failing(): boolean {
     return this.trouble !== null && !FULL.has(this.#trouble.code);
+  }
+
+  /** True if the disk refuses for want of room. */
+  get full(): boolean {
+    return this.trouble !== null && !this.failing;
+  }
+
+  /** Bytes at the end of the file that nothing is reserved in. */
+  get spare(): number {
+    return Math.max(0, this.#file.room - this.#reservedUpTo);
+  }
+
+  get #reservedUpTo(): number {
+    const reserved = Math.max(this.#reserved, this.#batch.length);
+    return this.#file.position + (reserved > 0 ? HEADER + reserved : 0);
+  }
+
+  /** Gives the disk back what is spared for changes that make room: meanwhile they are refused. */
+  giveSpare(): void {
+    if (this.spare > 0) this.#file.cut(this.#reservedUpTo);
+  }
+
+  /** Spares room for changes that make room again, as far as there is any. */
+  takeSpare(): void {
+    const end = this.#reservedUpTo + HEADER;
+    this.#file.extend(end, end + SPARE);
   }
 
   /** True after a failed sync: what reached the disk is unknown until a snapshot covers it. */

@@ -13,7 +13,8 @@ const TOLD = 10;
 export interface Terms {
   clock: Pick<Clock, "wall">;
   /** Told news for the operator: the remains of a crash, a failed snapshot. */
-  onNote: (message: string) => void;
+  /** Called with what an operator should know; `isGood` for what is well again. */
+  onNote: (message: string, isGood?: boolean) => void;
   /** Whether damage stops the start, which is the default, or what is whole is gone on with. */
   damage?: "refuse" | "salvage";
 }

@@ -11,6 +11,7 @@ import type { Doubts } from "./doubts.ts";
 import { journalName, type Link, markName, snapshotName } from "./format.ts";
 import { inOrder, type Terms } from "./in-order.ts";
 import { look } from "./look.ts";
+import { Room } from "./room.ts";
 import { type Manifest, type Salvaged, writeManifest, writeManifestSync } from "./manifest.ts";
 import { Mark } from "./mark.ts";
 import { journalLine } from "./read-journals.ts";
@@ -54,6 +55,7 @@ export class Journal {
   readonly #options: JournalOptions;
   readonly #disk: Disk;
   readonly #lock: Lock;
+  readonly #room: Room;
   /** Null before `load`, as the next two. */
   #appender: Appender | null = null;
   #manifest: Manifest | null = null;
@@ -81,6 +83,7 @@ export class Journal {
    */
   constructor(folder: string, options: JournalOptions) {
     this.folder = folder;
+    this.#room = new Room(folder);
     this.#options = options;
     this.#disk = options.disk ?? fs;
     this.#lock = lockFolder(this.#disk, folder);
@@ -218,6 +221,21 @@ export class Journal {
     return this.needsSnapshot || this.size >= this.snapshotFrom;
   }
 
+  /** True when a snapshot makes room on a disk that was full. @param live about the bytes that the records of all keys take */
+  rewriteDue(live: number): boolean {
+    if (this.#busy || this.#options.clock.now() < this.#snapshotAt) return false;
+    return this.#room.isDue(this.#appender as Appender, this.#files, live);
+  }
+
+  /** What an operator of a full disk can do, in a sentence; null while it is not full. @param live as for `rewriteDue` */
+  advice(live: number): string | null {
+    return this.#appender && this.#room.advice(this.#appender, this.#files, live);
+  }
+
+  get #files(): number {
+    return this.size + this.#snapshotSize;
+  }
+
   /**
    * Reserves room for `bytes` more bytes of records (in UTF-8), until the next
    * write.
@@ -273,9 +291,11 @@ export class Journal {
 
   async #takeSnapshot(appender: Appender, next: Slices): Promise<boolean> {
     const begun = this.#options.clock.now();
+    const { lends } = this.#room;
     try {
+      if (lends) appender.giveSpare();
       // A file without a batch is left from a failed attempt and is used again: a full disk must not fill with such files.
-      if (!appender.fresh && !(await this.#advance(appender))) return false;
+      if (!appender.fresh && !(await this.#advance(appender, lends))) return false;
       const { size } = this;
       const { generation, written, needsSnapshot } = appender;
       const manifest = this.#manifest as Manifest;
@@ -303,10 +323,13 @@ export class Journal {
       this.#sizeBefore -= size;
       this.#snapshotSize = length;
       this.#snapshots++;
+      this.#room.made();
       const at = this.#options.clock.now();
       this.lastSnapshot = { at, ms: at - begun, bytes: length };
       if (needsSnapshot) appender.coveredUpTo(written);
-      if (this.#snapshotFailing) this.#options.onNote(`wrote a snapshot of ${this.folder} again`);
+      if (this.#snapshotFailing) {
+        this.#options.onNote(`wrote a snapshot of ${this.folder} again`, true);
+      }
       this.#snapshotFailing = false;
       return true;
     } catch (error) {
@@ -317,6 +340,8 @@ export class Journal {
       }
       this.#snapshotFailing = true;
       return false;
+    } finally {
+      if (lends) appender.takeSpare();
     }
   }
 
@@ -333,15 +358,15 @@ export class Journal {
     this.#snapshotAt = this.#options.clock.now() + SNAPSHOT_RETRY_MS;
   }
 
-  /** Makes the next file while the current one is in use, and goes on in it. @returns false when the journal is closing */
-  async #advance(appender: Appender): Promise<boolean> {
+  /** Makes the next file while the current one is in use, and goes on in it. @param lends true to spare no room yet @returns false when the journal is closing */
+  async #advance(appender: Appender, lends: boolean): Promise<boolean> {
     const manifest = this.#manifest as Manifest;
     const generation = appender.generation + 1;
     const line = journalLine(manifest.id, generation);
     const path = join(this.folder, journalName(generation));
     // After a failed attempt the manifest may name it already: it is not made again.
     const next = (this.#next ??= JournalFile.make(this.#disk, path, generation, line));
-    const error = next.extend(STEP, STEP);
+    const error = lends ? null : next.extend(STEP, STEP);
     if (error !== null) throw error;
     await next.sync();
     await syncFolder(this.#disk, this.folder);

@@ -30,8 +30,11 @@ export function look(disk: Disk, folder: string, apply: (record: unknown[]) => v
   const files = new Files(survey);
   survey.generation = Math.max(0, ...files.journals, ...files.snapshots, ...files.marks);
   if (survey.names.includes(MANIFEST)) {
-    survey.manifest = readManifest(folder);
-    if (survey.manifest === null) survey.damaged(MANIFEST, "is damaged");
+    survey.manifest = survey.reading(MANIFEST, () => {
+      const found = readManifest(folder);
+      if (found === null) survey.damaged(MANIFEST, "is damaged");
+      return found;
+    });
   } else if (!files.beginsFolder()) survey.damaged(MANIFEST, "is missing");
   if (survey.form === "old") readOldFolder(survey, files.old);
   if (survey.form !== "current") return survey;

@@ -25,7 +25,10 @@ export function openJournal(
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Journal | null {
   if (!isKept(settings)) return null;
-  const tell = (message: string) => log.warning(`store: ${message}`);
+  const tell = (message: string, isGood = false) => {
+    if (isGood) log.info(`store: ${message}`);
+    else log.warning(`store: ${message}`);
+  };
   const { path, snapshot_bytes: snapshotBytes, damage, durability } = settings;
   const options = { clock, snapshotBytes, damage, untilSynced: durability === "always" };
   return naming(() => new Journal(path, { ...options, onTrouble: tell, onNote: tell }));

@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import type { Clock } from "../../../host/clock.ts";
 import { StartError } from "../../../host/errors.ts";
 import { lockFolder } from "../../../host/lock.ts";
@@ -42,6 +42,9 @@ export function checkFolder(folder: string, clock: Clock): Findings {
  */
 export function salvageFolder(folder: string, out: string, clock: Clock): Findings {
   return holding(folder, () => {
+    if (isWithin(out, folder)) {
+      throw new StartError(`${out} is in ${folder}, which stays as it is: name a folder elsewhere`);
+    }
     if (fs.existsSync(out) && fs.readdirSync(out).length > 0) {
       throw new StartError(`${out} is not empty`);
     }
@@ -78,6 +81,17 @@ export function keysIn(folder: string, clock: Clock): Keys {
     if (findings.damages.length > 0) throw new StartError(findings.damages.join("\n"));
     return keys;
   });
+}
+
+/** True if a path, which need not be there yet, is a folder or in it, by whatever name. */
+function isWithin(path: string, folder: string): boolean {
+  const rest = relative(fs.realpathSync(folder), realPath(resolve(path)));
+  return rest === "" || !(rest === ".." || rest.startsWith(`..${sep}`) || isAbsolute(rest));
+}
+
+function realPath(path: string): string {
+  if (fs.existsSync(path) || dirname(path) === path) return fs.realpathSync(path);
+  return join(realPath(dirname(path)), basename(path));
 }
 
 function holding<T>(folder: string, act: () => T): T {

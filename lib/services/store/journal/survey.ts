@@ -69,7 +69,13 @@ export class Survey {
     this.damages.push({ message: `${join(this.folder, name)} ${what}` });
   }
 
-  /** Opens a file and reads it; damages it when it is not there. @returns what `read` does, or null */
+  /** The same for what may be found more than once. */
+  #damagedOnce(name: string, what: string): void {
+    const message = `${join(this.folder, name)} ${what}`;
+    if (!this.damages.some((one) => one.message === message)) this.damages.push({ message });
+  }
+
+  /** Opens a file and reads it; damages it when it is not there, or is a folder. @returns what `read` does, or null */
   reading<T>(name: string, read: (pieces: Pieces, path: string) => T): T | null {
     const path = join(this.folder, name);
     let fd: number;
@@ -82,6 +88,10 @@ export class Survey {
     }
     try {
       return read(new Pieces(this.disk, fd), path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EISDIR") throw error;
+      this.#damagedOnce(name, "is a folder");
+      return null;
     } finally {
       this.disk.closeSync(fd);
     }
