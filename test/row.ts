@@ -1,6 +1,6 @@
 import { createConnection, type Socket } from "node:net";
 import { connect, TLSSocket } from "node:tls";
-import { type Table, until } from "./kit.ts";
+import { type Overrides, type Table, until } from "./kit.ts";
 
 /** One end of a connection in the test's hands. */
 export interface Caller {
@@ -29,6 +29,12 @@ export type Why = "limit" | "perAddress" | "denied" | "kicked" | "shutdown" | "h
 export interface Row {
   /** The table that has the service; not given for a service of the program. */
   readonly table?: Table;
+  /** The service, where that is not the name of the row. */
+  readonly service?: string;
+  /** Settings of the whole that make the service another one than usual. */
+  readonly settings?: Overrides;
+  /** It runs in threads: their time is the system's, and what they do shows a moment later. */
+  readonly inThreads?: boolean;
   /** Connects and asks to be a client for long. */
   call(port: number, options?: CallOptions): Promise<Caller>;
   /** The last words to a client, as they show on the wire. */
