@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import type { Config } from "../../../../config/table.ts";
 import { within, type Clock } from "../../../../host/clock.ts";
 import type { Log } from "../../../../host/log.ts";
-import type { Room } from "../../../../host/room.ts";
+import type { Room, RoomNode } from "../../../../host/room.ts";
 import type { Problem } from "../../../../host/service.ts";
 import {
   adverse,
@@ -85,8 +85,11 @@ export class Membership implements Room {
     return this.road.trouble.lostLines;
   }
 
-  nodes() {
-    return [this.road.self.shown(), ...this.road.nodes.all(this.#clock.now())];
+  nodes(): readonly RoomNode[] {
+    const { self, nodes } = this.road;
+    // Until it has begun to join, there is nothing to say of it.
+    const own = self === null ? [] : [self.shown()];
+    return [...own, ...nodes.all(this.#clock.now())];
   }
 
   kick(node: string, id: number): Promise<string | null> {
@@ -126,7 +129,7 @@ export class Membership implements Room {
       problems.push({ key: "lost", severity: "warning", text: `${losses}.` });
     }
     const { self, wanted } = this.road;
-    if (self !== undefined && self.name !== wanted) {
+    if (self !== null && self.name !== wanted) {
       const text = `Another node of the room is called ${wanted} too; this one goes by ${self.name}.`;
       problems.push({ key: "node", severity: "warning", text, setting: "cluster.node" });
     }

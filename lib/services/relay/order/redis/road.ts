@@ -46,7 +46,7 @@ export class RedisRoad implements Road {
   readonly nodes = new Nodes();
   readonly delays = new Delays();
   readonly trouble: Trouble;
-  self!: Self;
+  #self!: Self;
   /** The name that this node should have. */
   wanted = "";
   readonly counts = { batches: 0, foreign: 0 };
@@ -128,6 +128,11 @@ export class RedisRoad implements Road {
 
   // --- the node's side
 
+  /** The node itself; null until it begins to join. */
+  get self(): Self | null {
+    return this.#self ?? null;
+  }
+
   /**
    * Joins the room.
    * @param place the node's name where none is set
@@ -135,7 +140,7 @@ export class RedisRoad implements Road {
    */
   async join(source: SelfSource, place: string): Promise<void> {
     this.wanted = this.#settings.node || place;
-    this.self = new Self(source, this.wanted, this.#clock, this.delays);
+    this.#self = new Self(source, this.wanted, this.#clock, this.delays);
     this.#stops.push(this.#clock.every(BEAT_MS, () => this.#beat()));
     try {
       await this.#connect(true);
@@ -159,7 +164,7 @@ export class RedisRoad implements Road {
     this.#link = null;
     this.#turn++;
     if (link !== null && this.#isOpen) {
-      await link.run(["leave", this.life, this.self.name, this.self.told(true)]).catch(() => {});
+      await link.run(["leave", this.life, this.#self.name, this.#self.told(true)]).catch(() => {});
     }
     link?.close();
     this.#reading.rested();
@@ -173,7 +178,7 @@ export class RedisRoad implements Road {
 
   /** Closes a client of any node. @throws Error when that node does not answer */
   async kick(node: string, id: number): Promise<string | null> {
-    if (node === this.self.name) return this.self.kick(id);
+    if (node === this.#self.name) return this.#self.kick(id);
     const to = this.nodes.lifeOf(node, this.#clock.now());
     if (to === null) return null;
     if (!this.#isOpen) throw new Error("the room's server is away");
@@ -213,7 +218,7 @@ export class RedisRoad implements Road {
     const isFirst = this.#reading.last === "";
     const joined = await this.#asked(link, isStrict);
     if (turn !== this.#turn) return;
-    this.self.name = joined.name;
+    this.#self.name = joined.name;
     if (isFirst) this.#reading.from(joined.id);
     else if (!joined.isThere) this.#reading.from("0-0");
     this.nodes.listen();
@@ -233,7 +238,7 @@ export class RedisRoad implements Road {
     for (;;) {
       const args = ["join", this.life, `${settled.number}`, `${settled.lines}`];
       const last = [this.#reading.last, isStrict ? "strict" : ""];
-      const answer = joinedIn(await link.run([...args, this.wanted, this.self.told(), ...last]));
+      const answer = joinedIn(await link.run([...args, this.wanted, this.#self.told(), ...last]));
       if (!("told" in answer)) return answer;
       // A node that has just been killed keeps its name until it has been silent for long enough.
       if (first !== null && first.at !== answer.at) throw this.#taken(answer);
@@ -315,7 +320,7 @@ export class RedisRoad implements Road {
   }
 
   #beat(): void {
-    this.self.looked(this.#sent.lines);
+    this.#self.looked(this.#sent.lines);
     this.#joins = 0;
     if (!this.#isOpen) return;
     if (this.#end.resting) this.#beats.unseen = 0;
@@ -325,13 +330,13 @@ export class RedisRoad implements Road {
     }
     this.#beats.unanswered++;
     this.#beats.unseen++;
-    this.#run(["beat", this.life, this.self.name, this.self.told()], () => {
+    this.#run(["beat", this.life, this.#self.name, this.#self.told()], () => {
       this.#beats.unanswered = 0;
     });
   }
 
   async #kickHere(id: number, ask: number, to: string): Promise<void> {
-    const address = await this.self.kick(id);
+    const address = await this.#self.kick(id);
     this.#put("kicked", JSON.stringify({ to, ask, address }));
   }
 }

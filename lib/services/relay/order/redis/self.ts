@@ -24,7 +24,7 @@ export class Self {
   readonly #delays: Delays;
   readonly #since: number;
   /** Its lines at the last looks, one a second, the oldest first. */
-  readonly #looks: { at: number; lines: number }[] = [];
+  readonly #looks: { readonly at: number; readonly lines: number }[];
 
   constructor(source: SelfSource, name: string, clock: Clock, delays: Delays) {
     this.#source = source;
@@ -32,6 +32,7 @@ export class Self {
     this.#clock = clock;
     this.#delays = delays;
     this.#since = clock.now();
+    this.#looks = [{ at: this.#since, lines: 0 }];
   }
 
   /** Called once a second with its lines so far. */
