@@ -109,7 +109,7 @@ function suiteOf(rowName: string): void {
 
   /** Calls and expects to be turned away with a notice. */
   async function isRefused(why: keyof Row["notices"], options?: CallOptions): Promise<Caller> {
-    const before = counted(why);
+    const before = counted(row.counts[why] ?? "");
     const caller = await call(name, row, options);
     expect(caller.heard()).toEndWith(row.notices[why]);
     expect([await isIn(name, caller), caller.isClosed()]).toEqual([false, true]);
@@ -117,13 +117,14 @@ function suiteOf(rowName: string): void {
     return caller;
   }
 
-  const counted = (why: Why) => server.stats()[row.counts[why] ?? ""] ?? 0;
+  const counted = (number: string) => server.stats()[number] ?? 0;
 
   /** Expects this number of callers turned away or closed, if the service counts them. */
   async function expectCounted(why: Why, count: number): Promise<void> {
-    if (!row.counts[why]) return;
-    if (row.inThreads) await until(() => counted(why) >= count);
-    expect([why, counted(why)]).toEqual([why, count]);
+    const name = row.counts[why];
+    if (!name) return;
+    if (row.inThreads) await until(() => counted(name) >= count);
+    expect([why, counted(name)]).toEqual([why, count]);
   }
 
   /** A second passes. @returns the log's notices about callers that were turned away, of which there is one at least */
@@ -317,11 +318,14 @@ function suiteOf(rowName: string): void {
     /** Connects once more. @returns the seconds after which the system asks, for each connection, sorted */
     const connected = async (tls = false) => {
       const before = keepalives(server.port()).length;
+      const accepted = counted("accepted");
       const peer = await dial(server.port());
       peers.push(peer);
       // The system hands a connection to an HTTP server with its first byte, or a second later.
       peer.send(tls ? "\x16" : "P");
       await until(() => keepalives(server.port()).length > before);
+      // The system knows a connection before a thread does.
+      if (row.inThreads) await until(() => counted("accepted") > accepted);
       return keepalives(server.port()).toSorted();
     };
     const peers: Peer[] = [];
