@@ -209,8 +209,80 @@ describe("a disk that is full", () => {
       expect(filesIn(folder)).toEqual(["journal-2", "snapshot-2"]);
       await again.journal.close();
       expect(await load(folder)).toEqual({ records: [sized(64_000)], notes: [] });
+      fs.rmSync(folder, { recursive: true });
     },
   );
+});
+
+describe.skipIf(!hasSmallDisk)("a rewrite on a full disk", () => {
+  /** A journal of many records on a disk that is full of them. */
+  async function full(name: string) {
+    const folder = join(small, name);
+    const opened = open(folder);
+    let accepted = 0;
+    while (opened.put([accepted, "x".repeat(500)])) accepted++;
+    await opened.idle();
+    const records = Array.from({ length: accepted }, (_, n) => [n, "x".repeat(500)]);
+    return { ...opened, folder, records };
+  }
+
+  test("is due when half of it or more has no worth any more, and there is room", async () => {
+    const { journal, folder } = await full("due");
+    const { size } = fs.statSync(join(folder, "journal-1"));
+    // Nothing but what is spared is left of the disk.
+    const most = SPARE - 32 * 1024;
+    expect([journal.rewriteDue(most + 8192), journal.rewriteDue(most - 8192)]).toEqual([
+      false,
+      true,
+    ]);
+    expect(journal.rewriteDue(size)).toBe(false);
+    expect([size / 2 - SPARE, size / 2 + SPARE].map((live) => journal.advice(live))).toEqual([
+      expect.stringMatching(
+        / would be written anew and \d+ bytes freed, if its disk had \d+ bytes /,
+      ),
+      `make room on the disk of ${folder}, or remove keys: DEL is taken`,
+    ]);
+    await journal.close();
+    fs.rmSync(folder, { recursive: true });
+  });
+
+  test("lends it what is spared, and that is there again when it fails", async () => {
+    const { journal, folder, records, notes, clock, put } = await full("lent");
+    expect([put([0]), journal.rewriteDue(1000)]).toEqual([false, true]);
+    const slice = lineOf(sized(64_000));
+    expect(await journal.snapshot(() => slice)).toBe(false);
+    expect(notes).toEqual([`cannot write a snapshot of ${folder}: no space left on device`]);
+    expect(journal.rewriteDue(1000)).toBe(false);
+    const free = (line: string, bytes: number) => {
+      if (!journal.reserve(bytes, true)) return false;
+      journal.append(line, bytes);
+      journal.write();
+      return true;
+    };
+    for (let n = 0; n < 5; n++) expect(free(lineOf(sized(20_000)), 20_000)).toBe(true);
+    // At the next attempt it fits.
+    clock.advance(10_000);
+    expect(journal.rewriteDue(1000)).toBe(true);
+    let slices = 0;
+    expect(await journal.snapshot(() => (slices++ === 0 ? slice : null))).toBe(true);
+    clock.advance(250);
+    expect([journal.trouble, put(["after"])]).toEqual([null, true]);
+    expect(filesIn(folder).filter((name) => name.startsWith("journal"))).toHaveLength(1);
+    await journal.close();
+    expect(records.length).toBeGreaterThan(5000);
+    const loaded = await load(folder);
+    expect(loaded.records).toEqual([sized(64_000), ["after"]]);
+    fs.rmSync(folder, { recursive: true });
+  });
+
+  test("that fails has lost nothing", async () => {
+    const { journal, folder, records } = await full("kept");
+    expect(journal.rewriteDue(1000)).toBe(true);
+    expect(await journal.snapshot(() => lineOf(sized(64_000)))).toBe(false);
+    await journal.close();
+    expect(await load(folder)).toEqual({ records, notes: [] });
+    fs.rmSync(folder, { recursive: true });
+  });
 });
 
 describe("a disk that fails", () => {
