@@ -325,7 +325,7 @@ describe("the lock", () => {
     }
   });
 
-  test("a folder that cannot be had is one line", () => {
+  test("a folder that cannot be had is told", () => {
     const file = join(folderOf({ file: "" }), "file");
     expect(() => open(file)).toThrow(new StartError(`cannot write ${file}: its folder is a file`));
     const under = join(file, "deeper");
@@ -334,7 +334,7 @@ describe("the lock", () => {
     );
     const folder = folderOf({});
     fs.mkdirSync(join(folder, "journal-1"));
-    expect(() => open(folder)).toThrow(new StartError(`cannot load ${folder}: it is a folder`));
+    expect(() => open(folder)).toThrow(`${join(folder, "journal-1")} is a folder\n`);
   });
 
   test("folders above are made, and synced where they are new", async () => {

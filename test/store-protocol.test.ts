@@ -821,11 +821,12 @@ describe("MGET and MSET", () => {
     expect(suite.stat("keys")).toBe(1);
   });
 
-  test("MSET of one key in two spellings leaves the last", async () => {
+  test("MSET of one key in two spellings is refused, as by TXN", async () => {
     const peer = await suite.client();
-    expect(await outcome(peer, '{"action":"MSET","values":{"a":1,"^a":2}}')).toBe("OK");
-    expect(await outcome(peer, { action: "GET", key: "a" })).toBe(2);
-    expect(suite.stat("keys")).toBe(1);
+    expect(await outcome(peer, '{"action":"MSET","values":{"a":1,"^a":2}}')).toBe("WRONG_TYPE");
+    const writes = ["a", "^a"].map((key) => ({ action: "SET", key, value: 1 }));
+    expect(await outcome(peer, { action: "TXN", writes })).toBe("WRONG_TYPE");
+    expect(suite.stat("keys")).toBe(0);
   });
 
   test("an answer is never longer than outbox_bytes", async () => {
