@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Outbox, Pinned, SharedBytes } from "../lib/net/outbox.ts";
+import { noFront, Outbox, Pinned, Room, SharedBytes } from "../lib/net/outbox.ts";
 import { Random } from "./random.ts";
 
 /** A socket that takes an exact number of bytes at each write, which a real one cannot be made to do. */
@@ -60,6 +60,65 @@ describe("the outbox", () => {
       expect(outbox.bytes).toBe(0);
       expect(pinned.bytes).toBe(0);
     }
+  });
+
+  test("finds what leaves next in a few ranges, in order, whatever is taken of them and held back", () => {
+    const random = new Random(7);
+    const letters = random.bytes(80_000, 97, 122).toString("latin1");
+    for (let round = 0; round < 200; round++) {
+      const outbox = new Outbox();
+      const fronts = Array.from({ length: random.whole(1, 8) }, noFront);
+      let expected = "";
+      for (let i = random.whole(1, 30); i > 0; i--) {
+        const from = random.whole(0, 40_000);
+        const length = random.whole(1, [10, 300, 16_400, 40_000][random.whole(0, 3)] as number);
+        outbox.push(sharedOf(letters, new Pinned()), from, from + length);
+        expected += letters.slice(from, from + length);
+      }
+      while (expected !== "") {
+        outbox.held = random.whole(0, Math.max(0, expected.length - 1));
+        const room = new Room(20_000 + random.whole(0, 60_000));
+        room.used = random.whole(0, room.bytes.length - 16 * 1024);
+        const count = outbox.fronts(fronts, room);
+        const ranges = fronts.slice(0, count).map(({ bytes, start, length }) => {
+          expect(length).toBeGreaterThan(0);
+          expect(start + length).toBeLessThanOrEqual(bytes.length);
+          return Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString("latin1");
+        });
+        const found = ranges.join("");
+        expect(found.length).toBeLessThanOrEqual(expected.length - outbox.held);
+        expect(expected.startsWith(found)).toBe(true);
+        expect(room.used).toBeLessThanOrEqual(room.bytes.length);
+        const taken = random.whole(0, 3) === 0 ? random.whole(1, found.length) : found.length;
+        outbox.took(taken);
+        expected = expected.slice(taken);
+        expect(outbox.bytes).toBe(expected.length);
+      }
+    }
+  });
+
+  test("leaves long pieces where they are and gathers the short ones between them, as many ranges as fit", () => {
+    const outbox = new Outbox();
+    const fronts = Array.from({ length: 4 }, noFront);
+    const room = new Room(64 * 1024);
+    for (const size of [16_384, 10, 16_383, 20_000, 30_000, 5]) {
+      outbox.push(sharedOf("x".repeat(size), new Pinned()), 0, size);
+    }
+    const lengths = (count: number) => fronts.slice(0, count).map(({ length }) => length);
+    const gathered = (count: number) =>
+      fronts.slice(0, count).map(({ bytes }) => bytes === room.bytes);
+    let count = outbox.fronts(fronts, room);
+    expect(lengths(count)).toEqual([16_384, 16_393, 20_000, 30_000]);
+    expect(gathered(count)).toEqual([false, true, false, false]);
+    outbox.held = 20_000;
+    count = outbox.fronts(fronts, new Room(64 * 1024));
+    expect(lengths(count)).toEqual([16_384, 16_393, 20_000, 10_005]);
+    outbox.held = 0;
+    outbox.took(16_384 + 16_393 + 20_000);
+    room.used = room.bytes.length;
+    count = outbox.fronts(fronts, room);
+    expect(lengths(count)).toEqual([30_000, 5]);
+    expect(gathered(count)).toEqual([false, false]);
   });
 
   test("is blocked by a short write and not by a full one", () => {

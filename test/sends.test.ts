@@ -9,7 +9,7 @@ import { LastRefusals } from "../lib/net/last-refusals.ts";
 import { Pinned } from "../lib/net/outbox.ts";
 import { Sends } from "../lib/net/sends/sends.ts";
 import type { Wire } from "../lib/net/wire.ts";
-import { Ring, RING_ENTRIES } from "../lib/net/sends/ring.ts";
+import { Ring, RING_ENTRIES, RING_PARTS } from "../lib/net/sends/ring.ts";
 import { counts, pays } from "../lib/net/sends/way.ts";
 import {
   boot,
@@ -102,6 +102,62 @@ describe.skipIf(!hasRing)("a ring", () => {
     await until(() => got.every((one, i) => one.length === expected[i]?.length));
     expect(got.map(String)).toEqual(expected);
     expect(ring.broken).toBeNull();
+    end();
+  });
+
+  test("sends the ranges of an entry as one, beside entries of a single range", async () => {
+    const { here, got, end } = await pairs(3);
+    const sources = [Buffer.from("0123456789"), Buffer.from("abcdefghijklmnopqrstuvwxyz")];
+    const entries = RING_ENTRIES - 1;
+    const expected = ["", "", ""];
+    for (let call = 0; call < 20; call++) {
+      const lengths: number[] = [];
+      for (let i = 0; i < entries; i++) {
+        const fd = here[i % 3]?.fd as number;
+        const parts = Array.from({ length: 1 + ((i + call) % RING_PARTS) }, (_, n) => {
+          const bytes = sources[(i + n) % 2] as Buffer;
+          return { bytes, start: (i + call) % 7, length: 1 + ((i * n) % 3) };
+        });
+        const [first] = parts as [(typeof parts)[0]];
+        if (parts.length === 1) ring.put(i, fd, first.bytes, first.start, first.length);
+        else ring.putParts(i, fd, parts, parts.length);
+        const text = parts
+          .map(({ bytes, start, length }) => bytes.toString("latin1", start, start + length))
+          .join("");
+        lengths.push(text.length);
+        expected[i % 3] += text;
+      }
+      ring.send(entries);
+      expect([...ring.results.subarray(0, entries)]).toEqual(lengths);
+    }
+    await until(() => got.every((one, i) => one.length === expected[i]?.length));
+    expect(got.map(String)).toEqual(expected);
+    end();
+  });
+
+  test("takes of several ranges what there is room for, from their beginning", async () => {
+    const { here, there, got, end } = await pairs(2);
+    const [full, closed] = here as [(typeof here)[0], (typeof here)[0]];
+    there[0]?.pause();
+    const parts = Array.from({ length: RING_PARTS }, (_, i) => {
+      const bytes = Buffer.alloc(4_000_000, 65 + i);
+      return { bytes, start: i, length: bytes.length - i };
+    });
+    const all = Buffer.concat(parts.map(({ bytes, start }) => bytes.subarray(start)));
+    const { libc } = await import("../lib/host/libc.ts");
+    libc().shutdown(closed.fd, 1);
+    ring.putParts(0, full.fd, parts, parts.length);
+    ring.putParts(1, full.fd, parts, parts.length);
+    ring.putParts(2, -1, parts, parts.length);
+    ring.putParts(3, closed.fd, parts, parts.length);
+    ring.send(4);
+    const [taken, ...others] = ring.results.subarray(0, 4);
+    expect(taken).toBeGreaterThan(0);
+    expect(taken).toBeLessThan(all.length);
+    expect(others).toEqual([EAGAIN, EBADF, EPIPE]);
+    there[0]?.resume();
+    await until(() => got[0]?.length === taken);
+    expect(got[0]?.equals(all.subarray(0, taken))).toBe(true);
     end();
   });
 

@@ -100,7 +100,8 @@ class Storm implements Running, Protocol<Streamed>, Sending<Streamed> {
     for (const client of this.#clients.all) {
       if (client.outbox.bytes > MOST_OWED) continue;
       const dice = random.whole(0, 999);
-      const length = random.whole(1, [20, 200, 2000, dice < 20 ? 300_000 : 20][dice % 4] as number);
+      const sizes = [20, 200, dice < 200 ? 60_000 : 2000, dice < 20 ? 300_000 : 20];
+      const length = random.whole(1, sizes[dice % 4] as number);
       if (client.outbox.bytes === 0 && dice % 8 < 5) {
         this.#sends.range(client, this.#letters, client.at, length);
         client.at = (client.at + length) % STREAM;

@@ -99,6 +99,7 @@ export function noFront(): Front {
 
 const scratch = new Room(64 * 1024);
 const next = noFront();
+const nextAlone = [next];
 
 /** The bytes that wait for one client, in order. */
 export class Outbox {
@@ -138,7 +139,7 @@ export class Outbox {
         return false;
       }
       scratch.used = 0;
-      this.front(next, scratch);
+      this.fronts(nextAlone, scratch);
       const taken = sink.write(next.bytes, next.start, next.length);
       if (taken > 0) this.took(taken);
       if (taken < next.length) {
@@ -156,23 +157,37 @@ export class Outbox {
   }
 
   /**
-   * Finds the bytes that leave next, of which there must be some: a piece, or
+   * Finds the bytes that leave next, of which there must be some: pieces, and
    * small pieces gathered in `room`. They are valid until the outbox changes.
+   * @param fronts get the ranges, in order
+   * @returns the number of ranges, which is 1 at least
    */
-  front(front: Front, room: Room): void {
-    const first = this.#pieces[this.#head] as Piece;
-    const free = this.bytes - this.held;
-    const length = Math.min(first.end - first.start, free);
-    if (length >= GATHER || length === free) {
-      front.bytes = first.source.bytes;
-      front.start = first.start;
-      front.length = length;
-      return;
+  fronts(fronts: readonly Front[], room: Room): number {
+    let free = this.bytes - this.held;
+    let at = this.#head;
+    let count = 0;
+    while (free > 0 && count < fronts.length) {
+      const { source, start, end } = this.#pieces[at] as Piece;
+      const front = fronts[count] as Front;
+      const length = Math.min(end - start, free);
+      if (length >= GATHER || length === free) {
+        front.bytes = source.bytes;
+        front.start = start;
+        front.length = length;
+        at++;
+      } else {
+        if (count > 0 && room.isFull) break;
+        front.bytes = room.bytes;
+        front.start = room.used;
+        at = this.#gather(at, free, room);
+        front.length = room.used - front.start;
+        // The last piece may have been cut there.
+        if (room.used === room.bytes.length) return count + 1;
+      }
+      free -= front.length;
+      count++;
     }
-    front.bytes = room.bytes;
-    front.start = room.used;
-    front.length = this.#gather(free, room);
-    room.used += front.length;
+    return count;
   }
 
   /** Copies small pieces out of large buffers; for pieces that have to wait. */
@@ -271,18 +286,18 @@ export class Outbox {
     this.held = 0;
   }
 
-  /** @returns the number of bytes gathered */
-  #gather(most: number, room: Room): number {
+  /** @returns the piece after those that were gathered */
+  #gather(first: number, most: number, room: Room): number {
     const from = room.used;
     const to = Math.min(room.bytes.length, from + most);
-    let filled = from;
-    for (let i = this.#head; i < this.#pieces.length; i++) {
-      const { source, start, end } = this.#pieces[i] as Piece;
-      if (filled > from && end - start >= GATHER) break;
-      filled += source.bytes.copy(room.bytes, filled, start, Math.min(end, start + to - filled));
-      if (filled === to) break;
+    let at = first;
+    for (; at < this.#pieces.length && room.used < to; at++) {
+      const { source, start, end } = this.#pieces[at] as Piece;
+      if (at > first && end - start >= GATHER) break;
+      const cut = Math.min(end, start + to - room.used);
+      room.used += source.bytes.copy(room.bytes, room.used, start, cut);
     }
-    return filled - from;
+    return at;
   }
 }
 

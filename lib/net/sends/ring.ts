@@ -1,15 +1,20 @@
 import { readFileSync } from "node:fs";
 import { messageOf } from "../../host/errors.ts";
 import { openRingCalls, type RingCalls } from "../../host/libc.ts";
+import type { Front } from "../outbox.ts";
 
 /** The most sends of one call. */
 export const RING_ENTRIES = 256;
+
+/** The most ranges of one send: for more the kernel has to find memory. */
+export const RING_PARTS = 8;
 
 // The numbers of calls and the layout of what is shared with the kernel are the
 // same on x64 and arm64: <linux/io_uring.h>.
 const IO_URING_SETUP = 425;
 const IO_URING_ENTER = 426;
 const GETEVENTS = 1;
+const OP_SENDMSG = 9;
 const OP_SEND = 26;
 const OFFSET_OF_ENTRIES = 0x1000_0000;
 const READ_WRITE = 3;
@@ -23,6 +28,11 @@ const EXT_ARG = 1 << 8;
 /** 32-bit words of an entry, and of a completion. */
 const ENTRY_WORDS = 16;
 const COMPLETION_WORDS = 4;
+/** And of what a SENDMSG points to, in all 64-bit Linux: `msghdr`, with the place of the vector in it, and `iovec`. */
+const MESSAGE_WORDS = 14;
+const MESSAGE_VECTOR = 4;
+const MESSAGE_COUNT = 6;
+const RANGE_WORDS = 4;
 const EPERM = 1;
 const ENOMEM = 12;
 const EMFILE = 24;
@@ -68,9 +78,13 @@ export class Ring {
   readonly #doneTail: number;
   readonly #doneMask: number;
   readonly #done: number;
+  /** The ranges of the sends that have several, and where both lie. */
+  readonly #messages = new Uint32Array(RING_ENTRIES * MESSAGE_WORDS);
+  readonly #ranges = new Uint32Array(RING_ENTRIES * RING_PARTS * RANGE_WORDS);
+  readonly #messagesAt: number;
   /** The place of the next entry, as the kernel counts. */
   #next: number;
-  /** The buffer of the last entry, and its address in halves. */
+  /** The buffer of the last entry, and its address. */
   #source: Uint8Array | null = null;
   #address = 0;
 
@@ -109,8 +123,13 @@ export class Ring {
       this.#doneMask = completions - 1;
       for (let i = 0; i < entries; i++) {
         this.#ring[(array >> 2) + i] = i;
-        this.#entries[i * ENTRY_WORDS] = OP_SEND;
         this.#entries[i * ENTRY_WORDS + 7] = AT_ONCE_WITHOUT_SIGNAL;
+      }
+      this.#messagesAt = this.#calls.ptr(this.#messages);
+      const rangesAt = this.#calls.ptr(this.#ranges);
+      for (let i = 0; i < RING_ENTRIES; i++) {
+        const at = i * MESSAGE_WORDS + MESSAGE_VECTOR;
+        setAddress(this.#messages, at, rangesAt + i * RING_PARTS * RANGE_WORDS * 4);
       }
       this.#next = this.#ring[this.#tail] as number;
       this.#try();
@@ -135,18 +154,37 @@ export class Ring {
    * must be that of the socket it is meant for, until `send` has returned.
    */
   put(index: number, fd: number, bytes: Uint8Array, start: number, length: number): void {
+    this.#enter(index, OP_SEND, fd, this.#addressOf(bytes) + start, length);
+  }
+
+  /** The same for an entry of `count` ranges, RING_PARTS at most, that leave as one. */
+  putParts(index: number, fd: number, parts: readonly Front[], count: number): void {
+    const at = index * RING_PARTS * RANGE_WORDS;
+    for (let i = 0; i < count; i++) {
+      const { bytes, start, length } = parts[i] as Front;
+      setAddress(this.#ranges, at + i * RANGE_WORDS, this.#addressOf(bytes) + start);
+      this.#ranges[at + i * RANGE_WORDS + 2] = length;
+    }
+    this.#messages[index * MESSAGE_WORDS + MESSAGE_COUNT] = count;
+    this.#enter(index, OP_SENDMSG, fd, this.#messagesAt + index * MESSAGE_WORDS * 4, 1);
+  }
+
+  #enter(index: number, operation: number, fd: number, address: number, length: number): void {
+    const entries = this.#entries;
+    const at = ((this.#next + index) & this.#mask) * ENTRY_WORDS;
+    entries[at] = operation;
+    entries[at + 1] = fd;
+    setAddress(entries, at + 4, address);
+    entries[at + 6] = length;
+    entries[at + 8] = index;
+  }
+
+  #addressOf(bytes: Uint8Array): number {
     if (bytes !== this.#source) {
       this.#source = bytes;
       this.#address = this.#calls.ptr(bytes);
     }
-    const address = this.#address + start;
-    const entries = this.#entries;
-    const at = ((this.#next + index) & this.#mask) * ENTRY_WORDS;
-    entries[at + 1] = fd;
-    entries[at + 4] = address >>> 0;
-    entries[at + 5] = address / 2 ** 32;
-    entries[at + 6] = length;
-    entries[at + 8] = index;
+    return this.#address;
   }
 
   /** Carries out the first `count` entries; then `results` has their outcomes. */
@@ -202,6 +240,12 @@ export class Ring {
     const at = this.#calls.__errno_location();
     return at === null ? 0 : this.#calls.read.i32(at, 0);
   }
+}
+
+/** Writes an address as two halves. */
+function setAddress(words: Uint32Array, at: number, address: number): void {
+  words[at] = address >>> 0;
+  words[at + 1] = address / 2 ** 32;
 }
 
 function calls(): RingCalls {

@@ -2,8 +2,8 @@ import { StartError } from "../../host/errors.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { LogLines } from "../../host/log.ts";
 import type { Client } from "../client.ts";
-import { noFront, Room } from "../outbox.ts";
-import { RING_ENTRIES, type Ring } from "./ring.ts";
+import { type Front, noFront, Room } from "../outbox.ts";
+import { RING_ENTRIES, RING_PARTS, type Ring } from "./ring.ts";
 import { counts, type Io, pays, sendFaults, sending, theRing, wayText } from "./way.ts";
 
 /** The word of a wire that is closed or full; as an error of Linux, EPERM. */
@@ -15,6 +15,9 @@ const ENOMEM = -12;
 const ENOBUFS = -105;
 /** Errors of a send that say nothing of the connection; EBADF is of one that is closed. Each other one ends it. */
 const OF_THE_MOMENT = new Set([REFUSED, EINTR, EBADF, EAGAIN, ENOMEM, ENOBUFS]);
+
+/** In the place of a buffer that nobody shall keep. */
+const NOTHING = new Uint8Array(0);
 
 /** Bytes in which the small pieces of outboxes are gathered for one call. */
 const ROOM_BYTES = 256 * 1024;
@@ -66,8 +69,8 @@ export class Sends<C extends Client> {
   readonly #boxed = new Set<C>();
   /** The entries of the call that is being made: whose they are, and their lengths. */
   readonly #entered: C[] = [];
-  readonly #entryLengths = new Int32Array(RING_ENTRIES);
-  readonly #front = noFront();
+  readonly #entryLengths = new Float64Array(RING_ENTRIES);
+  readonly #frontRanges = Array.from({ length: RING_PARTS }, noFront);
   #room: Room | null = null;
   #now = 0;
 
@@ -205,14 +208,27 @@ export class Sends<C extends Client> {
         continue;
       }
       if (entered.length === RING_ENTRIES || room.isFull) this.#fronts(ring, more);
-      client.outbox.front(this.#front, room);
-      const { bytes, start, length } = this.#front;
-      ring.put(entered.length, fdOf(client), bytes, start, length);
-      this.#entryLengths[entered.length] = length;
-      entered.push(client);
+      this.#enter(ring, client, room);
     }
     this.#fronts(ring, more);
     return more;
+  }
+
+  /** Enters what is at the front of a client's outbox: its ranges are one send. */
+  #enter(ring: Ring, client: C, room: Room): void {
+    const fronts = this.#frontRanges;
+    const index = this.#entered.push(client) - 1;
+    const count = client.outbox.fronts(fronts, room);
+    const { bytes, start, length } = fronts[0] as Front;
+    if (count === 1) ring.put(index, fdOf(client), bytes, start, length);
+    else ring.putParts(index, fdOf(client), fronts, count);
+    let sum = 0;
+    for (let i = 0; i < count; i++) {
+      const front = fronts[i] as Front;
+      sum += front.length;
+      front.bytes = NOTHING;
+    }
+    this.#entryLengths[index] = sum;
   }
 
   /** Sends the fronts that have been entered. @param more gets the clients that took theirs and have more */
