@@ -3,6 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { record, Sender } from "./collector-suite.ts";
 import { ask, boot, type Booted, dial, type Peer, until } from "./kit.ts";
 import { dialGame, type TestGame } from "./neuro-suite.ts";
+import { HandRoom, NODE, sharing } from "./room-suite.ts";
 import { BROWSER, clock, FAINT, STATUS, Tab, text, TOKEN, WIDE } from "./tab.ts";
 
 /** Milliseconds for a test that looks at every place at every width. */
@@ -75,6 +76,7 @@ describe.skipIf(!BROWSER)(
     /** Sends more than is allowed, all the time. */
     let loud: Timer;
     const peers: Peer[] = [];
+    const room = new HandRoom();
 
     beforeAll(async () => {
       server = await boot(
@@ -85,8 +87,16 @@ describe.skipIf(!BROWSER)(
           neuro: { brain: "web" },
           collector: { durability: "batch" },
         },
-        { token: TOKEN, clock },
+        { token: TOKEN, clock, table: sharing(room) },
       );
+      room.lostLines = 12;
+      room.trouble = { reason: HOSTILE, since: clock.now() };
+      room.all = [
+        NODE,
+        { ...NODE, name: HOSTILE, address: HOSTILE, version: HOSTILE, isSelf: false },
+        { ...NODE, name: "three", version: "9.9.9", isSelf: false },
+        { ...NODE, name: "four", goneMs: 65_000, isSelf: false },
+      ];
       for (let i = 1; i <= 12; i++) peers.push(await server.join(`127.0.7.${i}`));
       loud = setInterval(() => {
         for (const peer of peers.slice(0, 3)) peer.send("x\n".repeat(10));
@@ -131,6 +141,7 @@ describe.skipIf(!BROWSER)(
       ["overview", "#overview .problems li"],
       ["clients", "#rows tr"],
       [`clients?client=relay/${client}`, "#client .facts dd:not(:empty)"],
+      ["cluster", ".nodes tbody tr"],
       ["relay", "[data-part=relay] [data-key^='2001:']"],
       ["store", "[data-part=store] .stave-now"],
       ["neuro", "#brought-neuro form"],

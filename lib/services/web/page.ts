@@ -5,6 +5,8 @@ import brought from "./dashboard/brought.js" with { type: "text" };
 import clientPanel from "./dashboard/client.js" with { type: "text" };
 import clientsStyle from "./dashboard/clients.css" with { type: "text" };
 import clients from "./dashboard/clients.js" with { type: "text" };
+import clusterStyle from "./dashboard/cluster.css" with { type: "text" };
+import cluster from "./dashboard/cluster.js" with { type: "text" };
 import connection from "./dashboard/connection.js" with { type: "text" };
 import controlsStyle from "./dashboard/controls.css" with { type: "text" };
 import dialogsStyle from "./dashboard/dialogs.css" with { type: "text" };
@@ -67,6 +69,7 @@ const STYLE = [
   scoreStyle,
   partsStyle,
   clientsStyle,
+  clusterStyle,
   dialogsStyle,
   narrowStyle,
 ].join("\n");
@@ -77,6 +80,7 @@ const MODULES = {
   brought,
   client: clientPanel,
   clients,
+  cluster,
   connection,
   elements,
   format,

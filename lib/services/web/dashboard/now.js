@@ -55,8 +55,10 @@ function row() {
       mark(node, "data-severity", problem.severity);
       say(part, problem.part);
       say(text, problem.text);
-      say(since, spoken(duration(Math.max(0, Math.floor((problem.at - problem.since) / 1000)))));
-      mark(since, "title", `since ${clock(problem.since)}`);
+      const { at, since: from } = problem;
+      const isKnown = from !== null;
+      say(since, isKnown ? spoken(duration(Math.max(0, Math.floor((at - from) / 1000)))) : "");
+      mark(since, "title", isKnown ? `since ${clock(from)}` : null);
       const [href, label] = linkOf(problem);
       mark(link, "href", href);
       say(link, `${label} ›`);

@@ -4,9 +4,10 @@ import { listenToActions } from "./admin.js";
 import { bring, noteChanges, showBrought, tickBrought } from "./brought.js";
 import { catchUp, listenToClient, showClient } from "./client.js";
 import { listenToClients, offerServices, showClients } from "./clients.js";
+import { clusterOf, makeRooms, showCluster } from "./cluster.js";
 import { askForClients, isLocked, link, lock, silence, start } from "./connection.js";
 import { $, say } from "./elements.js";
-import { duration, exact, labelOf, spoken } from "./format.js";
+import { duration, labelOf, spoken } from "./format.js";
 import { listenToKeys } from "./keys.js";
 import { listenToLog, makeLog, showLog, takeLines, takeTail } from "./log.js";
 import { problemList, tellFailures, worstOf, wrongOf } from "./now.js";
@@ -21,6 +22,8 @@ let tick = null;
 /** The last state that was fetched while the page is hidden, or null. */
 let glanced = null;
 let declared = {};
+/** What the places were made of. */
+let made = "";
 let parts = new Map();
 let serverVersion = null;
 const now = problemList();
@@ -39,9 +42,11 @@ function onHello(hello) {
   takeTail(hello.log);
   catchUp();
   if (!hello.declared) return noteChanges();
-  if (JSON.stringify(hello.declared) !== JSON.stringify(declared)) {
+  const told = JSON.stringify([hello.declared, hello.rooms]);
+  if (told !== made) {
+    made = told;
     declared = hello.declared;
-    makePlaces();
+    makePlaces(hello.rooms);
   }
   bring(hello.panels);
   noteChanges();
@@ -54,7 +59,8 @@ function headlinesOf(part) {
     .map(([name, one]) => ({ key: `${part}.${name}`, label: labelOf(name, one), declared: one }));
 }
 
-function makePlaces() {
+/** @param rooms the services that share a room with other servers */
+function makePlaces(rooms) {
   const names = Object.keys(declared).filter((part) => part !== "log");
   // The program itself comes after what it runs.
   names.sort((a, b) => (a === "process") - (b === "process"));
@@ -71,9 +77,12 @@ function makePlaces() {
   $("panels").replaceChildren(...[...parts.values()].map(({ node }) => node));
   makeLog(declared.log);
   offerServices(names.filter((part) => part !== "process"));
+  $("cluster").hidden = true;
+  const shared = { name: "cluster", title: "Cluster", node: $("cluster") };
   setPlaces([
     { name: "overview", title: "Overview", node: $("overview") },
     { name: "clients", title: "Clients", node: $("clients") },
+    ...(makeRooms(rooms) ? [shared] : []),
     ...names.map((name) => ({ name, title: headed(name), node: parts.get(name).node })),
     { name: "log", title: "Log", node: $("log") },
   ]);
@@ -136,13 +145,16 @@ function showProblems() {
   for (const part of parts.values()) part.problems.update(problems, at, isLost);
   const clients = (part) => services[part]?.stats.clients;
   const all = Object.keys(services).reduce((sum, part) => sum + (clients(part) ?? 0), 0);
+  const cluster = clusterOf(tick);
   showRail(
-    (part) => worstOf(problems, part),
+    (place) => (place === "cluster" ? (cluster?.worst ?? null) : worstOf(problems, place)),
     (place) => {
+      if (place === "cluster") return cluster && [cluster.nodes, "node"];
       const count = place === "clients" ? all : clients(place);
-      return count === undefined ? "" : exact.format(count);
+      return count === undefined ? null : [count, "client"];
     },
   );
+  showCluster(tick, isLost);
   const wrong = wrongOf(problems).length;
   say($("menu-wrong"), wrong > 0 && !isLost ? `${wrong} wrong` : "all places");
 }

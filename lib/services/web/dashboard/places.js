@@ -2,6 +2,7 @@
 // together with what is wanted there (`#/clients?sort=refused`), and the keys 1 to 9.
 
 import { $, el, mark, say, svg } from "./elements.js";
+import { exact } from "./format.js";
 
 /** What is shown: a place, and what is wanted there. */
 export let here = { place: "overview", query: new URLSearchParams() };
@@ -89,18 +90,19 @@ export function setPlaces(all) {
 
 export const titleOf = (place) => places.get(place)?.title ?? place;
 
-/** Shows at each place the worst that is wrong there, and how many clients it has. */
+/** Shows at each place the worst that is wrong there, and how many it has of what: `[12, "client"]`, or null. */
 export function showRail(worstOf, countOf) {
   for (const [name, { title, link, glyph, count }] of places) {
     const worst = name === "overview" ? null : worstOf(name);
-    const clients = countOf(name);
-    const counted = clients === "" ? null : `${clients} ${clients === "1" ? "client" : "clients"}`;
+    const [many, noun] = countOf(name) ?? [null, ""];
+    const shown = many === null ? "" : exact.format(many);
+    const counted = many === null ? null : `${shown} ${noun}${many === 1 ? "" : "s"}`;
     mark(link, "aria-label", [title, worst, counted].filter((one) => one !== null).join(", "));
     const picture =
       worst === null ? [] : [glyphOf(worst), el("span", { class: "unseen" }, `, ${worst}`)];
     if (glyph.dataset.worst !== String(worst)) glyph.replaceChildren(...picture);
     mark(glyph, "data-worst", worst);
-    say(count, clients);
+    say(count, shown);
   }
 }
 
