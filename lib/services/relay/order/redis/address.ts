@@ -20,7 +20,8 @@ export interface ServerAddress {
   readonly shown: string;
   readonly host: string;
   readonly port: number;
-  readonly tls: TLSOptions | false;
+  /** True for TLS as it comes: Bun's client takes no options that say nothing. */
+  readonly tls: TLSOptions | boolean;
 }
 
 const PORT = 6379;
@@ -63,8 +64,9 @@ function passwordOf({ password_file: file }: Settings): string | null {
   throw new StartError([{ key, message: `${file}: its first line is empty` }]);
 }
 
-function tlsOf({ url, ca, cert, key }: Settings): TLSOptions | false {
+function tlsOf({ url, ca, cert, key }: Settings): TLSOptions | boolean {
   if (!isEncrypted(url)) return false;
+  if (ca === "" && cert === "") return true;
   return {
     ...(ca === "" ? {} : { ca: certificates("cluster.ca", ca) }),
     ...(cert === "" ? {} : { cert: certificates("cluster.cert", cert), key: privateKey(key) }),

@@ -1,10 +1,9 @@
-import { createConnection } from "node:net";
 import { RedisClient } from "bun";
-import { reasonOf } from "../../../../config/reason.ts";
 import { messageOf } from "../../../../host/errors.ts";
 import { printable } from "../../../../host/content.ts";
 import type { ServerAddress } from "./address.ts";
 import { type Keys, SCRIPT } from "./script.ts";
+import { whyNot } from "./why-not.ts";
 
 /** Milliseconds that a connection may take until it is ready. */
 const CONNECT_MS = 3000;
@@ -52,7 +51,8 @@ export class Link {
       await appending.send("EXISTS", [keys.log]);
     } catch (error) {
       link.close();
-      throw new Error(await whyNot(address, error));
+      const reason = reasonIn(error);
+      throw new Error(reason === "Connection closed" ? await whyNot(address) : reason);
     }
     for (const client of [appending, reading]) {
       client.onclose = () => {
@@ -82,6 +82,15 @@ export class Link {
       if (!reason.startsWith("NOSCRIPT")) throw new Error(reason, { cause: error });
       this.#hasScript = false;
       throw new ScriptUnknown(reason, { cause: error });
+    }
+  }
+
+  /** Gives the server one command. @throws Error with the reason */
+  async ask(command: string, ...args: readonly string[]): Promise<unknown> {
+    try {
+      return await this.#appending.send(command, [...args]);
+    } catch (error) {
+      throw new Error(reasonIn(error), { cause: error });
     }
   }
 
@@ -116,19 +125,4 @@ function clientOf({ url, tls }: ServerAddress): RedisClient {
 /** The words of the server, or of the client. */
 function reasonIn(error: unknown): string {
   return printable(messageOf(error)).slice(0, MOST_REASON);
-}
-
-/** The reason why a connection cannot be had. The client says only that it was closed, so this tries the port. */
-async function whyNot({ host, port }: ServerAddress, error: unknown): Promise<string> {
-  const reason = reasonIn(error);
-  if (reason !== "Connection closed") return reason;
-  const { promise, resolve } = Promise.withResolvers<string>();
-  const socket = createConnection({ host, port, timeout: CONNECT_MS });
-  socket.on("connect", () => resolve("it does not answer as a Redis server does"));
-  socket.on("timeout", () => resolve("it does not answer"));
-  socket.on("error", (found) => {
-    const refused = (found as NodeJS.ErrnoException).code === "ECONNREFUSED";
-    resolve(refused ? "the connection was refused" : reasonOf(found));
-  });
-  return promise.finally(() => socket.destroy());
 }
