@@ -195,6 +195,9 @@ describe.skipIf(!BROWSER)(
       await tab.click("#cluster form button");
       await tab.click("#cluster form button");
       await tab.see(LAST_TOAST, "Not done: node two has no client 13; it may have left");
+      // The browser tells of every answer of this kind.
+      await tab.see("true");
+      expect(tab.troubles.splice(0)).toEqual([expect.stringContaining("404 (Not Found)")]);
       await tab.signOut();
     });
 

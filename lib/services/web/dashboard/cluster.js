@@ -194,7 +194,7 @@ function nodeRow(service) {
       say(tag, one.is_self ? "this server" : isHere ? "" : "left");
       tag.hidden = tag.textContent === "";
       say(address, visible(one.address));
-      say(version, visible(one.version));
+      say(version, visible(short(one.version)));
       const isOther = isHere && one.own !== undefined && one.version !== one.own;
       mark(version, "data-other", isOther ? "" : null);
       mark(version, "title", isOther ? "Another version than this server's" : null);
@@ -209,7 +209,6 @@ function nodeRow(service) {
       say(p99, isHere ? delay(one.delay_p99_ms) : "–");
       const ago = `${time(one.at - (isHere ? one.joined_at : one.left_at))} ago`;
       say(since, isHere ? ago : `left ${ago}`);
-      mark(since, "data-label", isHere ? "joined" : "");
     },
   };
 }
