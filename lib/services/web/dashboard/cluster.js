@@ -180,7 +180,7 @@ function nodeRow(service) {
   );
   const [address, version, clients, lines, p50, p99, since] = cells;
   mark(address, "class", "address");
-  const link = el("a", { href: addressOf("clients", { service }) });
+  const link = el("a", { href: addressOf("clients", { service }), "data-label": "Clients" });
   const head = el("th", { role: "rowheader", scope: "row" }, name, " ", tag);
   const node = el("tr", { role: "row" }, head, ...cells);
   return {
