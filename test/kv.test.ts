@@ -876,6 +876,49 @@ describe("where the store is", () => {
   });
 });
 
+describe("a server that breaks the connection", () => {
+  test("is asked three times what only reads, and once for a change", async () => {
+    const heard: string[] = [];
+    const port = await bare((socket) => {
+      socket.once("data", () => {
+        socket.write('{"result":"PONG"}\n');
+        socket.once("data", (bytes) => {
+          heard.push(JSON.parse(`${bytes}`).action);
+          socket.end();
+        });
+      });
+    });
+    const closed = `127.0.0.1:${port} has closed the connection`;
+    expect(await kv(["get", "a", "--port", `${port}`])).toEqual(failed(closed));
+    expect(heard).toEqual(["GET", "GET", "GET"]);
+    const { err, code } = await kv(["set", "a", "1", "--port", `${port}`]);
+    expect([err, code]).toEqual([
+      `error: ${closed}, before it answered: a change may have been made or not\n`,
+      1,
+    ]);
+    expect(heard.slice(3)).toEqual(["SET"]);
+  });
+
+  test("and does not come back is waited for for a minute, and no longer", async () => {
+    const server = await served();
+    const clock = new HandClock();
+    const to = { host: "127.0.0.1", port: server.port, tls: null, certificate: null };
+    const store = await StoreConnection.open({ service: "store", ...to }, "", clock);
+    endings.push(() => store.close());
+    await server.stop();
+    let error: Error | null = null;
+    store.ask({ action: "GET", key: "a" }).catch((found) => {
+      error = found;
+    });
+    clock.advance(59_800);
+    for (let i = 0; i < 20; i++) await turn();
+    expect(error).toBeNull();
+    clock.advance(300);
+    await until(() => error !== null);
+    expect(`${error}`).toContain("within 60000 ms");
+  });
+});
+
 describe("something that only greets as a store", () => {
   /** The port of a server that answers one request after the other. */
   function greeting(...answers: string[]): Promise<number> {

@@ -8,6 +8,7 @@ import {
   LineTooLong,
   type LinkOptions,
   NoStore,
+  StoreLate,
   StoreRefused,
 } from "../../library/store/options.ts";
 import type { Listener, Wanted } from "../../library/store/events.ts";
@@ -185,6 +186,7 @@ export class StoreConnection {
   failureOf(error: Error): StartError {
     if (error instanceof NoStore) return this.#noStore();
     if (error instanceof LineTooLong) return this.#tooLong();
+    if (error instanceof StoreLate) return new StartError(`${this.address}: ${error.message}`);
     if (!(error instanceof StoreRefused)) return new StartError(said(messageOf(error)));
     const { code, message } = error;
     const hint =
