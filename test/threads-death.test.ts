@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { enveloped, type Peer, until } from "./kit.ts";
-import { threaded, type ThreadedRelay } from "./threads-suite.ts";
+import { dial, enveloped, type Peer, until } from "./kit.ts";
+import { next, threaded, type ThreadedRelay } from "./threads-suite.ts";
 
 // A thread of the relay dies, and nobody else notices.
 
@@ -26,6 +26,15 @@ async function flood(peer: Peer): Promise<void> {
   }
 }
 
+/** Sends numbered lines for as long as it is connected, each time that a listener has heard more. */
+async function trickle(peer: Peer, listener: Peer): Promise<void> {
+  for (let i = 0; !peer.isClosed; i++) {
+    const heard = listener.lines.length;
+    peer.send(`${i}\n`);
+    await until(() => listener.lines.length > heard || peer.isClosed);
+  }
+}
+
 const healthy = (relay: ThreadedRelay) => relay.server.running().health().ok;
 
 describe("a thread that ends in the middle of a flood", () => {
@@ -38,26 +47,30 @@ describe("a thread that ends in the middle of a flood", () => {
       Peer,
       Peer,
     ];
-    const floods = [sender, other].map(flood);
-    void flood(doomed);
-    await until(() => heardOf(listener, doomed).length > 500);
+    void trickle(doomed, listener);
+    await until(() => listener.lines.length > 50);
+    const floods = [flood(sender), flood(other)];
+    await until(() => listener.lines.some((line) => line.includes(`"${other.address}"`)));
     relay.worker(1).terminate();
     await Promise.all(dying.map(({ closed }) => closed));
     await Promise.all(floods);
-    await until(() => listener.lines.length >= 2 * LINES && ones[1]!.lines.length >= 2 * LINES);
+    await until(() => relay.count("closed_bug") === dying.length);
     // What each survivor hears of the others is whole; of the dead thread's, the beginning.
-    await until(() => heardOf(listener, sender).length === LINES);
-    await until(() => heardOf(ones[1] as Peer, other).length === LINES);
+    const last = (peer: Peer) =>
+      JSON.stringify({ remote_addr: peer.address, content: `${LINES - 1}` });
+    await until(
+      () => listener.lines.includes(last(sender)) && listener.lines.includes(last(other)),
+    );
+    await until(() => ones[1]!.lines.length === listener.lines.length);
     for (const peer of [listener, ones[1] as Peer]) {
       expect(heardOf(peer, sender)).toEqual(upTo(LINES));
       expect(heardOf(peer, other)).toEqual(upTo(LINES));
-      const last = heardOf(peer, doomed);
-      expect(last).toEqual(upTo(last.length));
+      const heard = heardOf(peer, doomed);
+      expect(heard).toEqual(upTo(heard.length));
     }
     // All in one order.
     expect(listener.lines).toEqual((ones[1] as Peer).lines);
-    expect(relay.count("closed_bug")).toBe(dying.length);
-    expect(relay.count("clients")).toBe(ones.length + threes.length);
+    await until(() => relay.count("clients") === ones.length + threes.length);
   }, 60_000);
 
   test("is told in the health and in the log, and started again", async () => {
@@ -93,11 +106,51 @@ describe("a thread that ends in the middle of a flood", () => {
       await until(() => !healthy(relay));
       await until(() => healthy(relay));
     }
-    const { dial } = await import("./kit.ts");
     for (let i = 0; i < 12; i++) {
       const peer = await dial(relay.server.port(), "127.0.0.2");
       expect(await peer.next()).toStartWith("Warning: You are in quarantine.");
       peer.end();
     }
   }, 30_000);
+});
+
+describe("a thread with a fault", () => {
+  const faults = new BroadcastChannel("faults of a thread");
+  /** A relay whose first thread has faults. */
+  const faulty = () => {
+    next.module = new URL("./fixtures/threads/faulty.ts", import.meta.url);
+    return threaded(2);
+  };
+
+  test.each([
+    ["throws", /thread 1 died \(uncaught error: a fault of the thread\)/i],
+    ["rejects", /thread 1 died \(uncaught error: a fault nobody waits for\)/i],
+    ["exits", /thread 1 died \(exit code 7\)/],
+    ["hangs", /thread 1 died \(no sign of life for 10 s\)/],
+  ])(
+    "that %s is ended and started again, and its clients are closed",
+    async (fault, told) => {
+      const relay = await faulty();
+      const [ones, twos] = (await relay.fill(1)) as [Peer[], Peer[]];
+      faults.postMessage(fault);
+      await Promise.all(ones.map(({ closed }) => closed));
+      await until(() => told.test(relay.server.printed()));
+      expect(relay.server.running().health().reason).toMatch(told);
+      await until(() => healthy(relay));
+      const [news] = (await relay.fill(1)) as [Peer[], Peer[]];
+      news[0]?.send("back\n");
+      await until(() => (twos[0]?.lines.length ?? 0) > 0);
+      expect(twos[0]?.lines).toEqual([enveloped(news[0] as Peer, "back")]);
+    },
+    60_000,
+  );
+
+  test("that hangs ends no drain", async () => {
+    const relay = await faulty();
+    const [ones, twos] = (await relay.fill(1)) as [Peer[], Peer[]];
+    faults.postMessage("hangs");
+    await relay.server.drain(500);
+    await Promise.all([...ones, ...twos].map(({ closed }) => closed));
+    expect(twos[0]?.lines).toEqual(["Warning: Server is shutting down."]);
+  }, 60_000);
 });

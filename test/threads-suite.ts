@@ -12,10 +12,13 @@ import {
 
 /** Every Worker of this process, in the order of their starts. */
 export const workers: Worker[] = [];
+/** The module with which the next Worker begins, in place of its own; null for its own. */
+export const next: { module: URL | null } = { module: null };
 const Plain = Worker;
 globalThis.Worker = class extends Plain {
-  constructor(...given: ConstructorParameters<typeof Plain>) {
-    super(...given);
+  constructor(...[own, ...options]: ConstructorParameters<typeof Plain>) {
+    super(next.module ?? own, ...options);
+    next.module = null;
     workers.push(this);
   }
 };

@@ -206,6 +206,9 @@ export const relay = section(
 /** True where threads of a program can listen on one port, each with a part of the clients. */
 export const THREADS_SHARE_PORTS = process.platform === "linux";
 
+/** True where several threads can do more than one. */
+export const THREADS_HELP = THREADS_SHARE_PORTS && availableParallelism() > 1;
+
 function threadRemarks(threads: number): string[] {
   const key = "hyper_parameters.worker_threads";
   if (threads <= 1) return [];

@@ -1,4 +1,5 @@
 import { placeOf } from "../../config/place.ts";
+import { THREADS_HELP } from "../../config/sections/relay.ts";
 import type { Config } from "../../config/table.ts";
 import { count } from "../../host/count.ts";
 import type { Clock } from "../../host/clock.ts";
@@ -25,6 +26,7 @@ import { troublesOf } from "../../net/troubles.ts";
 import { Backlog } from "./backlog.ts";
 import { Bars } from "./bars.ts";
 import { Broadcast } from "./broadcast.ts";
+import { Busy, LOOK_MS } from "./busy.ts";
 import { Hold, RelayClient } from "./client.ts";
 import { DECLARED } from "./declared.ts";
 import { lostNotice, NOTICES, pressureNotice } from "./envelope.ts";
@@ -75,6 +77,8 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   readonly #broadcast: Broadcast;
   readonly #listener: Listener<RelayClient>;
   readonly #greeting: Greeting | null;
+  /** Null where more threads would be no help. */
+  readonly #busy: Busy | null;
   #config: Config;
   #guarded: boolean;
   #jobs: (() => void)[] = [];
@@ -95,6 +99,8 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     this.#guarded = config.version !== "python";
     this.#greeting = greeting;
     this.#order = order;
+    const alone = greeting === null && shared === undefined;
+    this.#busy = alone && THREADS_HELP ? new Busy(host.clock, host.log) : null;
     const place = placeOf(config, "relay");
     this.#clients = new Clients(this, new Admission(place, host, TURNED_AWAY, shared), host);
     this.quarantine = new Bars(
@@ -176,7 +182,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   }
 
   problems(): readonly Problem[] {
-    return relayProblems(this.troubles());
+    return [...relayProblems(this.troubles()), ...(this.#busy?.problems() ?? [])];
   }
 
   troubles(): Troubles {
@@ -330,6 +336,8 @@ export class Relay implements Running, LineProtocol<RelayClient> {
       clock.every(RESUME_TICK_MS, () => this.#pacing.resumeDue()),
       clock.every(hyper.quarantine_cleanup_interval_secs * 1000, () => this.quarantine.sweep()),
     ];
+    const busy = this.#busy;
+    if (busy !== null) this.#jobs.push(clock.every(LOOK_MS, () => busy.look()));
     if (!this.#guarded) return;
     this.#jobs.push(
       clock.every(hyper.timeout_check_interval_secs * 1000, () => this.#sweepIdle()),
