@@ -230,8 +230,8 @@ for (const program of PROGRAMS) {
       room = new TestRoom(server);
       const port = await freePort();
       const wait = { cluster: { url: `redis://127.0.0.1:${port}`, wait: true } };
-      const [a, b] = [await room.node("a", wait), await room.node("b", wait)];
-      const [from, to] = [await room.join(a), await room.join(b)];
+      const a = await room.node("a", wait);
+      const [from, to] = [await room.join(a), await room.join(a)];
       from.send("early\n");
       expect(roomOf(a).trouble?.reason).toBe(
         `redis://127.0.0.1:${port}: the connection was refused`,

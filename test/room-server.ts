@@ -1,5 +1,5 @@
 import { mkdtempSync } from "node:fs";
-import { createServer } from "node:net";
+import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -87,6 +87,14 @@ export class RoomServer {
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     this.kill(signal);
     await this.#child?.exited;
+  }
+
+  /** Sends it bytes, and waits for its answer. */
+  async raw(bytes: Uint8Array): Promise<void> {
+    const socket = createConnection(this.port, "127.0.0.1");
+    socket.write(bytes);
+    await new Promise((resolve) => socket.once("data", resolve));
+    socket.destroy();
   }
 
   /** Gives it one command. */

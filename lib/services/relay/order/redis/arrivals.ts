@@ -77,6 +77,10 @@ export class Arrivals {
   }
 
   #own({ id, kind, number }: Entry): void {
+    if (number > this.#sent.number) {
+      this.#arriving.foreign("a number that this node has not reached");
+      return;
+    }
     // Those before it that have not been read are in the stream no more.
     for (const sent of this.#sent.takeTo(number)) this.#arriving.settled(sent);
     if (kind !== "here") return;

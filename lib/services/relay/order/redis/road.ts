@@ -67,6 +67,8 @@ export class RedisRoad implements Road {
   /** Signs of life that have not been answered, and that have not come back by the stream. */
   #beats = { unanswered: 0, unseen: 0 };
   #joins = 0;
+  /** Words of other nodes were missed: the next sign of life asks for what is in force. */
+  #hasMissed = false;
   readonly #stops: (() => void)[] = [];
 
   constructor(settings: RoadSettings, keys: Keys, { clock, log }: { clock: Clock; log: Log }) {
@@ -98,7 +100,7 @@ export class RedisRoad implements Road {
           this.trouble.lost(lines);
           end.lost(lines);
         },
-        missed: () => this.#rejoin(),
+        missed: () => (this.#hasMissed = true),
         kick: (id, ask, life) => void this.#kickHere(id, ask, life),
       },
       () => this.#settings.mostLine(),
@@ -225,6 +227,7 @@ export class RedisRoad implements Road {
     this.#arrivals.joined(joined);
     this.#beats = { unanswered: 0, unseen: 0 };
     this.#waitMs = FIRST_WAIT_MS;
+    this.#hasMissed = false;
     this.#isOpen = true;
     this.#sent.putMissing(this.#end.unanswered, this.#clock.now());
     for (const sent of this.#sent.after(joined.number)) this.#send(sent);
@@ -323,6 +326,7 @@ export class RedisRoad implements Road {
     this.#self.looked(this.#sent.lines);
     this.#joins = 0;
     if (!this.#isOpen) return;
+    if (this.#hasMissed) return this.#rejoin();
     if (this.#end.resting) this.#beats.unseen = 0;
     if (Math.max(this.#beats.unanswered, this.#beats.unseen) >= MOST_BEATS) {
       this.#broken("it does not answer", this.#turn);

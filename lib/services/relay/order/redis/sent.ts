@@ -29,6 +29,11 @@ export class SentEntries {
     return this.#settled;
   }
 
+  /** The number of the last one that was put here. */
+  get number(): number {
+    return this.#number;
+  }
+
   get first(): Sent | undefined {
     return this.#entries[0];
   }
