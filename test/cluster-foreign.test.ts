@@ -170,7 +170,7 @@ for (const program of PROGRAMS) {
         run("add", "life", "lines", `${number}`, `${number - 1}`, "1", "1048576", LINE);
       expect(await add(1)).toBe("unknown");
       const info = JSON.stringify({ address: "x", version: "1", clients: 0, lines: 0, up: 0 });
-      const joined = await run("join", "life", "0", "0", "n", info, "", "");
+      const joined = await run("join", "life", "n", info, "0", "0", "", "");
       expect((joined as unknown[])[0]).toBe("joined");
       expect(await add(1)).toMatch(/^\d+-\d+$/);
       expect(await add(1)).toBe("had");

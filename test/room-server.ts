@@ -89,6 +89,13 @@ export class RoomServer {
     await this.#child?.exited;
   }
 
+  /** Listens with TLS too. @returns the port */
+  async withTls(): Promise<number> {
+    const port = await freePort();
+    await this.ask("CONFIG", "SET", "tls-port", `${port}`);
+    return port;
+  }
+
   /** Sends it bytes, and waits for its answer. */
   async raw(bytes: Uint8Array): Promise<void> {
     const socket = createConnection(this.port, "127.0.0.1");

@@ -5,6 +5,7 @@ import { type Entry, entryOf } from "./entry.ts";
 import type { Joined } from "./joined.ts";
 import type { Kicks } from "./kicks.ts";
 import type { Nodes } from "./nodes.ts";
+import { parsed } from "./parsed.ts";
 import type { Sent, SentEntries } from "./sent.ts";
 
 /** What is done with what arrives, besides its delivery. */
@@ -119,13 +120,5 @@ export class Arrivals {
   #tell({ entries, lines }: Gap): void {
     if (lines > 0) this.#arriving.lost(lines);
     if (entries > 0) this.#arriving.missed();
-  }
-}
-
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return null;
   }
 }

@@ -3,6 +3,7 @@ import { beginning, printable } from "../../../../host/content.ts";
 import type { RoadEnd } from "../batch.ts";
 import type { RoomBar } from "../order.ts";
 import type { BarInForce } from "./joined.ts";
+import { parsed } from "./parsed.ts";
 
 /** The most quarantines of others that are remembered; see `Quarantine`. */
 const MOST = 100_000;
@@ -48,13 +49,7 @@ export class RoomBars {
 }
 
 function barIn(text: string): RoomBar | null {
-  let found: Partial<Record<keyof RoomBar, unknown>> | null;
-  try {
-    found = JSON.parse(text);
-  } catch {
-    return null;
-  }
-  const { key, ms, why, closes } = found ?? {};
+  const { key, ms, why, closes } = (parsed(text) ?? {}) as Partial<Record<keyof RoomBar, unknown>>;
   if (typeof key !== "string" || typeof ms !== "number" || typeof why !== "string") return null;
   const bar = { key, ms, why: shown(why), closes: closes === true };
   return isBar(bar) ? bar : null;

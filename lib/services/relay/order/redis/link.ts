@@ -9,6 +9,8 @@ import { whyNot } from "./why-not.ts";
 const CONNECT_MS = 3000;
 /** Milliseconds after which a read that finds nothing comes back. */
 const BLOCK_MS = 1000;
+/** The client's words for every trouble before a connection is ready. */
+const SAYS_NOTHING = ["Connection closed", "Connection has failed"];
 /** The most characters of an error of the server that are told. */
 const MOST_REASON = 200;
 
@@ -52,7 +54,7 @@ export class Link {
     } catch (error) {
       link.close();
       const reason = reasonIn(error);
-      throw new Error(reason === "Connection closed" ? await whyNot(address) : reason);
+      throw new Error(SAYS_NOTHING.includes(reason) ? await whyNot(address) : reason);
     }
     for (const client of [appending, reading]) {
       client.onclose = () => {

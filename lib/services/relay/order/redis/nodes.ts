@@ -1,5 +1,6 @@
 import { printable } from "../../../../host/content.ts";
 import type { RoomNode } from "../../../../host/room.ts";
+import { parsed } from "./parsed.ts";
 import { SHOWN_MS, SILENCE_MS } from "./script.ts";
 
 /** What a node says of itself, every second. */
@@ -109,6 +110,11 @@ export function nodeOf(
     goneMs,
     isSelf,
   };
+}
+
+/** The address of a node, in what it says of itself. */
+export function addressIn(json: string): string {
+  return toldIn(parsed(json))?.address ?? "an unknown address";
 }
 
 function toldIn(json: unknown): Told | null {

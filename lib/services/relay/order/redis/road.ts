@@ -7,10 +7,10 @@ import type { ServerAddress } from "./address.ts";
 import { Arrivals } from "./arrivals.ts";
 import { RoomBars } from "./bars.ts";
 import { Delays } from "./delays.ts";
-import { type Joined, joinedIn, type Taken } from "./joined.ts";
+import { joinRoom } from "./join.ts";
 import { Kicks } from "./kicks.ts";
 import { Link, ScriptUnknown } from "./link.ts";
-import { Nodes, type Told } from "./nodes.ts";
+import { Nodes } from "./nodes.ts";
 import { Reading } from "./reading.ts";
 import { type Keys, SILENCE_MS, UNKNOWN } from "./script.ts";
 import { type Sent, SentEntries } from "./sent.ts";
@@ -22,8 +22,6 @@ const BEAT_MS = 1000;
 const MOST_BEATS = SILENCE_MS / BEAT_MS;
 /** Milliseconds between two attempts to connect: the first, and the most. */
 const [FIRST_WAIT_MS, MOST_WAIT_MS] = [100, 3000];
-/** Milliseconds between two looks whether a name is free. */
-const NAME_LOOK_MS = 250;
 /** How often in a second this node may have to join again before that counts as trouble. */
 const MOST_JOINS = 5;
 
@@ -166,7 +164,7 @@ export class RedisRoad implements Road {
     this.#link = null;
     this.#turn++;
     if (link !== null && this.#isOpen) {
-      await link.run(["leave", this.life, this.#self.name, this.#self.told(true)]).catch(() => {});
+      await link.run(["leave", this.life, ...this.#about(this.#self.name, true)]).catch(() => {});
     }
     link?.close();
     this.#reading.rested();
@@ -218,7 +216,10 @@ export class RedisRoad implements Road {
     this.#isOpen = false;
     this.#end.opened(false);
     const isFirst = this.#reading.last === "";
-    const joined = await this.#asked(link, isStrict);
+    const { room } = this.#settings;
+    const joined = await joinRoom(room, this.wanted, isStrict, this.#clock, (strict) =>
+      link.run(["join", this.life, ...this.#about(this.wanted), this.#reading.last, strict]),
+    );
     if (turn !== this.#turn) return;
     this.#self.name = joined.name;
     if (isFirst) this.#reading.from(joined.id);
@@ -235,26 +236,10 @@ export class RedisRoad implements Road {
     this.#end.opened(true);
   }
 
-  async #asked(link: Link, isStrict: boolean): Promise<Joined> {
-    const { settled } = this.#sent;
-    let first: Taken | null = null;
-    for (;;) {
-      const args = ["join", this.life, `${settled.number}`, `${settled.lines}`];
-      const last = [this.#reading.last, isStrict ? "strict" : ""];
-      const answer = joinedIn(await link.run([...args, this.wanted, this.#self.told(), ...last]));
-      if (!("told" in answer)) return answer;
-      // A node that has just been killed keeps its name until it has been silent for long enough.
-      if (first !== null && first.at !== answer.at) throw this.#taken(answer);
-      first ??= answer;
-      await new Promise<void>((resolve) => this.#clock.after(NAME_LOOK_MS, resolve));
-    }
-  }
-
-  #taken({ told }: Taken): StartError {
-    const { address } = JSON.parse(told) as Told;
-    const { room } = this.#settings;
-    const message = `there is a node ${this.wanted} in the room ${room} already, at ${address}; each needs a name of its own`;
-    return new StartError([{ key: "cluster.node", message }]);
+  /** Arguments of the script: what this node says of itself, and the last of its entries that came back. */
+  #about(name: string, leaves = false): string[] {
+    const { number, lines } = this.#sent.settled;
+    return [name, this.#self.told(leaves), `${number}`, `${lines}`];
   }
 
   /** The server does not know this node any more, or entries were missed. */

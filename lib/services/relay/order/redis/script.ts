@@ -39,10 +39,10 @@ export const TAKEN = "taken";
  * node's life:
  *
  * - `add` kind number before lines keep text [what a quarantine needs]: an entry
- * - `join` number lines name info last strict: makes the node known, with the number and lines
+ * - `join` name info number lines last strict: makes the node known, with the number and lines
  *   of its last entry that has come back; answers all that it has to know
  * - `beat` name info: a sign of life; as an entry too, with the numbers of the last one
- * - `leave` name info
+ * - `leave` name info number lines
  *
  * A stream that is gone takes the numbers of all nodes with it: whatever had not
  * come back is then sent again.
@@ -124,8 +124,7 @@ if op == 'add' then
 end
 
 local time = now()
-local name, info
-if op == 'join' then name, info = ARGV[5], ARGV[6] else name, info = ARGV[3], ARGV[4] end
+local name, info = ARGV[3], ARGV[4]
 
 local function record(of)
   local found = call('HGET', nodes, of)
@@ -144,12 +143,12 @@ elseif at and other ~= life then
 end
 
 local number, lines = head()
-if op == 'join' then
-  local known, sum = tonumber(ARGV[3]), tonumber(ARGV[4])
+if op == 'beat' then
+  if not number then return '${UNKNOWN}' end
+else
+  local known, sum = tonumber(ARGV[5]), tonumber(ARGV[6])
   if not number or number < known then number, lines = known, sum end
   call('HSET', heads, life, whole(number) .. ' ' .. whole(lines))
-elseif not number then
-  return '${UNKNOWN}'
 end
 
 local kind = 'here'
