@@ -30,6 +30,7 @@ export const ROOM_DECLARED: Declared = {
       "batches",
       "Batches of lines that this relay has put into the room's order.",
     ),
+    cut_off: adverse(gauge("rooms", "Rooms that this relay is cut off from at present: 1 or 0.")),
     room_cuts: adverse(counter("cuts", "Times that this relay was cut off from its room.")),
     foreign_entries: adverse(
       counter(
@@ -106,6 +107,7 @@ export class Membership implements Room {
       room_nodes: 1 + others.length,
       room_clients: elsewhere,
       room_batches: counts.batches,
+      cut_off: trouble.now === null ? 0 : 1,
       room_cuts: trouble.cuts,
       foreign_entries: trouble.foreignEntries,
     };
