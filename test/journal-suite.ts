@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { HandClock } from "../lib/host/clock.ts";
+import { eachRecord } from "../lib/services/store/journal/batches.ts";
 import { Journal, type JournalOptions } from "../lib/services/store/journal/journal.ts";
 import { until } from "./kit.ts";
 
@@ -132,7 +133,7 @@ export function open(folder = newFolder(), options: Partial<JournalOptions> = {}
   });
   journal.onSynced = () => syncs.push(journal.synced);
   journal.load(
-    (record) => records.push(record),
+    eachRecord((record) => void records.push(record)),
     () => slicesOf(records),
   );
   /** Writes records as one batch; whether they were accepted. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { compare, Ordered, rankOf } from "../lib/services/store/keys/ordered.ts";
+import { compare, type Ordered, rankedList, rankOf } from "../lib/services/store/keys/ordered.ts";
 import { Random } from "./random.ts";
 import { names, NAMES, numberIn } from "./keys-model.ts";
 
@@ -58,7 +58,7 @@ describe("a list in order", () => {
   test("is that of a sorted array after each of 10,000 comings and goings", () => {
     for (const share of [50, 80, 20]) {
       const random = new Random(share);
-      const list = new Ordered<Item>();
+      const list = rankedList<Item>();
       const items = new Map<string, Item>();
       let sorted: string[] = [];
       const sort = () => (sorted = [...items.keys()].sort(names));
@@ -108,7 +108,7 @@ describe("a list in order", () => {
   });
 
   test("is split where a piece would hold more than 512, and forgets pieces that are empty", () => {
-    const list = new Ordered<Item>();
+    const list = rankedList<Item>();
     const items = Array.from({ length: 513 }, (_, n) => item(`${n * 2}`));
     for (const one of items.slice(0, 512)) list.add(one);
     expect(list.chunks.map(({ length }) => length)).toEqual([512]);

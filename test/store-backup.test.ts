@@ -123,7 +123,7 @@ describe("BACKUP", () => {
         for (let done = false; !done; parts++) {
           if (parts > 0) await changes();
           const part = await wire.result<Part>({ action: "BACKUP", more: parts > 0 });
-          for (const record of part.records) keys.restore(record);
+          for (const record of part.records) keys.restore(Buffer.from(JSON.stringify(record)));
           ({ done } = part);
         }
         expect(parts).toBeGreaterThan(6);

@@ -366,7 +366,7 @@ describe("a power cut", () => {
       ...(disk ? { disk } : {}),
     });
     journal.load(
-      (record) => keys.restore(record),
+      (records) => keys.restore(records),
       () => keys.snapshot(),
     );
     keys.restored();

@@ -15,6 +15,7 @@ import { Report } from "./report.ts";
 import { room } from "./room.ts";
 import { sendStorm } from "./storm.ts";
 import { nats, other, QUIET, redis, relay, WRITES } from "./servers.ts";
+import { backup } from "./store-backup.ts";
 import { memory } from "./store-memory.ts";
 import { recovery } from "./store-recovery.ts";
 import { parsing } from "./store-parsing.ts";
@@ -64,6 +65,7 @@ const scenarios: Record<string, Scenario> = {
   durable: { service: "store", about: "SETs that are on the disk", run: durable },
   memory: { service: "store", about: "bytes per key of a million keys", run: memory },
   recovery: { service: "store", about: "a start that reads a million keys back", run: recovery },
+  backup: { service: "store", about: "throughput while all keys are copied", run: backup },
   neuro: { service: "neuro", about: "1,000 games and their forces, against neuro_api", run: neuro },
   collector: {
     service: "collector",

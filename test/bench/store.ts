@@ -160,7 +160,12 @@ async function race(
   );
 }
 
-async function blast({ kind, server }: Runner, keys: Keys, traffic: Traffic): Promise<Measured> {
+/** One round of traffic, measured. */
+export async function blast(
+  { kind, server }: Runner,
+  keys: Keys,
+  traffic: Traffic,
+): Promise<Measured> {
   const { port, process } = server;
   const place = { wire: kind.wire, port, pid: process.pid };
   const outcome = await runJob({ kind: "traffic", ...place, keys, ...traffic });

@@ -141,7 +141,7 @@ function entryIn(line: string, at: number): Entry {
   if (end !== undefined && !number(end)) {
     throw wrong("expires_at; allowed: milliseconds since 1970");
   }
-  if (doubt(value) === "number" && alteredNumbers(Buffer.from(line), 0) !== null) {
+  if (doubt(value) !== null && alteredNumbers(Buffer.from(line), 0) !== null) {
     throw wrong("it holds a number that would not come back as it was");
   }
   return {

@@ -70,7 +70,7 @@ export async function connect(args: Arguments): Promise<StoreConnection | null> 
 export async function allKeys(args: Arguments): Promise<Keys | null> {
   const keys = new Keys(systemClock, QUIET, () => Infinity);
   const from = await readAll(args, (lines) => {
-    for (const line of lines.split("\n")) if (line !== "") keys.restore(JSON.parse(line));
+    keys.restore(Buffer.from(lines));
   });
   return from === null ? null : keys;
 }

@@ -220,7 +220,7 @@ export class Serving implements LineSink<StoreClient> {
     if (refusal !== null) return refusal;
     const doubt = plan.doubt(request);
     if (doubt === "depth") return TOO_DEEP;
-    if (doubt === "number" && lines.altered(index) !== null) return NUMBER_RANGE;
+    if (doubt !== null && lines.altered(index, doubt) !== null) return NUMBER_RANGE;
     const { journal } = this.#parts;
     const { right } = plan.command;
     return journal && inDoubt(request["action"] as string, right, request, journal);
@@ -238,7 +238,7 @@ export class Serving implements LineSink<StoreClient> {
     if (typeof id === "string") return `,"id":${JSON.stringify(id)}`;
     const found = doubt(id);
     if (found === "depth") return TOO_DEEP;
-    const altered = found === "number" ? lines.altered(index) : null;
+    const altered = found === null ? null : lines.altered(index, found);
     if (altered !== null && holdsAny(id, altered)) return NUMBER_RANGE;
     return `,"id":${JSON.stringify(id)}`;
   }

@@ -3,7 +3,7 @@ import type { Config } from "../../../config/table.ts";
 import type { Sized } from "../../../host/largest.ts";
 import { partsOf, type Path, type Pattern, textOf } from "../keys/path.ts";
 import { type Page, type Paging, scanBelow } from "../keys/scan.ts";
-import { memoryOf } from "../keys/tree.ts";
+import { memoryOf } from "../keys/memory.ts";
 import { type SubscriptionNode, Subscriptions } from "./subscriptions.ts";
 
 /** A message that a channel keeps. */
@@ -215,7 +215,7 @@ function* countsFrom<S>(node: SubscriptionNode<S>): Generator<Sized> {
     const messages = channel === null ? 0 : channel.seq - channel.base;
     yield { name: () => textOf(path()), values: [exact?.size ?? 0, messages] };
   }
-  for (const chunk of node.below?.all.chunks ?? []) {
+  for (const chunk of node.below?.chunks ?? []) {
     for (const one of chunk) yield* countsFrom(one);
   }
 }

@@ -1,5 +1,5 @@
 import type { Path, Pattern } from "../keys/path.ts";
-import { Tree, TreeNode } from "../keys/tree.ts";
+import { Tree, TreeNode } from "./tree.ts";
 
 /** A name that somebody subscribes to, or a part of the way to one. */
 export class SubscriptionNode<S> extends TreeNode<SubscriptionNode<S>> {
@@ -69,7 +69,7 @@ export class Subscriptions<S> {
     for (const part of path) {
       if (node.patterns !== null && !(hidden && node === this.tree.root))
         found = union(found, node.patterns);
-      const next = node.below?.all.get(part);
+      const next = node.below?.get(part);
       if (next === undefined) return found ?? NOBODY;
       node = next;
     }
@@ -83,7 +83,7 @@ export class Subscriptions<S> {
     const collect = (node: SubscriptionNode<S>): boolean => {
       for (const one of node.exact ?? NOBODY) found.add(one);
       for (const one of node.patterns ?? NOBODY) found.add(one);
-      node.below?.all.visit(null, true, collect);
+      node.below?.visit(null, true, collect);
       return true;
     };
     const node = this.tree.find(path);

@@ -10,7 +10,7 @@ import type { VisibleKeys } from "../keys/visible-keys.ts";
 import { type Code, Refusal, TOO_LARGE } from "../refusal.ts";
 import { FULL, mayAt, type Right, type Role } from "../roles.ts";
 import type { Field, Fields, Request } from "./fields.ts";
-import { type Doubt, doubt } from "./numbers.ts";
+import { type Doubt, doubt, graver } from "./numbers.ts";
 
 /** The parts of the store that commands act on. */
 export interface Parts {
@@ -150,7 +150,7 @@ export class Plan extends Form {
       if (typeof value === "string" || value === undefined) continue;
       const inner = doubt(value);
       if (inner === "depth") return inner;
-      found ??= inner;
+      found = graver(found, inner);
     }
     return found;
   }

@@ -1,12 +1,22 @@
 /** Deepest nesting of a value. */
 export const MAX_NESTING = 128;
 
-/** A doubt about a value: it holds a number, which a double may have altered, or it is nested too deep. */
-export type Doubt = "number" | "depth" | null;
+/**
+ * A doubt about a value: it is nested too deep, or it holds a number, which a
+ * double may have altered: an `odd` one however short it was written (0 may have
+ * been `-0` or `1e-400`), any other only if it had many digits.
+ */
+export type Doubt = "number" | "odd" | "depth" | null;
+
+/** Numbers closer to 0 than this, or farther from it than `FAR`, are odd. */
+const [NEAR, FAR] = [1e-99, 1e99];
 
 /** Looks for nesting beyond `MAX_NESTING`, and otherwise for numbers. */
 export function doubt(value: unknown, depth = 1): Doubt {
-  if (typeof value === "number") return "number";
+  if (typeof value === "number") {
+    const size = Math.abs(value);
+    return size >= NEAR && size <= FAR ? "number" : "odd";
+  }
   if (typeof value !== "object" || value === null) return null;
   if (depth > MAX_NESTING) return "depth";
   let found: Doubt = null;
@@ -15,16 +25,21 @@ export function doubt(value: unknown, depth = 1): Doubt {
     for (const item of value) {
       const inner = doubt(item, depth + 1);
       if (inner === "depth") return inner;
-      found ??= inner;
+      found = graver(found, inner);
     }
     return found;
   }
   for (const name in value) {
     const inner = doubt((value as Record<string, unknown>)[name], depth + 1);
     if (inner === "depth") return inner;
-    found ??= inner;
+    found = graver(found, inner);
   }
   return found;
+}
+
+/** The one of two doubts, neither of which is about the depth, that demands the closer look. */
+export function graver(one: Doubt, other: Doubt): Doubt {
+  return one === "odd" || other === null ? one : other;
 }
 
 /** True if a value, nested no deeper than `MAX_NESTING`, holds one of these numbers. */
@@ -82,6 +97,26 @@ const SHORT = 15;
 const SHORT_EXPONENT = 2;
 /** Significant digits that tell each double from all others. */
 const TELLING = 17;
+
+/**
+ * True if there may be a number in a line, which begins at `start`, of more bytes
+ * than `SHORT`: every such number is met by looking at one byte in so many.
+ */
+export function mayHoldLong(block: Buffer, start: number): boolean {
+  const newline = block.indexOf(NEWLINE, start);
+  const end = newline < 0 ? block.length : newline;
+  for (let at = start + SHORT; at < end; at += SHORT + 1) {
+    if (!isPartOfNumber(block[at] as number)) continue;
+    let first = at;
+    let last = at;
+    while (first > start && isPartOfNumber(block[first - 1] as number)) first--;
+    while (last + 1 < end && isPartOfNumber(block[last + 1] as number)) last++;
+    if (last - first >= SHORT) return true;
+    // The next one to be met begins behind this one.
+    at = last;
+  }
+  return false;
+}
 
 /**
  * The numbers in a line of JSON that would not come back as they were, each as

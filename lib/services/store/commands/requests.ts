@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { Refusal, TOO_DEEP } from "../refusal.ts";
-import { alteredNumbers, isDigit, nestsBeyond } from "./numbers.ts";
+import { alteredNumbers, type Doubt, isDigit, mayHoldLong, nestsBeyond } from "./numbers.ts";
 
 /** Most lines that are parsed at once: a client that has to wait before the last of them has the others parsed again. */
 const AT_ONCE = 128;
@@ -79,12 +79,13 @@ export class Requests {
     return this.#start;
   }
 
-  /** The numbers in a line that would not come back as they were; null when there are none. */
-  altered(index: number): ReadonlySet<number> | null {
-    if (this.#searched !== index) {
-      this.#altered = alteredNumbers(this.#block, this.startOf(index));
-      this.#searched = index;
-    }
+  /** The numbers in a line that would not come back as they were, as far as there is a doubt about them; null when there are none. */
+  altered(index: number, doubt: Doubt): ReadonlySet<number> | null {
+    if (this.#searched === index) return this.#altered;
+    const start = this.startOf(index);
+    if (doubt !== "odd" && !(doubt === "number" && mayHoldLong(this.#block, start))) return null;
+    this.#altered = alteredNumbers(this.#block, start);
+    this.#searched = index;
     return this.#altered;
   }
 

@@ -277,7 +277,7 @@ function valueIn(body: Buffer): string | Refusal {
   }
   // What is searched for numbers is a line.
   const line = () => Buffer.from(text.replaceAll("\n", " "));
-  if (doubt(value) === "number" && alteredNumbers(line(), 0) !== null) return NUMBER_RANGE;
+  if (doubt(value) !== null && alteredNumbers(line(), 0) !== null) return NUMBER_RANGE;
   return JSON.stringify(value);
 }
 

@@ -67,7 +67,7 @@ export class BackupFile {
 /** The keys of a backup. @throws StartError when the file is no whole backup; the system's error */
 export function keysOfBackup(path: string, clock: Clock): Keys {
   const keys = new Keys(clock, QUIET, () => Infinity);
-  const survey = new Survey(fs, dirname(path), (record) => keys.restore(record));
+  const survey = new Survey(fs, dirname(path), (records) => keys.restore(records));
   readSnapshot(survey, null, GENERATION, basename(path));
   const [damage] = survey.damages;
   if (damage !== undefined) {
@@ -87,7 +87,7 @@ export function restoreTo(folder: string, keys: Keys): void {
     if (fs.readdirSync(folder).some((name) => name !== "lock")) {
       throw new StartError(`${folder} is not empty: move what is there away, or use --out`);
     }
-    rebase(new Survey(fs, folder, () => {}), keys.snapshot(), null);
+    rebase(new Survey(fs, folder, () => 0), keys.snapshot(), null);
   } finally {
     lock.release();
   }

@@ -1,10 +1,20 @@
 import { type Header, HEADER, headerIn, HEADERS, isWhole } from "./batch.ts";
 import type { Pieces } from "./pieces.ts";
+import type { Apply } from "./survey.ts";
 
 const NEWLINE = 10;
 
+/** Applies the records of a batch one by one. */
+export function eachRecord(apply: (record: unknown[]) => void): Apply {
+  return (lines) => {
+    const records = parse(lines);
+    for (const record of records) apply(record);
+    return records.length;
+  };
+}
+
 /** The records of a batch. @throws Error when one is not a JSON array: the batch is whole, so it was written like that */
-export function parse(payload: Buffer): unknown[][] {
+function parse(payload: Buffer): unknown[][] {
   const { values, error } = Bun.JSONL.parseChunk(payload);
   const fast = error === null && values.length === countLines(payload);
   const records = fast

@@ -17,7 +17,7 @@ import { Mark } from "./mark.ts";
 import { journalLine } from "./read-journals.ts";
 import type { Slices } from "./rebase.ts";
 import { writeSnapshot } from "./snapshot.ts";
-import type { Survey } from "./survey.ts";
+import type { Apply, Survey } from "./survey.ts";
 
 /** Milliseconds after a failed snapshot in which none is due. */
 const SNAPSHOT_RETRY_MS = 10_000;
@@ -97,7 +97,7 @@ export class Journal {
    * It is asked for when the files are written anew: from an older format, or what is whole of damaged ones
    * @throws DamageError; StartError when a file cannot be read or made, or a newer version wrote it
    */
-  load(apply: (record: unknown[]) => void, again: (salvaged: boolean) => Slices): void {
+  load(apply: Apply, again: (salvaged: boolean) => Slices): void {
     try {
       const found = look(this.#disk, this.folder, apply);
       this.#manifest = inOrder(found, this.#options, again);

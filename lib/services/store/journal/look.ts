@@ -15,14 +15,14 @@ import { isOldName, readOldFolder } from "./old-format.ts";
 import { holdsBatches, JournalReader } from "./read-journals.ts";
 import { looksWhole, readSnapshot } from "./read-snapshot.ts";
 import { UNFINISHED } from "./snapshot.ts";
-import { Survey } from "./survey.ts";
+import { type Apply, Survey } from "./survey.ts";
 
 /**
  * Reads all records of a folder in order and finds what is damaged, and what a
  * crash has left. What is whole behind damage is read too. Changes nothing.
  * @throws NewerError; the system's error when a file cannot be read
  */
-export function look(disk: Disk, folder: string, apply: (record: unknown[]) => void): Survey {
+export function look(disk: Disk, folder: string, apply: Apply): Survey {
   const survey = new Survey(disk, folder, apply);
   const all = disk.readdirSync(folder);
   survey.names = all.filter((name) => isOurs(name));

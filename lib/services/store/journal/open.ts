@@ -9,6 +9,7 @@ import { fileTrouble, folderTrouble } from "../../../host/folder.ts";
 import { isLocked } from "../../../host/lock.ts";
 import type { Log } from "../../../host/log.ts";
 import type { Keys } from "../keys/keys.ts";
+import { eachRecord } from "./batches.ts";
 import { Journal } from "./journal.ts";
 import { DamageError } from "./damage.ts";
 import { isOurs, look } from "./look.ts";
@@ -42,7 +43,7 @@ export function openJournal(
 export function restoreKeys(keys: Keys, journal: Journal, log: Log): void {
   naming(() =>
     journal.load(
-      (record) => keys.restore(record),
+      (records) => keys.restore(records),
       (salvaged) => {
         if (salvaged) keys.raiseVersions();
         return keys.snapshot();
@@ -68,7 +69,11 @@ export function journalFaults(settings: Config["store"]): readonly Fault[] {
       return why === null ? [] : { key: KEY, message: `cannot use ${path}: ${why}` };
     });
     if (faults.length > 0 || !fs.existsSync(folder) || isLocked(fs, folder)) return faults;
-    const found = look(fs, folder, () => {});
+    const found = look(
+      fs,
+      folder,
+      eachRecord(() => {}),
+    );
     if (found.damages.length === 0 || settings.damage === "salvage") return [];
     return faultsOf(new DamageError(found));
   } catch (error) {

@@ -52,7 +52,7 @@ export function salvageFolder(folder: string, out: string, clock: Clock): Findin
     const lock = lockFolder(fs, out);
     try {
       if (findings.damages.length > 0) keys.raiseVersions();
-      const target = new Survey(fs, out, () => {});
+      const target = new Survey(fs, out, () => 0);
       target.highest = survey.highest;
       rebase(target, keys.snapshot(), null);
     } finally {
@@ -108,7 +108,7 @@ function holding<T>(folder: string, act: () => T): T {
 
 function examine(folder: string, clock: Clock) {
   const keys = new Keys(clock, QUIET, () => Infinity);
-  const survey = look(fs, folder, (record) => keys.restore(record));
+  const survey = look(fs, folder, (records) => keys.restore(records));
   const { torn, journals, batches, records } = survey;
   const name = torn === null ? "" : join(folder, journals[torn.index]?.name as string);
   const findings: Findings = {

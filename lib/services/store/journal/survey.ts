@@ -1,9 +1,11 @@
 import { basename, join } from "node:path";
 import type { Disk } from "../../../host/disk.ts";
-import { parse } from "./batches.ts";
 import { type Link, NewerError } from "./format.ts";
 import type { Manifest } from "./manifest.ts";
 import { Pieces } from "./pieces.ts";
+
+/** Applies records, each a line of JSON. @returns their number @throws Error for a record that is none of this version's */
+export type Apply = (records: Buffer) => number;
 
 /** Something that no crash leaves behind: records are lost, or it cannot be told whether they are. */
 export interface Damage {
@@ -57,9 +59,9 @@ export class Survey {
   names: readonly string[] = [];
   readonly folder: string;
   readonly disk: Disk;
-  readonly #apply: (record: unknown[]) => void;
+  readonly #apply: Apply;
 
-  constructor(disk: Disk, folder: string, apply: (record: unknown[]) => void) {
+  constructor(disk: Disk, folder: string, apply: Apply) {
     this.disk = disk;
     this.folder = folder;
     this.#apply = apply;
@@ -100,10 +102,8 @@ export class Survey {
   /** Applies the records of a whole batch. @throws NewerError when this version cannot read one */
   apply(path: string, number: number, bytes: Buffer): void {
     try {
-      const records = parse(bytes);
-      for (const record of records) this.#apply(record);
+      this.records += this.#apply(bytes);
       this.batches++;
-      this.records += records.length;
     } catch (error) {
       if (error instanceof NewerError) throw error;
       const why = error instanceof Error ? error.message : String(error);

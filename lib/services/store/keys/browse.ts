@@ -1,4 +1,5 @@
-import { type KeyNode, type KeySpace, NONE } from "./key-space.ts";
+import type { KeySpace } from "./key-space.ts";
+import { type KeyNode, NONE } from "./key-tree.ts";
 import type { Path } from "./path.ts";
 
 /** Names on one level that are compared by their sizes; with more of them the order is that of the names. */
@@ -54,13 +55,13 @@ export function browse(
 ): Browsed {
   const level = space.tree.find(path)?.below;
   if (!level) return NOTHING;
-  const { all, keys, bytes } = level;
-  const bySize = from === null && all.size <= COMPARED;
-  const first = from === null ? 0 : all.before(from);
-  const start = Math.min(first + offset, all.size);
+  const { keys, bytes } = level;
+  const bySize = from === null && level.size <= COMPARED;
+  const first = from === null ? 0 : level.before(from);
+  const start = Math.min(first + offset, level.size);
   const nodes = bySize
-    ? all.from(0, COMPARED).toSorted((a, b) => keysOf(b) - keysOf(a))
-    : all.from(start, limit);
+    ? level.from(0, COMPARED).toSorted((a, b) => keysOf(b) - keysOf(a))
+    : level.from(start, limit);
   const shown = bySize ? nodes.slice(start, start + limit) : nodes;
   return {
     rows: shown.map((node) => ({
@@ -70,7 +71,7 @@ export function browse(
       holds: isLive(node),
       branches: node.below !== null,
     })),
-    total: all.size,
+    total: level.size,
     start,
     bySize,
     keys,

@@ -1,4 +1,4 @@
-import { memoryOf } from "./tree.ts";
+import { memoryOf } from "./memory.ts";
 
 /** Bounds of the log, as they are now. */
 export interface LogBounds {

@@ -1,16 +1,7 @@
 import { Expiry } from "./expiry.ts";
-import { MAX_DEPTH, MAX_PART_BYTES, type Path, textOf } from "./path.ts";
-import { Tree, TreeNode } from "./tree.ts";
+import { Branch, type KeyNode, KeyTree, NONE } from "./key-tree.ts";
+import { MAX_DEPTH, MAX_PART_BYTES, type Path, SEPARATOR, textOf } from "./path.ts";
 import { VALUE_BYTES, Values } from "./values.ts";
-
-/** Stands for a value's number where there is no value. */
-export const NONE = -1;
-
-/** A node of the tree; it may hold a value, nodes below it, or both. */
-export class KeyNode extends TreeNode<KeyNode> {
-  /** The number of its value; `NONE` when it holds none. */
-  value = NONE;
-}
 
 /** Bytes of memory that an expiry takes. */
 const EXPIRY_BYTES = 64;
@@ -23,26 +14,24 @@ let scratchEnd = 0;
 
 /** Values by name, an ordered tree of the names, and the times at which values expire; `Keys` adds the rules. */
 export class KeySpace {
-  readonly tree = new Tree<KeyNode>((name, parent) => new KeyNode(name, parent));
   readonly values = new Values();
+  readonly tree = new KeyTree(this.values);
   readonly expiry = new Expiry((id) => this.values.expiresAt(id));
   /** The highest version of the values that were removed: a new value gets a higher one. */
   floor = 0;
   /** The highest version of any value. */
   highest = 0;
-  /** The node of each value, by its number. */
-  readonly #nodes: (KeyNode | null)[] = [];
-  /** Pieces of deleted subtrees whose values are not freed yet. */
-  readonly #unlinked: (readonly KeyNode[])[] = [];
+  /** Branches that were deleted, and whose values are not freed yet; one inside another comes after it. */
+  readonly #unlinked: Branch[] = [];
 
   /** Values held. */
   get size(): number {
-    return this.tree.root.below?.keys ?? 0;
+    return this.tree.root.keys;
   }
 
   /** Memory that names and values take. */
   get bytes(): number {
-    return this.tree.root.below?.bytes ?? 0;
+    return this.tree.root.bytes;
   }
 
   /** True while values of deleted subtrees are not freed yet: `values` still finds them by name. */
@@ -50,36 +39,60 @@ export class KeySpace {
     return this.#unlinked.length > 0;
   }
 
-  /** The node of a value. */
-  node(id: number): KeyNode {
-    return this.#nodes[id] as KeyNode;
-  }
-
-  /** The nodes of all values. */
-  *nodes(): Generator<KeyNode> {
-    for (const node of this.#nodes) if (node !== null) yield node;
+  /** The path of a value. */
+  pathOf(id: number): Path {
+    return this.values.name(id).split(SEPARATOR);
   }
 
   /** Sets the value of a path; with `NONE` for `id`, adds one. */
   write(path: Path, id: number, text: string, version: number, expiresAt: number): void {
-    const bytes = Buffer.from(text);
-    if (version > this.highest) this.highest = version;
+    const value = Buffer.from(text);
     if (id === NONE) {
-      const node = this.tree.make(path);
       encode(textOf(path));
-      const added = this.values.add(scratch, 0, scratchEnd, bytes);
-      this.#nodes[added] = node;
-      node.value = added;
-      this.values.setVersion(added, version);
-      this.values.setExpiresAt(added, expiresAt);
-      if (expiresAt !== Infinity) this.expiry.add(added, expiresAt);
-      this.tree.charge(node, 1, this.costOf(added));
-      return;
-    }
-    const growth = bytes.length - this.values.length(id);
-    this.values.set(id, bytes, 0, bytes.length);
+      this.#add(path, this.values.add(scratch, 0, scratchEnd, value), version, expiresAt);
+    } else this.#replace(id, value, 0, value.length, version, expiresAt);
+  }
+
+  /** The same by bytes: the name is `bytes` from `name` to `nameEnd`, the value from `start` to `end`. */
+  load(
+    bytes: Buffer,
+    name: number,
+    nameEnd: number,
+    start: number,
+    end: number,
+    version: number,
+    expiresAt: number,
+  ): void {
+    const id = this.#attached(this.values.find(bytes, name, nameEnd));
+    if (id === NONE) {
+      const path = bytes.toString("utf8", name, nameEnd).split(SEPARATOR);
+      const added = this.values.add(bytes, name, nameEnd, bytes, start, end);
+      this.#add(path, added, version, expiresAt);
+    } else this.#replace(id, bytes, start, end, version, expiresAt);
+  }
+
+  #add(path: Path, id: number, version: number, expiresAt: number): void {
+    this.tree.add(path, id);
     this.values.setVersion(id, version);
-    if (growth !== 0) this.tree.charge(this.node(id), 0, growth);
+    this.values.setExpiresAt(id, expiresAt);
+    if (version > this.highest) this.highest = version;
+    if (expiresAt !== Infinity) this.expiry.add(id, expiresAt);
+    this.tree.charge(id, 1, this.costOf(id));
+  }
+
+  #replace(
+    id: number,
+    value: Buffer,
+    start: number,
+    end: number,
+    version: number,
+    expiresAt: number,
+  ): void {
+    const growth = end - start - this.values.length(id);
+    this.values.set(id, value, start, end);
+    this.values.setVersion(id, version);
+    if (version > this.highest) this.highest = version;
+    if (growth !== 0) this.tree.charge(id, 0, growth);
     this.expireAt(id, expiresAt);
   }
 
@@ -91,67 +104,71 @@ export class KeySpace {
     if (before !== Infinity) this.expiry.remove(id, before);
     this.values.setExpiresAt(id, expiresAt);
     if (expiresAt !== Infinity) this.expiry.add(id, expiresAt);
-    this.tree.charge(this.node(id), 0, this.costOf(id) - cost);
+    this.tree.charge(id, 0, this.costOf(id) - cost);
   }
 
-  /** Removes a node's value, and the nodes that are then needless. */
-  clear(node: KeyNode): void {
-    this.floor = Math.max(this.floor, this.values.version(node.value));
-    this.tree.charge(node, -1, -this.costOf(node.value));
-    this.drop(node);
-    this.tree.prune(node, ({ value }) => value === NONE);
+  /** Removes a value, and the branches that are then needless. */
+  clear(id: number): void {
+    this.floor = Math.max(this.floor, this.values.version(id));
+    this.tree.charge(id, -1, -this.costOf(id));
+    this.tree.remove(id);
+    this.#free(id);
   }
 
-  /** Removes the value of a node that the tree no longer counts. */
-  drop(node: KeyNode): void {
-    const id = node.value;
-    const expiresAt = this.values.expiresAt(id);
-    if (expiresAt !== Infinity) this.expiry.remove(id, expiresAt);
-    this.values.remove(id);
-    this.#nodes[id] = null;
-    node.value = NONE;
+  /** Removes a value that was deleted with its subtree. */
+  discard(id: number): void {
+    this.tree.take(id);
+    this.#free(id);
   }
 
   /** Takes a node off the tree with everything below it; `freeUnlinked` frees the values later. */
   unlink(node: KeyNode): void {
-    if (node.value !== NONE) this.tree.charge(node, -1, -this.costOf(node.value));
-    const parent = node.parent as KeyNode;
-    this.tree.detach(node);
-    this.tree.prune(parent, ({ value }) => value === NONE);
+    const { value } = node;
+    if (value !== NONE) this.clear(value);
     this.floor = this.highest;
-    this.#free(node);
+    if (!(node instanceof Branch)) return;
+    this.tree.detach(node);
+    this.#unlinked.push(node);
   }
 
   /** Frees about `most` values of deleted subtrees. */
   freeUnlinked(most: number): void {
-    for (let left = most; left > 0 && this.#unlinked.length > 0;) {
-      const nodes = this.#unlinked.pop() as readonly KeyNode[];
-      left -= nodes.length;
-      for (const node of nodes) this.#free(node);
+    for (let left = most; left > 0 && this.#unlinked.length > 0; left--) {
+      const branch = this.#unlinked.at(-1) as Branch;
+      const item = branch.items.pop();
+      if (item === undefined) {
+        this.#unlinked.pop();
+        this.tree.forget(branch);
+      } else if (item >= 0) this.#free(item);
+      else {
+        const inner = this.tree.nodeOf(item) as Branch;
+        if (inner.value !== NONE) this.discard(inner.value);
+        this.#unlinked.push(inner);
+      }
     }
   }
 
-  #free(node: KeyNode): void {
-    if (node.value !== NONE) this.drop(node);
-    for (const chunk of node.below?.all.chunks ?? []) this.#unlinked.push(chunk);
+  #free(id: number): void {
+    const expiresAt = this.values.expiresAt(id);
+    if (expiresAt !== Infinity) this.expiry.remove(id, expiresAt);
+    this.values.remove(id);
   }
 
-  /** True if a node is still in the tree. */
-  isAttached(node: KeyNode): boolean {
-    let top = node;
-    while (top.parent !== null) top = top.parent;
-    return top === this.tree.root;
+  /** True if a value was not deleted with its subtree. */
+  isAttached(id: number): boolean {
+    return !this.hasUnlinked || this.tree.isAttached(id);
   }
 
   /** The number of the value at a path, expired or not; `NONE` without one. */
   lookup(path: Path): number {
     if (!encode(textOf(path))) return NONE;
-    const id = this.values.find(scratch, 0, scratchEnd);
-    if (id === NONE || !this.hasUnlinked) return id;
-    const node = this.#nodes[id] as KeyNode;
-    if (this.isAttached(node)) return id;
+    return this.#attached(this.values.find(scratch, 0, scratchEnd));
+  }
+
+  #attached(id: number): number {
+    if (id === NONE || this.isAttached(id)) return id;
     // It was deleted with its subtree and is not freed yet.
-    this.drop(node);
+    this.discard(id);
     return NONE;
   }
 

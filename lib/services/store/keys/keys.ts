@@ -11,12 +11,12 @@ import {
   type Term,
   type Write,
 } from "./group.ts";
-import { type KeyNode, type KeySpace, NONE } from "./key-space.ts";
+import type { KeySpace } from "./key-space.ts";
+import { NONE } from "./key-tree.ts";
 import type { ChangeLog } from "./change-log.ts";
 import { LiveKeys, type Watchers } from "./live-keys.ts";
 import { type Path, textOf, unfit } from "./path.ts";
 import {
-  applyRecord,
   delRecord,
   expiredRecord,
   expireRecord,
@@ -24,10 +24,10 @@ import {
   snapshotOf,
   wallOf,
 } from "./records.ts";
+import { applyLines } from "./replay.ts";
 import { Recording } from "./recording.ts";
 import type { Page, Paging } from "./scan.ts";
 import type { Recorder, SetTerms, Stored } from "./stored.ts";
-import type { Level } from "./tree.ts";
 
 /** More versions than changes can have been lost. */
 const RAISE = 10 ** 9;
@@ -136,8 +136,8 @@ export class Keys {
 
   /** The namespaces at the top, each with the number of its keys. */
   *counts(): Generator<[name: string, keys: number]> {
-    for (const chunk of this.#space.tree.root.below?.branches?.chunks ?? []) {
-      for (const node of chunk) yield [node.name, (node.below as Level<KeyNode>).keys];
+    for (const chunk of this.#space.tree.root.branches?.chunks ?? []) {
+      for (const { name, keys } of chunk) yield [name, keys];
     }
   }
 
@@ -209,7 +209,7 @@ export class Keys {
     if (tree) return this.#delTree(path);
     if (id === NONE) return unfit(path) ?? NOT_FOUND;
     if (!this.#recording.change(() => delRecord(path, false), true)) return this.#unwritable();
-    this.#space.clear(this.#space.node(id));
+    this.#space.clear(id);
     if (this.#watchers.any) this.#watchers.gone(path, "del", false);
     return 1;
   }
@@ -249,27 +249,24 @@ export class Keys {
 
   // --- what is on disk
 
-  /** Applies a record that was read back; `restored` follows the last. */
-  restore(record: readonly unknown[]): void {
-    applyRecord(this.#space, this.#clock, record);
+  /** Applies records that were read back, each a line; `restored` follows the last. @returns their number */
+  restore(records: Buffer): number {
+    return applyLines(this.#space, this.#clock, records);
   }
 
   /** Called when all records have been applied, and changes are recorded again. Removes expired values: a later record might have put their end off. */
   restored(): void {
-    this.#space.freeUnlinked(Infinity);
-    const now = this.#clock.now();
-    for (const node of this.#space.nodes()) {
-      if (this.#space.values.expiresAt(node.value) > now) continue;
-      this.#recording.appendKept(() => delRecord(node.path(), false));
-      this.#space.clear(node);
-    }
+    const space = this.#space;
+    space.freeUnlinked(Infinity);
+    space.expiry.settle(this.#clock.now(), Number.MAX_SAFE_INTEGER, (id) => {
+      this.#recording.appendKept(() => delRecord(space.pathOf(id), false));
+      space.clear(id);
+    });
   }
 
   /** Gives every value a version far above any that it may have had: changes were lost, and nobody may take a value for another one that had its version. */
   raiseVersions(): void {
-    const { values } = this.#space;
-    for (const { value } of this.#space.nodes())
-      values.setVersion(value, values.version(value) + RAISE);
+    this.#space.values.raiseVersions(RAISE);
     this.#space.floor += RAISE;
     this.#space.highest = Math.max(this.#space.highest + RAISE, this.#space.floor);
   }
@@ -322,7 +319,7 @@ export class Keys {
     this.#space.values.set(id, block, start, end);
     this.#space.values.setVersion(id, version);
     if (version > this.#space.highest) this.#space.highest = version;
-    if (growth !== 0) this.#space.tree.charge(this.#space.node(id), 0, growth);
+    if (growth !== 0) this.#space.tree.charge(id, 0, growth);
     return true;
   }
 
@@ -366,7 +363,7 @@ export class Keys {
     }
     if (kind === "del") {
       this.#recording.append(delRecord(path, false));
-      this.#space.clear(this.#space.node(id));
+      this.#space.clear(id);
       if (this.#watchers.any) this.#watchers.gone(path, "del", false);
     } else {
       this.#recording.appendKept(() => expireRecord(path, wall));

@@ -1,6 +1,7 @@
 import type { Clock } from "../../../host/clock.ts";
 import { type Browsed, browse, type Wanted } from "./browse.ts";
-import { type KeyNode, KeySpace, NONE } from "./key-space.ts";
+import { KeySpace } from "./key-space.ts";
+import { type KeyNode, NONE } from "./key-tree.ts";
 import type { Path } from "./path.ts";
 import type { Stored } from "./stored.ts";
 import { namespacesBelow, type Page, type Paging, scanBelow } from "./scan.ts";
@@ -78,7 +79,7 @@ export class LiveKeys {
   namespaces(namespace: Path, paging: Paging): Page {
     const exact = this.#settleExpiries();
     const holds = (node: KeyNode) => this.#holdsBelow(node, exact);
-    const page = namespacesBelow(this.space.tree, namespace, paging, holds);
+    const page = namespacesBelow(this.space.tree.find(namespace)?.below?.branches, paging, holds);
     this.#visits += page.visited;
     return page;
   }
@@ -114,8 +115,8 @@ export class LiveKeys {
       return false;
     };
     const from = name === "" ? null : name;
-    if (back) level.all.visitBack(from, see);
-    else level.all.visit(from, false, see);
+    if (back) level.visitBack(from, see);
+    else level.visit(from, false, see);
     return found;
   }
 
@@ -138,7 +139,7 @@ export class LiveKeys {
   #holdsBelow({ below }: KeyNode, exact: boolean): boolean {
     if (below === null || below.keys === 0) return false;
     if (exact) return true;
-    return !below.all.visit(null, true, (node) => {
+    return !below.visit(null, true, (node) => {
       this.#visits++;
       return !this.#isLive(node) && !this.#holdsBelow(node, exact);
     });
@@ -150,7 +151,7 @@ export class LiveKeys {
     if (node.below === null) return own;
     if (exact) return own + node.below.keys;
     let count = own;
-    node.below.all.visit(null, true, (one) => {
+    node.below.visit(null, true, (one) => {
       this.#visits++;
       count += this.#count(one, exact);
       return true;
@@ -168,15 +169,14 @@ export class LiveKeys {
   }
 
   #expire(id: number): void {
-    const node = this.space.node(id);
-    if (!this.space.isAttached(node)) {
-      this.space.drop(node);
+    if (!this.space.isAttached(id)) {
+      this.space.discard(id);
       return;
     }
-    const path = this.#watchers.any || this.onExpired !== null ? node.path() : null;
+    const path = this.#watchers.any || this.onExpired !== null ? this.space.pathOf(id) : null;
     this.expired++;
     if (path) this.onExpired?.(path);
-    this.space.clear(node);
+    this.space.clear(id);
     if (path && this.#watchers.any) this.#watchers.gone(path, "expired", false);
   }
 }

@@ -6,7 +6,7 @@ export interface Ranked {
 }
 
 /** Most digits that a double always keeps exactly. */
-const MAX_DIGITS = 15;
+export const MAX_DIGITS = 15;
 const CANONICAL = /^(?:0|-?(?:[1-9]\d*(?:\.\d*[1-9])?|\.\d*[1-9]))$/;
 
 /**
@@ -49,65 +49,123 @@ function codePointOrder(unit: number): number {
 /** Most names in one piece, before it is split: adding or removing a name moves no more than these. */
 const CHUNK = 512;
 
+/** How the items of a list tell their names, for one that is sought among them. */
+export interface Names<T> {
+  /** From now on items are compared with this name. */
+  seek(name: string): void;
+  /** Less than 0 when an item comes before the name that is sought, 0 when it has that name. */
+  compare(item: T): number;
+  nameOf(item: T): string;
+}
+
+/** Items that hold their names. */
+class RankedNames<N extends Ranked> implements Names<N> {
+  #name = "";
+  #rank = 0;
+
+  seek(name: string): void {
+    this.#name = name;
+    this.#rank = rankOf(name);
+  }
+
+  compare({ name, rank }: N): number {
+    return compare(name, rank, this.#name, this.#rank);
+  }
+
+  nameOf({ name }: N): string {
+    return name;
+  }
+}
+
+const RANKED = new RankedNames();
+
+/** A list of items that hold their names. */
+export function rankedList<N extends Ranked>(): Ordered<N> {
+  return new Ordered<N>(RANKED);
+}
+
 /** A list that is always in order, at a cost that grows with the logarithm of its length. */
-export class Ordered<N extends Ranked> {
+export class Ordered<T> {
   size = 0;
-  #chunks: N[][] = [];
-  // The name that was searched for last, and its place.
+  readonly #names: Names<T>;
+  #chunks: T[][] = [];
+  // The name that was searched for last, its place, and whether it is there.
   #sought: string | null = null;
   #chunk = 0;
   #index = 0;
+  #isThere = false;
+
+  constructor(names: Names<T>) {
+    this.#names = names;
+  }
 
   /** The pieces of the list, in order; not to be changed. */
-  get chunks(): readonly (readonly N[])[] {
+  get chunks(): readonly (readonly T[])[] {
     return this.#chunks;
   }
 
-  get(name: string): N | undefined {
-    this.#seek(name, rankOf(name));
-    const found = this.#chunks[this.#chunk]?.[this.#index];
-    return found !== undefined && found.name === name ? found : undefined;
+  get(name: string): T | undefined {
+    this.#seek(name);
+    return this.#isThere ? this.#chunks[this.#chunk]?.[this.#index] : undefined;
   }
 
-  /** Adds a node whose name is not in the list. */
-  add(node: N): void {
-    this.#seek(node.name, node.rank);
+  /** Adds an item whose name is not in the list. */
+  add(item: T, name = this.#names.nameOf(item)): void {
+    this.#seek(name);
     this.#sought = null;
     this.size++;
     const chunk = this.#chunks[this.#chunk];
     if (chunk === undefined) {
       const last = this.#chunks.at(-1);
-      if (last !== undefined && last.length < CHUNK) last.push(node);
-      else this.#chunks.push([node]);
+      if (last === undefined) this.#chunks = [[item]];
+      else if (last.length < CHUNK) last.push(item);
+      else this.#chunks.push([item]);
       return;
     }
-    chunk.splice(this.#index, 0, node);
+    chunk.splice(this.#index, 0, item);
     if (chunk.length <= CHUNK) return;
-    this.#chunks.splice(this.#chunk + 1, 0, chunk.splice(CHUNK / 2));
+    this.#chunks.splice(this.#chunk, 1, chunk.slice(0, CHUNK / 2), chunk.slice(CHUNK / 2));
   }
 
-  /** Removes a node that is in the list. */
-  remove(node: N): void {
-    this.#seek(node.name, node.rank);
+  /** Puts an item into the place of one of the same name. */
+  replace(before: T, item: T): void {
+    this.#seek(this.#names.nameOf(before));
+    const chunk = this.#chunks[this.#chunk];
+    if (chunk?.[this.#index] === before) chunk[this.#index] = item;
+  }
+
+  /** Removes an item that is in the list. */
+  remove(item: T): void {
+    this.#seek(this.#names.nameOf(item));
     const chunk = this.#chunks[this.#chunk];
     this.#sought = null;
-    if (chunk?.[this.#index] !== node) return;
+    if (chunk?.[this.#index] !== item) return;
     this.size--;
     chunk.splice(this.#index, 1);
     if (chunk.length === 0) this.#chunks.splice(this.#chunk, 1);
   }
 
+  /** Removes the last item. */
+  pop(): T | undefined {
+    const item = this.#chunks.at(-1)?.pop();
+    if (item === undefined) return undefined;
+    this.#sought = null;
+    this.size--;
+    if (this.#chunks.at(-1)?.length === 0) this.#chunks.pop();
+    return item;
+  }
+
   /** The number of names before a name, which need not be in the list. */
   before(name: string): number {
-    this.#seek(name, rankOf(name));
+    this.#seek(name);
     let count = this.#index;
-    for (let c = 0; c < this.#chunk; c++) count += (this.#chunks[c] as N[]).length;
+    for (let c = 0; c < this.#chunk; c++) count += (this.#chunks[c] as T[]).length;
     return count;
   }
 
-  /** The nodes from a place in the order on, `most` of them. */
-  from(place: number, most: number): N[] {
-    const found: N[] = [];
+  /** The items from a place in the order on, `most` of them. */
+  from(place: number, most: number): T[] {
+    const found: T[] = [];
     let left = place;
     for (const chunk of this.#chunks) {
       if (found.length === most) break;
@@ -118,35 +176,35 @@ export class Ordered<N extends Ranked> {
   }
 
   /**
-   * Shows nodes in order for as long as `see` answers true; the list must not change meanwhile.
+   * Shows items in order for as long as `see` answers true; the list must not change meanwhile.
    * @param from the name to begin at, in the list or not; null for the beginning
-   * @param inclusive true to show a node of just that name too
+   * @param inclusive true to show an item of just that name too
    * @returns false if `see` answered false
    */
-  visit(from: string | null, inclusive: boolean, see: (node: N) => boolean): boolean {
+  visit(from: string | null, inclusive: boolean, see: (item: T) => boolean): boolean {
     let c = 0;
     let i = 0;
     if (from !== null) {
-      this.#seek(from, rankOf(from));
+      this.#seek(from);
       c = this.#chunk;
       i = this.#index;
-      if (!inclusive && this.#chunks[c]?.[i]?.name === from) i++;
+      if (!inclusive && this.#isThere) i++;
     }
     for (; c < this.#chunks.length; c++, i = 0) {
-      const chunk = this.#chunks[c] as N[];
+      const chunk = this.#chunks[c] as T[];
       for (; i < chunk.length; i++) {
-        if (!see(chunk[i] as N)) return false;
+        if (!see(chunk[i] as T)) return false;
       }
     }
     return true;
   }
 
   /** Like `visit`, but backwards from `from` (never shown itself) to the beginning; null begins at the end. */
-  visitBack(from: string | null, see: (node: N) => boolean): boolean {
+  visitBack(from: string | null, see: (item: T) => boolean): boolean {
     let c = this.#chunks.length - 1;
     let i = Infinity;
     if (from !== null) {
-      this.#seek(from, rankOf(from));
+      this.#seek(from);
       c = this.#chunk;
       i = this.#index - 1;
     }
@@ -154,38 +212,41 @@ export class Ordered<N extends Ranked> {
       const chunk = this.#chunks[c];
       if (chunk === undefined) continue;
       for (i = Math.min(i, chunk.length - 1); i >= 0; i--) {
-        if (!see(chunk[i] as N)) return false;
+        if (!see(chunk[i] as T)) return false;
       }
     }
     return true;
   }
 
-  /** Finds the first place whose node does not come before the name. */
-  #seek(name: string, rank: number): void {
+  /** Finds the first place whose item does not come before the name. */
+  #seek(name: string): void {
     if (this.#sought === name) return;
     this.#sought = name;
+    this.#isThere = false;
+    const names = this.#names;
+    names.seek(name);
     const chunks = this.#chunks;
     let low = 0;
     let high = chunks.length;
+    // Names that come in order are sought behind the last one.
+    if (high > 0 && names.compare((chunks[high - 1] as T[]).at(-1) as T) < 0) low = high;
     while (low < high) {
       const middle = (low + high) >> 1;
-      const chunk = chunks[middle] as N[];
-      const last = chunk[chunk.length - 1] as N;
-      if (compare(last.name, last.rank, name, rank) < 0) low = middle + 1;
+      const chunk = chunks[middle] as T[];
+      if (names.compare(chunk[chunk.length - 1] as T) < 0) low = middle + 1;
       else high = middle;
     }
     this.#chunk = low;
+    this.#index = 0;
     const chunk = chunks[low];
-    if (chunk === undefined) {
-      this.#index = 0;
-      return;
-    }
+    if (chunk === undefined) return;
     low = 0;
     high = chunk.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      const node = chunk[middle] as N;
-      if (compare(node.name, node.rank, name, rank) < 0) low = middle + 1;
+      const order = names.compare(chunk[middle] as T);
+      if (order === 0) this.#isThere = true;
+      if (order < 0) low = middle + 1;
       else high = middle;
     }
     this.#index = low;

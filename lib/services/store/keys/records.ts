@@ -1,5 +1,6 @@
 import type { Clock } from "../../../host/clock.ts";
-import { type KeyNode, type KeySpace, NONE } from "./key-space.ts";
+import type { KeySpace } from "./key-space.ts";
+import { type KeyNode, NONE } from "./key-tree.ts";
 import { type Path, SEPARATOR, textOf } from "./path.ts";
 import { scanBelow } from "./scan.ts";
 
@@ -12,14 +13,18 @@ import { scanBelow } from "./scan.ts";
  *     ["del",KEY]   ["deltree",KEY]       ["floor",VERSION]
  */
 
-type Time = Pick<Clock, "now" | "wall">;
+export type Time = Pick<Clock, "now" | "wall">;
 
 /** Characters after which a slice of a snapshot ends. */
 const SLICE = 64 * 1024;
 
 /** @param wall the time at which it expires, by `wallOf` */
 export function setRecord(path: Path, version: number, wall: number, text: string): string {
-  return `["set",${JSON.stringify(textOf(path))},${version},${wall},${text}]\n`;
+  return recordOf(textOf(path), version, wall, text);
+}
+
+function recordOf(name: string, version: number, wall: number, text: string): string {
+  return `["set",${JSON.stringify(name)},${version},${wall},${text}]\n`;
 }
 
 export function delRecord(path: Path, tree: boolean): string {
@@ -42,7 +47,8 @@ export function wallOf(clock: Time, expiresAt: number): number {
   return Math.round(clock.wall() + expiresAt - clock.now());
 }
 
-function clockOf(clock: Time, wall: number): number {
+/** The time of the clock for one of a record. */
+export function clockOf(clock: Time, wall: number): number {
   return wall === 0 ? Infinity : clock.now() + wall - clock.wall();
 }
 
@@ -65,10 +71,13 @@ export function applyRecord(space: KeySpace, clock: Time, record: readonly unkno
   }
   const node = space.tree.find(path);
   if (node === null) return;
-  if (kind === "deltree") space.unlink(node);
-  else if (node.value === NONE) return;
+  if (kind === "deltree") {
+    space.unlink(node);
+    // Nobody waits meanwhile, and as long as something is left, all that follow are looked at for it.
+    space.freeUnlinked(Infinity);
+  } else if (node.value === NONE) return;
   else if (kind === "expire") space.expireAt(node.value, clockOf(clock, third as number));
-  else space.clear(node);
+  else space.clear(node.value);
 }
 
 const isText = (value: unknown): boolean => typeof value === "string" && value !== "";
@@ -91,18 +100,19 @@ const FORMS: Readonly<Record<string, (record: readonly unknown[]) => boolean>> =
 export function snapshotOf(space: KeySpace, clock: Time): () => string | null {
   let after: string | null = null;
   let ended = false;
-  // Expired values are included until they are swept: until then the floor does not cover their versions.
-  const isHeld = ({ value }: KeyNode) => value !== NONE;
   return () => {
     if (ended) return null;
+    // Expired values are included until they are swept: until then the floor does not cover their versions.
+    const held: number[] = [];
+    const isHeld = ({ value }: KeyNode) => value !== NONE && held.push(value) > 0;
     // The floor stands in each slice, since it may have grown: no version may be used twice.
     let text = `${JSON.stringify(["floor", space.floor])}\n`;
     const page = scanBelow(space.tree, [], "", { after, limit: 500 }, isHeld);
-    for (const name of page.names) {
-      const path = name.split(SEPARATOR);
-      const id = space.lookup(path);
-      const wall = wallOf(clock, space.values.expiresAt(id));
-      text += setRecord(path, space.values.version(id), wall, space.values.text(id));
+    const { values } = space;
+    for (const [at, name] of page.names.entries()) {
+      const id = held[at] as number;
+      const wall = wallOf(clock, values.expiresAt(id));
+      text += recordOf(name, values.version(id), wall, values.text(id));
       after = name;
       if (text.length >= SLICE) return text;
     }

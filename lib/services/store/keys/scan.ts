@@ -1,5 +1,20 @@
 import { type Path, SEPARATOR } from "./path.ts";
-import type { Tree, TreeNode } from "./tree.ts";
+
+/** The nodes right below one, in order. */
+export interface Siblings<N> {
+  get(name: string): N | undefined;
+  /** As `Ordered.visit`. */
+  visit(from: string | null, inclusive: boolean, see: (node: N) => boolean): boolean;
+  /** As `Ordered.visitBack`. */
+  visitBack(from: string | null, see: (node: N) => boolean): boolean;
+}
+
+/** A node of a tree of names. */
+interface Named<N> {
+  readonly name: string;
+  /** Null when there are none. */
+  readonly below: Siblings<N> | null;
+}
 
 /** A page of names, in order. */
 export interface Page {
@@ -74,8 +89,8 @@ const EMPTY: Page = { names: [], cursor: null, visited: 1 };
  * @param prefix the beginning of all names; up to its last separator it names nodes
  * @param holds true for a node that holds a value
  */
-export function scanBelow<N extends TreeNode<N>>(
-  tree: Tree<N>,
+export function scanBelow<N extends Named<N>>(
+  tree: { find(path: Path): N | null },
   namespace: Path,
   prefix: string,
   { after, limit, reverse = false }: Paging,
@@ -103,14 +118,14 @@ export function scanBelow<N extends TreeNode<N>>(
     const level = node.below;
     if (level === null) return true;
     const [first, ...deeper] = begin;
-    const resumed = first === undefined ? undefined : level.all.get(first);
+    const resumed = first === undefined ? undefined : level.get(first);
     if (resumed !== undefined && first?.startsWith(start)) {
       if (!walk(resumed, before + resumed.name + SEPARATOR, deeper, "")) return false;
     }
     let from = first ?? null;
     const jumps = standsTogether(start);
     if (from === null && jumps) from = start;
-    return level.all.visit(from, first === undefined, (one) => {
+    return level.visit(from, first === undefined, (one) => {
       if (one.name.startsWith(start)) {
         return see(one, before) && walk(one, before + one.name + SEPARATOR, [], "");
       }
@@ -123,14 +138,14 @@ export function scanBelow<N extends TreeNode<N>>(
     const level = node.below;
     if (level === null) return true;
     const [first, ...deeper] = begin;
-    const resumed = deeper.length === 0 ? undefined : level.all.get(first as string);
+    const resumed = deeper.length === 0 ? undefined : level.get(first as string);
     if (resumed?.name.startsWith(start)) {
       if (!walkBack(resumed, before + resumed.name + SEPARATOR, deeper, "")) return false;
       if (!see(resumed, before)) return false;
     }
     const jumps = standsTogether(start);
     const from = first ?? (jumps ? start + LAST : null);
-    return level.all.visitBack(from, (one) => {
+    return level.visitBack(from, (one) => {
       if (one.name.startsWith(start)) {
         return walkBack(one, before + one.name + SEPARATOR, [], "") && see(one, before);
       }
@@ -142,14 +157,12 @@ export function scanBelow<N extends TreeNode<N>>(
   return filling.page(ended || !filling.full);
 }
 
-/** A page of the nodes right below a namespace that have nodes below them, in order. */
-export function namespacesBelow<N extends TreeNode<N>>(
-  tree: Tree<N>,
-  namespace: Path,
+/** A page of the nodes right below a namespace that have nodes below them, `branches`, in order. */
+export function namespacesBelow<N extends { readonly name: string }>(
+  branches: Siblings<N> | null | undefined,
   { after, limit }: Paging,
   counts: (node: N) => boolean,
 ): Page {
-  const branches = tree.find(namespace)?.below?.branches;
   if (!branches) return EMPTY;
   const filling = new Filling(limit);
   const ended = branches.visit(after, false, (one) => {

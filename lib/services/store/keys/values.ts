@@ -1,25 +1,27 @@
 import { randomBytes } from "node:crypto";
-import { erase, GONE, mark, place, type HashTable, tableOf } from "./hash-table.ts";
+import { GONE, GrowingTable, type HashTable } from "./hash-table.ts";
+import { Times } from "./times.ts";
 
 /** Bytes of a segment. An entry of more than a quarter of it gets a segment of its own. */
 const SEGMENT = 256 * 1024;
 const LARGE = SEGMENT / 4;
 /** Bytes before those of an entry: the number of its value, and its room. */
 const HEADER = 8;
-/** Words of 32 bits that describe one value; the last four are two doubles. */
-const WORDS = 10;
+/** Words of 32 bits that describe one value, half a line of the processor's cache; the last two are a double. */
+const WORDS = 8;
 /** Values that one page of such words describes. */
 const PAGE = 4096;
-const [HASH, PLACE, OFFSET, NAME, LENGTH, ROOM] = [0, 1, 2, 3, 4, 5];
-/** Positions of the two doubles, counted in doubles. */
-const [DOUBLES, VERSION, EXPIRES] = [WORDS / 2, 3, 4];
-/** Slots that are moved to the larger table with each value that is added. */
-const MOVED = 16;
+const [PLACE, OFFSET, NAME, LENGTH, ROOM, OWNER] = [0, 1, 2, 3, 4, 5];
+/** The place of the double, counted in doubles. */
+const [DOUBLES, VERSION] = [WORDS / 2, 3];
+/** The lower half of the word `NAME` is the length of the name, the upper half that of its last part. */
+const [NAME_MASK, PART_SHIFT] = [0xffff, 16];
+const CARET = 94;
 /** Segments that are emptied at a time: about two milliseconds' work. */
 const EMPTIED = 4;
 
-/** Bytes of memory that a value takes besides its name and itself. */
-export const VALUE_BYTES = HEADER + WORDS * 4 + 24;
+/** Bytes of memory that a value takes besides its name and itself: also in the table, in the list of its siblings, and up to the next word. */
+export const VALUE_BYTES = HEADER + WORDS * 4 + 22 + 16 + 4;
 
 interface Segment {
   readonly bytes: Buffer;
@@ -37,14 +39,16 @@ interface Segment {
 export class Values {
   /** Number of values. */
   size = 0;
+  /** The bytes that were looked for last, as by `locate`: `found` from `foundStart` to `foundEnd`. */
+  found: Buffer = Buffer.alloc(0);
+  foundStart = 0;
+  foundEnd = 0;
   readonly #words: Int32Array[] = [];
   readonly #doubles: Float64Array[] = [];
+  readonly #expiries = new Times();
   readonly #free: number[] = [];
   #next = 0;
-  #table = tableOf(1024);
-  /** The table before it grew, while its slots are moved; null otherwise. */
-  #old: HashTable | null = null;
-  #moved = 0;
+  readonly #index = new GrowingTable();
   readonly #segments: (Segment | null)[] = [];
   readonly #freePlaces: number[] = [];
   #head = -1;
@@ -59,16 +63,23 @@ export class Values {
   /** The number of the value whose name is `bytes` from `start` to `end`, or -1. */
   find(bytes: Buffer, start: number, end: number): number {
     const hash = this.#hash(bytes, start, end);
-    const found = this.#probe(this.#table, hash, bytes, start, end);
-    if (found >= 0 || this.#old === null) return found;
-    return this.#probe(this.#old, hash, bytes, start, end);
+    const { table, old } = this.#index;
+    const found = this.#probe(table, hash, bytes, start, end);
+    return found >= 0 || old === null ? found : this.#probe(old, hash, bytes, start, end);
   }
 
   /**
    * Adds a value; there must be none of that name.
    * @returns its number, which stays until it is removed
    */
-  add(name: Buffer, nameStart: number, nameEnd: number, value: Buffer): number {
+  add(
+    name: Buffer,
+    nameStart: number,
+    nameEnd: number,
+    value: Buffer,
+    start = 0,
+    end = value.length,
+  ): number {
     const id = this.#free.pop() ?? this.#next++;
     if (id >= this.#words.length * PAGE) {
       const page = new ArrayBuffer(PAGE * WORDS * 4);
@@ -78,10 +89,11 @@ export class Values {
     const hash = this.#hash(name, nameStart, nameEnd);
     const words = this.#words[(id / PAGE) | 0] as Int32Array;
     const at = (id % PAGE) * WORDS;
-    words[at + HASH] = hash;
-    words[at + NAME] = nameEnd - nameStart;
-    this.#put(id, name, nameStart, value, 0, value.length);
-    this.#insert(id, hash);
+    let part = nameEnd;
+    while (part > nameStart && name[part - 1] !== CARET) part--;
+    words[at + NAME] = (nameEnd - nameStart) | ((nameEnd - part) << PART_SHIFT);
+    this.#put(id, name, nameStart, value, start, end);
+    this.#index.add(id, hash);
     this.size++;
     return id;
   }
@@ -90,7 +102,7 @@ export class Values {
   set(id: number, bytes: Buffer, start: number, end: number): void {
     const words = this.#words[(id / PAGE) | 0] as Int32Array;
     const at = (id % PAGE) * WORDS;
-    const name = words[at + NAME] as number;
+    const name = (words[at + NAME] as number) & NAME_MASK;
     const room = words[at + ROOM] as number;
     const length = end - start;
     const needed = HEADER + name + length;
@@ -113,8 +125,7 @@ export class Values {
   remove(id: number): void {
     const words = this.#words[(id / PAGE) | 0] as Int32Array;
     const at = (id % PAGE) * WORDS;
-    const hash = words[at + HASH] as number;
-    if (!erase(this.#table, id, hash) && this.#old !== null) mark(this.#old, id, hash);
+    this.#index.remove(id, this.#hashOf(id));
     this.#discard(words[at + PLACE] as number, words[at + ROOM] as number);
     words[at + ROOM] = 0;
     this.#free.push(id);
@@ -124,7 +135,34 @@ export class Values {
   /** Bytes of a value's name. */
   nameLength(id: number): number {
     const words = this.#words[(id / PAGE) | 0] as Int32Array;
-    return words[(id % PAGE) * WORDS + NAME] as number;
+    return (words[(id % PAGE) * WORDS + NAME] as number) & NAME_MASK;
+  }
+
+  /** Finds the bytes of the last part of a name, valid until something changes. */
+  locate(id: number): void {
+    const words = this.#words[(id / PAGE) | 0] as Int32Array;
+    const at = (id % PAGE) * WORDS;
+    const name = words[at + NAME] as number;
+    this.found = (this.#segments[words[at + PLACE] as number] as Segment).bytes;
+    this.foundEnd = (words[at + OFFSET] as number) + HEADER + (name & NAME_MASK);
+    this.foundStart = this.foundEnd - (name >> PART_SHIFT);
+  }
+
+  /** The whole name. */
+  name(id: number): string {
+    this.locate(id);
+    return this.found.toString("utf8", this.foundEnd - this.nameLength(id), this.foundEnd);
+  }
+
+  /** A number that the owner of a value has given it. */
+  owner(id: number): number {
+    const words = this.#words[(id / PAGE) | 0] as Int32Array;
+    return words[(id % PAGE) * WORDS + OWNER] as number;
+  }
+
+  setOwner(id: number, owner: number): void {
+    const words = this.#words[(id / PAGE) | 0] as Int32Array;
+    words[(id % PAGE) * WORDS + OWNER] = owner;
   }
 
   /** Bytes of a value. */
@@ -135,32 +173,22 @@ export class Values {
 
   /** Copies a value to `out` from `to` on, where there must be room. @returns its length */
   copy(id: number, out: Buffer, to: number): number {
-    const words = this.#words[(id / PAGE) | 0] as Int32Array;
-    const at = (id % PAGE) * WORDS;
-    const { bytes } = this.#segments[words[at + PLACE] as number] as Segment;
-    const start = (words[at + OFFSET] as number) + HEADER + (words[at + NAME] as number);
-    const length = words[at + LENGTH] as number;
-    copy(bytes, start, start + length, out, to);
-    return length;
+    this.#locateValue(id);
+    copy(this.found, this.foundStart, this.foundEnd, out, to);
+    return this.foundEnd - this.foundStart;
   }
 
   text(id: number): string {
-    const words = this.#words[(id / PAGE) | 0] as Int32Array;
-    const at = (id % PAGE) * WORDS;
-    const { bytes } = this.#segments[words[at + PLACE] as number] as Segment;
-    const start = (words[at + OFFSET] as number) + HEADER + (words[at + NAME] as number);
-    return bytes.toString("utf8", start, start + (words[at + LENGTH] as number));
+    this.#locateValue(id);
+    return this.found.toString("utf8", this.foundStart, this.foundEnd);
   }
 
   /** The first characters of a value, from at most `most` bytes. */
   beginning(id: number, most: number): string {
-    const words = this.#words[(id / PAGE) | 0] as Int32Array;
-    const at = (id % PAGE) * WORDS;
-    const { bytes } = this.#segments[words[at + PLACE] as number] as Segment;
-    const start = (words[at + OFFSET] as number) + HEADER + (words[at + NAME] as number);
-    const end = start + Math.min(most, words[at + LENGTH] as number);
+    this.#locateValue(id);
+    const end = Math.min(this.foundEnd, this.foundStart + most);
     // As of a stream: half a character at the end is left out.
-    return new TextDecoder().decode(bytes.subarray(start, end), { stream: true });
+    return new TextDecoder().decode(this.found.subarray(this.foundStart, end), { stream: true });
   }
 
   version(id: number): number {
@@ -175,13 +203,19 @@ export class Values {
 
   /** Clock milliseconds; Infinity for never. */
   expiresAt(id: number): number {
-    const doubles = this.#doubles[(id / PAGE) | 0] as Float64Array;
-    return doubles[(id % PAGE) * DOUBLES + EXPIRES] as number;
+    return this.#expiries.get(id);
   }
 
   setExpiresAt(id: number, expiresAt: number): void {
-    const doubles = this.#doubles[(id / PAGE) | 0] as Float64Array;
-    doubles[(id % PAGE) * DOUBLES + EXPIRES] = expiresAt;
+    this.#expiries.set(id, expiresAt);
+  }
+
+  /** Raises the versions of all values. */
+  raiseVersions(by: number): void {
+    for (let id = 0; id < this.#next; id++) {
+      const words = this.#words[(id / PAGE) | 0] as Int32Array;
+      if (words[(id % PAGE) * WORDS + ROOM] !== 0) this.setVersion(id, this.version(id) + by);
+    }
   }
 
   /** Bytes of all segments, bytes of the entries in them that are not garbage, and slots taken in the tables. */
@@ -189,7 +223,7 @@ export class Values {
     return {
       allocated: this.#allocated,
       live: this.#live,
-      slots: this.#table.used + (this.#old?.used ?? 0),
+      slots: this.#index.used,
     };
   }
 
@@ -202,6 +236,14 @@ export class Values {
       hash ^= hash >>> 15;
     }
     return hash;
+  }
+
+  #hashOf(id: number): number {
+    const words = this.#words[(id / PAGE) | 0] as Int32Array;
+    const at = (id % PAGE) * WORDS;
+    const { bytes } = this.#segments[words[at + PLACE] as number] as Segment;
+    const start = (words[at + OFFSET] as number) + HEADER;
+    return this.#hash(bytes, start, start + ((words[at + NAME] as number) & NAME_MASK));
   }
 
   #probe(table: HashTable, hash: number, bytes: Buffer, start: number, end: number): number {
@@ -218,7 +260,7 @@ export class Values {
     const words = this.#words[(id / PAGE) | 0] as Int32Array;
     const at = (id % PAGE) * WORDS;
     const length = end - start;
-    if (words[at + NAME] !== length) return false;
+    if (((words[at + NAME] as number) & NAME_MASK) !== length) return false;
     const segment = (this.#segments[words[at + PLACE] as number] as Segment).bytes;
     const offset = (words[at + OFFSET] as number) + HEADER;
     for (let i = 0; i < length; i++) {
@@ -227,36 +269,16 @@ export class Values {
     return true;
   }
 
-  #insert(id: number, hash: number): void {
-    if (this.#old !== null) this.#move(MOVED);
-    // Counts values of the old table too, which will move here: without an empty slot a search would not end.
-    const used = this.#table.used + (this.#old === null ? 0 : this.size);
-    if (4 * (used + 1) > 3 * (this.#table.mask + 1)) this.#grow();
-    place(this.#table, id, hash);
-  }
-
-  /** Begins a new table, which is filled little by little, so that nobody waits for the whole move. */
-  #grow(): void {
-    if (this.#old !== null) this.#move(Infinity);
-    this.#old = this.#table;
-    this.#moved = 0;
-    this.#table = tableOf(Math.max(1024, 4 * (this.size + 1)));
-  }
-
-  #move(most: number): void {
-    const { slots, mask } = this.#old as HashTable;
-    const end = Math.min(mask + 1, this.#moved + most);
-    for (; this.#moved < end; this.#moved++) {
-      const number = slots[2 * this.#moved] as number;
-      if (number <= 0) continue;
-      // Marked, not emptied: a search must still pass to the values after it.
-      slots[2 * this.#moved] = GONE;
-      place(this.#table, number - 1, slots[2 * this.#moved + 1] as number);
-    }
-    if (this.#moved > mask) this.#old = null;
-  }
-
   // --- the bytes
+
+  #locateValue(id: number): void {
+    const words = this.#words[(id / PAGE) | 0] as Int32Array;
+    const at = (id % PAGE) * WORDS;
+    const name = (words[at + NAME] as number) & NAME_MASK;
+    this.found = (this.#segments[words[at + PLACE] as number] as Segment).bytes;
+    this.foundStart = (words[at + OFFSET] as number) + HEADER + name;
+    this.foundEnd = this.foundStart + (words[at + LENGTH] as number);
+  }
 
   /** Appends an entry. `name` may be the bytes of the value's old entry. */
   #put(
@@ -269,7 +291,7 @@ export class Values {
   ): void {
     const words = this.#words[(id / PAGE) | 0] as Int32Array;
     const at = (id % PAGE) * WORDS;
-    const nameLength = words[at + NAME] as number;
+    const nameLength = (words[at + NAME] as number) & NAME_MASK;
     const room = (HEADER + nameLength + end - start + 7) & ~7;
     const index = this.#placeFor(room);
     const segment = this.#segments[index] as Segment;
@@ -360,7 +382,7 @@ export class Values {
         words[at + PLACE] === place && words[at + OFFSET] === offset && words[at + ROOM] !== 0;
       if (isLive) {
         const name = offset + HEADER;
-        const value = name + (words[at + NAME] as number);
+        const value = name + ((words[at + NAME] as number) & NAME_MASK);
         this.#live -= room;
         (this.#segments[place] as Segment).live -= room;
         this.#put(id, bytes, name, bytes, value, value + (words[at + LENGTH] as number));

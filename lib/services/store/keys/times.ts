@@ -1,0 +1,23 @@
+/** Times that one page holds. */
+const PAGE = 4096;
+
+/** Times by the numbers of values; Infinity for never. They take memory only about where some value has one. */
+export class Times {
+  readonly #pages: (Float64Array | undefined)[] = [];
+
+  get(id: number): number {
+    const page = this.#pages[(id / PAGE) | 0];
+    return page === undefined ? Infinity : (page[id % PAGE] as number);
+  }
+
+  set(id: number, time: number): void {
+    const index = (id / PAGE) | 0;
+    let page = this.#pages[index];
+    if (page === undefined) {
+      if (time === Infinity) return;
+      page = new Float64Array(PAGE).fill(Infinity);
+      this.#pages[index] = page;
+    }
+    page[id % PAGE] = time;
+  }
+}

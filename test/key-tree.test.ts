@@ -1,0 +1,204 @@
+import { describe, expect, test } from "bun:test";
+import { heapStats } from "bun:jsc";
+import { HandClock } from "../lib/host/clock.ts";
+import { Keys } from "../lib/services/store/keys/keys.ts";
+import { KeyTree, NONE } from "../lib/services/store/keys/key-tree.ts";
+import { rankOf } from "../lib/services/store/keys/ordered.ts";
+import { MAX_PART_BYTES, type Path } from "../lib/services/store/keys/path.ts";
+import { rankIn } from "../lib/services/store/keys/ranks.ts";
+import { Values } from "../lib/services/store/keys/values.ts";
+import { names, NAMES } from "./keys-model.ts";
+import { Random } from "./random.ts";
+
+/** A tree of names alone. */
+class Names {
+  readonly values = new Values();
+  readonly tree = new KeyTree(this.values);
+
+  add(...path: Path): number {
+    const bytes = Buffer.from(path.join("^"));
+    const id = this.values.add(bytes, 0, bytes.length, Buffer.from("1"));
+    this.tree.add(path, id);
+    return id;
+  }
+
+  remove(id: number): void {
+    this.tree.remove(id);
+    this.values.remove(id);
+  }
+
+  /** The names at the top, from one on. */
+  from(name: string | null): string[] {
+    const seen: string[] = [];
+    this.tree.root.visit(name, true, (node) => seen.push(node.name) > 0);
+    return seen;
+  }
+
+  /** The names at the top before one, backwards. */
+  before(name: string): string[] {
+    const seen: string[] = [];
+    this.tree.root.visitBack(name, (node) => seen.push(node.name) > 0);
+    return seen;
+  }
+}
+
+test("the value of a name is the same by its bytes", () => {
+  const random = new Random(3);
+  const tried = [
+    ...NAMES,
+    "",
+    "٣",
+    "NaN",
+    "--1",
+    "1..2",
+    "-.0",
+    "0.",
+    "00",
+    ".5.",
+    "1-",
+    "1\u0000",
+  ];
+  const digits = "0123456789.-";
+  for (let i = 0; i < 50_000; i++) {
+    let name = "";
+    for (let n = random.whole(1, 18); n > 0; n--) name += digits[random.whole(0, 11)];
+    tried.push(name);
+    tried.push(
+      `${random.whole(0, 1) === 0 ? "-" : ""}${random.whole(1, 1e9)}.${random.whole(1, 1e6)}`,
+    );
+  }
+  let numbers = 0;
+  for (const name of tried) {
+    // Among digits that would belong to it too.
+    const bytes = Buffer.from(`12.${name}.34`);
+    const wanted = rankOf(name);
+    if (!Number.isNaN(wanted)) numbers++;
+    const found = rankIn(bytes, 3, bytes.length - 3);
+    if (!Object.is(found, wanted)) expect([name, found]).toEqual([name, wanted]);
+  }
+  expect(numbers).toBeGreaterThan(10_000);
+});
+
+describe("names in a list, alone and with others below them", () => {
+  const sorted = NAMES.toSorted(names);
+
+  /** Each name of the list alone, with one below it, and with both. */
+  function filled(): Names {
+    const all = new Names();
+    NAMES.forEach((name, i) => {
+      if (i % 3 !== 0) all.add(name, "below");
+      if (i % 3 !== 1) all.add(name);
+    });
+    return all;
+  }
+
+  test("are sought from any name on, in both directions", () => {
+    const all = filled();
+    const others = ["b", "1.5", "-2", "a\u{10400}", "\u{1f600}x", "\ufffe", "x".repeat(300)];
+    for (const name of [...NAMES, ...others]) {
+      const after = sorted.filter((one) => names(one, name) >= 0);
+      const before = sorted.filter((one) => names(one, name) < 0).reverse();
+      expect([name, all.from(name)]).toEqual([name, after]);
+      expect([name, all.before(name)]).toEqual([name, before]);
+      expect(all.tree.root.before(name)).toBe(before.length);
+      expect([name, all.tree.root.get(name)?.name]).toEqual([name, after.find((n) => n === name)]);
+    }
+    expect(all.from(null)).toEqual(sorted);
+  });
+
+  test("are sought from half a surrogate pair on, whatever is behind it", () => {
+    const all = filled();
+    // By units, as texts are compared where all units are below U+E000 or in pairs.
+    for (const start of ["", "a", "\u{1f600}", "\u{10000}"]) {
+      for (const half of ["\ud800", "\ud83d", "\udbff", "\udc00", "\udfff"]) {
+        for (const rest of ["", "a", "\ud800", "\uffff"]) {
+          const name = start + half + rest;
+          const first = half < "\udc00" ? `${start}${half}\udc00` : null;
+          const after = sorted.filter((one) => {
+            if (first !== null) return names(one, first) >= 0;
+            return !one.startsWith(start) && names(one, start) > 0;
+          });
+          expect([name, all.from(name)]).toEqual([name, after]);
+          expect(all.before(name).length).toBe(sorted.length - after.length);
+          expect(all.tree.root.get(name)).toBeUndefined();
+        }
+      }
+    }
+  });
+
+  test("are told apart to their last byte, and from longer ones that no key can have", () => {
+    for (const unit of ["x", "é", "漢", "\u{1f600}"]) {
+      const bytes = Buffer.byteLength(unit);
+      const longest = unit.repeat(Math.floor(MAX_PART_BYTES / bytes));
+      for (const below of [[], ["below"]]) {
+        const all = new Names();
+        all.add(longest.slice(0, -unit.length), ...below);
+        all.add(longest, ...below);
+        expect(all.tree.root.get(longest)?.name).toBe(longest);
+        for (const more of [unit, "\u0001", unit.repeat(1000), "\udfff\udfff", "\ud800"]) {
+          expect(all.tree.root.get(longest + more)).toBeUndefined();
+          expect(all.from(longest + more)).toEqual([]);
+          expect(all.before(longest + more)).toHaveLength(2);
+        }
+      }
+    }
+  });
+
+  test("hold what they held when what is below them comes and goes", () => {
+    const all = new Names();
+    const own = all.add("a");
+    const read = (...path: Path) => all.tree.find(path)?.value ?? null;
+    const deep = all.add("a", "b", "c");
+    expect([read("a"), read("a", "b"), read("a", "b", "c")]).toEqual([own, NONE, deep]);
+    const middle = all.add("a", "b");
+    all.remove(deep);
+    expect([read("a"), read("a", "b"), read("a", "b", "c")]).toEqual([own, middle, null]);
+    expect(all.tree.find(["a", "b"])?.below).toBeNull();
+    all.remove(own);
+    expect([read("a"), read("a", "b")]).toEqual([NONE, middle]);
+    all.remove(middle);
+    expect(all.from(null)).toEqual([]);
+    expect(all.tree.root.branches).toBeNull();
+  });
+});
+
+describe("memory of a key", () => {
+  const COUNT = 100_000;
+  const nobody = { any: false, set: () => {}, gone: () => {} };
+
+  function held(): number {
+    Bun.gc(true);
+    return heapStats().heapSize;
+  }
+
+  /** Bytes of the collected heap and outside of it that each of many keys takes, and those that are counted. */
+  function costOf(path: (i: number) => Path, ttlMs?: number): { held: number; counted: number } {
+    const keys = new Keys(new HandClock(), nobody, () => Infinity);
+    const before = held();
+    for (let i = 0; i < COUNT; i++) keys.set(path(i), '"0123456789abcdef"', { ttlMs });
+    const found = (held() - before) / COUNT;
+    expect(keys.size).toBe(COUNT);
+    return { held: found, counted: keys.bytes / COUNT };
+  }
+
+  /** Names in no order, of as many digits as those in order. */
+  const mixed = (i: number) => String((i * 7919) % COUNT).padStart(7, "0");
+
+  test.each([
+    ["in order", (i: number) => [`key:${String(i).padStart(7, "0")}`], 140],
+    ["in no order", (i: number) => [`key:${mixed(i)}`], 140],
+    ["below a name", (i: number) => ["users", mixed(i)], 140],
+    ["two below each of many names", (i: number) => ["users", `${i >> 1}`, `${i & 1}`], 400],
+  ])("%s is small, and is counted", (_, path, most) => {
+    const { held, counted } = costOf(path);
+    expect(held).toBeLessThan(most);
+    // What the system takes for it is a little more than what is held.
+    expect(counted).toBeWithin(held * 0.8, held * 1.4);
+  });
+
+  test("that expires is larger by what is counted for that", () => {
+    const { held, counted } = costOf((i) => [`key:${mixed(i)}`], 1_000_000);
+    expect(held).toBeLessThan(220);
+    expect(counted).toBeWithin(held * 0.8, held * 1.4);
+  });
+});
