@@ -74,7 +74,7 @@ describe("over two threads", () => {
     const ids = whole.clients.map(({ id }) => id);
     expect(ids).toEqual([...new Set(ids)].toSorted((a, b) => a - b));
     const pages = await Promise.all(ids.map((_, offset) => ask({ offset, limit: 1 })));
-    expect(pages.flatMap(({ clients }) => clients)).toEqual([...whole.clients]);
+    expect(pages.flatMap(({ clients }) => clients.map(({ id }) => id))).toEqual(ids);
     const one = await ask({ address: (all[1] as Peer).address });
     expect([one.total, one.clients[0]?.address]).toEqual([1, (all[1] as Peer).address]);
     const more = await Promise.all(ids.map((id) => service.client?.(id)));

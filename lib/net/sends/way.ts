@@ -77,9 +77,13 @@ export function wayText(io: Io): string {
   return `sends leave by ${way}: ${why}`;
 }
 
+/** The way of the threads that send in place of this one; null where there are none. */
+export const inThreads: { way: Way | null } = { way: null };
+
 /** What `/varz` tells of the sends. */
 export function sendsTold(io: Io): object {
-  return { ...wayOf(io), sends_by_ring: counts.sends, calls_of_ring: counts.calls };
+  const way = (tried === undefined ? inThreads.way : null) ?? wayOf(io);
+  return { ...way, sends_by_ring: counts.sends, calls_of_ring: counts.calls };
 }
 
 /** The fault of a configuration that wants io_uring where it cannot be had. */

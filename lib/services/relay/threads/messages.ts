@@ -9,6 +9,7 @@ import type {
 } from "../../../host/service.ts";
 import type { CloseReason } from "../../../net/client.ts";
 import type { DoorMemory } from "../../../net/inside-threads.ts";
+import type { Way } from "../../../net/sends/way.ts";
 import type { FromRoad, ToRoad } from "../order/threads/messages.ts";
 import type { StateTold } from "../panel/told.ts";
 import type { Troubles } from "../problems.ts";
@@ -52,6 +53,7 @@ export interface Told {
   readonly troubles: Troubles;
   /** Open connections, closed clients that linger included. */
   readonly connections: number;
+  readonly way: Way;
   /** Sends that left by io_uring, and the calls for them. */
   readonly sends: number;
   readonly calls: number;

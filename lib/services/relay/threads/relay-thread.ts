@@ -7,7 +7,7 @@ import type { LogLines } from "../../../host/log.ts";
 import type { Address, ClientQuery } from "../../../host/service.ts";
 import { stackOf } from "../../../host/workers.ts";
 import { InsideThreads } from "../../../net/inside-threads.ts";
-import { counts, settledWay } from "../../../net/sends/way.ts";
+import { counts, settledWay, wayOf } from "../../../net/sends/way.ts";
 import { TurnedAway } from "../../../net/turned-away.ts";
 import { portionOf } from "../order/portions.ts";
 import { Shared } from "../order/shared.ts";
@@ -162,6 +162,7 @@ class Serving {
       health: this.#relay.health(),
       troubles: this.#relay.troubles(),
       connections: this.#files.connections,
+      way: wayOf(this.#config.net.io),
       sends: counts.sends,
       calls: counts.calls,
     };

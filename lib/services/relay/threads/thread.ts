@@ -44,8 +44,8 @@ export interface ThreadParts {
   start(thread: number): ThreadStart;
   /** It serves from now on; `given` is what it was started with. */
   serves(thread: Thread, given: ThreadStart): void;
-  /** A life has ended: its last numbers. */
-  died(told: Told | null): void;
+  /** It tells how it fares; after its death, null. `before` is what it told last. */
+  told(told: Told | null, before: Told | null): void;
   /** What it tells besides. */
   take(thread: Thread, message: FromThread): void;
 }
@@ -196,6 +196,7 @@ export class Thread {
         life.pace.note(this.#parts.clock.now(), life.told?.stats["lines_in"] ?? 0, message.cpuMs);
         break;
       case "told":
+        this.#parts.told(message.told, life.told);
         life.told = message.told;
         break;
       case "answer":
@@ -281,7 +282,7 @@ export class Thread {
   #forget(life: Life): void {
     life.endBeats();
     this.#life = null;
-    this.#parts.died(life.told);
+    this.#parts.told(null, life.told);
     if (life.branch !== null) this.#parts.hub.leave(life.branch);
     for (const answer of life.asked.values()) answer(null);
     life.worker.terminate();

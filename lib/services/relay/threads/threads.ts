@@ -19,7 +19,6 @@ import { tlsOptions } from "../../../host/tls-files.ts";
 import { errorOf } from "../../../host/workers.ts";
 import { turnedAwayText } from "../../../net/admission.ts";
 import { type DoorMemory, doorMemory } from "../../../net/inside-threads.ts";
-import { mergedTroubles } from "../../../net/troubles.ts";
 import { TurnedAway } from "../../../net/turned-away.ts";
 import { Bars } from "../bars.ts";
 import { DECLARED } from "../declared.ts";
@@ -27,10 +26,10 @@ import type { Road } from "../order/batch.ts";
 import { Arrival } from "../order/threads/arrival.ts";
 import { Hub } from "../order/threads/hub.ts";
 import { framed } from "../panel/panel.ts";
-import { relayProblems } from "../problems.ts";
 import { Traffic } from "../traffic.ts";
-import { mergedState, sum } from "./merged.ts";
+import { mergedState } from "./merged.ts";
 import type { FromThread, Questions, ThreadStart, Told } from "./messages.ts";
+import { Numbers } from "./numbers.ts";
 import { Thread } from "./thread.ts";
 
 /** Milliseconds that an operator waits for a thread. */
@@ -53,8 +52,7 @@ export class Threads implements Running {
   readonly #elsewhere = new SharedArrayBuffer(4);
   readonly #turnedAway: TurnedAway;
   readonly #threads: readonly Thread[];
-  /** The sums over the lives that have ended. */
-  readonly #past: Record<string, number> = {};
+  readonly #numbers: Numbers;
   #stopSweeping: () => void;
   readonly #stopCounting: () => void;
   #config: Config;
@@ -104,17 +102,18 @@ export class Threads implements Running {
       serves: (thread: Thread, given: ThreadStart) => {
         if (given.config !== this.#config) this.#configure(thread);
       },
-      died: (told: Told | null) => this.#bury(told),
+      told: (told: Told | null, before: Told | null) => this.#numbers.note(told, before),
       take: (thread: Thread, message: FromThread) => this.#take(thread, message),
     };
     this.#threads = Array.from({ length: threads }, (_, index) => new Thread(index, parts));
+    this.#numbers = new Numbers(this.#threads, host.files);
     this.panel = framed(
       async () => {
         const told = await this.#askAll("state", null);
         if (told.length > 0) return mergedState(told);
         throw new Refused(409, "No thread of the relay answers.");
       },
-      () => this.#changes(),
+      () => this.#numbers.changes(),
     );
     this.#stopSweeping = this.#sweeping();
     const elsewhere = new Int32Array(this.#elsewhere);
@@ -148,13 +147,7 @@ export class Threads implements Running {
   // --- the contract
 
   stats(): Record<string, number> {
-    const all = this.#told();
-    const stats: Record<string, number> = {};
-    for (const name of Object.keys(DECLARED)) {
-      stats[name] = (this.#past[name] ?? 0) + sum(all, (told) => told.stats[name] ?? 0);
-    }
-    stats["quarantined"] = this.quarantine.size;
-    return stats;
+    return { ...this.#numbers.stats(), quarantined: this.quarantine.size };
   }
 
   health(): Health {
@@ -164,13 +157,11 @@ export class Threads implements Running {
   }
 
   problems(): readonly Problem[] {
-    const all = this.#told().map(({ troubles }) => troubles);
-    return relayProblems({
-      paused: all.some(({ paused }) => paused),
-      pinnedBytes: sum(all, ({ pinnedBytes }) => pinnedBytes),
-      clients: mergedTroubles(all.map(({ clients }) => clients)),
-      quarantined: this.quarantine.size,
-    });
+    return this.#numbers.problems(this.quarantine.size);
+  }
+
+  tables(): readonly Table[] {
+    return this.#numbers.tables();
   }
 
   clients(query: ClientQuery): Promise<ClientPage> {
@@ -189,32 +180,6 @@ export class Threads implements Running {
     return (await this.#askAll("kick", id))[0] ?? null;
   }
 
-  tables(): readonly Table[] {
-    return [
-      {
-        name: "threads",
-        about: "The threads that serve the clients.",
-        columns: [
-          { name: "clients", unit: "clients" },
-          { name: "lines", unit: "lines/s" },
-          { name: "busy", unit: "%" },
-          { name: "waiting", unit: "bytes" },
-          { name: "restarts", unit: "restarts" },
-        ],
-        rows: this.#threads.map(({ name, told, pace, restarts }) => [
-          name,
-          told?.stats["clients"] ?? 0,
-          pace.linesPerSecond,
-          pace.busyPercent,
-          told?.stats["pinned_bytes"] ?? 0,
-          restarts,
-        ]),
-        more: 0,
-        partial: false,
-      },
-    ];
-  }
-
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
     const all = Promise.all(this.#threads.map((thread) => thread.drain(deadlineMs)));
@@ -227,10 +192,6 @@ export class Threads implements Running {
   }
 
   // --- the threads
-
-  #told(): readonly Told[] {
-    return this.#threads.flatMap(({ told }) => told ?? []);
-  }
 
   #ask<K extends keyof Questions>(
     thread: Thread,
@@ -263,29 +224,6 @@ export class Threads implements Running {
         log.error(`relay: ${thread.name} keeps its settings: ${message.why}`);
         break;
     }
-  }
-
-  /** A thread has died: its counts stay, and its clients are closed. */
-  #bury(told: Told | null): void {
-    if (told === null) return;
-    for (const [name, { kind }] of Object.entries(DECLARED)) {
-      if (kind !== "counter") continue;
-      this.#past[name] = (this.#past[name] ?? 0) + (told.stats[name] ?? 0);
-    }
-    const clients = told.stats["clients"] ?? 0;
-    this.#past["closed_bug"] = (this.#past["closed_bug"] ?? 0) + clients;
-  }
-
-  /** Grows with what a person must hear of sooner than by a look once a second. */
-  #changes(): number {
-    const {
-      throttles = 0,
-      flow_controls = 0,
-      pressure_disconnects = 0,
-      backlog_pauses = 0,
-    } = this.stats();
-    const paused = this.#told().filter(({ troubles }) => troubles.paused).length;
-    return throttles + flow_controls + pressure_disconnects + 2 * backlog_pauses - paused;
   }
 
   #sweeping(): () => void {
