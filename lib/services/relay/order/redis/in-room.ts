@@ -74,13 +74,15 @@ export class InRoom implements Running {
     return [...this.room.problems(), ...(this.#relay.problems?.() ?? [])];
   }
 
-  /** @throws LossError when lines that were accepted have not reached the room */
+  /** @throws LossError when lines that were accepted may not have reached the room */
   async drain(deadlineMs: number): Promise<void> {
     await this.#relay.drain(deadlineMs);
     const lost = await this.room.leave(LEAVE_MS);
     if (lost === 0) return;
-    const have = lost === 1 ? "that was accepted has" : "that were accepted have";
-    throw new LossError(`relay: ${count(lost, "line")} ${have} not reached the room`);
+    const of = lost === 1 ? "was accepted is" : "were accepted are";
+    throw new LossError(
+      `relay: ${count(lost, "line")} that ${of} not known to have reached the room`,
+    );
   }
 
   // --- what the relay does alone

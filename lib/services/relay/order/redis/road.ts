@@ -282,7 +282,7 @@ export class RedisRoad implements Road {
     this.#run(["add", this.life, kind, ...numbers, text, ...more]);
   }
 
-  #run(args: readonly string[], answered: () => void = () => {}): void {
+  #run(args: readonly string[], answered: (answer: unknown) => void = () => {}): void {
     const link = this.#link;
     if (link === null) return;
     const turn = this.#turn;
@@ -290,7 +290,7 @@ export class RedisRoad implements Road {
       (answer) => {
         if (turn !== this.#turn) return;
         if (answer === UNKNOWN) this.#rejoin();
-        else answered();
+        else answered(answer);
       },
       (error) => {
         if (turn !== this.#turn) return;
@@ -319,8 +319,9 @@ export class RedisRoad implements Road {
     }
     this.#beats.unanswered++;
     this.#beats.unseen++;
-    this.#run(["beat", this.life, this.#self.name, this.#self.told()], () => {
+    this.#run(["beat", this.life, this.#self.name, this.#self.told()], (answer) => {
       this.#beats.unanswered = 0;
+      if (Array.isArray(answer)) this.#self.name = `${answer[0]}`;
     });
   }
 

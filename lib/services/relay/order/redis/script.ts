@@ -41,7 +41,8 @@ export const TAKEN = "taken";
  * - `add` kind number before lines keep text [what a quarantine needs]: an entry
  * - `join` name info number lines last strict: makes the node known, with the number and lines
  *   of its last entry that has come back; answers all that it has to know
- * - `beat` name info: a sign of life; as an entry too, with the numbers of the last one
+ * - `beat` name info: a sign of life; as an entry too, with the numbers of the last one.
+ *   Answers the name, which may have been given to another node meanwhile
  * - `leave` name info number lines
  *
  * A stream that is gone takes the numbers of all nodes with it: whatever had not
@@ -158,7 +159,7 @@ trim(id, 300, 2^40)
 call('HSET', nodes, name, whole(time) .. ' ' .. life .. ' ' .. info)
 if op == 'leave' then call('HDEL', heads, life) end
 for _, key in ipairs(KEYS) do call('PEXPIRE', key, ${FORGOTTEN_MS}) end
-if op ~= 'join' then return id end
+if op ~= 'join' then return { name } end
 
 local isThere = 0
 if ARGV[7] ~= '' and #call('XRANGE', log, ARGV[7], ARGV[7]) > 0 then isThere = 1 end

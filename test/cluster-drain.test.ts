@@ -1,0 +1,63 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { Flood, TestRoom } from "./cluster-suite.ts";
+import { ended, until } from "./kit.ts";
+import { freePort, PROGRAMS, RoomServer } from "./room-server.ts";
+import { join } from "node:path";
+
+for (const program of PROGRAMS) {
+  describe(`a node of a room on ${program} that stops`, () => {
+    let server: RoomServer;
+    let room: TestRoom;
+    beforeAll(async () => {
+      server = await RoomServer.start(program);
+    });
+    afterEach(() => room.close());
+    afterAll(() => server.stop());
+
+    test("sends all that it has accepted, says good-bye, and has lost nothing", async () => {
+      room = new TestRoom(server);
+      const [a, b] = [await room.node("a"), await room.node("b")];
+      const [from, to] = [await room.join(a), await room.join(b)];
+      const flood = new Flood([from], 20_000);
+      await flood.to(1);
+      expect(await a.drain(10_000)).toEqual([]);
+      await flood.arrived([to]);
+      expect(b.running().room!.nodes()[1]).toMatchObject({ name: "a" });
+      await until(() => b.running().room!.nodes()[1]?.goneMs !== null);
+      const heads = (await server.ask("HKEYS", room.key("heads"))) as string[];
+      expect(heads).toHaveLength(2);
+    }, 30_000);
+
+    test("says what it could not send, because the server did not answer", async () => {
+      room = new TestRoom(server);
+      const a = await room.node("a");
+      const from = await room.join(a);
+      server.kill("SIGSTOP");
+      from.send("x\n".repeat(7));
+      await until(() => a.stats()["lines_relayed"] === 7);
+      expect(await a.drain(100)).toEqual([
+        "relay: 7 lines that were accepted are not known to have reached the room",
+      ]);
+      server.kill("SIGCONT");
+    }, 30_000);
+  });
+}
+
+test("without a server, the program ends with one line and exit code 1", async () => {
+  const port = await freePort();
+  const program = join(import.meta.dir, "..", "index.ts");
+  const sets = ["port=0", "web.port=0", `cluster.url=redis://:hidden@127.0.0.1:${port}`];
+  const child = Bun.spawn([process.execPath, program, ...sets.flatMap((set) => ["--set", set])], {
+    cwd: "/tmp",
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    env: { ...process.env, NO_COLOR: "1" },
+  });
+  const { out, err, code } = await ended(child);
+  expect(code).toBe(1);
+  expect(err).toBe(
+    `error: --set: cluster.url: redis://127.0.0.1:${port} cannot be used: the connection was refused\nNothing was started.\n`,
+  );
+  expect(out).not.toContain("hidden");
+});
