@@ -8,12 +8,13 @@ import { maskedConfig, renderEffective } from "../lib/config/render.ts";
 import { PASSWORD_VARIABLE } from "../lib/config/sections/cluster.ts";
 import type { StartError } from "../lib/host/errors.ts";
 import { addressFaults } from "../lib/services/relay/order/redis/address.ts";
-import { COMMANDS } from "../lib/services/relay/order/redis/script.ts";
 import { TestRoom } from "./cluster-suite.ts";
 import { boot, configOf, enveloped, openssl, selfSigned, until } from "./kit.ts";
 import { PROGRAMS, RoomServer } from "./room-server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "summoner-cluster-"));
+
+const PASSWORD = "a/secret:of@ours";
 
 /** The message of a start that fails. */
 const refusal = (start: Promise<unknown>) =>
@@ -34,23 +35,13 @@ for (const program of PROGRAMS) {
 
     test("is enough for all that a node does", async () => {
       room = new TestRoom(server);
-      const rule = [
-        "on",
-        ">a secret/of ours",
-        "resetkeys",
-        "resetchannels",
-        "-@all",
-        `~summoner:{${room.name}}:*`,
-      ];
-      await server.ask(
-        "ACL",
-        "SETUSER",
-        "summoner",
-        ...rule,
-        ...COMMANDS.split(" ").map((one) => `+${one}`),
-      );
+      const page = await Bun.file("lib/services/relay/order/README.md").text();
+      const rule = /^ACL SETUSER summoner .*$/m.exec(page)?.[0] ?? "";
+      const mine = rule.replace("PASSWORD", PASSWORD).replace("{main}", `{${room.name}}`);
+      const [, ...words] = mine.split(" ");
+      await server.ask("ACL", ...words);
       const file = join(folder, "password");
-      writeFileSync(file, "a secret/of ours\n");
+      writeFileSync(file, `${PASSWORD}\n`);
       const as = {
         cluster: {
           url: `redis://summoner@127.0.0.1:${server.port}`,
@@ -84,7 +75,7 @@ for (const program of PROGRAMS) {
       const other = { cluster: { ...as.cluster, room: "another" } };
       expect(await refusal(room.node("c", other))).toMatch(/cannot be used: NOPERM/);
       const client = new Bun.RedisClient(
-        `redis://summoner:${encodeURIComponent("a secret/of ours")}@127.0.0.1:${server.port}`,
+        `redis://summoner:${encodeURIComponent(PASSWORD)}@127.0.0.1:${server.port}`,
       );
       for (const command of [
         ["GET", room.key("log")],

@@ -175,7 +175,3 @@ local due = call('ZRANGEBYSCORE', ends, '(' .. whole(time), '+inf', 'WITHSCORES'
 return { 'joined', id, whole(number), isThere, name, whole(time), call('HGETALL', heads), call('HGETALL', nodes),
   due, call('HGETALL', bars) }
 `;
-
-/** Commands that the script gives, for the rule of a user who may do no more. */
-export const COMMANDS =
-  "eval evalsha time exists del hget hset hdel hgetall hincrby xadd xread xrange xtrim rpush lpop lindex zadd zrem zcard zrange zrangebyscore pexpire";
