@@ -22,6 +22,13 @@ describe("the files of connections", () => {
     expect([modest.share("a"), modest.share("b")]).toEqual([24, 24]);
   });
 
+  test("are fewer where a service keeps others open", () => {
+    const threads = { ...door("a", 0, true), besides: 100 };
+    const files = new FileShares([threads, door("b")], 1064);
+    expect([files.share("a"), files.share("b")]).toEqual([675, 225]);
+    expect(new FileShares([threads], 100).share("a")).toBe(50);
+  });
+
   test("are told of when there are few, and when there are too few", () => {
     const trouble = (limit: number) => new FileShares([door("a", 0, true)], limit).trouble;
     expect(trouble(64)).toBeNull();
@@ -40,9 +47,9 @@ describe.skipIf(process.platform !== "linux")("a server with few files", () => {
     await server?.exited;
   });
 
-  function start(files: number) {
+  function start(files: number, set = "name=few") {
     const index = join(import.meta.dir, "..", "index.ts");
-    const run = `ulimit -n ${files} && exec "$0" "$1" --port 0 -c /dev/null --set version=rust --set web.enabled=true --set web.port=0`;
+    const run = `ulimit -n ${files} && exec "$0" "$1" --port 0 -c /dev/null --set version=rust --set web.enabled=true --set web.port=0 --set ${set}`;
     server = Bun.spawn(["sh", "-c", run, process.execPath, index], {
       stdin: "ignore",
       stdout: "pipe",
@@ -108,6 +115,27 @@ describe.skipIf(process.platform !== "linux")("a server with few files", () => {
     child.kill("SIGTERM");
     expect(await child.exited).toBe(0);
     expect(said()).toMatch(/web: turned away \d+ clients, the last \S+: too many clients\n/);
+    expect(said()).not.toMatch(/ERROR|\n +at /);
+  });
+
+  test("serves with threads whatever clients come, and a descriptor is always left", async () => {
+    const child = start(160, "hyper_parameters.worker_threads=3");
+    const { relay, web, said } = await ready(child);
+    for (let round = 0; round < 3; round++) {
+      const asked = Array.from({ length: 300 }, () => ask(relay, ""));
+      // 160, less 64 and 5 for each thread, are left, of which a quarter is the web service's.
+      await until(() => asked.filter(({ gone }) => !gone).length <= 61);
+      for (const socket of sockets.splice(0)) socket.destroy();
+    }
+    const inside = async () => {
+      const varz: any = await (await fetch(`http://127.0.0.1:${web}/varz`)).json();
+      return varz.services.relay.stats.clients as number;
+    };
+    while ((await inside()) > 0) {}
+    await exchange(relay);
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
+    expect(said()).toMatch(/relay: turned away \d+ clients, the last \S+: too many clients\n/);
     expect(said()).not.toMatch(/ERROR|\n +at /);
   });
 

@@ -31,6 +31,8 @@ export interface Door {
   readonly maxClients: number;
   /** True for the main service, which gets more. */
   readonly isMain: boolean;
+  /** Files that it keeps open besides those of its connections, if they are many. */
+  readonly besides?: number;
 }
 
 /** The files that connections may take, shared out between the services, so that none can starve another. */
@@ -47,7 +49,9 @@ export class FileShares {
 
   /** Shares all files out again, as when a reload changes a service's limit of clients. */
   shareOut(doors: readonly Door[]): void {
-    this.#shares = sharesOf(this.limit - Math.min(RESERVED, this.limit >> 1), doors);
+    const besides = doors.reduce((sum, door) => sum + (door.besides ?? 0), 0);
+    const reserved = Math.min(RESERVED + besides, this.limit >> 1);
+    this.#shares = sharesOf(this.limit - reserved, doors);
   }
 
   /** Connections a service may have open, including closed clients that still get their last bytes. */

@@ -24,7 +24,8 @@ function doorOf<C extends object>(config: C, name: string, services: Services<C>
   const main = placeOf(config as never, name);
   const all = placesOf(services, config, name).map(({ limits }) => limits.clients);
   const maxClients = all.includes(0) ? 0 : all.reduce((sum, clients) => sum + clients, 0);
-  return { name, maxClients, isMain: main.portKey === "port" };
+  const besides = services[name]?.files?.(config) ?? 0;
+  return { name, maxClients, isMain: main.portKey === "port", besides };
 }
 
 /** The error of a start, and those of the services not tried yet whose ports are in use. */

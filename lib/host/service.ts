@@ -226,6 +226,8 @@ export interface Service<C> {
   readonly needsPage?: (config: C) => string | null;
   /** For the service that serves the operator's page: what is lacking before anybody may act there; null when nothing is. */
   readonly pageLacks?: (config: C) => string | null;
+  /** Files that it keeps open besides those of its connections, where they are many. */
+  readonly files?: (config: C) => number;
   /** The places it listens at, where that is not the one of its section alone. */
   readonly places?: (config: C) => readonly Place[];
 }

@@ -20,6 +20,9 @@ const inRoom = async () => (await import("./order/redis/in-room.ts")).InRoom;
 /** The relay of several threads, loaded only where there are some. */
 const threadedRelay = async () => (await import("./threads/threads.ts")).Threads;
 
+/** A thread's listener, its event loop (two), its ring, and one that it opens now and then. */
+const FILES_OF_THREAD = 5;
+
 const THREADS = "hyper_parameters.worker_threads";
 
 /** The relay as a service. `greet` is awaited for each client before it is served. */
@@ -69,7 +72,9 @@ export function relay(
     ...addressFaults(config),
     ...faultsOfThreads(config),
   ];
-  return Object.assign(start, { check });
+  const files = ({ hyper_parameters: { worker_threads: threads } }: Config) =>
+    threads > 1 && THREADS_SHARE_PORTS ? threads * FILES_OF_THREAD : 0;
+  return Object.assign(start, { check, files });
 }
 
 /** The threads that serve. Where more are wanted than can be, the log is told why. */
