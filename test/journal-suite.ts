@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { HandClock } from "../lib/host/clock.ts";
-import { eachRecord } from "../lib/services/store/journal/batches.ts";
 import { Journal, type JournalOptions } from "../lib/services/store/journal/journal.ts";
 import { until } from "./kit.ts";
 
@@ -133,7 +132,15 @@ export function open(folder = newFolder(), options: Partial<JournalOptions> = {}
   });
   journal.onSynced = () => syncs.push(journal.synced);
   journal.load(
-    eachRecord((record) => void records.push(record)),
+    (lines) => {
+      const found = lines.toString().split("\n").slice(0, -1);
+      for (const line of found) {
+        const record: unknown = JSON.parse(line);
+        if (!Array.isArray(record)) throw new Error("a record is not an array");
+        records.push(record);
+      }
+      return found.length;
+    },
     () => slicesOf(records),
   );
   /** Writes records as one batch; whether they were accepted. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { HandClock } from "../lib/host/clock.ts";
 import { Keys } from "../lib/services/store/keys/keys.ts";
+import { checkLines } from "../lib/services/store/keys/replay.ts";
 import { everything } from "./keys-model.ts";
 
 const nobody = { any: false, set: () => {}, gone: () => {} };
@@ -62,6 +63,7 @@ describe("records that are read back", () => {
         }
       }
     }
+    expect(checkLines(Buffer.from(lines.join("\n")))).toBe(lines.length);
     expect(put(...lines)).toBe(lines.length);
     for (const [path, found] of expected) {
       expect<unknown>([path, keys.get(path.split("^"))]).toEqual([path, found]);
@@ -132,6 +134,7 @@ describe("records that are read back", () => {
       const { keys, put } = open();
       put('["set","k",4,0,"before"]');
       expect(() => put(line, "[]")).toThrow();
+      expect(() => checkLines(Buffer.from(`${line}\n`))).toThrow();
       expect([line, keys.get(["k"])]).toEqual([
         line,
         { text: '"before"', version: 4, expiresAt: Infinity },

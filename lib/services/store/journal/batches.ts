@@ -1,37 +1,5 @@
 import { type Header, HEADER, headerIn, HEADERS, isWhole } from "./batch.ts";
 import type { Pieces } from "./pieces.ts";
-import type { Apply } from "./survey.ts";
-
-const NEWLINE = 10;
-
-/** Applies the records of a batch one by one. */
-export function eachRecord(apply: (record: unknown[]) => void): Apply {
-  return (lines) => {
-    const records = parse(lines);
-    for (const record of records) apply(record);
-    return records.length;
-  };
-}
-
-/** The records of a batch. @throws Error when one is not a JSON array: the batch is whole, so it was written like that */
-function parse(payload: Buffer): unknown[][] {
-  const { values, error } = Bun.JSONL.parseChunk(payload);
-  const fast = error === null && values.length === countLines(payload);
-  const records = fast
-    ? values
-    : payload
-        .toString("utf8", 0, payload.length - 1)
-        .split("\n")
-        .map((line) => JSON.parse(line) as unknown);
-  if (!records.every(Array.isArray)) throw new Error("a record is not an array");
-  return records as unknown[][];
-}
-
-function countLines(bytes: Buffer): number {
-  let lines = 0;
-  for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) lines++;
-  return lines;
-}
 
 /** A batch that was read. */
 export interface ReadBatch extends Header {

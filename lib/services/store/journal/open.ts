@@ -9,7 +9,7 @@ import { fileTrouble, folderTrouble } from "../../../host/folder.ts";
 import { isLocked } from "../../../host/lock.ts";
 import type { Log } from "../../../host/log.ts";
 import type { Keys } from "../keys/keys.ts";
-import { eachRecord } from "./batches.ts";
+import { checkLines } from "../keys/replay.ts";
 import { Journal } from "./journal.ts";
 import { DamageError } from "./damage.ts";
 import { isOurs, look } from "./look.ts";
@@ -69,11 +69,7 @@ export function journalFaults(settings: Config["store"]): readonly Fault[] {
       return why === null ? [] : { key: KEY, message: `cannot use ${path}: ${why}` };
     });
     if (faults.length > 0 || !fs.existsSync(folder) || isLocked(fs, folder)) return faults;
-    const found = look(
-      fs,
-      folder,
-      eachRecord(() => {}),
-    );
+    const found = look(fs, folder, checkLines);
     if (found.damages.length === 0 || settings.damage === "salvage") return [];
     return faultsOf(new DamageError(found));
   } catch (error) {

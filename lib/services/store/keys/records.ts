@@ -55,8 +55,7 @@ export function clockOf(clock: Time, wall: number): number {
 /** Applies a record that was read back. @throws Error for one that this version does not write, which nothing is changed by */
 export function applyRecord(space: KeySpace, clock: Time, record: readonly unknown[]): void {
   const [kind, second, third] = record;
-  const fits = Object.hasOwn(FORMS, kind as string) && FORMS[kind as string]?.(record);
-  if (!fits) throw new Error(`unknown record ${JSON.stringify(record).slice(0, 60)}`);
+  checkRecord(record);
   if (kind === "floor") {
     space.floor = Math.max(space.floor, second as number);
     space.highest = Math.max(space.highest, space.floor);
@@ -78,6 +77,13 @@ export function applyRecord(space: KeySpace, clock: Time, record: readonly unkno
   } else if (node.value === NONE) return;
   else if (kind === "expire") space.expireAt(node.value, clockOf(clock, third as number));
   else space.clear(node.value);
+}
+
+/** @throws Error for a record that this version does not write */
+export function checkRecord(record: readonly unknown[]): void {
+  const kind = record[0] as string;
+  if (Object.hasOwn(FORMS, kind) && FORMS[kind]?.(record)) return;
+  throw new Error(`unknown record ${JSON.stringify(record).slice(0, 60)}`);
 }
 
 const isText = (value: unknown): boolean => typeof value === "string" && value !== "";

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { KeySpace } from "./key-space.ts";
-import { applyRecord, clockOf, type Time } from "./records.ts";
+import { applyRecord, checkRecord, clockOf, type Time } from "./records.ts";
 
 const NEWLINE = 10;
 const SPACE = 32;
@@ -16,6 +16,9 @@ const SET = Buffer.from('["set","');
 /** Most digits of a number; a double always keeps that many. */
 const MAX_DIGITS = 15;
 
+/** Parts of a record that sets a value, by their places. */
+const set = { name: 0, nameEnd: 0, version: 0, wall: 0, value: 0, valueEnd: 0 };
+
 /**
  * Applies records that were read back, lines of JSON. Most of them set a value:
  * these are read byte by byte, and the value is taken as it stands there.
@@ -23,16 +26,35 @@ const MAX_DIGITS = 15;
  * @throws Error for a record that this version does not write
  */
 export function applyLines(space: KeySpace, clock: Time, lines: Buffer): number {
+  const apply = () => {
+    const { name, nameEnd, version, wall, value, valueEnd } = set;
+    space.load(lines, name, nameEnd, value, valueEnd, version, clockOf(clock, wall));
+  };
+  return eachLine(lines, apply, (record) => applyRecord(space, clock, record));
+}
+
+/** Looks whether `applyLines` would take records. @returns their number @throws Error for one that it would not */
+export function checkLines(lines: Buffer): number {
+  return eachLine(lines, () => {}, checkRecord);
+}
+
+/** @param onSet called for a record that sets a value, with its parts in `set` */
+function eachLine(
+  lines: Buffer,
+  onSet: () => void,
+  onOther: (record: readonly unknown[]) => void,
+): number {
   // Bytes that are no UTF-8 are replaced by the parser, and must not get into names by themselves.
   const isText = isUtf8(lines);
   let count = 0;
   for (let start = 0; start < lines.length; count++) {
     let end = lines.indexOf(NEWLINE, start);
     if (end < 0) end = lines.length;
-    if (!isText || !applySet(space, clock, lines, start, end)) {
+    if (isText && isSet(lines, start, end)) onSet();
+    else {
       const record: unknown = JSON.parse(lines.toString("utf8", start, end));
       if (!Array.isArray(record)) throw new Error("a record is not an array");
-      applyRecord(space, clock, record);
+      onOther(record);
     }
     start = end + 1;
   }
@@ -43,21 +65,19 @@ export function applyLines(space: KeySpace, clock: Time, lines: Buffer): number 
 let number = 0;
 let behind = 0;
 
-/** @returns false for a line of any other form, to which nothing was done */
-function applySet(space: KeySpace, clock: Time, line: Buffer, start: number, end: number): boolean {
+/** Looks for the parts of `set`. @returns false for a line of any other form */
+function isSet(line: Buffer, start: number, end: number): boolean {
   for (let i = 0; i < SET.length; i++) if (line[start + i] !== SET[i]) return false;
-  const name = start + SET.length;
-  const nameEnd = plainEnd(line, name, end);
-  if (nameEnd <= name || line[nameEnd + 1] !== COMMA) return false;
-  if (!whole(line, nameEnd + 2) || line[behind] !== COMMA) return false;
-  const version = number;
+  set.name = start + SET.length;
+  set.nameEnd = plainEnd(line, set.name, end);
+  if (set.nameEnd <= set.name || line[set.nameEnd + 1] !== COMMA) return false;
+  if (!whole(line, set.nameEnd + 2) || line[behind] !== COMMA) return false;
+  set.version = number;
   if (!whole(line, behind + 1) || line[behind] !== COMMA) return false;
-  const wall = number;
-  const value = behind + 1;
-  const valueEnd = end - 1;
-  if (line[valueEnd] !== CLOSE || !isValue(line, value, valueEnd)) return false;
-  space.load(line, name, nameEnd, value, valueEnd, version, clockOf(clock, wall));
-  return true;
+  set.wall = number;
+  set.value = behind + 1;
+  set.valueEnd = end - 1;
+  return line[set.valueEnd] === CLOSE && isValue(line, set.value, set.valueEnd);
 }
 
 /** The place of the quote that ends a text without anything escaped; -1 for any other. */
