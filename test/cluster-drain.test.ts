@@ -28,6 +28,18 @@ for (const program of PROGRAMS) {
       expect(heads).toHaveLength(2);
     }, 30_000);
 
+    test("does so with threads too", async () => {
+      room = new TestRoom(server);
+      const threads = { hyper_parameters: { rate_limit_msgs_per_minute: 1e6, worker_threads: 2 } };
+      const [a, b] = [await room.node("a", threads), await room.node("b")];
+      const flood = new Flood([await room.join(a), await room.join(a), await room.join(a)], 5000);
+      const to = await room.join(b);
+      await flood.to(1);
+      expect(await a.drain(10_000)).toEqual([]);
+      await flood.arrived([to]);
+      await until(() => b.running().room!.nodes()[1]?.goneMs !== null);
+    }, 30_000);
+
     test("says what it could not send, because the server did not answer", async () => {
       room = new TestRoom(server);
       const a = await room.node("a");

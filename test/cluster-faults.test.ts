@@ -124,6 +124,30 @@ for (const program of PROGRAMS) {
     );
 
     test(
+      "a node stops until the others take it for gone, and goes on: its clients miss nothing",
+      async () => {
+        const { flood, receivers, a } = await flooded();
+        const node = await room.process("d");
+        const far = await node.join();
+        const shown = () =>
+          a
+            .running()
+            .room!.nodes()
+            .find(({ name }) => name === "d");
+        await until(() => shown()?.goneMs === null);
+        await flood.to(0.3);
+        node.child.kill("SIGSTOP");
+        await flood.to(0.6);
+        await until(() => shown()?.goneMs !== null);
+        node.child.kill("SIGCONT");
+        await flood.to(1);
+        await flood.arrived([...receivers, far]);
+        await until(() => shown()?.goneMs === null);
+      },
+      SLOW,
+    );
+
+    test(
       "a node joins: from then on it has every line",
       async () => {
         const { flood, receivers } = await flooded();

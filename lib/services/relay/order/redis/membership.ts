@@ -18,6 +18,8 @@ import { RedisRoad } from "./road.ts";
 import { keysOf } from "./script.ts";
 import type { SelfSource } from "./self.ts";
 
+const MOST_MACHINE = 58;
+
 /** The numbers of a relay that shares its room, besides its own. */
 export const ROOM_DECLARED: Declared = {
   lost_lines: adverse(
@@ -67,7 +69,7 @@ export class Membership implements Room {
 
   /** @param source the node as it is asked; `port` is in the name that it has where none is set @throws StartError */
   join(source: SelfSource, port: number): Promise<void> {
-    return this.road.join(source, `${hostname()}:${port}`);
+    return this.road.join(source, `${machine()}:${port}`);
   }
 
   /** Leaves the room. @returns lines that were accepted and have not reached it */
@@ -137,4 +139,11 @@ export class Membership implements Room {
     }
     return problems;
   }
+}
+
+/** The name of this machine, as far as it can stand in that of a node. */
+function machine(): string {
+  return hostname()
+    .replace(/[^\w.-]/g, "-")
+    .slice(0, MOST_MACHINE);
 }

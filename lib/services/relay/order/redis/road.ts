@@ -20,6 +20,8 @@ import { Trouble } from "./trouble.ts";
 const BEAT_MS = 1000;
 /** Signs of life without an answer after which the server counts as away. */
 const MOST_BEATS = SILENCE_MS / BEAT_MS;
+/** Signs of life that come back before a connection counts as one that lasts. */
+const LASTS_BEATS = 3;
 /** Milliseconds between two attempts to connect: the first, and the most. */
 const [FIRST_WAIT_MS, MOST_WAIT_MS] = [100, 3000];
 /** How often in a second this node may have to join again before that counts as trouble. */
@@ -62,8 +64,8 @@ export class RedisRoad implements Road {
   #isOpen = false;
   #isEnded = false;
   #waitMs = FIRST_WAIT_MS;
-  /** Signs of life that have not been answered, and that have not come back by the stream. */
-  #beats = { unanswered: 0, unseen: 0 };
+  /** Signs of life that have not been answered; that have not come back by the stream; that have. */
+  #beats = { unanswered: 0, unseen: 0, seen: 0 };
   #joins = 0;
   /** Words of other nodes were missed: the next sign of life asks for what is in force. */
   #hasMissed = false;
@@ -92,7 +94,7 @@ export class RedisRoad implements Road {
       { sent: this.#sent, nodes: this.nodes, bars: new RoomBars(), kicks: this.#kicks },
       {
         settled: (sent) => this.#settled(sent),
-        seen: () => (this.#beats.unseen = 0),
+        seen: () => this.#seen(),
         foreign: (why) => this.trouble.foreign(why),
         lost: (lines) => {
           this.trouble.lost(lines);
@@ -226,8 +228,7 @@ export class RedisRoad implements Road {
     else if (!joined.isThere) this.#reading.from("0-0");
     this.nodes.listen();
     this.#arrivals.joined(joined);
-    this.#beats = { unanswered: 0, unseen: 0 };
-    this.#waitMs = FIRST_WAIT_MS;
+    this.#beats = { unanswered: 0, unseen: 0, seen: 0 };
     this.#hasMissed = false;
     this.#isOpen = true;
     this.#sent.putMissing(this.#end.unanswered, this.#clock.now());
@@ -310,6 +311,7 @@ export class RedisRoad implements Road {
   #beat(): void {
     this.#self.looked(this.#sent.lines);
     this.#joins = 0;
+    this.trouble.tellLost();
     if (!this.#isOpen) return;
     if (this.#hasMissed) return this.#rejoin();
     if (this.#end.resting) this.#beats.unseen = 0;
@@ -323,6 +325,12 @@ export class RedisRoad implements Road {
       this.#beats.unanswered = 0;
       if (Array.isArray(answer)) this.#self.name = `${answer[0]}`;
     });
+  }
+
+  /** A sign of life has come back. A server that breaks each connection is asked ever more seldom. */
+  #seen(): void {
+    this.#beats.unseen = 0;
+    if (++this.#beats.seen >= LASTS_BEATS) this.#waitMs = FIRST_WAIT_MS;
   }
 
   async #kickHere(id: number, ask: number, to: string): Promise<void> {

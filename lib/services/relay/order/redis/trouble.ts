@@ -4,6 +4,8 @@ import type { Log } from "../../../../host/log.ts";
 
 /** Milliseconds for which lost lines are told of. */
 const LOST_TOLD_MS = 60_000;
+/** Milliseconds between two words of them in the log. */
+const LOST_LOGGED_MS = 1000;
 const FOREIGN_TOLD_MS = 60_000;
 
 /** What is wrong between this node and its room: the log says it once, and health for as long as it lasts. */
@@ -18,6 +20,8 @@ export class Trouble {
   readonly #log: Log;
   #now: { readonly reason: string; readonly since: number } | null = null;
   #lost = { at: -Infinity, lines: 0 };
+  #untold = 0;
+  #lostTold = -Infinity;
   #foreignTold = { at: -Infinity, entries: 0 };
 
   /** @param server its URL without secrets */
@@ -53,11 +57,20 @@ export class Trouble {
   lost(lines: number): void {
     const now = this.#clock.now();
     this.lostLines += lines;
-    const before = now - this.#lost.at < LOST_TOLD_MS ? this.#lost.lines : 0;
-    this.#lost = { at: now, lines: before + lines };
+    const isLong = now - this.#lost.at >= LOST_TOLD_MS;
+    this.#lost = { at: now, lines: (isLong ? 0 : this.#lost.lines) + lines };
+    this.#untold += lines;
+    if (now - this.#lostTold >= LOST_LOGGED_MS) this.tellLost();
+  }
+
+  /** Logs the losses that are not in the log yet: there may be many a second. */
+  tellLost(): void {
+    if (this.#untold === 0) return;
     this.#log.error(
-      `room ${this.#room}: ${count(lines, "line")} of others never came and cannot be had any more`,
+      `room ${this.#room}: ${count(this.#untold, "line")} of others never came and cannot be had any more`,
     );
+    this.#untold = 0;
+    this.#lostTold = this.#clock.now();
   }
 
   /** Something stands in the stream that no node has written. */
