@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { account, Flood, TestRoom } from "./cluster-suite.ts";
-import { type Booted, type Overrides, type Peer, until } from "./kit.ts";
+import { type Booted, enveloped, type Overrides, type Peer, until } from "./kit.ts";
 import { PROGRAMS, RoomServer } from "./room-server.ts";
 
 const SLOW = 60_000;
@@ -96,6 +96,42 @@ for (const program of PROGRAMS) {
         expect(account(far).lost).toBeGreaterThan(0);
         expect(account(near).lost).toBe(0);
         expect(b.stats()["room_cuts"]).toBe(0);
+      },
+      SLOW,
+    );
+
+    test(
+      "those of a node that was killed as well: their exact number is told",
+      async () => {
+        const { near, far, flood } = await behind();
+        const node = await room.process("c");
+        const other = new Flood([await node.join()], 500);
+        await other.to(1);
+        await until(() => near.lines.length === flood.total * 0.9 + other.total);
+        node.child.kill("SIGKILL");
+        await node.child.exited;
+        await server.ask("XTRIM", room.key("log"), "MAXLEN", "0");
+        far.resume();
+        await flood.to(1);
+        await accounted([far], flood.total + other.total);
+        expect(account(far).lost).toBeGreaterThan(other.total);
+      },
+      SLOW,
+    );
+
+    test(
+      "because it was made anew, with a clock that is behind: none is waited for in vain",
+      async () => {
+        room = new TestRoom(server);
+        const [a, b] = [await room.node("a"), await room.node("b")];
+        const [from, to] = [await room.join(a), await room.join(b)];
+        // Ids that are to come at some other time.
+        await server.ask("XADD", room.key("log"), `${Date.now() + 1e9}-0`, "x", "y");
+        await until(() => [a, b].every((node) => node.stats()["foreign_entries"] === 1));
+        await server.ask("FLUSHALL");
+        from.send("after\n");
+        expect(await to.next()).toBe(enveloped(from, "after"));
+        expect(a.stats()["lost_lines"]).toBe(0);
       },
       SLOW,
     );
