@@ -149,6 +149,7 @@ export const PURPOSE = "What is this server for?";
 export const SERVICES = "Which services should run?";
 export const ADDRESSES = ["relay: host", "relay: port", "web: host", "web: port"];
 export const GUARDED = "Keep these guards, or change one?";
+export const CLUSTER = "One room over several machines: by which server?";
 export const TLS = "TLS: what is encrypted?";
 export const PAIR = "Where does the certificate come from?";
 export const TOKEN = "Which token opens the admin actions?";

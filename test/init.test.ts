@@ -25,6 +25,7 @@ import {
 import { writeFiles } from "../lib/cli/write.ts";
 import {
   call,
+  CLUSTER,
   configOf,
   ENTER,
   folder,
@@ -306,7 +307,7 @@ describe("from a server.json", () => {
     await person.sees("server.json: 8 settings kept");
     await person.accept(SERVICES, "relay: host", "relay: port");
     await person.answer(GUARDED, ENTER);
-    await person.accept(TLS);
+    await person.accept(CLUSTER, TLS);
     await person.accept(RIGHT);
     await person.answer(START, "n");
     expect(await person.ends()).toBe(0);

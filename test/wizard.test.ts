@@ -13,6 +13,7 @@ import {
   ADDRESSES,
   call,
   CLEAR,
+  CLUSTER,
   configOf,
   CTRL_C,
   DOWN,
@@ -53,7 +54,7 @@ describe("the wizard", () => {
     await person.sees("allowed: a whole number from 1 to 1000000000");
     person.press(CLEAR, "950", ENTER);
     await person.answer(GUARDED, ENTER);
-    await person.accept(TLS, TOKEN);
+    await person.accept(CLUSTER, TLS, TOKEN);
     await person.sees("To write: summoner.toml, summoner.schema.json, summoner.token");
     await person.accept(RIGHT);
     await person.sees("Written: summoner.token, summoner.schema.json, summoner.toml");
@@ -102,7 +103,7 @@ describe("the wizard", () => {
 
   describe("asks who plays", () => {
     const PLAYER = "Who plays the games?";
-    const REST = [GUARDED, TLS, TOKEN, RIGHT];
+    const REST = [GUARDED, CLUSTER, TLS, TOKEN, RIGHT];
     const NEURO = ["--set", "neuro.enabled=true", "--set", "neuro.port=0"];
     const begun = async (): Promise<Person> => {
       const person = new Person([...FREE, ...NEURO]);
@@ -155,7 +156,7 @@ describe("the wizard", () => {
   describe("asks how logs come", () => {
     const DOORS = "How do programs send their logs, besides gRPC?";
     const ALLOWED = "Which addresses may send?";
-    const REST = [GUARDED, TLS, TOKEN, RIGHT];
+    const REST = [GUARDED, CLUSTER, TLS, TOKEN, RIGHT];
     const COLLECTOR = ["--set", "collector.enabled=true", "--set", "collector.port=0"];
     const OWN = ["collector: host", "collector: port"];
     const written = async (person: Person) => {
@@ -200,7 +201,7 @@ describe("the wizard", () => {
   inTerminal("Enter at each question replaces the shipped file", async () => {
     writeFileSync(inFolder("summoner.toml"), renderToml(settings));
     const person = new Person(FREE);
-    await person.accept(PURPOSE, SERVICES, ...ADDRESSES, GUARDED, TLS, TOKEN, RIGHT);
+    await person.accept(PURPOSE, SERVICES, ...ADDRESSES, GUARDED, CLUSTER, TLS, TOKEN, RIGHT);
     await person.answer(START, "n");
     expect(await person.ends()).toBe(0);
     expect(configOf().port).toBe(0);
@@ -213,6 +214,7 @@ describe("the wizard", () => {
       [SERVICES, ENTER],
       ...ADDRESSES.map((question) => [question, ENTER] as [string, string]),
       [GUARDED, ENTER],
+      [CLUSTER, ENTER],
     ];
     const toRight: typeof main = [
       [TLS, ENTER],
@@ -223,7 +225,7 @@ describe("the wizard", () => {
     const toKey: typeof main = [...toPair, ["tls.cert", cert, ENTER], ["tls.key", key, ENTER]];
     const paths: (typeof main)[] = [
       ...[...main, ...toRight].map((_, i, all) => all.slice(0, i + 1)),
-      [...main.slice(0, -1), [GUARDED, DOWN, ENTER], ["rate_limit_msgs_per_minute", ENTER]],
+      [...main.slice(0, -2), [GUARDED, DOWN, ENTER], ["rate_limit_msgs_per_minute", ENTER]],
       toPair,
       toKey.slice(0, -1),
       toKey,
@@ -272,7 +274,7 @@ describe("the wizard", () => {
     await person.answer(GUARDED, "<");
     await person.answer("web: port", "<");
     await person.accept("web: host", "web: port");
-    await person.accept(GUARDED);
+    await person.accept(GUARDED, CLUSTER);
     await person.answer(TLS, DOWN, ENTER);
     await person.answer(PAIR, "<");
     await person.answer(TLS, "\x1b[A", ENTER);
@@ -294,7 +296,7 @@ describe("the wizard", () => {
     async () => {
       const before = '# mine\nversion = "rust"\nport = 0\n[web]\nenabled = true\nport = 0\n';
       writeFileSync(inFolder("summoner.toml"), before);
-      const questions = [PURPOSE, SERVICES, ...ADDRESSES, GUARDED, TLS];
+      const questions = [PURPOSE, SERVICES, ...ADDRESSES, GUARDED, CLUSTER, TLS];
       for (const keep of [true, false]) {
         const person = new Person();
         await person.sees("What summoner.toml says now");
@@ -367,7 +369,7 @@ describe("the wizard", () => {
     await person.answer("web: port", String(port), ENTER);
     await person.sees(`${port} is the port of the relay already; choose another`);
     person.press(CLEAR, "0", ENTER);
-    await person.accept(GUARDED, TLS, TOKEN, RIGHT);
+    await person.accept(GUARDED, CLUSTER, TLS, TOKEN, RIGHT);
     await person.answer(START, "n");
     expect(await person.ends()).toBe(0);
     expect([configOf().port, configOf().web.port]).toEqual([port, 0]);
@@ -387,7 +389,7 @@ describe("the wizard", () => {
     await person.answer(GUARDED, "\x1b[A", ENTER);
     await person.answer("version", "\x1b[A", ENTER);
     await person.answer(GUARDED, ENTER);
-    await person.accept(TLS, TOKEN, RIGHT);
+    await person.accept(CLUSTER, TLS, TOKEN, RIGHT);
     await person.answer(START, CTRL_C);
     await person.sees("bun run index.ts starts it.");
     expect(await person.ends()).toBe(0);
@@ -400,7 +402,7 @@ describe("the wizard", () => {
   inTerminal("asks for a token where others reach the web service", async () => {
     writeFileSync(inFolder("summoner.token"), "0123456789abcdef\n");
     const person = new Person([...FREE, "--set", "web.host=0.0.0.0"]);
-    await person.accept(PURPOSE, SERVICES, ...ADDRESSES, GUARDED, TLS);
+    await person.accept(PURPOSE, SERVICES, ...ADDRESSES, GUARDED, CLUSTER, TLS);
     await person.sees(`◆ ${TOKEN}`);
     await person.sees("● The one in summoner.token");
     await person.sees("A new one; it replaces what summoner.token holds");
@@ -420,7 +422,7 @@ describe("the wizard", () => {
     await person.answer("rate_limit_msgs_per_minute", "x", ENTER);
     await person.sees("found x; allowed: a whole number");
     person.press(CLEAR, "5", ENTER);
-    await person.accept(GUARDED, TLS, TOKEN, RIGHT);
+    await person.accept(GUARDED, CLUSTER, TLS, TOKEN, RIGHT);
     await person.answer(START, "n");
     expect(await person.ends()).toBe(0);
     const lines = person.shown.split(/[\r\n]+/);
@@ -432,7 +434,7 @@ describe("the wizard", () => {
 
   inTerminal("has no colours where NO_COLOR says so", async () => {
     const person = new Person(FREE, { env: { NO_COLOR: "1" } });
-    await person.accept(PURPOSE, SERVICES, ...ADDRESSES, GUARDED, TLS, TOKEN);
+    await person.accept(PURPOSE, SERVICES, ...ADDRESSES, GUARDED, CLUSTER, TLS, TOKEN);
     await person.answer(RIGHT, CTRL_C);
     expect(await person.ends()).toBe(1);
     // oxlint-disable-next-line no-control-regex
@@ -454,7 +456,7 @@ describe("the wizard", () => {
 describe.skipIf(!openssl || process.platform === "win32")("TLS", () => {
   test("a self-signed pair is made with the file, and works", async () => {
     const person = new Person(FREE);
-    await person.accept(PURPOSE, SERVICES, ...ADDRESSES, GUARDED);
+    await person.accept(PURPOSE, SERVICES, ...ADDRESSES, GUARDED, CLUSTER);
     await person.answer(TLS, DOWN, ENTER);
     await person.answer(PAIR, DOWN, ENTER);
     await person.accept(TOKEN);
@@ -476,7 +478,7 @@ describe.skipIf(!openssl || process.platform === "win32")("TLS", () => {
     expect((await call(["check"])).code).toBe(0);
     // A key that is there is never replaced.
     const again = new Person();
-    await again.accept(PURPOSE, SERVICES, ...ADDRESSES, GUARDED);
+    await again.accept(PURPOSE, SERVICES, ...ADDRESSES, GUARDED, CLUSTER);
     await again.sees("● As it is now");
     again.press(DOWN, DOWN, DOWN, DOWN, ENTER);
     await again.sees(`◆ ${PAIR}`);
@@ -494,7 +496,7 @@ describe.skipIf(!openssl || process.platform === "win32")("TLS", () => {
     const elsewhere = fresh();
     const [one, other] = [selfSigned(elsewhere, "one"), selfSigned(elsewhere, "other")];
     const person = new Person(FREE);
-    await person.accept(PURPOSE, SERVICES, ...ADDRESSES, GUARDED);
+    await person.accept(PURPOSE, SERVICES, ...ADDRESSES, GUARDED, CLUSTER);
     await person.answer(TLS, DOWN, DOWN, ENTER);
     await person.accept(PAIR);
     await person.answer("relay.tls.cert", ENTER);
@@ -518,7 +520,7 @@ describe.skipIf(!openssl || process.platform === "win32")("TLS", () => {
     const { cert, key } = selfSigned(fresh());
     const locked = encrypted(key);
     const person = new Person(FREE);
-    await person.accept(PURPOSE, SERVICES, ...ADDRESSES, GUARDED);
+    await person.accept(PURPOSE, SERVICES, ...ADDRESSES, GUARDED, CLUSTER);
     await person.answer(TLS, DOWN, ENTER);
     await person.accept(PAIR);
     await person.answer("tls.cert", cert, ENTER);

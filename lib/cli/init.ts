@@ -5,6 +5,7 @@ import { DEFAULT_FILE, type Loaded, problemText, type Sources } from "../config/
 import { reasonOf } from "../config/reason.ts";
 import type { Token } from "../config/option.ts";
 import { valueAt } from "../config/paths.ts";
+import { masked } from "../config/render.ts";
 import { SERVICES } from "../config/services.ts";
 import type { Config } from "../config/table.ts";
 import { type Arguments, type Command, type Context, SOURCES, sourcesOf } from "./command.ts";
@@ -12,6 +13,7 @@ import { run } from "./run.ts";
 import { say } from "./say.ts";
 import { askAll, type Opening, openingOf } from "./wizard/wizard.ts";
 import { askYes, BACK, Cancelled, tell } from "./wizard/ask.ts";
+import { lookAtRoom } from "./wizard/cluster.ts";
 import { convert, type Converted } from "./wizard/convert.ts";
 import { differenceLines } from "./wizard/difference.ts";
 import {
@@ -135,7 +137,11 @@ function converted({ loaded }: Prepared, file: string): Converted {
   return convert(basename(file), values, loaded);
 }
 
-function withoutQuestions(found: Prepared, { flags }: Arguments, { program }: Context): number {
+async function withoutQuestions(
+  found: Prepared,
+  { flags }: Arguments,
+  { program }: Context,
+): Promise<number> {
   const { target, sources, loaded } = found;
   const tell = flags.has("quiet") ? () => {} : (line: string) => process.stdout.write(`${line}\n`);
   const force = flags.has("force");
@@ -168,6 +174,11 @@ function withoutQuestions(found: Prepared, { flags }: Arguments, { program }: Co
     const { host, port } = service;
     const trouble = listenTrouble(valueAt(config, host) as string, valueAt(config, port) as number);
     if (trouble) say.warn(`${service.name}: ${trouble} at present`);
+  }
+  if (config.cluster.url !== "") {
+    const { said, isThere } = await lookAtRoom(config.cluster);
+    if (isThere) tell(said);
+    else say.warn(`cluster: ${said}`);
   }
   if (before !== null) for (const line of differenceLines(before, text)) tell(line);
   const { written, tokens } = write(target, text, before, draft);
@@ -306,7 +317,10 @@ function write(target: string, text: string, before: string | null, draft: Draft
 }
 
 function holdsSecret(given: Given): boolean {
-  return [...given].some(([path, value]) => OPTIONS.get(path)?.secret === true && value !== "");
+  return [...given].some(([path, value]) => {
+    const option = OPTIONS.get(path);
+    return option?.secret === true && masked(option, value) !== value;
+  });
 }
 
 function startLine(program: string, target: string): string {

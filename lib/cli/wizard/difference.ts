@@ -40,7 +40,8 @@ const SECRETS = [...optionPaths(settings)]
   .filter(([, { secret }]) => secret)
   .map(([path]) => path.slice(path.lastIndexOf(".") + 1));
 
-function withoutSecret(line: string): string {
+/** A line of a configuration with stars in place of a secret. */
+export function withoutSecret(line: string): string {
   const pair = new RegExp(`\\b(${SECRETS.join("|")})("?\\s*=\\s*)(?!"")\\S.*`);
   return line.replace(pair, '$1$2"********"');
 }

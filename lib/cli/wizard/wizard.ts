@@ -7,7 +7,8 @@ import { SERVICES } from "../../config/services.ts";
 import { contentOf } from "../write.ts";
 import { addressSteps, askServices } from "./addresses.ts";
 import { askChoice, BACK, type Back, Cancelled, type Choice, tell } from "./ask.ts";
-import { differenceLines } from "./difference.ts";
+import { clusterStep } from "./cluster.ts";
+import { differenceLines, withoutSecret } from "./difference.ts";
 import {
   addressLines,
   begin,
@@ -75,6 +76,7 @@ function stepsOf(opening: Opening): Step[] {
     ...SERVICES.flatMap(addressSteps),
     ...SERVICES.flatMap(questionSteps),
     ...SERVICES.flatMap((one) => (one.guards ? guardStep(one, one.guards) : [])),
+    clusterStep(target),
     ...tlsSteps(target),
     ...TOKENS.map((token) => tokenStep(token, target)),
     { ask: (draft) => review(draft, target) },
@@ -165,7 +167,7 @@ async function review(draft: Draft, target: string): Promise<Draft | Back> {
     if (chosen === BACK) return BACK;
     if (chosen === "no") throw new Cancelled();
     if (chosen === "write") return draft;
-    tell.lines(text.trimEnd().split("\n"));
+    tell.lines(text.trimEnd().split("\n").map(withoutSecret));
   }
 }
 

@@ -17,6 +17,11 @@ const REFUSALS: readonly (readonly [begins: string, words: string])[] = [
   ["DENIED", "it takes connections of its own machine alone, as long as it has no password"],
 ];
 
+/** The reasons of a server that wants a password, or another one. */
+export const LOGIN_REASONS: ReadonlySet<string> = new Set(
+  REFUSALS.filter(([begins]) => begins !== "DENIED").map(([, words]) => words),
+);
+
 /**
  * The reason why a connection to a server cannot be had. Bun's client says no
  * more than that it was closed, so this asks the server by hand.
