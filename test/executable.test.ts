@@ -221,6 +221,20 @@ describe("the executable alone, in an empty folder", () => {
     expect(await child.exited).toBe(0);
   });
 
+  test("serves with several threads", async () => {
+    const sets = ["port=0", "web.port=0", "hyper_parameters.worker_threads=2"];
+    const { child, relay, said, all } = await serve(...sets.flatMap((one) => ["--set", one]));
+    const [a, b] = [await dial(relay), await dial(relay)];
+    while (!said().includes("(2 clients)")) await turn();
+    a.send("hello\n");
+    expect(JSON.parse(await b.next()).content).toBe("hello");
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
+    await all;
+    expect(said()).toContain("relay: 2 threads serve the clients");
+    expect(said()).toEndWith("Server exited cleanly.\n");
+  });
+
   test("serves: relay, dashboard, worker, status and top; and drains", async () => {
     writeFileSync(
       join(alone, "ticker.ts"),
