@@ -1,5 +1,16 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  onTestFinished,
+  test,
+} from "bun:test";
+import { systemClock } from "../lib/host/clock.ts";
 import { boot, type Booted, until } from "./kit.ts";
+import { PROGRAMS, RoomServer } from "./room-server.ts";
 import { HandRoom, NODE, sharing } from "./room-suite.ts";
 import { BROWSER, clock, STATUS, Tab, text, TOKEN, WIDE } from "./tab.ts";
 
@@ -215,6 +226,52 @@ describe.skipIf(!BROWSER)(
     });
   },
 );
+
+describe.skipIf(!BROWSER)("the place of a room on a real server", () => {
+  for (const program of PROGRAMS) {
+    test(`of ${program}: who joins, acts, is cut off and leaves is seen`, async () => {
+      const store = await RoomServer.start(program, "--appendonly", "yes");
+      onTestFinished(() => store.stop());
+      const join = async (node: string) => {
+        const cluster = { url: store.url, node };
+        const made = await boot(
+          ["relay", "web"],
+          { cluster, hyper_parameters: { client_timeout_secs: 0 } },
+          { token: TOKEN, clock: systemClock },
+        );
+        onTestFinished(() => made.stop());
+        return made;
+      };
+      const here = await join("here");
+      const tab = await Tab.open(here.url("/"));
+      onTestFinished(() => tab.view.close());
+      await tab.see(STATUS, "ok");
+      await tab.signIn();
+      await tab.go("cluster");
+      await tab.see(NAMES, ["here"]);
+      const there = await join("there");
+      const peer = await there.join();
+      await tab.see(`${ROWS}.map(([name, , , clients]) => [name, clients])`, [
+        ["here this server", "0"],
+        ["there", "1"],
+      ]);
+      await tab.get("document.querySelector('#cluster select').value = 'there'");
+      await tab.fill("#cluster [name=id]", String(there.clients()[0]?.id));
+      await tab.click("#cluster form button");
+      await tab.click("#cluster form button");
+      expect(await peer.next()).toBe("Warning: You have been disconnected by an operator.");
+      await store.stop("SIGKILL");
+      await tab.see(`${TROUBLES}.map(([severity]) => severity)`, ["failing"]);
+      await tab.see(STATUS, "failing");
+      await store.start();
+      await tab.see(TROUBLES, []);
+      await tab.see(STATUS, "ok");
+      await there.stop();
+      await tab.see(`${ROWS}.map(([name]) => name)`, ["here this server", "there left"]);
+      expect(tab.troubles).toEqual([]);
+    });
+  }
+});
 
 describe.skipIf(!BROWSER)("a server that shares no room", () => {
   test("has no such place, and one that comes to share it has", async () => {

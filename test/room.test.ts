@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { systemClock } from "../lib/host/clock.ts";
 import { until } from "./kit.ts";
 import { call, configured, served, TOKEN } from "./remote-suite.ts";
 import { HandRoom, NODE, sharing } from "./room-suite.ts";
@@ -254,6 +255,28 @@ describe("on a terminal", () => {
       { name: "2", clients: 1234, waiting: 0 },
     ]);
     expect(json.services.web.room).toBeUndefined();
+  });
+
+  test("top shows the threads of a relay that has several", async () => {
+    const server = await served(
+      { hyper_parameters: { worker_threads: 2 } },
+      { clock: systemClock },
+    );
+    const peers = [await server.join(), await server.join(), await server.join()];
+    const threads = async () => {
+      const { out } = await call(configured(server), ["top", "--json"]);
+      return JSON.parse(out).services.relay.threads as { name: string; clients: number }[];
+    };
+    // They tell how many clients they have a few times a second.
+    for (;;) {
+      const told = await threads();
+      expect(told).toHaveLength(2);
+      if (told.reduce((sum, { clients }) => sum + clients, 0) === peers.length) break;
+    }
+    const { out } = await call(configured(server), ["top"]);
+    expect(out).toMatch(
+      /\nrelay [^\n]*\n {2}threads +clients +lines\/s +busy +waiting +restarts\n(?: {2}\S+(?: \d)? +\d +0 +\d+% +0 B +0\n){2}web /,
+    );
   });
 
   test("what others have chosen cannot command it", async () => {

@@ -142,8 +142,13 @@ type Row = TableTold["rows"][number];
 
 function threadLines({ columns: heads, rows }: TableTold, columns: number): string[] {
   const numbers = heads.map(({ name, unit }, at): Column<Row> => {
-    const show = (row: Row) => measured((row[at + 1] as number | undefined) ?? 0, unit);
-    return { head: name, worth: heads.length - at, show };
+    const show = (row: Row) => {
+      const text = measured((row[at + 1] as number | undefined) ?? 0, unit);
+      return unit === "%" ? text + unit : text;
+    };
+    // `lines` in lines/s are `lines/s`.
+    const head = unit === `${name}/s` ? unit : name;
+    return { head, worth: heads.length - at, show };
   });
   const name: Column<Row> = { head: THREADS, worth: Infinity, left: true, show: ([own]) => own };
   return grid([name, ...numbers], rows, columns);
