@@ -48,6 +48,34 @@ describe("over three threads", () => {
     await relay.enter("127.0.0.3");
   }, 30_000);
 
+  test("clients behind a proxy are known and counted by their own addresses", async () => {
+    const relay = await threaded(3, {
+      relay: { trusted_proxies: ["127.0.0.7"], max_clients_per_address: 2 },
+    });
+    const listener = await dial(relay.server.port());
+    await until(() => relay.count("clients") === 1);
+    const pass = async (port: number) => {
+      const peer = await dial(relay.server.port(), "127.0.0.7");
+      peer.send(`PROXY TCP4 203.0.113.5 10.0.0.1 ${port} 8888\r\n`);
+      return peer;
+    };
+    const first = await pass(1);
+    first.send("one\n");
+    expect(JSON.parse(await listener.next())).toEqual({
+      remote_addr: "203.0.113.5:1",
+      content: "one",
+    });
+    await pass(2);
+    await until(() => relay.count("clients") === 3);
+    const third = await pass(3);
+    expect(await third.next()).toBe("Warning: There are too many clients from your address.");
+    const wrong = await dial(relay.server.port(), "127.0.0.7");
+    wrong.send("hello\n");
+    await wrong.closed;
+    await until(() => relay.count("closed_malformed") === 1);
+    listener.end();
+  });
+
   test("the places of a thread that died are free", async () => {
     const relay = await threaded(2, { relay: { max_clients: 4 } });
     const all: Peer[][] = [[], []];

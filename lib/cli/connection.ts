@@ -2,6 +2,9 @@ import type { Socket } from "bun";
 import { type Clock, systemClock } from "../host/clock.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
+import { unmapped } from "../net/access.ts";
+import { Proxies } from "../net/http/proxies.ts";
+import { OWN_HEADER } from "../net/tcp/proxy-header.ts";
 import type { Destination } from "./destination.ts";
 
 /** Milliseconds that a server may take to accept a client, or to answer its first question. */
@@ -18,6 +21,11 @@ interface State {
 
 /** An empty line. */
 const LINE_HEARTBEAT = Buffer.from("\n");
+
+/** The header that a server wants of a client from the address of its proxy, or nothing. */
+export function headerFor({ trustedProxies = [] }: Destination, socket: Socket): string {
+  return new Proxies(trustedProxies).trusts(unmapped(socket.localAddress)) ? OWN_HEADER : "";
+}
 
 /** A client of a line service. It sends a heartbeat every minute, so that it is not closed as idle. */
 export class Connection {
@@ -53,6 +61,9 @@ export class Connection {
       ...(to.tls ? { tls: to.tls } : {}),
       socket: {
         open(socket) {
+          const header = headerFor(to, socket);
+          // What follows it shows that this client means to stay.
+          if (header !== "") socket.write(Buffer.concat([Buffer.from(header), heartbeat]));
           if (!to.tls) opened.resolve(socket);
         },
         handshake(socket, _success, error) {

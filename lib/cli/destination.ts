@@ -21,6 +21,8 @@ export interface Destination {
   readonly tls: TLSOptions | null;
   /** The certificate that proves it to be the right one; null takes any. */
   readonly certificate: X509Certificate | null;
+  /** The proxies from which it takes no connection without a header; none if not given. */
+  readonly trustedProxies?: readonly string[];
 }
 
 /** The flags of a command that is a client of this service. */
@@ -84,13 +86,14 @@ export function serverOf(args: Arguments, service: string): Server | null {
  * @throws StartError when its port is not known
  */
 export function destinationAt(place: Place, where: string, insecure = false): Destination {
-  const { name: service, portKey, host, port } = place;
+  const { name: service, portKey, host, port, trustedProxies = [] } = place;
   if (port === 0) {
     throw new StartError(
       `${portKey} is 0 in ${where}, so nobody knows where the ${service} listens`,
     );
   }
-  return { service, host: reachedAt(host), port, ...trustOf(place, insecure) };
+  const at = { service, host: reachedAt(host), port, trustedProxies };
+  return { ...at, ...trustOf(place, insecure) };
 }
 
 /** The TLS to reach a server of these settings with, and the certificate that it has to show. */

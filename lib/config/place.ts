@@ -21,6 +21,8 @@ export interface Place {
     /** 0: a quarter of `clients`, and no limit on loopback. */
     readonly clientsPerAddress: number;
   };
+  /** The addresses and CIDR ranges of the proxies in front of it; none if not given. */
+  readonly trustedProxies?: readonly string[];
   /** Seconds of silence before the system's first TCP keepalive probe; 0: never. */
   readonly keepaliveSecs: number;
   /** The part of the service's files that this door may take, where it has several; 1 if not given. */
@@ -42,6 +44,7 @@ interface Own {
   readonly port?: number;
   readonly tls?: { readonly [K in keyof TlsSettings]: TlsSettings[K] | null };
   readonly access?: { readonly [K in keyof AccessSettings]: AccessSettings[K] | null };
+  readonly trusted_proxies?: readonly string[];
   readonly max_clients?: number;
   readonly max_clients_per_address?: number;
 }
@@ -62,6 +65,7 @@ export function placeOf(config: Whole, name: string): Place {
       clients: own.max_clients ?? 0,
       clientsPerAddress: own.max_clients_per_address ?? 0,
     },
+    trustedProxies: own.trusted_proxies ?? [],
     keepaliveSecs: config.keepalive_secs,
   };
 }

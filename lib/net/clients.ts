@@ -89,12 +89,13 @@ export class Clients<C extends Client> {
 
   /**
    * Makes a connection a client, served once it has been greeted, or turns it away with a notice.
-   * @param isPlain true if the wire is TCP without TLS @returns the client; closing if turned away
+   * @param isPlain true if the wire is TCP without TLS @param barred for a connection that nothing can let in
+   * @returns the client; closing if turned away
    */
-  accept(wire: Wire, ip: string, port: number, isPlain = false): C {
+  accept(wire: Wire, ip: string, port: number, isPlain = false, barred?: Refused): C {
     const [id, now, { refusals }] = [this.#host.nextId(), this.#host.clock.now(), this.#known];
     const client = this.#protocol.create({ id, wire, isPlain, ip, port, now, refusals });
-    const refused = this.#barred(ip, port) ?? this.admission.admit(ip);
+    const refused = barred ?? this.#barred(ip, port) ?? this.admission.admit(ip);
     if (refused) {
       this.turnedAway(refused.reason, client.address);
       client.state = "closing";
@@ -109,10 +110,10 @@ export class Clients<C extends Client> {
     return this.admission.denied(ip) ?? this.#protocol.refuses?.(ip, port) ?? null;
   }
 
-  /** Counts and logs a connection that never became a client. */
-  turnedAway(reason: CloseReason, who: string): void {
+  /** Counts a connection that never became a client, and logs it unless nobody has to know. */
+  turnedAway(reason: CloseReason, who: string | null): void {
     this.#closes.count(reason);
-    this.admission.turnedAway(reason, who);
+    if (who !== null) this.admission.turnedAway(reason, who);
   }
 
   #begin(client: C): void {

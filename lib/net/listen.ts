@@ -12,10 +12,12 @@ import type { LogLines } from "../host/log.ts";
 import type { Address, Health } from "../host/service.ts";
 import { tlsOptions } from "../host/tls-files.ts";
 import { unmapped } from "./access.ts";
-import type { Client } from "./client.ts";
+import type { Client, CloseReason } from "./client.ts";
 import type { Clients } from "./clients.ts";
 import { type Inherited, inheritedSocket } from "./tcp/inherited.ts";
 import { listenError } from "../host/listen-error.ts";
+import { Proxies } from "./http/proxies.ts";
+import { ProxyHeader, type Source } from "./tcp/proxy-header.ts";
 import { turn } from "./tcp/quiet.ts";
 import { Relisten } from "./relisten.ts";
 
@@ -31,15 +33,19 @@ export interface ListenerOptions {
 
 type Files = Pick<FileShares, "connections">;
 
-/** Milliseconds that a TLS handshake may take. */
-const HANDSHAKE_MS = 10_000;
+/** Milliseconds that a TLS handshake, or the header of a proxy, may take. */
+const PENDING_MS = 10_000;
 const SWEEP_MS = 250;
+/** Milliseconds after which a connection of a proxy's own counts as a client though it has sent nothing: one that only checks the door is gone by then. */
+const CHECK_MS = 1000;
 
 interface Connection<C extends Client> {
-  /** Null until the TLS handshake is complete. */
+  /** Null until the TLS handshake, or the header of a proxy, is complete. */
   client: C | null;
-  /** The time at which its TLS handshake is given up; clock milliseconds. */
-  handshakeBy: number;
+  /** The time until which it may be pending; clock milliseconds. */
+  pendingUntil: number;
+  /** The header with which a trusted proxy has to begin, while it is pending. */
+  header: ProxyHeader | null;
 }
 
 /** A TCP door: makes connections the clients of a service. */
@@ -52,9 +58,10 @@ export class Listener<C extends Client> {
   readonly #inherited: Inherited | null;
   readonly #again: Relisten;
   readonly #stopSweeping: () => void;
-  /** Connections whose TLS handshake is not complete. */
-  readonly #handshakes = new Set<Socket<Connection<C>>>();
+  /** Connections that are not clients yet: their TLS handshake, or the header of their proxy, is not complete. */
+  readonly #pending = new Set<Socket<Connection<C>>>();
   #place: Place;
+  #proxies: Proxies;
   #tls: TLSOptions | undefined;
   #socket: TCPSocketListener<Connection<C>>;
   #draining = false;
@@ -67,6 +74,7 @@ export class Listener<C extends Client> {
     options: ListenerOptions = {},
   ) {
     this.#place = place;
+    this.#proxies = new Proxies(place.trustedProxies ?? []);
     this.#clients = clients;
     this.#clock = clock;
     this.#files = files;
@@ -80,8 +88,8 @@ export class Listener<C extends Client> {
   }
 
   /**
-   * Takes other certificates, access lists and limits. Clients that are denied
-   * now are closed.
+   * Takes other certificates, access lists, limits and proxies. Clients that are
+   * denied now are closed.
    * @throws Error when TLS does not work; everything stays as it was
    */
   configure(place: Place): void {
@@ -90,6 +98,7 @@ export class Listener<C extends Client> {
       JSON.stringify(this.#place.tls) !== JSON.stringify(place.tls) ||
       JSON.stringify(this.#tls) !== JSON.stringify(tls);
     this.#place = place;
+    this.#proxies = new Proxies(place.trustedProxies ?? []);
     if (changed) this.#relisten();
     this.#clients.admission.configure(place);
     this.#clients.closeDenied();
@@ -107,7 +116,7 @@ export class Listener<C extends Client> {
     // Clients that have connected by now still get in.
     await turn();
     this.#socket.stop();
-    for (const socket of this.#handshakes) socket.terminate();
+    for (const socket of this.#pending) socket.terminate();
     await this.#clients.drain(deadlineMs, notice);
     this.#stopSweeping();
   }
@@ -150,19 +159,22 @@ export class Listener<C extends Client> {
     const clients = this.#clients;
     return {
       open: (socket) => {
-        socket.data = { client: null, handshakeBy: Infinity };
+        socket.data = { client: null, pendingUntil: Infinity, header: null };
         clients.accepted++;
         this.#files.connections++;
         const { keepaliveSecs } = this.#place;
         if (keepaliveSecs > 0) socket.setKeepAlive(true, keepaliveSecs * 1000);
-        if (isPlain) this.#accept(socket, true);
-        else this.#awaitHandshake(socket);
+        if (!isPlain) this.#awaitHandshake(socket);
+        else if (this.#proxies.any) this.#awaitHeader(socket);
+        else this.#accept(socket, true);
       },
       handshake: (socket, success, error) => {
         this.#handshaken(socket, success, error);
       },
-      data: ({ data: { client } }, chunk) => {
+      data: (socket, chunk) => {
+        const { client, header } = socket.data;
         if (client) clients.received(client, chunk);
+        else if (header) this.#announced(socket, header, chunk);
       },
       drain: ({ data: { client } }) => {
         if (client) clients.drained(client);
@@ -183,13 +195,16 @@ export class Listener<C extends Client> {
     };
   }
 
-  #accept(socket: Socket<Connection<C>>, isPlain: boolean): void {
+  /** @param source the client that a proxy has told of; if null, it is the peer itself */
+  #accept(socket: Socket<Connection<C>>, isPlain: boolean, source: Source | null = null): void {
     // A peer that reset before we looked has no address any more.
     if (socket.remoteAddress) {
-      const ip = unmapped(socket.remoteAddress);
-      socket.data.client = this.#clients.accept(socket, ip, socket.remotePort, isPlain);
+      const { ip, port } = source ?? peerOf(socket);
+      socket.data.client = this.#clients.accept(socket, ip, port, isPlain);
     } else socket.terminate();
   }
+
+  // --- connections that are not clients yet
 
   #awaitHandshake(socket: Socket<Connection<C>>): void {
     const { admission } = this.#clients;
@@ -198,10 +213,7 @@ export class Listener<C extends Client> {
     if (refused) {
       this.#clients.turnedAway(refused.reason, socket.remoteAddress);
       socket.terminate();
-      return;
-    }
-    socket.data.handshakeBy = this.#clock.now() + HANDSHAKE_MS;
-    this.#handshakes.add(socket);
+    } else this.#await(socket);
   }
 
   #handshaken(
@@ -209,29 +221,77 @@ export class Listener<C extends Client> {
     success: boolean,
     error: Error | null | undefined,
   ): void {
-    if (!this.#endsHandshake(socket)) return;
+    if (!this.#endsPending(socket)) return;
     const unauthorised = this.#place.tls.require_client_cert && error != null;
     if (success && !unauthorised) this.#accept(socket, false);
-    else this.#giveUp(socket);
+    else this.#giveUp(socket, "handshake");
   }
 
-  #endsHandshake(socket: Socket<Connection<C>>): boolean {
-    if (!this.#handshakes.delete(socket)) return false;
+  /** Awaits the header of a trusted proxy; any other peer is a client at once. */
+  #awaitHeader(socket: Socket<Connection<C>>): void {
+    const { ip, port } = peerOf(socket);
+    if (ip === "" || !this.#proxies.trusts(ip)) return this.#accept(socket, true);
+    const refused = this.#clients.admission.expect();
+    if (refused) {
+      socket.data.client = this.#clients.accept(socket, ip, port, true, refused);
+      return;
+    }
+    socket.data.header = new ProxyHeader();
+    this.#await(socket);
+  }
+
+  /** Bytes came from a proxy whose header was not complete, or that has said that it connects for itself. */
+  #announced(socket: Socket<Connection<C>>, header: ProxyHeader, chunk: Buffer): void {
+    const found = header.take(chunk);
+    if (found === "more" || !this.#pending.has(socket)) return;
+    if (found === "wrong") {
+      this.#endsPending(socket);
+      this.#giveUp(socket, "malformed");
+      return;
+    }
+    if (found.source === null && found.rest.length === 0) {
+      socket.data.pendingUntil = this.#clock.now() + CHECK_MS;
+      return;
+    }
+    this.#endsPending(socket);
+    this.#accept(socket, true, found.source);
+    const { client } = socket.data;
+    if (client && found.rest.length > 0) this.#clients.received(client, found.rest);
+  }
+
+  #await(socket: Socket<Connection<C>>): void {
+    socket.data.pendingUntil = this.#clock.now() + PENDING_MS;
+    this.#pending.add(socket);
+  }
+
+  /** @returns true if the connection was pending until now */
+  #endsPending(socket: Socket<Connection<C>>): boolean {
+    if (!this.#pending.delete(socket)) return false;
     this.#clients.admission.expected();
     return true;
   }
 
-  #giveUp(socket: Socket<Connection<C>>): void {
-    this.#clients.turnedAway("handshake", socket.remoteAddress ?? "an address unknown");
+  #giveUp(socket: Socket<Connection<C>>, reason: CloseReason): void {
+    this.#turnedAway(socket, reason);
     socket.terminate();
   }
 
+  #turnedAway(socket: Socket<Connection<C>>, reason: CloseReason): void {
+    const who = socket.remoteAddress ?? "an address unknown";
+    this.#clients.turnedAway(reason, socket.data.header ? `${who} without a PROXY header` : who);
+  }
+
   #closed(socket: Socket<Connection<C>>, error: Error | undefined): void {
-    if (this.#endsHandshake(socket)) {
-      this.#clients.turnedAway("handshake", socket.remoteAddress ?? "an address unknown");
+    const how = error ? "reset" : "eof";
+    if (this.#endsPending(socket)) {
+      const { header } = socket.data;
+      if (header === null) this.#turnedAway(socket, "handshake");
+      else if (header.hasBegun && !header.isWhole) this.#turnedAway(socket, "malformed");
+      // A proxy that checks whether the door is open.
+      else this.#clients.turnedAway(how, null);
     }
     const client = socket.data?.client;
-    if (client) this.#clients.disconnected(client, error ? "reset" : "eof");
+    if (client) this.#clients.disconnected(client, how);
   }
 
   // --- the clock's work
@@ -239,8 +299,15 @@ export class Listener<C extends Client> {
   #sweep(): void {
     const now = this.#clock.now();
     this.#clients.sweep(now);
-    for (const socket of this.#handshakes) {
-      if (now >= socket.data.handshakeBy && this.#endsHandshake(socket)) this.#giveUp(socket);
+    for (const socket of this.#pending) {
+      if (now < socket.data.pendingUntil || !this.#endsPending(socket)) continue;
+      const { header } = socket.data;
+      if (header?.isWhole) this.#accept(socket, true);
+      else this.#giveUp(socket, header === null ? "handshake" : "idle");
     }
   }
+}
+
+function peerOf({ remoteAddress = "", remotePort }: Socket<unknown>): Source {
+  return { ip: unmapped(remoteAddress), port: remotePort };
 }

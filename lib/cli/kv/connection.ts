@@ -14,7 +14,7 @@ import {
 import type { Listener, Wanted } from "../../library/store/events.ts";
 import { Subscription } from "../../library/store/subscription.ts";
 import { tokenIn } from "../../net/token.ts";
-import { doubtOf, notThere, PATIENCE_MS } from "../connection.ts";
+import { doubtOf, headerFor, notThere, PATIENCE_MS } from "../connection.ts";
 import type { Destination } from "../destination.ts";
 import type { Shape } from "../shape.ts";
 import { nestingOf } from "./nesting.ts";
@@ -92,6 +92,7 @@ export class StoreConnection {
       port,
       ...(token !== null && { token }),
       ...(tls && { tls, doubt: (socket, error) => doubtOf(to, socket, error) }),
+      header: (socket) => headerFor(to, socket),
       mustBeThere: true,
       patienceMs: PATIENCE_MS,
       deadlineMs: ANSWER_MS,

@@ -5,6 +5,7 @@ import { ownAccess } from "./access.ts";
 import { BYTES_MAX, COUNT_MAX, live, MS_MAX, SECONDS_MAX } from "./bounds.ts";
 import { connectedClients } from "./limits.ts";
 import { outboxContradictions } from "./outbox.ts";
+import { proxyContradictions, trustedProxies } from "./proxies.ts";
 import { ownTls } from "./tls.ts";
 
 /** The relay's settings at the top level, where the reference has them: its address and its backend. */
@@ -194,11 +195,15 @@ export const relay = section(
       "Milliseconds between two ticks of the backpressure monitor.",
       live,
     ),
+    trusted_proxies: trustedProxies,
     tls: ownTls("the relay"),
     access: ownAccess("the relay"),
   },
   {
-    contradictions: outboxContradictions,
+    contradictions: (own, whole) => [
+      ...outboxContradictions(own),
+      ...proxyContradictions(own, whole),
+    ],
     guards: GUARDS,
   },
 );

@@ -5,6 +5,7 @@ import { ownAccess } from "./access.ts";
 import { BYTES_MAX, COUNT_MAX, live, nonEmpty, SECONDS_MAX } from "./bounds.ts";
 import { connectedClients } from "./limits.ts";
 import { outboxContradictions } from "./outbox.ts";
+import { proxyContradictions, trustedProxies } from "./proxies.ts";
 import { ownTls } from "./tls.ts";
 
 export const store = section(
@@ -125,13 +126,14 @@ export const store = section(
       live,
     ),
     ...connectedClients,
+    trusted_proxies: trustedProxies,
     tls: ownTls("the store"),
     access: ownAccess("the store"),
   },
   {
-    contradictions(own) {
+    contradictions(own, whole) {
       const { enabled, host, token_file, roles_file, allow_open } = own;
-      const found = outboxContradictions(own);
+      const found = [...outboxContradictions(own), ...proxyContradictions(own, whole)];
       const guarded = token_file !== "" || roles_file !== "" || allow_open;
       if (enabled && !meansLoopback(host) && !guarded) {
         found.push({

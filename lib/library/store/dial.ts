@@ -70,6 +70,8 @@ export function dial(options: LinkOptions, owner: Dialled): Dial {
     ...(tls ? { tls } : {}),
     socket: {
       open(socket) {
+        const header = options.header?.(socket) ?? "";
+        if (header !== "") socket.write(header);
         if (!tls) begin(socket);
       },
       handshake(socket, _done, error) {

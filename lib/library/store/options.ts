@@ -12,6 +12,8 @@ export interface LinkOptions {
   readonly tls?: TLSOptions | boolean;
   /** Judges a certificate in place of the usual checks: the reason not to take the server, or null. */
   readonly doubt?: (socket: Socket, error: Error | null) => string | null;
+  /** The text that a connection begins with, before any request. */
+  readonly header?: (socket: Socket) => string;
   /** Ends with the reason where it cannot connect at first; without it, it waits for the store. */
   readonly mustBeThere?: boolean;
   /** Milliseconds that the store may take to let a client in. 10,000 when not given. */
