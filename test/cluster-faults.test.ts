@@ -9,12 +9,11 @@ const SLOW = 60_000;
 for (const program of PROGRAMS) {
   let room: TestRoom;
   let server: RoomServer;
-  afterEach(() => room.close());
-
   describe(`in the middle of a flood over ${program}`, () => {
     beforeAll(async () => {
       server = await RoomServer.start(program, "--appendonly", "yes");
     });
+    afterEach(() => room.close());
     afterAll(() => server.stop());
 
     /** Three nodes, with two senders at each of two, and a receiver at each. */

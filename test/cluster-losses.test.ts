@@ -17,8 +17,6 @@ const RESTING = {
 for (const program of PROGRAMS) {
   let room: TestRoom;
   let server: RoomServer;
-  afterEach(() => room.close());
-
   /** Waits until every line has come to a client, or it has been told that it is lost. */
   async function accounted(receivers: readonly Peer[], total: number) {
     const sum = (receiver: Peer) => {
@@ -58,6 +56,7 @@ for (const program of PROGRAMS) {
     beforeAll(async () => {
       server = await RoomServer.start(program);
     });
+    afterEach(() => room.close());
     afterAll(() => server.stop());
 
     test(
