@@ -133,7 +133,7 @@ for (const program of PROGRAMS) {
       const { out, code } = await call(configured(a), ["status"]);
       expect(code).toBe(1);
       expect(out).toStartWith(`not ready: relay: ${server.url}: `);
-      expect(out).toContain(`\nRoom ${room}: this is a, one of 1 node, with 1 client in all, `);
+      expect(out).toContain(`\nRoom ${room}: this is a, the only node, with 1 client in all, `);
       expect(out).toContain("; no lines pass for ");
       await server.start();
       await becomes(ready, 200);

@@ -133,7 +133,7 @@ describe("asked for the server of the room", () => {
       await person.sees(`cluster.url = "redis://********@127.0.0.1:${server.port}"`);
       // All of the file, before it is written.
       await person.answer(RIGHT, "\x1b[B", ENTER);
-      await person.sees('url = "********"');
+      await person.sees(`url = "redis://********@127.0.0.1:${server.port}"`);
       await person.accept(RIGHT);
       await person.answer(START, "n");
       expect(await person.ends()).toBe(0);

@@ -17,19 +17,22 @@ interface Sheet {
   readonly styles: Styles;
 }
 
-/** `3 nodes, 1 left`. */
+/** `3 nodes, 1 left`; with the name of the one that tells it, `this is a, one of 3 nodes, 1 left`. */
 function nodesText({ nodes, more }: Room): string {
-  const left = nodes.filter((one) => !isThere(one)).length;
-  const there = count(nodes.length - left + more, "node");
-  return left === 0 ? there : `${there}, ${left} left`;
+  const there = nodes.filter(isThere).length + more;
+  const own = nodes.find(({ is_self }) => is_self);
+  const gone = nodes.length + more - there;
+  const left = gone === 0 ? "" : `, ${gone} left`;
+  if (own === undefined) return count(there, "node") + left;
+  const among = there === 1 ? "the only node" : `one of ${there} nodes`;
+  return `this is ${cutTo(own.name, TEXT_WIDTH)}, ${among}${left}`;
 }
 
-/** A room in a sentence, as `Room main: 3 nodes, 1 left, with 40 clients in all, ordered at redis://...`. */
+/** A room in a sentence, as `Room main: this is a, one of 3 nodes, with 40 clients in all, ordered at redis://...`. */
 export function roomLine(room: Room, at: number): string {
   const { name, server, clients, trouble, lost_lines: lost } = room;
-  const own = room.nodes.find(({ is_self }) => is_self);
   const parts = [
-    `Room ${cutTo(name, TEXT_WIDTH)}: ${own === undefined ? "" : `this is ${cutTo(own.name, TEXT_WIDTH)}, one of `}${nodesText(room)}, with ${count(clients, "client")} in all, ordered at ${server}`,
+    `Room ${cutTo(name, TEXT_WIDTH)}: ${nodesText(room)}, with ${count(clients, "client")} in all, ordered at ${server}`,
     ...(lost > 0 ? [`${count(lost, "line")} of others lost`] : []),
     ...(trouble
       ? [`no lines pass for ${age((at - trouble.since) / 1000)}: ${trouble.reason}`]

@@ -1,7 +1,11 @@
 import { styleText } from "node:util";
+import type { Option } from "../../config/option.ts";
 import { optionPaths } from "../../config/paths.ts";
+import { masked } from "../../config/render.ts";
 import { settings } from "../../config/table.ts";
 import { count } from "../../host/count.ts";
+
+const STARS = "********";
 
 /** A line that only one of two texts has. */
 interface Change {
@@ -36,14 +40,29 @@ export function differenceLines(before: string, after: string): string[] {
   return lines;
 }
 
-const SECRETS = [...optionPaths(settings)]
-  .filter(([, { secret }]) => secret)
-  .map(([path]) => path.slice(path.lastIndexOf(".") + 1));
+/** The secret options, by the last words of their paths. */
+const SECRETS = new Map(
+  [...optionPaths(settings)]
+    .filter(([, { secret }]) => secret)
+    .map(([path, option]) => [path.slice(path.lastIndexOf(".") + 1), option]),
+);
+const PAIR = new RegExp(`\\b(${[...SECRETS.keys()].join("|")})("?\\s*=\\s*)(?!"")(\\S.*)`);
 
-/** A line of a configuration with stars in place of a secret. */
+/** A line of a configuration with stars in place of a secret, or of the secret part of it. */
 export function withoutSecret(line: string): string {
-  const pair = new RegExp(`\\b(${SECRETS.join("|")})("?\\s*=\\s*)(?!"")\\S.*`);
-  return line.replace(pair, '$1$2"********"');
+  return line.replace(PAIR, (_, key: string, equals: string, value: string) => {
+    return `${key}${equals}${JSON.stringify(maskedText(key, value))}`;
+  });
+}
+
+/** What may be shown of a value, as it is written. */
+function maskedText(key: string, value: string): unknown {
+  try {
+    return masked(SECRETS.get(key) as Option<unknown>, JSON.parse(value.trim()));
+  } catch {
+    // Written in another way, or with a remark behind it.
+    return STARS;
+  }
 }
 
 interface Line {
