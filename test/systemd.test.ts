@@ -289,6 +289,18 @@ os.execv(command[0], command)
     expect(said).toEndWith(" Server exited cleanly.\n");
   });
 
+  test("is served by one thread, whatever is set, and the log says why", async () => {
+    const settings = "[hyper_parameters]\nworker_threads = 2\n";
+    const server = await activated("127.0.0.1", settings);
+    await server.says(
+      /WARNING +relay: one thread serves, not 2 \(worker_threads\): threads cannot share a socket that a service manager hands over\n/,
+    );
+    await server.says(READY);
+    const [a, b] = [await joined(server, server.port), await joined(server, server.port)];
+    a.send("hello\n");
+    expect(await b.next()).toBe(enveloped(a, "hello"));
+  });
+
   test.skipIf(!ipv6)("may be one of IPv6", async () => {
     const server = await activated("::1");
     const [, host, port] = await server.says(READY);

@@ -1,8 +1,10 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { StartError, SummonerServer } from "../index.ts";
+import { load } from "../lib/config/load.ts";
+import { settings } from "../lib/config/table.ts";
 import type { StateTold } from "../lib/services/relay/panel/told.ts";
 import { boot, dial, type Peer, until } from "./kit.ts";
 import { threaded } from "./threads-suite.ts";
@@ -113,6 +115,22 @@ describe("over two threads", () => {
 });
 
 describe("a relay with worker_threads", () => {
+  test("may have 64, and is remarked on from one more than there are cores", () => {
+    const read = (worker_threads: number) =>
+      load(settings, { object: { hyper_parameters: { worker_threads } } });
+    const cores = availableParallelism();
+    expect([read(1).unsaid, read(Math.min(64, cores)).unsaid]).toEqual([[], []]);
+    expect(read(64).problems).toEqual([]);
+    if (cores < 64) {
+      expect(read(cores + 1).unsaid).toEqual([
+        `hyper_parameters.worker_threads: ${cores + 1} threads for ${cores} cores take turns, which makes none of them faster`,
+      ]);
+    }
+    expect(read(65).problems.map(({ message }) => message)).toEqual([
+      expect.stringContaining("hyper_parameters.worker_threads"),
+    ]);
+  });
+
   test("does not start on a port that is taken, even by threads like its own", async () => {
     const relay = await threaded(2);
     const port = relay.server.port();
