@@ -196,6 +196,72 @@ describe("memory of a key", () => {
     expect(counted).toBeWithin(held * 0.8, held * 1.4);
   });
 
+  test("that expires at a time of its own is larger by no more than what is counted for that", () => {
+    const keys = new Keys(new HandClock(), nobody, () => Infinity);
+    const before = held();
+    for (let i = 0; i < COUNT; i++) keys.set([`key:${mixed(i)}`], "1", { ttlMs: 1000 + 100 * i });
+    expect(held() - before).toBeLessThan(keys.bytes * 1.25);
+  });
+
+  test("is given back when keys among others go", () => {
+    const keys = new Keys(new HandClock(), nobody, () => Infinity);
+    const before = held();
+    for (let group = 0; group < 400; group++) {
+      // Short lists of their own, and pieces of a long one.
+      for (const path of [
+        (i: number): Path => [`group${group}`, `${i}`],
+        (i: number): Path => ["all", `${group * 500 + i}`],
+      ]) {
+        for (let i = 0; i < 500; i++) keys.set(path(i), "1", {});
+        for (let i = 1; i < 500; i++) keys.del(path(i), false, undefined);
+      }
+    }
+    expect(keys.size).toBe(800);
+    // What is left over of segments and tables is as large for many as for few.
+    expect(held() - before).toBeLessThan(1.5 * keys.bytes + 1_500_000);
+  });
+
+  test("is that of its value, not of a longer one that it had", () => {
+    const keys = new Keys(new HandClock(), nobody, () => Infinity);
+    const before = held();
+    for (let i = 0; i < COUNT; i++) {
+      keys.set([`key:${mixed(i)}`], `"${"x".repeat(76)}"`, {});
+      keys.set([`key:${mixed(i)}`], "1", {});
+    }
+    expect(held() - before).toBeLessThan(keys.bytes * 1.75);
+  });
+
+  /** A text like one that comes from a client: of its own, in one piece. */
+  const sent = (text: string) => JSON.parse(JSON.stringify(text)) as string;
+
+  test("is its own: long names that were sought are not kept", () => {
+    const keys = new Keys(new HandClock(), nobody, () => Infinity);
+    const before = held();
+    for (let i = 0; i < 100; i++) {
+      const long = `${i}${"x".repeat(500_000)}`;
+      keys.set([`group${i}`, "a", "b"], "1", {});
+      keys.scan([], "", { after: sent(`group${i}^${long}`), limit: 10 });
+      keys.scan([`group${i}`], sent(long), { after: null, limit: 10, reverse: true });
+      keys.namespaces([`group${i}`, "a"], { after: sent(long), limit: 10 });
+      keys.namespaces([`group${i}`], { after: sent(long), limit: 10 });
+    }
+    expect(held() - before).toBeLessThan(10_000_000);
+  });
+
+  test("is its own: a name is kept without the longer one that it was cut from", () => {
+    const keys = new Keys(new HandClock(), nobody, () => Infinity);
+    const before = held();
+    const below = Array.from({ length: 30 }, () => "y".repeat(256)).join("^");
+    for (let i = 0; i < 3000; i++) {
+      const name = `a-name-that-is-long-enough-to-be-shared-${i}`;
+      const longer = sent(`${name}^${below}`).split("^");
+      keys.set(longer, "1", {});
+      keys.set([name, "a"], "1", {});
+      keys.del(longer, false, undefined);
+    }
+    expect(held() - before).toBeLessThan(3 * keys.bytes);
+  });
+
   test("that expires is larger by what is counted for that", () => {
     const { held, counted } = costOf((i) => [`key:${mixed(i)}`], 1_000_000);
     expect(held).toBeLessThan(220);

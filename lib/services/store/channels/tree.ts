@@ -1,3 +1,4 @@
+import { ownText } from "../keys/memory.ts";
 import { type Ordered, type Ranked, rankedList, rankOf } from "../keys/ordered.ts";
 import type { Path } from "../keys/path.ts";
 
@@ -10,7 +11,7 @@ export class TreeNode<N extends TreeNode<N>> implements Ranked {
   below: Ordered<N> | null = null;
 
   constructor(name: string, parent: N | null) {
-    this.name = name;
+    this.name = ownText(name);
     this.rank = rankOf(name);
     this.parent = parent;
   }

@@ -1,12 +1,12 @@
 import { KeyNames } from "./key-names.ts";
-import { memoryOf } from "./memory.ts";
+import { memoryOf, ownText } from "./memory.ts";
 import { Ordered, type Ranked, rankedList, rankOf } from "./ordered.ts";
 import { type Path, SEPARATOR } from "./path.ts";
 import type { Siblings } from "./scan.ts";
+import { NONE } from "./times.ts";
 import type { Values } from "./values.ts";
 
-/** Stands for a value's number where there is no value. */
-export const NONE = -1;
+export { NONE };
 
 /** Bytes of memory that a branch takes besides its name and what is below it; measured with half a million of them. */
 const BRANCH_BYTES = 520;
@@ -242,7 +242,8 @@ export class KeyTree {
 
   #make(name: string, parent: Branch | null): Branch {
     const number = this.#free.pop() ?? this.#branches.length;
-    const branch = new Branch(name, number, parent, new Ordered<number>(this.#names), this);
+    const items = new Ordered<number>(this.#names);
+    const branch = new Branch(ownText(name), number, parent, items, this);
     this.#branches[number] = branch;
     return branch;
   }

@@ -89,8 +89,7 @@ export class Ordered<T> {
   size = 0;
   readonly #names: Names<T>;
   #chunks: T[][] = [];
-  // The name that was searched for last, its place, and whether it is there.
-  #sought: string | null = null;
+  // The place that was found last, and whether its item has the name. The name itself is not kept: it may be a client's, and long.
   #chunk = 0;
   #index = 0;
   #isThere = false;
@@ -112,7 +111,6 @@ export class Ordered<T> {
   /** Adds an item whose name is not in the list. */
   add(item: T, name = this.#names.nameOf(item)): void {
     this.#seek(name);
-    this.#sought = null;
     this.size++;
     const chunk = this.#chunks[this.#chunk];
     if (chunk === undefined) {
@@ -138,18 +136,32 @@ export class Ordered<T> {
   remove(item: T): void {
     this.#seek(this.#names.nameOf(item));
     const chunk = this.#chunks[this.#chunk];
-    this.#sought = null;
     if (chunk?.[this.#index] !== item) return;
     this.size--;
     chunk.splice(this.#index, 1);
-    if (chunk.length === 0) this.#chunks.splice(this.#chunk, 1);
+    this.#shrink(chunk, this.#chunk);
+  }
+
+  /** Gives back the memory that a piece does not need any more: an array keeps the room that it once had. */
+  #shrink(chunk: T[], at: number): void {
+    const { length } = chunk;
+    if (length === 0) this.#chunks.splice(at, 1);
+    // Each time it has halved.
+    if (length === 0 || (length & (length - 1)) !== 0) return;
+    for (const first of [at - 1, at]) {
+      const [one, other] = [this.#chunks[first], this.#chunks[first + 1]];
+      if (one === undefined || other === undefined) continue;
+      if (one.length + other.length > CHUNK / 2) continue;
+      this.#chunks.splice(first, 2, one.concat(other));
+      return;
+    }
+    this.#chunks[at] = chunk.slice();
   }
 
   /** Removes the last item. */
   pop(): T | undefined {
     const item = this.#chunks.at(-1)?.pop();
     if (item === undefined) return undefined;
-    this.#sought = null;
     this.size--;
     if (this.#chunks.at(-1)?.length === 0) this.#chunks.pop();
     return item;
@@ -220,11 +232,11 @@ export class Ordered<T> {
 
   /** Finds the first place whose item does not come before the name. */
   #seek(name: string): void {
-    if (this.#sought === name) return;
-    this.#sought = name;
-    this.#isThere = false;
     const names = this.#names;
     names.seek(name);
+    // Most names are sought more than once in a row.
+    if (this.#isAtPlace()) return;
+    this.#isThere = false;
     const chunks = this.#chunks;
     let low = 0;
     let high = chunks.length;
@@ -250,5 +262,18 @@ export class Ordered<T> {
       else high = middle;
     }
     this.#index = low;
+  }
+
+  /** True if the place that was found last is that of the name that is sought now. */
+  #isAtPlace(): boolean {
+    const names = this.#names;
+    const chunk = this.#chunks[this.#chunk];
+    const item = chunk?.[this.#index];
+    if (chunk === undefined || item === undefined) return false;
+    const order = names.compare(item);
+    this.#isThere = order === 0;
+    if (order <= 0) return order === 0;
+    const before = this.#index > 0 ? chunk[this.#index - 1] : this.#chunks[this.#chunk - 1]?.at(-1);
+    return before === undefined || names.compare(before) < 0;
   }
 }

@@ -1,4 +1,4 @@
-/** Times that one page holds. */
+/** Times, or numbers, that one page holds. */
 const PAGE = 4096;
 
 /** Times by the numbers of values; Infinity for never. They take memory only about where some value has one. */
@@ -19,5 +19,24 @@ export class Times {
       this.#pages[index] = page;
     }
     page[id % PAGE] = time;
+  }
+}
+
+/** Stands for the number of a value where there is none. */
+export const NONE = -1;
+
+/** The same for numbers of other values; `NONE` where there is none. */
+export class Links {
+  readonly #pages: (Int32Array | undefined)[] = [];
+
+  get(id: number): number {
+    const page = this.#pages[(id / PAGE) | 0];
+    return page === undefined ? NONE : (page[id % PAGE] as number);
+  }
+
+  set(id: number, other: number): void {
+    const index = (id / PAGE) | 0;
+    const page = (this.#pages[index] ??= new Int32Array(PAGE).fill(NONE));
+    page[id % PAGE] = other;
   }
 }

@@ -109,8 +109,8 @@ export class Values {
     const place = words[at + PLACE] as number;
     const offset = words[at + OFFSET] as number;
     const segment = this.#segments[place] as Segment;
-    // In place, unless that would waste half of it.
-    if (needed <= room && room <= 2 * needed + 64) {
+    // In place, unless that would waste a fifth of it, which nobody counts.
+    if (needed <= room && room <= needed + (needed >> 2) + 16) {
       copy(bytes, start, end, segment.bytes, offset + HEADER + name);
       words[at + LENGTH] = length;
       return;
