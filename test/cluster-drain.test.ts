@@ -52,6 +52,32 @@ for (const program of PROGRAMS) {
       ]);
       server.kill("SIGCONT");
     }, 30_000);
+
+    test.each([1, 2])(
+      "says so of all that it has taken, by %d threads, after the server has gone too",
+      async (worker_threads) => {
+        room = new TestRoom(server);
+        const little = 2 ** 16;
+        const a = await room.node("a", {
+          relay: { max_line_bytes: 4096, outbox_bytes: little, total_outbox_bytes: little },
+          hyper_parameters: { rate_limit_msgs_per_minute: 1e6, worker_threads },
+        });
+        const from = await room.join(a);
+        server.kill("SIGSTOP");
+        // More than may be on its way: the rest of what was read waits until the end.
+        from.send(`${"x".repeat(1000)}\n`.repeat(1000));
+        await until(() => (a.stats()["lines_relayed"] as number) > 0);
+        await until(() => a.running().room?.trouble !== null);
+        const [lost] = await a.drain(500);
+        server.kill("SIGCONT");
+        const taken = a.stats()["lines_relayed"];
+        expect(taken).toBeGreaterThan(little / 1000);
+        expect(lost).toBe(
+          `relay: ${taken} lines that were accepted are not known to have reached the room`,
+        );
+      },
+      30_000,
+    );
   });
 }
 

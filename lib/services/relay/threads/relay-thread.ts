@@ -150,6 +150,7 @@ class Serving {
 
   async drain(deadlineMs: number): Promise<void> {
     await this.#relay.drain(deadlineMs);
+    road.handOver();
     this.#stopTelling();
     this.#tell();
     post({ kind: "drained" });

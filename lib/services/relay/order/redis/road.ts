@@ -175,7 +175,7 @@ export class RedisRoad implements Road {
 
   /** Lines that were accepted and have not come back. */
   get unsettled(): number {
-    return this.#sent.after(0).reduce((sum, { lines }) => sum + lines, 0);
+    return this.#end.unanswered.reduce((sum, { lines }) => sum + lines, 0);
   }
 
   /** Closes a client of any node. @throws Error when that node does not answer */

@@ -15,6 +15,8 @@ export class ThreadRoad implements Road {
   #end!: RoadEnd;
   #taking = false;
   #untold = 0;
+  /** The number of the last batch that the hub has been given. */
+  #sent = 0;
   readonly #settled = Promise.withResolvers<void>();
 
   /** @param elsewhere clients of the room in other threads and programs */
@@ -31,7 +33,8 @@ export class ThreadRoad implements Road {
     this.#end = end;
   }
 
-  append({ lines, text }: Batch): void {
+  append({ number, lines, text }: Batch): void {
+    this.#sent = number;
     this.#post(hotBatch(lines, text));
   }
 
@@ -50,6 +53,11 @@ export class ThreadRoad implements Road {
   settled(): Promise<void> {
     this.#post({ kind: "settled" });
     return this.#settled.promise;
+  }
+
+  /** Gives the hub what this engine could not send, because the road was closed: that is accounted for there. */
+  handOver(): void {
+    for (const batch of this.#end.unanswered) if (batch.number > this.#sent) this.append(batch);
   }
 
   /** A message of the hub has come. */
