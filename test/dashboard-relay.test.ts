@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { systemClock } from "../lib/host/clock.ts";
 import { boot, type Booted, type Peer, turn, until } from "./kit.ts";
 import { BROWSER, clock, FAINT, STATUS, stat, Tab, text, TOKEN, WIDE } from "./tab.ts";
 
@@ -238,6 +239,38 @@ describe("GET /quarantinez", () => {
       const answer = await server.get(`/quarantinez?${query}`);
       expect([answer.status, await answer.text()]).toEqual([400, `${why}\n`]);
     }
+    await server.stop();
+  });
+});
+
+describe.skipIf(!BROWSER)("the place of a relay with several threads", () => {
+  test("has a row for each, with the units of its numbers", async () => {
+    const server = await boot(
+      ["relay", "web"],
+      { hyper_parameters: { worker_threads: 2, client_timeout_secs: 0 } },
+      { token: TOKEN, clock: systemClock },
+    );
+    const peer = await server.join();
+    const tab = await Tab.open(server.url("/"));
+    await tab.see(STATUS, "ok");
+    await tab.go("relay");
+    const table = "[data-part=relay] [data-table=threads]";
+    const texts = (rows: string) =>
+      `[...document.querySelectorAll("${table} ${rows}")].map((one) => one.textContent)`;
+    await tab.see(texts("thead th"), [
+      "threads",
+      "clients",
+      "lines/s",
+      "busy",
+      "waiting",
+      "restarts",
+    ]);
+    await tab.see(texts("tbody th"), ["thread 1", "thread 2"]);
+    await tab.see(`${texts("tbody td:nth-of-type(1)")}.toSorted()`, ["0", "1"]);
+    await tab.see(`${texts("tbody td:nth-of-type(3)")}.every((one) => /^[\\d.]+%$/.test(one))`);
+    expect(tab.troubles).toEqual([]);
+    peer.end();
+    tab.view.close();
     await server.stop();
   });
 });

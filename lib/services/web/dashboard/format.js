@@ -47,6 +47,7 @@ function rate(value, unit) {
 
 /** A count with all its digits; bytes and seconds rounded, as their digits are hard to read. */
 export function inFull(value, unit) {
+  if (unit === "%") return `${exact.format(value)}%`;
   const isCount = unit !== "bytes" && unit !== "seconds" && unit !== "ms";
   return isCount ? exact.format(value) : spoken(amount(value, unit));
 }

@@ -5,7 +5,11 @@ import { exact, inFull } from "./format.js";
 
 /** The block of a table; the numbers of its rows come with `update`. */
 export function tableBlock(name, { about, columns }) {
-  const heads = columns.map((column) => el("th", { scope: "col", class: "number" }, column.name));
+  // `lines` in lines/s are `lines/s`.
+  const headOf = ({ name: head, unit }) => (unit === `${head}/s` ? unit : head);
+  const heads = columns.map((column) =>
+    el("th", { scope: "col", class: "number" }, headOf(column)),
+  );
   const nameHead = el("th", { scope: "col", title: about }, name);
   const head = el("thead", {}, el("tr", {}, nameHead, ...heads));
   const body = el("tbody");
