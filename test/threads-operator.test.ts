@@ -5,8 +5,10 @@ import { join } from "node:path";
 import { StartError, SummonerServer } from "../index.ts";
 import { load } from "../lib/config/load.ts";
 import { settings } from "../lib/config/table.ts";
+import { counts, sendsTold } from "../lib/net/sends/way.ts";
+import { mergedState } from "../lib/services/relay/threads/merged.ts";
 import type { StateTold } from "../lib/services/relay/panel/told.ts";
-import { boot, dial, type Peer, until } from "./kit.ts";
+import { boot, dial, hasRing, type Peer, until } from "./kit.ts";
 import { threaded } from "./threads-suite.ts";
 
 // What an operator sees of a relay over several threads, and does with it.
@@ -89,6 +91,20 @@ describe("over two threads", () => {
     expect(state.backlog).toMatchObject({ paused_ms: null, behind: 0, clients: [] });
     const varz = (await (await relay.server.get("/varz")).json()) as any;
     expect(varz.services.relay.tables[0].rows).toHaveLength(2);
+  });
+
+  test.skipIf(!hasRing)("the sends of a turn are one call in each of them", async () => {
+    const relay = await threaded(2, { net: { io: "uring" } });
+    const all = (await relay.fill(4)).flat();
+    const [sender, ...listeners] = all as [Peer, ...Peer[]];
+    const before = { ...counts };
+    for (let i = 1; i <= 20; i++) {
+      sender.send(`${i}\n`);
+      await until(() => listeners.every(({ lines }) => lines.length === i));
+    }
+    await until(() => counts.sends - before.sends === 20 * listeners.length);
+    expect(counts.calls - before.calls).toBe(2 * 20);
+    expect(sendsTold("uring")).toMatchObject({ way: "io_uring" });
   });
 
   test("the fan-out of a line is that of the whole room", async () => {
@@ -176,4 +192,38 @@ describe("a relay with worker_threads", () => {
     server.shutdown();
     await running;
   });
+});
+
+test("what the panel shows of several threads is one state", () => {
+  const client = (id: number) => ({ id, address: `10.0.0.1:${id}` });
+  const state = (of: number, paused_ms: number | null): StateTold => ({
+    pressure: {
+      fan_out: 9,
+      rules: [{ name: "throttle", enabled: true, from: 2, ms: 200, acts: true, times: of }],
+      held: of,
+      clients: [{ ...client(of), since_ms: 10 * of, lines_per_second: 1 }],
+      dropped_reports: 2 * of,
+      dropped_commands: 3 * of,
+    },
+    backlog: {
+      waiting: { bytes: 100 * of, most: 5000 },
+      paused_ms,
+      pauses: of,
+      most_for_one: 700,
+      behind: 1,
+      clients: [{ ...client(of), bytes: of, since_ms: 5 }],
+    },
+    most: { lines: [{ ...client(of), value: of }], bytes: [], refused: [] },
+  });
+  const merged = mergedState([state(1, null), state(3, 50), state(2, 70)]);
+  expect(merged.pressure).toMatchObject({ fan_out: 9, held: 6 });
+  expect(merged.pressure).toMatchObject({ dropped_reports: 12, dropped_commands: 18 });
+  expect(merged.pressure?.rules.map(({ times }) => times)).toEqual([6]);
+  expect(merged.pressure?.clients.map(({ id }) => id)).toEqual([3, 2, 1]);
+  expect(merged.backlog).toMatchObject({ waiting: { bytes: 600, most: 5000 }, paused_ms: 70 });
+  expect(merged.backlog).toMatchObject({ pauses: 6, behind: 3, most_for_one: 700 });
+  expect(merged.backlog.clients.map(({ id }) => id)).toEqual([3, 2, 1]);
+  expect(merged.most.lines.map(({ value }) => value)).toEqual([3, 2, 1]);
+  const plain = { ...state(1, null), pressure: null };
+  expect(mergedState([plain, plain]).pressure).toBeNull();
 });
