@@ -10,12 +10,14 @@ async function told(node: Booted, path = "/clusterz"): Promise<Record<string, an
   return (await (await node.get(path)).json()) as Record<string, any>;
 }
 
+const pause = () => new Promise((resolve) => systemClock.after(20, () => resolve(null)));
+
 /** Asks again until the answer is as it must be. */
 async function becomes<T>(ask: () => Promise<T>, wanted: T): Promise<void> {
   for (;;) {
     const found = await ask();
     if (Bun.deepEquals(found, wanted)) return;
-    await new Promise((resolve) => systemClock.after(20, () => resolve(null)));
+    await pause();
   }
 }
 
@@ -142,6 +144,27 @@ for (const program of PROGRAMS) {
         "\nsummoner_relay_cut_off_rooms 0\n",
       );
       expect(peer.isClosed).toBe(false);
+    });
+
+    test("while nothing can be heard of others, nobody counts as gone", async () => {
+      const [a, b] = [await join("a"), await join("b")];
+      await becomes(() => namesAt(a), ["a", "b"]);
+      await b.join();
+      await becomes(async () => (await told(a))["clients"], 1);
+      server.kill("SIGSTOP");
+      endings.push(() => server.kill("SIGCONT"));
+      const seen = new Set<string>();
+      for (;;) {
+        const { nodes, clients, trouble } = await told(a);
+        const left = nodes.filter((one: Record<string, unknown>) => one["left_at"] !== null);
+        seen.add(`${left.length} left, ${clients} clients`);
+        if (trouble !== null) break;
+        await pause();
+      }
+      expect([...seen]).toEqual(["0 left, 1 clients"]);
+      server.kill("SIGCONT");
+      await becomes(async () => (await told(a))["trouble"], null);
+      expect(await namesAt(a)).toEqual(["a", "b"]);
     });
 
     test("the numbers of the room are among the metrics, in names that Prometheus takes", async () => {

@@ -64,6 +64,7 @@ export class Arrivals {
     else this.#counts.begin(joined.heads);
     this.#isIn = true;
     const now = this.#now();
+    this.#nodes.hears(now);
     for (const { name, life, silentMs, told } of joined.nodes) {
       if (life !== this.#life) this.#nodes.heard(name, life, parsed(told), now - silentMs);
     }
@@ -85,6 +86,7 @@ export class Arrivals {
     // Those before it that have not been read are in the stream no more.
     for (const sent of this.#sent.takeTo(number)) this.#arriving.settled(sent);
     if (kind !== "here") return;
+    this.#nodes.hears(this.#now());
     this.#arriving.seen();
     if (this.#joined?.id !== id) return;
     for (const [life, head] of this.#joined.heads) {

@@ -32,16 +32,12 @@ const MOST_TEXT = 100;
 /** The other nodes of the room. */
 export class Nodes {
   readonly #known = new Map<string, Known>();
-  /** The time since which nothing can be heard of anybody; null while it can. */
-  #deafSince: number | null = null;
+  /** When this node heard of itself last, clock milliseconds: after that it can have heard of nobody. */
+  #hearsUntil = Infinity;
 
-  /** Nothing is heard of anybody: who was there counts as there. */
-  deafen(now: number): void {
-    this.#deafSince ??= now;
-  }
-
-  listen(): void {
-    this.#deafSince = null;
+  /** This node has heard of itself, so it would have heard of the others too. */
+  hears(now: number): void {
+    this.#hearsUntil = now;
   }
 
   /** A node has told of itself. @param json what it said; anything that is no such thing is passed over */
@@ -86,7 +82,7 @@ export class Nodes {
   #goneMs({ told, heardAt }: Known, now: number): number | null {
     const silence = now - heardAt;
     if (told.left) return silence;
-    return (this.#deafSince ?? now) - heardAt > SILENCE_MS ? silence : null;
+    return Math.min(now, this.#hearsUntil) - heardAt > SILENCE_MS ? silence : null;
   }
 }
 

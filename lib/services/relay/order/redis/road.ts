@@ -226,7 +226,6 @@ export class RedisRoad implements Road {
     this.#self.name = joined.name;
     if (isFirst) this.#reading.from(joined.id);
     else if (!joined.isThere) this.#reading.from("0-0");
-    this.nodes.listen();
     this.#arrivals.joined(joined);
     this.#beats = { unanswered: 0, unseen: 0, seen: 0 };
     this.#hasMissed = false;
@@ -259,7 +258,6 @@ export class RedisRoad implements Road {
     this.#link?.close();
     this.#link = null;
     this.#isOpen = false;
-    this.nodes.deafen(this.#clock.now());
     this.trouble.began(reason);
     this.#end.opened(false);
     this.#reading.rested();
