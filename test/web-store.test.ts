@@ -352,7 +352,9 @@ describe("the store among the services", () => {
       fs.writeFileSync(join(small, "ballast"), Buffer.alloc(3 * 2 ** 20));
       let written = 0;
       while ((await set(written))["error"] === undefined) written++;
-      const why = { store: "changes are refused: cannot write: no space left on device" };
+      const why = {
+        store: `changes are refused: cannot write: no space left on device; make room on the disk of ${join(small, "store")}, or remove keys: DEL is taken`,
+      };
       const alive = await server.get("/healthz");
       expect([alive.status, await alive.json()]).toEqual([503, { status: "failing", why }]);
       const ready = await server.get("/readyz");

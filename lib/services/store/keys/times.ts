@@ -1,21 +1,28 @@
 /** Times, or numbers, that one page holds. */
 const PAGE = 4096;
 
+/** The page of all values that never expire. */
+const NEVER = new Float64Array(PAGE).fill(Infinity);
+
 /** Times by the numbers of values; Infinity for never. They take memory only about where some value has one. */
 export class Times {
-  readonly #pages: (Float64Array | undefined)[] = [];
+  readonly #pages: Float64Array[] = [];
+
+  /** Makes room for the numbers up to one. */
+  reach(id: number): void {
+    while (this.#pages.length * PAGE <= id) this.#pages.push(NEVER);
+  }
 
   get(id: number): number {
-    const page = this.#pages[(id / PAGE) | 0];
-    return page === undefined ? Infinity : (page[id % PAGE] as number);
+    return (this.#pages[(id / PAGE) | 0] as Float64Array)[id % PAGE] as number;
   }
 
   set(id: number, time: number): void {
     const index = (id / PAGE) | 0;
-    let page = this.#pages[index];
-    if (page === undefined) {
+    let page = this.#pages[index] as Float64Array;
+    if (page === NEVER) {
       if (time === Infinity) return;
-      page = new Float64Array(PAGE).fill(Infinity);
+      page = new Float64Array(NEVER);
       this.#pages[index] = page;
     }
     page[id % PAGE] = time;

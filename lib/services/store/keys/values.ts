@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { copy } from "./bytes.ts";
 import { GONE, GrowingTable, type HashTable } from "./hash-table.ts";
 import { Times } from "./times.ts";
 
@@ -85,6 +86,7 @@ export class Values {
       const page = new ArrayBuffer(PAGE * WORDS * 4);
       this.#words.push(new Int32Array(page));
       this.#doubles.push(new Float64Array(page));
+      this.#expiries.reach(id);
     }
     const hash = this.#hash(name, nameStart, nameEnd);
     const words = this.#words[(id / PAGE) | 0] as Int32Array;
@@ -173,9 +175,14 @@ export class Values {
 
   /** Copies a value to `out` from `to` on, where there must be room. @returns its length */
   copy(id: number, out: Buffer, to: number): number {
-    this.#locateValue(id);
-    copy(this.found, this.foundStart, this.foundEnd, out, to);
-    return this.foundEnd - this.foundStart;
+    const words = this.#words[(id / PAGE) | 0] as Int32Array;
+    const at = (id % PAGE) * WORDS;
+    const { bytes } = this.#segments[words[at + PLACE] as number] as Segment;
+    const name = (words[at + NAME] as number) & NAME_MASK;
+    const start = (words[at + OFFSET] as number) + HEADER + name;
+    const length = words[at + LENGTH] as number;
+    copy(bytes, start, start + length, out, to);
+    return length;
   }
 
   text(id: number): string {
@@ -239,11 +246,8 @@ export class Values {
   }
 
   #hashOf(id: number): number {
-    const words = this.#words[(id / PAGE) | 0] as Int32Array;
-    const at = (id % PAGE) * WORDS;
-    const { bytes } = this.#segments[words[at + PLACE] as number] as Segment;
-    const start = (words[at + OFFSET] as number) + HEADER;
-    return this.#hash(bytes, start, start + ((words[at + NAME] as number) & NAME_MASK));
+    this.locate(id);
+    return this.#hash(this.found, this.foundEnd - this.nameLength(id), this.foundEnd);
   }
 
   #probe(table: HashTable, hash: number, bytes: Buffer, start: number, end: number): number {
@@ -391,10 +395,4 @@ export class Values {
     }
     this.#close(place);
   }
-}
-
-/** Copies a range; short ones by hand, since that is faster than a call. */
-function copy(from: Buffer, start: number, end: number, to: Buffer, at: number): void {
-  if (end - start > 64) from.copy(to, at, start, end);
-  else for (let i = start, o = at; i < end; i++, o++) to[o] = from[i] as number;
 }
