@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { dial, enveloped, type Peer, until } from "./kit.ts";
-import { next, threaded, type ThreadedRelay } from "./threads-suite.ts";
+import { next, threaded, type ThreadedRelay, withThreads } from "./threads-suite.ts";
 
 // A thread of the relay dies, and nobody else notices.
+
+withThreads();
 
 const LINES = 20_000;
 

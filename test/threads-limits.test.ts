@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { doorMemory, InsideThreads } from "../lib/net/inside-threads.ts";
 import { dial, type Peer, until } from "./kit.ts";
-import { threaded, type ThreadedRelay } from "./threads-suite.ts";
+import { threaded, type ThreadedRelay, withThreads } from "./threads-suite.ts";
 
 // Limits hold over all threads together.
+
+withThreads();
 
 const FULL = "Warning: The server has too many clients. Please try again later.";
 const CROWD = "Warning: There are too many clients from your address.";

@@ -9,9 +9,11 @@ import { counts, sendsTold } from "../lib/net/sends/way.ts";
 import { mergedState } from "../lib/services/relay/threads/merged.ts";
 import type { StateTold } from "../lib/services/relay/panel/told.ts";
 import { boot, dial, hasRing, type Peer, until } from "./kit.ts";
-import { threaded } from "./threads-suite.ts";
+import { next, threaded, withThreads } from "./threads-suite.ts";
 
 // What an operator sees of a relay over several threads, and does with it.
+
+withThreads();
 
 const folder = mkdtempSync(join(tmpdir(), "summoner-threads-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -162,6 +164,11 @@ describe("a relay with worker_threads", () => {
       hyper_parameters: { worker_threads: 2 },
     });
     await expect(started).rejects.toThrow(/^relay: cannot listen on 203\.0\.113\.7:0: [^\n]*$/);
+    next.module = new URL("./fixtures/threads/broken.ts", import.meta.url);
+    const broken = boot("relay", { hyper_parameters: { worker_threads: 2 } });
+    await expect(broken).rejects.toThrow(
+      "relay: thread 1 cannot start: uncaught error: it is broken",
+    );
   });
 
   test("serves no program that handles the clients itself", async () => {

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { type Peer, until } from "./kit.ts";
-import { threaded } from "./threads-suite.ts";
+import { threaded, withThreads } from "./threads-suite.ts";
 
 // Readers that lag hold up the senders of all threads, and nothing is lost.
+
+withThreads();
 
 const LINE = "x".repeat(1000);
 const LINES = 60_000;

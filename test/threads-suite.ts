@@ -1,4 +1,4 @@
-import { afterAll, afterEach } from "bun:test";
+import { afterAll, afterEach, beforeAll } from "bun:test";
 import { systemClock } from "../lib/host/clock.ts";
 import {
   boot,
@@ -10,21 +10,36 @@ import {
   until,
 } from "./kit.ts";
 
-/** Every Worker of this process, in the order of their starts. */
-export const workers: Worker[] = [];
+/** Every Worker of these tests, in the order of their starts. */
+const workers: Worker[] = [];
 /** The module with which the next Worker begins, in place of its own; null for its own. */
 export const next: { module: URL | null } = { module: null };
 const Plain = Worker;
-globalThis.Worker = class extends Plain {
+const Known = class extends Plain {
   constructor(...[own, ...options]: ConstructorParameters<typeof Plain>) {
     super(next.module ?? own, ...options);
     next.module = null;
     workers.push(this);
   }
 };
-afterAll(() => {
-  globalThis.Worker = Plain;
-});
+
+const peers: Peer[] = [];
+const started: Booted[] = [];
+
+/** Lets the tests of a file reach the Workers of what they start, and ends all of it after each of them. */
+export function withThreads(): void {
+  beforeAll(() => {
+    globalThis.Worker = Known;
+  });
+  afterEach(async () => {
+    for (const peer of peers.splice(0)) peer.end();
+    for (const server of started.splice(0)) await server.stop();
+    workers.length = 0;
+  });
+  afterAll(() => {
+    globalThis.Worker = Plain;
+  });
+}
 
 /** A relay of several threads. Its clock is the system's, as those of the threads are. */
 export class ThreadedRelay {
@@ -72,13 +87,6 @@ export class ThreadedRelay {
     return all;
   }
 }
-
-const peers: Peer[] = [];
-const started: Booted[] = [];
-afterEach(async () => {
-  for (const peer of peers.splice(0)) peer.end();
-  for (const server of started.splice(0)) await server.stop();
-});
 
 /** Starts a relay with threads, and perhaps other services. */
 export async function threaded(

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { enveloped, type Peer, until } from "./kit.ts";
-import { heardBut, threaded } from "./threads-suite.ts";
+import { heardBut, threaded, withThreads } from "./threads-suite.ts";
 
 // The relay over several threads, on the wire.
+
+withThreads();
 
 /** Everybody sends so many lines, in turns, and hears all of the others. */
 async function everybodyTalks(all: readonly Peer[], lines: number): Promise<void> {

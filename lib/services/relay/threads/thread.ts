@@ -10,8 +10,8 @@ import { Pace } from "./pace.ts";
 import type { FromThread, Question, Questions, ThreadStart, Told, ToThread } from "./messages.ts";
 
 const BEAT_MS = 1000;
-/** Beats in a row that a thread may leave without an answer. */
-const MOST_SILENT = 10;
+/** Beats in a row that a thread may leave without an answer: once it serves, and while it loads its code. */
+const [MOST_SILENT, MOST_LOADING] = [10, 60];
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 60_000;
 /** A thread that served for this long before it died is started again after the shortest wait. */
@@ -58,6 +58,7 @@ export class Thread {
   readonly #address = Promise.withResolvers<Address>();
   #life: Life | null = null;
   #ending = false;
+  #hasServed = false;
   /** The reason of the last death; null once it listens. */
   #death: string | null = null;
   #again: { readonly due: number; readonly cancel: () => void } | null = null;
@@ -184,6 +185,7 @@ export class Thread {
       case "ready":
         life.branch = this.#parts.hub.join((to) => life.worker.postMessage(to));
         life.servingSince = this.#parts.clock.now();
+        this.#hasServed = true;
         this.#death = null;
         this.#address.resolve(message.address);
         this.#parts.serves(this, life.given);
@@ -243,8 +245,9 @@ export class Thread {
   }
 
   #beat(life: Life): void {
-    if (life.silent >= MOST_SILENT) {
-      this.#die(life, `no sign of life for ${(MOST_SILENT * BEAT_MS) / 1000} s`);
+    const most = life.branch === null ? MOST_LOADING : MOST_SILENT;
+    if (life.silent >= most) {
+      this.#die(life, `no sign of life for ${(most * BEAT_MS) / 1000} s`);
       return;
     }
     life.silent++;
@@ -256,7 +259,11 @@ export class Thread {
     const clients = life.told?.stats["clients"] ?? 0;
     this.#forget(life);
     this.#death = why;
-    this.#address.reject(new StartError(`relay: ${this.name} cannot start: ${why}`));
+    if (!this.#hasServed) {
+      // Then nothing starts, and whoever starts it says so.
+      this.#address.reject(new StartError(`relay: ${this.name} cannot start: ${why}`));
+      return;
+    }
     const its = clients === 1 ? "client" : `${clients} clients`;
     const lost = clients > 0 ? `, and its ${its} with it` : "";
     const died = `relay: ${this.name} died (${why})${lost}`;

@@ -152,8 +152,8 @@ export class Threads implements Running {
 
   health(): Health {
     if (this.#draining) return { ok: false, reason: "draining" };
-    const troubles = this.#threads.flatMap(({ trouble }) => trouble ?? []);
-    return { ok: troubles.length === 0, reason: troubles.join("; ") || "listening" };
+    const troubles = new Set(this.#threads.flatMap(({ trouble }) => trouble ?? []));
+    return { ok: troubles.size === 0, reason: [...troubles].join("; ") || "listening" };
   }
 
   problems(): readonly Problem[] {
