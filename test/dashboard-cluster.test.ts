@@ -110,6 +110,9 @@ describe.skipIf(!BROWSER)(
       ]);
       expect(await tab.get(SUM)).toEqual(["3 nodes, 1 left", "1,247", "80", ""]);
       expect(await tab.get(text("#cluster-counted"))).toBe("1,247 clients in all");
+      await tab.go("clients");
+      await tab.see(text("#counted"), "0 connected here, 1,247 in the whole room");
+      await tab.go("cluster");
       const other = `[...document.querySelectorAll(".nodes [data-other]")].map((one) => one.textContent)`;
       expect(await tab.get(other)).toEqual(["9.9.9"]);
       // One that comes again under its name is another one than the one that left.

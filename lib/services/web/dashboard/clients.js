@@ -2,6 +2,7 @@
 // still under the pointer, and it is one stop on the way of the Tab key.
 
 import { act } from "./admin.js";
+import { clusterOf } from "./cluster.js";
 import { $, askingButton, el, keyedRows, mark, say } from "./elements.js";
 import { amount, duration, exact, scaled, spoken } from "./format.js";
 import { follow, here, want } from "./places.js";
@@ -235,7 +236,10 @@ export function showClients(tick) {
   mark($("range"), "data-value", total);
   mark($("previous"), "aria-disabled", offset === 0);
   mark($("next"), "aria-disabled", end >= total);
-  say($("counted"), `${exact.format(clientCount(tick))} connected`);
+  const count = `${exact.format(clientCount(tick))} connected`;
+  const cluster = clusterOf(tick);
+  const all = cluster && `${count} here, ${exact.format(cluster.clients)} in the whole room`;
+  say($("counted"), all ?? count);
 }
 
 /** Turns the page of the clients, if there is one that way. */

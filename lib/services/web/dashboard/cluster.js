@@ -36,12 +36,13 @@ const roomsIn = (tick) =>
     return room ? [[service, room]] : [];
   });
 
-/** The worst that is wrong with the rooms, and the nodes that are there; null without a room. */
+/** The worst that is wrong with the rooms, the nodes that are there, and their clients; null without a room. */
 export function clusterOf(tick) {
   const rooms = roomsIn(tick).map(([, room]) => room);
   if (rooms.length === 0) return null;
   const worst = rooms.some(({ trouble }) => trouble) ? "failing" : null;
-  return { worst, nodes: Math.max(...rooms.map((room) => countOf(room).there)) };
+  const nodes = Math.max(...rooms.map((room) => countOf(room).there));
+  return { worst, nodes, clients: rooms.reduce((sum, room) => sum + room.clients, 0) };
 }
 
 function countOf({ nodes, more }) {
@@ -65,12 +66,11 @@ function showMark(cluster, isLost) {
 
 /** Shows the rooms of a tick; with `isLost` nothing is known of them any more. */
 export function showCluster(tick, isLost) {
-  showMark(clusterOf(tick), isLost);
+  const cluster = clusterOf(tick);
+  showMark(cluster, isLost);
   if (here.place !== "cluster") return;
-  const rooms = roomsIn(tick);
-  for (const [service, room] of rooms) blocks.get(service).update(room, tick.at, isLost);
-  const clients = rooms.reduce((sum, [, room]) => sum + room.clients, 0);
-  say($("cluster-counted"), `${plural(clients, "client")} in all`);
+  for (const [service, room] of roomsIn(tick)) blocks.get(service).update(room, tick.at, isLost);
+  say($("cluster-counted"), `${plural(cluster?.clients ?? 0, "client")} in all`);
 }
 
 /** What is wrong with a room, as problems of its service. */
