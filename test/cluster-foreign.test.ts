@@ -183,16 +183,16 @@ for (const program of PROGRAMS) {
     });
 
     test("it keeps about as many bytes as it should", async () => {
-      const a = await room.node("a", { cluster: { keep_bytes: 2 ** 20 } });
+      const a = await room.node("a", { cluster: { keep_bytes: 16 * 2 ** 20 } });
       const from = await room.join(a);
       const to = await room.join(a);
-      for (let i = 0; i < 100; i++) await from.sent(`${"x".repeat(50_000)}\n`);
-      await until(() => to.lines.length === 100);
+      for (let i = 0; i < 500; i++) await from.sent(`${"x".repeat(50_000)}\n`);
+      await until(() => to.lines.length === 500);
       const found = (await server.ask("XRANGE", room.key("log"), "-", "+")) as [string, string[]][];
       const bytes = found.reduce((sum, [, given]) => sum + given.join().length, 0);
       // Whole entries, and the stream is cut a thirtieth at a time.
-      expect(bytes).toBeGreaterThan(0.8 * 2 ** 20);
-      expect(bytes).toBeLessThan(1.3 * 2 ** 20);
+      expect(bytes).toBeGreaterThan(0.8 * 16 * 2 ** 20);
+      expect(bytes).toBeLessThan(1.2 * 16 * 2 ** 20);
     });
   });
 }

@@ -46,7 +46,7 @@ for (const program of PROGRAMS) {
         cluster: {
           url: `redis://summoner@127.0.0.1:${server.port}`,
           password_file: file,
-          keep_bytes: 2 ** 20,
+          keep_bytes: 16 * 2 ** 20,
         },
       };
       const [a, b] = [await room.node("a", as), await room.node("b", as)];
@@ -54,7 +54,7 @@ for (const program of PROGRAMS) {
       from.send("hello\n");
       expect(await to.next()).toBe(enveloped(from, "hello"));
       // So much that the stream is trimmed, but never faster than it is read.
-      for (let i = 0; i < 50; i++) {
+      for (let i = 0; i < 400; i++) {
         from.send(`${"x".repeat(50_000)}\n`);
         await to.next();
       }
@@ -197,8 +197,8 @@ describe("the settings of a room", () => {
     expect(problems({ room: "a".repeat(65) })).toContain("cluster.room");
     expect(problems({ room: "a*" })).toContain("cluster.room");
     expect(problems({ node: "a b" })).toContain("cluster.node");
-    expect(problems({ keep_bytes: 2 ** 20 })).toBe("");
-    expect(problems({ keep_bytes: 2 ** 20 - 1 })).toContain("cluster.keep_bytes");
+    expect(problems({ keep_bytes: 2 ** 24 })).toBe("");
+    expect(problems({ keep_bytes: 2 ** 24 - 1 })).toContain("cluster.keep_bytes");
   });
 
   test("go together", () => {

@@ -49,20 +49,35 @@ for (const program of PROGRAMS) {
 
     test("a node whose clients lag and may have little waiting closes none of them, and loses nothing", async () => {
       const little = {
-        max_line_bytes: 1024,
+        max_line_bytes: 2048,
         outbox_bytes: 4096,
         total_outbox_bytes: 8192,
         stall_ms: 1_000_000_000,
       };
-      const [a, b] = [await room.node("a"), await room.node("b", { relay: little })];
-      const flood = new Flood([await room.join(a)], 20_000, 500);
+      // What the server keeps would soon be gone.
+      const cluster = { keep_bytes: 16 * 2 ** 20 };
+      const a = await room.node("a", { cluster });
+      const b = await room.node("b", { relay: little, cluster });
+      const from = await room.join(a);
+      const flood = new Flood([from], 40_000, 1000);
       const [near, far] = [await room.join(a), await room.join(b)];
       far.pause();
-      await flood.to(0.9);
+      const sending = flood.to(1);
       await until(() => (b.stats()["backlog_pauses"] as number) > 0);
+      await until(() => (a.stats()["room_pauses"] as number) > 0);
+      expect(a.clients().map(({ state }) => state)).toEqual(["paused", "paused"]);
+      expect(a.running().problems?.()).toMatchObject([
+        {
+          key: "lag",
+          severity: "warning",
+          text: "All senders of the room are paused until the node b has caught up.",
+        },
+      ]);
       far.resume();
-      await flood.to(1);
+      await sending;
       await flood.arrived([near, far]);
+      await until(() => a.running().problems?.().length === 0);
+      expect(b.stats()["lost_lines"]).toBe(0);
     }, 60_000);
 
     test("twelve senders and twelve receivers at three nodes, two of which have two threads: one order for all", async () => {

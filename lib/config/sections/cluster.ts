@@ -55,7 +55,7 @@ export const cluster = section(
     ),
     keep_bytes: whole(
       64 * 2 ** 20,
-      [2 ** 20, BYTES_MAX],
+      [16 * 2 ** 20, BYTES_MAX],
       "About how much of the room's lines the server keeps: a relay that is cut off for no longer than these take misses nothing.",
     ),
     ca: text(

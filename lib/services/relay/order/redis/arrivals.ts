@@ -17,6 +17,8 @@ export interface Arriving {
   /** Something in the stream is no entry of a node. */
   foreign(why: string): void;
   lost(lines: number): void;
+  /** Another node has told of itself. */
+  heard(): void;
   /** Words of other nodes were missed, besides lines. */
   missed(): void;
   /** Another node wants a client closed. */
@@ -101,6 +103,7 @@ export class Arrivals {
       this.#tell(this.#counts.reach(life, { number, lines: before }));
       const { name, info } = (parsed(text) ?? {}) as { name?: unknown; info?: object };
       this.#nodes.heard(`${name}`, life, { ...info, left: kind === "left" }, this.#now());
+      this.#arriving.heard();
       return;
     }
     const gap = this.#counts.take(entry);

@@ -32,6 +32,10 @@ export const ROOM_DECLARED: Declared = {
       "batches",
       "Batches of lines that this relay has put into the room's order.",
     ),
+    room_pauses: counter(
+      "pauses",
+      "Times that all senders paused because a relay lagged behind its room.",
+    ),
     cut_off: adverse(gauge("rooms", "Rooms that this relay is cut off from at present: 1 or 0.")),
     room_cuts: adverse(counter("cuts", "Times that this relay was cut off from its room.")),
     foreign_entries: adverse(
@@ -109,6 +113,7 @@ export class Membership implements Room {
       room_nodes: 1 + others.length,
       room_clients: elsewhere,
       room_batches: counts.batches,
+      room_pauses: counts.pauses,
       cut_off: trouble.now === null ? 0 : 1,
       room_cuts: trouble.cuts,
       foreign_entries: trouble.foreignEntries,
@@ -133,6 +138,11 @@ export class Membership implements Room {
       problems.push({ key: "lost", severity: "warning", text: `${losses}.` });
     }
     const { self, wanted } = this.road;
+    const lagging = self === null ? null : this.road.lagging;
+    if (lagging !== null) {
+      const text = `All senders of the room are paused until the node ${lagging} has caught up.`;
+      problems.push({ key: "lag", severity: "warning", text });
+    }
     if (self !== null && self.name !== wanted) {
       const text = `Another node of the room is called ${wanted} too; this one goes by ${self.name}.`;
       problems.push({ key: "node", severity: "warning", text, setting: "cluster.node" });

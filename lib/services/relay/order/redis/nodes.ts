@@ -13,6 +13,8 @@ export interface Told {
   readonly p99: number | null;
   /** Milliseconds since it joined. */
   readonly up: number;
+  /** True while it lags behind the room, or delivers nothing because its members have to catch up. */
+  readonly behind: boolean;
   /** True once it has left. */
   readonly left: boolean;
 }
@@ -66,6 +68,14 @@ export class Nodes {
     return sum;
   }
 
+  /** A node that is there and lags behind the room, or null. */
+  lagging(now: number): string | null {
+    for (const [name, known] of this.#known) {
+      if (known.told.behind && this.#goneMs(known, now) === null) return name;
+    }
+    return null;
+  }
+
   /** All that are there or left within the hour, those that left last. */
   all(now: number): readonly RoomNode[] {
     const nodes: RoomNode[] = [];
@@ -115,7 +125,7 @@ export function addressIn(json: string): string {
 
 function toldIn(json: unknown): Told | null {
   if (typeof json !== "object" || json === null) return null;
-  const { address, version, clients, lines, p50, p99, up, left } = json as Partial<
+  const { address, version, clients, lines, p50, p99, up, behind, left } = json as Partial<
     Record<keyof Told, unknown>
   >;
   if (typeof address !== "string" || typeof version !== "string") return null;
@@ -130,6 +140,7 @@ function toldIn(json: unknown): Told | null {
     p50: isCount(p50) ? p50 : null,
     p99: isCount(p99) ? p99 : null,
     up,
+    behind: behind === true,
     left: left === true,
   };
 }

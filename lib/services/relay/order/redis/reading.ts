@@ -12,11 +12,15 @@ export class Reading {
   /** Counts the starts from another place: what was asked for before them is not taken. */
   #place = 0;
   #rested: (() => void) | null = null;
+  /** The time since which there was always more to read, or nothing could be; clock milliseconds. Null once all is read. */
+  behindSince: number | null = null;
+  readonly #now: () => number;
   readonly #isResting: () => boolean;
   readonly #take: (found: unknown) => void;
 
   /** @param isResting true while nothing may be delivered @param take takes an entry, or whatever stands in its place */
-  constructor(isResting: () => boolean, take: (found: unknown) => void) {
+  constructor(isResting: () => boolean, take: (found: unknown) => void, now: () => number) {
+    this.#now = now;
     this.#isResting = isResting;
     this.#take = take;
   }
@@ -44,7 +48,11 @@ export class Reading {
       if (this.#isResting()) await this.#rest();
       const place = this.#place;
       const found = (await link.read(this.last, most)) ?? [];
-      if (found.length === most) behind();
+      const isAll = found.length < most;
+      if (!isAll) {
+        behind();
+        this.behindSince ??= this.#now();
+      }
       for (const one of found) {
         if (this.#isResting()) await this.#rest();
         if (!isCurrent()) return;
@@ -52,10 +60,12 @@ export class Reading {
         if (Array.isArray(one)) this.last = `${one[0]}`;
         this.#take(one);
       }
+      if (isAll && place === this.#place) this.behindSince = null;
     }
   }
 
   #rest(): Promise<void> {
+    this.behindSince ??= this.#now();
     return new Promise((resolve) => {
       this.#rested = resolve;
     });

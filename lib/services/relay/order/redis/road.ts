@@ -11,17 +11,15 @@ import { joinRoom } from "./join.ts";
 import { Kicks } from "./kicks.ts";
 import { Link, ScriptUnknown } from "./link.ts";
 import { Nodes } from "./nodes.ts";
+import { BEAT_MS, Pulse } from "./pulse.ts";
 import { Reading } from "./reading.ts";
-import { type Keys, SILENCE_MS, UNKNOWN } from "./script.ts";
+import { type Keys, UNKNOWN } from "./script.ts";
 import { type Sent, SentEntries } from "./sent.ts";
 import { Self, type SelfSource } from "./self.ts";
 import { Trouble } from "./trouble.ts";
 
-const BEAT_MS = 1000;
-/** Signs of life without an answer after which the server counts as away. */
-const MOST_BEATS = SILENCE_MS / BEAT_MS;
-/** Signs of life that come back before a connection counts as one that lasts. */
-const LASTS_BEATS = 3;
+/** Milliseconds for which a node has to lag until the senders of all nodes wait for it, and between two looks. */
+const [BEHIND_MS, LOOK_MS] = [60, 20];
 /** Milliseconds between two attempts to connect: the first, and the most. */
 const [FIRST_WAIT_MS, MOST_WAIT_MS] = [100, 3000];
 /** How often in a second this node may have to join again before that counts as trouble. */
@@ -49,7 +47,7 @@ export class RedisRoad implements Road {
   #self!: Self;
   /** The name that this node should have. */
   wanted = "";
-  readonly counts = { batches: 0, foreign: 0 };
+  readonly counts = { batches: 0, pauses: 0 };
   readonly #settings: RoadSettings;
   readonly #keys: Keys;
   readonly #clock: Clock;
@@ -63,9 +61,12 @@ export class RedisRoad implements Road {
   #turn = 0;
   #isOpen = false;
   #isEnded = false;
+  /** Lines that were found to have reached the room when it was left. */
+  #reached = 0;
   #waitMs = FIRST_WAIT_MS;
-  /** Signs of life that have not been answered; that have not come back by the stream; that have. */
-  #beats = { unanswered: 0, unseen: 0, seen: 0 };
+  #pulse = new Pulse();
+  /** The end is open: the server is there, and no node lags. */
+  #passes = false;
   #joins = 0;
   /** Words of other nodes were missed: the next sign of life asks for what is in force. */
   #hasMissed = false;
@@ -80,6 +81,7 @@ export class RedisRoad implements Road {
     this.#reading = new Reading(
       () => this.#end.resting,
       (found) => this.#arrivals.take(found),
+      () => clock.now(),
     );
   }
 
@@ -100,6 +102,7 @@ export class RedisRoad implements Road {
           this.trouble.lost(lines);
           end.lost(lines);
         },
+        heard: () => this.#pass(),
         missed: () => (this.#hasMissed = true),
         kick: (id, ask, life) => void this.#kickHere(id, ask, life),
       },
@@ -143,7 +146,10 @@ export class RedisRoad implements Road {
   async join(source: SelfSource, place: string): Promise<void> {
     this.wanted = this.#settings.node || place;
     this.#self = new Self(source, this.wanted, this.#clock, this.delays);
-    this.#stops.push(this.#clock.every(BEAT_MS, () => this.#beat()));
+    this.#stops.push(
+      this.#clock.every(BEAT_MS, () => this.#beat()),
+      this.#clock.every(LOOK_MS, () => this.#look()),
+    );
     try {
       await this.#connect(true);
     } catch (error) {
@@ -158,24 +164,34 @@ export class RedisRoad implements Road {
     }
   }
 
-  /** Leaves the room for good. @returns lines that were accepted and have not reached it */
+  /** Leaves the room for good. @returns lines that were accepted and may not have reached it */
   async leave(): Promise<number> {
     this.#isEnded = true;
     for (const stop of this.#stops.splice(0)) stop();
-    const link = this.#link;
-    this.#link = null;
+    const link = this.#isOpen ? this.#link : null;
     this.#turn++;
-    if (link !== null && this.#isOpen) {
-      await link.run(["leave", this.life, ...this.#about(this.#self.name, true)]).catch(() => {});
-    }
-    link?.close();
+    this.#sent.putMissing(this.#end.unanswered, this.#clock.now());
+    // What is there already is taken for that once more.
+    const all = this.#sent.after(0).map(async (sent) => {
+      const answer = await link?.run(this.#asAdded(sent)).catch(() => null);
+      if (typeof answer === "string" && answer !== UNKNOWN) this.#reached += sent.lines;
+    });
+    const bye = link?.run(["leave", this.life, ...this.#about(this.#self.name, true)]);
+    await Promise.all([...all, bye?.catch(() => {})]);
+    this.#link?.close();
+    this.#link = null;
     this.#reading.rested();
     return this.unsettled;
   }
 
-  /** Lines that were accepted and have not come back. */
+  /** The node that lags behind the room, for which all senders wait; null where none does. */
+  get lagging(): string | null {
+    return this.#self.behind ? this.#self.name : this.nodes.lagging(this.#clock.now());
+  }
+
+  /** Lines that were accepted and are not known to have reached the room. */
   get unsettled(): number {
-    return this.#end.unanswered.reduce((sum, { lines }) => sum + lines, 0);
+    return this.#sent.lines - this.#sent.settled.lines - this.#reached;
   }
 
   /** Closes a client of any node. @throws Error when that node does not answer */
@@ -205,7 +221,7 @@ export class RedisRoad implements Road {
   async #read(link: Link): Promise<void> {
     try {
       const isCurrent = () => this.#link === link;
-      const behind = () => (this.#beats.unseen = 0);
+      const behind = () => this.#pulse.excused();
       await this.#reading.run(link, this.#settings.mostLine(), isCurrent, behind);
     } catch (error) {
       if (this.#link === link) this.#broken(messageOf(error), this.#turn);
@@ -216,7 +232,7 @@ export class RedisRoad implements Road {
   async #join(link: Link, isStrict: boolean): Promise<void> {
     const turn = ++this.#turn;
     this.#isOpen = false;
-    this.#end.opened(false);
+    this.#pass();
     const isFirst = this.#reading.last === "";
     const { room } = this.#settings;
     const joined = await joinRoom(room, this.wanted, isStrict, this.#clock, (strict) =>
@@ -227,13 +243,24 @@ export class RedisRoad implements Road {
     if (isFirst) this.#reading.from(joined.id);
     else if (!joined.isThere) this.#reading.from("0-0");
     this.#arrivals.joined(joined);
-    this.#beats = { unanswered: 0, unseen: 0, seen: 0 };
+    this.#pulse = new Pulse();
     this.#hasMissed = false;
     this.#isOpen = true;
-    this.#sent.putMissing(this.#end.unanswered, this.#clock.now());
     for (const sent of this.#sent.after(joined.number)) this.#send(sent);
     this.trouble.over();
-    this.#end.opened(true);
+    this.#pass();
+  }
+
+  /** Opens the end or closes it: senders wait while the server is away, and while a node lags. */
+  #pass(): void {
+    const passes = this.#isOpen && this.lagging === null;
+    if (passes === this.#passes) return;
+    this.#passes = passes;
+    if (passes) {
+      const missing = this.#sent.putMissing(this.#end.unanswered, this.#clock.now());
+      for (const sent of missing) this.#send(sent);
+    } else if (this.#isOpen) this.counts.pauses++;
+    this.#end.opened(passes);
   }
 
   /** Arguments of the script: what this node says of itself, and the last of its entries that came back. */
@@ -259,7 +286,7 @@ export class RedisRoad implements Road {
     this.#link = null;
     this.#isOpen = false;
     this.trouble.began(reason);
-    this.#end.opened(false);
+    this.#pass();
     this.#reading.rested();
     const again = this.#turn;
     this.#clock.after(this.#waitMs, () => {
@@ -276,9 +303,14 @@ export class RedisRoad implements Road {
     if (this.#isOpen) this.#send(sent);
   }
 
-  #send({ kind, number, before, lines, text, more }: Sent): void {
+  #send(sent: Sent): void {
+    this.#run(this.#asAdded(sent));
+  }
+
+  /** Arguments of the script that add an entry. */
+  #asAdded({ kind, number, before, lines, text, more }: Sent): string[] {
     const numbers = [number, before, lines, this.#settings.keepBytes].map(String);
-    this.#run(["add", this.life, kind, ...numbers, text, ...more]);
+    return ["add", this.life, kind, ...numbers, text, ...more];
   }
 
   #run(args: readonly string[], answered: (answer: unknown) => void = () => {}): void {
@@ -312,23 +344,37 @@ export class RedisRoad implements Road {
     this.trouble.tellLost();
     if (!this.#isOpen) return;
     if (this.#hasMissed) return this.#rejoin();
-    if (this.#end.resting) this.#beats.unseen = 0;
-    if (Math.max(this.#beats.unanswered, this.#beats.unseen) >= MOST_BEATS) {
-      this.#broken("it does not answer", this.#turn);
-      return;
-    }
-    this.#beats.unanswered++;
-    this.#beats.unseen++;
+    if (this.#end.resting) this.#pulse.excused();
+    const pulse = this.#pulse;
+    if (pulse.isAway) return this.#broken("it does not answer", this.#turn);
+    pulse.sent();
+    this.#tell();
+  }
+
+  /** Gives a sign of life. */
+  #tell(): void {
+    const pulse = this.#pulse;
     this.#run(["beat", this.life, this.#self.name, this.#self.told()], (answer) => {
-      this.#beats.unanswered = 0;
+      pulse.answered();
       if (Array.isArray(answer)) this.#self.name = `${answer[0]}`;
     });
   }
 
   /** A sign of life has come back. A server that breaks each connection is asked ever more seldom. */
   #seen(): void {
-    this.#beats.unseen = 0;
-    if (++this.#beats.seen >= LASTS_BEATS) this.#waitMs = FIRST_WAIT_MS;
+    this.#pulse.seen();
+    if (this.#pulse.lasts) this.#waitMs = FIRST_WAIT_MS;
+  }
+
+  /** Tells the others when this node begins to lag, and when it has caught up. */
+  #look(): void {
+    const since = this.#reading.behindSince;
+    const isBehind = since !== null && this.#clock.now() - since >= BEHIND_MS;
+    if (isBehind !== this.#self.behind && this.#isOpen) {
+      this.#self.behind = isBehind;
+      this.#tell();
+    }
+    this.#pass();
   }
 
   async #kickHere(id: number, ask: number, to: string): Promise<void> {

@@ -52,9 +52,10 @@ export class SentEntries {
     return this.#put("lines", text, lines, at, []);
   }
 
-  /** Puts the batches here that were not yet. */
-  putMissing(batches: readonly Batch[], at: number): void {
-    for (const batch of batches) if (batch.number > this.#batch) this.putBatch(batch, at);
+  /** Puts the batches here that were not yet. @returns these */
+  putMissing(batches: readonly Batch[], at: number): readonly Sent[] {
+    const missing = batches.filter(({ number }) => number > this.#batch);
+    return missing.map((batch) => this.putBatch(batch, at));
   }
 
   /** The entries after this number. */
