@@ -215,6 +215,22 @@ describe.skipIf(!BROWSER)(
       await tab.signOut();
     });
 
+    test("the keyboard gets there, and to all that can be done there", async () => {
+      room.all = [NODE, OTHER];
+      await tab.go("overview");
+      await tab.view.press("3");
+      await tab.see("document.activeElement.id", "cluster-title");
+      await tab.see(NAMES, ["one", "two"]);
+      for (const one of [".nodes a", "#cluster [name=id]", "#cluster select", "#cluster button"]) {
+        await tab.view.press("Tab");
+        await tab.see(`document.activeElement.matches(${JSON.stringify(one)})`);
+      }
+      // Out of the field, so that single keys act again.
+      await tab.view.press("Escape");
+      await tab.view.press("1");
+      await tab.see("document.activeElement.id", "overview-title");
+    });
+
     test("who chooses a node keeps the list and the choice while numbers change", async () => {
       room.all = [NODE, OTHER];
       const select = "document.querySelector('#cluster select')";
