@@ -6,10 +6,12 @@ import type { RoomBar } from "../order.ts";
 import type { ServerAddress } from "./address.ts";
 import { Arrivals } from "./arrivals.ts";
 import { RoomBars } from "./bars.ts";
+import { Connection } from "./connection.ts";
 import { Delays } from "./delays.ts";
 import { joinRoom } from "./join.ts";
+import type { Joined } from "./joined.ts";
 import { Kicks } from "./kicks.ts";
-import { Link, ScriptUnknown } from "./link.ts";
+import type { Link } from "./link.ts";
 import { Nodes } from "./nodes.ts";
 import { BEAT_MS, Pulse } from "./pulse.ts";
 import { Reading } from "./reading.ts";
@@ -20,10 +22,6 @@ import { Trouble } from "./trouble.ts";
 
 /** Milliseconds for which a node has to lag until the senders of all nodes wait for it, and between two looks. */
 const [BEHIND_MS, LOOK_MS] = [60, 20];
-/** Milliseconds between two attempts to connect: the first, and the most. */
-const [FIRST_WAIT_MS, MOST_WAIT_MS] = [100, 3000];
-/** How often in a second this node may have to join again before that counts as trouble. */
-const MOST_JOINS = 5;
 
 export interface RoadSettings {
   readonly server: ServerAddress;
@@ -44,59 +42,58 @@ export class RedisRoad implements Road {
   readonly nodes = new Nodes();
   readonly delays = new Delays();
   readonly trouble: Trouble;
-  #self!: Self;
+  readonly counts = { batches: 0, pauses: 0 };
   /** The name that this node should have. */
   wanted = "";
-  readonly counts = { batches: 0, pauses: 0 };
+  #self!: Self;
   readonly #settings: RoadSettings;
-  readonly #keys: Keys;
   readonly #clock: Clock;
+  readonly #connection: Connection;
   readonly #sent = new SentEntries();
   readonly #kicks: Kicks;
   readonly #reading: Reading;
   #end!: RoadEnd;
   #arrivals!: Arrivals;
-  #link: Link | null = null;
-  /** Counts links and joins: answers to what was sent before the last one say nothing. */
-  #turn = 0;
-  #isOpen = false;
-  #isEnded = false;
-  /** Lines that were found to have reached the room when it was left. */
-  #reached = 0;
-  #waitMs = FIRST_WAIT_MS;
   #pulse = new Pulse();
   /** The end is open: the server is there, and no node lags. */
   #passes = false;
-  #joins = 0;
   /** Words of other nodes were missed: the next sign of life asks for what is in force. */
   #hasMissed = false;
+  /** Lines that were found to have reached the room when it was left. */
+  #reached = 0;
   readonly #stops: (() => void)[] = [];
 
   constructor(settings: RoadSettings, keys: Keys, { clock, log }: { clock: Clock; log: Log }) {
+    const { server, room } = settings;
     this.#settings = settings;
-    this.#keys = keys;
     this.#clock = clock;
     this.#kicks = new Kicks(clock);
-    this.trouble = new Trouble(settings.room, settings.server.shown, clock, log);
+    this.trouble = new Trouble(room, server.shown, clock, log);
     this.#reading = new Reading(
       () => this.#end.resting,
       (found) => this.#arrivals.take(found),
       () => clock.now(),
     );
+    this.#connection = new Connection(server, keys, clock, {
+      join: (link, isStrict) => this.#join(link, isStrict),
+      joined: (joined) => this.#joined(joined),
+      read: (link, isCurrent) =>
+        this.#reading.run(link, settings.mostLine(), isCurrent, () => this.#pulse.excused()),
+      closed: (reason) => this.#closed(reason),
+    });
   }
 
   // --- the end's side
 
   open(end: RoadEnd): void {
     this.#end = end;
-    const now = () => this.#clock.now();
     this.#arrivals = new Arrivals(
       this.life,
       end,
       { sent: this.#sent, nodes: this.nodes, bars: new RoomBars(), kicks: this.#kicks },
       {
         settled: (sent) => this.#settled(sent),
-        seen: () => this.#seen(),
+        seen: () => this.#pulse.seen(),
         foreign: (why) => this.trouble.foreign(why),
         lost: (lines) => {
           this.trouble.lost(lines);
@@ -107,7 +104,7 @@ export class RedisRoad implements Road {
         kick: (id, ask, life) => void this.#kickHere(id, ask, life),
       },
       () => this.#settings.mostLine(),
-      now,
+      () => this.#clock.now(),
     );
   }
 
@@ -138,52 +135,6 @@ export class RedisRoad implements Road {
     return this.#self ?? null;
   }
 
-  /**
-   * Joins the room.
-   * @param place the node's name where none is set
-   * @throws StartError when the server cannot be reached and that is not waited for, or the name is taken
-   */
-  async join(source: SelfSource, place: string): Promise<void> {
-    this.wanted = this.#settings.node || place;
-    this.#self = new Self(source, this.wanted, this.#clock, this.delays);
-    this.#stops.push(
-      this.#clock.every(BEAT_MS, () => this.#beat()),
-      this.#clock.every(LOOK_MS, () => this.#look()),
-    );
-    try {
-      await this.#connect(true);
-    } catch (error) {
-      if (error instanceof StartError) throw error;
-      const reason = messageOf(error);
-      const { server, wait } = this.#settings;
-      if (!wait) {
-        const message = `${server.shown} cannot be used: ${reason}`;
-        throw new StartError([{ key: "cluster.url", message }]);
-      }
-      this.#broken(reason, this.#turn);
-    }
-  }
-
-  /** Leaves the room for good. @returns lines that were accepted and may not have reached it */
-  async leave(): Promise<number> {
-    this.#isEnded = true;
-    for (const stop of this.#stops.splice(0)) stop();
-    const link = this.#isOpen ? this.#link : null;
-    this.#turn++;
-    this.#sent.putMissing(this.#end.unanswered, this.#clock.now());
-    // What is there already is taken for that once more.
-    const all = this.#sent.after(0).map(async (sent) => {
-      const answer = await link?.run(this.#asAdded(sent)).catch(() => null);
-      if (typeof answer === "string" && answer !== UNKNOWN) this.#reached += sent.lines;
-    });
-    const bye = link?.run(["leave", this.life, ...this.#about(this.#self.name, true)]);
-    await Promise.all([...all, bye?.catch(() => {})]);
-    this.#link?.close();
-    this.#link = null;
-    this.#reading.rested();
-    return this.unsettled;
-  }
-
   /** The node that lags behind the room, for which all senders wait; null where none does. */
   get lagging(): string | null {
     return this.#self.behind ? this.#self.name : this.nodes.lagging(this.#clock.now());
@@ -194,117 +145,105 @@ export class RedisRoad implements Road {
     return this.#sent.lines - this.#sent.settled.lines - this.#reached;
   }
 
+  /**
+   * Joins the room.
+   * @param place the node's name where none is set
+   * @throws StartError when the server cannot be reached and that is not waited for, or the name is taken
+   */
+  async join(source: SelfSource, place: string): Promise<void> {
+    const { node, server, wait } = this.#settings;
+    this.wanted = node || place;
+    this.#self = new Self(source, this.wanted, this.#clock, this.delays);
+    this.#stops.push(
+      this.#clock.every(BEAT_MS, () => this.#beat()),
+      this.#clock.every(LOOK_MS, () => this.#look()),
+    );
+    try {
+      await this.#connection.open(true);
+    } catch (error) {
+      if (error instanceof StartError) throw error;
+      const reason = messageOf(error);
+      if (wait) return this.#connection.broken(reason);
+      const message = `${server.shown} cannot be used: ${reason}`;
+      throw new StartError([{ key: "cluster.url", message }]);
+    }
+  }
+
+  /** Leaves the room for good. @returns lines that were accepted and may not have reached it */
+  async leave(): Promise<number> {
+    for (const stop of this.#stops.splice(0)) stop();
+    this.#sent.putMissing(this.#end.unanswered, this.#clock.now());
+    await this.#connection.end((link) => {
+      // What is there already is taken for that once more.
+      const all = this.#sent.after(0).map(async (sent) => {
+        const answer = await link.run(this.#asAdded(sent));
+        if (answer !== UNKNOWN) this.#reached += sent.lines;
+      });
+      const bye = link.run(["leave", this.life, ...this.#about(this.#self.name, true)]);
+      return Promise.allSettled([...all, bye]);
+    });
+    this.#reading.rested();
+    return this.unsettled;
+  }
+
   /** Closes a client of any node. @throws Error when that node does not answer */
   async kick(node: string, id: number): Promise<string | null> {
     if (node === this.#self.name) return this.#self.kick(id);
     const to = this.nodes.lifeOf(node, this.#clock.now());
     if (to === null) return null;
-    if (!this.#isOpen) throw new Error("the room's server is away");
+    if (!this.#connection.isOpen) throw new Error("the room's server is away");
     return this.#kicks.ask((ask) => this.#put("kick", JSON.stringify({ to, id, ask })));
   }
 
-  // --- the link
+  // --- the connection
 
-  async #connect(isFirst = false): Promise<void> {
-    const turn = ++this.#turn;
-    const { server } = this.#settings;
-    const link: Link = await Link.open(server, this.#keys, (reason, broken) => {
-      if (this.#link === broken) this.#broken(reason, this.#turn);
-    });
-    if (this.#isEnded || turn !== this.#turn) return link.close();
-    this.#link = link;
-    await this.#join(link, isFirst);
-    if (this.#link !== link) return;
-    void this.#read(link);
-  }
-
-  async #read(link: Link): Promise<void> {
-    try {
-      const isCurrent = () => this.#link === link;
-      const behind = () => this.#pulse.excused();
-      await this.#reading.run(link, this.#settings.mostLine(), isCurrent, behind);
-    } catch (error) {
-      if (this.#link === link) this.#broken(messageOf(error), this.#turn);
-    }
-  }
-
-  /** Makes this node known to the server, and sends what has not come back. */
-  async #join(link: Link, isStrict: boolean): Promise<void> {
-    const turn = ++this.#turn;
-    this.#isOpen = false;
-    this.#pass();
-    const isFirst = this.#reading.last === "";
-    const { room } = this.#settings;
-    const joined = await joinRoom(room, this.wanted, isStrict, this.#clock, (strict) =>
+  #join(link: Link, isStrict: boolean): Promise<Joined> {
+    return joinRoom(this.#settings.room, this.wanted, isStrict, this.#clock, (strict) =>
       link.run(["join", this.life, ...this.#about(this.wanted), this.#reading.last, strict]),
     );
-    if (turn !== this.#turn) return;
+  }
+
+  /** Takes over what the server knows, and sends what that has not got. */
+  #joined(joined: Joined): void {
     this.#self.name = joined.name;
-    if (isFirst) this.#reading.from(joined.id);
+    if (this.#reading.last === "") this.#reading.from(joined.id);
     else if (!joined.isThere) this.#reading.from("0-0");
     this.#arrivals.joined(joined);
     this.#pulse = new Pulse();
     this.#hasMissed = false;
-    this.#isOpen = true;
     for (const sent of this.#sent.after(joined.number)) this.#send(sent);
     this.trouble.over();
     this.#pass();
   }
 
+  #closed(reason: string | null): void {
+    if (reason !== null) this.trouble.began(reason);
+    this.#pass();
+    if (reason !== null) this.#reading.rested();
+  }
+
   /** Opens the end or closes it: senders wait while the server is away, and while a node lags. */
   #pass(): void {
-    const passes = this.#isOpen && this.lagging === null;
+    const { isOpen } = this.#connection;
+    const passes = isOpen && this.lagging === null;
     if (passes === this.#passes) return;
     this.#passes = passes;
     if (passes) {
       const missing = this.#sent.putMissing(this.#end.unanswered, this.#clock.now());
       for (const sent of missing) this.#send(sent);
-    } else if (this.#isOpen) this.counts.pauses++;
+    } else if (isOpen) this.counts.pauses++;
     this.#end.opened(passes);
-  }
-
-  /** Arguments of the script: what this node says of itself, and the last of its entries that came back. */
-  #about(name: string, leaves = false): string[] {
-    const { number, lines } = this.#sent.settled;
-    return [name, this.#self.told(leaves), `${number}`, `${lines}`];
-  }
-
-  /** The server does not know this node any more, or entries were missed. */
-  #rejoin(): void {
-    const link = this.#link;
-    if (link === null || !this.#isOpen) return;
-    if (++this.#joins > MOST_JOINS) return this.#broken("its stream does not last", this.#turn);
-    void this.#join(link, false).catch((error) => {
-      if (this.#link === link) this.#broken(messageOf(error), this.#turn);
-    });
-  }
-
-  #broken(reason: string, turn: number): void {
-    if (turn !== this.#turn || this.#isEnded) return;
-    this.#turn++;
-    this.#link?.close();
-    this.#link = null;
-    this.#isOpen = false;
-    this.trouble.began(reason);
-    this.#pass();
-    this.#reading.rested();
-    const again = this.#turn;
-    this.#clock.after(this.#waitMs, () => {
-      if (this.#isEnded || again !== this.#turn) return;
-      this.#connect().catch((error) => this.#broken(messageOf(error), this.#turn));
-    });
-    this.#waitMs = Math.min(2 * this.#waitMs, MOST_WAIT_MS);
   }
 
   // --- what is sent
 
   #put(kind: Sent["kind"], text: string, more: readonly string[] = []): void {
     const sent = this.#sent.put(kind, text, this.#clock.now(), more);
-    if (this.#isOpen) this.#send(sent);
+    if (this.#connection.isOpen) this.#send(sent);
   }
 
   #send(sent: Sent): void {
-    this.#run(this.#asAdded(sent));
+    this.#connection.run(this.#asAdded(sent));
   }
 
   /** Arguments of the script that add an entry. */
@@ -313,22 +252,10 @@ export class RedisRoad implements Road {
     return ["add", this.life, kind, ...numbers, text, ...more];
   }
 
-  #run(args: readonly string[], answered: (answer: unknown) => void = () => {}): void {
-    const link = this.#link;
-    if (link === null) return;
-    const turn = this.#turn;
-    link.run(args).then(
-      (answer) => {
-        if (turn !== this.#turn) return;
-        if (answer === UNKNOWN) this.#rejoin();
-        else answered(answer);
-      },
-      (error) => {
-        if (turn !== this.#turn) return;
-        if (error instanceof ScriptUnknown) this.#rejoin();
-        else this.#broken(messageOf(error), turn);
-      },
-    );
+  /** Arguments of the script: what this node says of itself, and the last of its entries that came back. */
+  #about(name: string, leaves = false): string[] {
+    const { number, lines } = this.#sent.settled;
+    return [name, this.#self.told(leaves), `${number}`, `${lines}`];
   }
 
   #settled(sent: Sent): void {
@@ -338,15 +265,22 @@ export class RedisRoad implements Road {
     this.#end.own();
   }
 
+  async #kickHere(id: number, ask: number, to: string): Promise<void> {
+    const address = await this.#self.kick(id);
+    this.#put("kicked", JSON.stringify({ to, ask, address }));
+  }
+
+  // --- the clock's work
+
   #beat(): void {
-    this.#self.looked(this.#sent.lines);
-    this.#joins = 0;
-    this.trouble.tellLost();
-    if (!this.#isOpen) return;
-    if (this.#hasMissed) return this.#rejoin();
-    if (this.#end.resting) this.#pulse.excused();
     const pulse = this.#pulse;
-    if (pulse.isAway) return this.#broken("it does not answer", this.#turn);
+    this.#self.looked(this.#sent.lines);
+    this.#connection.tick(pulse.lasts);
+    this.trouble.tellLost();
+    if (!this.#connection.isOpen) return;
+    if (this.#hasMissed) return this.#connection.rejoin();
+    if (this.#end.resting) pulse.excused();
+    if (pulse.isAway) return this.#connection.broken("it does not answer");
     pulse.sent();
     this.#tell();
   }
@@ -354,31 +288,21 @@ export class RedisRoad implements Road {
   /** Gives a sign of life. */
   #tell(): void {
     const pulse = this.#pulse;
-    this.#run(["beat", this.life, this.#self.name, this.#self.told()], (answer) => {
+    const about = [this.#self.name, this.#self.told()];
+    this.#connection.run(["beat", this.life, ...about], (answer) => {
       pulse.answered();
       if (Array.isArray(answer)) this.#self.name = `${answer[0]}`;
     });
-  }
-
-  /** A sign of life has come back. A server that breaks each connection is asked ever more seldom. */
-  #seen(): void {
-    this.#pulse.seen();
-    if (this.#pulse.lasts) this.#waitMs = FIRST_WAIT_MS;
   }
 
   /** Tells the others when this node begins to lag, and when it has caught up. */
   #look(): void {
     const since = this.#reading.behindSince;
     const isBehind = since !== null && this.#clock.now() - since >= BEHIND_MS;
-    if (isBehind !== this.#self.behind && this.#isOpen) {
+    if (isBehind !== this.#self.behind && this.#connection.isOpen) {
       this.#self.behind = isBehind;
       this.#tell();
     }
     this.#pass();
-  }
-
-  async #kickHere(id: number, ask: number, to: string): Promise<void> {
-    const address = await this.#self.kick(id);
-    this.#put("kicked", JSON.stringify({ to, ask, address }));
   }
 }
