@@ -114,6 +114,21 @@ describe("a header of a trusted proxy", () => {
     await until(() => addresses(server).includes(silent.address));
   });
 
+  test("leaves the proxy its own address where it tells of itself", async () => {
+    const server = await behind();
+    const check = await passed(server);
+    check.send(tcp4(PROXY, Number(check.address.split(":")[1])));
+    for (let i = 0; i < 20; i++) await turn();
+    expect(addresses(server)).toEqual([]);
+    check.end();
+    await until(
+      () => (server.stats()["closed_eof"] ?? 0) + (server.stats()["closed_reset"] ?? 0) === 1,
+    );
+    const client = await passed(server);
+    client.send(tcp4(PROXY, Number(client.address.split(":")[1]) ^ 1));
+    await until(() => server.stats()["clients"] === 1);
+  });
+
   test.each([
     ["a line", "hello\n"],
     ["one wrong byte", "p"],

@@ -249,12 +249,15 @@ export class Listener<C extends Client> {
       this.#giveUp(socket, "malformed");
       return;
     }
-    if (found.source === null && found.rest.length === 0) {
+    const peer = peerOf(socket);
+    // A proxy that checks the door tells of nobody, or of itself.
+    const isOwn = found.source === null || Bun.deepEquals(found.source, peer);
+    if (isOwn && found.rest.length === 0) {
       socket.data.pendingUntil = this.#clock.now() + CHECK_MS;
       return;
     }
     this.#endsPending(socket);
-    this.#accept(socket, true, found.source);
+    this.#accept(socket, true, found.source ?? peer);
     const { client } = socket.data;
     if (client && found.rest.length > 0) this.#clients.received(client, found.rest);
   }
