@@ -283,6 +283,21 @@ describe("bounds", () => {
     expect([keys.get(["\ufffd"])?.text, records.lines.length]).toEqual(["1", 2]);
   });
 
+  test("values of any length come back as they were set, new ones and others in their place", () => {
+    const { keys } = open();
+    for (const unit of ["x", "é", "漢", "\u{1f600}"]) {
+      for (const length of [
+        0, 1, 1364, 1365, 1366, 2728, 2729, 2730, 2731, 8189, 8190, 8191, 8192,
+      ]) {
+        const text = JSON.stringify(unit.repeat(length));
+        for (const name of ["same", `${unit}${length}`]) {
+          keys.set([name], text, {});
+          expect(keys.get([name])?.text === text).toBe(true);
+        }
+      }
+    }
+  });
+
   test("numbers go as far as a double is exact", () => {
     const { keys } = open();
     const most = Number.MAX_SAFE_INTEGER;

@@ -99,12 +99,10 @@ const SHORT_EXPONENT = 2;
 const TELLING = 17;
 
 /**
- * True if there may be a number in a line, which begins at `start`, of more bytes
- * than `SHORT`: every such number is met by looking at one byte in so many.
+ * True if there may be a number of more bytes than `SHORT` from `start` to `end`:
+ * every such number is met by looking at one byte in so many.
  */
-export function mayHoldLong(block: Buffer, start: number): boolean {
-  const newline = block.indexOf(NEWLINE, start);
-  const end = newline < 0 ? block.length : newline;
+export function mayHoldLong(block: Buffer, start: number, end: number): boolean {
   for (let at = start + SHORT; at < end; at += SHORT + 1) {
     if (!isPartOfNumber(block[at] as number)) continue;
     let first = at;

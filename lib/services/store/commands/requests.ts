@@ -33,7 +33,7 @@ export const BLANK = Symbol("blank");
 const NOT_JSON = new Refusal("MALFORMED", "the line is not JSON");
 const NOT_UTF8 = new Refusal("MALFORMED", "the line is not valid UTF-8");
 
-/** The next lines of a block, at least one, by their numbers from 0. They must be asked for in order, so that no line is searched for twice. */
+/** The next lines of a block, at least one, by their numbers from 0. They must be asked for in order, but for the one before, so that no line is searched for twice. */
 export class Requests {
   readonly count: number;
   readonly bytes: number;
@@ -45,6 +45,8 @@ export class Requests {
   #altered: ReadonlySet<number> | null = null;
   #index = 0;
   #start = 0;
+  /** The position of the line before. */
+  #before = 0;
 
   /**
    * @param start the position of a line in a block of whole lines; the last byte is a newline
@@ -73,7 +75,9 @@ export class Requests {
 
   /** The position of a line from the first; for the one after the last, the end. */
   startOf(index: number): number {
+    if (index === this.#index - 1) return this.#before;
     for (; this.#index < index; this.#index++) {
+      this.#before = this.#start;
       this.#start = this.#block.indexOf(NEWLINE, this.#start) + 1;
     }
     return this.#start;
@@ -83,7 +87,9 @@ export class Requests {
   altered(index: number, doubt: Doubt): ReadonlySet<number> | null {
     if (this.#searched === index) return this.#altered;
     const start = this.startOf(index);
-    if (doubt !== "odd" && !(doubt === "number" && mayHoldLong(this.#block, start))) return null;
+    const end = this.startOf(index + 1) - 1;
+    if (doubt !== "odd" && !(doubt === "number" && mayHoldLong(this.#block, start, end)))
+      return null;
     this.#altered = alteredNumbers(this.#block, start);
     this.#searched = index;
     return this.#altered;

@@ -8,6 +8,9 @@ const EXPIRY_BYTES = 64;
 /** Longest possible name, in bytes. */
 const MAX_NAME = MAX_DEPTH * (MAX_PART_BYTES + 1);
 
+// Most values are encoded here: a buffer of its own for each costs more than the rest of its copy.
+const short = Buffer.allocUnsafeSlow(8192);
+
 // The name that was encoded last, by `encode`.
 const scratch = Buffer.allocUnsafeSlow(MAX_NAME);
 let scratchEnd = 0;
@@ -46,11 +49,14 @@ export class KeySpace {
 
   /** Sets the value of a path; with `NONE` for `id`, adds one. */
   write(path: Path, id: number, text: string, version: number, expiresAt: number): void {
-    const value = Buffer.from(text);
+    // A character is three bytes at most.
+    const isShort = 3 * text.length <= short.length;
+    const value = isShort ? short : Buffer.from(text);
+    const end = isShort ? short.write(text) : value.length;
     if (id === NONE) {
       encode(textOf(path));
-      this.#add(path, this.values.add(scratch, 0, scratchEnd, value), version, expiresAt);
-    } else this.#replace(id, value, 0, value.length, version, expiresAt);
+      this.#add(path, this.values.add(scratch, 0, scratchEnd, value, 0, end), version, expiresAt);
+    } else this.#replace(id, value, 0, end, version, expiresAt);
   }
 
   /** The same by bytes: the name is `bytes` from `name` to `nameEnd`, the value from `start` to `end`. */
