@@ -2,10 +2,16 @@ import { expect, test } from "bun:test";
 import type { Road, RoadEnd } from "../lib/services/relay/order/batch.ts";
 import type { RoomBar } from "../lib/services/relay/order/order.ts";
 import { Arrival } from "../lib/services/relay/order/threads/arrival.ts";
-import { hotBatch } from "../lib/services/relay/order/threads/hot.ts";
+import {
+  batchMessage,
+  deliveriesIn,
+  foreignDelivery,
+  ownDelivery,
+} from "../lib/services/relay/order/threads/hot.ts";
 import { Hub, WINDOW } from "../lib/services/relay/order/threads/hub.ts";
 import type { FromRoad, ToRoad } from "../lib/services/relay/order/threads/messages.ts";
 import { ThreadRoad } from "../lib/services/relay/order/threads/thread-road.ts";
+import { turn } from "./kit.ts";
 
 // The hub in the main thread and the roads of the threads, without the threads.
 
@@ -21,8 +27,14 @@ function hubOf(road: Road = new Arrival()) {
     bars: () => [],
   });
   const join = () => {
-    const got: ToRoad[] = [];
-    const branch = hub.join((message) => void got.push(message));
+    const got: (string | ToRoad)[] = [];
+    const branch = hub.join((message) => {
+      if (typeof message !== "string") return void got.push(message);
+      // `3 abc` for three lines of another, `4 own` for four characters of its own.
+      for (const { text, lines, characters } of deliveriesIn(message)) {
+        got.push(text === null ? `${characters} own` : `${lines} ${text}`);
+      }
+    });
     got.length = 0;
     return { got, branch, send: (message: FromRoad) => hub.take(branch, message) };
   };
@@ -45,67 +57,73 @@ class ByHand implements Road {
   rested(): void {}
 }
 
-test("a batch goes to the others with its text, and to whoever sent it without", () => {
+test("a batch goes to the others with its text, and to whoever sent it without", async () => {
   const { told, join } = hubOf();
   const [one, two, three] = [join(), join(), join()];
-  two.send(hotBatch(3, "abc\n"));
-  expect([one.got, two.got, three.got]).toEqual([["b3 abc\n"], ["o4"], ["b3 abc\n"]]);
+  two.send(batchMessage(3, "abc\n"));
+  await turn();
+  expect([one.got, two.got, three.got]).toEqual([["3 abc\n"], ["4 own"], ["3 abc\n"]]);
   expect(told).toEqual(["abc\n"]);
 });
 
-test("nothing more is delivered to anybody while one has more to take than the window, and all of it after that", () => {
+test("nothing more is delivered to anybody while one has more to take than the window, and all of it after that", async () => {
   const { hub, join } = hubOf();
   const [one, two] = [join(), join()];
   const half = "x".repeat(WINDOW / 2);
-  for (let i = 0; i < 5; i++) one.send(hotBatch(1, half));
+  for (let i = 0; i < 5; i++) one.send(batchMessage(1, half));
+  await turn();
   // Just the window is not too much.
   expect([hub.resting, one.got.length, two.got.length]).toEqual([true, 3, 3]);
   one.send(`t${1.5 * WINDOW}`);
+  await turn();
   expect([hub.resting, two.got.length]).toEqual([true, 3]);
   two.send(`t${WINDOW / 2 - 1}`);
   expect(hub.resting).toBe(true);
   two.send("t1");
+  await turn();
   // The next one fills it again.
   expect([hub.resting, one.got.length, two.got.length]).toEqual([true, 4, 4]);
   two.send(`t${WINDOW}`);
+  await turn();
   expect([hub.resting, one.got.length, two.got.length]).toEqual([false, 5, 5]);
 });
 
-test("one that is gone holds up nobody, and its batches keep their places", () => {
+test("one that is gone holds up nobody, and its batches keep their places", async () => {
   const { hub, told, join } = hubOf();
   const [one, two] = [join(), join()];
   const text = "x".repeat(WINDOW + 1);
-  one.send(hotBatch(1, text));
+  one.send(batchMessage(1, text));
   two.send(`t${text.length}`);
-  one.send(hotBatch(1, "last\n"));
+  one.send(batchMessage(1, "last\n"));
   expect(two.got).toHaveLength(1);
   hub.leave(one.branch);
-  expect(two.got.slice(1)).toEqual(["b1 last\n"]);
+  await turn();
+  expect(two.got.slice(1)).toEqual(["1 last\n"]);
   expect(told).toEqual([text, "last\n"]);
 });
 
-test("what is on its way is numbered anew, and kept while the road is closed", () => {
+test("what is on its way is numbered anew, and kept while the road is closed", async () => {
   const road = new ByHand();
   const { hub, join } = hubOf(road);
   const [one, two] = [join(), join()];
-  one.send(hotBatch(1, "a\n"));
+  one.send(batchMessage(1, "a\n"));
   expect(road.appended).toEqual([]);
   expect(hub.unanswered).toEqual([{ number: 1, text: "a\n", lines: 1 }]);
   road.end.opened(true);
   expect(two.got).toEqual([{ kind: "opened", isOpen: true }]);
-  two.send(hotBatch(1, "b\n"));
+  two.send(batchMessage(1, "b\n"));
   expect(road.appended).toEqual(["2 b\n"]);
   road.end.own();
   road.end.foreign("from afar\n", 1);
   road.end.own();
-  expect(one.got.slice(1)).toEqual(["o2", "b1 from afar\n", "b1 b\n"]);
-  expect(two.got.slice(1)).toEqual(["b1 a\n", "b1 from afar\n", "o2"]);
-  expect(hub.unanswered).toEqual([]);
+  // That lines are lost has its place among them.
   road.end.lost(7);
-  expect(one.got.at(-1)).toEqual({ kind: "lost", lines: 7 });
+  expect(one.got.slice(1)).toEqual(["2 own", "1 from afar\n", "1 b\n", { kind: "lost", lines: 7 }]);
+  expect(two.got.slice(1, 4)).toEqual(["1 a\n", "1 from afar\n", "2 own"]);
+  expect(hub.unanswered).toEqual([]);
 });
 
-test("a quarantine reaches everybody but the one that imposed it", () => {
+test("a quarantine reaches everybody but the one that imposed it", async () => {
   const { hub, told, join } = hubOf();
   const [one, two] = [join(), join()];
   one.send({ kind: "bar", bar: BAR });
@@ -117,18 +135,22 @@ test("a quarantine reaches everybody but the one that imposed it", () => {
   expect([one.got.length, two.got.length]).toEqual([2, 2]);
 });
 
-test("they end together, once none has anything on its way", () => {
+test("they end together, once none has anything on its way", async () => {
   const { hub, join } = hubOf();
   const [one, two, three] = [join(), join(), join()];
   one.send({ kind: "settled" });
+  two.send(batchMessage(1, "last\n"));
   two.send({ kind: "settled" });
-  expect(one.got).toEqual([]);
+  await turn();
+  expect(one.got).toEqual(["1 last\n"]);
   // The third dies over it.
+  one.send(batchMessage(1, "later\n"));
   hub.leave(three.branch);
-  expect([one.got, two.got]).toEqual([[{ kind: "settled" }], [{ kind: "settled" }]]);
+  expect(one.got.slice(1)).toEqual(["6 own", { kind: "settled" }]);
+  expect(two.got.slice(1)).toEqual(["1 later\n", { kind: "settled" }]);
 });
 
-test("an engine that rests takes nothing, in order goes on after that, and tells what it has taken", () => {
+test("an engine that rests takes nothing, in order goes on after that, and tells what it has taken", async () => {
   const posted: FromRoad[] = [];
   const road = new ThreadRoad(
     (message) => void posted.push(message),
@@ -149,18 +171,29 @@ test("an engine that rests takes nothing, in order goes on after that, and tells
     lost: (lines) => void seen.push(`lost ${lines}`),
   };
   road.open(end);
-  road.arrived(hotBatch(1, "a\n"));
+  road.arrived(foreignDelivery(1, "a\n"));
   resting = true;
   const much = "x".repeat(WINDOW / 4);
-  road.arrived(hotBatch(2, much));
+  road.arrived(foreignDelivery(2, much));
   road.arrived({ kind: "lost", lines: 3 });
-  road.arrived("o5");
+  road.arrived(ownDelivery(5) + foreignDelivery(1, "z\n"));
   // A quarantine has no place among the lines.
   road.arrived({ kind: "bar", bar: BAR });
   expect(seen).toEqual(["1 of 2", "barred 10.0.0.7"]);
   expect(posted).toEqual([]);
   resting = false;
   road.rested();
-  expect(seen.slice(2)).toEqual([`2 of ${much.length}`, "lost 3", "own"]);
-  expect(posted).toEqual([`t${much.length + 7}`]);
+  expect(seen.slice(2)).toEqual([`2 of ${much.length}`, "lost 3", "own", "1 of 2"]);
+  expect(posted).toEqual([`t${much.length + 9}`]);
+});
+
+test("the deliveries of a turn come in one message, as they were, whatever they hold", () => {
+  const texts = ["o5 b3,9 \n", "", "\u0000 ünï 😀\n", "t9 \n"];
+  const message = texts.map((text, i) => foreignDelivery(i, text) + ownDelivery(i * 7)).join("");
+  expect(deliveriesIn(message)).toEqual(
+    texts.flatMap((text, i) => [
+      { text, lines: i, characters: text.length },
+      { text: null, lines: 0, characters: i * 7 },
+    ]),
+  );
 });

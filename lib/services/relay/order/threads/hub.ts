@@ -1,7 +1,7 @@
-import type { Batch, Road, RoadEnd } from "../batch.ts";
+import { type Batch, BATCH_CHARACTERS, type Road, type RoadEnd } from "../batch.ts";
 import type { RoomBar } from "../order.ts";
 import type { FromRoad, ToRoad } from "./messages.ts";
-import { BATCH, batchOf, hot, hotBatch, numberOf, OWN } from "./hot.ts";
+import { foreignDelivery, ownDelivery, readMessage } from "./hot.ts";
 
 /** Characters that may be on their way to an engine before nothing more is delivered to anybody. */
 export const WINDOW = 1024 * 1024;
@@ -10,11 +10,20 @@ export const WINDOW = 1024 * 1024;
 class Branch {
   /** Characters that were delivered to it and that it has not taken yet. */
   untaken = 0;
+  /** The deliveries of this turn. */
+  deliveries = "";
   isSettled = false;
   readonly post: (message: ToRoad) => void;
 
   constructor(post: (message: ToRoad) => void) {
     this.post = post;
+  }
+
+  /** Sends the deliveries of this turn. */
+  flush(): void {
+    if (this.deliveries === "") return;
+    this.post(this.deliveries);
+    this.deliveries = "";
   }
 }
 
@@ -51,6 +60,7 @@ export class Hub implements RoadEnd {
   readonly #flights: Flight[] = [];
   #number = 0;
   #isOpen = false;
+  #isFlushing = false;
 
   constructor(parts: HubParts) {
     this.#parts = parts;
@@ -82,8 +92,10 @@ export class Hub implements RoadEnd {
   /** An engine has sent a message. */
   take(branch: Branch, message: FromRoad): void {
     if (typeof message === "string") {
-      if (message.startsWith(BATCH)) this.#append(branch, batchOf(message));
-      else this.#took(branch, numberOf(message));
+      readMessage(message, {
+        batch: (lines, text) => this.#append(branch, lines, text),
+        took: (characters) => this.#took(branch, characters),
+      });
       return;
     }
     switch (message.kind) {
@@ -152,23 +164,36 @@ export class Hub implements RoadEnd {
   }
 
   lost(lines: number): void {
+    this.#flush();
     this.#post({ kind: "lost", lines });
   }
 
   // --- what passes
 
-  #append(branch: Branch, { text, lines }: { text: string; lines: number }): void {
+  #append(branch: Branch, lines: number, text: string): void {
     const batch = { number: ++this.#number, text, lines };
     this.#flights.push({ branch, batch });
     if (this.#isOpen) this.#parts.road.append(batch);
   }
 
   #deliver(text: string, lines: number, of: Branch | null): void {
-    const message = hotBatch(lines, text);
+    const foreign = foreignDelivery(lines, text);
     for (const branch of this.#branches) {
       branch.untaken += text.length;
-      branch.post(branch === of ? hot(OWN, text.length) : message);
+      branch.deliveries += branch === of ? ownDelivery(text.length) : foreign;
+      if (branch.deliveries.length >= BATCH_CHARACTERS) branch.flush();
     }
+    if (this.#isFlushing) return;
+    // Of many engines there are many batches in a turn: each gets them all at once.
+    this.#isFlushing = true;
+    setImmediate(() => {
+      this.#isFlushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    for (const branch of this.#branches) branch.flush();
   }
 
   #took(branch: Branch, characters: number): void {
@@ -184,6 +209,7 @@ export class Hub implements RoadEnd {
   /** Lets the engines end together: once none of them has a line to send, or one on its way. */
   #settle(): void {
     for (const { isSettled } of this.#branches) if (!isSettled) return;
+    this.#flush();
     this.#post({ kind: "settled" });
   }
 }

@@ -1,6 +1,6 @@
 import type { Batch, Road, RoadEnd } from "../batch.ts";
 import type { RoomBar } from "../order.ts";
-import { BATCH, batchOf, hot, hotBatch, numberOf, TOOK } from "./hot.ts";
+import { batchMessage, deliveriesIn, type Delivery, tookMessage } from "./hot.ts";
 import { WINDOW } from "./hub.ts";
 import type { FromRoad, ToRoad } from "./messages.ts";
 
@@ -11,7 +11,8 @@ const TELL = WINDOW / 4;
 export class ThreadRoad implements Road {
   readonly #post: (message: FromRoad) => void;
   readonly #elsewhere: () => number;
-  readonly #waiting: ToRoad[] = [];
+  /** What has its place among the lines and has not been taken. */
+  readonly #waiting: (Delivery | Ordered)[] = [];
   #end!: RoadEnd;
   #taking = false;
   #untold = 0;
@@ -35,7 +36,7 @@ export class ThreadRoad implements Road {
 
   append({ number, lines, text }: Batch): void {
     this.#sent = number;
-    this.#post(hotBatch(lines, text));
+    this.#post(batchMessage(lines, text));
   }
 
   bar(bar: RoomBar): void {
@@ -62,8 +63,10 @@ export class ThreadRoad implements Road {
 
   /** A message of the hub has come. */
   arrived(message: ToRoad): void {
-    if (typeof message !== "string" && !isOrdered(message)) return this.#take(message);
-    this.#waiting.push(message);
+    if (typeof message === "string") {
+      for (const delivery of deliveriesIn(message)) this.#waiting.push(delivery);
+    } else if (isOrdered(message)) this.#waiting.push(message);
+    else return this.#hear(message);
     this.#takeWaiting();
   }
 
@@ -73,27 +76,28 @@ export class ThreadRoad implements Road {
     this.#taking = true;
     let taken = 0;
     while (taken < this.#waiting.length && !this.#end.resting) {
-      this.#take(this.#waiting[taken++] as ToRoad);
+      this.#take(this.#waiting[taken++] as Delivery | Ordered);
     }
     this.#waiting.splice(0, taken);
     this.#taking = false;
     if (this.#untold < TELL) return;
-    this.#post(hot(TOOK, this.#untold));
+    this.#post(tookMessage(this.#untold));
     this.#untold = 0;
   }
 
-  #take(message: ToRoad): void {
-    if (typeof message === "string") {
-      if (message.startsWith(BATCH)) {
-        const { text, lines } = batchOf(message);
-        this.#untold += text.length;
-        this.#end.foreign(text, lines);
-      } else {
-        this.#untold += numberOf(message);
-        this.#end.own();
-      }
+  #take(next: Delivery | Ordered): void {
+    if ("kind" in next) {
+      if (next.kind === "lost") this.#end.lost(next.lines);
+      else this.#settled.resolve();
       return;
     }
+    const { text, lines, characters } = next;
+    this.#untold += characters;
+    if (text === null) this.#end.own();
+    else this.#end.foreign(text, lines);
+  }
+
+  #hear(message: Exclude<ToRoad, string | Ordered>): void {
     switch (message.kind) {
       case "opened":
         this.#end.opened(message.isOpen);
@@ -104,17 +108,13 @@ export class ThreadRoad implements Road {
       case "lift":
         this.#end.lifted(message.key);
         break;
-      case "lost":
-        this.#end.lost(message.lines);
-        break;
-      case "settled":
-        this.#settled.resolve();
-        break;
     }
   }
 }
 
-/** True if a message has its place among the lines. */
-function isOrdered({ kind }: Exclude<ToRoad, string>): boolean {
-  return kind === "lost" || kind === "settled";
+/** A message that has its place among the lines. */
+type Ordered = Extract<ToRoad, { kind: "lost" | "settled" }>;
+
+function isOrdered(message: Exclude<ToRoad, string>): message is Ordered {
+  return message.kind === "lost" || message.kind === "settled";
 }
