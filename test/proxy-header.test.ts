@@ -4,7 +4,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { load, problemText } from "../lib/config/load.ts";
 import { settings } from "../lib/config/table.ts";
-import { boot, type Booted, dial, type Overrides, type Peer, turn, until } from "./kit.ts";
+import { HandClock } from "../lib/host/clock.ts";
+import { Log } from "../lib/host/log.ts";
+import { InsideAlone } from "../lib/net/inside.ts";
+import { TurnedAway } from "../lib/net/turned-away.ts";
+import { Alone } from "../lib/services/relay/order/alone.ts";
+import { Relay } from "../lib/services/relay/relay.ts";
+import {
+  boot,
+  type Booted,
+  configOf,
+  dial,
+  type Overrides,
+  type Peer,
+  turn,
+  until,
+} from "./kit.ts";
 
 /** The proxy in front of the server under test; the other addresses of loopback are none. */
 const PROXY = "127.0.0.7";
@@ -278,6 +293,31 @@ describe("a door with trusted proxies", () => {
     await until(() => server.stats()["clients"] === 1);
     await passed(server, tcp4(CLIENT, 4));
     await until(() => server.stats()["clients"] === 2);
+  });
+
+  test("turns away one too many though a place becomes free in that moment", async () => {
+    /** As where a client of another thread leaves. */
+    class Inside extends InsideAlone {
+      override wait(by: 1 | -1): void {
+        super.wait(by);
+        if (by === -1) this.leave(CLIENT);
+      }
+    }
+    const inside = new Inside();
+    inside.enter(CLIENT);
+    const clock = new HandClock();
+    const config = configOf({ relay: { max_clients: 1, trusted_proxies: [PROXY] } });
+    const log = new Log("relay", config.logger, clock, () => {});
+    const files = { share: () => 1000, connections: 0 };
+    const host = { clock, log, files, nextId: () => 1, onReload() {} };
+    const turnedAway = new TurnedAway(clock, () => {});
+    const relay = new Relay(config, host, null, new Alone(), { inside, threads: 1, turnedAway });
+    const peer = await dial(relay.addresses[0]?.port as number, PROXY);
+    expect(await peer.next()).toStartWith("Warning: The server has too many clients.");
+    expect(relay.stats()).toMatchObject({ clients: 0, closed_limit: 1 });
+    peer.end();
+    await relay.drain(0);
+    await log.close();
   });
 
   test("takes other proxies by a reload", async () => {
