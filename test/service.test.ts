@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { services } from "../index.ts";
+import { THREADS_SHARE_PORTS } from "../lib/config/sections/relay.ts";
 import { settings } from "../lib/config/table.ts";
 import { systemClock } from "../lib/host/clock.ts";
 import type { ClientInfo } from "../lib/host/service.ts";
@@ -38,7 +39,10 @@ const table: Table = {
 };
 const names = Object.keys(table.services);
 /** Rows of services as other settings make them. */
-const variants = [...rows.keys()].filter((name) => rows.get(name)?.settings !== undefined);
+const variants = [...rows.keys()].filter((name) => {
+  const { settings, inThreads = false } = rows.get(name) as Row;
+  return settings !== undefined && (THREADS_SHARE_PORTS || !inThreads);
+});
 
 let server: Booted;
 const callers: Caller[] = [];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { dial, enveloped, type Peer, until } from "./kit.ts";
-import { next, threaded, type ThreadedRelay, withThreads } from "./threads-suite.ts";
+import { next, threaded, type ThreadedRelay, threadsHere, withThreads } from "./threads-suite.ts";
 
 // A thread of the relay dies, and nobody else notices.
 
@@ -39,7 +39,7 @@ async function trickle(peer: Peer, listener: Peer): Promise<void> {
 
 const healthy = (relay: ThreadedRelay) => relay.server.running().health().ok;
 
-describe("a thread that ends in the middle of a flood", () => {
+describe.skipIf(!threadsHere)("a thread that ends in the middle of a flood", () => {
   test("takes its clients with it, and nobody else loses a line or hears one twice", async () => {
     const relay = await threaded(3);
     const [ones, dying, threes] = (await relay.fill(2)) as [Peer[], Peer[], Peer[]];
@@ -116,7 +116,7 @@ describe("a thread that ends in the middle of a flood", () => {
   }, 30_000);
 });
 
-describe("a thread with a fault", () => {
+describe.skipIf(!threadsHere)("a thread with a fault", () => {
   const faults = new BroadcastChannel("faults of a thread");
   /** A relay whose first thread has faults. */
   const faulty = () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { doorMemory, InsideThreads } from "../lib/net/inside-threads.ts";
 import { dial, type Peer, until } from "./kit.ts";
-import { threaded, type ThreadedRelay, withThreads } from "./threads-suite.ts";
+import { threaded, type ThreadedRelay, threadsHere, withThreads } from "./threads-suite.ts";
 
 // Limits hold over all threads together.
 
@@ -19,7 +19,7 @@ async function storm(relay: ThreadedRelay, count: number, from?: string): Promis
   return all.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
 }
 
-describe("over three threads", () => {
+describe.skipIf(!threadsHere)("over three threads", () => {
   test("max_clients get in, however many come at once, and not one more", async () => {
     const relay = await threaded(3, { relay: { max_clients: 7 } });
     const all = await storm(relay, 60);

@@ -9,7 +9,7 @@ import { counts, sendsTold } from "../lib/net/sends/way.ts";
 import { mergedState } from "../lib/services/relay/threads/merged.ts";
 import type { StateTold } from "../lib/services/relay/panel/told.ts";
 import { boot, dial, hasRing, type Peer, until } from "./kit.ts";
-import { next, threaded, withThreads } from "./threads-suite.ts";
+import { next, threaded, threadsHere, withThreads } from "./threads-suite.ts";
 
 // What an operator sees of a relay over several threads, and does with it.
 
@@ -20,7 +20,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const QUERY = { address: "", sort: "id", order: "asc", limit: 1000, offset: 0 } as const;
 
-describe("over two threads", () => {
+describe.skipIf(!threadsHere)("over two threads", () => {
   test("the log has all that is relayed, in the order in which everybody hears it", async () => {
     const logger = { log_file_path: folder, enable_file_log: true, log_format: "%(message)s" };
     const relay = await threaded(2, { logger, name: "ordered" });
@@ -132,7 +132,7 @@ describe("over two threads", () => {
   });
 });
 
-describe("a relay with worker_threads", () => {
+describe.skipIf(!threadsHere)("a relay with worker_threads", () => {
   test("may have 64, and is remarked on from one more than there are cores", () => {
     const read = (worker_threads: number) =>
       load(settings, { object: { hyper_parameters: { worker_threads } } });

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll } from "bun:test";
+import { THREADS_SHARE_PORTS } from "../lib/config/sections/relay.ts";
 import { systemClock } from "../lib/host/clock.ts";
 import {
   boot,
@@ -9,6 +10,10 @@ import {
   type Peer,
   until,
 } from "./kit.ts";
+
+/** True where a relay can have several threads. */
+export const threadsHere = THREADS_SHARE_PORTS;
+if (!threadsHere) console.log("skipped: relays of several threads, which cannot share a port here");
 
 /** Every Worker of these tests, in the order of their starts. */
 const workers: Worker[] = [];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { enveloped, type Peer, until } from "./kit.ts";
-import { heardBut, threaded, withThreads } from "./threads-suite.ts";
+import { heardBut, threaded, threadsHere, withThreads } from "./threads-suite.ts";
 
 // The relay over several threads, on the wire.
 
@@ -13,7 +13,7 @@ async function everybodyTalks(all: readonly Peer[], lines: number): Promise<void
   await until(() => all.every((peer) => peer.lines.length >= most));
 }
 
-describe.each([2, 3])("%d threads", (threads) => {
+describe.skipIf(!threadsHere).each([2, 3])("%d threads", (threads) => {
   test("relay to each other in one order, to each all lines but its own", async () => {
     const relay = await threaded(threads);
     const all = (await relay.fill(2)).flat();
@@ -45,7 +45,7 @@ describe.each([2, 3])("%d threads", (threads) => {
   });
 });
 
-describe("over two threads", () => {
+describe.skipIf(!threadsHere)("over two threads", () => {
   test("numbers are sums, and each thread has a row of its own", async () => {
     const relay = await threaded(2);
     const all = (await relay.fill(1)).flat();
