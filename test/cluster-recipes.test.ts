@@ -98,7 +98,7 @@ describe.skipIf(haproxy === null || !hasRedis)(
       expect(await tell("set server relay/a state ready")).toBe("\n");
       // It has the fewest clients, once HAProxy has found it well.
       for (;;) if ((await room.enter()).node === a) break;
-    }, 90_000);
+    }, 180_000);
 
     test("a relay that is cut off from its order gets no more clients, and keeps those that it has", async () => {
       const room = await opened();
@@ -129,7 +129,7 @@ describe.skipIf(haproxy === null || !hasRedis)(
       ]);
       while (!(await state())?.startsWith("UP"));
       for (;;) if ((await room.enter()).node === a) break;
-    }, 90_000);
+    }, 180_000);
   },
 );
 
@@ -160,12 +160,12 @@ describe.skipIf(nginx === null || !hasRedis)("three relays behind nginx, as on t
     room.write("nginx");
     balancer.kill("SIGHUP");
     for (;;) if ((await room.enter()).node === a) break;
-  }, 90_000);
+  }, 180_000);
 
   test("a relay that cannot be reached is passed over", async () => {
     const room = await opened();
     const own = `daemon off; pid ${room.folder}/pid; error_log stderr;`;
     await room.balance(nginx as string, "-c", room.write("nginx"), "-g", own);
     await stopFirst(room, await filled(room));
-  }, 90_000);
+  }, 180_000);
 });
