@@ -1,7 +1,8 @@
 import { describe, expect, onTestFinished, test } from "bun:test";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { systemClock } from "../lib/host/clock.ts";
-import { boot } from "./kit.ts";
+import { TestRoom } from "./cluster-suite.ts";
+import { boot, until } from "./kit.ts";
 import { freePort, PROGRAMS, RoomServer } from "./room-server.ts";
 
 /** The error of a relay whose room is at a URL, without what stands before the reason. */
@@ -22,6 +23,30 @@ async function saying(text: string) {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { port: (server.address() as { port: number }).port, stop: () => server.close() };
+}
+
+/** A way to a server that passes nothing on any more, either way, from the first command on that begins with `mute.at`. */
+async function muting(server: RoomServer) {
+  const mute = { at: "" };
+  const way = createServer((near) => {
+    const far = connect(server.port, "127.0.0.1");
+    let isMute = false;
+    near.on("data", (bytes) => {
+      isMute ||= mute.at !== "" && bytes.includes(mute.at);
+      if (!isMute) far.write(bytes);
+    });
+    far.on("data", (bytes) => void (isMute || near.write(bytes)));
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      one.on("error", () => {});
+      one.on("close", () => other.destroy());
+    }
+  });
+  await new Promise<void>((resolve) => way.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void way.close());
+  return { url: `redis://127.0.0.1:${(way.address() as { port: number }).port}`, mute };
 }
 
 describe("a relay that cannot have its room says why, and shows no secret", () => {
@@ -56,6 +81,24 @@ describe("a relay that cannot have its room says why, and shows no secret", () =
       expect(await refusal(`redis://:${secret}@${at}`)).toBe("it has started");
       expect(await refusal(`redis://default:${secret}@${at}`)).toBe("it has started");
     });
+
+    for (const at of ["EXISTS", "join"]) {
+      test(`where ${program} falls silent at ${at}, while it starts or later`, async () => {
+        const server = await RoomServer.start(program);
+        onTestFinished(() => server.stop());
+        const { url, mute } = await muting(server);
+        const room = new TestRoom(server);
+        onTestFinished(() => room.close());
+        const node = await room.node("a", { cluster: { url } });
+        mute.at = at;
+        expect(await refusal(url)).toBe(`cluster.url: ${url} cannot be used: it does not answer`);
+        await server.ask("CLIENT", "KILL", "TYPE", "normal");
+        const trouble = () => node.running().room?.trouble?.reason;
+        await until(() => trouble()?.endsWith("it does not answer") === true);
+        mute.at = "";
+        await until(() => trouble() === undefined);
+      }, 60_000);
+    }
 
     test(`where ${program} does not encrypt`, async () => {
       const server = await RoomServer.start(program);

@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
-import type { Road, RoadEnd } from "../lib/services/relay/order/batch.ts";
+import type { RelayClient } from "../lib/services/relay/client.ts";
+import { BATCH_CHARACTERS, type Road, type RoadEnd } from "../lib/services/relay/order/batch.ts";
 import type { RoomBar } from "../lib/services/relay/order/order.ts";
+import { Shared } from "../lib/services/relay/order/shared.ts";
 import { Arrival } from "../lib/services/relay/order/threads/arrival.ts";
 import {
   batchMessage,
@@ -185,6 +187,41 @@ test("an engine that rests takes nothing, in order goes on after that, and tells
   road.rested();
   expect(seen.slice(2)).toEqual([`2 of ${much.length}`, "lost 3", "own", "1 of 2"]);
   expect(posted).toEqual([`t${much.length + 9}`]);
+});
+
+test("lines that were taken when the road closed are handed over before all later ones, once", async () => {
+  const posted: FromRoad[] = [];
+  const road = new ThreadRoad(
+    (message) => void posted.push(message),
+    () => 0,
+  );
+  const order = new Shared(
+    road,
+    () => Infinity,
+    () => Infinity,
+  );
+  const sender = {} as RelayClient;
+  const append = (text: string) => order.append(sender, text, 1);
+  order.open({
+    deliver() {},
+    barred() {},
+    lifted() {},
+    lost() {},
+    resting: false,
+    hold() {},
+    // What has waited comes at once, enough for a batch.
+    release: () => append("x".repeat(BATCH_CHARACTERS)),
+  });
+  road.arrived({ kind: "opened", isOpen: true });
+  posted.length = 0;
+  append("a\n");
+  road.arrived({ kind: "opened", isOpen: false });
+  await turn();
+  expect(posted).toEqual([]);
+  road.arrived({ kind: "opened", isOpen: true });
+  await turn();
+  road.arrived({ kind: "opened", isOpen: false });
+  expect(posted.map((message) => (message as string).slice(0, 5))).toEqual(["b1 a\n", "b1 xx"]);
 });
 
 test("the deliveries of a turn come in one message, as they were, whatever they hold", () => {

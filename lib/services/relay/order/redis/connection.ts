@@ -52,7 +52,7 @@ export class Connection {
   /** @param isStrict true if no other name will do @throws StartError, Error as `Connected.join` does */
   async open(isStrict = false): Promise<void> {
     const turn = ++this.#turn;
-    const link: Link = await Link.open(this.#server, this.#keys, (reason, broken) => {
+    const link: Link = await Link.open(this.#server, this.#keys, this.#clock, (reason, broken) => {
       if (this.#link === broken) this.broken(reason);
     });
     if (this.#isEnded || turn !== this.#turn) return link.close();

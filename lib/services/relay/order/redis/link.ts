@@ -1,4 +1,5 @@
 import { RedisClient } from "bun";
+import { type Clock, within } from "../../../../host/clock.ts";
 import { messageOf } from "../../../../host/errors.ts";
 import { printable } from "../../../../host/content.ts";
 import type { ServerAddress } from "./address.ts";
@@ -7,6 +8,8 @@ import { whyNot } from "./why-not.ts";
 
 /** Milliseconds that a connection may take until it is ready. */
 const CONNECT_MS = 3000;
+/** Milliseconds that the server may take for an answer without which nothing goes on. */
+const ANSWER_MS = 5000;
 /** Milliseconds after which a read that finds nothing comes back. */
 const BLOCK_MS = 1000;
 /** The client's words for every trouble before a connection is ready. */
@@ -43,6 +46,7 @@ export class Link {
   static async open(
     address: ServerAddress,
     keys: Keys,
+    clock: Pick<Clock, "after">,
     broke: (reason: string, link: Link) => void,
   ): Promise<Link> {
     const [appending, reading] = [clientOf(address), clientOf(address)];
@@ -50,7 +54,7 @@ export class Link {
     try {
       await Promise.all([appending.connect(), reading.connect()]);
       // A server may let somebody in whom it lets do nothing.
-      await appending.send("EXISTS", [keys.log]);
+      await inTime(clock, appending.send("EXISTS", [keys.log]));
     } catch (error) {
       link.close();
       const reason = reasonIn(error);
@@ -122,6 +126,14 @@ function clientOf({ url, tls }: ServerAddress): RedisClient {
   });
   client.onclose = () => {};
   return client;
+}
+
+/** Bun's client waits for an answer without end. @throws Error when it does not come in time */
+export async function inTime<T>(clock: Pick<Clock, "after">, answer: Promise<T>): Promise<T> {
+  const come = answer.then((value) => ({ value }));
+  const found = await within(clock, ANSWER_MS, come);
+  if (found === null) throw new Error("it does not answer");
+  return found.value;
 }
 
 /** The words of the server, or of the client. */

@@ -1,11 +1,8 @@
 import type { Config } from "../../../../config/table.ts";
-import { systemClock, within } from "../../../../host/clock.ts";
+import { systemClock } from "../../../../host/clock.ts";
 import { serverAddress } from "./address.ts";
-import { Link } from "./link.ts";
+import { inTime, Link } from "./link.ts";
 import { keysOf, SILENCE_MS } from "./script.ts";
-
-/** Milliseconds that the server may take to answer what it is asked. */
-const PATIENCE_MS = 3000;
 
 /**
  * Looks at a room from outside, and leaves nothing there. @returns the names of its nodes
@@ -13,12 +10,10 @@ const PATIENCE_MS = 3000;
  */
 export async function lookAt(cluster: Config["cluster"]): Promise<readonly string[]> {
   const keys = keysOf(cluster.room);
-  const link = await Link.open(serverAddress(cluster), keys, () => {});
+  const link = await Link.open(serverAddress(cluster), keys, systemClock, () => {});
   try {
     const asked = Promise.all([link.ask("TIME"), link.ask("HGETALL", keys.nodes)]);
-    const found = await within(systemClock, PATIENCE_MS, asked);
-    if (found === null) throw new Error("it does not answer");
-    return namesIn(...found);
+    return namesIn(...(await inTime(systemClock, asked)));
   } finally {
     link.close();
   }

@@ -11,7 +11,7 @@ import { Delays } from "./delays.ts";
 import { joinRoom } from "./join.ts";
 import type { Joined } from "./joined.ts";
 import { Kicks } from "./kicks.ts";
-import type { Link } from "./link.ts";
+import { inTime, type Link } from "./link.ts";
 import { Nodes } from "./nodes.ts";
 import { BEAT_MS, Pulse } from "./pulse.ts";
 import { Reading } from "./reading.ts";
@@ -198,9 +198,10 @@ export class RedisRoad implements Road {
   // --- the connection
 
   #join(link: Link, isStrict: boolean): Promise<Joined> {
-    return joinRoom(this.#settings.room, this.wanted, isStrict, this.#clock, (strict) =>
-      link.run(["join", this.life, ...this.#about(this.wanted), this.#reading.last, strict]),
-    );
+    return joinRoom(this.#settings.room, this.wanted, isStrict, this.#clock, (strict) => {
+      const about = [...this.#about(this.wanted), this.#reading.last];
+      return inTime(this.#clock, link.run(["join", this.life, ...about, strict]));
+    });
   }
 
   /** Takes over what the server knows, and sends what that has not got. */

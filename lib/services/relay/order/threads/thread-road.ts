@@ -100,6 +100,8 @@ export class ThreadRoad implements Road {
   #hear(message: Exclude<ToRoad, string | Ordered>): void {
     switch (message.kind) {
       case "opened":
+        // What was ready after the road had closed comes before all that is read from now on.
+        this.handOver();
         this.#end.opened(message.isOpen);
         break;
       case "bar":
