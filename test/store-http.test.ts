@@ -451,6 +451,30 @@ describe("/kv?watch", () => {
     await still.body?.cancel();
   });
 
+  test("those that are not read are closed, the slowest first, when too much waits for all", async () => {
+    const most = 600_000;
+    const server = await served({
+      max_line_bytes: 200_000,
+      outbox_bytes: 500_000,
+      total_outbox_bytes: most,
+    });
+    const still = [];
+    for (let i = 0; i < 3; i++) still.push(await server.get("/kv/a?watch"));
+    const reader = await watching(server, "/kv/a?watch");
+    const value = "x".repeat(100_000);
+    const held = () => (server.running("store").clients(BY_ID) as ClientPage).clients;
+    for (let version = 1; held().length > 2; version++) {
+      await put(server, "/kv/a", JSON.stringify(value));
+      expect(await reader.next()).toMatchObject({ data: { version, value } });
+      const waiting = held().reduce((sum, { outboxBytes }) => sum + outboxBytes, 0);
+      expect(waiting).toBeLessThanOrEqual(most);
+      expect(version).toBeLessThan(1000);
+    }
+    expect(server.stats("web")).toMatchObject({ slow_streams: 0 });
+    expect(server.stats("store")).toMatchObject({ http_watchers: 2 });
+    for (const one of still) await one.body?.cancel();
+  });
+
   test("ends when its token is gone, also for the store", async () => {
     const files = tokens();
     const server = await served(files);

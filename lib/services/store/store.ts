@@ -127,7 +127,8 @@ export class Store implements Running, Protocol<StoreClient> {
     }));
     const watch = new KeyWatch(delivery, changes);
     const channels = new Channels(delivery, settings);
-    this.#watchers = new Watchers(this.#turn, changes, channels.epoch, this.#journal, host);
+    const { epoch } = channels;
+    this.#watchers = new Watchers(this.#turn, changes, epoch, this.#journal, host, settings);
     const watches = new Watches(watch, this.#watchers.watch);
     this.#keys = new Keys(clock, watches, () => settings.store.max_memory_bytes, changes);
     this.#system = new Keys(clock, watches, () => Infinity);

@@ -1,3 +1,4 @@
+import type { Config } from "../../../config/table.ts";
 import type { EventStream } from "../../../host/http-part.ts";
 import { Replay } from "../channels/catch-up.ts";
 import type { Deliverer } from "../channels/channels.ts";
@@ -31,6 +32,7 @@ export class Watchers implements Deliverer<Watcher> {
   readonly #log: ChangeLog;
   readonly #epoch: string;
   readonly #host: WatchersHost;
+  readonly #settings: Pick<Config, "store">;
   readonly #all = new Map<number, Watcher>();
   /** Those that have missed something, in the order in which they get more of it. */
   readonly #behind = new Set<Watcher>();
@@ -46,8 +48,10 @@ export class Watchers implements Deliverer<Watcher> {
     epoch: string,
     journal: Pick<Journal, "doubts"> | null,
     host: WatchersHost,
+    settings: Pick<Config, "store">,
   ) {
     this.#journal = journal;
+    this.#settings = settings;
     this.watch = new KeyWatch<Watcher>(this, log);
     this.#turn = turn;
     this.#log = log;
@@ -194,6 +198,7 @@ export class Watchers implements Deliverer<Watcher> {
           one.sent += waited.length;
           one.stream.send(waited);
         }
+        this.#bound();
       });
     }
     const isTooMuch = watcher.waiting > 0 && watcher.waiting + text.length > WAITING_MAX;
@@ -204,6 +209,23 @@ export class Watchers implements Deliverer<Watcher> {
     watcher.waiting += text.length;
     const { lines } = this.#due;
     lines.set(watcher, (lines.get(watcher) ?? "") + text);
+  }
+
+  /** Closes the one for which most waits, one after the other, while more than `total_outbox_bytes` wait for all of them. */
+  #bound(): void {
+    const { total_outbox_bytes: most } = this.#settings.store;
+    let total = 0;
+    for (const { owed } of this.#all.values()) total += owed;
+    while (total > most && this.#all.size > 0) {
+      const slowest = this.#mostOwed();
+      total -= slowest.owed;
+      slowest.stream.close();
+    }
+  }
+
+  #mostOwed(): Watcher {
+    const [first, ...others] = this.#all.values();
+    return others.reduce((most, one) => (one.owed > most.owed ? one : most), first as Watcher);
   }
 
   #end({ stream }: Watcher, line: string): void {
