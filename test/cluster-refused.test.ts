@@ -78,6 +78,9 @@ describe("a relay that cannot have its room says why, and shows no secret", () =
         );
       }
       const secret = encodeURIComponent("open sesame/é");
+      expect(await refusal(`redis://:${secret}@${at}/4321`)).toBe(
+        `cluster.url: redis://${at}/4321 cannot be used: ERR DB index is out of range`,
+      );
       expect(await refusal(`redis://:${secret}@${at}`)).toBe("it has started");
       expect(await refusal(`redis://default:${secret}@${at}`)).toBe("it has started");
     });

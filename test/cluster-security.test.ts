@@ -188,6 +188,8 @@ describe("the settings of a room", () => {
       ["redis://:hidden@h/x", "its path is not the number of a database"],
       ["redis://:hidden@h?x=1", "it has more than a host, a port and a database"],
       ["redis://", "it names no host"],
+      ["redis://u%zz:hidden@h", "a % in its user or password is to be written as %25"],
+      ["redis://:hidden%@h", "a % in its user or password is to be written as %25"],
     ] as const) {
       const found = problems({ url });
       expect(found).toContain(`cluster.url: ${fault}; allowed: `);

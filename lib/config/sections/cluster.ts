@@ -111,7 +111,19 @@ function urlFault(found: string): string | null {
   if (url === null) return "it is no URL";
   if (!SCHEMES.includes(url.protocol)) return "it does not begin with redis:// or rediss://";
   if (url.hostname === "") return "it names no host";
+  if (!isDecodable(url.username + url.password)) {
+    return "a % in its user or password is to be written as %25";
+  }
   if (!/^(\/\d{0,4})?$/.test(url.pathname)) return "its path is not the number of a database";
   if (url.search + url.hash !== "") return "it has more than a host, a port and a database";
   return null;
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -17,6 +17,9 @@ const SAYS_NOTHING = ["Connection closed", "Connection has failed"];
 /** The most characters of an error of the server that are told. */
 const MOST_REASON = 200;
 
+/** What a server says of the script in which an error was found. */
+const OF_SCRIPT = /\.? script: [0-9a-f]{40}, on .*$/;
+
 const SHA = new Bun.CryptoHasher("sha1").update(SCRIPT).digest("hex");
 
 /** The server does not know the script: it has restarted, or somebody has flushed its scripts. */
@@ -138,5 +141,5 @@ export async function inTime<T>(clock: Pick<Clock, "after">, answer: Promise<T>)
 
 /** The words of the server, or of the client. */
 function reasonIn(error: unknown): string {
-  return printable(messageOf(error)).slice(0, MOST_REASON);
+  return printable(messageOf(error)).replace(OF_SCRIPT, "").slice(0, MOST_REASON);
 }

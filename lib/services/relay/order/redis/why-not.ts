@@ -32,9 +32,11 @@ export async function whyNot({ url, host, port, tls }: ServerAddress): Promise<s
   // The name in the certificate; an address is none.
   const named = { ...(isIP(host) === 0 && { servername: host }), ...(tls === true ? {} : tls) };
   const socket = tls === false ? connectPlain(to) : connectTls({ ...to, ...(named as object) });
-  const { username, password } = new URL(url);
+  const { username, password, pathname } = new URL(url);
   const [user, secret] = [username, password].map(decodeURIComponent) as [string, string];
   const login = secret === "" ? [] : [["AUTH", ...(user === "" ? [] : [user]), secret]];
+  const database = pathname.slice(1);
+  if (database !== "") login.push(["SELECT", database]);
   socket.on(tls === false ? "connect" : "secureConnect", () => {
     for (const command of [...login, ["PING"]]) socket.write(commandText(command));
   });
