@@ -894,3 +894,35 @@ test("random work leaves what a simple model says", async () => {
   for (const name of names) live(name);
   expect(suite.stat("keys")).toBe(held.size);
 });
+
+test("what asks for all below a name waits while many that have expired are removed, and others are served", async () => {
+  await suite.boot();
+  const { server } = suite;
+  const [peer, other] = [await server.join(), await server.join()];
+  for (let group = 0; group < 20; group++) {
+    const names = Array.from({ length: 10_000 }, (_, i) => [`gone^${group}^${i}`, 0]);
+    const values = Object.fromEntries(names);
+    expect(await outcome(peer, { action: "MSET", values, ttl_ms: 1000 })).toBe("OK");
+  }
+  await setAll(peer, ["stays^a"]);
+  const peers = await Promise.all([server.join(), server.join(), server.join()]);
+  const requests = [
+    [{ action: "ORDER", key: "" }, "stays"],
+    [{ action: "NAMESPACES" }, { namespaces: ["stays"], cursor: null }],
+    [{ action: "DEL", key: "gone", tree: true }, "NOT_FOUND"],
+  ] as const;
+  server.clock.advance(1000);
+  let answered = 0;
+  const answers = requests.map(async ([request], i) => {
+    const found = await outcome(peers[i] as Peer, request);
+    answered++;
+    return found;
+  });
+  let turns = 0;
+  for (; answered < requests.length; turns++) {
+    expect(await outcome(other, { action: "PING" })).toBe("PONG");
+  }
+  expect(await Promise.all(answers)).toEqual(requests.map(([, found]) => found));
+  expect(turns).toBeGreaterThan(2);
+  expect(suite.stat("keys")).toBe(1);
+});

@@ -113,7 +113,7 @@ export class Serving implements LineSink<StoreClient> {
     return chunk.length;
   }
 
-  /** @returns the bytes of the lines that were served, at least one line */
+  /** @returns the bytes of the lines that were served; none if the first must wait for the next turn */
   #serve(client: StoreClient, piece: Buffer): number {
     const turn = this.#turn;
     turn.owes(client);
@@ -134,12 +134,13 @@ export class Serving implements LineSink<StoreClient> {
     return at;
   }
 
-  /** @returns the bytes of the lines that were served, at least one line */
+  /** @returns the bytes of the lines that were served; none if the first must wait for the next turn */
   #serveParsed(client: StoreClient, requests: Requests): number {
     for (let i = 0; i < requests.count; i++) {
       client.work++;
       const request = requests.at(i);
       if (request !== BLANK) {
+        if (this.#mustWait(client, request)) return requests.startOf(i);
         client.messagesIn++;
         this.#counts.all++;
         if (this.#json) this.#answerJson(client, request, requests, i);
@@ -149,6 +150,17 @@ export class Serving implements LineSink<StoreClient> {
       if (client.state !== "open" || !this.#turn.mayGoOn(client)) return requests.startOf(i + 1);
     }
     return requests.bytes;
+  }
+
+  /** True if a request must wait for the next turn; the client has had its share of this one then. */
+  #mustWait(client: StoreClient, request: unknown): boolean {
+    if (client.role === null || client.finishing || this.#json) return false;
+    if (typeof request !== "object" || request === null) return false;
+    const { action } = request as Raw;
+    const waits = typeof action === "string" && PLANS.get(action)?.command.waits;
+    if (!waits || !waits(request as Raw) || this.#parts.keys.settle()) return false;
+    client.work += this.#parts.keys.takeVisits();
+    return !this.#turn.mayGoOn(client);
   }
 
   /** Answers plain lines at the beginning of a block. @returns the position of the first line that is not served yet */

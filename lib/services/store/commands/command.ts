@@ -43,6 +43,8 @@ export interface Command {
   readonly right: Right | null;
   /** True if it needs no token even where others do. */
   readonly open?: boolean;
+  /** True for a request that waits until no expired value is left: it would look at each in one turn, and there may be a million. */
+  readonly waits?: (request: Readonly<Record<string, unknown>>) => boolean;
   run(request: Readonly<Record<string, unknown>>, client: StoreClient, parts: Parts): Answer;
 }
 

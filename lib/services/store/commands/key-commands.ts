@@ -98,6 +98,7 @@ export const KEY_COMMANDS = {
     result: "how many values were removed",
     errors: ["NOT_FOUND", "VERSION_MISMATCH", ...DISK],
     right: "write",
+    waits: ({ tree }) => tree === true,
     run(request, client, parts) {
       if (request.key === undefined && !(request.ns && request.tree)) return NO_KEY;
       const path =
@@ -280,6 +281,7 @@ export const KEY_COMMANDS = {
     result: "the key of the sibling, or null",
     errors: [],
     right: "read",
+    waits: () => true,
     run(request, client, parts) {
       const asked = relative(request.ns, request.key);
       const cut = asked.lastIndexOf(SEPARATOR);
@@ -302,6 +304,7 @@ export const KEY_COMMANDS = {
     result: "`{namespaces, cursor}`",
     errors: [],
     right: "read",
+    waits: () => true,
     run(request, client, parts) {
       const path = partsOf(request.ns ?? "");
       const refusal = misplaced(path) ?? forbidden(client, "read", path);

@@ -116,6 +116,8 @@ export class KeysOverHttp implements HttpPart {
     const path = pathIn(asked.path);
     if (path === null) return new Refusal("BAD_KEY", "a % begins no escape of UTF-8");
     if (method === "PUT") return this.#put(request, path, known, query.get("ttl_ms"));
+    // As `waits` of a command.
+    while (query.has("tree") && !this.#parts.keys.settle()) await new Promise(setImmediate);
     if (method === "DELETE") return this.#delete(request, path, known, query.has("tree"));
     return query.has("watch") ? this.#watch(asked, path, known) : this.#get(request, path, known);
   }

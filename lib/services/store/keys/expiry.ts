@@ -88,13 +88,15 @@ export class Expiry {
   settle(now: number, most: number, expire: (id: number) => void): number {
     const current = slotOf(now);
     if (this.#first() > current) return 0;
-    let looked = this.sweep(now, most, expire);
+    let gone = this.sweep(now, most, expire);
+    let looked = gone;
     if (this.#first() < current) return -1;
     // The slot of now is mixed: some of its values have time left, so `sweep` leaves it alone.
     for (const id of this.#of(current)) {
       looked++;
       if (this.#expiresAt(id) > now) continue;
-      if (looked > most) return -1;
+      // Those that have time left do not count, or nothing might ever be removed.
+      if (gone++ >= most) return -1;
       expire(id);
     }
     return looked;

@@ -129,6 +129,11 @@ export class Keys {
     return this.#live.next(namespace, name, back);
   }
 
+  /** As `LiveKeys.settle`: what asks for all below a name first calls it until it is true, once a turn. */
+  settle(): boolean {
+    return this.#live.settle();
+  }
+
   /** Names looked at since the last call, in questions about many of them. */
   takeVisits(): number {
     return this.#live.takeVisits();

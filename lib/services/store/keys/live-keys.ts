@@ -65,6 +65,11 @@ export class LiveKeys {
     return visits;
   }
 
+  /** Removes values that have expired, some at a time. @returns true once none is left, so that counts are exact */
+  settle(): boolean {
+    return this.#settleExpiries();
+  }
+
   // --- many keys
 
   /** Keys with values below a namespace whose text begins with `prefix`. */

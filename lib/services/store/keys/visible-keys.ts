@@ -68,6 +68,11 @@ export class VisibleKeys {
     return this.#of(namespace).next(namespace, name, back);
   }
 
+  settle(): boolean {
+    // Nothing of the server's own expires.
+    return this.#keys.settle();
+  }
+
   takeVisits(): number {
     return this.#keys.takeVisits() + this.#system.takeVisits();
   }
