@@ -101,6 +101,11 @@ for (const program of PROGRAMS) {
     });
     afterAll(() => server.stop());
 
+    async function two() {
+      const [a, b] = [await room.node("a"), await room.node("b")];
+      return { a, b, from: await room.join(a), to: await room.join(b) };
+    }
+
     test("whatever no node writes is skipped, counted and told once, and the room goes on", async () => {
       const [a, b] = [await room.node("a"), await room.node("b")];
       const [from, to] = [await room.join(a), await room.join(b)];
@@ -160,6 +165,37 @@ for (const program of PROGRAMS) {
       expect(await to.next()).toBe(enveloped(from, "after"));
       expect([...b.running().quarantine!.entries()]).toEqual([]);
       expect(b.running().room!.nodes()).toHaveLength(2);
+    });
+
+    test("whatever stands in the keys beside it, the room goes on, and what is lost is told once", async () => {
+      const { a, b, from, to } = await two();
+      const [lives, garbage] = [[] as string[], "x".repeat(50_000)];
+      for (let life = 0; life < 1000; life++) lives.push(`life-${life}`, "1 1");
+      await server.ask("HSET", room.key("heads"), "bytes", "oops", "x", garbage, ...lives);
+      await server.ask("HSET", room.key("nodes"), "x", garbage, "y", "1 z {}");
+      await server.ask("RPUSH", room.key("marks"), "oops", "1-1 9999999999999", "x-y 1");
+      await server.ask("CLIENT", "KILL", "TYPE", "normal");
+      // More than a step of what is kept, and less than all of it.
+      for (let line = 0; line < 45; line++) from.send(`${line} ${garbage}\n`);
+      for (let line = 0; line < 45; line++) {
+        let heard = await to.next();
+        if (heard.startsWith("Warning: ")) {
+          expect(heard).toBe("Warning: 1000 lines were lost; this server was cut off.");
+          heard = await to.next();
+        }
+        expect(heard).toBe(enveloped(from, `${line} ${garbage}`));
+      }
+      await until(() => [a, b].every((node) => node.stats()["lost_lines"] === 1000));
+    });
+
+    test("clients that a node tells of are no more than there can be", async () => {
+      const { a, to } = await two();
+      const info = { address: "x", version: "1", clients: 1e15, lines: 0, up: 0 };
+      const t = JSON.stringify({ name: "c", info });
+      await server.ask("XADD", room.key("log"), "*", ...fields({ c: "0", k: "here", t }));
+      await until(() => a.stats()["room_nodes"] === 3);
+      expect(a.stats()["room_clients"]).toBe(1e9);
+      expect(to.lines).toEqual([]);
     });
 
     test("an append is taken once, however often it is sent, and only in its turn", async () => {

@@ -91,10 +91,16 @@ export class Arrivals {
     this.#nodes.hears(this.#now());
     this.#arriving.seen();
     if (this.#joined?.id !== id) return;
+    // There may be very many lives: the members are told once.
+    const all = { entries: 0, lines: 0 };
     for (const [life, head] of this.#joined.heads) {
-      if (life !== this.#life) this.#tell(this.#counts.reach(life, head));
+      if (life === this.#life) continue;
+      const gap = this.#counts.reach(life, head);
+      all.entries += gap.entries;
+      all.lines += gap.lines;
     }
     this.#joined = null;
+    this.#tell(all);
   }
 
   #other(entry: Entry): void {

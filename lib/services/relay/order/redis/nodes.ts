@@ -28,6 +28,8 @@ interface Known {
 
 /** The most nodes that are known at once. */
 const MOST_NODES = 1000;
+/** The threads of a relay count others in 32 bits, their own besides. */
+const MOST_CLIENTS = 1e9;
 const NAME = /^[\w.:[\]~-]{1,70}$/;
 const MOST_TEXT = 100;
 
@@ -59,13 +61,13 @@ export class Nodes {
     return known === undefined || this.#goneMs(known, now) !== null ? null : known.life;
   }
 
-  /** The clients of all that are there. */
+  /** The clients of all that are there: no more than there can be, whatever they say. */
   clients(now: number): number {
     let sum = 0;
     for (const known of this.#known.values()) {
       if (this.#goneMs(known, now) === null) sum += known.told.clients;
     }
-    return sum;
+    return Math.min(sum, MOST_CLIENTS);
   }
 
   /** A node that is there and lags behind the room, or null. */

@@ -78,17 +78,20 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
+-- What others have written to these keys must not stop the room.
 local function trim(id, bytes, keep)
-  local total = call('HINCRBY', heads, 'bytes', bytes)
+  local before = tonumber(string.match(call('HGET', heads, 'bytes') or '', '^%d+$') or 0)
+  local total = before + bytes
+  call('HSET', heads, 'bytes', whole(total))
   local step = keep / 32
-  if math.floor(total / step) == math.floor((total - bytes) / step) then return end
+  if math.floor(total / step) == math.floor(before / step) then return end
   call('RPUSH', marks, id .. ' ' .. whole(total))
   local upto = nil
   while true do
-    local mark = call('LINDEX', marks, 0)
-    local at, sum = string.match(mark, '^(%S+) (%d+)$')
-    if total - tonumber(sum) < keep then break end
-    upto = at
+    local at, sum = string.match(call('LINDEX', marks, 0), '^(%d+%-%d+) (%d+)$')
+    local after = total - (tonumber(sum) or 0)
+    if at and after >= 0 and after < keep then break end
+    if at and after >= keep then upto = at end
     call('LPOP', marks)
   end
   if upto then call('XTRIM', log, 'MINID', '~', upto, 'LIMIT', '0') end
