@@ -2,6 +2,9 @@ import { afterAll, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { EXPIRY_BYTES } from "../lib/services/store/keys/key-space.ts";
+import { BRANCH_BYTES } from "../lib/services/store/keys/key-tree.ts";
+import { VALUE_BYTES } from "../lib/services/store/keys/values.ts";
 import { configure, StoreChild } from "./fixtures/store-child.ts";
 import { ask, dial, heard, type Peer } from "./kit.ts";
 import { names } from "./keys-model.ts";
@@ -96,19 +99,20 @@ class Model {
     return paths.sort(order).map((path) => path.join("^"));
   }
 
-  /** Memory as it is counted: 82 bytes for a value, 64 where it expires, 520 for a name with others below it. */
+  /** Memory as it is counted: for each value, for its end, and for each name with others below it. */
   get bytes(): number {
     let bytes = 0;
     const above = new Set<string>();
     for (const [key, { text, expires }] of this.held) {
-      bytes += 82 + Buffer.byteLength(key) + Buffer.byteLength(text) + (expires ? 64 : 0);
+      bytes += VALUE_BYTES + Buffer.byteLength(key) + Buffer.byteLength(text);
+      if (expires) bytes += EXPIRY_BYTES;
       const path = key.split("^");
       for (let i = 1; i < path.length; i++) above.add(path.slice(0, i).join("^"));
     }
     for (const name of above) {
       const part = name.slice(name.lastIndexOf("^") + 1);
       const length = Buffer.byteLength(part);
-      bytes += 520 + (length === part.length ? length : Math.max(length, 2 * part.length));
+      bytes += BRANCH_BYTES + (length === part.length ? length : Math.max(length, 2 * part.length));
     }
     return bytes;
   }

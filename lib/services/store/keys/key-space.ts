@@ -4,7 +4,7 @@ import { MAX_DEPTH, MAX_PART_BYTES, type Path, SEPARATOR, textOf } from "./path.
 import { VALUE_BYTES, Values } from "./values.ts";
 
 /** Bytes of memory that an expiry takes. */
-const EXPIRY_BYTES = 64;
+export const EXPIRY_BYTES = 64;
 /** Longest possible name, in bytes. */
 const MAX_NAME = MAX_DEPTH * (MAX_PART_BYTES + 1);
 

@@ -9,7 +9,7 @@ import type { Values } from "./values.ts";
 export { NONE };
 
 /** Bytes of memory that a branch takes besides its name and what is below it; measured with half a million of them. */
-const BRANCH_BYTES = 400;
+export const BRANCH_BYTES = 400;
 
 /** A name in the tree of keys: it holds a value, has names below it, or both. */
 export interface KeyNode {
