@@ -108,6 +108,14 @@ for (const program of PROGRAMS) {
       ).toEqual(["a"]);
     }, 30_000);
 
+    test("one that was killed before the server's clock was set back keeps no name", async () => {
+      const told = JSON.stringify({ address: "x", version: "1", clients: 0, lines: 0, up: 0 });
+      const later = Date.now() + 3_600_000;
+      await server.ask("HSET", room.key("nodes"), "a", `${later} another ${told}`);
+      const a = await room.node("a");
+      expect(roomOf(a).nodes()[0]?.name).toBe("a");
+    });
+
     test("two of one name that meet later are told apart", async () => {
       const port = await freePort();
       const [a, b] = await Promise.all(

@@ -24,7 +24,7 @@ function namesIn(time: unknown, nodes: unknown): string[] {
   const now = Number((time as readonly string[])[0]) * 1000;
   return Object.entries((nodes ?? {}) as Record<string, string>).flatMap(([name, record]) => {
     const [, at, told = ""] = /^(\d+) \S+ (.*)$/s.exec(record) ?? [];
-    const isThere = now - Number(at) < SILENCE_MS && !told.includes('"left":true');
+    const isThere = Math.abs(now - Number(at)) < SILENCE_MS && !told.includes('"left":true');
     return isThere ? [name] : [];
   });
 }

@@ -137,9 +137,10 @@ local function record(of)
   return tonumber(at), other, told
 end
 
--- Two nodes of one name are told apart by the beginning of a life.
+-- Two nodes of one name are told apart by the beginning of a life. A time to come is that of a
+-- clock that has been set back meanwhile.
 local at, other, told = record(name)
-if at and other ~= life and time - at < ${SILENCE_MS} and not string.find(told, '"left":true', 1, true) then
+if at and other ~= life and math.abs(time - at) < ${SILENCE_MS} and not string.find(told, '"left":true', 1, true) then
   if op == 'join' and ARGV[8] == 'strict' then return { '${TAKEN}', whole(at), other, told } end
   name = name .. '~' .. string.sub(life, 1, 4)
 elseif at and other ~= life then
