@@ -154,16 +154,22 @@ describe("a request", () => {
     expect(next?.message).toBe("the client is closed");
   });
 
-  test("that breaks each connection is asked again ever more seldom", async () => {
+  test.each([
+    ["breaks each connection", false],
+    ["lets everybody in, answers, and then breaks each connection", true],
+  ])("that %s is asked again ever more seldom", async (_, answers) => {
     let connections = 0;
-    const port = answering(({ action }, connection) => {
+    const port = answering(({ action }, connection, say) => {
       connections = connection;
-      return action === "PING" ? { result: "PONG" } : null;
+      if (action === "PING") return { result: "PONG" };
+      if (answers) say({ result: { subscribed: "a", seq: 0, epoch: "e" } });
+      return null;
     });
     const pauses: number[] = [];
     const clock = {
       ...systemClock,
-      now: () => systemClock.now(),
+      // No time goes by, however slow the machine is.
+      now: () => 0,
       every: () => () => {},
       after(ms: number, then: () => void) {
         // All but the patience of a connection goes by at once.
@@ -175,7 +181,8 @@ describe("a request", () => {
       },
     };
     const client = clientOf(port, { clock });
-    void failure(client.ask("GET", { key: "a" }));
+    if (answers) client.subscribe({ keys: "a" }, () => {});
+    else void failure(client.ask("GET", { key: "a" }));
     await until(() => pauses.length >= 12);
     client.close();
     expect(pauses[0]).toBeLessThanOrEqual(50);

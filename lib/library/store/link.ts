@@ -54,6 +54,7 @@ export class Link implements LineSink {
   #state: "idle" | "connecting" | "pausing" | "open" | "ending" | "closed" = "idle";
   #hasOpened = false;
   #pause = FIRST_PAUSE_MS;
+  #openedAt = 0;
   #stopPause = () => {};
   #dial: Dial | null = null;
   #isFlushing = false;
@@ -197,7 +198,6 @@ export class Link implements LineSink {
       this.#end(new NoStore());
       return;
     }
-    if (this.#state === "open") this.#pause = FIRST_PAUSE_MS;
     const { error } = holds;
     if (error !== undefined) settle(new StoreRefused(error.code, error.message));
     else settle(null, holds["result"], line);
@@ -267,6 +267,7 @@ export class Link implements LineSink {
   #opened(): void {
     this.#dial?.settled();
     this.#state = "open";
+    this.#openedAt = this.#clock.now();
     this.#hasOpened = true;
     this.#owner.opened();
     this.#look();
@@ -275,6 +276,9 @@ export class Link implements LineSink {
 
   #over(why: Error): void {
     if (this.#state === "closed") return;
+    // One that lets everybody in and soon closes every connection is asked ever more seldom too.
+    const lived = this.#state === "open" ? this.#clock.now() - this.#openedAt : 0;
+    if (lived > this.#pause) this.#pause = FIRST_PAUSE_MS;
     this.#socket = null;
     this.#whyOver = why;
     this.#state = "ending";
