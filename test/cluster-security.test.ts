@@ -33,6 +33,22 @@ for (const program of PROGRAMS) {
     afterEach(() => room.close());
     afterAll(() => server.stop());
 
+    test("is told at once which command it may not give", async () => {
+      room = new TestRoom(server);
+      for (const command of ["exists", "evalsha", "xread"]) {
+        const rights = ["reset", "on", "nopass", "~*", "&*", "+@all", `-${command}`];
+        await server.ask("ACL", "SETUSER", "less", ...rights);
+        const cluster = { url: `redis://less@127.0.0.1:${server.port}` };
+        const started = room.node("a", { cluster });
+        const told = await started.then(
+          () => "it has started",
+          (error: Error) => error.message,
+        );
+        expect(told).toMatch(new RegExp(`cannot be used: NOPERM .*${command}`));
+      }
+      await server.ask("ACL", "LOG", "RESET");
+    });
+
     test("is enough for all that a node does", async () => {
       room = new TestRoom(server);
       const page = await Bun.file("lib/services/relay/order/README.md").text();

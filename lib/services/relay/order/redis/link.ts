@@ -57,7 +57,12 @@ export class Link {
     try {
       await Promise.all([appending.connect(), reading.connect()]);
       // A server may let somebody in whom it lets do nothing.
-      await inTime(clock, appending.send("EXISTS", [keys.log]));
+      const may = [
+        appending.send("EXISTS", [keys.log]),
+        appending.send("EVALSHA", [SHA, "0"]).catch(unlessForbidden),
+        reading.send("XREAD", ["COUNT", "1", "STREAMS", keys.log, "$"]),
+      ];
+      await inTime(clock, Promise.all(may));
     } catch (error) {
       link.close();
       const reason = reasonIn(error);
@@ -129,6 +134,11 @@ function clientOf({ url, tls }: ServerAddress): RedisClient {
   });
   client.onclose = () => {};
   return client;
+}
+
+/** A script that is unknown yet, or run without its keys, fails for other reasons as well. */
+function unlessForbidden(error: unknown): void {
+  if (reasonIn(error).startsWith("NOPERM")) throw error;
 }
 
 /** Bun's client waits for an answer without end. @throws Error when it does not come in time */
