@@ -3,6 +3,10 @@ import { Flood, TestRoom } from "./cluster-suite.ts";
 import { enveloped, type Peer, until } from "./kit.ts";
 import { PROGRAMS, RoomServer } from "./room-server.ts";
 
+const THREADED = {
+  hyper_parameters: { rate_limit_msgs_per_minute: 1_000_000, worker_threads: 2 },
+};
+
 for (const program of PROGRAMS) {
   describe(`a room on ${program}`, () => {
     let server: RoomServer;
@@ -47,38 +51,43 @@ for (const program of PROGRAMS) {
       expect(b.stats()["foreign_entries"]).toBe(0);
     });
 
-    test("a node whose clients lag and may have little waiting closes none of them, and loses nothing", async () => {
-      const little = {
-        max_line_bytes: 2048,
-        outbox_bytes: 4096,
-        total_outbox_bytes: 8192,
-        stall_ms: 1_000_000_000,
-      };
-      // What the server keeps would soon be gone.
-      const cluster = { keep_bytes: 16 * 2 ** 20 };
-      const a = await room.node("a", { cluster });
-      const b = await room.node("b", { relay: little, cluster });
-      const from = await room.join(a);
-      const flood = new Flood([from], 40_000, 1000);
-      const [near, far] = [await room.join(a), await room.join(b)];
-      far.pause();
-      const sending = flood.to(1);
-      await until(() => (b.stats()["backlog_pauses"] as number) > 0);
-      await until(() => (a.stats()["room_pauses"] as number) > 0);
-      expect(a.clients().map(({ state }) => state)).toEqual(["paused", "paused"]);
-      expect(a.running().problems?.()).toMatchObject([
-        {
-          key: "lag",
-          severity: "warning",
-          text: "All senders of the room are paused until the node b has caught up.",
-        },
-      ]);
-      far.resume();
-      await sending;
-      await flood.arrived([near, far]);
-      await until(() => a.running().problems?.().length === 0);
-      expect(b.stats()["lost_lines"]).toBe(0);
-    }, 60_000);
+    for (const threads of ["one thread", "two threads"]) {
+      test(`a node of ${threads} whose clients lag and may have little waiting closes none of them, and loses nothing`, async () => {
+        const little = {
+          max_line_bytes: 2048,
+          outbox_bytes: 4096,
+          total_outbox_bytes: 8192,
+          stall_ms: 1_000_000_000,
+        };
+        const a = await room.node("a");
+        const b = await room.node("b", {
+          ...(threads === "one thread" ? {} : THREADED),
+          relay: little,
+        });
+        const from = await room.join(a);
+        const flood = new Flood([from], 40_000, 1000);
+        const [near, far] = [await room.join(a), await room.join(b)];
+        far.pause();
+        const sending = flood.to(1);
+        await until(() => (b.stats()["backlog_pauses"] as number) > 0);
+        await until(() => (a.stats()["room_pauses"] as number) > 0);
+        await until(() => a.clients().every(({ state }) => state === "paused"));
+        const lag = () =>
+          a
+            .running()
+            .problems?.()
+            .find(({ key }) => key === "lag");
+        await until(() => lag() !== undefined);
+        expect(lag()?.text).toMatch(
+          /^All senders of the room are paused until the node [ab] has caught up\.$/,
+        );
+        far.resume();
+        await sending;
+        await flood.arrived([near, far]);
+        await until(() => lag() === undefined);
+        expect(b.stats()["lost_lines"]).toBe(0);
+      }, 60_000);
+    }
 
     test("twelve senders and twelve receivers at three nodes, two of which have two threads: one order for all", async () => {
       const threads = {
