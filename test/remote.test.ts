@@ -11,7 +11,13 @@ describe("status", () => {
     const server = await served({ name: "here" });
     await server.join();
     await server.clock.leap(3_725_000);
-    const { out, err, code } = await call(configured(server), ["status"]);
+    let told = await call(configured(server), ["status"]);
+    // A machine that is busy with something else may make everything stand still for a second.
+    while (told.out.includes("stood still")) {
+      await server.clock.leap(1000);
+      told = await call(configured(server), ["status"]);
+    }
+    const { out, err, code } = told;
     expect([err, code]).toEqual(["", 0]);
     expect(out).toMatch(
       /^ok: here \d+\.\d+\.\d+, up 1 h 2 min; relay on 127\.0\.0\.1:\d+ with \d clients?; web on 127\.0\.0\.1:\d+; sends leave by (writes|io_uring) \(.+\)\n$/,
