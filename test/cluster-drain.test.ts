@@ -71,7 +71,8 @@ for (const program of PROGRAMS) {
         const [lost] = await a.drain(500);
         server.kill("SIGCONT");
         const taken = a.stats()["lines_relayed"];
-        expect(taken).toBeGreaterThan(little / 1000);
+        // An envelope has fewer than 1,100 bytes, and each thread has its share of what may be on its way.
+        expect(taken).toBeGreaterThan(little / worker_threads / 1100);
         expect(lost).toBe(
           `relay: ${taken} lines that were accepted are not known to have reached the room`,
         );

@@ -41,7 +41,12 @@ export class Delays {
     }
     const sorted = [...this.#before, ...this.#window].toSorted((one, other) => one - other);
     if (sorted.length === 0) return null;
-    const at = (part: number) => sorted[Math.ceil(sorted.length * part) - 1] as number;
+    const at = (part: number) => rounded(sorted[Math.ceil(sorted.length * part) - 1] as number);
     return { p50: at(0.5), p99: at(0.99) };
   }
+}
+
+/** Whole microseconds. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
 }
