@@ -46,6 +46,7 @@ describe("help", () => {
     for (const { topic, about } of PAGES) {
       expect(topic).toMatch(/^[a-z-]+$/);
       expect(about).toMatch(/^[A-Z].*\.$/);
+      expect(about).not.toMatch(/\]\(|`/);
     }
   });
 

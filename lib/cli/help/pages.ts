@@ -8,7 +8,7 @@ export interface Page {
   /** Its path in the checkout. */
   readonly path: string;
   readonly text: string;
-  /** Its first sentence. */
+  /** Its first sentence, without links and marks. */
   readonly about: string;
 }
 
@@ -16,7 +16,8 @@ export interface Page {
 export const PAGES: readonly Page[] = readPages().map(([path, text]) => {
   const [, title = "", first = ""] = /^# (.*)\n\n(.*)/.exec(text) ?? [];
   const topic = title.toLowerCase().replaceAll(" ", "-");
-  return { topic, path, text, about: first.replace(/(?<=\.) .*/, "") };
+  const about = first.replace(/(?<=\.) .*/, "");
+  return { topic, path, text, about: about.replace(/\[([^\]]*)\]\([^)]*\)|`/g, "$1") };
 });
 
 /** The page that a link on another page leads to, if it leads to one. */
