@@ -36,7 +36,11 @@ describe.skipIf(!threadsHere).each([2, 3])("%d threads", (threads) => {
     await Promise.all(all.map((peer, n) => peer.sent(`${n} said\n`.repeat(500))));
     await relay.server.drain(20_000);
     await Promise.all(all.map(({ closed }) => closed));
-    for (const { lines } of all) {
+    for (const { address, lines } of all) {
+      const from = all.map((peer) => lines.filter((line) => line.includes(`"${peer.address}"`)));
+      expect(from.map(({ length }) => length)).toEqual(
+        all.map((peer) => (peer.address === address ? 0 : 500)),
+      );
       expect(lines).toHaveLength(500 * (all.length - 1) + 1);
       expect(lines.at(-1)).toBe("Warning: Server is shutting down.");
     }
