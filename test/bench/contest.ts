@@ -58,12 +58,13 @@ export async function assemble(
     try {
       server = await kind.start(listeners);
       await started(kind, server);
-      const { port, more = [], gathers = false } = server;
+      const { port, more = [], gathers = false, apart = false } = server;
       const { payloadBytes, json } = bench;
       const setup: Setup = {
         wire: kind.wire,
         ports: [port, ...more.map((other) => other.port)],
         gathers,
+        apart,
         listeners,
         publisher,
         payloadBytes,

@@ -22,7 +22,8 @@ export interface Member {
 /** Connections of one process to one server. */
 export class Fleet {
   readonly listeners: Member[] = [];
-  publisher: Member | null = null;
+  /** Connections that only publish; several where each server needs one of its own. */
+  readonly publishers: Member[] = [];
   /** Bytes received by all listeners together. */
   received = 0;
   /** Calls `onGoal` when `received` comes to this. */
@@ -39,11 +40,11 @@ export class Fleet {
   ) {}
 
   /**
-   * Opens `count` listeners, at most 128 at a time, and then the connection that
-   * publishes, if wanted. It comes last because servers accept in order: when
-   * the publisher is in, every listener is. Rejects when greetings stay away.
+   * Opens `count` listeners, at most 128 at a time, and then the connections that
+   * publish. They come last because servers accept in order: when the publisher
+   * is in, every listener is. Rejects when greetings stay away.
    */
-  async open(count: number, publisher: boolean): Promise<void> {
+  async open(count: number, publishers: number): Promise<void> {
     let left = count;
     const open = async (): Promise<void> => {
       while (left > 0) {
@@ -52,14 +53,14 @@ export class Fleet {
       }
     };
     await Promise.all(Array.from({ length: 128 }, open));
-    if (publisher) this.publisher = await this.connect(false);
+    for (let i = 0; i < publishers; i++) this.publishers.push(await this.connect(false));
     await this.greetings();
   }
 
   /** Publishes until something has come to all listeners, and begins to count once no more comes. */
   async gather(): Promise<void> {
-    const { publisher } = this;
-    if (publisher === null) throw new Error("a room of several servers needs a publisher");
+    const [publisher] = this.publishers;
+    if (publisher === undefined) throw new Error("a room of several servers needs a publisher");
     const end = performance.now() + 10_000;
     while (this.listeners.some(({ bytes }) => bytes === 0)) {
       if (performance.now() > end) throw new Error("not all listeners were reached in 10 s");
@@ -74,7 +75,7 @@ export class Fleet {
   close(): void {
     this.closing = true;
     for (const member of this.listeners) member.socket.terminate();
-    this.publisher?.socket.terminate();
+    for (const member of this.publishers) member.socket.terminate();
   }
 
   /** The first listener that has not exactly what it is owed, in words; null if none. */
@@ -135,7 +136,7 @@ export class Fleet {
   }
 
   private async greetings(): Promise<void> {
-    const all = [...this.listeners, ...(this.publisher ? [this.publisher] : [])];
+    const all = [...this.listeners, ...this.publishers];
     const end = performance.now() + 10_000;
     while (all.some((member) => member.greeting !== null)) {
       if (performance.now() > end) {

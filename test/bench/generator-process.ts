@@ -12,7 +12,8 @@ async function obey(order: Order): Promise<Answer> {
   if ("setup" in order) {
     setup = order.setup;
     fleet = new Fleet(wires[setup.wire], setup.ports);
-    await fleet.open(setup.listeners, setup.publisher);
+    const publishers = setup.apart ? setup.ports.length : 1;
+    await fleet.open(setup.listeners, setup.publisher ? publishers : 0);
     if (setup.gathers) await fleet.gather();
     return { ready: true };
   }

@@ -9,6 +9,8 @@ export interface Setup {
   ports: readonly number[];
   /** True if listeners are ready only when a first message has come to all of them. */
   gathers: boolean;
+  /** True if the servers know nothing of each other: each gets a connection that publishes. */
+  apart: boolean;
   listeners: number;
   /** True if one more connection, which only publishes, is opened after them. */
   publisher: boolean;

@@ -124,7 +124,7 @@ async function idleDashboard(bench: Bench, settings: string): Promise<void> {
   const generators = servers.map(() => new Generator());
   for (const [i, { port }] of servers.entries()) {
     const { payloadBytes, json } = bench;
-    const wants = { wire: kind.wire, ports: [port], gathers: false };
+    const wants = { wire: kind.wire, ports: [port], gathers: false, apart: false };
     const crowd = { listeners: clients, publisher: false };
     await generators[i]?.setup({ ...wants, ...crowd, payloadBytes, json });
   }

@@ -84,8 +84,9 @@ function guarded(
 }
 
 function publisherOf(fleet: Fleet): Member {
-  if (fleet.publisher === null) throw new Error("this load needs a publisher");
-  return fleet.publisher;
+  const [publisher] = fleet.publishers;
+  if (publisher === undefined) throw new Error("this load needs a publisher");
+  return publisher;
 }
 
 /** Bytes of one message from the fleet's publisher at one listener. */
@@ -175,7 +176,7 @@ export async function paced(
 }
 
 async function closed(fleet: Fleet, seconds: number, text: Text): Promise<number> {
-  const { socket } = publisherOf(fleet);
+  const { publishers } = fleet;
   const count = fleet.listeners.length;
   const size = bytesEach(fleet, text);
   const end = performance.now() + seconds * 1000;
@@ -186,7 +187,9 @@ async function closed(fleet: Fleet, seconds: number, text: Text): Promise<number
       if (sent > 0 && performance.now() >= end) return done();
       sent++;
       fleet.goal = owe(fleet, size);
-      if (socket.write(line) !== line.length) fail("the publisher cannot write");
+      for (const { socket } of publishers) {
+        if (socket.write(line) !== line.length) fail("a publisher cannot write");
+      }
     };
     fleet.onGoal = publish;
     publish();

@@ -22,6 +22,25 @@ export function threads(folder: string): Kind {
   };
 }
 
+/**
+ * Two relays that share nothing, each with half the listeners and a publisher
+ * of its own: what it costs that two processes send, without any order.
+ */
+export function apart(folder: string): Kind {
+  const each = ["left", "right"].map((name) => ours(relay(folder, name, QUIET)));
+  return {
+    name: "apart",
+    wire: "relay",
+    terms: "two relays with nothing between them, each message published to both",
+    ours: true,
+    start: async (listeners) => {
+      const [first, second] = await Promise.all(each.map((kind) => kind.start(listeners)));
+      if (first === undefined || second === undefined) throw new Error("two relays were wanted");
+      return { ...first, more: [second], apart: true };
+    },
+  };
+}
+
 /** Two relays whose order is a stream on a redis-server; null where there is none. */
 export function nodes(folder: string): Kind | null {
   const engine = redis(folder);

@@ -1,18 +1,21 @@
 import { type Bench, contest } from "./contest.ts";
-import { alone, nodes, threads } from "./room-servers.ts";
+import { alone, apart, nodes, threads } from "./room-servers.ts";
 
-/** The same room served by one relay, by one with two threads, and by two nodes over a redis-server. */
+/**
+ * The same room served by one relay, by one with two threads, and by two nodes
+ * over a redis-server; and two relays that are no room, as the floor of those.
+ */
 export async function room(bench: Bench): Promise<void> {
   const kinds = [threads(bench.folder), nodes(bench.folder), alone(bench.folder)];
   if (kinds.includes(null)) bench.report.note("skipped: redis-server not installed");
   const there = kinds.filter((kind) => kind !== null);
   const listeners = bench.smoke ? 10 : 1000;
-  // Each of the two is compared with the one relay, which comes last.
+  const one = there.at(-1) as (typeof there)[number];
+  const floor = apart(bench.folder);
   for (const subject of there.slice(0, -1)) {
-    const pair = [subject, there.at(-1) as typeof subject];
     await contest(bench, {
       title: `room: one message in flight, ${listeners} listeners, ${subject.name} against one relay`,
-      kinds: pair,
+      kinds: [subject, one, floor],
       listeners,
       publisher: true,
       load: { kind: "closed", seconds: bench.smoke ? 0.2 : 2 },

@@ -14,6 +14,8 @@ export interface Server {
   order?: Started;
   /** True if being connected is not being in the room yet: clients wait until a message comes through to all. */
   gathers?: boolean;
+  /** True if the servers have nothing to do with each other, so that each message is published to all of them. */
+  apart?: boolean;
 }
 
 /** A server that can be started, and is then spoken to over `wire`. */
