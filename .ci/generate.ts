@@ -9,7 +9,7 @@ import type { Entries } from "../lib/config/section.ts";
 import { load } from "../lib/config/load.ts";
 import { servicesOf } from "../lib/config/services.ts";
 import { settings } from "../lib/config/table.ts";
-import type { Panel } from "../lib/host/panel.ts";
+import type { Panel } from "../lib/host/service/panel.ts";
 import { collectorPanel } from "../lib/services/collector/panel/panel.ts";
 import { DIAGNOSTICS } from "../lib/services/neuro/diagnostics.ts";
 import { scenarioReference } from "../lib/services/neuro/scenario/file/reference.ts";

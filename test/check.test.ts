@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { services } from "../index.ts";
 import { presets } from "../lib/config/presets.ts";
-import { pageRemarks } from "../lib/host/check.ts";
+import { pageRemarks } from "../lib/host/service/check.ts";
 import { configOf, ended, openssl, selfSigned } from "./kit.ts";
 
 // `check` and a start find the same, all of it at once, and `check` changes nothing.

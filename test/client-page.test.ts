@@ -5,7 +5,7 @@ import {
   clientsOfAll,
   type ServiceClient,
   type ServiceClientQuery,
-} from "../lib/host/client-page.ts";
+} from "../lib/host/service/client-page.ts";
 import type { ClientInfo, ClientQuery, Running } from "../lib/host/service.ts";
 
 const COLUMNS: ClientColumns<ClientInfo> = {

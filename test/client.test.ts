@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Connection } from "../lib/cli/connection.ts";
+import { Connection } from "../lib/cli/client/connection.ts";
 import { HandClock } from "../lib/host/clock.ts";
 import { boot, openssl, selfSigned, turn, until } from "./kit.ts";
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import type { StartError } from "../lib/host/errors.ts";
-import type { Room } from "../lib/host/room.ts";
+import type { Room } from "../lib/host/service/room.ts";
 import { TestRoom } from "./cluster-suite.ts";
 import { type Booted, boot, enveloped, until } from "./kit.ts";
 import { freePort, PROGRAMS, RoomServer } from "./room-server.ts";

@@ -7,7 +7,7 @@ import { load, problemText } from "../lib/config/load.ts";
 import { maskedConfig, renderEffective } from "../lib/config/render.ts";
 import { PASSWORD_VARIABLE } from "../lib/config/sections/cluster.ts";
 import type { StartError } from "../lib/host/errors.ts";
-import { addressFaults } from "../lib/services/relay/order/redis/address.ts";
+import { addressFaults } from "../lib/services/relay/order/redis/server/address.ts";
 import { TestRoom } from "./cluster-suite.ts";
 import { boot, configOf, enveloped, openssl, selfSigned, until } from "./kit.ts";
 import { PROGRAMS, RoomServer } from "./room-server.ts";

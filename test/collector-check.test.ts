@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { services } from "../index.ts";
-import { faultsOf } from "../lib/host/check.ts";
+import { faultsOf } from "../lib/host/service/check.ts";
 import { faultText } from "../lib/host/errors.ts";
 import { collecting, record } from "./collector-suite.ts";
 import { boot, configOf, type Overrides, until } from "./kit.ts";

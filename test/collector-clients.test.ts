@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../lib/config/table.ts";
 import { HandClock } from "../lib/host/clock.ts";
-import { FileShares } from "../lib/host/file-shares.ts";
+import { FileShares } from "../lib/host/files/file-shares.ts";
 import { Ids } from "../lib/host/ids.ts";
 import { Log } from "../lib/host/log.ts";
 import type { Host } from "../lib/host/service.ts";

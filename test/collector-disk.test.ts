@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { systemClock } from "../lib/host/clock.ts";
-import { FileWalk, linesIn, sequenceOf } from "../lib/services/collector/file/reading.ts";
+import { FileWalk, linesIn, sequenceOf } from "../lib/services/collector/file/read/reading.ts";
 import { verify } from "../lib/services/collector/verify.ts";
 import { collecting, frame, hello, messageOf, record } from "./collector-suite.ts";
 import { boot, until } from "./kit.ts";

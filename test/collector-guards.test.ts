@@ -5,7 +5,7 @@ import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import { load } from "../lib/config/load.ts";
 import { settings } from "../lib/config/table.ts";
-import { FileShares } from "../lib/host/file-shares.ts";
+import { FileShares } from "../lib/host/files/file-shares.ts";
 import { Admission } from "../lib/net/admission.ts";
 import { collector } from "../lib/services/collector/collector.ts";
 import { bytesField, varintField } from "../lib/services/collector/doors/proto/fields.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { FileWalk, linesIn } from "../lib/services/collector/file/reading.ts";
+import { FileWalk, linesIn } from "../lib/services/collector/file/read/reading.ts";
 import { collecting, frame, hello, messageOf, record } from "./collector-suite.ts";
 import { until } from "./kit.ts";
 

@@ -6,7 +6,7 @@ import { HandClock } from "../lib/host/clock.ts";
 import type { Disk } from "../lib/host/disk.ts";
 import type { LineForm } from "../lib/services/collector/columns.ts";
 import { Entry, Text } from "../lib/services/collector/entry.ts";
-import { lastLine } from "../lib/services/collector/file/last-line.ts";
+import { lastLine } from "../lib/services/collector/file/read/last-line.ts";
 import type { WriterOptions, WriterSettings } from "../lib/services/collector/file/options.ts";
 import { LogWriter } from "../lib/services/collector/file/writer.ts";
 import { systemError, watched } from "./fixtures/journal-disk.ts";

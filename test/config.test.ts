@@ -9,7 +9,7 @@ import { tomlPositions } from "../lib/config/positions/toml.ts";
 import { valueAt } from "../lib/config/paths.ts";
 import { renderReference, renderToml } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
-import { Access } from "../lib/net/access.ts";
+import { Access } from "../lib/net/admission/access.ts";
 import {
   choices,
   cidrs,

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createConnection, type Socket } from "node:net";
 import { HandClock } from "../lib/host/clock.ts";
-import { type Data, settled } from "../lib/services/web/difference.ts";
+import { type Data, settled } from "../lib/services/web/told/difference.ts";
 import { merged } from "./merge.ts";
 import {
   boot,

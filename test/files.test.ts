@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createConnection, type Socket } from "node:net";
 import { join } from "node:path";
-import { FileShares } from "../lib/host/file-shares.ts";
+import { FileShares } from "../lib/host/files/file-shares.ts";
 import { dial, ended, enveloped, until } from "./kit.ts";
 
 describe("the files of connections", () => {

@@ -22,7 +22,7 @@ import {
   rebased,
   valueIn,
 } from "../lib/cli/wizard/draft.ts";
-import { writeFiles } from "../lib/cli/write.ts";
+import { writeFiles } from "../lib/cli/terminal/write.ts";
 import {
   call,
   CLUSTER,

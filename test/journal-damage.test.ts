@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { StartError } from "../lib/host/errors.ts";
 import { NewerError } from "../lib/services/store/journal/format.ts";
-import { DamageError } from "../lib/services/store/journal/damage.ts";
+import { DamageError } from "../lib/services/store/journal/read/damage.ts";
 import { systemError, watched } from "./fixtures/journal-disk.ts";
 import { until } from "./kit.ts";
 import {

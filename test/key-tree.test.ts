@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { KeyTree, NONE } from "../lib/services/store/keys/key-tree.ts";
-import { rankOf } from "../lib/services/store/keys/ordered.ts";
+import { KeyTree, NONE } from "../lib/services/store/keys/tree/key-tree.ts";
+import { rankOf } from "../lib/services/store/keys/tree/ordered.ts";
 import { MAX_PART_BYTES, type Path } from "../lib/services/store/keys/path.ts";
-import { rankIn } from "../lib/services/store/keys/ranks.ts";
-import { Values } from "../lib/services/store/keys/values.ts";
+import { rankIn } from "../lib/services/store/keys/tree/ranks.ts";
+import { Values } from "../lib/services/store/keys/tree/values.ts";
 import { names, NAMES } from "./keys-model.ts";
 import { Random } from "./random.ts";
 

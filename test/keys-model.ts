@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import { HandClock } from "../lib/host/clock.ts";
-import type { Page, Paging } from "../lib/services/store/keys/scan.ts";
+import type { Page, Paging } from "../lib/services/store/keys/tree/scan.ts";
 import { Keys } from "../lib/services/store/keys/keys.ts";
 import type { Recorder } from "../lib/services/store/keys/stored.ts";
 import type { Watchers } from "../lib/services/store/keys/live-keys.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { HandClock } from "../lib/host/clock.ts";
-import type { Page } from "../lib/services/store/keys/scan.ts";
+import type { Page } from "../lib/services/store/keys/tree/scan.ts";
 import { Keys } from "../lib/services/store/keys/keys.ts";
 import { MAX_DEPTH, MAX_PART_BYTES, type Path } from "../lib/services/store/keys/path.ts";
 import { VisibleKeys } from "../lib/services/store/keys/visible-keys.ts";

@@ -7,7 +7,7 @@ import { load, problemText } from "../lib/config/load.ts";
 import type { Entries } from "../lib/config/section.ts";
 import { type Config, settings } from "../lib/config/table.ts";
 import { type Clock, HandClock } from "../lib/host/clock.ts";
-import { fileLimit } from "../lib/host/file-shares.ts";
+import { fileLimit } from "../lib/host/files/file-shares.ts";
 import { Program } from "../lib/host/lifecycle.ts";
 import type { Services } from "../lib/host/service.ts";
 import { Log } from "../lib/host/log.ts";

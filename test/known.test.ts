@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { ClientMore } from "../lib/host/service.ts";
-import { CLIENTS_KEPT, LastRefusals, REFUSALS_KEPT } from "../lib/net/last-refusals.ts";
-import { PASTS_KEPT, Pasts, STEPS_KEPT } from "../lib/net/past.ts";
-import { LOOK_MS } from "../lib/net/recent.ts";
+import { CLIENTS_KEPT, LastRefusals, REFUSALS_KEPT } from "../lib/net/admission/last-refusals.ts";
+import { PASTS_KEPT, Pasts, STEPS_KEPT } from "../lib/net/admission/past.ts";
+import { LOOK_MS } from "../lib/net/admission/recent.ts";
 import { ask, boot, type Booted, type Overrides, until } from "./kit.ts";
 
 const QUIET = { messagesPerSecond: 0, refusedPerSecond: 0, outboxBytes: 0 };

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../lib/config/table.ts";
 import { HandClock } from "../lib/host/clock.ts";
-import { logFileName } from "../lib/host/log-file.ts";
+import { logFileName } from "../lib/host/log/file.ts";
 import { Log } from "../lib/host/log.ts";
 
 /** A folder that is gone after the tests of a file. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { checkFormat } from "../lib/config/formats/line-format.ts";
-import { logFileName } from "../lib/host/log-file.ts";
+import { logFileName } from "../lib/host/log/file.ts";
 import { folder, fresh, open, read, SECOND } from "./log-suite.ts";
 
 describe("lines", () => {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { services } from "../index.ts";
 import { HandClock } from "../lib/host/clock.ts";
-import { faultsOf } from "../lib/host/check.ts";
+import { faultsOf } from "../lib/host/service/check.ts";
 import { Context, Memory } from "../lib/services/neuro/context.ts";
 import { diagnose } from "../lib/services/neuro/diagnostics.ts";
 import { Force } from "../lib/services/neuro/session/force.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { load } from "../lib/config/load.ts";
 import { settings } from "../lib/config/table.ts";
-import { faultsOf } from "../lib/host/check.ts";
+import { faultsOf } from "../lib/host/service/check.ts";
 import { services } from "../index.ts";
 import { type Booted, configOf, dial, raw, until } from "./kit.ts";
 import { connect, enter, gameOf, startNeuro, toldOf, turns } from "./neuro-suite.ts";

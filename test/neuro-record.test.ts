@@ -14,7 +14,7 @@ import { basename, join } from "node:path";
 import { version } from "../package.json";
 import { placeOf } from "../lib/config/place.ts";
 import { HandClock } from "../lib/host/clock.ts";
-import { FileShares } from "../lib/host/file-shares.ts";
+import { FileShares } from "../lib/host/files/file-shares.ts";
 import { Log } from "../lib/host/log.ts";
 import { neuro, startNeuro as start } from "../lib/services/neuro/neuro.ts";
 import { recordName, roomFor } from "../lib/services/neuro/record/folder.ts";

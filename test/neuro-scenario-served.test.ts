@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { services } from "../index.ts";
-import { faultsOf } from "../lib/host/check.ts";
+import { faultsOf } from "../lib/host/service/check.ts";
 import { configOf, until } from "./kit.ts";
 import { scenarioTests } from "./neuro-scenario-suite.ts";
 import { enter, gameOf, startNeuro, toldOf, turns } from "./neuro-suite.ts";

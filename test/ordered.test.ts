@@ -1,5 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { compare, type Ordered, rankedList, rankOf } from "../lib/services/store/keys/ordered.ts";
+import {
+  compare,
+  type Ordered,
+  rankedList,
+  rankOf,
+} from "../lib/services/store/keys/tree/ordered.ts";
 import { Random } from "./random.ts";
 import { names, NAMES, numberIn } from "./keys-model.ts";
 

@@ -4,7 +4,7 @@ import { services } from "../index.ts";
 import { flag } from "../lib/config/option.ts";
 import { section } from "../lib/config/section.ts";
 import { settings } from "../lib/config/table.ts";
-import { type Panel, Refused } from "../lib/host/panel.ts";
+import { type Panel, Refused } from "../lib/host/service/panel.ts";
 import type { Service } from "../lib/host/service.ts";
 import { boot, type Booted, type BootOptions, type Overrides, turn, until } from "./kit.ts";
 import { bodyOf, head, PAGE, temporary, TOKEN } from "./web-suite.ts";

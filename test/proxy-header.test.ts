@@ -6,8 +6,8 @@ import { load, problemText } from "../lib/config/load.ts";
 import { settings } from "../lib/config/table.ts";
 import { HandClock } from "../lib/host/clock.ts";
 import { Log } from "../lib/host/log.ts";
-import { InsideAlone } from "../lib/net/inside.ts";
-import { TurnedAway } from "../lib/net/turned-away.ts";
+import { InsideAlone } from "../lib/net/admission/inside.ts";
+import { TurnedAway } from "../lib/net/admission/turned-away.ts";
 import { Alone } from "../lib/services/relay/order/alone.ts";
 import { Relay } from "../lib/services/relay/relay.ts";
 import {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { HandClock } from "../lib/host/clock.ts";
-import { bytes, duration, measured, rough } from "../lib/cli/words.ts";
+import { bytes, duration, measured, rough } from "../lib/cli/terminal/words.ts";
 import { boot, type Booted, NOBODY, openssl, selfSigned, until } from "./kit.ts";
 import { call, configured, endings, REPEAT, served, TOKEN } from "./remote-suite.ts";
 

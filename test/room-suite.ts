@@ -1,7 +1,7 @@
 import { services as all } from "../index.ts";
 import { relay as startRelay } from "../lib/services/relay/service.ts";
 import { type Config, settings } from "../lib/config/table.ts";
-import type { Room, RoomNode } from "../lib/host/room.ts";
+import type { Room, RoomNode } from "../lib/host/service/room.ts";
 import type { Host } from "../lib/host/service.ts";
 import type { Table } from "./kit.ts";
 

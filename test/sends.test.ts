@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { HandClock } from "../lib/host/clock.ts";
 import type { Log } from "../lib/host/log.ts";
 import { Client } from "../lib/net/client.ts";
-import { LastRefusals } from "../lib/net/last-refusals.ts";
+import { LastRefusals } from "../lib/net/admission/last-refusals.ts";
 import { Pinned } from "../lib/net/outbox.ts";
 import { Sends } from "../lib/net/sends/sends.ts";
 import type { Wire } from "../lib/net/wire.ts";
@@ -144,7 +144,7 @@ describe.skipIf(!hasRing)("a ring", () => {
       return { bytes, start: i, length: bytes.length - i };
     });
     const all = Buffer.concat(parts.map(({ bytes, start }) => bytes.subarray(start)));
-    const { libc } = await import("../lib/host/libc.ts");
+    const { libc } = await import("../lib/host/system/libc.ts");
     libc().shutdown(closed.fd, 1);
     ring.putParts(0, full.fd, parts, parts.length);
     ring.putParts(1, full.fd, parts, parts.length);
@@ -176,7 +176,7 @@ describe.skipIf(!hasRing)("a ring", () => {
     expect(part).toBeGreaterThan(0);
     expect(part).toBeLessThan(many.length);
     expect([none, nobody, whole]).toEqual([EAGAIN, EBADF, 4]);
-    const { libc } = await import("../lib/host/libc.ts");
+    const { libc } = await import("../lib/host/system/libc.ts");
     libc().shutdown(broken.fd, 1);
     ring.put(0, broken.fd, word, 0, 4);
     ring.put(1, well.fd, word, 0, 4);
@@ -197,7 +197,7 @@ describe.skipIf(!hasRing)("a ring", () => {
   test("is used no more once the kernel takes no entries, and those are as if their sockets were full", async () => {
     const { here, got, end } = await pairs(1);
     const { readdirSync, readlinkSync } = await import("node:fs");
-    const { libc } = await import("../lib/host/libc.ts");
+    const { libc } = await import("../lib/host/system/libc.ts");
     const rings = () =>
       readdirSync("/proc/self/fd").filter((fd) => {
         try {

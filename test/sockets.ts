@@ -1,5 +1,5 @@
 import { readdirSync } from "node:fs";
-import { libc } from "../lib/host/libc.ts";
+import { libc } from "../lib/host/system/libc.ts";
 
 const AF_INET = 2;
 const AF_INET6 = 10;

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HandClock, systemClock } from "../lib/host/clock.ts";
-import { QUIET } from "../lib/services/store/journal/salvage.ts";
+import { QUIET } from "../lib/services/store/journal/read/salvage.ts";
 import { Keys } from "../lib/services/store/keys/keys.ts";
 import { configure, type Reply, Wire } from "./fixtures/store-child.ts";
 import { boot, type Booted, ended, until } from "./kit.ts";

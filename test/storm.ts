@@ -16,7 +16,7 @@ import { clientLimits } from "../lib/config/sections/limits.ts";
 import { flag, whole } from "../lib/config/option.ts";
 import { section } from "../lib/config/section.ts";
 import { type Config, settings } from "../lib/config/table.ts";
-import { libc } from "../lib/host/libc.ts";
+import { libc } from "../lib/host/system/libc.ts";
 import type { Host, Running } from "../lib/host/service.ts";
 import { Admission } from "../lib/net/admission.ts";
 import { type Accepted, Client } from "../lib/net/client.ts";

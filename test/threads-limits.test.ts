@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { doorMemory, InsideThreads } from "../lib/net/inside-threads.ts";
+import { doorMemory, InsideThreads } from "../lib/net/admission/inside-threads.ts";
 import { dial, type Peer, until } from "./kit.ts";
 import { threaded, type ThreadedRelay, threadsHere, withThreads } from "./threads-suite.ts";
 

@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { faultText } from "../lib/host/errors.ts";
-import { certificatesIn, keyIn } from "../lib/host/pem.ts";
-import { tlsFaults, tlsOptions } from "../lib/host/tls-files.ts";
+import { certificatesIn, keyIn } from "../lib/host/files/pem.ts";
+import { tlsFaults, tlsOptions } from "../lib/host/files/tls-files.ts";
 import { openssl, selfSigned } from "./kit.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "summoner-tls-files-"));

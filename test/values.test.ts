@@ -5,7 +5,7 @@ import type { Path } from "../lib/services/store/keys/path.ts";
 import { Keys } from "../lib/services/store/keys/keys.ts";
 import type { Watchers } from "../lib/services/store/keys/live-keys.ts";
 import { Refusal } from "../lib/services/store/refusal.ts";
-import { Values } from "../lib/services/store/keys/values.ts";
+import { Values } from "../lib/services/store/keys/tree/values.ts";
 import { Random } from "./random.ts";
 
 const KiB = 1024;

@@ -1,9 +1,9 @@
 import { load, problemText, remarks } from "../config/load.ts";
 import { settings } from "../config/table.ts";
-import { pageRemarks, problemsOf } from "../host/check.ts";
-import { barredHere } from "../net/barred.ts";
+import { pageRemarks, problemsOf } from "../host/service/check.ts";
+import { barredHere } from "../net/admission/barred.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
-import { say } from "./say.ts";
+import { say } from "./terminal/say.ts";
 import { count } from "../host/count.ts";
 
 export const check: Command = {

@@ -3,7 +3,7 @@ import { renderEffective, renderReference, renderToml } from "../config/render.t
 import { renderSchema, SCHEMA_LINE } from "../config/schema.ts";
 import { settings } from "../config/table.ts";
 import { type Arguments, type Command, SOURCES, sourcesOf } from "./command.ts";
-import { say } from "./say.ts";
+import { say } from "./terminal/say.ts";
 
 export const config: Command = {
   name: "config",

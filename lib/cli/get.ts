@@ -5,7 +5,7 @@ import { valueAt } from "../config/paths.ts";
 import { masked, tomlValue } from "../config/render.ts";
 import { settings } from "../config/table.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
-import { say } from "./say.ts";
+import { say } from "./terminal/say.ts";
 
 export const get: Command = {
   name: "get",

@@ -3,7 +3,7 @@ import { nearest } from "../config/nearest.ts";
 import { columns, helpText } from "./args.ts";
 import type { Command, Context } from "./command.ts";
 import type { Page } from "./help/pages.ts";
-import { say } from "./say.ts";
+import { say } from "./terminal/say.ts";
 import { typeset } from "./help/typeset.ts";
 
 /** Columns of a line without a terminal, and the most columns in one. */

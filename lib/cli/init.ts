@@ -10,7 +10,7 @@ import { SERVICES } from "../config/services.ts";
 import type { Config } from "../config/table.ts";
 import { type Arguments, type Command, type Context, SOURCES, sourcesOf } from "./command.ts";
 import { run } from "./run.ts";
-import { say } from "./say.ts";
+import { say } from "./terminal/say.ts";
 import { askAll, type Opening, openingOf } from "./wizard/wizard.ts";
 import { askYes, BACK, Cancelled, tell } from "./wizard/ask.ts";
 import { lookAtRoom } from "./wizard/cluster.ts";
@@ -36,7 +36,7 @@ import {
   valueIn,
   withNewToken,
 } from "./wizard/draft.ts";
-import { contentOf, type NewFile, writeFiles } from "./write.ts";
+import { contentOf, type NewFile, writeFiles } from "./terminal/write.ts";
 import { holdsToken, listenTrouble, newToken, selfSigned, schemaFor } from "./wizard/files.ts";
 
 const NOTHING = "Nothing was written.";

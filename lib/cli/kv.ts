@@ -3,7 +3,7 @@ import { systemClock } from "../host/clock.ts";
 import { StartError } from "../host/errors.ts";
 import { hintText } from "./args.ts";
 import type { Arguments, Command, Flag } from "./command.ts";
-import { clientFlags, serverOf } from "./destination.ts";
+import { clientFlags, serverOf } from "./client/destination.ts";
 import {
   type Call,
   del,
@@ -21,7 +21,7 @@ import {
 import { STORE_TOKEN_VARIABLE, StoreConnection } from "./kv/connection.ts";
 import { follow } from "./kv/follow.ts";
 import { keys, range } from "./kv/lists.ts";
-import { say } from "./say.ts";
+import { say } from "./terminal/say.ts";
 
 /** The service that it speaks to. */
 const SERVICE = "store";

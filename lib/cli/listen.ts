@@ -2,9 +2,9 @@ import { oneLine, printable } from "../host/content.ts";
 import { onSignals } from "../host/lifecycle.ts";
 import { type LineSink, LineSplitter } from "../net/lines.ts";
 import { type Command } from "./command.ts";
-import { Connection } from "./connection.ts";
-import { clientFlags, serverOf } from "./destination.ts";
-import { say } from "./say.ts";
+import { Connection } from "./client/connection.ts";
+import { clientFlags, serverOf } from "./client/destination.ts";
+import { say } from "./terminal/say.ts";
 
 /** The service that it speaks to. */
 const SERVICE = "relay";

@@ -3,11 +3,11 @@ import type { Config } from "../config/table.ts";
 import { printable } from "../host/content.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import type { Services } from "../host/service.ts";
-import { endStderr, endStdout, watchStdout } from "../host/stdout.ts";
+import { endStderr, endStdout, watchStdout } from "../host/log/stdout.ts";
 import { helpText, hintText, readArguments } from "./args.ts";
 import type { Arguments, Context } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
-import { hush, say } from "./say.ts";
+import { hush, say } from "./terminal/say.ts";
 
 /** The words that start the program, for the help. */
 const PROGRAM = Bun.main.endsWith(".ts") ? "bun run index.ts" : "summoner";

@@ -1,7 +1,7 @@
 // Runs before index.ts: Bun fetches the packages that it imports; if it cannot, this says what to do.
 import { join } from "node:path";
 import { dependencies } from "../../package.json";
-import { FileShares } from "../host/file-shares.ts";
+import { FileShares } from "../host/files/file-shares.ts";
 
 const root = join(import.meta.dir, "..", "..");
 

@@ -4,12 +4,12 @@ import { optionPaths, valueAt } from "../config/paths.ts";
 import { masked, tomlValue } from "../config/render.ts";
 import { cut, SHOWN } from "../config/shown.ts";
 import { type Config, settings } from "../config/table.ts";
-import { fileFaults, pageRemarks, problemAt } from "../host/check.ts";
+import { fileFaults, pageRemarks, problemAt } from "../host/service/check.ts";
 import { messageOf } from "../host/errors.ts";
 import type { Program } from "../host/lifecycle.ts";
 import type { Log } from "../host/log.ts";
 import type { Services } from "../host/service.ts";
-import { barredHere } from "../net/barred.ts";
+import { barredHere } from "../net/admission/barred.ts";
 import { count } from "../host/count.ts";
 
 /** The parts of a running program that a reload needs. */

@@ -3,9 +3,9 @@ import { printable } from "../host/content.ts";
 import { systemClock } from "../host/clock.ts";
 import { NOTICES } from "../services/relay/envelope.ts";
 import { type Arguments, type Command } from "./command.ts";
-import { Connection } from "./connection.ts";
-import { clientFlags, serverOf } from "./destination.ts";
-import { say } from "./say.ts";
+import { Connection } from "./client/connection.ts";
+import { clientFlags, serverOf } from "./client/destination.ts";
+import { say } from "./terminal/say.ts";
 
 /** The service that it speaks to. */
 const SERVICE = "relay";

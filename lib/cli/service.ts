@@ -8,10 +8,10 @@ import type { Folder } from "../config/section.ts";
 import { MAIN_SERVICE, isEnabled } from "../config/services.ts";
 import { type Config, settings } from "../config/table.ts";
 import { StartError } from "../host/errors.ts";
-import { placesOf } from "../host/places.ts";
+import { placesOf } from "../host/service/places.ts";
 import { addressText, type Services } from "../host/service.ts";
 import { type Arguments, type Command, SOURCES, sourcesOf } from "./command.ts";
-import { say } from "./say.ts";
+import { say } from "./terminal/say.ts";
 
 /** Seconds that a stop may take beyond the drain. */
 const LAST_SECONDS = 5;

@@ -10,9 +10,9 @@ import { settings } from "../config/table.ts";
 import { hintText } from "./args.ts";
 import { StartError } from "../host/errors.ts";
 import { type Command, SOURCES } from "./command.ts";
-import { writeFiles } from "./write.ts";
-import { Remote, type Served, whyNoActions } from "./remote.ts";
-import { say } from "./say.ts";
+import { writeFiles } from "./terminal/write.ts";
+import { Remote, type Served, whyNoActions } from "./client/remote.ts";
+import { say } from "./terminal/say.ts";
 
 export const set: Command = {
   name: "set",

@@ -2,16 +2,16 @@ import type { Problem } from "../config/layer.ts";
 import { load, problemText, remarks, sourceOf, type Sources } from "../config/load.ts";
 import { MAIN_SERVICE } from "../config/services.ts";
 import { type Config, settings } from "../config/table.ts";
-import { pageRemarks, problemAt, problemsOf } from "../host/check.ts";
+import { pageRemarks, problemAt, problemsOf } from "../host/service/check.ts";
 import { systemClock } from "../host/clock.ts";
 import { LossError, StartError } from "../host/errors.ts";
 import { onSignals, serve } from "../host/lifecycle.ts";
-import { Supervisor } from "../host/notify.ts";
+import { Supervisor } from "../host/system/notify.ts";
 import type { Running, Services } from "../host/service.ts";
-import { barredHere } from "../net/barred.ts";
+import { barredHere } from "../net/admission/barred.ts";
 import { settledWay } from "../net/sends/way.ts";
 import { reload } from "./reload.ts";
-import { say } from "./say.ts";
+import { say } from "./terminal/say.ts";
 
 /** The words of a command about the start, beside those of the log. */
 export interface StartWords {

@@ -6,14 +6,14 @@ import { count } from "../host/count.ts";
 import { StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
-import { destinationAt } from "./destination.ts";
-import { probe } from "./probes.ts";
-import { answers, Remote } from "./remote.ts";
-import { say } from "./say.ts";
-import { flag, object, record, text } from "./shape.ts";
+import { destinationAt } from "./client/destination.ts";
+import { probe } from "./client/probes.ts";
+import { answers, Remote } from "./client/remote.ts";
+import { say } from "./terminal/say.ts";
+import { flag, object, record, text } from "./client/shape.ts";
 import { roomLine } from "./top/cluster.ts";
 import { problemLine } from "./top/page.ts";
-import { duration } from "./words.ts";
+import { duration } from "./terminal/words.ts";
 
 export const status: Command = {
   name: "status",

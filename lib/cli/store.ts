@@ -1,4 +1,4 @@
-import { clientFlags } from "./destination.ts";
+import { clientFlags } from "./client/destination.ts";
 import { acknowledge } from "./store/acknowledge.ts";
 import { backup } from "./store/backup.ts";
 import { check } from "./store/check.ts";

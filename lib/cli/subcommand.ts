@@ -1,6 +1,6 @@
 import { hintText } from "./args.ts";
 import type { Arguments, Command, Context, Flag } from "./command.ts";
-import { say } from "./say.ts";
+import { say } from "./terminal/say.ts";
 
 /** The word that follows a command on a command line, and stands for a command of its own. */
 export interface Subcommand {

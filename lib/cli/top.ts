@@ -1,6 +1,6 @@
 import { StartError } from "../host/errors.ts";
 import { type Command, SOURCES } from "./command.ts";
-import { Remote } from "./remote.ts";
+import { Remote } from "./client/remote.ts";
 import { UNSTYLED } from "./top/cells.ts";
 import { belowAsJson } from "./top/cluster.ts";
 import { events } from "./top/events.ts";

@@ -1,13 +1,13 @@
 import { type Place, placeOf } from "../config/place.ts";
 import { isEnabled } from "../config/services.ts";
 import type { Config } from "../config/table.ts";
-import { faultsOf } from "./check.ts";
+import { faultsOf } from "./service/check.ts";
 import { type Clock, within } from "./clock.ts";
 import { LossError, messageOf, StartError } from "./errors.ts";
-import { type Door, FileShares } from "./file-shares.ts";
+import { type Door, FileShares } from "./files/file-shares.ts";
 import { Ids } from "./ids.ts";
 import { Log } from "./log.ts";
-import { busy, placesOf } from "./places.ts";
+import { busy, placesOf } from "./service/places.ts";
 import { type Host, openedBy, type Operator, type Running, type Services } from "./service.ts";
 
 /** @throws StartError when its file cannot be written */

@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { reasonOf } from "../config/reason.ts";
 import { type Disk, syncFolderSync } from "./disk.ts";
 import { StartError } from "./errors.ts";
-import { libc } from "./libc.ts";
+import { libc } from "./system/libc.ts";
 
 /** LOCK_EX | LOCK_NB, from <sys/file.h>. */
 const EXCLUSIVE_AT_ONCE = 2 | 4;

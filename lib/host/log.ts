@@ -4,8 +4,8 @@ import type { Config, Level } from "../config/table.ts";
 import { compileDateFormat } from "../config/formats/strftime.ts";
 import type { Clock } from "./clock.ts";
 import { oneLine, printable } from "./content.ts";
-import { LogConsole } from "./log-console.ts";
-import { LogFile } from "./log-file.ts";
+import { LogConsole } from "./log/console.ts";
+import { LogFile } from "./log/file.ts";
 
 /** The log's counts since it was opened, and its state. */
 export interface LogStats {

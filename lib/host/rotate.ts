@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { reasonOf } from "../config/reason.ts";
 import type { Clock } from "./clock.ts";
 import { StartError } from "./errors.ts";
-import { FileTrouble, type TellTrouble } from "./file-trouble.ts";
+import { FileTrouble, type TellTrouble } from "./files/file-trouble.ts";
 
 const writeSome = promisify(fs.write);
 const sync = promisify(fs.fdatasync);

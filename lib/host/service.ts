@@ -1,12 +1,12 @@
 import type { Place } from "../config/place.ts";
 import type { Clock } from "./clock.ts";
 import type { Fault } from "./errors.ts";
-import type { FileShares } from "./file-shares.ts";
-import type { HttpPart } from "./http-part.ts";
+import type { FileShares } from "./files/file-shares.ts";
+import type { HttpPart } from "./service/http-part.ts";
 import type { Ids } from "./ids.ts";
 import type { Log } from "./log.ts";
-import type { Panel } from "./panel.ts";
-import type { Room } from "./room.ts";
+import type { Panel } from "./service/panel.ts";
+import type { Room } from "./service/room.ts";
 import type { Declared, Distribution } from "./stats.ts";
 
 /** A client as an operator sees it. */

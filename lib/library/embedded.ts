@@ -1,7 +1,7 @@
 import { load, problemText, remarks, sourceOf } from "../config/load.ts";
 import { type Config, settings } from "../config/table.ts";
 import { type Clock, systemClock } from "../host/clock.ts";
-import { pageRemarks, problemsOf } from "../host/check.ts";
+import { pageRemarks, problemsOf } from "../host/service/check.ts";
 import { onSignals, serve } from "../host/lifecycle.ts";
 import type { Services } from "../host/service.ts";
 import type { Address } from "../host/service.ts";

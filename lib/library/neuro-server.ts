@@ -3,7 +3,7 @@ import { nearest } from "../config/nearest.ts";
 import { placeOf } from "../config/place.ts";
 import { type Config, settings } from "../config/table.ts";
 import { type Clock, systemClock } from "../host/clock.ts";
-import { FileShares } from "../host/file-shares.ts";
+import { FileShares } from "../host/files/file-shares.ts";
 import { onSignals } from "../host/lifecycle.ts";
 import type { Log } from "../host/log.ts";
 import { type Address, openedBy } from "../host/service.ts";

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from "../host/clock.ts";
-import { FileShares } from "../host/file-shares.ts";
+import { FileShares } from "../host/files/file-shares.ts";
 import { onSignals } from "../host/lifecycle.ts";
 import { Log } from "../host/log.ts";
 import { type Address, openedBy } from "../host/service.ts";

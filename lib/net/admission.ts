@@ -1,12 +1,12 @@
 import { isLoopback } from "../config/loopback.ts";
 import type { Place } from "../config/place.ts";
 import type { Clock } from "../host/clock.ts";
-import type { FileShares } from "../host/file-shares.ts";
+import type { FileShares } from "../host/files/file-shares.ts";
 import type { Log } from "../host/log.ts";
-import { Access } from "./access.ts";
+import { Access } from "./admission/access.ts";
 import { CLOSE_REASONS, type CloseReason } from "./client.ts";
-import { type Inside, InsideAlone } from "./inside.ts";
-import { TurnedAway } from "./turned-away.ts";
+import { type Inside, InsideAlone } from "./admission/inside.ts";
+import { TurnedAway } from "./admission/turned-away.ts";
 
 /** The notices for clients that are turned away: one line each, with its newline, or nothing. */
 export interface TurnedAwayNotices {

@@ -1,8 +1,8 @@
-import type { ClientColumns } from "../host/client-page.ts";
+import type { ClientColumns } from "../host/service/client-page.ts";
 import { addressText } from "../host/service.ts";
-import type { LastRefusals } from "./last-refusals.ts";
+import type { LastRefusals } from "./admission/last-refusals.ts";
 import { Outbox, type Pinned, SharedBytes } from "./outbox.ts";
-import { Recent } from "./recent.ts";
+import { Recent } from "./admission/recent.ts";
 import type { Wire } from "./wire.ts";
 
 /** The reasons for closing a client. Every close has one of these; they are counted. */

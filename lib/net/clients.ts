@@ -1,5 +1,5 @@
 import { Bugs } from "../host/bugs.ts";
-import { clientPage } from "../host/client-page.ts";
+import { clientPage } from "../host/service/client-page.ts";
 import type { Clock } from "../host/clock.ts";
 import type { LogLines } from "../host/log.ts";
 import type { ClientMore, ClientPage, ClientQuery } from "../host/service.ts";
@@ -15,11 +15,11 @@ import {
   RESTING,
   SHARE_BYTES,
 } from "./client.ts";
-import { Lingering } from "./linger.ts";
-import { Known, withId } from "./known.ts";
+import { Lingering } from "./clients/linger.ts";
+import { Known, withId } from "./clients/known.ts";
 import { type Protocol, settle } from "./protocol.ts";
 import { quiet, turn } from "./tcp/quiet.ts";
-import { type Unfinished, unfinishedOf } from "./unfinished.ts";
+import { type Unfinished, unfinishedOf } from "./clients/unfinished.ts";
 import type { Wire } from "./wire.ts";
 
 /** Milliseconds that a drain may take at most to serve the bytes that had come before it. */

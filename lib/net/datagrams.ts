@@ -1,8 +1,8 @@
 import type { udp } from "bun";
 import type { Place } from "../config/place.ts";
 import { type Address, addressText } from "../host/service.ts";
-import { listenError } from "../host/listen-error.ts";
-import { Access, unmapped } from "./access.ts";
+import { listenError } from "../host/system/listen-error.ts";
+import { Access, unmapped } from "./admission/access.ts";
 import { turn } from "./tcp/quiet.ts";
 
 /** Takes datagrams. */

@@ -2,10 +2,10 @@ import type { Server, TLSOptions } from "bun";
 import { meansLoopback } from "../config/loopback.ts";
 import type { Place } from "../config/place.ts";
 import type { Clock } from "../host/clock.ts";
-import type { FileShares } from "../host/file-shares.ts";
+import type { FileShares } from "../host/files/file-shares.ts";
 import type { Log } from "../host/log.ts";
 import { type Address, addressText, type Health } from "../host/service.ts";
-import { tlsOptions } from "../host/tls-files.ts";
+import { tlsOptions } from "../host/files/tls-files.ts";
 import { Admission, type Refused, type TurnedAwayNotices } from "./admission.ts";
 import { Compression } from "./http/compression/compression.ts";
 import { HttpAnswers, pathOf, type TakeLine } from "./http/answers.ts";
@@ -15,9 +15,9 @@ import { type Answered, HttpFlights } from "./http/flights.ts";
 import { HostNames, targetOf } from "./http/host.ts";
 import { HttpOrigins, type Origin } from "./http/origin.ts";
 import { keepAliveHttp } from "./tcp/keepalive.ts";
-import { listenError } from "../host/listen-error.ts";
+import { listenError } from "../host/system/listen-error.ts";
 import { plain } from "./http/plain.ts";
-import { Relisten } from "./relisten.ts";
+import { Relisten } from "./tcp/relisten.ts";
 import type { WebSockets } from "./websocket.ts";
 
 /** The settings of an HTTP server besides its place. */

@@ -7,19 +7,19 @@ import type {
 } from "bun";
 import type { Place } from "../config/place.ts";
 import type { Clock } from "../host/clock.ts";
-import type { FileShares } from "../host/file-shares.ts";
+import type { FileShares } from "../host/files/file-shares.ts";
 import type { LogLines } from "../host/log.ts";
 import type { Address, Health } from "../host/service.ts";
-import { tlsOptions } from "../host/tls-files.ts";
-import { unmapped } from "./access.ts";
+import { tlsOptions } from "../host/files/tls-files.ts";
+import { unmapped } from "./admission/access.ts";
 import type { Client, CloseReason } from "./client.ts";
 import type { Clients } from "./clients.ts";
 import { type Inherited, inheritedSocket } from "./tcp/inherited.ts";
-import { listenError } from "../host/listen-error.ts";
+import { listenError } from "../host/system/listen-error.ts";
 import { Proxies } from "./http/proxies.ts";
 import { ProxyHeader, type Source } from "./tcp/proxy-header.ts";
 import { turn } from "./tcp/quiet.ts";
-import { Relisten } from "./relisten.ts";
+import { Relisten } from "./tcp/relisten.ts";
 
 /** Options of a listener. */
 export interface ListenerOptions {

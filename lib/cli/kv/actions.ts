@@ -1,7 +1,7 @@
 import { StartError } from "../../host/errors.ts";
 import { contentAsJson, oneLine } from "../../host/content.ts";
 import type { Arguments } from "../command.ts";
-import { number, orNull, text } from "../shape.ts";
+import { number, orNull, text } from "../client/shape.ts";
 import { Refused, request, type StoreConnection } from "./connection.ts";
 import { entryShown, print, textShown, toTerminal, valueShown } from "./output.ts";
 

@@ -13,10 +13,10 @@ import {
 } from "../../library/store/options.ts";
 import type { Listener, Wanted } from "../../library/store/events.ts";
 import { Subscription } from "../../library/store/subscription.ts";
-import { tokenIn } from "../../net/token.ts";
-import { doubtOf, headerFor, notThere, PATIENCE_MS } from "../connection.ts";
-import type { Destination } from "../destination.ts";
-import type { Shape } from "../shape.ts";
+import { tokenIn } from "../../net/admission/token.ts";
+import { doubtOf, headerFor, notThere, PATIENCE_MS } from "../client/connection.ts";
+import type { Destination } from "../client/destination.ts";
+import type { Shape } from "../client/shape.ts";
 import { nestingOf } from "./nesting.ts";
 
 /** The variable of the environment that holds a token of the store. */

@@ -4,8 +4,8 @@ import { onSignals } from "../../host/lifecycle.ts";
 import type { ConnectionEvent } from "../../library/store/options.ts";
 import type { StoreEvent, Wanted } from "../../library/store/events.ts";
 import type { Subscription } from "../../library/store/subscription.ts";
-import { say } from "../say.ts";
-import { number, text } from "../shape.ts";
+import { say } from "../terminal/say.ts";
+import { number, text } from "../client/shape.ts";
 import { type Call, numberOf } from "./actions.ts";
 import { jsonShown, print, toTerminal } from "./output.ts";
 

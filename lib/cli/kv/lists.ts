@@ -1,5 +1,5 @@
 import { StartError } from "../../host/errors.ts";
-import { list as listOf, number, object, orNull, text } from "../shape.ts";
+import { list as listOf, number, object, orNull, text } from "../client/shape.ts";
 import { type Call, numberOf } from "./actions.ts";
 import { Refused, request, type StoreConnection } from "./connection.ts";
 import { entryShown, jsonShown, print, textShown } from "./output.ts";

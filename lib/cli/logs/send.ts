@@ -9,8 +9,8 @@ import { DOOR_NAMES, type DoorName } from "../../services/collector/doors/door.t
 import { doorPlace, openDoors } from "../../services/collector/doors/places.ts";
 import { levelOf } from "../../services/collector/levels.ts";
 import type { Arguments } from "../command.ts";
-import { destinationAt } from "../destination.ts";
-import { say } from "../say.ts";
+import { destinationAt } from "../client/destination.ts";
+import { say } from "../terminal/say.ts";
 import type { Subcommand } from "../subcommand.ts";
 import { GrpcSender } from "./senders/grpc.ts";
 import { HttpSender } from "./senders/http.ts";

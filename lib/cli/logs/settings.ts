@@ -1,6 +1,6 @@
 import { load, problemText } from "../../config/load.ts";
 import { type Config, settings } from "../../config/table.ts";
-import { tokenIn } from "../../net/token.ts";
+import { tokenIn } from "../../net/admission/token.ts";
 import { LEVELS } from "../../services/collector/levels.ts";
 import { type Arguments, type Flag, sourcesOf } from "../command.ts";
 

@@ -1,5 +1,5 @@
-import { LineCutter } from "../../services/collector/file/reading.ts";
-import { say } from "../say.ts";
+import { LineCutter } from "../../services/collector/file/read/reading.ts";
+import { say } from "../terminal/say.ts";
 
 /** Messages that are sent together at most. */
 const BATCH = 500;

@@ -2,7 +2,7 @@ import { count } from "../../host/count.ts";
 import { messageOf } from "../../host/errors.ts";
 import { hashKeyIn } from "../../services/collector/chain.ts";
 import { verify as verifyLog } from "../../services/collector/verify.ts";
-import { say } from "../say.ts";
+import { say } from "../terminal/say.ts";
 import { logSettings } from "./settings.ts";
 import type { Subcommand } from "../subcommand.ts";
 

@@ -9,7 +9,7 @@ import type { Played } from "../../services/neuro/record/replay/player.ts";
 import { reportLines } from "../../services/neuro/record/replay/report.ts";
 import { type Replay, serveReplay } from "../../services/neuro/record/replay/serve.ts";
 import type { Arguments } from "../command.ts";
-import { say } from "../say.ts";
+import { say } from "../terminal/say.ts";
 import { besideResults } from "./log.ts";
 import { neuroSources } from "./sources.ts";
 import type { Call, Subcommand } from "../subcommand.ts";

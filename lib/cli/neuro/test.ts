@@ -19,7 +19,7 @@ import {
 import type { Listener, Outcome } from "../../services/neuro/scenario/play/run.ts";
 import { serveScenarios } from "../../services/neuro/scenario/serve.ts";
 import type { Arguments } from "../command.ts";
-import { say } from "../say.ts";
+import { say } from "../terminal/say.ts";
 import { besideResults } from "./log.ts";
 import { layer, neuroSources } from "./sources.ts";
 import type { Call, Subcommand } from "../subcommand.ts";

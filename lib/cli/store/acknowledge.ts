@@ -1,8 +1,8 @@
 import { isLocked } from "../../host/lock.ts";
 import * as fs from "node:fs";
 import { printable } from "../../host/content.ts";
-import { acknowledgeFolder } from "../../services/store/journal/salvage.ts";
-import { list, object, orNull, text } from "../shape.ts";
+import { acknowledgeFolder } from "../../services/store/journal/read/salvage.ts";
+import { list, object, orNull, text } from "../client/shape.ts";
 import type { Subcommand } from "../subcommand.ts";
 import { attempt, folderOf } from "./folder.ts";
 import { connect } from "./source.ts";

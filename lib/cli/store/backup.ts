@@ -1,6 +1,6 @@
 import { messageOf } from "../../host/errors.ts";
 import { BackupFile } from "../../services/store/journal/backup.ts";
-import { say } from "../say.ts";
+import { say } from "../terminal/say.ts";
 import type { Subcommand } from "../subcommand.ts";
 import { readAll } from "./source.ts";
 

@@ -1,5 +1,5 @@
 import { systemClock } from "../../host/clock.ts";
-import { checkFolder } from "../../services/store/journal/salvage.ts";
+import { checkFolder } from "../../services/store/journal/read/salvage.ts";
 import type { Subcommand } from "../subcommand.ts";
 import { attempt, folderOf, tell } from "./folder.ts";
 

@@ -5,7 +5,7 @@ import { messageOf } from "../../host/errors.ts";
 import type { Keys } from "../../services/store/keys/keys.ts";
 import { SEPARATOR } from "../../services/store/keys/path.ts";
 import { print } from "../kv/output.ts";
-import { say } from "../say.ts";
+import { say } from "../terminal/say.ts";
 import type { Subcommand } from "../subcommand.ts";
 import { allKeys } from "./source.ts";
 

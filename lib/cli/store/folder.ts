@@ -2,9 +2,9 @@ import { load, problemText } from "../../config/load.ts";
 import { type Config, settings } from "../../config/table.ts";
 import { count } from "../../host/count.ts";
 import { messageOf } from "../../host/errors.ts";
-import type { Findings } from "../../services/store/journal/salvage.ts";
+import type { Findings } from "../../services/store/journal/read/salvage.ts";
 import { type Arguments, type Flag, sourcesOf } from "../command.ts";
-import { say } from "../say.ts";
+import { say } from "../terminal/say.ts";
 
 /** The service whose files these are. */
 export const SERVICE = "store";

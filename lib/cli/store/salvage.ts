@@ -1,6 +1,6 @@
 import { systemClock } from "../../host/clock.ts";
-import { salvageFolder } from "../../services/store/journal/salvage.ts";
-import { say } from "../say.ts";
+import { salvageFolder } from "../../services/store/journal/read/salvage.ts";
+import { say } from "../terminal/say.ts";
 import type { Subcommand } from "../subcommand.ts";
 import { attempt, folderOf, OUT, tell } from "./folder.ts";
 

@@ -1,12 +1,12 @@
 import * as fs from "node:fs";
 import { systemClock } from "../../host/clock.ts";
 import { isLocked } from "../../host/lock.ts";
-import { keysIn, QUIET } from "../../services/store/journal/salvage.ts";
+import { keysIn, QUIET } from "../../services/store/journal/read/salvage.ts";
 import { Keys } from "../../services/store/keys/keys.ts";
 import type { Arguments } from "../command.ts";
-import { serverOf } from "../destination.ts";
+import { serverOf } from "../client/destination.ts";
 import { StoreConnection } from "../kv/connection.ts";
-import { flag, list, object } from "../shape.ts";
+import { flag, list, object } from "../client/shape.ts";
 import { SERVICE, settingsOf } from "./folder.ts";
 
 /** Times as long as an answer has taken that the next request waits, and the most milliseconds: a backup takes a fifth of the server at most. */

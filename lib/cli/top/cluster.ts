@@ -1,7 +1,7 @@
 /** The room that a service shares with other servers, and its threads, in lines. */
 
 import { count } from "../../host/count.ts";
-import { measured, rough } from "../words.ts";
+import { measured, rough } from "../terminal/words.ts";
 import { cutInside, cutTo, filled, type Styles, widthOf, wrapped } from "./cells.ts";
 import { age } from "./numbers.ts";
 import type { Node, Room, Served, TableTold } from "./told.ts";

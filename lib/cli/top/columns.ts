@@ -1,5 +1,5 @@
-import type { ClientRow } from "../../services/web/connz.ts";
-import { bytes, rough } from "../words.ts";
+import type { ClientRow } from "../../services/web/told/connz.ts";
+import { bytes, rough } from "../terminal/words.ts";
 import { cutInside, cutTo, filled, type Styles, widthOf } from "./cells.ts";
 import { age } from "./numbers.ts";
 

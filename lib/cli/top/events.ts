@@ -1,6 +1,6 @@
 import type { StartError } from "../../host/errors.ts";
 import { type LineSink, LineSplitter } from "../../net/lines.ts";
-import { ANSWER_BYTES, type Remote } from "../remote.ts";
+import { ANSWER_BYTES, type Remote } from "../client/remote.ts";
 
 export interface ServerEvent {
   readonly event: string;

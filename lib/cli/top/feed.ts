@@ -1,6 +1,6 @@
 import { systemClock } from "../../host/clock.ts";
 import { messageOf } from "../../host/errors.ts";
-import { type Remote, TokenWanted } from "../remote.ts";
+import { type Remote, TokenWanted } from "../client/remote.ts";
 import { events } from "./events.ts";
 import { sampleOf } from "./numbers.ts";
 import type { Lost, Told } from "./page.ts";

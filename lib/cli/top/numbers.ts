@@ -1,4 +1,4 @@
-import { bytes, measured, rough } from "../words.ts";
+import { bytes, measured, rough } from "../terminal/words.ts";
 import type { Declarations, Sample, Stat, Stats, Tick } from "./told.ts";
 
 const WORDS: Readonly<Record<string, string>> = { cpu: "CPU", utf8: "UTF-8" };

@@ -1,5 +1,5 @@
-import type { ClientRow } from "../../services/web/connz.ts";
-import { bytes, duration, measured } from "../words.ts";
+import type { ClientRow } from "../../services/web/told/connz.ts";
+import { bytes, duration, measured } from "../terminal/words.ts";
 import { cutTo, filled, itemsWithin, type Styles, widthOf, wrapped } from "./cells.ts";
 import { belowService } from "./cluster.ts";
 import { COLUMNS, type Order, tableOf } from "./columns.ts";

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
-import type { ClientRow } from "../../services/web/connz.ts";
-import type { Remote } from "../remote.ts";
+import type { ClientRow } from "../../services/web/told/connz.ts";
+import type { Remote } from "../client/remote.ts";
 import { clipped, itemsWithin, STYLED, UNSTYLED, wrapped } from "./cells.ts";
 import { keyOf } from "./columns.ts";
 import { Feed } from "./feed.ts";

@@ -1,6 +1,6 @@
-import type { ClientRow, ConnzPage } from "../../services/web/connz.ts";
-import type { NodeTold, RoomTold } from "../../services/web/clusterz.ts";
-import type { ProblemTold } from "../../services/web/problems.ts";
+import type { ClientRow, ConnzPage } from "../../services/web/told/connz.ts";
+import type { NodeTold, RoomTold } from "../../services/web/told/clusterz.ts";
+import type { ProblemTold } from "../../services/web/told/problems.ts";
 import type { StatDeclaration } from "../../host/stats.ts";
 import {
   flag,
@@ -12,7 +12,7 @@ import {
   record,
   type Shape,
   text,
-} from "../shape.ts";
+} from "../client/shape.ts";
 
 export type Stats = Readonly<Record<string, number>>;
 

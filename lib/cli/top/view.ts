@@ -1,4 +1,4 @@
-import type { ClientRow } from "../../services/web/connz.ts";
+import type { ClientRow } from "../../services/web/told/connz.ts";
 import { COLUMNS, keyOf, type Order } from "./columns.ts";
 import type { Hello, Tick } from "./told.ts";
 

@@ -32,8 +32,8 @@ export async function lookAtRoom(cluster: Config["cluster"]): Promise<Look> {
   const where = withoutSecrets(cluster.url);
   // Opened late: whoever shares no room needs none of it.
   const [{ lookAt }, { LOGIN_REASONS }] = await Promise.all([
-    import("../../services/relay/order/redis/look.ts"),
-    import("../../services/relay/order/redis/why-not.ts"),
+    import("../../services/relay/order/redis/server/look.ts"),
+    import("../../services/relay/order/redis/server/why-not.ts"),
   ]);
   try {
     const names = (await lookAt(cluster)).map(printable);

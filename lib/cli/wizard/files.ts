@@ -8,11 +8,11 @@ import { reasonOf } from "../../config/reason.ts";
 import { renderSchema, SCHEMA_FILE } from "../../config/schema.ts";
 import { settings } from "../../config/table.ts";
 import { StartError } from "../../host/errors.ts";
-import { asksPassphrase, certificatesIn } from "../../host/pem.ts";
+import { asksPassphrase, certificatesIn } from "../../host/files/pem.ts";
 import { addressText } from "../../host/service.ts";
-import { tlsFaults } from "../../host/tls-files.ts";
-import { tokenIn } from "../../net/token.ts";
-import { contentOf, type NewFile } from "../write.ts";
+import { tlsFaults } from "../../host/files/tls-files.ts";
+import { tokenIn } from "../../net/admission/token.ts";
+import { contentOf, type NewFile } from "../terminal/write.ts";
 
 /** The schema file for editors beside `target`, or null if it is there already. */
 export function schemaFor(target: string): NewFile | null {

@@ -4,7 +4,7 @@ import { intro } from "@clack/prompts";
 import { problemText, type Sources } from "../../config/load.ts";
 import { type PresetName, presets } from "../../config/presets.ts";
 import { SERVICES } from "../../config/services.ts";
-import { contentOf } from "../write.ts";
+import { contentOf } from "../terminal/write.ts";
 import { addressSteps, askServices } from "./addresses.ts";
 import { askChoice, BACK, type Back, Cancelled, type Choice, tell } from "./ask.ts";
 import { clusterStep } from "./cluster.ts";

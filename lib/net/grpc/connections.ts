@@ -3,16 +3,16 @@ import tls, { type Server as TlsServer, type TLSSocket } from "node:tls";
 import type { TLSOptions } from "bun";
 import type { Place } from "../../config/place.ts";
 import type { Clock } from "../../host/clock.ts";
-import type { FileShares } from "../../host/file-shares.ts";
+import type { FileShares } from "../../host/files/file-shares.ts";
 import type { Log } from "../../host/log.ts";
 import { type Address, addressText, type Health } from "../../host/service.ts";
-import { tlsOptions } from "../../host/tls-files.ts";
-import { unmapped } from "../access.ts";
+import { tlsOptions } from "../../host/files/tls-files.ts";
+import { unmapped } from "../admission/access.ts";
 import type { Refused } from "../admission.ts";
 import type { CloseReason } from "../client.ts";
 import type { Clients } from "../clients.ts";
-import { listenError } from "../../host/listen-error.ts";
-import { Relisten } from "../relisten.ts";
+import { listenError } from "../../host/system/listen-error.ts";
+import { Relisten } from "../tcp/relisten.ts";
 
 /** One connection, which several calls may share. */
 export interface Connection {

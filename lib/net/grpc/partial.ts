@@ -1,5 +1,5 @@
 import type { ServerHttp2Stream } from "node:http2";
-import { Unfinished } from "../unfinished.ts";
+import { Unfinished } from "../clients/unfinished.ts";
 
 /** Bytes before each message: a flag, and its length, big-endian. */
 const PREFIX_BYTES = 5;

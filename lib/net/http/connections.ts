@@ -1,9 +1,9 @@
 import { closeSync, openSync, readdirSync } from "node:fs";
-import type { FileShares } from "../../host/file-shares.ts";
-import { libc } from "../../host/libc.ts";
-import { openFiles } from "../../host/open-files.ts";
+import type { FileShares } from "../../host/files/file-shares.ts";
+import { libc } from "../../host/system/libc.ts";
+import { openFiles } from "../../host/files/open-files.ts";
 import { addressText } from "../../host/service.ts";
-import { unmapped } from "../access.ts";
+import { unmapped } from "../admission/access.ts";
 import type { Admission } from "../admission.ts";
 import { ownAddress, peerAddress } from "../tcp/sockaddr.ts";
 

@@ -1,7 +1,7 @@
 import type { Server } from "bun";
 import { isLoopback } from "../../config/loopback.ts";
 import { addressText } from "../../host/service.ts";
-import { unmapped } from "../access.ts";
+import { unmapped } from "../admission/access.ts";
 import { type Hop, Proxies } from "./proxies.ts";
 
 /** The origin of a request: the client that a trusted proxy names, else the peer. */

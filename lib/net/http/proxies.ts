@@ -1,6 +1,6 @@
 import { type BlockList, isIP } from "node:net";
 import { spelledOnce } from "../../config/cidr.ts";
-import { blockList, isIn } from "../access.ts";
+import { blockList, isIn } from "../admission/access.ts";
 
 /** The most proxies of one request that are looked at. */
 const MAX_HOPS = 50;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { messageOf } from "../../host/errors.ts";
-import { openRingCalls, type RingCalls } from "../../host/libc.ts";
+import { openRingCalls, type RingCalls } from "../../host/system/libc.ts";
 import type { Front } from "../outbox.ts";
 
 /** The most sends of one call. */

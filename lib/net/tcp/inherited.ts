@@ -1,5 +1,5 @@
 import { StartError } from "../../host/errors.ts";
-import { libc } from "../../host/libc.ts";
+import { libc } from "../../host/system/libc.ts";
 import type { Address } from "../../host/service.ts";
 import { isListening } from "./keepalive.ts";
 import { ownAddress } from "./sockaddr.ts";

@@ -1,5 +1,5 @@
 import { readdirSync } from "node:fs";
-import { libc } from "../../host/libc.ts";
+import { libc } from "../../host/system/libc.ts";
 import { ownAddress } from "./sockaddr.ts";
 
 // Linux's numbers, the same on every processor that Bun runs on.

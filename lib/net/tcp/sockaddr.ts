@@ -1,4 +1,4 @@
-import { libc } from "../../host/libc.ts";
+import { libc } from "../../host/system/libc.ts";
 import type { Address } from "../../host/service.ts";
 
 // Linux's numbers, the same on every processor that Bun runs on.

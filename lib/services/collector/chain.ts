@@ -1,4 +1,4 @@
-import { tokenIn } from "../../net/token.ts";
+import { tokenIn } from "../../net/admission/token.ts";
 import type { LineForm } from "./columns.ts";
 import type { Entry } from "./entry.ts";
 

@@ -1,9 +1,9 @@
 import type { Place } from "../../config/place.ts";
 import type { Config } from "../../config/table.ts";
 import { count } from "../../host/count.ts";
-import { clientPage } from "../../host/client-page.ts";
+import { clientPage } from "../../host/service/client-page.ts";
 import { type Fault, LossError } from "../../host/errors.ts";
-import type { Panel } from "../../host/panel.ts";
+import type { Panel } from "../../host/service/panel.ts";
 import type {
   Address,
   ClientMore,
@@ -19,7 +19,7 @@ import { counter, type Declared, type Distribution, gauge, headline } from "../.
 import { CLIENT_COLUMNS } from "../../net/client.ts";
 import { CLIENT_STATS, CLOSE_STATS } from "../../net/clients.ts";
 import { sendFaults } from "../../net/sends/way.ts";
-import { clientTroubles } from "../../net/troubles.ts";
+import { clientTroubles } from "../../net/clients/troubles.ts";
 import type { Door, DoorName } from "./doors/door.ts";
 import { GrpcDoor } from "./doors/grpc.ts";
 import { HttpDoor } from "./doors/http.ts";

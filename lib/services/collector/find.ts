@@ -1,8 +1,8 @@
 import type { Clock } from "../../host/clock.ts";
-import { CURRENT, openBefore, type OpenFile } from "./file/ages.ts";
-import { Backwards, endBefore, MOST_LINE } from "./file/backwards.ts";
-import { sequenceOf } from "./file/reading.ts";
-import { unpackedIn } from "./file/unpacked.ts";
+import { CURRENT, openBefore, type OpenFile } from "./file/read/ages.ts";
+import { Backwards, endBefore, MOST_LINE } from "./file/read/backwards.ts";
+import { sequenceOf } from "./file/read/reading.ts";
+import { unpackedIn } from "./file/read/unpacked.ts";
 
 const NEWLINE = 10;
 /** Bytes of lines that are looked at for one question at most. */

@@ -1,5 +1,5 @@
 import { FIRST_HASH, hashedLine, hashOf } from "./chain.ts";
-import { type FileLine, FileWalk, linesIn, sequenceOf } from "./file/reading.ts";
+import { type FileLine, FileWalk, linesIn, sequenceOf } from "./file/read/reading.ts";
 
 /** Something that is wrong with a log, and its place. */
 export interface LogFault {

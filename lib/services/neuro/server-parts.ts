@@ -1,5 +1,5 @@
 import type { Clock } from "../../host/clock.ts";
-import type { FileShares } from "../../host/file-shares.ts";
+import type { FileShares } from "../../host/files/file-shares.ts";
 import type { Log } from "../../host/log.ts";
 import type { HttpServer } from "../../net/http.ts";
 import type { Answered } from "../../net/http/flights.ts";

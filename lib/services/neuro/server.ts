@@ -1,6 +1,6 @@
 import type { Place } from "../../config/place.ts";
 import type { LogInFile } from "../../host/log.ts";
-import type { Panel } from "../../host/panel.ts";
+import type { Panel } from "../../host/service/panel.ts";
 import {
   type Address,
   type ClientMore,
@@ -17,7 +17,7 @@ import { Clients } from "../../net/clients.ts";
 import { HttpServer } from "../../net/http.ts";
 import type { Answered } from "../../net/http/flights.ts";
 import { Pinned } from "../../net/outbox.ts";
-import { clientTroubles } from "../../net/troubles.ts";
+import { clientTroubles } from "../../net/clients/troubles.ts";
 import { type WebSocketProtocol, WebSockets } from "../../net/websocket.ts";
 import { Besides } from "./beside.ts";
 import type { Brain } from "./brains/brain.ts";

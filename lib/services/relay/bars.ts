@@ -4,7 +4,7 @@ import type { LogLines } from "../../host/log.ts";
 import type { Barred, Quarantined } from "../../host/service.ts";
 import type { Refused } from "../../net/admission.ts";
 import { CLOSE_REASONS } from "../../net/client.ts";
-import { Quarantine, type Term } from "../../net/quarantine.ts";
+import { Quarantine, type Term } from "../../net/admission/quarantine.ts";
 import type { RelayClient } from "./client.ts";
 import { quarantinedNotice } from "./envelope.ts";
 import type { Order, RoomBar } from "./order/order.ts";

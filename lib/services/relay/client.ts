@@ -1,7 +1,7 @@
 import type { Accepted, CloseReason } from "../../net/client.ts";
 import { LineClient } from "../../net/line-clients.ts";
 import type { Pinned } from "../../net/outbox.ts";
-import { Rate } from "../../net/rate.ts";
+import { Rate } from "../../net/admission/rate.ts";
 import { envelopePrefix } from "./envelope.ts";
 
 /** Reasons not to read a client of the relay, besides its greeting. */

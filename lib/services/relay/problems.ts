@@ -1,5 +1,5 @@
 import type { Problem } from "../../host/service.ts";
-import { type ClientTroubles, troubleProblems } from "../../net/troubles.ts";
+import { type ClientTroubles, troubleProblems } from "../../net/clients/troubles.ts";
 
 /** The state of a relay that may be a trouble. */
 export interface Troubles {

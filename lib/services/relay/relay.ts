@@ -3,9 +3,9 @@ import { THREADS_HELP } from "../../config/sections/relay.ts";
 import type { Config } from "../../config/table.ts";
 import { count } from "../../host/count.ts";
 import type { Clock } from "../../host/clock.ts";
-import type { FileShares } from "../../host/file-shares.ts";
+import type { FileShares } from "../../host/files/file-shares.ts";
 import type { LogLines } from "../../host/log.ts";
-import type { Panel } from "../../host/panel.ts";
+import type { Panel } from "../../host/service/panel.ts";
 import type {
   Address,
   ClientMore,
@@ -22,7 +22,7 @@ import { Clients } from "../../net/clients.ts";
 import { type LineProtocol, takeLastLine, takeLines } from "../../net/line-clients.ts";
 import { Listener } from "../../net/listen.ts";
 import { Pinned } from "../../net/outbox.ts";
-import { troublesOf } from "../../net/troubles.ts";
+import { troublesOf } from "../../net/clients/troubles.ts";
 import { Backlog } from "./backlog.ts";
 import { Bars } from "./bars.ts";
 import { Broadcast } from "./broadcast.ts";

@@ -1,7 +1,7 @@
 import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
-import { digest } from "../../net/token.ts";
-import { Tries } from "../../net/tries.ts";
+import { digest } from "../../net/admission/token.ts";
+import { Tries } from "../../net/admission/tries.ts";
 import type { Subscribers } from "./channels/subscribers.ts";
 import type { StoreClient } from "./client.ts";
 import { Refusal } from "./refusal.ts";

@@ -7,7 +7,7 @@ import { section } from "../../config/section.ts";
 import { keyText } from "../../config/shown.ts";
 import type { Config } from "../../config/table.ts";
 import { type Fault, faultsIn, StartError } from "../../host/errors.ts";
-import { digest, TOKEN_LENGTH, tokenIn } from "../../net/token.ts";
+import { digest, TOKEN_LENGTH, tokenIn } from "../../net/admission/token.ts";
 import { type Path, partsOf, unfit } from "./keys/path.ts";
 
 /** Rights that a role has below its prefixes. */

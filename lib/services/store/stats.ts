@@ -1,7 +1,7 @@
 import { version } from "../../../package.json";
 import type { Config } from "../../config/table.ts";
 import type { Clock } from "../../host/clock.ts";
-import { largest } from "../../host/largest.ts";
+import { largest } from "../../host/service/largest.ts";
 import type { Table } from "../../host/service.ts";
 import { adverse, counter, type Declared, gauge, headline, labelled } from "../../host/stats.ts";
 import { CLIENT_STATS, CLOSE_STATS, type Clients } from "../../net/clients.ts";

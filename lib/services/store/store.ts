@@ -2,12 +2,12 @@ import { version } from "../../../package.json";
 import { placeOf } from "../../config/place.ts";
 import type { Config } from "../../config/table.ts";
 import { count } from "../../host/count.ts";
-import { clientPage } from "../../host/client-page.ts";
+import { clientPage } from "../../host/service/client-page.ts";
 import type { Clock } from "../../host/clock.ts";
 import { type Fault, faultsIn } from "../../host/errors.ts";
-import type { HttpPart } from "../../host/http-part.ts";
+import type { HttpPart } from "../../host/service/http-part.ts";
 import type { Log } from "../../host/log.ts";
-import type { Panel } from "../../host/panel.ts";
+import type { Panel } from "../../host/service/panel.ts";
 import type {
   Address,
   ClientMore,
@@ -27,7 +27,7 @@ import { Listener } from "../../net/listen.ts";
 import { Pinned } from "../../net/outbox.ts";
 import type { Protocol } from "../../net/protocol.ts";
 import { sendFaults } from "../../net/sends/way.ts";
-import { clientTroubles } from "../../net/troubles.ts";
+import { clientTroubles } from "../../net/clients/troubles.ts";
 import { Auth } from "./auth.ts";
 import { Channels } from "./channels/channels.ts";
 import { Delivery } from "./channels/delivery.ts";

@@ -3,9 +3,9 @@ import { spelledOnce } from "../../config/cidr.ts";
 import { cut } from "../../config/shown.ts";
 import { settings } from "../../config/table.ts";
 import { printable } from "../../host/content.ts";
-import { Refused } from "../../host/panel.ts";
+import { Refused } from "../../host/service/panel.ts";
 import type { Host } from "../../host/service.ts";
-import { kickAt } from "./clusterz.ts";
+import { kickAt } from "./told/clusterz.ts";
 
 const LEVEL = settings.logger.entries.log_level;
 const LEVELS = LEVEL.words.join(", ");

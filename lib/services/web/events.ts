@@ -5,15 +5,15 @@ import { wanted } from "../../net/http/compression/codings.ts";
 import { isCrossSite, unacceptable, VARY } from "../../net/http/compression/compression.ts";
 import type { HttpServer } from "../../net/http.ts";
 import { event, json, objectOf, refusal, SECURE } from "./answers.ts";
-import { clientTold, WallTime } from "./client-told.ts";
-import { roomsOf } from "./clusterz.ts";
-import { connzPage } from "./connz.ts";
-import type { Data } from "./difference.ts";
+import { clientTold, WallTime } from "./told/client-told.ts";
+import { roomsOf } from "./told/clusterz.ts";
+import { connzPage } from "./told/connz.ts";
+import type { Data } from "./told/difference.ts";
 import type { Panels } from "./panels.ts";
 import type { Sampler } from "./sampler.ts";
 import type { Greeting, Own, Streams } from "./streams.ts";
-import type { Views } from "./views.ts";
-import { type Known, readAsked, readWanted, type Wanted } from "./wanted.ts";
+import type { Views } from "./told/views.ts";
+import { type Known, readAsked, readWanted, type Wanted } from "./told/wanted.ts";
 
 /** Milliseconds after which the page asks for its stream again. */
 const RETRY_MS = 2000;

@@ -4,8 +4,8 @@ import type { Clock } from "../../host/clock.ts";
 import type { Log } from "../../host/log.ts";
 import type { HttpServer } from "../../net/http.ts";
 import type { Origin } from "../../net/http/origin.ts";
-import { digest, tokenIn, tokenInVariable } from "../../net/token.ts";
-import { Tries } from "../../net/tries.ts";
+import { digest, tokenIn, tokenInVariable } from "../../net/admission/token.ts";
+import { Tries } from "../../net/admission/tries.ts";
 
 /**
  * The token of the web service, or null when there is none.

@@ -1,4 +1,4 @@
-import { type Act, type Panel, Refused, type View } from "../../host/panel.ts";
+import { type Act, type Panel, Refused, type View } from "../../host/service/panel.ts";
 import type { Host } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
 import type { Codings } from "../../net/http/compression/compression.ts";

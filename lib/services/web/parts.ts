@@ -1,4 +1,4 @@
-import type { EventStream, HttpAsked, HttpPart } from "../../host/http-part.ts";
+import type { EventStream, HttpAsked, HttpPart } from "../../host/service/http-part.ts";
 import type { Host } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
 import { unanswered } from "../../net/http/methods.ts";

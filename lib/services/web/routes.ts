@@ -3,20 +3,20 @@ import type { Host } from "../../host/service.ts";
 import type { HttpServer } from "../../net/http.ts";
 import { isOfOtherPage } from "../../net/http/host.ts";
 import { isForeign, notImplemented, unanswered } from "../../net/http/methods.ts";
-import { Refused } from "../../host/panel.ts";
+import { Refused } from "../../host/service/panel.ts";
 import { ACTIONS, act } from "./admin.ts";
 import { json, objectOf, pageFile, refusal, SECURE } from "./answers.ts";
-import { moreTold, WallTime } from "./client-told.ts";
-import { clusterz } from "./clusterz.ts";
-import { connz } from "./connz.ts";
-import { quarantinez } from "./quarantinez.ts";
+import { moreTold, WallTime } from "./told/client-told.ts";
+import { clusterz } from "./told/clusterz.ts";
+import { connz } from "./told/connz.ts";
+import { quarantinez } from "./told/quarantinez.ts";
 import type { Events } from "./events.ts";
 import type { Audience, Guard } from "./guard.ts";
 import { PAGE_FILES, pageAt } from "./page.ts";
 import { notThere, type Panels } from "./panels.ts";
 import type { Parts } from "./parts.ts";
 import type { Site } from "./site/site.ts";
-import type { Views } from "./views.ts";
+import type { Views } from "./told/views.ts";
 
 /** Answers a request. */
 type Ask = (request: Request, http: HttpServer) => Response | Promise<Response>;

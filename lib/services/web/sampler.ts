@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { openFiles } from "../../host/open-files.ts";
+import { openFiles } from "../../host/files/open-files.ts";
 import type { Host } from "../../host/service.ts";
 import {
   counter,

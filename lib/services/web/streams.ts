@@ -1,14 +1,14 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { type ClientColumns, clientPage } from "../../host/client-page.ts";
+import { type ClientColumns, clientPage } from "../../host/service/client-page.ts";
 import { type ClientPage, type ClientQuery, type Host } from "../../host/service.ts";
 import type { Compression } from "../../net/http/compression/compression.ts";
 import { GzipStream, WINDOW } from "../../net/http/compression/gzip-stream.ts";
 import type { HttpServer } from "../../net/http.ts";
 import { event } from "./answers.ts";
-import { type Data, difference } from "./difference.ts";
+import { type Data, difference } from "./told/difference.ts";
 import type { StreamsTold } from "./panel/told.ts";
-import { newsOf, toldOf } from "./told.ts";
-import type { Wanted } from "./wanted.ts";
+import { newsOf, toldOf } from "./told/told.ts";
+import type { Wanted } from "./told/wanted.ts";
 
 /** Bytes that may wait for one stream; it is closed when there would be more. */
 const WAITING_MAX = 2 ** 20;

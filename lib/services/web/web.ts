@@ -4,7 +4,7 @@ import { TOKEN_VARIABLE } from "../../config/sections/web.ts";
 import type { Config } from "../../config/table.ts";
 import { within } from "../../host/clock.ts";
 import { type Fault, faultsIn } from "../../host/errors.ts";
-import { moduleTrouble } from "../../host/module.ts";
+import { moduleTrouble } from "../../host/system/module.ts";
 import type {
   Address,
   ClientPage,
@@ -13,7 +13,7 @@ import type {
   Host,
   Running,
 } from "../../host/service.ts";
-import type { Panel } from "../../host/panel.ts";
+import type { Panel } from "../../host/service/panel.ts";
 import type { Distribution } from "../../host/stats.ts";
 import { HttpServer, type HttpSettings } from "../../net/http.ts";
 import { DECLARED } from "./declared.ts";
@@ -28,7 +28,7 @@ import { Sampler } from "./sampler.ts";
 import { Files } from "../../net/http/files/files.ts";
 import { Site } from "./site/site.ts";
 import { Streams } from "./streams.ts";
-import { Views } from "./views.ts";
+import { Views } from "./told/views.ts";
 
 /** Milliseconds between two looks at whether a panel has changed. */
 const LOOK_MS = 250;

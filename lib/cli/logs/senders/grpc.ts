@@ -2,9 +2,9 @@ import type * as Grpc from "@grpc/grpc-js";
 import { addressText } from "../../../host/service.ts";
 import { BadMessage, Fields } from "../../../services/collector/doors/proto/fields.ts";
 import { longRecord } from "../../../services/collector/doors/proto/records.ts";
-import { Connection, notThere } from "../../connection.ts";
-import type { Destination } from "../../destination.ts";
-import { say } from "../../say.ts";
+import { Connection, notThere } from "../../client/connection.ts";
+import type { Destination } from "../../client/destination.ts";
+import { say } from "../../terminal/say.ts";
 import type { RecordSender, SendOptions, SentRecord } from "./sender.ts";
 
 const STREAM = "/summoner.logs.v1.LogCollector/LogStream";

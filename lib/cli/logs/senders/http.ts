@@ -2,7 +2,7 @@ import { addressText } from "../../../host/service.ts";
 import { messageOf, StartError } from "../../../host/errors.ts";
 import { levelText } from "../../../services/collector/levels.ts";
 import type { Texts } from "../../../services/collector/doors/capnp/write.ts";
-import { Connection, notThere } from "../../connection.ts";
+import { Connection, notThere } from "../../client/connection.ts";
 import type { RecordSender, SendOptions, SentRecord } from "./sender.ts";
 
 /** OpenTelemetry's JSON over HTTP: one request a batch. */

@@ -1,5 +1,5 @@
 import type { Texts } from "../../../services/collector/doors/capnp/write.ts";
-import type { Destination } from "../../destination.ts";
+import type { Destination } from "../../client/destination.ts";
 
 /** A record that is sent. */
 export interface SentRecord {

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { systemClock } from "../../../host/clock.ts";
 import { framed, FrameSplitter } from "../../../net/frames.ts";
 import { helloWithAcks, packedRecord } from "../../../services/collector/doors/capnp/write.ts";
-import { Connection } from "../../connection.ts";
+import { Connection } from "../../client/connection.ts";
 import type { RecordSender, SendOptions, SentRecord } from "./sender.ts";
 
 /** Bytes of an acknowledgement. */

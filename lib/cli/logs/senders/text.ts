@@ -1,5 +1,5 @@
 import { levelText } from "../../../services/collector/levels.ts";
-import { Connection } from "../../connection.ts";
+import { Connection } from "../../client/connection.ts";
 import type { RecordSender, SendOptions, SentRecord } from "./sender.ts";
 
 /** Turns a record into the bytes of one message. */

@@ -3,8 +3,8 @@ import { isFailure } from "../../../host/disk.ts";
 import { Seldom } from "../../../host/seldom.ts";
 import type { Host } from "../../../host/service.ts";
 import type { CallClient } from "../../../net/grpc/calls.ts";
-import { Follower } from "../file/follow.ts";
-import { sequenceOf } from "../file/reading.ts";
+import { Follower } from "../file/read/follow.ts";
+import { sequenceOf } from "../file/read/reading.ts";
 import { BadMessage, bytesField, Fields, varintField, Wire } from "./proto/fields.ts";
 
 /** Milliseconds between two looks at the log. */

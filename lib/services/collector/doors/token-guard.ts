@@ -3,8 +3,8 @@ import type { Config } from "../../../config/table.ts";
 import { type Fault, faultsIn } from "../../../host/errors.ts";
 import type { Host } from "../../../host/service.ts";
 import { addressText } from "../../../host/service.ts";
-import { digest, tokenIn } from "../../../net/token.ts";
-import { Tries } from "../../../net/tries.ts";
+import { digest, tokenIn } from "../../../net/admission/token.ts";
+import { Tries } from "../../../net/admission/tries.ts";
 
 /** A refusal for want of the token. */
 export interface TokenRefusal {

@@ -7,7 +7,7 @@ import { type Lock, lockFile } from "../../../host/lock.ts";
 import type { Host, Table } from "../../../host/service.ts";
 import { Chained, hashKeyIn, headOf } from "../chain.ts";
 import { Columns, JsonLines } from "../columns.ts";
-import { lastLine } from "./last-line.ts";
+import { lastLine } from "./read/last-line.ts";
 import { Marks } from "./marks.ts";
 import { OldFiles, type OldFileSettings } from "./old-files.ts";
 import type { WriterSettings } from "./options.ts";

@@ -3,9 +3,9 @@ import { dirname } from "node:path";
 import type { Config } from "../../../config/table.ts";
 import { reasonOf } from "../../../config/reason.ts";
 import { type Fault, faultsIn } from "../../../host/errors.ts";
-import { fileTrouble, folderTrouble } from "../../../host/folder.ts";
+import { fileTrouble, folderTrouble } from "../../../host/files/folder.ts";
 import { hashKeyIn } from "../chain.ts";
-import { checkLastLine } from "./last-line.ts";
+import { checkLastLine } from "./read/last-line.ts";
 import { checkMarks } from "./marks.ts";
 
 /** What a start would say of the file, of those beside it and of the key of its hashes. Changes nothing. */

@@ -1,7 +1,7 @@
-import { text, whole, word } from "../../../host/asked.ts";
+import { text, whole, word } from "../../../host/service/asked.ts";
 import type { Clock } from "../../../host/clock.ts";
 import { beginning } from "../../../host/content.ts";
-import { Refused, type View } from "../../../host/panel.ts";
+import { Refused, type View } from "../../../host/service/panel.ts";
 import { basename } from "node:path";
 import { reasonOf } from "../../../config/reason.ts";
 import { isFailure } from "../../../host/disk.ts";

@@ -1,6 +1,6 @@
 import type { Config } from "../../../config/table.ts";
 import type { Clock } from "../../../host/clock.ts";
-import type { Panel } from "../../../host/panel.ts";
+import type { Panel } from "../../../host/service/panel.ts";
 import type { CameBy } from "../came-by.ts";
 import type { Door } from "../doors/door.ts";
 import type { CollectedLog } from "../file/collected-log.ts";

@@ -1,6 +1,6 @@
 import type { Config } from "../../../config/table.ts";
 import { type Fault, messageOf, StartError } from "../../../host/errors.ts";
-import { moduleTrouble } from "../../../host/module.ts";
+import { moduleTrouble } from "../../../host/system/module.ts";
 import { type Brain, troubleOf } from "./brain.ts";
 import { ConsoleBrain } from "./console/console.ts";
 import { PlayedScenarios, scenarioFaults } from "../scenario/played.ts";

@@ -1,6 +1,6 @@
-import { text, word } from "../../../host/asked.ts";
+import { text, word } from "../../../host/service/asked.ts";
 import { type Clock, within } from "../../../host/clock.ts";
-import { type Act, type Done, Refused } from "../../../host/panel.ts";
+import { type Act, type Done, Refused } from "../../../host/service/panel.ts";
 import { ActionRefused, type Choice, type Playing } from "../brains/brain.ts";
 import { WebBrain } from "../brains/web.ts";
 import { quoted, shown } from "../diagnostics.ts";

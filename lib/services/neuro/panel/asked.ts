@@ -1,5 +1,5 @@
-import { type Given, whole } from "../../../host/asked.ts";
-import { Refused } from "../../../host/panel.ts";
+import { type Given, whole } from "../../../host/service/asked.ts";
+import { Refused } from "../../../host/service/panel.ts";
 import type { Playing } from "../brains/brain.ts";
 import type { Stage } from "../watch/stage.ts";
 

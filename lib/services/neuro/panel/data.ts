@@ -1,4 +1,4 @@
-import { Refused } from "../../../host/panel.ts";
+import { Refused } from "../../../host/service/panel.ts";
 import type { Action } from "../protocol.ts";
 import { brokenRules, filled, type Problem } from "../schema/answers.ts";
 import { rulesOf } from "../schema/rules.ts";

@@ -1,6 +1,6 @@
-import { text } from "../../../host/asked.ts";
+import { text } from "../../../host/service/asked.ts";
 import type { Clock } from "../../../host/clock.ts";
-import type { View } from "../../../host/panel.ts";
+import type { View } from "../../../host/service/panel.ts";
 import type { Playing } from "../brains/brain.ts";
 import type { ContextEntry } from "../context.ts";
 import { LONGEST_NAME } from "../protocol.ts";

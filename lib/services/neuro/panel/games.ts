@@ -1,5 +1,5 @@
-import { text, whole } from "../../../host/asked.ts";
-import type { View } from "../../../host/panel.ts";
+import { text, whole } from "../../../host/service/asked.ts";
+import type { View } from "../../../host/service/panel.ts";
 import { type Playing, troubleOf } from "../brains/brain.ts";
 import { LONGEST_NAME } from "../protocol.ts";
 import type { Stage } from "../watch/stage.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../host/clock.ts";
-import type { Panel } from "../../../host/panel.ts";
+import type { Panel } from "../../../host/service/panel.ts";
 import { FILES } from "../page/files.ts";
 import type { Stage } from "../watch/stage.ts";
 import { actsOf } from "./acts.ts";

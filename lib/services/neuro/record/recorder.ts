@@ -4,7 +4,7 @@ import type { Config } from "../../../config/table.ts";
 import { within } from "../../../host/clock.ts";
 import { beginning } from "../../../host/content.ts";
 import { type Fault, messageOf, StartError } from "../../../host/errors.ts";
-import { folderTrouble } from "../../../host/folder.ts";
+import { folderTrouble } from "../../../host/files/folder.ts";
 import { Seldom } from "../../../host/seldom.ts";
 import type { Health } from "../../../host/service.ts";
 import type { Playing } from "../brains/brain.ts";

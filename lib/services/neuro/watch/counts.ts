@@ -1,4 +1,4 @@
-import { largest } from "../../../host/largest.ts";
+import { largest } from "../../../host/service/largest.ts";
 import type { Table } from "../../../host/service.ts";
 import { type Distribution, Histogram } from "../../../host/stats.ts";
 import type { Playing } from "../brains/brain.ts";

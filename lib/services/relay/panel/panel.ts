@@ -1,6 +1,6 @@
 import type { Config } from "../../../config/table.ts";
 import type { Clock } from "../../../host/clock.ts";
-import type { Panel } from "../../../host/panel.ts";
+import type { Panel } from "../../../host/service/panel.ts";
 import { CLIENT_COLUMNS } from "../../../net/client.ts";
 import type { Pinned } from "../../../net/outbox.ts";
 import type { Backlog } from "../backlog.ts";

@@ -8,7 +8,7 @@ import type {
   Health,
 } from "../../../host/service.ts";
 import type { CloseReason } from "../../../net/client.ts";
-import type { DoorMemory } from "../../../net/inside-threads.ts";
+import type { DoorMemory } from "../../../net/admission/inside-threads.ts";
 import type { Way } from "../../../net/sends/way.ts";
 import type { FromRoad, ToRoad } from "../order/threads/messages.ts";
 import type { StateTold } from "../panel/told.ts";

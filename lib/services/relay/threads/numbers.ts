@@ -1,7 +1,7 @@
-import type { FileShares } from "../../../host/file-shares.ts";
+import type { FileShares } from "../../../host/files/file-shares.ts";
 import type { Problem, Table } from "../../../host/service.ts";
 import { counts, inThreads } from "../../../net/sends/way.ts";
-import { mergedTroubles } from "../../../net/troubles.ts";
+import { mergedTroubles } from "../../../net/clients/troubles.ts";
 import { DECLARED } from "../declared.ts";
 import { relayProblems } from "../problems.ts";
 import { sum } from "./merged.ts";

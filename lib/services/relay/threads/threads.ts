@@ -1,9 +1,9 @@
 import { placeOf } from "../../../config/place.ts";
 import type { Config } from "../../../config/table.ts";
 import { within } from "../../../host/clock.ts";
-import { clientsOfParts } from "../../../host/client-page.ts";
-import { type Panel, Refused } from "../../../host/panel.ts";
-import { busy } from "../../../host/places.ts";
+import { clientsOfParts } from "../../../host/service/client-page.ts";
+import { type Panel, Refused } from "../../../host/service/panel.ts";
+import { busy } from "../../../host/service/places.ts";
 import type {
   Address,
   ClientMore,
@@ -15,11 +15,11 @@ import type {
   Running,
   Table,
 } from "../../../host/service.ts";
-import { tlsOptions } from "../../../host/tls-files.ts";
-import { errorOf } from "../../../host/workers.ts";
+import { tlsOptions } from "../../../host/files/tls-files.ts";
+import { errorOf } from "../../../host/system/workers.ts";
 import { turnedAwayText } from "../../../net/admission.ts";
-import { type DoorMemory, doorMemory } from "../../../net/inside-threads.ts";
-import { TurnedAway } from "../../../net/turned-away.ts";
+import { type DoorMemory, doorMemory } from "../../../net/admission/inside-threads.ts";
+import { TurnedAway } from "../../../net/admission/turned-away.ts";
 import { Bars } from "../bars.ts";
 import { DECLARED } from "../declared.ts";
 import type { Road } from "../order/batch.ts";

@@ -1,6 +1,6 @@
 import type { CatchUp } from "../client.ts";
 import type { ChangeLog } from "../keys/change-log.ts";
-import { compare, rankOf } from "../keys/ordered.ts";
+import { compare, rankOf } from "../keys/tree/ordered.ts";
 import { covers, type Path, type Pattern, SEPARATOR, SYSTEM } from "../keys/path.ts";
 import type { VisibleKeys } from "../keys/visible-keys.ts";
 import { goneEvent, liveEvent, lostEvent, setEvent } from "./events.ts";

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import type { Config } from "../../../config/table.ts";
-import type { Sized } from "../../../host/largest.ts";
+import type { Sized } from "../../../host/service/largest.ts";
 import { partsOf, type Path, type Pattern, textOf } from "../keys/path.ts";
-import { type Page, type Paging, scanBelow } from "../keys/scan.ts";
-import { memoryOf } from "../keys/memory.ts";
+import { type Page, type Paging, scanBelow } from "../keys/tree/scan.ts";
+import { memoryOf } from "../keys/tree/memory.ts";
 import { type SubscriptionNode, Subscriptions } from "./subscriptions.ts";
 
 /** A message that a channel keeps. */

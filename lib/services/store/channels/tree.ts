@@ -1,5 +1,5 @@
-import { ownText } from "../keys/memory.ts";
-import { type Ordered, type Ranked, rankedList, rankOf } from "../keys/ordered.ts";
+import { ownText } from "../keys/tree/memory.ts";
+import { type Ordered, type Ranked, rankedList, rankOf } from "../keys/tree/ordered.ts";
 import type { Path } from "../keys/path.ts";
 
 /** A name with its place in a tree; subclasses add its contents. */

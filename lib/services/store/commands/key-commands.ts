@@ -1,5 +1,5 @@
 import { partsOf, pathOf, SEPARATOR, unfit } from "../keys/path.ts";
-import type { Page } from "../keys/scan.ts";
+import type { Page } from "../keys/tree/scan.ts";
 import { NOT_FOUND, Refusal, TOO_LARGE } from "../refusal.ts";
 import { type Answer, type Command, command, forbidden, OK, result, tooLarge } from "./command.ts";
 import * as field from "./fields.ts";

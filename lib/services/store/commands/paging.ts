@@ -1,6 +1,6 @@
 import type { StoreClient } from "../client.ts";
 import { type Path, partsOf, SEPARATOR, unfit } from "../keys/path.ts";
-import type { Page, Paging } from "../keys/scan.ts";
+import type { Page, Paging } from "../keys/tree/scan.ts";
 import type { Refusal } from "../refusal.ts";
 import type { Right } from "../roles.ts";
 import { forbidden } from "./command.ts";

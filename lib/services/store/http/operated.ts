@@ -1,4 +1,4 @@
-import type { ClientColumns } from "../../../host/client-page.ts";
+import type { ClientColumns } from "../../../host/service/client-page.ts";
 import type { ClientInfo } from "../../../host/service.ts";
 import { CLIENT_COLUMNS } from "../../../net/client.ts";
 import type { StoreClient } from "../client.ts";

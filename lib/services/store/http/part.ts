@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { Config } from "../../../config/table.ts";
-import type { HttpAsked, HttpMethod, HttpPart } from "../../../host/http-part.ts";
+import type { HttpAsked, HttpMethod, HttpPart } from "../../../host/service/http-part.ts";
 import type { Admission } from "../../../net/admission.ts";
 import { unmet } from "../../../net/http/conditions.ts";
 import type { Auth, Known } from "../auth.ts";

@@ -1,5 +1,5 @@
-import type { ClientColumns } from "../../../host/client-page.ts";
-import type { EventStream } from "../../../host/http-part.ts";
+import type { ClientColumns } from "../../../host/service/client-page.ts";
+import type { EventStream } from "../../../host/service/http-part.ts";
 import { isSystem, type Replay } from "../channels/catch-up.ts";
 import type { Follower } from "../channels/watch.ts";
 import type { Path, Pattern } from "../keys/path.ts";

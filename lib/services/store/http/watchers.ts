@@ -1,5 +1,5 @@
 import type { Config } from "../../../config/table.ts";
-import type { EventStream } from "../../../host/http-part.ts";
+import type { EventStream } from "../../../host/service/http-part.ts";
 import { Replay } from "../channels/catch-up.ts";
 import type { Deliverer } from "../channels/channels.ts";
 import { lostEvent } from "../channels/events.ts";

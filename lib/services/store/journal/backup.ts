@@ -6,11 +6,11 @@ import { lockFolder } from "../../../host/lock.ts";
 import type { Clock } from "../../../host/clock.ts";
 import { Keys } from "../keys/keys.ts";
 import { START } from "./format.ts";
-import { readSnapshot } from "./read-snapshot.ts";
+import { readSnapshot } from "./read/read-snapshot.ts";
 import { newId, rebase } from "./rebase.ts";
-import { QUIET } from "./salvage.ts";
+import { QUIET } from "./read/salvage.ts";
 import { SnapshotText } from "./snapshot.ts";
-import { Survey } from "./survey.ts";
+import { Survey } from "./read/survey.ts";
 
 /** The generation in the first line of a backup. */
 const GENERATION = 1;

@@ -9,15 +9,15 @@ import { Appender, type AppenderOptions, SPARE } from "./appender.ts";
 import { JournalFile, STEP, syncAgain } from "./journal-file.ts";
 import type { Doubts } from "./doubts.ts";
 import { journalName, type Link, markName, snapshotName } from "./format.ts";
-import { inOrder, type Terms } from "./in-order.ts";
-import { look } from "./look.ts";
+import { inOrder, type Terms } from "./read/in-order.ts";
+import { look } from "./read/look.ts";
 import { Room } from "./room.ts";
 import { type Manifest, type Salvaged, writeManifest, writeManifestSync } from "./manifest.ts";
 import { Mark } from "./mark.ts";
-import { journalLine } from "./read-journals.ts";
+import { journalLine } from "./read/read-journals.ts";
 import type { Slices } from "./rebase.ts";
 import { writeSnapshot } from "./snapshot.ts";
-import type { Apply, Survey } from "./survey.ts";
+import type { Apply, Survey } from "./read/survey.ts";
 
 /** Milliseconds after a failed snapshot in which none is due. */
 const SNAPSHOT_RETRY_MS = 10_000;

@@ -5,14 +5,14 @@ import { reasonOf } from "../../../config/reason.ts";
 import { count } from "../../../host/count.ts";
 import type { Clock } from "../../../host/clock.ts";
 import { type Fault, messageOf, StartError } from "../../../host/errors.ts";
-import { fileTrouble, folderTrouble } from "../../../host/folder.ts";
+import { fileTrouble, folderTrouble } from "../../../host/files/folder.ts";
 import { isLocked } from "../../../host/lock.ts";
 import type { Log } from "../../../host/log.ts";
 import type { Keys } from "../keys/keys.ts";
 import { checkLines } from "../keys/replay.ts";
 import { Journal } from "./journal.ts";
-import { DamageError } from "./damage.ts";
-import { isOurs, look } from "./look.ts";
+import { DamageError } from "./read/damage.ts";
+import { isOurs, look } from "./read/look.ts";
 
 /** The setting that names the folder. */
 const KEY = "store.path";

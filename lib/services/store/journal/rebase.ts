@@ -3,10 +3,10 @@ import { type Disk, removeSync, syncFolderSync, writeAllSync } from "../../../ho
 import { journalName, type Link, MANIFEST, markName, snapshotName, START } from "./format.ts";
 import { type Manifest, type Salvaged, writeManifestSync } from "./manifest.ts";
 import { Mark } from "./mark.ts";
-import { journalLine } from "./read-journals.ts";
+import { journalLine } from "./read/read-journals.ts";
 import { SnapshotText } from "./snapshot.ts";
-import { copy, retire } from "./settle.ts";
-import type { Survey } from "./survey.ts";
+import { copy, retire } from "./read/settle.ts";
+import type { Survey } from "./read/survey.ts";
 
 /** Slices of records: the next with each call, null at the end. */
 export type Slices = () => string | null;

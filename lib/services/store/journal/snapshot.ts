@@ -3,7 +3,7 @@ import { crc32 } from "node:zlib";
 import { type Disk, remove, synced, syncFolder, writeAll } from "../../../host/disk.ts";
 import { batchOf } from "./batch.ts";
 import { type Link, snapshotName } from "./format.ts";
-import { endLine, snapshotLine } from "./read-snapshot.ts";
+import { endLine, snapshotLine } from "./read/read-snapshot.ts";
 
 /** The name of a snapshot that is not whole yet. */
 export const UNFINISHED = "snapshot.tmp";

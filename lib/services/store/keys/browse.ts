@@ -1,5 +1,5 @@
 import type { KeySpace } from "./key-space.ts";
-import { type KeyNode, NONE } from "./key-tree.ts";
+import { type KeyNode, NONE } from "./tree/key-tree.ts";
 import type { Path } from "./path.ts";
 
 /** Names on one level that are compared by their sizes; with more of them the order is that of the names. */

@@ -1,4 +1,4 @@
-import { memoryOf } from "./memory.ts";
+import { memoryOf } from "./tree/memory.ts";
 
 /** Bounds of the log, as they are now. */
 export interface LogBounds {

@@ -1,4 +1,4 @@
-import { Links, NONE } from "./times.ts";
+import { Links, NONE } from "./tree/times.ts";
 
 /** Milliseconds that a slot covers: values that expire within them share it. */
 const SLOT_MS = 100;

@@ -1,6 +1,6 @@
 import { NOT_FOUND, Refusal } from "../refusal.ts";
 import type { KeySpace } from "./key-space.ts";
-import { NONE } from "./key-tree.ts";
+import { NONE } from "./tree/key-tree.ts";
 import { type Path, textOf, unfit } from "./path.ts";
 
 /** One change of a group; no path stands in a group twice. */

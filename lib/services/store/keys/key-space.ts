@@ -1,7 +1,7 @@
 import { Expiry } from "./expiry.ts";
-import { Branch, type KeyNode, KeyTree, NONE } from "./key-tree.ts";
+import { Branch, type KeyNode, KeyTree, NONE } from "./tree/key-tree.ts";
 import { MAX_DEPTH, MAX_PART_BYTES, type Path, SEPARATOR, textOf } from "./path.ts";
-import { VALUE_BYTES, Values } from "./values.ts";
+import { VALUE_BYTES, Values } from "./tree/values.ts";
 
 /** Bytes of memory that an expiry takes. */
 export const EXPIRY_BYTES = 64;

@@ -12,7 +12,7 @@ import {
   type Write,
 } from "./group.ts";
 import type { KeySpace } from "./key-space.ts";
-import { NONE } from "./key-tree.ts";
+import { NONE } from "./tree/key-tree.ts";
 import type { ChangeLog } from "./change-log.ts";
 import { LiveKeys, type Watchers } from "./live-keys.ts";
 import { type Path, textOf, unfit } from "./path.ts";
@@ -26,7 +26,7 @@ import {
 } from "./records.ts";
 import { applyLines } from "./replay.ts";
 import { Recording } from "./recording.ts";
-import type { Page, Paging } from "./scan.ts";
+import type { Page, Paging } from "./tree/scan.ts";
 import type { Recorder, SetTerms, Stored } from "./stored.ts";
 
 /** More versions than changes can have been lost. */

@@ -1,10 +1,10 @@
 import type { Clock } from "../../../host/clock.ts";
 import { type Browsed, browse, type Wanted } from "./browse.ts";
 import { KeySpace } from "./key-space.ts";
-import { type KeyNode, NONE } from "./key-tree.ts";
+import { type KeyNode, NONE } from "./tree/key-tree.ts";
 import type { Path } from "./path.ts";
 import type { Stored } from "./stored.ts";
-import { namespacesBelow, type Page, type Paging, scanBelow } from "./scan.ts";
+import { namespacesBelow, type Page, type Paging, scanBelow } from "./tree/scan.ts";
 
 /** Gets the changes of keys. */
 export interface Watchers {

@@ -1,8 +1,8 @@
 import type { Clock } from "../../../host/clock.ts";
 import type { KeySpace } from "./key-space.ts";
-import { type KeyNode, NONE } from "./key-tree.ts";
+import { type KeyNode, NONE } from "./tree/key-tree.ts";
 import { type Path, SEPARATOR, textOf } from "./path.ts";
-import { scanBelow } from "./scan.ts";
+import { scanBelow } from "./tree/scan.ts";
 
 /**
  * The form of recorded changes of keys: each record is a line of JSON. Times in

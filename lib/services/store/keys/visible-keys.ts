@@ -2,7 +2,7 @@ import type { Refusal } from "../refusal.ts";
 import type { Term, Write } from "./group.ts";
 import type { Keys } from "./keys.ts";
 import { type Path, SEPARATOR, SYSTEM } from "./path.ts";
-import type { Page, Paging } from "./scan.ts";
+import type { Page, Paging } from "./tree/scan.ts";
 import type { SetTerms, Stored } from "./stored.ts";
 
 /**

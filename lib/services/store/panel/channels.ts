@@ -1,5 +1,5 @@
-import { text, whole } from "../../../host/asked.ts";
-import { Refused, type View } from "../../../host/panel.ts";
+import { text, whole } from "../../../host/service/asked.ts";
+import { Refused, type View } from "../../../host/service/panel.ts";
 import type { Channels, Listed } from "../channels/channels.ts";
 import type { StoreClient } from "../client.ts";
 import { MAX_DEPTH, MAX_PART_BYTES, partsOf, patternOf } from "../keys/path.ts";

@@ -1,5 +1,5 @@
-import { text, whole } from "../../../host/asked.ts";
-import { Refused, type View } from "../../../host/panel.ts";
+import { text, whole } from "../../../host/service/asked.ts";
+import { Refused, type View } from "../../../host/service/panel.ts";
 import type { Keys } from "../keys/keys.ts";
 import { MAX_DEPTH, MAX_PART_BYTES, partsOf, type Path, unfit } from "../keys/path.ts";
 import { Refusal } from "../refusal.ts";

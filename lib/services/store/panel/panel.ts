@@ -1,6 +1,6 @@
 import type { Config } from "../../../config/table.ts";
 import type { Clock } from "../../../host/clock.ts";
-import type { Panel } from "../../../host/panel.ts";
+import type { Panel } from "../../../host/service/panel.ts";
 import type { Clients } from "../../../net/clients.ts";
 import type { Auth } from "../auth.ts";
 import type { Channels } from "../channels/channels.ts";

@@ -1,6 +1,6 @@
 import type { Config } from "../../../config/table.ts";
 import type { Clock } from "../../../host/clock.ts";
-import type { Panel } from "../../../host/panel.ts";
+import type { Panel } from "../../../host/service/panel.ts";
 import type { Histogram } from "../../../host/stats.ts";
 import { type Gate, MAX_SESSIONS } from "../gate.ts";
 import type { Guard } from "../guard.ts";

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { type Clock, within } from "../../../host/clock.ts";
 import type { Health } from "../../../host/service.ts";
-import { errorOf, uncaught } from "../../../host/workers.ts";
+import { errorOf, uncaught } from "../../../host/system/workers.ts";
 import type { Lent, OwnedShared } from "./shared.ts";
 import type { FromWorker, Report, ToWorker } from "./messages.ts";
 import { DEADLINE_MS, type Logger, overdue, type TickerStatus } from "./ticker.ts";

@@ -1,7 +1,7 @@
 /** The Worker of an `IsolatedTicker`: loads the user's module and ticks it. */
 import { systemClock } from "../../../host/clock.ts";
 import { messageOf } from "../../../host/errors.ts";
-import { stackOf } from "../../../host/workers.ts";
+import { stackOf } from "../../../host/system/workers.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 import { RemoteShared } from "./shared.ts";
 import { type Logger, STAGES, Ticker, type Ticks, ticksProblem } from "./ticker.ts";

@@ -1,7 +1,7 @@
 /** Standard input and output, as the console uses them. */
 import type { ReadStream } from "node:tty";
 import { beginning, printable } from "../../../../host/content.ts";
-import { wrapStdout, writeStdout } from "../../../../host/stdout.ts";
+import { wrapStdout, writeStdout } from "../../../../host/log/stdout.ts";
 import { Editor, type Typed } from "./editor.ts";
 import { type Input, LineReader } from "./line-reader.ts";
 

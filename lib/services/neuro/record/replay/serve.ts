@@ -1,7 +1,7 @@
 import { placeOf } from "../../../../config/place.ts";
 import type { Config } from "../../../../config/table.ts";
 import type { Clock } from "../../../../host/clock.ts";
-import { FileShares } from "../../../../host/file-shares.ts";
+import { FileShares } from "../../../../host/files/file-shares.ts";
 import type { Log } from "../../../../host/log.ts";
 import type { Recorded } from "../read.ts";
 import { ReplayDoor } from "./door.ts";

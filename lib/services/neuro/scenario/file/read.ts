@@ -8,7 +8,7 @@ import { reasonOf } from "../../../../config/reason.ts";
 import type { Values } from "../../../../config/section.ts";
 import { type Clock, within } from "../../../../host/clock.ts";
 import { messageOf } from "../../../../host/errors.ts";
-import { moduleTrouble } from "../../../../host/module.ts";
+import { moduleTrouble } from "../../../../host/system/module.ts";
 import { FILE, type ReadStep, SCENARIO } from "./format.ts";
 import type { Play } from "./scenario.ts";
 import { readStep } from "./step.ts";

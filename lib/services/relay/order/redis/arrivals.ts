@@ -1,10 +1,10 @@
 import type { RoadEnd } from "../batch.ts";
-import type { RoomBars } from "./bars.ts";
+import type { RoomBars } from "./nodes/bars.ts";
 import { Counts, type Gap } from "./counts.ts";
 import { type Entry, entryOf } from "./entry.ts";
-import type { Joined } from "./joined.ts";
-import type { Kicks } from "./kicks.ts";
-import type { Nodes } from "./nodes.ts";
+import type { Joined } from "./server/joined.ts";
+import type { Kicks } from "./nodes/kicks.ts";
+import type { Nodes } from "./nodes/nodes.ts";
 import { parsed } from "./parsed.ts";
 import type { Sent, SentEntries } from "./sent.ts";
 

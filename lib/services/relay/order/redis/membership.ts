@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import type { Config } from "../../../../config/table.ts";
 import { within, type Clock } from "../../../../host/clock.ts";
 import type { Log } from "../../../../host/log.ts";
-import type { Room, RoomNode } from "../../../../host/room.ts";
+import type { Room, RoomNode } from "../../../../host/service/room.ts";
 import type { Problem } from "../../../../host/service.ts";
 import {
   adverse,
@@ -13,10 +13,10 @@ import {
   grouped,
   headline,
 } from "../../../../host/stats.ts";
-import { serverAddress } from "./address.ts";
+import { serverAddress } from "./server/address.ts";
 import { RedisRoad } from "./road.ts";
 import { keysOf } from "./script.ts";
-import type { SelfSource } from "./self.ts";
+import type { SelfSource } from "./nodes/self.ts";
 
 const MOST_MACHINE = 58;
 

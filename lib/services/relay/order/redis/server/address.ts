@@ -1,0 +1,98 @@
+import type { TLSOptions } from "bun";
+import { inputBytes, inputText } from "../../../../../config/input.ts";
+import { reasonOf } from "../../../../../config/reason.ts";
+import {
+  isEncrypted,
+  PASSWORD_VARIABLE,
+  withoutSecrets,
+} from "../../../../../config/sections/cluster.ts";
+import type { Config } from "../../../../../config/table.ts";
+import { type Fault, faultsIn, StartError } from "../../../../../host/errors.ts";
+import { certificatesIn, keyIn } from "../../../../../host/files/pem.ts";
+
+type Settings = Config["cluster"];
+
+/** The server of a room, with all that a connection to it takes. */
+export interface ServerAddress {
+  /** With its secrets. */
+  readonly url: string;
+  /** The URL as a person may see it. */
+  readonly shown: string;
+  readonly host: string;
+  readonly port: number;
+  /** True for TLS as it comes: Bun's client takes no options that say nothing. */
+  readonly tls: TLSOptions | boolean;
+}
+
+const PORT = 6379;
+
+/** The server that the settings name. @throws StartError with every fault of the files that they name */
+export function serverAddress(settings: Settings): ServerAddress {
+  const url = new URL(settings.url);
+  const faults: Fault[] = [];
+  const attempt = <T>(read: () => T): T | null => {
+    let found: T | null = null;
+    faults.push(...faultsIn(() => void (found = read())));
+    return found;
+  };
+  const password = attempt(() => passwordOf(settings));
+  const tls = attempt(() => tlsOf(settings));
+  if (faults.length > 0) throw new StartError(faults);
+  if (password) url.password = encodeURIComponent(password);
+  return {
+    url: url.href,
+    shown: withoutSecrets(settings.url),
+    host: url.hostname.replace(/^\[|\]$/g, ""),
+    port: Number(url.port) || PORT,
+    tls: tls ?? false,
+  };
+}
+
+/** Every fault of the files that the settings of a room name. */
+export function addressFaults({ cluster }: Pick<Config, "cluster">): readonly Fault[] {
+  return cluster.url === "" ? [] : faultsIn(() => serverAddress(cluster));
+}
+
+/** The password that does not stand in the URL; null when there is none. */
+function passwordOf({ password_file: file }: Settings): string | null {
+  const variable = process.env[PASSWORD_VARIABLE];
+  if (variable) return variable;
+  if (file === "") return null;
+  const key = "cluster.password_file";
+  const password = (read(key, file, inputText).split("\n")[0] as string).trim();
+  if (password !== "") return password;
+  throw new StartError([{ key, message: `${file}: its first line is empty` }]);
+}
+
+function tlsOf({ url, ca, cert, key }: Settings): TLSOptions | boolean {
+  if (!isEncrypted(url)) return false;
+  if (ca === "" && cert === "") return true;
+  return {
+    ...(ca === "" ? {} : { ca: certificates("cluster.ca", ca) }),
+    ...(cert === "" ? {} : { cert: certificates("cluster.cert", cert), key: privateKey(key) }),
+  };
+}
+
+function certificates(key: string, file: string): string {
+  const bytes = read(key, file, inputBytes);
+  const found = certificatesIn(bytes);
+  if (typeof found === "string") throw new StartError([{ key, message: `${file} ${found}` }]);
+  return bytes.toString();
+}
+
+function privateKey(file: string): string {
+  const key = "cluster.key";
+  const bytes = read(key, file, inputBytes);
+  const found = keyIn(bytes, "");
+  if ("key" in found) return bytes.toString();
+  const why = "trouble" in found ? found.trouble : "is encrypted, which is not supported here";
+  throw new StartError([{ key, message: `${file} ${why}` }]);
+}
+
+function read<T>(key: string, file: string, reading: (file: string) => T): T {
+  try {
+    return reading(file);
+  } catch (error) {
+    throw new StartError([{ key, message: `cannot read ${file}: ${reasonOf(error)}` }]);
+  }
+}

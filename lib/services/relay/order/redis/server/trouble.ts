@@ -1,0 +1,95 @@
+import { count } from "../../../../../host/count.ts";
+import type { Clock } from "../../../../../host/clock.ts";
+import type { Log } from "../../../../../host/log.ts";
+
+/** Milliseconds for which lost lines are told of. */
+const LOST_TOLD_MS = 60_000;
+/** Milliseconds between two words of them in the log. */
+const LOST_LOGGED_MS = 1000;
+const FOREIGN_TOLD_MS = 60_000;
+
+/** What is wrong between this node and its room: the log says it once, and health for as long as it lasts. */
+export class Trouble {
+  /** Times that this node was cut off. */
+  cuts = 0;
+  lostLines = 0;
+  foreignEntries = 0;
+  readonly #room: string;
+  readonly #server: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #now: { readonly reason: string; readonly since: number } | null = null;
+  #lost = { at: -Infinity, lines: 0 };
+  #untold = 0;
+  #lostTold = -Infinity;
+  #foreignTold = { at: -Infinity, entries: 0 };
+
+  /** @param server its URL without secrets */
+  constructor(room: string, server: string, clock: Clock, log: Log) {
+    this.#room = room;
+    this.#server = server;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** The reason why no lines pass at present. */
+  get now(): { readonly reason: string; readonly since: number } | null {
+    return this.#now;
+  }
+
+  /** The server cannot be used; or still not, for perhaps another reason. */
+  began(reason: string): void {
+    const text = `${this.#server}: ${reason}`;
+    if (this.#now === null) {
+      this.cuts++;
+      this.#log.warning(`room ${this.#room}: cut off; ${text}. Senders wait until it is back`);
+    }
+    this.#now = { reason: text, since: this.#now?.since ?? this.#clock.now() };
+  }
+
+  over(): void {
+    if (this.#now === null) return;
+    const seconds = ((this.#clock.now() - this.#now.since) / 1000).toFixed(1);
+    this.#log.warning(`room ${this.#room}: ${this.#server} is back, after ${seconds} s`);
+    this.#now = null;
+  }
+
+  lost(lines: number): void {
+    const now = this.#clock.now();
+    this.lostLines += lines;
+    const isLong = now - this.#lost.at >= LOST_TOLD_MS;
+    this.#lost = { at: now, lines: (isLong ? 0 : this.#lost.lines) + lines };
+    this.#untold += lines;
+    if (now - this.#lostTold >= LOST_LOGGED_MS) this.tellLost();
+  }
+
+  /** Logs the losses that are not in the log yet: there may be many a second. */
+  tellLost(): void {
+    if (this.#untold === 0) return;
+    this.#log.error(
+      `room ${this.#room}: ${count(this.#untold, "line")} of others never came and cannot be had any more`,
+    );
+    this.#untold = 0;
+    this.#lostTold = this.#clock.now();
+  }
+
+  /** Something stands in the stream that no node has written. */
+  foreign(why: string): void {
+    this.foreignEntries++;
+    const now = this.#clock.now();
+    if (now - this.#foreignTold.at < FOREIGN_TOLD_MS) return;
+    const more = this.foreignEntries - this.#foreignTold.entries;
+    this.#foreignTold = { at: now, entries: this.foreignEntries };
+    const what = more === 1 ? "an entry" : `${more} entries`;
+    this.#log.warning(
+      `room ${this.#room}: skipped ${what} of the stream that no relay of this room writes; the last: ${why}`,
+    );
+  }
+
+  /** The lines that were lost within the last minute, in words; null when there were none. */
+  get losses(): string | null {
+    const { at, lines } = this.#lost;
+    if (this.#clock.now() - at >= LOST_TOLD_MS) return null;
+    return `${count(lines, "line")} of other nodes were lost within the last minute`;
+  }
+}

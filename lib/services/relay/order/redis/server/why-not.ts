@@ -1,0 +1,77 @@
+import { connect as connectPlain, isIP } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { reasonOf } from "../../../../../config/reason.ts";
+import { printable } from "../../../../../host/content.ts";
+import type { ServerAddress } from "./address.ts";
+
+/** Milliseconds that the server may take to connect or to answer. */
+const PATIENCE_MS = 2000;
+/** The most characters of an answer that are looked at. */
+const MOST_ANSWER = 200;
+
+/** The first words of what a server says to somebody whom it does not let in, and those that a person is told. */
+const REFUSALS: readonly (readonly [begins: string, words: string])[] = [
+  ["NOAUTH", "it asks for a password"],
+  ["WRONGPASS", "it does not know this user or password"],
+  ["ERR invalid password", "it does not know this password"],
+  ["DENIED", "it takes connections of its own machine alone, as long as it has no password"],
+];
+
+/** The reasons of a server that wants a password, or another one. */
+export const LOGIN_REASONS: ReadonlySet<string> = new Set(
+  REFUSALS.filter(([begins]) => begins !== "DENIED").map(([, words]) => words),
+);
+
+/**
+ * The reason why a connection to a server cannot be had. Bun's client says no
+ * more than that it was closed, so this asks the server by hand.
+ */
+export async function whyNot({ url, host, port, tls }: ServerAddress): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const to = { host, port, timeout: PATIENCE_MS };
+  // The name in the certificate; an address is none.
+  const named = { ...(isIP(host) === 0 && { servername: host }), ...(tls === true ? {} : tls) };
+  const socket = tls === false ? connectPlain(to) : connectTls({ ...to, ...(named as object) });
+  const { username, password, pathname } = new URL(url);
+  const [user, secret] = [username, password].map(decodeURIComponent) as [string, string];
+  const login = secret === "" ? [] : [["AUTH", ...(user === "" ? [] : [user]), secret]];
+  const database = pathname.slice(1);
+  if (database !== "") login.push(["SELECT", database]);
+  socket.on(tls === false ? "connect" : "secureConnect", () => {
+    for (const command of [...login, ["PING"]]) socket.write(commandText(command));
+  });
+  let isThere = false;
+  socket.on("connect", () => (isThere = true));
+  let said = "";
+  socket.setEncoding("latin1");
+  socket.on("data", (text) => {
+    said += text;
+    const error = /^-(.*)\r\n/m.exec(said)?.[1];
+    if (error !== undefined) resolve(refusalText(error));
+    else if (/^\+PONG\r\n/m.test(said)) resolve("it closed the connection");
+    else if (!/^\+(OK\r\n)?/.test(said) || said.length > MOST_ANSWER) resolve(NO_REDIS);
+  });
+  const silence = "it does not answer";
+  socket.on("timeout", () =>
+    resolve(isThere && tls !== false ? `${silence}; perhaps it does not speak TLS` : silence),
+  );
+  socket.on("error", (error) => {
+    const refused = (error as NodeJS.ErrnoException).code === "ECONNREFUSED";
+    resolve(refused ? "the connection was refused" : printable(reasonOf(error)));
+  });
+  socket.on("close", () => resolve(NO_REDIS));
+  return promise.finally(() => socket.destroy());
+}
+
+const NO_REDIS = "it does not answer as a Redis server does";
+
+/** A command as the server reads it. */
+function commandText(words: readonly string[]): string {
+  const texts = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
+  return `*${words.length}\r\n${texts.join("")}`;
+}
+
+function refusalText(error: string): string {
+  const known = REFUSALS.find(([begins]) => error.includes(begins));
+  return known?.[1] ?? printable(error).slice(0, MOST_ANSWER);
+}
