@@ -13,6 +13,8 @@ export interface Member {
   greeting: string | null;
   /** True if its bytes count: not for a connection that only publishes. */
   listens: boolean;
+  /** True if its bytes bring the fleet's goal nearer. */
+  awaited: boolean;
   /** Latencies in microseconds, of members that look at what they receive. */
   samples: number[] | null;
   /** Called when a socket that was full takes bytes again. */
@@ -26,7 +28,9 @@ export class Fleet {
   readonly publishers: Member[] = [];
   /** Bytes received by all listeners together. */
   received = 0;
-  /** Calls `onGoal` when `received` comes to this. */
+  /** Bytes received by the listeners that are awaited; by default these are all. */
+  heard = 0;
+  /** Calls `onGoal` when `heard` comes to this. */
   goal = Infinity;
   onGoal: () => void = () => {};
   /** Called once when the server closes a connection that should live. */
@@ -70,6 +74,7 @@ export class Fleet {
     for (let before = -1; before !== this.received; await Bun.sleep(300)) before = this.received;
     for (const member of this.listeners) member.bytes = 0;
     this.received = 0;
+    this.heard = 0;
   }
 
   close(): void {
@@ -94,6 +99,7 @@ export class Fleet {
       owed: 0,
       greeting: hello === "" ? null : "",
       listens,
+      awaited: listens,
       samples: null,
       onDrain: null,
     };
@@ -115,7 +121,9 @@ export class Fleet {
       member.bytes += chunk.length;
       this.received += chunk.length;
       if (member.samples !== null) sample(member.samples, chunk);
-      if (this.received >= this.goal) this.onGoal();
+      if (!member.awaited) return;
+      this.heard += chunk.length;
+      if (this.heard >= this.goal) this.onGoal();
     },
     drain: (socket) => socket.data.onDrain?.(),
     close: (socket) => {

@@ -28,6 +28,11 @@ export type Load =
   | { kind: "paced"; perSecond: number; seconds: number }
   /** One message in flight; the next goes out when every listener has the last. */
   | { kind: "closed"; seconds: number }
+  /**
+   * As `closed`, but only a few listeners are waited for; the others read once in
+   * `every` messages, so that the generator leaves the processor to the server.
+   */
+  | { kind: "seldom"; seconds: number; every: number }
   /** Every listener publishes once, and again when all have everything. */
   | { kind: "everybody"; seconds: number }
   /** One message to every listener, to see that all are still there. */

@@ -6,6 +6,12 @@ import { payload, stampNow } from "./wire.ts";
 const LIMIT_MS = 60_000;
 const SILENCE_MS = 5000;
 const BATCH_BYTES = 64 * 1024;
+/**
+ * Listeners that are waited for where the others read seldom: the first, which
+ * servers send to first. So the next message is there when one has been sent to
+ * all, and never two of them.
+ */
+const AWAITED = 20;
 
 /** Makes the text of a message that is published now. */
 export type Text = () => string;
@@ -43,6 +49,8 @@ function traffic(fleet: Fleet, load: Load, text: Text): Promise<number> {
     }
     case "closed":
       return closed(fleet, load.seconds, text);
+    case "seldom":
+      return seldom(fleet, load.seconds, load.every, text);
     case "once":
       return closed(fleet, 0, text);
     case "everybody":
@@ -94,14 +102,14 @@ function bytesEach(fleet: Fleet, text: Text): number {
   return fleet.wire.delivered(text(), publisherOf(fleet).socket.localPort).length;
 }
 
-/** Notes that every listener is owed `bytes` more. @returns the `received` at which all have them */
+/** Notes that every listener is owed `bytes` more. @returns the `heard` at which all who are awaited have them */
 function owe(fleet: Fleet, bytes: number): number {
   let missing = 0;
   for (const member of fleet.listeners) {
     member.owed += bytes;
-    missing += member.owed - member.bytes;
+    if (member.awaited) missing += member.owed - member.bytes;
   }
-  return fleet.received + missing;
+  return fleet.heard + missing;
 }
 
 async function pipelined(fleet: Fleet, seconds: number, text: Text): Promise<number> {
@@ -118,7 +126,7 @@ async function pipelined(fleet: Fleet, seconds: number, text: Text): Promise<num
       if (offset === 0 && batches > 0 && performance.now() >= end) {
         fleet.goal = owe(fleet, 0);
         fleet.onGoal = done;
-        if (fleet.received >= fleet.goal) done();
+        if (fleet.heard >= fleet.goal) done();
         return;
       }
       const want = batch.length - offset;
@@ -158,7 +166,7 @@ export async function paced(
         if (pace.over()) {
           fleet.goal = owe(fleet, 0);
           fleet.onGoal = done;
-          if (fleet.received >= fleet.goal) done();
+          if (fleet.heard >= fleet.goal) done();
           return;
         }
         const line = fleet.wire.publish(text());
@@ -197,6 +205,44 @@ async function closed(fleet: Fleet, seconds: number, text: Text): Promise<number
   return sent * count;
 }
 
+async function seldom(fleet: Fleet, seconds: number, every: number, text: Text): Promise<number> {
+  const { socket } = publisherOf(fleet);
+  const { listeners } = fleet;
+  const others = listeners.slice(AWAITED);
+  const size = bytesEach(fleet, text);
+  const end = performance.now() + seconds * 1000;
+  const line = Buffer.from(fleet.wire.publish(text()));
+  let sent = 0;
+  const turn = (message: number): Member[] =>
+    others.filter((_, i) => i % every === message % every);
+  await guarded(fleet, (done, fail) => {
+    const publish = (): void => {
+      for (const member of turn(sent)) member.socket.pause();
+      if (sent > 0 && performance.now() >= end) return readAll();
+      sent++;
+      for (const member of turn(sent)) member.socket.resume();
+      fleet.goal = owe(fleet, size);
+      if (socket.write(line) !== line.length) fail("the publisher cannot write");
+    };
+    const readAll = (): void => {
+      for (const member of others) {
+        member.awaited = true;
+        member.socket.resume();
+      }
+      fleet.goal = owe(fleet, 0);
+      fleet.onGoal = done;
+      if (fleet.heard >= fleet.goal) done();
+    };
+    for (const member of others) {
+      member.awaited = false;
+      member.socket.pause();
+    }
+    fleet.onGoal = publish;
+    publish();
+  });
+  return sent * listeners.length;
+}
+
 async function everybody(fleet: Fleet, seconds: number, text: Text): Promise<number> {
   const { wire, listeners } = fleet;
   const count = listeners.length;
@@ -211,7 +257,7 @@ async function everybody(fleet: Fleet, seconds: number, text: Text): Promise<num
     const publish = (): void => {
       if (rounds > 0 && performance.now() >= end) return done();
       rounds++;
-      fleet.goal = fleet.received + bytesPerRound;
+      fleet.goal = fleet.heard + bytesPerRound;
       for (const member of listeners) {
         if (member.socket.write(line) !== line.length) return fail("a client cannot write");
       }

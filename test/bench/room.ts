@@ -25,6 +25,17 @@ export async function room(bench: Bench): Promise<void> {
       targets: [{ against: "relay", figure: "cpuPerMillion", sense: "at most", limit: 1.15 }],
     });
   }
+  await contest(bench, {
+    title: `room: one message in flight, ${listeners} listeners of which all but a few read seldom, one relay against two threads`,
+    kinds: [threads(bench.folder), one],
+    listeners,
+    publisher: true,
+    load: { kind: "seldom", seconds: bench.smoke ? 0.2 : 2, every: 64 },
+    warmUp: { kind: "seldom", seconds: bench.smoke ? 0.1 : 0.5, every: 64 },
+    columns: ["rate", "cpuPerMillion", "generatorShare"],
+    compared: ["rate", "cpuPerMillion"],
+    targets: [{ against: "relay", figure: "rate", sense: "at least", limit: 1.8 }],
+  });
   const few = 10;
   await contest(bench, {
     title: `room: the delay of the order, 200 messages/s to ${few} listeners`,
