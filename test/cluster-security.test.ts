@@ -107,6 +107,27 @@ for (const program of PROGRAMS) {
       client.close();
     }, 30_000);
 
+    test("needs one more where the room lies in another database", async () => {
+      room = new TestRoom(server);
+      const page = await Bun.file("lib/services/relay/order/README.md").text();
+      const rule = /^ACL SETUSER summoner .*$/m.exec(page)?.[0] ?? "";
+      const [, ...words] = rule.replace("{main}", `{${room.name}}`).split(" ");
+      const cluster = {
+        url: `redis://summoner@127.0.0.1:${server.port}/3`,
+        password_file: join(folder, "database-password"),
+      };
+      writeFileSync(cluster.password_file, "PASSWORD\n");
+      await server.ask("ACL", ...words, "-select");
+      expect(await refusal(room.node("a", { cluster }))).toMatch(/cannot be used: NOPERM .*select/);
+      expect(page).toContain("`+select`");
+      await server.ask("ACL", "SETUSER", "summoner", "+select");
+      const [a, b] = [await room.node("a", { cluster }), await room.node("b", { cluster })];
+      const [from, to] = [await room.join(a), await room.join(b)];
+      from.send("hello\n");
+      expect(await to.next()).toBe(enveloped(from, "hello"));
+      expect(await server.ask("EXISTS", room.key("log"))).toBe(0);
+    });
+
     test("is not let in with another password, and the refusal shows none", async () => {
       room = new TestRoom(server);
       await server.ask("ACL", "SETUSER", "one", "on", ">right", "~*", "+@all");
@@ -204,6 +225,7 @@ describe("the settings of a room", () => {
       ["redis://:hidden@h/x", "its path is not the number of a database"],
       ["redis://:hidden@h?x=1", "it has more than a host, a port and a database"],
       ["redis://", "it names no host"],
+      ["redis://h:0", "its port is 0, where no server can be"],
       ["redis://u%zz:hidden@h", "a % in its user or password is to be written as %25"],
       ["redis://:hidden%@h", "a % in its user or password is to be written as %25"],
     ] as const) {

@@ -77,7 +77,10 @@ describe("asked for the server of the room", () => {
     const port = await freePort();
     const url = `redis://127.0.0.1:${port}`;
     const person = await begun();
-    await person.answer(CLUSTER, url, ENTER);
+    await person.answer(CLUSTER, `redis://ours@127.0.0.1:${port}`, ENTER);
+    await person.sees(`Trying redis://ours@127.0.0.1:${port}`);
+    await person.sees("Enter keeps it all the same.");
+    await person.answer(CLUSTER, CLEAR, url, ENTER);
     await person.sees(`Trying ${url}`);
     await person.sees(`${url} cannot be used at present: the connection was refused`);
     await person.answer(CLUSTER, ENTER);

@@ -76,7 +76,8 @@ async function askServer(draft: Draft, target: string): Promise<Draft | Back> {
     if (typed === "" || typed === NONE) return answered(draft, PATH, "");
     const url = typed === known ? current : typed;
     if (typed === doubted) return answered(draft, PATH, url);
-    tell.info(`Trying ${withoutSecrets(url)}`);
+    // As it was typed, without a password; or as it is known, with nothing of its user.
+    tell.info(`Trying ${typed}`);
     const next = await tried(answered(draft, PATH, url), target);
     if (next !== null) return next;
     doubted = typed;

@@ -111,6 +111,7 @@ function urlFault(found: string): string | null {
   if (url === null) return "it is no URL";
   if (!SCHEMES.includes(url.protocol)) return "it does not begin with redis:// or rediss://";
   if (url.hostname === "") return "it names no host";
+  if (url.port === "0") return "its port is 0, where no server can be";
   if (!isDecodable(url.username + url.password)) {
     return "a % in its user or password is to be written as %25";
   }
