@@ -7,7 +7,7 @@ import { boot, type Booted, type BootOptions, ended, type Overrides } from "./ki
 export const program = join(import.meta.dir, "..", "index.ts");
 export const TOKEN = "0123456789abcdef";
 export const REPEAT =
-  "give what it was started with (--set, --preset, --host, --port) here too; --port is the relay's, and this asks web.port";
+  "if it was started with --set, --preset, --host or --port, give them here too (--port is the relay's)";
 /** What a test leaves behind, to be ended after it. */
 export const endings: (() => unknown)[] = [];
 afterEach(async () => {

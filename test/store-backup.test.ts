@@ -296,6 +296,43 @@ describe("the store command", () => {
     expect(fs.readdirSync(at).filter((name) => name.startsWith("copies"))).toEqual(["copies"]);
   });
 
+  test("a copy that does not fit leaves what was there; a link is followed, and a pipe stays one", async () => {
+    const at = folder();
+    const path = join(at, "data");
+    const file = configure(at, { path, durability: "batch" });
+    await served({ path, durability: "batch" }, async (_, wire) => {
+      await wire.result(set("long", "x".repeat(8000)));
+    });
+    for (const what of ["backup", "export"]) {
+      const copy = join(at, what);
+      const words = ["store", what, copy, "--config", file];
+      fs.writeFileSync(copy, "before");
+      // Files of at most four kilobytes, as on a disk that is nearly full.
+      const limited = ["bash", "-c", 'trap "" XFSZ; ulimit -f 4; exec "$@"', "bash"];
+      const child = Bun.spawn([...limited, process.execPath, program, ...words], {
+        cwd: root,
+        env: { ...process.env, NO_COLOR: "1" },
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      const { err, code } = await ended(child);
+      expect([what, code, err]).toEqual([what, 1, expect.stringMatching(/^error: .*EFBIG/)]);
+      expect(fs.readFileSync(copy, "utf8")).toBe("before");
+      fs.symlinkSync(copy, `${copy}-link`);
+      expect((await run(["store", what, `${copy}-link`, "--config", file])).code).toBe(0);
+      expect(fs.readFileSync(copy, "utf8")).toContain("xxx");
+      expect(fs.readlinkSync(`${copy}-link`)).toBe(copy);
+      const pipe = join(at, `${what}-pipe`);
+      expect(Bun.spawnSync(["mkfifo", pipe]).exitCode).toBe(0);
+      const reader = Bun.spawn(["cat", pipe], { stdout: "pipe" });
+      expect((await run(["store", what, pipe, "--config", file])).code).toBe(0);
+      expect(await reader.stdout.text()).toContain("xxx");
+      expect(fs.statSync(pipe).isFIFO()).toBe(true);
+    }
+    const left = fs.readdirSync(at).filter((name) => name.endsWith(".unfinished"));
+    expect(left).toEqual([]);
+  }, 120_000);
+
   test("reads the files where no server runs, and export and import carry versions and ends", async () => {
     const { at, path, file } = await backedUp();
     const again = join(at, "again");

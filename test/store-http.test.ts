@@ -244,6 +244,12 @@ describe("/kv", () => {
         { status: 400, code: "BAD_KEY" },
       ]);
     }
+    for (const path of ["/kv", "/kv/", "/kv?watch", "/kv/?watch"]) {
+      const answer = await server.get(path);
+      expect(await answer.json()).toMatchObject({
+        error: { message: expect.stringContaining("/kv/*?watch watches all") },
+      });
+    }
     expect(await put(server, `/kv/${"x".repeat(256)}`, "1")).toMatchObject({ status: 201 });
     expect(await put(server, `/kv/${"x".repeat(257)}`, "1")).toMatchObject({ code: "BAD_KEY" });
     expect(await put(server, "/kv/sys/a", "1")).toEqual({ status: 403, code: "RESERVED" });

@@ -32,7 +32,7 @@ const FAILURES: Readonly<Record<string, string>> = {
 };
 
 /** What to do where the server that was found is not the one that was meant, or there is none. */
-const REPEAT = `give what it was started with (--set, --preset, --host, --port) here too; --port is the ${MAIN_SERVICE.name}'s, and this asks ${SERVICE}.port`;
+const REPEAT = `if it was started with --set, --preset, --host or --port, give them here too (--port is the ${MAIN_SERVICE.name}'s)`;
 /** The longest answer in bytes, and the longest line of a stream of events. */
 export const ANSWER_BYTES = 16 * 2 ** 20;
 

@@ -1,7 +1,7 @@
-import * as fs from "node:fs";
 import { systemClock } from "../../host/clock.ts";
 import { count } from "../../host/count.ts";
 import { messageOf } from "../../host/errors.ts";
+import { writeWhole } from "../../host/files/whole-file.ts";
 import type { Keys } from "../../services/store/keys/keys.ts";
 import { SEPARATOR } from "../../services/store/keys/path.ts";
 import { print } from "../kv/output.ts";
@@ -18,7 +18,7 @@ export const STANDARD = "-";
 export const exportKeys: Subcommand = {
   name: "export",
   about:
-    "export FILE: write all keys as they are at one moment as lines of JSON, {key, value, version, expires_at}; - is standard output. It takes what backup takes.",
+    "export FILE: write all keys as they are at one moment as lines of JSON, {key, value, version, expires_at}; - is standard output. It takes what backup takes, and replaces a file as that does.",
   takesFile: true,
   flags: [],
   examples: [["export - | jq .key", "Prints all keys."]],
@@ -30,12 +30,10 @@ export const exportKeys: Subcommand = {
         for (const lines of linesOf(keys)) if (!(await print(lines))) break;
         return 0;
       }
-      const fd = fs.openSync(file, "w", 0o600);
-      try {
-        for (const lines of linesOf(keys)) fs.writeFileSync(fd, lines);
-      } finally {
-        fs.closeSync(fd);
-      }
+      await writeWhole(file, (whole) => {
+        for (const lines of linesOf(keys)) whole.write(lines);
+        return true;
+      });
       process.stdout.write(`${file}: ${count(keys.size, "key")}\n`);
       return 0;
     } catch (error) {

@@ -54,6 +54,10 @@ const NOT_FROM_AFAR = new Refusal(
   "FORBIDDEN",
   "without tokens only this machine may ask, and no page of another site; name it as localhost or by its loopback address",
 );
+const KEY_WANTED = new Refusal(
+  "BAD_KEY",
+  "the path names no key: /kv/users/42 is users^42, and /kv/*?watch watches all",
+);
 const NOT_JSON = new Refusal("MALFORMED", "the body is not JSON in valid UTF-8");
 const NUMBER_RANGE = new Refusal(
   "NUMBER_RANGE",
@@ -113,6 +117,7 @@ export class KeysOverHttp implements HttpPart {
     const allowed = PARAMETERS[method] ?? [];
     const refusal = misused(query, allowed);
     if (refusal) return refusal;
+    if (asked.path === "") return KEY_WANTED;
     const path = pathIn(asked.path);
     if (path === null) return new Refusal("BAD_KEY", "a % begins no escape of UTF-8");
     if (method === "PUT") return this.#put(request, path, known, query.get("ttl_ms"));
