@@ -4,9 +4,14 @@ import { Counts, type Gap } from "./counts.ts";
 import { type Entry, entryOf } from "./entry.ts";
 import type { Joined } from "./server/joined.ts";
 import type { Kicks } from "./nodes/kicks.ts";
+import type { Life } from "./life.ts";
 import type { Nodes } from "./nodes/nodes.ts";
+import { Own } from "./own.ts";
 import { parsed } from "./parsed.ts";
 import type { Sent, SentEntries } from "./sent.ts";
+
+/** The most lines that are told as lost at once: whoever writes numbers of their own could make it any. */
+const MOST_LOST = 1e9;
 
 /** What is done with what arrives, besides its delivery. */
 export interface Arriving {
@@ -16,6 +21,10 @@ export interface Arriving {
   seen(): void;
   /** Something in the stream is no entry of a node. */
   foreign(why: string): void;
+  /** Somebody else has written in the name of this node's life. */
+  forged(why: string): void;
+  /** This node's next life has begun, and what it has sent is numbered anew. */
+  begun(): void;
   lost(lines: number): void;
   /** Another node has told of itself. */
   heard(): void;
@@ -28,9 +37,9 @@ export interface Arriving {
 /** Takes the entries of the stream, in order, each once. */
 export class Arrivals {
   readonly #counts = new Counts();
-  readonly #life: string;
+  readonly #life: Life;
   readonly #end: RoadEnd;
-  readonly #sent: SentEntries;
+  readonly #own: Own;
   readonly #nodes: Nodes;
   readonly #bars: RoomBars;
   readonly #kicks: Kicks;
@@ -40,9 +49,11 @@ export class Arrivals {
   #isIn = false;
   /** All that the server had seen up to the entry by which this node last joined. */
   #joined: Joined | null = null;
+  /** The id of the last sign of life of this node. */
+  #sign = "";
 
   constructor(
-    life: string,
+    life: Life,
     end: RoadEnd,
     parts: { sent: SentEntries; nodes: Nodes; bars: RoomBars; kicks: Kicks },
     arriving: Arriving,
@@ -51,7 +62,7 @@ export class Arrivals {
   ) {
     this.#life = life;
     this.#end = end;
-    this.#sent = parts.sent;
+    this.#own = new Own(life, parts.sent);
     this.#nodes = parts.nodes;
     this.#bars = parts.bars;
     this.#kicks = parts.kicks;
@@ -68,33 +79,55 @@ export class Arrivals {
     const now = this.#now();
     this.#nodes.hears(now);
     for (const { name, life, silentMs, told } of joined.nodes) {
-      if (life !== this.#life) this.#nodes.heard(name, life, parsed(told), now - silentMs);
+      if (!this.#life.isOwn(life)) this.#nodes.heard(name, life, parsed(told), now - silentMs);
     }
     this.#bars.inForce(this.#end, joined.bars);
+    // The entry may have come before the answer.
+    if (this.#sign === joined.id) this.#reach(joined.id);
   }
 
-  take(found: unknown): void {
+  /** Takes an entry, or whatever stands in its place. @returns false if it has to be read once more, later */
+  take(found: unknown): boolean {
     const entry = entryOf(found, this.#mostLine());
-    if (typeof entry === "string") this.#arriving.foreign(entry);
-    else if (entry.life === this.#life) this.#own(entry);
-    else this.#other(entry);
+    if (typeof entry === "string") {
+      this.#arriving.foreign(entry);
+      return true;
+    }
+    if (this.#life.isEnding && entry.life === this.#life.next && entry.kind === "here") {
+      // Nothing is to come of the life before.
+      this.#counts.reach(this.#life.begin(), this.#own.begin());
+      this.#arriving.begun();
+    }
+    if (entry.life === this.#life.name) return this.#takeOwn(entry);
+    this.#other(entry);
+    return true;
   }
 
-  #own({ id, kind, number }: Entry): void {
-    if (number > this.#sent.number) {
-      this.#arriving.foreign("a number that this node has not reached");
-      return;
+  #takeOwn(entry: Entry): boolean {
+    const found = this.#own.take(entry);
+    if (found === "later") return false;
+    if ("forged" in found) {
+      this.#arriving.forged(found.forged);
+      return true;
     }
-    // Those before it that have not been read are in the stream no more.
-    for (const sent of this.#sent.takeTo(number)) this.#arriving.settled(sent);
-    if (kind !== "here") return;
+    for (const sent of found.settled) this.#arriving.settled(sent);
+    if (entry.kind === "here") this.#signOfLife(entry.id);
+    return true;
+  }
+
+  #signOfLife(id: string): void {
+    this.#sign = id;
     this.#nodes.hears(this.#now());
     this.#arriving.seen();
+    this.#reach(id);
+  }
+
+  #reach(id: string): void {
     if (this.#joined?.id !== id) return;
     // There may be very many lives: the members are told once.
     const all = { entries: 0, lines: 0 };
     for (const [life, head] of this.#joined.heads) {
-      if (life === this.#life) continue;
+      if (this.#life.isOwn(life)) continue;
       const gap = this.#counts.reach(life, head);
       all.entries += gap.entries;
       all.lines += gap.lines;
@@ -123,13 +156,13 @@ export class Arrivals {
     if (kind === "bar") return this.#bars.imposed(this.#end, text);
     if (kind === "lift") return this.#bars.lifted(this.#end, text);
     const { to, id, ask, address } = (parsed(text) ?? {}) as Record<string, unknown>;
-    if (to !== this.#life) return;
+    if (to !== this.#life.name) return;
     if (kind === "kicked") this.#kicks.answered({ ask, address });
     else if (typeof id === "number" && typeof ask === "number") this.#arriving.kick(id, ask, life);
   }
 
   #tell({ entries, lines }: Gap): void {
-    if (lines > 0) this.#arriving.lost(lines);
+    if (lines > 0) this.#arriving.lost(Math.min(lines, MOST_LOST));
     if (entries > 0) this.#arriving.missed();
   }
 }

@@ -31,8 +31,7 @@ export class Counts {
     const known = this.#heads.get(life) ?? { number: 0, lines: 0 };
     const entries = Math.max(0, head.number - known.number);
     const lines = Math.max(0, head.lines - known.lines);
-    if (entries > 0 || lines > 0) this.#set(life, head);
-    else if (!this.#heads.has(life)) this.#set(life, head);
+    this.#set(life, { number: known.number + entries, lines: known.lines + lines });
     return { entries, lines };
   }
 

@@ -15,8 +15,9 @@ import { inTime, type Link } from "./server/link.ts";
 import { Nodes } from "./nodes/nodes.ts";
 import { BEAT_MS, Pulse } from "./server/pulse.ts";
 import { Reading } from "./server/reading.ts";
-import { type Keys, UNKNOWN } from "./script.ts";
-import { type Sent, SentEntries } from "./sent.ts";
+import type { Keys } from "./script.ts";
+import { Sending } from "./sending.ts";
+import type { Sent } from "./sent.ts";
 import { Self, type SelfSource } from "./nodes/self.ts";
 import { Trouble } from "./server/trouble.ts";
 
@@ -37,8 +38,6 @@ export interface RoadSettings {
 
 /** The way to the other relays of a room by the stream of a Redis server. */
 export class RedisRoad implements Road {
-  /** Tells this run of the node from all others: nothing of an earlier one is mixed up with it. */
-  readonly life = Buffer.from(crypto.getRandomValues(new Uint8Array(9))).toString("base64url");
   readonly nodes = new Nodes();
   readonly delays = new Delays();
   readonly trouble: Trouble;
@@ -49,7 +48,7 @@ export class RedisRoad implements Road {
   readonly #settings: RoadSettings;
   readonly #clock: Clock;
   readonly #connection: Connection;
-  readonly #sent = new SentEntries();
+  readonly #sending: Sending;
   readonly #kicks: Kicks;
   readonly #reading: Reading;
   #end!: RoadEnd;
@@ -59,8 +58,6 @@ export class RedisRoad implements Road {
   #passes = false;
   /** Words of other nodes were missed: the next sign of life asks for what is in force. */
   #hasMissed = false;
-  /** Lines that were found to have reached the room when it was left. */
-  #reached = 0;
   readonly #stops: (() => void)[] = [];
 
   constructor(settings: RoadSettings, keys: Keys, { clock, log }: { clock: Clock; log: Log }) {
@@ -81,6 +78,7 @@ export class RedisRoad implements Road {
         this.#reading.run(link, settings.mostLine(), isCurrent, () => this.#pulse.excused()),
       closed: (reason) => this.#closed(reason),
     });
+    this.#sending = new Sending(this.#connection, settings.keepBytes, (why) => this.#forged(why));
   }
 
   // --- the end's side
@@ -88,13 +86,20 @@ export class RedisRoad implements Road {
   open(end: RoadEnd): void {
     this.#end = end;
     this.#arrivals = new Arrivals(
-      this.life,
+      this.#sending.life,
       end,
-      { sent: this.#sent, nodes: this.nodes, bars: new RoomBars(), kicks: this.#kicks },
+      { sent: this.#sending.entries, nodes: this.nodes, bars: new RoomBars(), kicks: this.#kicks },
       {
         settled: (sent) => this.#settled(sent),
         seen: () => this.#pulse.seen(),
         foreign: (why) => this.trouble.foreign(why),
+        forged: (why) => {
+          if (!this.#sending.life.isEnding) this.#forged(why);
+        },
+        begun: () => {
+          this.#sending.begun();
+          this.#pass();
+        },
         lost: (lines) => {
           this.trouble.lost(lines);
           end.lost(lines);
@@ -113,7 +118,7 @@ export class RedisRoad implements Road {
   }
 
   append(batch: Batch): void {
-    this.#send(this.#sent.putBatch(batch, this.#clock.now()));
+    this.#sending.append(batch, this.#clock.now());
   }
 
   bar(bar: RoomBar): void {
@@ -142,7 +147,7 @@ export class RedisRoad implements Road {
 
   /** Lines that were accepted and are not known to have reached the room. */
   get unsettled(): number {
-    return this.#sent.lines - this.#sent.settled.lines - this.#reached;
+    return this.#sending.unsettled;
   }
 
   /**
@@ -172,16 +177,10 @@ export class RedisRoad implements Road {
   /** Leaves the room for good. @returns lines that were accepted and may not have reached it */
   async leave(): Promise<number> {
     for (const stop of this.#stops.splice(0)) stop();
-    this.#sent.putMissing(this.#end.unanswered, this.#clock.now());
-    await this.#connection.end((link) => {
-      // What is there already is taken for that once more.
-      const all = this.#sent.after(0).map(async (sent) => {
-        const answer = await link.run(this.#asAdded(sent));
-        if (answer !== UNKNOWN) this.#reached += sent.lines;
-      });
-      const bye = link.run(["leave", this.life, ...this.#about(this.#self.name, true)]);
-      return Promise.allSettled([...all, bye]);
-    });
+    this.#sending.entries.putMissing(this.#end.unanswered, this.#clock.now());
+    await this.#connection.end((link) =>
+      this.#sending.leave(link, this.#self.name, this.#self.told(true)),
+    );
     this.#reading.rested();
     return this.unsettled;
   }
@@ -199,21 +198,22 @@ export class RedisRoad implements Road {
 
   #join(link: Link, isStrict: boolean): Promise<Joined> {
     return joinRoom(this.#settings.room, this.wanted, isStrict, this.#clock, (strict) => {
-      const about = [...this.#about(this.wanted), this.#reading.last];
-      return inTime(this.#clock, link.run(["join", this.life, ...about, strict]));
+      const { last } = this.#reading;
+      const join = this.#sending.asJoin(this.wanted, this.#self.told(), last, strict);
+      return inTime(this.#clock, link.run(join));
     });
   }
 
   /** Takes over what the server knows, and sends what that has not got. */
   #joined(joined: Joined): void {
     this.#self.name = joined.name;
-    if (this.#reading.last === "") this.#reading.from(joined.id);
+    if (!this.#reading.hasBegun) this.#reading.from(joined.id);
     else if (!joined.isThere) this.#reading.from("0-0");
     this.#arrivals.joined(joined);
     this.#pulse = new Pulse();
     this.#hasMissed = false;
-    for (const sent of this.#sent.after(joined.number)) this.#send(sent);
     this.trouble.over();
+    this.#sending.joined(joined.number);
     this.#pass();
   }
 
@@ -225,13 +225,12 @@ export class RedisRoad implements Road {
 
   /** Opens the end or closes it: senders wait while the server is away, and while a node lags. */
   #pass(): void {
-    const { isOpen } = this.#connection;
+    const { isOpen } = this.#sending;
     const passes = isOpen && this.lagging === null;
     if (passes === this.#passes) return;
     this.#passes = passes;
     if (passes) {
-      const missing = this.#sent.putMissing(this.#end.unanswered, this.#clock.now());
-      for (const sent of missing) this.#send(sent);
+      this.#sending.appendMissing(this.#end.unanswered, this.#clock.now());
     } else if (isOpen) this.counts.pauses++;
     this.#end.opened(passes);
   }
@@ -239,24 +238,14 @@ export class RedisRoad implements Road {
   // --- what is sent
 
   #put(kind: Sent["kind"], text: string, more: readonly string[] = []): void {
-    const sent = this.#sent.put(kind, text, this.#clock.now(), more);
-    if (this.#connection.isOpen) this.#send(sent);
+    this.#sending.put(kind, text, this.#clock.now(), more);
   }
 
-  #send(sent: Sent): void {
-    this.#connection.run(this.#asAdded(sent));
-  }
-
-  /** Arguments of the script that add an entry. */
-  #asAdded({ kind, number, before, lines, text, more }: Sent): string[] {
-    const numbers = [number, before, lines, this.#settings.keepBytes].map(String);
-    return ["add", this.life, kind, ...numbers, text, ...more];
-  }
-
-  /** Arguments of the script: what this node says of itself, and the last of its entries that came back. */
-  #about(name: string, leaves = false): string[] {
-    const { number, lines } = this.#sent.settled;
-    return [name, this.#self.told(leaves), `${number}`, `${lines}`];
+  /** Somebody else has written in the name of this node's life: it goes on under another one. */
+  #forged(why: string): void {
+    this.trouble.forged(why);
+    this.#sending.life.end();
+    this.#connection.rejoin();
   }
 
   #settled(sent: Sent): void {
@@ -275,7 +264,7 @@ export class RedisRoad implements Road {
 
   #beat(): void {
     const pulse = this.#pulse;
-    this.#self.looked(this.#sent.lines);
+    this.#self.looked(this.#sending.entries.lines);
     this.#connection.tick(pulse.lasts);
     this.trouble.tellLost();
     if (!this.#connection.isOpen) return;
@@ -289,8 +278,8 @@ export class RedisRoad implements Road {
   /** Gives a sign of life. */
   #tell(): void {
     const pulse = this.#pulse;
-    const about = [this.#self.name, this.#self.told()];
-    this.#connection.run(["beat", this.life, ...about], (answer) => {
+    const beat = this.#sending.asBeat(this.#self.name, this.#self.told());
+    this.#connection.run(beat, (answer) => {
       pulse.answered();
       if (Array.isArray(answer)) this.#self.name = `${answer[0]}`;
     });

@@ -24,6 +24,10 @@ export const SILENCE_MS = 3000;
 export const SHOWN_MS = 3_600_000;
 /** Milliseconds after which a room without nodes is forgotten. */
 const FORGOTTEN_MS = 24 * 3_600_000;
+/** The most lives whose heads are kept after their nodes are gone: what others have missed of them is known by these. */
+const MOST_HEADS = 2000;
+/** The head of a life that its node has given up. */
+const GIVEN_UP = "999999999999999 0 -";
 /** The most quarantines that are kept for nodes that join later. */
 const MOST_BARS = 100_000;
 
@@ -39,11 +43,12 @@ export const TAKEN = "taken";
  * node's life:
  *
  * - `add` kind number before lines keep text [what a quarantine needs]: an entry
- * - `join` name info number lines last strict: makes the node known, with the number and lines
- *   of its last entry that has come back; answers all that it has to know
+ * - `join` name info number lines last strict left: makes the node known, with the number and lines
+ *   of its last entry that has come back; answers all that it has to know. `last` is the entry that
+ *   it read last: its id, life and number. `left` are the lives that it has given up
  * - `beat` name info: a sign of life; as an entry too, with the numbers of the last one.
  *   Answers the name, which may have been given to another node meanwhile
- * - `leave` name info number lines
+ * - `leave` name info number lines "" "" left
  *
  * A stream that is gone takes the numbers of all nodes with it: whatever had not
  * come back is then sent again.
@@ -137,17 +142,22 @@ local function record(of)
   return tonumber(at), other, told
 end
 
+-- Nothing more is taken of the lives that this node has given up.
+local left = {}
+if op ~= 'beat' then
+  for one in string.gmatch(ARGV[9] or '', '%S+') do left[one] = true end
+end
+
 -- Two nodes of one name are told apart by the beginning of a life. A time to come is that of a
 -- clock that has been set back meanwhile.
 local at, other, told = record(name)
-if at and other ~= life and math.abs(time - at) < ${SILENCE_MS} and not string.find(told, '"left":true', 1, true) then
+if at and other ~= life and not left[other] and math.abs(time - at) < ${SILENCE_MS} and not string.find(told, '"left":true', 1, true) then
   if op == 'join' and ARGV[8] == 'strict' then return { '${TAKEN}', whole(at), other, told } end
   name = name .. '~' .. string.sub(life, 1, 4)
-elseif at and other ~= life then
-  call('HDEL', heads, other)
 end
 
 local number, lines = head()
+for one in pairs(left) do call('HSET', heads, one, '${GIVEN_UP}') end
 if op == 'beat' then
   if not number then return '${UNKNOWN}' end
 else
@@ -160,19 +170,29 @@ local kind = 'here'
 if op == 'leave' then kind = 'left' end
 local id = put(whole(number), whole(lines), 0, kind, '{"name":' .. cjson.encode(name) .. ',"info":' .. info .. '}')
 trim(id, 300, 2^40)
+-- Whoever writes that many is no node; those that are come back with their next sign of life.
+if op == 'join' and call('HLEN', nodes) > ${MOST_HEADS} then call('DEL', nodes) end
 call('HSET', nodes, name, whole(time) .. ' ' .. life .. ' ' .. info)
-if op == 'leave' then call('HDEL', heads, life) end
 for _, key in ipairs(KEYS) do call('PEXPIRE', key, ${FORGOTTEN_MS}) end
 if op ~= 'join' then return { name } end
 
 local isThere = 0
-if ARGV[7] ~= '' and #call('XRANGE', log, ARGV[7], ARGV[7]) > 0 then isThere = 1 end
+local last, mark = string.match(ARGV[7], '^(%d+%-%d+) ?(.*)$')
+local found = last and call('XRANGE', log, last, last)[1]
+if found and (mark == '' or mark == found[2][2] .. ' ' .. (found[2][4] or '')) then isThere = 1 end
 local all = call('HGETALL', nodes)
+local known = { bytes = true, [life] = true }
 for i = 1, #all, 2 do
   local at, other = record(all[i])
-  if not at or time - at > ${SHOWN_MS} then
-    call('HDEL', nodes, all[i])
-    if other then call('HDEL', heads, other) end
+  if not at or time - at > ${SHOWN_MS} then call('HDEL', nodes, all[i])
+  else known[other] = true end
+end
+if call('HLEN', heads) > ${MOST_HEADS} then
+  local kept = {}
+  for one in pairs(known) do kept[one] = call('HGET', heads, one) end
+  call('DEL', heads)
+  for one, value in pairs(kept) do
+    if value then call('HSET', heads, one, value) end
   end
 end
 local due = call('ZRANGEBYSCORE', ends, '(' .. whole(time), '+inf', 'WITHSCORES')

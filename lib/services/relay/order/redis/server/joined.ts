@@ -54,7 +54,7 @@ export function joinedIn(answer: unknown): Joined | Taken {
     name: `${name}`,
     heads: new Map(
       pairs(heads).flatMap(([life, value]) => {
-        const found = /^(\d{1,15}) (\d{1,15})$/.exec(value);
+        const found = /^(\d{1,15}) (\d{1,15})( -)?$/.exec(value);
         return found
           ? [[life, { number: Number(found[1]), lines: Number(found[2]) }] as const]
           : [];

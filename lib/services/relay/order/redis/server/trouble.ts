@@ -22,6 +22,7 @@ export class Trouble {
   #lost = { at: -Infinity, lines: 0 };
   #untold = 0;
   #lostTold = -Infinity;
+  #forgedTold = -Infinity;
   #foreignTold = { at: -Infinity, entries: 0 };
 
   /** @param server its URL without secrets */
@@ -56,7 +57,7 @@ export class Trouble {
 
   lost(lines: number): void {
     const now = this.#clock.now();
-    this.lostLines += lines;
+    this.lostLines = Math.min(this.lostLines + lines, Number.MAX_SAFE_INTEGER);
     const isLong = now - this.#lost.at >= LOST_TOLD_MS;
     this.#lost = { at: now, lines: (isLong ? 0 : this.#lost.lines) + lines };
     this.#untold += lines;
@@ -83,6 +84,17 @@ export class Trouble {
     const what = more === 1 ? "an entry" : `${more} entries`;
     this.#log.warning(
       `room ${this.#room}: skipped ${what} of the stream that no relay of this room writes; the last: ${why}`,
+    );
+  }
+
+  /** Somebody else has written in the name of this node. */
+  forged(why: string): void {
+    this.foreignEntries++;
+    const now = this.#clock.now();
+    if (now - this.#forgedTold < FOREIGN_TOLD_MS) return;
+    this.#forgedTold = now;
+    this.#log.warning(
+      `room ${this.#room}: somebody else writes to the stream in the name of this node: ${why}. It goes on under another life, and sends again what the others have not taken`,
     );
   }
 
