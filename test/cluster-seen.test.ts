@@ -71,6 +71,7 @@ for (const program of PROGRAMS) {
         server: server.url,
         trouble: null,
         lost_lines: 0,
+        lagging: null,
         clients: 3,
         more: 0,
       });

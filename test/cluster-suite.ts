@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect } from "bun:test";
-import { systemClock } from "../lib/host/clock.ts";
+import { type Clock, systemClock } from "../lib/host/clock.ts";
 import { type Booted, boot, dial, type Overrides, type Peer, turn, until } from "./kit.ts";
 import type { RoomServer } from "./room-server.ts";
 
@@ -38,8 +38,8 @@ export class TestRoom {
   }
 
   /** A node in this process. */
-  async node(name: string, overrides: Overrides = {}): Promise<Booted> {
-    const node = await boot("relay", this.settings(name, overrides), { clock: systemClock });
+  async node(name: string, overrides: Overrides = {}, clock: Clock = systemClock): Promise<Booted> {
+    const node = await boot("relay", this.settings(name, overrides), { clock });
     this.#nodes.push(node);
     return node;
   }

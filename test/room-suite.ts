@@ -24,6 +24,7 @@ export class HandRoom implements Room {
   server = "redis://10.0.0.9:6379";
   trouble: Room["trouble"] = null;
   lostLines = 0;
+  lagging: string | null = null;
   all: readonly RoomNode[] = [NODE];
   /** Who was kicked, as `node/id`. */
   readonly kicked: string[] = [];

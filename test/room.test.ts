@@ -40,6 +40,7 @@ describe("/clusterz", () => {
       server: "redis://10.0.0.9:6379",
       trouble: { reason: "no answer", since: wall - 42_000 },
       lost_lines: 7,
+      lagging: null,
       // Those of a node that has left are no clients any more.
       clients: 42,
       nodes: [

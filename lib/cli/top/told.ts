@@ -131,6 +131,7 @@ export const roomShape = object<Room>({
   server: text,
   trouble: orNull(object({ reason: text, since: number })),
   lost_lines: number,
+  lagging: orNull(text),
   clients: number,
   nodes: list(
     object<Node>({

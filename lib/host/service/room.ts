@@ -29,6 +29,8 @@ export interface Room {
   readonly trouble: { readonly reason: string; readonly since: number } | null;
   /** Lines of others that never reached this program's clients, since it started. */
   readonly lostLines: number;
+  /** The node that lags behind, for which all senders wait; null where none does. */
+  readonly lagging: string | null;
   /** Every node, this one first, those that left last. */
   nodes(): readonly RoomNode[];
   /** Closes a client of any node with the reason `kicked`. @returns its address, or null when there is none */

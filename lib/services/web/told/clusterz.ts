@@ -39,6 +39,8 @@ export interface RoomTold {
   /** The reason why no lines pass, and since when (milliseconds since 1970); null while they do. */
   readonly trouble: { readonly reason: string; readonly since: number } | null;
   readonly lost_lines: number;
+  /** The node that lags behind, for which all senders wait; null where none does. */
+  readonly lagging: string | null;
   /** Clients of all nodes that are there. */
   readonly clients: number;
   /** This server first, those that left last. */
@@ -59,6 +61,7 @@ export function roomTold(room: Room, clock: Clock): RoomTold {
       since: Math.round(wall - Math.max(0, now - trouble.since)),
     },
     lost_lines: room.lostLines,
+    lagging: room.lagging,
     clients: all.reduce((sum, one) => sum + (one.goneMs === null ? one.clients : 0), 0),
     nodes: all.slice(0, MOST_NODES).map((one) => nodeTold(one, wall)),
     more: Math.max(0, all.length - MOST_NODES),

@@ -59,14 +59,21 @@ export class Membership implements Room {
   /** @throws StartError with every fault of the files that its settings name */
   constructor(config: Config, host: { clock: Clock; log: Log }, mostLine: () => number) {
     const { cluster } = config;
-    const server = serverAddress(cluster);
     this.#clock = host.clock;
     this.#log = host.log;
     this.name = cluster.room;
-    this.server = server.shown;
+    this.server = serverAddress(cluster).shown;
     const { room, node, wait, keep_bytes: keepBytes } = cluster;
     this.road = new RedisRoad(
-      { server, room, node, wait, keepBytes, mostLine },
+      {
+        shown: this.server,
+        server: () => serverAddress(cluster),
+        room,
+        node,
+        wait,
+        keepBytes,
+        mostLine,
+      },
       keysOf(room),
       host,
     );
@@ -95,6 +102,10 @@ export class Membership implements Room {
 
   get lostLines(): number {
     return this.road.trouble.lostLines;
+  }
+
+  get lagging(): string | null {
+    return this.road.lag?.waitedFor ?? null;
   }
 
   nodes(): readonly RoomNode[] {
@@ -142,11 +153,15 @@ export class Membership implements Room {
     if (losses !== null) {
       problems.push({ key: "lost", severity: "warning", text: `${losses}.` });
     }
-    const { self, wanted } = this.road;
-    const lagging = self === null ? null : this.road.lagging;
-    if (lagging !== null) {
-      const text = `All senders of the room are paused until the node ${lagging} has caught up.`;
+    const { self, wanted, lag } = this.road;
+    const [waitedFor, left] = [this.lagging, lag?.leftBehind ?? null];
+    if (waitedFor !== null) {
+      const text = `All senders of the room are paused until the node ${waitedFor} has caught up.`;
       problems.push({ key: "lag", severity: "warning", text });
+    }
+    if (left !== null) {
+      const text = `The node ${left} lags behind the room, and nobody waits for it any more.`;
+      problems.push({ key: "left-behind", severity: "warning", text });
     }
     if (self !== null && self.name !== wanted) {
       const text = `Another node of the room is called ${wanted} too; this one goes by ${self.name}.`;

@@ -15,6 +15,7 @@ import { inTime, type Link } from "./server/link.ts";
 import { Nodes } from "./nodes/nodes.ts";
 import { BEAT_MS, Pulse } from "./server/pulse.ts";
 import { Reading } from "./server/reading.ts";
+import { Lag } from "./nodes/lag.ts";
 import type { Keys } from "./script.ts";
 import { Sending } from "./sending.ts";
 import type { Sent } from "./sent.ts";
@@ -25,7 +26,9 @@ import { Trouble } from "./server/trouble.ts";
 const [BEHIND_MS, LOOK_MS] = [60, 20];
 
 export interface RoadSettings {
-  readonly server: ServerAddress;
+  /** The URL of the server without secrets. */
+  readonly shown: string;
+  server(): ServerAddress;
   readonly room: string;
   /** The name that this node should have; "" for that of its place. */
   readonly node: string;
@@ -45,7 +48,9 @@ export class RedisRoad implements Road {
   /** The name that this node should have. */
   wanted = "";
   #self!: Self;
+  #lag!: Lag;
   readonly #settings: RoadSettings;
+  readonly #host: { readonly clock: Clock; readonly log: Log };
   readonly #clock: Clock;
   readonly #connection: Connection;
   readonly #sending: Sending;
@@ -60,18 +65,20 @@ export class RedisRoad implements Road {
   #hasMissed = false;
   readonly #stops: (() => void)[] = [];
 
-  constructor(settings: RoadSettings, keys: Keys, { clock, log }: { clock: Clock; log: Log }) {
-    const { server, room } = settings;
+  constructor(settings: RoadSettings, keys: Keys, host: { clock: Clock; log: Log }) {
+    const { shown, room } = settings;
+    const { clock, log } = host;
     this.#settings = settings;
+    this.#host = host;
     this.#clock = clock;
     this.#kicks = new Kicks(clock);
-    this.trouble = new Trouble(room, server.shown, clock, log);
+    this.trouble = new Trouble(room, shown, clock, log);
     this.#reading = new Reading(
       () => this.#end.resting,
       (found) => this.#arrivals.take(found),
       () => clock.now(),
     );
-    this.#connection = new Connection(server, keys, clock, {
+    this.#connection = new Connection(() => settings.server(), keys, clock, {
       join: (link, isStrict) => this.#join(link, isStrict),
       joined: (joined) => this.#joined(joined),
       read: (link, isCurrent) =>
@@ -140,9 +147,9 @@ export class RedisRoad implements Road {
     return this.#self ?? null;
   }
 
-  /** The node that lags behind the room, for which all senders wait; null where none does. */
-  get lagging(): string | null {
-    return this.#self.behind ? this.#self.name : this.nodes.lagging(this.#clock.now());
+  /** The nodes that lag behind the room; null until it begins to join. */
+  get lag(): Lag | null {
+    return this.#lag ?? null;
   }
 
   /** Lines that were accepted and are not known to have reached the room. */
@@ -156,9 +163,10 @@ export class RedisRoad implements Road {
    * @throws StartError when the server cannot be reached and that is not waited for, or the name is taken
    */
   async join(source: SelfSource, place: string): Promise<void> {
-    const { node, server, wait } = this.#settings;
+    const { node, shown, wait } = this.#settings;
     this.wanted = node || place;
     this.#self = new Self(source, this.wanted, this.#clock, this.delays);
+    this.#lag = new Lag(this.#settings.room, this.#self, this.nodes, this.#host);
     this.#stops.push(
       this.#clock.every(BEAT_MS, () => this.#beat()),
       this.#clock.every(LOOK_MS, () => this.#look()),
@@ -169,7 +177,7 @@ export class RedisRoad implements Road {
       if (error instanceof StartError) throw error;
       const reason = messageOf(error);
       if (wait) return this.#connection.broken(reason);
-      const message = `${server.shown} cannot be used: ${reason}`;
+      const message = `${shown} cannot be used: ${reason}`;
       throw new StartError([{ key: "cluster.url", message }]);
     }
   }
@@ -226,7 +234,7 @@ export class RedisRoad implements Road {
   /** Opens the end or closes it: senders wait while the server is away, and while a node lags. */
   #pass(): void {
     const { isOpen } = this.#sending;
-    const passes = isOpen && this.lagging === null;
+    const passes = isOpen && this.#lag.waitedFor === null;
     if (passes === this.#passes) return;
     this.#passes = passes;
     if (passes) {
@@ -289,10 +297,11 @@ export class RedisRoad implements Road {
   #look(): void {
     const since = this.#reading.behindSince;
     const isBehind = since !== null && this.#clock.now() - since >= BEHIND_MS;
-    if (isBehind !== this.#self.behind && this.#connection.isOpen) {
-      this.#self.behind = isBehind;
+    if (isBehind !== (this.#self.behindSince !== null) && this.#connection.isOpen) {
+      this.#self.behindSince = isBehind ? this.#clock.now() : null;
       this.#tell();
     }
+    this.#lag.look();
     this.#pass();
   }
 }

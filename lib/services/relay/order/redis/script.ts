@@ -20,6 +20,8 @@ export type Keys = ReturnType<typeof keysOf>;
 
 /** Milliseconds of silence after which a node counts as gone. */
 export const SILENCE_MS = 3000;
+/** Milliseconds for which all senders wait for a node that lags without a break. */
+export const PATIENCE_MS = 30_000;
 /** Milliseconds for which a node that is gone is shown. */
 export const SHOWN_MS = 3_600_000;
 /** Milliseconds after which a room without nodes is forgotten. */

@@ -24,6 +24,8 @@ interface Known {
   readonly told: Told;
   /** Clock milliseconds. */
   readonly heardAt: number;
+  /** The time since which it lags; null while it does not. */
+  readonly behindSince: number | null;
 }
 
 /** The most nodes that are known at once. */
@@ -52,7 +54,8 @@ export class Nodes {
       if (known.life === life && other !== name) this.#known.delete(other);
     }
     if (this.#known.size >= MOST_NODES && !this.#known.has(name)) return;
-    this.#known.set(name, { life, told, heardAt });
+    const since = this.#known.get(name)?.behindSince ?? heardAt;
+    this.#known.set(name, { life, told, heardAt, behindSince: told.behind ? since : null });
   }
 
   /** The life of a node that is there, or null. */
@@ -70,10 +73,12 @@ export class Nodes {
     return Math.min(sum, MOST_CLIENTS);
   }
 
-  /** A node that is there and lags behind the room, or null. */
-  lagging(now: number): string | null {
+  /** A node that is there and has lagged for some time, from so many milliseconds on and for less than so many; or null. */
+  lagging(now: number, from: number, upto: number): string | null {
     for (const [name, known] of this.#known) {
-      if (known.told.behind && this.#goneMs(known, now) === null) return name;
+      if (known.behindSince === null || this.#goneMs(known, now) !== null) continue;
+      const lag = now - known.behindSince;
+      if (lag >= from && lag < upto) return name;
     }
     return null;
   }

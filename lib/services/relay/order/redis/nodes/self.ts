@@ -17,8 +17,8 @@ const RATE_SECS = 5;
 
 /** This node of the room. */
 export class Self {
-  /** It lags behind the room, and the others know that. */
-  behind = false;
+  /** The time since which it lags behind the room, and the others know that; null while it does not. */
+  behindSince: number | null = null;
   /** Its name in the room, which may have been told apart from another's. */
   name: string;
   readonly #source: SelfSource;
@@ -67,7 +67,7 @@ export class Self {
       p50: percentiles?.p50 ?? null,
       p99: percentiles?.p99 ?? null,
       up: this.#clock.now() - this.#since,
-      behind: this.behind,
+      behind: this.behindSince !== null,
       left,
     };
   }

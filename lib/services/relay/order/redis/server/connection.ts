@@ -24,7 +24,7 @@ export interface Connected {
 
 /** The connection of a node to the server of its room, made again and again for as long as the node is there. */
 export class Connection {
-  readonly #server: ServerAddress;
+  readonly #server: () => ServerAddress;
   readonly #keys: Keys;
   readonly #clock: Clock;
   readonly #connected: Connected;
@@ -37,7 +37,8 @@ export class Connection {
   /** Joins in this second. */
   #joins = 0;
 
-  constructor(server: ServerAddress, keys: Keys, clock: Clock, connected: Connected) {
+  /** @param server reads the settings' files anew: a password may have been changed */
+  constructor(server: () => ServerAddress, keys: Keys, clock: Clock, connected: Connected) {
     this.#server = server;
     this.#keys = keys;
     this.#clock = clock;
@@ -52,9 +53,14 @@ export class Connection {
   /** @param isStrict true if no other name will do @throws StartError, Error as `Connected.join` does */
   async open(isStrict = false): Promise<void> {
     const turn = ++this.#turn;
-    const link: Link = await Link.open(this.#server, this.#keys, this.#clock, (reason, broken) => {
-      if (this.#link === broken) this.broken(reason);
-    });
+    const link: Link = await Link.open(
+      this.#server(),
+      this.#keys,
+      this.#clock,
+      (reason, broken) => {
+        if (this.#link === broken) this.broken(reason);
+      },
+    );
     if (this.#isEnded || turn !== this.#turn) return link.close();
     this.#link = link;
     await this.#join(link, isStrict);
