@@ -29,9 +29,10 @@ for (const program of PROGRAMS) {
       return record.split(" ")[1] as string;
     }
 
-    async function forge(life: string, changes: object = {}): Promise<void> {
+    async function forge(life: string, changes: object = {}): Promise<string> {
       const fields = { n: life, i: MOST, b: "0", c: "0", k: "kick", l: "2", t: "{}", ...changes };
-      await server.ask("XADD", room.key("log"), "*", ...Object.entries(fields).flat());
+      const all = Object.entries(fields).flat();
+      return (await server.ask("XADD", room.key("log"), "*", ...all)) as string;
     }
 
     const tellsOfIt = (node: Booted) =>
@@ -169,6 +170,77 @@ for (const program of PROGRAMS) {
         SLOW,
       );
     }
+
+    test.each(["700", "0", MOST])(
+      "that are gone before it reads them, with %s lines: the others find out by its signs of life, and tell what they have missed",
+      async (before) => {
+        room = new TestRoom(server);
+        await server.ask("ACL", "SETUSER", "a", "on", "nopass", "~*", "&*", "+@all");
+        const url = `redis://a@127.0.0.1:${server.port}`;
+        const [a, b] = [await room.node("a", { cluster: { url } }), await room.node("b")];
+        const flood = new Flood([await room.join(a)], 1000);
+        const far = await room.join(b);
+        await flood.to(0.3);
+        await until(() => far.lines.length === flood.total * 0.3);
+        await server.ask("ACL", "SETUSER", "a", "off");
+        await server.ask("CLIENT", "KILL", "USER", "a");
+        await until(() => a.running().room?.trouble != null);
+        const id = await forge(await lifeOf("a"), { k: "bar", b: before });
+        await forge("nobody", {
+          k: "lines",
+          c: "1",
+          t: `{"remote_addr":"x","content":"9 0"}\n`,
+          i: "1",
+        });
+        await until(() => far.lines.at(-1)!.includes("9 0"));
+        // And what it tells of itself is not true.
+        far.lines.splice(flood.total * 0.3);
+        const lie = b.stats()["lost_lines"] as number;
+        await server.ask("XDEL", room.key("log"), id);
+        await server.ask("ACL", "SETUSER", "a", "on");
+        await flood.to(0.6);
+        await until(() => (b.stats()["foreign_entries"] as number) > 0);
+        await flood.to(1);
+        const sum = () => {
+          const { came, lost } = account(far);
+          return came + lost;
+        };
+        await until(() => far.lines.at(-1)!.includes('"0 999 '));
+        expect(sum()).toBe(flood.total);
+        expect(account(far).lost).toBe(flood.total * 0.3);
+        expect(b.stats()).toMatchObject({
+          lost_lines: lie + flood.total * 0.3,
+          foreign_entries: 1,
+        });
+      },
+      SLOW,
+    );
+
+    test(
+      "and in names of very many that nobody knows: the next one that joins drops them, and nothing is lost",
+      async () => {
+        const { a, b, from, near, far } = await two();
+        const flood = new Flood([from], 1000);
+        await flood.to(0.4);
+        const heads = (await server.ask("HLEN", room.key("heads"))) as number;
+        for (let some = 0; some < 20; some++) {
+          const lives = Array.from({ length: 1000 }, (_, i) => [`life-${some}-${i}`, "0 0"]);
+          await server.ask("HSET", room.key("heads"), ...lives.flat());
+          const told = JSON.stringify({ address: "x", version: "1", clients: 0, lines: 0, up: 0 });
+          const names = lives.map(([life]) => [`n-${life}`, `${Date.now()} l-${life} ${told}`]);
+          await server.ask("HSET", room.key("nodes"), ...names.flat());
+        }
+        const sending = flood.to(0.8);
+        const c = await room.node("c");
+        await sending;
+        await flood.to(1);
+        expect(await arrived(flood, [near, far])).toBe(0);
+        await until(() => [a, b, c].every((node) => node.stats()["room_nodes"] === 3));
+        expect(await server.ask("HLEN", room.key("heads"))).toBeLessThanOrEqual(heads + 1);
+        expect(await server.ask("HLEN", room.key("nodes"))).toBe(3);
+      },
+      SLOW,
+    );
 
     test(
       "at random, in the middle of a flood: nothing comes twice, and each line comes",

@@ -140,6 +140,7 @@ export class Arrivals {
     const { kind, life, number, before, text } = entry;
     if (kind === "here" || kind === "left") {
       this.#tell(this.#counts.reach(life, { number, lines: before }));
+      if (kind === "here") this.#correct(entry);
       const { name, info } = (parsed(text) ?? {}) as { name?: unknown; info?: object };
       this.#nodes.heard(`${name}`, life, { ...info, left: kind === "left" }, this.#now());
       this.#arriving.heard();
@@ -150,6 +151,13 @@ export class Arrivals {
     this.#tell(gap);
     if (kind === "lines") this.#end.foreign(text, entry.lines);
     else this.#word(entry);
+  }
+
+  #correct(entry: Entry): void {
+    const lines = this.#counts.corrected(entry, this.#now());
+    if (lines === null) return;
+    this.#arriving.foreign("a number that its node has not reached");
+    this.#tell({ entries: 1, lines });
   }
 
   #word({ kind, life, text }: Entry): void {

@@ -1,5 +1,6 @@
 import type { Head } from "./counts.ts";
 import type { Entry } from "./entry.ts";
+import { isAfter } from "./ids.ts";
 import type { Life } from "./life.ts";
 import type { Sent, SentEntries } from "./sent.ts";
 
@@ -41,7 +42,7 @@ export class Own {
     if (why === "later") return why;
     this.#taken = isSign
       ? { number: Math.max(number, known.number), lines: Math.max(before, known.lines) }
-      : { number, lines: before + lines };
+      : { number, lines: Math.max(before + lines, known.lines) };
     if (why !== null) return { forged: why };
     if (!this.#life.isEnding) return { settled: [...this.#sent.takeTo(number)] };
     // Those before it have been passed over: they are sent again.
@@ -76,12 +77,4 @@ export class Own {
       : this.#sent.sameAs(entry) !== null;
     return isMine ? null : "what this node has not sent under its number";
   }
-}
-
-/** True if one id of the stream comes after another. */
-function isAfter(one: string, other: string): boolean {
-  const [[time = 0, count = 0], [time2 = 0, count2 = 0]] = [one, other].map((id) =>
-    id.split("-").map(Number),
-  ) as [number[], number[]];
-  return time > time2 || (time === time2 && count > count2);
 }
