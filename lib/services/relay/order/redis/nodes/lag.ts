@@ -1,5 +1,5 @@
-import type { Clock } from "../../../../host/clock.ts";
-import type { Log } from "../../../../host/log.ts";
+import type { Clock } from "../../../../../host/clock.ts";
+import type { Log } from "../../../../../host/log.ts";
 import type { Nodes } from "./nodes.ts";
 import { PATIENCE_MS } from "../script.ts";
 import type { Self } from "./self.ts";
