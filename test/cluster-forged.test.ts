@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { account, Flood, TestRoom } from "./cluster-suite.ts";
+import { account, Flood, FLOODED, TestRoom } from "./cluster-suite.ts";
 import { type Booted, enveloped, type Peer, turn, until } from "./kit.ts";
 import { PROGRAMS, RoomServer } from "./room-server.ts";
 
@@ -17,9 +17,10 @@ for (const program of PROGRAMS) {
     afterEach(() => room.close());
     afterAll(() => server.stop());
 
-    async function two() {
+    async function two(worker_threads = 1) {
       room = new TestRoom(server);
-      const [a, b] = [await room.node("a"), await room.node("b")];
+      const hyper_parameters = { ...FLOODED.hyper_parameters, worker_threads };
+      const [a, b] = [await room.node("a", { hyper_parameters }), await room.node("b")];
       return { a, b, from: await room.join(a), near: await room.join(a), far: await room.join(b) };
     }
 
@@ -242,10 +243,10 @@ for (const program of PROGRAMS) {
       SLOW,
     );
 
-    test(
-      "at random, in the middle of a flood: nothing comes twice, and each line comes",
-      async () => {
-        const { from, near, far } = await two();
+    test.each([1, 2])(
+      "at random, in the middle of a flood of %d threads: nothing comes twice, and each line comes",
+      async (threads) => {
+        const { from, near, far } = await two(threads);
         const flood = new Flood([from], 4000);
         let forging = true;
         const script = `

@@ -52,7 +52,7 @@ export class Sending {
   /** The arguments of the script to join. @param last the entry that was read last */
   asJoin(name: string, told: string, last: string, strict: string): string[] {
     this.#joinedAs = this.life.next;
-    return ["join", this.life.next, ...this.#about(name, told), last, strict, ...this.#left];
+    return ["join", this.life.next, ...this.#about(name, told), last, strict, this.#left];
   }
 
   asBeat(name: string, told: string): string[] {
@@ -80,7 +80,7 @@ export class Sending {
     const sent = all.map(async (one) => {
       if ((await link.run(this.#asAdded(one))) !== UNKNOWN) this.#reached += one.lines;
     });
-    const bye = ["leave", this.life.next, ...this.#about(name, told), "", "", ...this.#left];
+    const bye = ["leave", this.life.next, ...this.#about(name, told), "", "", this.#left];
     await Promise.allSettled([...sent, link.run(bye)]);
   }
 
@@ -108,7 +108,7 @@ export class Sending {
     return [name, told, ...(this.life.isEnding ? ["0", "0"] : [`${number}`, `${lines}`])];
   }
 
-  get #left(): readonly string[] {
-    return [this.life.left.join(" ")];
+  get #left(): string {
+    return this.life.left.join(" ");
   }
 }
