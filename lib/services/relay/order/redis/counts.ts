@@ -81,8 +81,8 @@ export class Counts {
   }
 
   #known(life: string): Known {
-    const none = { number: 0, lines: 0, sign: "", before: 0, beforeSince: 0, old: 0 };
-    return this.#lives.get(life) ?? none;
+    const none = () => ({ number: 0, lines: 0, sign: "", before: 0, beforeSince: 0, old: 0 });
+    return this.#lives.get(life) ?? none();
   }
 
   #renew(life: string, { number, lines }: Head): void {
