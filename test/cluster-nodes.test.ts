@@ -152,6 +152,8 @@ for (const program of PROGRAMS) {
       expect(await roomOf(a).kick("b", id)).toBe(far.address);
       expect(await far.next()).toBe("Warning: You have been disconnected by an operator.");
       expect(b.stats()["closed_kicked"]).toBe(1);
+      const closed = `closed client ${id}, ${far.address}, as an operator asked at a`;
+      expect(b.printed()).toContain(closed);
       expect(await roomOf(a).kick("b", id)).toBeNull();
       expect(await roomOf(a).kick("c", id)).toBeNull();
       expect(await roomOf(a).kick("a", a.clients()[0]!.id)).toBe(near.address);

@@ -265,6 +265,12 @@ export class RedisRoad implements Road {
 
   async #kickHere(id: number, ask: number, to: string): Promise<void> {
     const address = await this.#self.kick(id);
+    if (address !== null) {
+      const where = this.nodes.nameOf(to) ?? "an unknown node";
+      this.#host.log.info(
+        `room ${this.#settings.room}: closed client ${id}, ${address}, as an operator asked at ${where}`,
+      );
+    }
     this.#put("kicked", JSON.stringify({ to, ask, address }));
   }
 

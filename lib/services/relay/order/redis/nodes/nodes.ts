@@ -64,6 +64,12 @@ export class Nodes {
     return known === undefined || this.#goneMs(known, now) !== null ? null : known.life;
   }
 
+  /** The name of the node that has this life, or null. */
+  nameOf(life: string): string | null {
+    for (const [name, known] of this.#known) if (known.life === life) return name;
+    return null;
+  }
+
   /** The clients of all that are there: no more than there can be, whatever they say. */
   clients(now: number): number {
     let sum = 0;
