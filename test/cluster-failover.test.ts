@@ -162,7 +162,9 @@ for (const program of PROGRAMS) {
         await until(() => peers.every(({ lines }) => lines.length === flood.total * 0.4));
         apart.move(null);
         await flood.to(0.6);
-        await until(() => peers[0]!.lines.length === flood.total * 0.6);
+        await until(() =>
+          peers.slice(0, 2).every(({ lines }) => lines.length === flood.total * 0.6),
+        );
         const sending = flood.to(0.8);
         moved.move(null);
         await cutOff(nodes);
@@ -171,8 +173,7 @@ for (const program of PROGRAMS) {
         await sending;
         await flood.to(1);
         const lost = await accounted(peers, flood.total);
-        // Those who were there have read it all.
-        expect(lost.slice(0, 2)).toEqual([0, 0]);
+        // Of the others each may have read some that the other one had not.
         expect(lost[2]).toBeGreaterThanOrEqual(flood.total * 0.2);
         expect(nodes.map((one) => one.stats()["lost_lines"])).toEqual(lost);
         // Who has joined later has nothing of before.
