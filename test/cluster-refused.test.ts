@@ -94,10 +94,12 @@ describe("a relay that cannot have its room says why, and shows no secret", () =
         onTestFinished(() => room.close());
         const node = await room.node("a", { cluster: { url } });
         mute.at = at;
-        expect(await refusal(url)).toBe(`cluster.url: ${url} cannot be used: it does not answer`);
         await server.ask("CLIENT", "KILL", "TYPE", "normal");
+        // Both wait for as long as a server may take to answer: at once, not one after the other.
+        const refused = refusal(url);
         const trouble = () => node.running().room?.trouble?.reason;
         await until(() => trouble()?.endsWith("it does not answer") === true);
+        expect(await refused).toBe(`cluster.url: ${url} cannot be used: it does not answer`);
         mute.at = "";
         await until(() => trouble() === undefined);
       }, 60_000);

@@ -20,10 +20,16 @@ if (!existsSync(`${root}node_modules/smol-toml`)) {
 }
 
 // What tests leave in the folder for temporary files goes when they have ended.
+const before = process.env["TMPDIR"];
 const temporary = mkdtempSync(join(tmpdir(), "summoner-"));
 chmodSync(temporary, 0o755);
 process.env["TMPDIR"] = temporary;
-afterAll(() => rmSync(temporary, { recursive: true, force: true }));
+afterAll(() => {
+  rmSync(temporary, { recursive: true, force: true });
+  // With files in parallel this is read again for each of them, in the same process.
+  if (before === undefined) delete process.env["TMPDIR"];
+  else process.env["TMPDIR"] = before;
+});
 
 /** Bun lets a test take 5 s, too little on a busy machine; otherwise only a flag changes that for all files. */
 const MOST_MS = 60_000;

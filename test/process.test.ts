@@ -318,7 +318,10 @@ describe("a stop", () => {
     child.kill("SIGTERM");
     const { out, err, code } = await ended(child);
     expect({ err, code }).toEqual({ err: "", code: 0 });
-    expect(out).toMatch(/SIGTERM: draining for at most 100 ms\n.*Server exited cleanly\.\n$/);
+    // On a busy machine even a ticker that does nothing may take longer than that to stop.
+    expect(out).toMatch(
+      /SIGTERM: draining for at most 100 ms\n(.* ticker \.\/slow\.ts has not stopped in time and is cut\n)?.*Server exited cleanly\.\n$/,
+    );
     expect(out).not.toMatch(/ is ready on |reloaded/);
   });
 

@@ -241,7 +241,8 @@ async function storm(durability: string, rounds: number, seed: number) {
     if (moment === undefined) await reached;
     else if (moment === "journal-") {
       await until(() => namesIn().some((n) => n.startsWith(moment) && !before.names.includes(n)));
-    } else if (moment.endsWith(".tmp")) await until(() => namesIn().includes(moment));
+      // Without rest: it is there for less than a millisecond.
+    } else if (moment.endsWith(".tmp")) while (!namesIn().includes(moment)) await turn();
     else {
       await until(() => namesIn().some((n) => n.startsWith("snapshot-") && n !== before.snapshot));
       while (moment === "done" && snapshots === 0) {
