@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dial, type Peer, until } from "./kit.ts";
 import { pages } from "./pages.ts";
+import { freePort } from "./ports.ts";
 import { RoomServer } from "./room-server.ts";
 
 // Three relays behind a load balancer, by the configurations of the page. Only
@@ -11,6 +12,8 @@ import { RoomServer } from "./room-server.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
 const page = pages.get("lib/services/relay/order/README.md") as string;
+/** Those of the balancer and of the relays. */
+const HOSTS = ["127.0.0.1", "127.0.0.11", "127.0.0.12", "127.0.0.13"];
 const SECRET = "a password of the room";
 
 /** The first example of the page's part about load balancers in this language. */
@@ -110,7 +113,7 @@ export class BalancedRoom {
 
   static async open(): Promise<BalancedRoom> {
     const server = await RoomServer.start("redis-server", "--requirepass", SECRET);
-    const room = new BalancedRoom(server, await portOfAll(), await portOfAll());
+    const room = new BalancedRoom(server, await freePort(...HOSTS), await freePort(...HOSTS));
     await Promise.all(room.nodes.map((node) => node.start(room.url)));
     return room;
   }
@@ -223,25 +226,5 @@ export class Road {
     const closed = new Promise((resolve) => this.#server?.close(resolve));
     for (const socket of this.#sockets) socket.destroy();
     await closed;
-  }
-}
-
-/** A port that is free at the addresses of the balancer and of all nodes, and is given to no outgoing connection. */
-async function portOfAll(): Promise<number> {
-  const hosts = ["127.0.0.1", "127.0.0.11", "127.0.0.12", "127.0.0.13"];
-  for (;;) {
-    const port = 12_000 + Math.floor(Math.random() * 18_000);
-    const servers: Server[] = [];
-    const isFree = async (host: string) => {
-      const server = createServer();
-      servers.push(server);
-      return new Promise<boolean>((resolve) => {
-        server.once("error", () => resolve(false));
-        server.listen(port, host, () => resolve(true));
-      });
-    };
-    const free = await Promise.all(hosts.map(isFree));
-    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-    if (!free.includes(false)) return port;
   }
 }

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { Flood, TestRoom } from "./cluster-suite.ts";
 import { ended, until } from "./kit.ts";
-import { freePort, PROGRAMS, RoomServer } from "./room-server.ts";
+import { freePort } from "./ports.ts";
+import { PROGRAMS, RoomServer } from "./room-server.ts";
 import { join } from "node:path";
 
 for (const program of PROGRAMS) {

@@ -3,7 +3,8 @@ import type { StartError } from "../lib/host/errors.ts";
 import type { Room } from "../lib/host/service/room.ts";
 import { TestRoom } from "./cluster-suite.ts";
 import { type Booted, boot, enveloped, until } from "./kit.ts";
-import { freePort, PROGRAMS, RoomServer } from "./room-server.ts";
+import { freePort } from "./ports.ts";
+import { PROGRAMS, RoomServer } from "./room-server.ts";
 
 const roomOf = (node: Booted) => node.running().room as Room;
 

@@ -3,7 +3,8 @@ import { connect, createServer } from "node:net";
 import { systemClock } from "../lib/host/clock.ts";
 import { TestRoom } from "./cluster-suite.ts";
 import { boot, until } from "./kit.ts";
-import { freePort, PROGRAMS, RoomServer } from "./room-server.ts";
+import { freePort } from "./ports.ts";
+import { PROGRAMS, RoomServer } from "./room-server.ts";
 
 /** The error of a relay whose room is at a URL, without what stands before the reason. */
 async function refusal(url: string): Promise<string> {

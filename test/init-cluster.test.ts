@@ -27,7 +27,8 @@ import {
   written,
   yes,
 } from "./init-suite.ts";
-import { freePort, PROGRAMS, RoomServer } from "./room-server.ts";
+import { freePort } from "./ports.ts";
+import { PROGRAMS, RoomServer } from "./room-server.ts";
 
 inFolders();
 

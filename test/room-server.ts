@@ -1,7 +1,8 @@
 import { mkdtempSync } from "node:fs";
-import { createConnection, createServer } from "node:net";
+import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "./ports.ts";
 
 /** The programs that can hold a room; tests run with each that is installed. */
 export const PROGRAMS = ["redis-server", "valkey-server"].filter((name) => {
@@ -9,15 +10,6 @@ export const PROGRAMS = ["redis-server", "valkey-server"].filter((name) => {
   if (!found) console.log(`skipped: rooms on ${name}, which is not installed`);
   return found;
 });
-
-/** A port of loopback that nobody listens on at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** A server of rooms in a folder of its own. */
 export class RoomServer {

@@ -16,6 +16,7 @@ import {
   type Peer,
   until,
 } from "./kit.ts";
+import { freePort } from "./ports.ts";
 import { Random } from "./random.ts";
 
 let server: Booted;
@@ -31,13 +32,6 @@ async function joined(count: number): Promise<Peer[]> {
   const peers: Peer[] = [];
   for (let i = 0; i < count; i++) peers.push(await server.join());
   return peers;
-}
-
-/** A port that nobody listens on. */
-function freePort(): number {
-  const listener = Bun.listen({ port: 0, hostname: "127.0.0.1", socket: { data() {} } });
-  listener.stop(true);
-  return listener.port;
 }
 
 /** Sends bytes, ends its side and collects all that comes back. */
@@ -109,7 +103,7 @@ async function spawned(section: string) {
 
 describe("stage 1: echo", () => {
   test("the server listens on the expected port", async () => {
-    const port = freePort();
+    const port = await freePort();
     server = await boot("store", { store: { mode: "echo", port } });
     expect(server.running().addresses).toEqual([{ host: "127.0.0.1", port }]);
     const peer = await dial(port);
