@@ -8,6 +8,10 @@ import { join } from "node:path";
 
 const root = new URL("..", import.meta.url).pathname;
 if (!existsSync(`${root}node_modules/smol-toml`)) {
+  // It would be done once for each of the files that run at the same time.
+  if (process.env["BUN_TEST_WORKER_ID"] !== undefined) {
+    throw new Error("bun test --parallel needs bun install first");
+  }
   const bun = (args: string[]) =>
     Bun.spawnSync({
       cmd: [process.execPath, ...args],
