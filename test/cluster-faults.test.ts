@@ -11,7 +11,9 @@ for (const program of PROGRAMS) {
   let server: RoomServer;
   describe(`in the middle of a flood over ${program}`, () => {
     beforeAll(async () => {
-      server = await RoomServer.start(program, "--appendonly", "yes");
+      // Otherwise it may answer before it writes, while the disk is slow: a kill would take that.
+      const kept = ["--appendonly", "yes", "--appendfsync", "always"];
+      server = await RoomServer.start(program, ...kept);
     });
     afterEach(() => room.close());
     afterAll(() => server.stop());
