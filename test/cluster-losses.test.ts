@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { account, Flood, TestRoom } from "./cluster-suite.ts";
-import { type Booted, enveloped, type Overrides, type Peer, until } from "./kit.ts";
+import { account, accounted, Flood, TestRoom } from "./cluster-suite.ts";
+import { type Booted, enveloped, type Overrides, until } from "./kit.ts";
 import { PROGRAMS, RoomServer } from "./room-server.ts";
 
 const SLOW = 60_000;
@@ -10,23 +10,6 @@ const USER = ["--user", "b", "on", "nopass", "~*", "&*", "+@all"];
 for (const program of PROGRAMS) {
   let room: TestRoom;
   let server: RoomServer;
-  /** Waits until every line has come to a client, or it has been told that it is lost. */
-  async function accounted(receivers: readonly Peer[], total: number) {
-    const sum = (receiver: Peer) => {
-      const { came, lost } = account(receiver);
-      return came + lost;
-    };
-    for (const receiver of receivers) {
-      let looked = -1;
-      await until(() => {
-        if (receiver.lines.length === looked) return false;
-        looked = receiver.lines.length;
-        return sum(receiver) >= total;
-      });
-      expect(sum(receiver)).toBe(total);
-    }
-  }
-
   /** A node that sends, and one that is shut out: the first one has lines that the other one has not read. */
   async function behind(overrides: Overrides = {}) {
     room = new TestRoom(server);

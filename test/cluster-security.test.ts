@@ -216,6 +216,13 @@ describe("the settings of a room", () => {
     );
     const open = load(settings, { object: { cluster: { url: "rediss://h" } } });
     expect(maskedConfig(settings, open.config).cluster.url).toBe("rediss://h");
+    for (const [url, masked] of [
+      ["redis-sentinel://me:hidden@h:1,[::1]:2/m/3", "redis-sentinel://********@h:1,[::1]:2/m/3"],
+      ["redis+sentinel://h,i/m/", "redis-sentinel://h,i/m"],
+    ] as const) {
+      const { cluster } = configOf({ cluster: { url } });
+      expect(maskedConfig(settings, { ...open.config, cluster }).cluster.url).toBe(masked);
+    }
   });
 
   test("are refused without being shown", () => {
@@ -226,6 +233,17 @@ describe("the settings of a room", () => {
       ["redis://:hidden@h?x=1", "it has more than a host, a port and a database"],
       ["redis://", "it names no host"],
       ["redis://h:0", "its port is 0, where no server can be"],
+      ["redis-sentinel://:hidden@h,/m", "it has a sentinel that is no HOST:PORT"],
+      ["redis-sentinel://:hidden@h:x,i/m", "it has a sentinel that is no HOST:PORT"],
+      ["redis-sentinel://h,i:0/m", "its port is 0, where no server can be"],
+      [
+        "redis-sentinel://:hidden@h,i",
+        "it lacks the sentinels' name of the server, as in /mymaster",
+      ],
+      ["redis-sentinel://h/a%20b", "it lacks the sentinels' name of the server, as in /mymaster"],
+      ["redis-sentinel://:hidden@h/m/x", "its path is not the number of a database"],
+      ["redis-sentinel://:hidden@h/m?x=1", "it has more than a host, a port and a database"],
+      ["redis-sentinel://:hidden%@h/m", "a % in its user or password is to be written as %25"],
       ["redis://u%zz:hidden@h", "a % in its user or password is to be written as %25"],
       ["redis://:hidden%@h", "a % in its user or password is to be written as %25"],
     ] as const) {
@@ -246,7 +264,9 @@ describe("the settings of a room", () => {
     expect(problems({ url: "redis://h", ca: "x" })).toContain(
       "cluster.ca: given, but url does not begin",
     );
-    expect(problems({ url: "rediss://h", cert: "x", key: "y", ca: "z" })).toBe("");
+    for (const url of ["rediss://h", "rediss-sentinel://h,i/m", "rediss+sentinel://h/m"]) {
+      expect(problems({ url, cert: "x", key: "y", ca: "z" })).toBe("");
+    }
   });
 
   test("name files that can be read", () => {

@@ -173,3 +173,20 @@ export function account({ lines }: Peer): { readonly came: number; readonly lost
   }
   return { came, lost };
 }
+
+/** Waits until every line has come to a client, or it has been told that it is lost. */
+export async function accounted(receivers: readonly Peer[], total: number) {
+  const sum = (receiver: Peer) => {
+    const { came, lost } = account(receiver);
+    return came + lost;
+  };
+  for (const receiver of receivers) {
+    let looked = -1;
+    await until(() => {
+      if (receiver.lines.length === looked) return false;
+      looked = receiver.lines.length;
+      return sum(receiver) >= total;
+    });
+    expect(sum(receiver)).toBe(total);
+  }
+}

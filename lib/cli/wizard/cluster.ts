@@ -1,4 +1,5 @@
-import { PASSWORD_VARIABLE, withoutSecrets } from "../../config/sections/cluster.ts";
+import { PASSWORD_VARIABLE } from "../../config/sections/cluster.ts";
+import { hasPassword, withoutSecrets, withPassword } from "../../config/sections/cluster-url.ts";
 import type { Option } from "../../config/option.ts";
 import { masked } from "../../config/render.ts";
 import { MAIN_SERVICE } from "../../config/services.ts";
@@ -31,7 +32,7 @@ export interface Look {
 export async function lookAtRoom(cluster: Config["cluster"]): Promise<Look> {
   const where = withoutSecrets(cluster.url);
   // Opened late: whoever shares no room needs none of it.
-  const [{ lookAt }, { LOGIN_REASONS }] = await Promise.all([
+  const [{ lookAt }, { isLogin }] = await Promise.all([
     import("../../services/relay/order/redis/server/look.ts"),
     import("../../services/relay/order/redis/server/why-not.ts"),
   ]);
@@ -48,7 +49,7 @@ export async function lookAtRoom(cluster: Config["cluster"]): Promise<Look> {
   } catch (error) {
     const reason = messageOf(error);
     const said = `${where} cannot be used at present: ${reason}`;
-    return { said, isThere: false, wantsPassword: LOGIN_REASONS.has(reason) };
+    return { said, isThere: false, wantsPassword: isLogin(reason) };
   }
 }
 
@@ -89,7 +90,7 @@ function fault(option: Option<unknown>, found: string): string | null {
   if (option.read(found) === undefined) {
     return `${option.fault?.(found) ?? "it cannot be taken"}; allowed: ${option.allowed}`;
   }
-  if (URL.parse(found)?.password) return "leave the password out: it is asked for, and not shown";
+  if (hasPassword(found)) return "leave the password out: it is asked for, and not shown";
   return null;
 }
 
@@ -105,7 +106,6 @@ async function tried(draft: Draft, target: string): Promise<Draft | null> {
     }
     tell.warn(said);
     if (!wantsPassword || process.env[PASSWORD_VARIABLE]) break;
-    const url = new URL(cluster.url);
     const password = await askSecret(
       `The password of ${withoutSecrets(cluster.url)}`,
       `It is kept in ${target}, which nobody else may read then. Empty: it is not kept; the server has to find it in its environment as ${PASSWORD_VARIABLE}.`,
@@ -113,11 +113,9 @@ async function tried(draft: Draft, target: string): Promise<Draft | null> {
     );
     if (password === BACK) return null;
     if (password === "" || password === undefined) {
-      url.password = "";
-      return answered(draft, PATH, url.href);
+      return answered(draft, PATH, withPassword(cluster.url, ""));
     }
-    url.password = encodeURIComponent(password);
-    next = answered(draft, PATH, url.href);
+    next = answered(draft, PATH, withPassword(cluster.url, password));
   }
   tell.info("Enter keeps it all the same.");
   return null;

@@ -1,6 +1,7 @@
 import { flag, text, whole } from "../option.ts";
 import { type Contradiction, section } from "../section.ts";
 import { BYTES_MAX } from "./bounds.ts";
+import { isEncrypted, maskedUrl, urlFault } from "./cluster-url.ts";
 
 /** The variable of the environment that holds the password of the room's server. */
 export const PASSWORD_VARIABLE = "SUMMONER_CLUSTER_PASSWORD";
@@ -12,10 +13,6 @@ const ROOMS = "1 to 64 letters, digits, dots, dashes, underscores and colons";
 const NODE = /^[\w.:[\]-]{1,64}$/;
 const NODES = "1 to 64 letters, digits, dots, dashes, underscores, colons and square brackets";
 
-const SCHEMES = ["redis:", "rediss:", "valkey:", "valkeys:"];
-/** Schemes of an encrypted connection. */
-const ENCRYPTED = ["rediss:", "valkeys:"];
-
 const named = (pattern: RegExp) => (found: string) =>
   pattern.test(found) ? null : "it is no such name";
 
@@ -25,12 +22,13 @@ export const cluster = section(
   {
     url: text(
       "",
-      "The server: redis://HOST:PORT, or rediss:// for TLS, with the user and password before the host if they are not elsewhere: redis://USER:PASSWORD@HOST:PORT. A path is the number of a database. Empty: the relay has its room for itself.",
+      "The server: redis://HOST:PORT, or rediss:// for TLS, with the user and password before the host if they are not elsewhere: redis://USER:PASSWORD@HOST:PORT. A path is the number of a database. Where sentinels know the server: redis-sentinel://HOST:PORT,HOST:PORT/NAME. Empty: the relay has its room for itself.",
       {
         secret: true,
         masked: maskedUrl,
         check: urlFault,
-        allowed: "a redis:// or rediss:// URL of a host, with a port and a database if need be",
+        allowed:
+          "a redis:// or rediss:// URL of a host, with a port and a database if need be, or a redis-sentinel:// one",
       },
     ),
     password_file: text(
@@ -84,47 +82,3 @@ export const cluster = section(
     },
   },
 );
-
-/** True if the connection to this server is encrypted. */
-export function isEncrypted(url: string): boolean {
-  return ENCRYPTED.includes(URL.parse(url)?.protocol ?? "");
-}
-
-/** A URL without user and password. */
-export function withoutSecrets(url: string): string {
-  const { protocol, host, pathname } = new URL(url);
-  return `${protocol}//${host}${pathname === "/" ? "" : pathname}`;
-}
-
-function maskedUrl(url: string): string {
-  const parsed = URL.parse(url);
-  if (parsed === null || urlFault(url) !== null) return "********";
-  const { username, password } = parsed;
-  const shown = withoutSecrets(url);
-  return username + password === "" ? shown : shown.replace("//", "//********@");
-}
-
-/** The fault of a text that should be the server's URL, in words that show nothing of it. */
-function urlFault(found: string): string | null {
-  if (found === "") return null;
-  const url = URL.parse(found);
-  if (url === null) return "it is no URL";
-  if (!SCHEMES.includes(url.protocol)) return "it does not begin with redis:// or rediss://";
-  if (url.hostname === "") return "it names no host";
-  if (url.port === "0") return "its port is 0, where no server can be";
-  if (!isDecodable(url.username + url.password)) {
-    return "a % in its user or password is to be written as %25";
-  }
-  if (!/^(\/\d{0,4})?$/.test(url.pathname)) return "its path is not the number of a database";
-  if (url.search + url.hash !== "") return "it has more than a host, a port and a database";
-  return null;
-}
-
-function isDecodable(text: string): boolean {
-  try {
-    decodeURIComponent(text);
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -1,11 +1,12 @@
 import type { TLSOptions } from "bun";
 import { inputBytes, inputText } from "../../../../../config/input.ts";
 import { reasonOf } from "../../../../../config/reason.ts";
+import { PASSWORD_VARIABLE } from "../../../../../config/sections/cluster.ts";
 import {
   isEncrypted,
-  PASSWORD_VARIABLE,
-  withoutSecrets,
-} from "../../../../../config/sections/cluster.ts";
+  roomUrl,
+  type Sentinels,
+} from "../../../../../config/sections/cluster-url.ts";
 import type { Config } from "../../../../../config/table.ts";
 import { type Fault, faultsIn, StartError } from "../../../../../host/errors.ts";
 import { certificatesIn, keyIn } from "../../../../../host/files/pem.ts";
@@ -22,13 +23,15 @@ export interface ServerAddress {
   readonly port: number;
   /** True for TLS as it comes: Bun's client takes no options that say nothing. */
   readonly tls: TLSOptions | boolean;
+  /** Those that know where the server is; host and port are of one of them then. */
+  readonly sentinels: Sentinels | null;
 }
 
 const PORT = 6379;
 
 /** The server that the settings name. @throws StartError with every fault of the files that they name */
 export function serverAddress(settings: Settings): ServerAddress {
-  const url = new URL(settings.url);
+  const { url, sentinels, shown } = roomUrl(settings.url);
   const faults: Fault[] = [];
   const attempt = <T>(read: () => T): T | null => {
     let found: T | null = null;
@@ -41,10 +44,11 @@ export function serverAddress(settings: Settings): ServerAddress {
   if (password) url.password = encodeURIComponent(password);
   return {
     url: url.href,
-    shown: withoutSecrets(settings.url),
+    shown,
     host: url.hostname.replace(/^\[|\]$/g, ""),
     port: Number(url.port) || PORT,
     tls: tls ?? false,
+    sentinels,
   };
 }
 

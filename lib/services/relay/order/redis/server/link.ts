@@ -4,6 +4,7 @@ import { messageOf } from "../../../../../host/errors.ts";
 import { printable } from "../../../../../host/content.ts";
 import type { ServerAddress } from "./address.ts";
 import { type Keys, SCRIPT } from "../script.ts";
+import { located } from "./sentinels.ts";
 import { whyNot } from "./why-not.ts";
 
 /** Milliseconds that a connection may take until it is ready. */
@@ -52,7 +53,8 @@ export class Link {
     clock: Pick<Clock, "after">,
     broke: (reason: string, link: Link) => void,
   ): Promise<Link> {
-    const [appending, reading] = [clientOf(address), clientOf(address)];
+    const server = await located(address);
+    const [appending, reading] = [clientOf(server), clientOf(server)];
     const link = new Link(keys, appending, reading);
     try {
       await Promise.all([appending.connect(), reading.connect()]);
@@ -66,7 +68,8 @@ export class Link {
     } catch (error) {
       link.close();
       const reason = reasonIn(error);
-      throw new Error(SAYS_NOTHING.includes(reason) ? await whyNot(address) : reason);
+      const why = SAYS_NOTHING.includes(reason) ? await whyNot(server) : reason;
+      throw new Error(server === address ? why : `${why} (${server.shown})`);
     }
     for (const client of [appending, reading]) {
       client.onclose = () => {

@@ -18,27 +18,58 @@ const REFUSALS: readonly (readonly [begins: string, words: string])[] = [
 ];
 
 /** The reasons of a server that wants a password, or another one. */
-export const LOGIN_REASONS: ReadonlySet<string> = new Set(
-  REFUSALS.filter(([begins]) => begins !== "DENIED").map(([, words]) => words),
-);
+const LOGIN_REASONS = REFUSALS.filter(([begins]) => begins !== "DENIED").map(([, words]) => words);
+
+/** True if a reason is that of a server that wants a password, or another one. */
+export function isLogin(reason: string): boolean {
+  return LOGIN_REASONS.some((words) => reason.startsWith(words));
+}
 
 /**
  * The reason why a connection to a server cannot be had. Bun's client says no
  * more than that it was closed, so this asks the server by hand.
  */
-export async function whyNot({ url, host, port, tls }: ServerAddress): Promise<string> {
-  const { promise, resolve } = Promise.withResolvers<string>();
+export async function whyNot(address: ServerAddress): Promise<string> {
+  const database = new URL(address.url).pathname.slice(1);
+  const login = loginOf(address.url);
+  if (database !== "") login.push(["SELECT", database]);
+  return talked(address, [...login, ["PING"]], (said) => {
+    const error = errorIn(said);
+    if (error !== undefined) return refusalText(error);
+    if (/^\+PONG\r\n/m.test(said)) return "it closed the connection";
+    return /^\+(OK\r\n)?/.test(said) ? null : NO_REDIS;
+  });
+}
+
+/** The commands by which somebody with the user and password of a URL is let in; none without a password. */
+export function loginOf(url: string): (readonly string[])[] {
+  const { username, password } = new URL(url);
+  const [user, secret] = [username, password].map(decodeURIComponent) as [string, string];
+  return secret === "" ? [] : [["AUTH", ...(user === "" ? [] : [user]), secret]];
+}
+
+/** The first error in what a server has said. */
+export function errorIn(said: string): string | undefined {
+  return /^-(.*)\r\n/m.exec(said)?.[1];
+}
+
+/**
+ * Gives a server commands over a connection of their own.
+ * @param found looks at what it has said so far; null waits for more
+ * @returns what is found, or the reason why nothing is
+ */
+export function talked<T>(
+  { host, port, tls }: Pick<ServerAddress, "host" | "port" | "tls">,
+  commands: readonly (readonly string[])[],
+  found: (said: string) => T | null,
+): Promise<T | string> {
+  const { promise, resolve } = Promise.withResolvers<T | string>();
   const to = { host, port, timeout: PATIENCE_MS };
   // The name in the certificate; an address is none.
   const named = { ...(isIP(host) === 0 && { servername: host }), ...(tls === true ? {} : tls) };
   const socket = tls === false ? connectPlain(to) : connectTls({ ...to, ...(named as object) });
-  const { username, password, pathname } = new URL(url);
-  const [user, secret] = [username, password].map(decodeURIComponent) as [string, string];
-  const login = secret === "" ? [] : [["AUTH", ...(user === "" ? [] : [user]), secret]];
-  const database = pathname.slice(1);
-  if (database !== "") login.push(["SELECT", database]);
   socket.on(tls === false ? "connect" : "secureConnect", () => {
-    for (const command of [...login, ["PING"]]) socket.write(commandText(command));
+    for (const command of commands) socket.write(commandText(command));
   });
   let isThere = false;
   socket.on("connect", () => (isThere = true));
@@ -46,10 +77,9 @@ export async function whyNot({ url, host, port, tls }: ServerAddress): Promise<s
   socket.setEncoding("latin1");
   socket.on("data", (text) => {
     said += text;
-    const error = /^-(.*)\r\n/m.exec(said)?.[1];
-    if (error !== undefined) resolve(refusalText(error));
-    else if (/^\+PONG\r\n/m.test(said)) resolve("it closed the connection");
-    else if (!/^\+(OK\r\n)?/.test(said) || said.length > MOST_ANSWER) resolve(NO_REDIS);
+    const answer = found(said);
+    if (answer !== null) resolve(answer);
+    else if (said.length > MOST_ANSWER) resolve(NO_REDIS);
   });
   const silence = "it does not answer";
   socket.on("timeout", () =>
@@ -71,7 +101,8 @@ function commandText(words: readonly string[]): string {
   return `*${words.length}\r\n${texts.join("")}`;
 }
 
-function refusalText(error: string): string {
+/** What a person is told of an error by which a server lets nobody in. */
+export function refusalText(error: string): string {
   const known = REFUSALS.find(([begins]) => error.includes(begins));
   return known?.[1] ?? printable(error).slice(0, MOST_ANSWER);
 }
