@@ -1,6 +1,7 @@
 /** Text in columns of a terminal. Wide characters take two of them, and some none. */
 
-const GRAPHEMES = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+/** Made when it is first needed: it takes two milliseconds, which every command would pay at its start. */
+let graphemes: Intl.Segmenter | null = null;
 // oxlint-disable-next-line no-control-regex -- these are the styles that this program sets.
 const STYLES = /(\x1b\[\d*m)/;
 const PLAIN = /^[ -~]*$/;
@@ -14,7 +15,8 @@ function beginningOf(text: string, columns: number): string {
   if (PLAIN.test(text)) return text.slice(0, Math.max(0, columns));
   let width = 0;
   let kept = "";
-  for (const { segment } of GRAPHEMES.segment(text)) {
+  graphemes ??= new Intl.Segmenter(undefined, { granularity: "grapheme" });
+  for (const { segment } of graphemes.segment(text)) {
     width += Bun.stringWidth(segment);
     if (width > columns) break;
     kept += segment;

@@ -182,16 +182,22 @@ export class JsonLines implements LineForm {
   }
 }
 
-/** Characters that JSON allows as they are, and a line does not. */
-const UNSAFE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+/** The characters that JSON allows as they are, and a line does not, from one to another. */
+const UNSAFE_RANGES = [
+  [0x7f, 0x9f],
+  [0x61c, 0x61c],
+  [0x200e, 0x200f],
+  [0x2028, 0x202e],
+  [0x2066, 0x2069],
+] as const;
 /** Each of them, with its escape. */
-const ESCAPES = [...Array(0x10000).keys()]
-  .map((code) => String.fromCharCode(code))
-  .filter((character) => UNSAFE.test(character))
-  .map(
-    (character) =>
-      [character, `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`] as const,
-  );
+const ESCAPES = UNSAFE_RANGES.flatMap(([first, last]) =>
+  Array.from({ length: last - first + 1 }, (_, i) => {
+    const code = first + i;
+    return [String.fromCharCode(code), `\\u${code.toString(16).padStart(4, "0")}`] as const;
+  }),
+);
+const UNSAFE = new RegExp(`[${ESCAPES.map(([, escape]) => escape).join("")}]`);
 
 function escapeJson(text: string): string {
   if (!UNSAFE.test(text)) return text;
