@@ -1,14 +1,15 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect } from "node:tls";
 import { StartError, SummonerServer } from "../index.ts";
 import { load } from "../lib/config/load.ts";
 import { settings } from "../lib/config/table.ts";
 import { counts, sendsTold } from "../lib/net/sends/way.ts";
 import { mergedState } from "../lib/services/relay/threads/merged.ts";
 import type { StateTold } from "../lib/services/relay/panel/told.ts";
-import { boot, dial, hasRing, type Peer, until } from "./kit.ts";
+import { boot, dial, hasRing, openssl, type Peer, selfSigned, until } from "./kit.ts";
 import { next, threaded, threadsHere, withThreads } from "./threads-suite.ts";
 
 // What an operator sees of a relay over several threads, and does with it.
@@ -74,6 +75,42 @@ describe.skipIf(!threadsHere)("over two threads", () => {
     for (const peer of all) peer.send("three\n");
     await until(() => relay.count("refused_rate") === 2 * all.length);
   });
+
+  test.skipIf(!openssl)(
+    "a certificate that changes while they run is that of all at a reload, and of none before",
+    async () => {
+      const tls = selfSigned(folder, "first");
+      const relay = await threaded(2, { tls });
+      const shown = async () => {
+        const names = new Set<string>();
+        for (let i = 0; i < 12; i++) {
+          const socket = connect({
+            port: relay.server.port(),
+            host: "127.0.0.1",
+            rejectUnauthorized: false,
+          });
+          await new Promise((resolve) => socket.once("secureConnect", resolve));
+          names.add(String(socket.getPeerCertificate().subject.CN));
+          socket.destroy();
+        }
+        return [...names];
+      };
+      expect(await shown()).toEqual(["first"]);
+      const other = selfSigned(folder, "second");
+      copyFileSync(other.cert, tls.cert);
+      copyFileSync(other.key, tls.key);
+      // One that is started again has what the others have.
+      const healthy = () => relay.server.running().health().ok;
+      relay.worker(0).terminate();
+      await until(() => !healthy());
+      await until(healthy);
+      expect(await shown()).toEqual(["first"]);
+      expect(relay.server.reload({ hyper_parameters: { worker_threads: 2 }, tls })).toEqual([]);
+      await relay.server.running().clients(QUERY);
+      expect(await shown()).toEqual(["second"]);
+    },
+    30_000,
+  );
 
   test("the panel shows those who send most, of all threads", async () => {
     const relay = await threaded(2, {}, { names: ["relay", "web"] });

@@ -29,6 +29,8 @@ export interface ListenerOptions {
   readonly relistenMs?: () => number;
   /** True if other threads of the program listen on the same port. */
   readonly sharesPort?: boolean;
+  /** The TLS of a place, where another thread reads its files. */
+  readonly tls?: (place: Place) => TLSOptions | undefined;
 }
 
 type Files = Pick<FileShares, "connections">;
@@ -93,7 +95,7 @@ export class Listener<C extends Client> {
    * @throws Error when TLS does not work; everything stays as it was
    */
   configure(place: Place): void {
-    const tls = tlsOptions(place);
+    const tls = this.#tlsOf(place);
     const changed =
       JSON.stringify(this.#place.tls) !== JSON.stringify(place.tls) ||
       JSON.stringify(this.#tls) !== JSON.stringify(tls);
@@ -123,8 +125,12 @@ export class Listener<C extends Client> {
 
   // --- listening
 
+  #tlsOf(place: Place): TLSOptions | undefined {
+    return (this.#options.tls ?? tlsOptions)(place);
+  }
+
   #listen(host: string, port: number): TCPSocketListener<Connection<C>> {
-    const tls = tlsOptions(this.#place);
+    const tls = this.#tlsOf(this.#place);
     const at = this.#inherited ? { fd: this.#inherited.duplicate() } : { hostname: host, port };
     try {
       const socket = Bun.listen<Connection<C>>({

@@ -20,7 +20,7 @@ import { Admission, type Doorkeeping, type Refused, TURNED_AWAY } from "../../ne
 import { type Accepted, CLOSE_REASONS, type CloseReason } from "../../net/client.ts";
 import { Clients } from "../../net/clients.ts";
 import { type LineProtocol, takeLastLine, takeLines } from "../../net/line-clients.ts";
-import { Listener } from "../../net/listen.ts";
+import { Listener, type ListenerOptions } from "../../net/listen.ts";
 import { Pinned } from "../../net/outbox.ts";
 import { troublesOf } from "../../net/clients/troubles.ts";
 import { Backlog } from "./backlog.ts";
@@ -90,7 +90,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     host: RelayHost,
     greeting: Greeting | null = null,
     order: Order = new Alone(),
-    shared?: Doorkeeping,
+    shared?: Doorkeeping & Pick<ListenerOptions, "tls">,
   ) {
     this.#clock = host.clock;
     this.#log = host.log;
@@ -142,6 +142,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
     this.#listener = new Listener(place, this.#clients, host, {
       inherits: shared === undefined,
       sharesPort: shared !== undefined,
+      ...(shared?.tls ? { tls: shared.tls } : {}),
       relistenMs: () => this.#config.hyper_parameters.accept_error_backoff_ms,
     });
     this.addresses = [this.#listener.address];

@@ -1,3 +1,4 @@
+import type { TLSOptions } from "bun";
 import type { Config } from "../../../config/table.ts";
 import type { Fault } from "../../../host/errors.ts";
 import type {
@@ -18,6 +19,8 @@ import type { Troubles } from "../problems.ts";
 export interface ThreadStart {
   readonly kind: "start";
   readonly config: Config;
+  /** All threads get the same, whatever happens to the files meanwhile. */
+  readonly tls: TLSOptions | undefined;
   /** From 0. */
   readonly thread: number;
   readonly threads: number;
@@ -66,7 +69,7 @@ export type ToThread =
   | Question
   /** Answered by `alive` at once, unless the thread hangs. */
   | { readonly kind: "beat" }
-  | { readonly kind: "reload"; readonly config: Config; readonly files: number }
+  | ({ readonly kind: "reload" } & Pick<ThreadStart, "config" | "tls" | "files">)
   | { readonly kind: "drain"; readonly deadlineMs: number };
 
 /** A message of a thread. */

@@ -54,7 +54,7 @@ self.addEventListener("message", ({ data }) => {
       void serving.answer(message);
       break;
     case "reload":
-      serving.reload(message.config, message.files);
+      serving.reload(message);
       break;
     case "drain":
       void serving.drain(message.deadlineMs);
@@ -79,6 +79,7 @@ class Serving {
   readonly #files: { share(): number; connections: number };
   readonly #stopTelling: () => void;
   #config: Config;
+  #tls: ThreadStart["tls"];
   #share: number;
   #apply: (config: Config) => void = () => {};
   #told = "";
@@ -88,6 +89,7 @@ class Serving {
     const { thread, threads } = given;
     const clock = clockFrom(given.zero);
     this.#config = given.config;
+    this.#tls = given.tls;
     this.#share = given.files;
     this.#files = { share: () => this.#share, connections: 0 };
     const ids = new Ids(given.ids);
@@ -107,7 +109,7 @@ class Serving {
         this.#apply = apply;
       },
     };
-    const shared = { inside, threads, turnedAway };
+    const shared = { inside, threads, turnedAway, tls: () => this.#tls };
     const order = new Shared(road, most, () => portionOf(this.#config.relay));
     this.#relay = new Relay(given.config, host, null, order, shared);
     post({ kind: "ready", address: this.#relay.addresses[0] as Address });
@@ -136,14 +138,14 @@ class Serving {
     }
   }
 
-  reload(config: Config, files: number): void {
-    const before = this.#share;
-    this.#share = files;
+  reload({ config, tls, files }: Pick<ThreadStart, "config" | "tls" | "files">): void {
+    const before = [this.#share, this.#tls] as const;
+    [this.#share, this.#tls] = [files, tls];
     try {
       this.#apply(config);
       this.#config = config;
     } catch (error) {
-      this.#share = before;
+      [this.#share, this.#tls] = before;
       post({ kind: "kept", why: messageOf(error) });
     }
   }

@@ -56,6 +56,7 @@ export class Threads implements Running {
   #stopSweeping: () => void;
   readonly #stopCounting: () => void;
   #config: Config;
+  #tls: ThreadStart["tls"];
   #draining = false;
 
   /** @param road to the other nodes of its room; null where it has the room for itself */
@@ -91,6 +92,7 @@ export class Threads implements Running {
       start: (thread: number) => ({
         kind: "start" as const,
         config: this.#config,
+        tls: this.#tls,
         thread,
         threads,
         files: host.files.share("relay"),
@@ -130,6 +132,7 @@ export class Threads implements Running {
       // The threads share their port, with whoever listens there already as well.
       const taken = busy(place);
       if (taken !== null) throw taken;
+      this.#tls = tlsOptions(place);
       const [first, ...others] = this.#threads as [Thread, ...Thread[]];
       const address = await first.start();
       this.addresses = [address];
@@ -233,7 +236,7 @@ export class Threads implements Running {
 
   /** @throws StartError when TLS does not work; everything stays as it was */
   #reload(next: Config): void {
-    tlsOptions(placeOf(next, "relay"));
+    this.#tls = tlsOptions(placeOf(next, "relay"));
     this.#config = { ...next, port: this.#config.port, version: this.#config.version };
     this.#traffic.configure(next.logger.log_keys);
     this.#stopSweeping();
@@ -243,6 +246,6 @@ export class Threads implements Running {
 
   #configure(thread: Thread): void {
     const files = this.#host.files.share("relay");
-    thread.tell({ kind: "reload", config: this.#config, files });
+    thread.tell({ kind: "reload", config: this.#config, tls: this.#tls, files });
   }
 }
