@@ -97,6 +97,29 @@ for (const program of PROGRAMS) {
     );
 
     test(
+      "leaves a server that still takes all once the sentinels name another one",
+      async () => {
+        const old = ended(await RoomServer.start(program));
+        const next = ended(await RoomServer.start(program));
+        const sentinel = ended(await Sentinel.start(program, old));
+        const { nodes, flood, receivers } = await flooded(old, sentinel);
+        await flood.to(0.5);
+        await accounted(receivers, flood.total / 2);
+        // For a while it knows neither, and the nodes stay where they are.
+        await sentinel.ask("", "SENTINEL", "REMOVE", NAME);
+        await sentinel.ask("", "SENTINEL", "MONITOR", NAME, "127.0.0.1", `${next.port}`, "1");
+        await eventually(async () => (await nodesOn(next)) >= 4);
+        await until(() => nodes.every((node) => node.running().room?.trouble === null));
+        expect(await nodesOn(old)).toBe(0);
+        expect(nodes[0].printed()).toContain("its sentinels name another server");
+        await flood.to(1);
+        await accounted(receivers, flood.total);
+        for (const node of nodes) expect(node.stats()["lost_lines"]).toBe(0);
+      },
+      SLOW,
+    );
+
+    test(
       "asks sentinels with the password where they want one, and says what each has told",
       async () => {
         const secret = "sesame";

@@ -36,6 +36,8 @@ export class Connection {
   #waitMs = FIRST_WAIT_MS;
   /** Joins in this second. */
   #joins = 0;
+  /** It asks whether the server is still the right one. */
+  #isLooking = false;
 
   /** @param server reads the settings' files anew: a password may have been changed */
   constructor(server: () => ServerAddress, keys: Keys, clock: Clock, connected: Connected) {
@@ -113,6 +115,13 @@ export class Connection {
   tick(lasts: boolean): void {
     this.#joins = 0;
     if (lasts) this.#waitMs = FIRST_WAIT_MS;
+    const link = this.#link;
+    if (link === null || !this.#isOpen || this.#isLooking) return;
+    this.#isLooking = true;
+    void link.hasMoved().then((hasMoved) => {
+      this.#isLooking = false;
+      if (hasMoved && this.#link === link) this.broken("its sentinels name another server");
+    });
   }
 
   /** Closes it for good. @param last what is still sent by the link, if there is one */

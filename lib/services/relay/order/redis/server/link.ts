@@ -31,6 +31,9 @@ export class ScriptUnknown extends Error {}
  * A link that has broken stays broken.
  */
 export class Link {
+  /** The server as the settings name it, and as it was found. */
+  readonly #address: ServerAddress;
+  readonly #server: ServerAddress;
   readonly #keys: readonly string[];
   readonly #log: string;
   readonly #appending: RedisClient;
@@ -39,7 +42,15 @@ export class Link {
   #hasScript = false;
   #isClosed = false;
 
-  private constructor(keys: Keys, appending: RedisClient, reading: RedisClient) {
+  private constructor(
+    keys: Keys,
+    address: ServerAddress,
+    server: ServerAddress,
+    appending: RedisClient,
+    reading: RedisClient,
+  ) {
+    this.#address = address;
+    this.#server = server;
     this.#keys = Object.values(keys);
     this.#log = keys.log;
     this.#appending = appending;
@@ -55,7 +66,7 @@ export class Link {
   ): Promise<Link> {
     const server = await located(address);
     const [appending, reading] = [clientOf(server), clientOf(server)];
-    const link = new Link(keys, appending, reading);
+    const link = new Link(keys, address, server, appending, reading);
     try {
       await Promise.all([appending.connect(), reading.connect()]);
       // A server may let somebody in whom it lets do nothing.
@@ -120,6 +131,14 @@ export class Link {
     } catch (error) {
       throw new Error(reasonIn(error), { cause: error });
     }
+  }
+
+  /** True if sentinels name another server by now; the one of this link may live on for seconds, and take lines that the new one never gets. */
+  async hasMoved(): Promise<boolean> {
+    if (this.#address.sentinels === null) return false;
+    // Where none of them tells, this one is as good as any.
+    const now = await located(this.#address).catch(() => this.#server);
+    return now.url !== this.#server.url;
   }
 
   close(): void {
