@@ -36,13 +36,15 @@ describe.skipIf(!threadsHere).each([2, 3])("%d threads", (threads) => {
     await Promise.all(all.map((peer, n) => peer.sent(`${n} said\n`.repeat(500))));
     await relay.server.drain(20_000);
     await Promise.all(all.map(({ closed }) => closed));
-    for (const { address, lines } of all) {
-      const from = all.map((peer) => lines.filter((line) => line.includes(`"${peer.address}"`)));
-      expect(from.map(({ length }) => length)).toEqual(
-        all.map((peer) => (peer.address === address ? 0 : 500)),
-      );
-      expect(lines).toHaveLength(500 * (all.length - 1) + 1);
-      expect(lines.at(-1)).toBe("Warning: Server is shutting down.");
+    // Whose lines came to whom, and what else.
+    const linesOf = ({ address }: Peer, { lines }: Peer) =>
+      lines.filter((line) => line.includes(`"${address}"`)).length;
+    expect(all.map((to) => all.map((from) => linesOf(from, to)))).toEqual(
+      all.map((to) => all.map((from) => (from === to ? 0 : 500))),
+    );
+    for (const peer of all) {
+      expect(heardBut(peer, ...all)).toEqual(["Warning: Server is shutting down."]);
+      expect(peer.lines.at(-1)).toBe("Warning: Server is shutting down.");
     }
     expect(relay.count("closed_shutdown")).toBe(all.length);
     expect(relay.count("clients")).toBe(0);
