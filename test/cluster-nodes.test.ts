@@ -5,6 +5,7 @@ import { TestRoom } from "./cluster-suite.ts";
 import { type Booted, boot, enveloped, until } from "./kit.ts";
 import { freePort } from "./ports.ts";
 import { PROGRAMS, RoomServer } from "./room-server.ts";
+import { eventually } from "./sentinel.ts";
 
 const roomOf = (node: Booted) => node.running().room as Room;
 
@@ -183,6 +184,28 @@ for (const program of PROGRAMS) {
       const back = await room.join(a);
       back.send("back\n");
     });
+
+    test("a quarantine holds though the server loses its data, until it ends or is lifted", async () => {
+      const [a, b] = [await room.node("a"), await room.node("b")];
+      for (const ip of ["10.0.0.1", "10.0.0.2"]) a.running().quarantine!.impose(ip, 300);
+      const keys = (node: Booted) =>
+        [...node.running().quarantine!.entries()].map(({ key }) => key).toSorted();
+      await until(() => keys(b).length === 2);
+      await server.ask("FLUSHALL");
+      // The server knows them again, from the node that has imposed them.
+      await eventually(async () => (await server.ask("HLEN", room.key("bars"))) === 2);
+      expect([keys(a), keys(b)]).toEqual([
+        ["10.0.0.1", "10.0.0.2"],
+        ["10.0.0.1", "10.0.0.2"],
+      ]);
+      const c = await room.node("c");
+      expect(keys(c)).toEqual(["10.0.0.1", "10.0.0.2"]);
+      c.running().quarantine!.lift("10.0.0.1");
+      await until(() => keys(a).length === 1 && keys(b).length === 1);
+      await server.ask("FLUSHALL");
+      await eventually(async () => (await server.ask("HLEN", room.key("bars"))) === 1);
+      expect([keys(a), keys(b), keys(c)]).toEqual([["10.0.0.2"], ["10.0.0.2"], ["10.0.0.2"]]);
+    }, 30_000);
 
     test("what is imposed and lifted while the server is away holds everywhere once it is back", async () => {
       const [a, b] = [await room.node("a"), await room.node("b")];

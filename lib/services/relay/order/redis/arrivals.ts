@@ -1,4 +1,5 @@
 import type { RoadEnd } from "../batch.ts";
+import type { RoomBar } from "../order.ts";
 import type { RoomBars } from "./nodes/bars.ts";
 import { Counts, type Gap } from "./counts.ts";
 import { type Entry, entryOf } from "./entry.ts";
@@ -71,8 +72,8 @@ export class Arrivals {
     this.#now = now;
   }
 
-  /** This node has joined, for the first time or again. */
-  joined(joined: Joined): void {
+  /** This node has joined, for the first time or again. @returns the quarantines that it has to impose again */
+  joined(joined: Joined): readonly RoomBar[] {
     if (this.#isIn) this.#joined = joined;
     else this.#counts.begin(joined.heads);
     this.#isIn = true;
@@ -81,9 +82,10 @@ export class Arrivals {
     for (const { name, life, silentMs, told } of joined.nodes) {
       if (!this.#life.isOwn(life)) this.#nodes.heard(name, life, parsed(told), now - silentMs);
     }
-    this.#bars.inForce(this.#end, joined.bars);
+    const again = this.#bars.inForce(this.#end, joined, now);
     // The entry may have come before the answer.
     if (this.#sign === joined.id) this.#reach(joined.id);
+    return again;
   }
 
   /** Takes an entry, or whatever stands in its place. @returns false if it has to be read once more, later */

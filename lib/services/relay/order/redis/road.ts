@@ -54,6 +54,7 @@ export class RedisRoad implements Road {
   readonly #clock: Clock;
   readonly #connection: Connection;
   readonly #sending: Sending;
+  readonly #bars = new RoomBars();
   readonly #kicks: Kicks;
   readonly #reading: Reading;
   #end!: RoadEnd;
@@ -95,7 +96,7 @@ export class RedisRoad implements Road {
     this.#arrivals = new Arrivals(
       this.#sending.life,
       end,
-      { sent: this.#sending.entries, nodes: this.nodes, bars: new RoomBars(), kicks: this.#kicks },
+      { sent: this.#sending.entries, nodes: this.nodes, bars: this.#bars, kicks: this.#kicks },
       {
         settled: (sent) => this.#settled(sent),
         seen: () => this.#pulse.seen(),
@@ -129,10 +130,12 @@ export class RedisRoad implements Road {
   }
 
   bar(bar: RoomBar): void {
+    this.#bars.impose(bar, this.#clock.now());
     this.#put("bar", JSON.stringify(bar), RoomBars.more(bar));
   }
 
   lift(key: string): void {
+    this.#bars.lift(key);
     this.#put("lift", key);
   }
 
@@ -217,11 +220,12 @@ export class RedisRoad implements Road {
     this.#self.name = joined.name;
     if (!this.#reading.hasBegun) this.#reading.from(joined.id);
     else if (!joined.isThere) this.#reading.from("0-0");
-    this.#arrivals.joined(joined);
+    const again = this.#arrivals.joined(joined);
     this.#pulse = new Pulse();
     this.#hasMissed = false;
     this.trouble.over();
     this.#sending.joined(joined.number);
+    for (const bar of again) this.bar(bar);
     this.#pass();
   }
 

@@ -4,7 +4,7 @@ export function keysOf(room: string) {
   return {
     /** The stream. */
     log: key("log"),
-    /** For each life of a node: the number of its last entry, and its lines up to there. */
+    /** For each life of a node: the number of its last entry, and its lines up to there. And who began the stream, and its bytes. */
     heads: key("heads"),
     /** Entries of the stream with the bytes up to them, for trimming it. */
     marks: key("marks"),
@@ -160,6 +160,7 @@ end
 
 local number, lines = head()
 for one in pairs(left) do call('HSET', heads, one, '${GIVEN_UP}') end
+if op == 'join' and not call('HGET', heads, 'born') then call('HSET', heads, 'born', life .. ' ' .. whole(time)) end
 if op == 'beat' then
   if not number then return '${UNKNOWN}' end
 else
@@ -183,7 +184,7 @@ local last, mark = string.match(ARGV[7], '^(%d+%-%d+) ?(.*)$')
 local found = last and call('XRANGE', log, last, last)[1]
 if found and (mark == '' or mark == found[2][2] .. ' ' .. (found[2][4] or '')) then isThere = 1 end
 local all = call('HGETALL', nodes)
-local known = { bytes = true, [life] = true }
+local known = { bytes = true, born = true, [life] = true }
 for i = 1, #all, 2 do
   local at, other = record(all[i])
   if not at or time - at > ${SHOWN_MS} then call('HDEL', nodes, all[i])

@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { beginning, printable } from "../../../../../host/content.ts";
 import type { RoadEnd } from "../../batch.ts";
 import type { RoomBar } from "../../order.ts";
-import type { BarInForce } from "../server/joined.ts";
+import type { Joined } from "../server/joined.ts";
 import { parsed } from "../parsed.ts";
 
 /** The most quarantines of others that are remembered; see `Quarantine`. */
@@ -10,35 +10,73 @@ const MOST = 100_000;
 const MOST_MS = 1e12;
 const MOST_REASON = 200;
 
-/** The quarantines that other nodes have imposed. */
+/** The quarantines that other nodes have imposed, and those of this node. */
 export class RoomBars {
   /** The keys that this node has taken over, with their ends by the server's time; 0 where that is not known. */
   readonly #known = new Map<string, number>();
+  /** Those that this node has imposed, with their ends in clock milliseconds. */
+  readonly #own = new Map<string, { readonly bar: RoomBar; readonly until: number }>();
+  /** The stream that they stand beside; null before the first. */
+  #stream: string | null = null;
 
   /** The arguments of the script for a quarantine. */
   static more({ key, ms, why, closes }: RoomBar): readonly string[] {
     return [key, `${Math.ceil(ms)}`, `${closes ? 1 : 0}${why}`];
   }
 
+  /** This node imposes one. */
+  impose(bar: RoomBar, now: number): void {
+    this.#own.delete(bar.key);
+    if (this.#own.size >= MOST) this.#own.clear();
+    this.#own.set(bar.key, { bar, until: now + bar.ms });
+  }
+
+  /** This node lifts one. */
+  lift(key: string): void {
+    this.#own.delete(key);
+    this.#known.delete(key);
+  }
+
   /** Another node has imposed one. @param text JSON */
   imposed(end: RoadEnd, text: string): void {
     const bar = barIn(text);
-    if (bar !== null) this.#take(end, bar, 0);
+    if (bar === null) return;
+    // It is the other one's now.
+    this.#own.delete(bar.key);
+    this.#take(end, bar, 0);
   }
 
   lifted(end: RoadEnd, key: string): void {
-    this.#known.delete(key);
+    this.lift(key);
     end.lifted(key);
   }
 
-  /** Those that are in force, after entries may have been missed. */
-  inForce(end: RoadEnd, bars: readonly BarInForce[]): void {
+  /**
+   * Those that are in force, after entries may have been missed. Where the server has lost
+   * its data, it knows of none, and they hold all the same.
+   * @returns those of this node that it has to impose again
+   */
+  inForce(
+    end: RoadEnd,
+    { bars, born }: Pick<Joined, "bars" | "born">,
+    now: number,
+  ): readonly RoomBar[] {
+    const isLost = this.#stream !== null && this.#stream !== born;
+    this.#stream = born;
     const keys = new Set(bars.map(({ key }) => key));
-    for (const key of this.#known.keys()) if (!keys.has(key)) this.lifted(end, key);
+    if (!isLost) {
+      for (const key of this.#known.keys()) if (!keys.has(key)) this.lifted(end, key);
+    }
     for (const bar of bars) {
       const isKnown = [0, bar.until].includes(this.#known.get(bar.key) ?? -1);
       if (isBar(bar) && !isKnown) this.#take(end, { ...bar, why: shown(bar.why) }, bar.until);
     }
+    const again: RoomBar[] = [];
+    for (const [key, { bar, until }] of this.#own) {
+      if (until <= now) this.#own.delete(key);
+      else if (isLost && !keys.has(key)) again.push({ ...bar, ms: until - now, closes: false });
+    }
+    return again;
   }
 
   #take(end: RoadEnd, bar: RoomBar, until: number): void {

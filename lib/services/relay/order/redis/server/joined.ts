@@ -16,6 +16,8 @@ export interface Joined {
   readonly number: number;
   /** True if the entry that it read last is still there. */
   readonly isThere: boolean;
+  /** Tells this stream of the room from one that has been lost. */
+  readonly born: string;
   /** The name that it has in the room. */
   readonly name: string;
   /** The last entry of every life before `id`. */
@@ -51,6 +53,7 @@ export function joinedIn(answer: unknown): Joined | Taken {
     id: `${id}`,
     number: Number(number),
     isThere: isThere === 1,
+    born: new Map(pairs(heads)).get("born") ?? "",
     name: `${name}`,
     heads: new Map(
       pairs(heads).flatMap(([life, value]) => {
