@@ -212,6 +212,7 @@ export class Relay implements Running, LineProtocol<RelayClient> {
   async drain(deadlineMs: number): Promise<void> {
     for (const stop of this.#jobs) stop();
     this.#pacing.end();
+    this.#order.drains();
     await this.#listener.drain(deadlineMs, NOTICES.shutdown);
   }
 

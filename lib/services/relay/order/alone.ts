@@ -22,6 +22,8 @@ export class Alone implements Order {
 
   rested(): void {}
 
+  drains(): void {}
+
   settled(): null {
     return null;
   }

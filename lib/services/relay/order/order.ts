@@ -52,6 +52,8 @@ export interface Order {
   rested(): void;
   /** True while it takes no lines. */
   readonly holding: boolean;
+  /** The engine stops: what its members have sent already is taken, up to the bound, even while nothing can be sent on. */
+  drains(): void;
   /** Sends what it has gathered; resolves when all of that has been delivered. Null when nothing is on its way. */
   settled(): Promise<void> | null;
 }

@@ -37,6 +37,7 @@ export class Shared implements Order, RoadEnd {
   readonly #inFlight: InFlight[] = [];
   #inFlightCharacters = 0;
   #isOpen = false;
+  #isDraining = false;
   #holding = false;
   #settling: PromiseWithResolvers<void> | null = null;
   readonly #portion: () => number;
@@ -101,6 +102,11 @@ export class Shared implements Order, RoadEnd {
     if (this.#portions.wait) return;
     this.#maybeSettle();
     this.#road.rested();
+  }
+
+  drains(): void {
+    this.#isDraining = true;
+    this.#holdOrRelease();
   }
 
   settled(): Promise<void> | null {
@@ -187,7 +193,7 @@ export class Shared implements Order, RoadEnd {
 
   #holdOrRelease(): void {
     const full = this.#inFlightCharacters > this.#bound() / (this.#holding ? 2 : 1);
-    const holding = full || !this.#isOpen;
+    const holding = full || !(this.#isOpen || this.#isDraining);
     if (holding === this.#holding) return;
     this.#holding = holding;
     if (holding) this.#engine.hold();
