@@ -118,7 +118,16 @@ for (const program of PROGRAMS) {
           a
             .running()
             .room!.nodes()
-            .some(({ name, goneMs }) => name === "d" && goneMs !== null),
+            .some(({ name, isLost }) => name === "d" && isLost),
+        );
+        const said = (what: string) =>
+          a.printed().includes(`room ${room.name}: the node d ${what}`);
+        await until(() => said("is lost: no sign of it for 3 s"));
+        expect(said("has come, at 127.0.0.1:")).toBe(true);
+        const [problem] = a.running().problems?.() ?? [];
+        expect(problem).toMatchObject({ key: "lost-node", severity: "warning" });
+        expect(problem?.text).toMatch(
+          /^The node d went without a good-bye: no sign of it for \d+ s\.$/,
         );
       },
       SLOW,

@@ -67,7 +67,10 @@ for (const program of PROGRAMS) {
           .nodes()
           .map(({ name }) => name),
       ).toEqual(["a", "c", "b"]);
+      expect(roomOf(a).nodes().at(-1)?.isLost).toBe(false);
       expect(a.stats()).toMatchObject({ room_nodes: 2, room_clients: 0 });
+      await until(() => a.printed().includes(`room ${room.name}: the node b has left\n`));
+      expect(a.printed()).toContain(`room ${room.name}: the node c has come, at 127.0.0.1:`);
     });
 
     test("the delay of lines is told, and how many come a second", async () => {

@@ -15,6 +15,7 @@ export const NODE: RoomNode = {
   delayP99Ms: 2.5,
   sinceMs: 3_700_000,
   goneMs: null,
+  isLost: false,
   isSelf: true,
 };
 

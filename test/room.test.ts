@@ -44,16 +44,17 @@ describe("/clusterz", () => {
       // Those of a node that has left are no clients any more.
       clients: 42,
       nodes: [
-        { ...one, left_at: null, is_self: true },
+        { ...one, left_at: null, is_lost: false, is_self: true },
         {
           ...other,
           name: "two",
           clients: 30,
           left_at: null,
+          is_lost: false,
           delay_p50_ms: null,
           delay_p99_ms: null,
         },
-        { ...other, ...delays, name: "three", clients: 5, left_at: before(65_000) },
+        { ...other, ...delays, name: "three", clients: 5, left_at: before(65_000), is_lost: false },
       ],
       more: 0,
     });
@@ -158,7 +159,7 @@ describe("kick at a node", () => {
     expect(await refused({ node: "nobody" })).toEqual([404, "there is no node nobody"]);
     expect(await refused({ node: "" })).toEqual([400, "node: needs a text"]);
     expect(await refused({ node: 7 })).toEqual([400, "node: needs a text"]);
-    expect(await refused({ node: "three" })).toEqual([409, "node three has left"]);
+    expect(await refused({ node: "three" })).toEqual([409, "node three has gone"]);
     expect(await refused({ service: "web", node: "two" })).toEqual([
       404,
       "web shares no room with other servers",

@@ -17,12 +17,13 @@ interface Sheet {
   readonly styles: Styles;
 }
 
-/** `3 nodes, 1 left`; with the name of the one that tells it, `this is a, one of 3 nodes, 1 left`. */
+/** `3 nodes, 1 left, 1 lost`; with the name of the one that tells it, `this is a, one of 3 nodes, 1 left`. */
 function nodesText({ nodes, more }: Room): string {
   const there = nodes.filter(isThere).length + more;
   const own = nodes.find(({ is_self }) => is_self);
-  const gone = nodes.length + more - there;
-  const left = gone === 0 ? "" : `, ${gone} left`;
+  const lost = nodes.filter(({ is_lost }) => is_lost).length;
+  const gone = nodes.length + more - there - lost;
+  const left = (gone === 0 ? "" : `, ${gone} left`) + (lost === 0 ? "" : `, ${lost} lost`);
   if (own === undefined) return count(there, "node") + left;
   const among = there === 1 ? "the only node" : `one of ${there} nodes`;
   return `this is ${cutTo(own.name, TEXT_WIDTH)}, ${among}${left}`;
@@ -74,8 +75,10 @@ function nodeColumns(at: number): Column<Node>[] {
     {
       head: "",
       worth: 6,
-      show: ({ joined_at, left_at }) =>
-        left_at === null ? `joined ${ago(joined_at)}` : `left ${ago(left_at)}`,
+      show: ({ joined_at, left_at, is_lost }) =>
+        left_at === null
+          ? `joined ${ago(joined_at)}`
+          : `${is_lost ? "lost" : "left"} ${ago(left_at)}`,
     },
   ];
 }

@@ -144,6 +144,7 @@ export const roomShape = object<Room>({
       delay_p99_ms: orNull(number),
       joined_at: number,
       left_at: orNull(number),
+      is_lost: flag,
       is_self: flag,
     }),
   ),

@@ -16,6 +16,8 @@ export interface RoomNode {
   readonly sinceMs: number;
   /** Milliseconds since it left or was last heard of; null while it is there. */
   readonly goneMs: number | null;
+  /** True for one that has gone without a good-bye. */
+  readonly isLost: boolean;
   /** True for the program that answers. */
   readonly isSelf: boolean;
 }

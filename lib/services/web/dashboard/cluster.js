@@ -42,12 +42,14 @@ export function clusterOf(tick) {
   if (rooms.length === 0) return null;
   const worst = rooms.some(({ trouble }) => trouble) ? "failing" : null;
   const nodes = Math.max(...rooms.map((room) => countOf(room).there));
-  return { worst, nodes, clients: rooms.reduce((sum, room) => sum + room.clients, 0) };
+  const lost = Math.max(...rooms.map((room) => countOf(room).lost));
+  return { worst, nodes, lost, clients: rooms.reduce((sum, room) => sum + room.clients, 0) };
 }
 
 function countOf({ nodes, more }) {
   const there = nodes.filter(isThere).length;
-  return { there: there + more, left: nodes.length - there };
+  const lost = nodes.filter((node) => node.is_lost).length;
+  return { there: there + more, left: nodes.length - there - lost, lost };
 }
 
 /** Says on the overview that this server is one of several, and whether their order is there. */
@@ -55,12 +57,13 @@ function showMark(cluster, isLost) {
   const link = $("one-of");
   link.hidden = cluster === null || isLost;
   if (cluster === null) return;
-  const { worst, nodes } = cluster;
+  const { worst, nodes, lost } = cluster;
   if (link.dataset.worst !== String(worst)) {
     link.firstElementChild.replaceChildren(glyphOf(worst ?? "ok"));
   }
   mark(link, "data-worst", worst);
-  const one = `1 of ${plural(nodes, "node")}`;
+  const among = nodes === 1 ? "the only node" : `one of ${exact.format(nodes)} nodes`;
+  const one = lost === 0 ? among : `${among}, ${exact.format(lost)} lost`;
   say(link.lastElementChild, worst === null ? one : `${one}, and the order is away`);
 }
 
@@ -150,8 +153,9 @@ function roomBlock(service) {
       const own = nodes.find((one) => one.is_self)?.version;
       rows.show(byName(nodes, { at, own }));
       form.update(nodes);
-      const { there, left } = countOf(room);
-      const gone = left === 0 ? "" : `, ${exact.format(left)} left`;
+      const { there, left, lost } = countOf(room);
+      const some = (number, what) => (number === 0 ? "" : `, ${exact.format(number)} ${what}`);
+      const gone = some(left, "left") + some(lost, "lost");
       const untold = more === 0 ? "" : `, ${exact.format(more)} of them not shown`;
       say(counted, plural(there, "node") + gone + untold);
       say(clients, exact.format(room.clients));
@@ -191,7 +195,8 @@ function nodeRow(service) {
       mark(node, "data-gone", isHere ? null : "");
       say(name, visible(one.name));
       mark(name, "title", visible(one.name));
-      say(tag, one.is_self ? "this server" : isHere ? "" : "left");
+      const gone = one.is_lost ? "lost" : "left";
+      say(tag, one.is_self ? "this server" : isHere ? "" : gone);
       tag.hidden = tag.textContent === "";
       say(address, visible(one.address));
       say(version, visible(short(one.version)));
@@ -208,7 +213,7 @@ function nodeRow(service) {
       say(p50, isHere ? delay(one.delay_p50_ms) : "–");
       say(p99, isHere ? delay(one.delay_p99_ms) : "–");
       const ago = `${time(one.at - (isHere ? one.joined_at : one.left_at))} ago`;
-      say(since, isHere ? ago : `left ${ago}`);
+      say(since, isHere ? ago : `${gone} ${ago}`);
     },
   };
 }

@@ -27,6 +27,8 @@ export interface NodeTold {
   readonly joined_at: number;
   /** The same; null while it is there. */
   readonly left_at: number | null;
+  /** True for one that has gone without a good-bye. */
+  readonly is_lost: boolean;
   /** True for the server that answers. */
   readonly is_self: boolean;
 }
@@ -80,6 +82,7 @@ function nodeTold(node: RoomNode, wall: number): NodeTold {
     delay_p99_ms: node.delayP99Ms,
     joined_at: before(node.sinceMs),
     left_at: node.goneMs === null ? null : before(node.goneMs),
+    is_lost: node.isLost,
     is_self: node.isSelf,
   };
 }
@@ -130,7 +133,7 @@ export async function kickAt(
   const node = room.nodes().find((one) => one.name === name);
   const shown = cut(printable(name));
   if (node === undefined) throw new Refused(404, `there is no node ${shown}`);
-  if (node.goneMs !== null) throw new Refused(409, `node ${shown} has left`);
+  if (node.goneMs !== null) throw new Refused(409, `node ${shown} has gone`);
   if (room.trouble !== null && !node.isSelf) {
     throw new Refused(409, `node ${shown} cannot be asked: ${printable(room.trouble.reason)}`);
   }

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import type { Config } from "../../../../config/table.ts";
 import { within, type Clock } from "../../../../host/clock.ts";
+import { count } from "../../../../host/count.ts";
 import type { Log } from "../../../../host/log.ts";
 import type { Room, RoomNode } from "../../../../host/service/room.ts";
 import type { Problem } from "../../../../host/service.ts";
@@ -162,6 +163,14 @@ export class Membership implements Room {
     if (left !== null) {
       const text = `The node ${left} lags behind the room, and nobody waits for it any more.`;
       problems.push({ key: "left-behind", severity: "warning", text });
+    }
+    const lost = this.nodes().filter(({ isLost }) => isLost);
+    if (lost.length > 0) {
+      const [{ name, goneMs }] = lost as [RoomNode];
+      const others = lost.length === 1 ? "" : `, and ${count(lost.length - 1, "other node")}`;
+      const seconds = Math.floor((goneMs as number) / 1000);
+      const text = `The node ${name}${others} went without a good-bye: no sign of it for ${seconds} s.`;
+      problems.push({ key: "lost-node", severity: "warning", text });
     }
     if (self !== null && self.name !== wanted) {
       const text = `Another node of the room is called ${wanted} too; this one goes by ${self.name}.`;

@@ -5,6 +5,7 @@ import type { Batch, Road, RoadEnd } from "../batch.ts";
 import type { RoomBar } from "../order.ts";
 import type { ServerAddress } from "./server/address.ts";
 import { Arrivals } from "./arrivals.ts";
+import { Attendance } from "./nodes/attendance.ts";
 import { RoomBars } from "./nodes/bars.ts";
 import { Connection } from "./server/connection.ts";
 import { Delays } from "./delays.ts";
@@ -49,6 +50,7 @@ export class RedisRoad implements Road {
   wanted = "";
   #self!: Self;
   #lag!: Lag;
+  readonly #attendance: Attendance;
   readonly #settings: RoadSettings;
   readonly #host: { readonly clock: Clock; readonly log: Log };
   readonly #clock: Clock;
@@ -73,6 +75,7 @@ export class RedisRoad implements Road {
     this.#host = host;
     this.#clock = clock;
     this.#kicks = new Kicks(clock);
+    this.#attendance = new Attendance(room, log);
     this.trouble = new Trouble(room, shown, clock, log);
     this.#reading = new Reading(
       () => this.#end.resting,
@@ -221,6 +224,7 @@ export class RedisRoad implements Road {
     if (!this.#reading.hasBegun) this.#reading.from(joined.id);
     else if (!joined.isThere) this.#reading.from("0-0");
     const again = this.#arrivals.joined(joined);
+    this.#attendance.look(this.nodes.all(this.#clock.now()));
     this.#pulse = new Pulse();
     this.#hasMissed = false;
     this.trouble.over();
@@ -286,6 +290,7 @@ export class RedisRoad implements Road {
     this.#connection.tick(pulse.lasts);
     this.trouble.tellLost();
     if (!this.#connection.isOpen) return;
+    this.#attendance.look(this.nodes.all(this.#clock.now()));
     if (this.#hasMissed) return this.#connection.rejoin();
     if (this.#end.resting) pulse.excused();
     if (pulse.isAway) return this.#connection.broken("it does not answer");

@@ -112,7 +112,7 @@ export class Nodes {
 /** A node as an operator sees it. */
 export function nodeOf(
   name: string,
-  { address, version, clients, lines, p50, p99 }: Told,
+  { address, version, clients, lines, p50, p99, left }: Told,
   sinceMs: number,
   goneMs: number | null,
   isSelf: boolean,
@@ -127,6 +127,7 @@ export function nodeOf(
     delayP99Ms: p99,
     sinceMs,
     goneMs,
+    isLost: goneMs !== null && !left,
     isSelf,
   };
 }

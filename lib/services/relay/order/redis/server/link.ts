@@ -5,7 +5,7 @@ import { printable } from "../../../../../host/content.ts";
 import type { ServerAddress } from "./address.ts";
 import { type Keys, SCRIPT } from "../script.ts";
 import { located } from "./sentinels.ts";
-import { whyNot } from "./why-not.ts";
+import { whyNot, withHint } from "./why-not.ts";
 
 /** Milliseconds that a connection may take until it is ready. */
 const CONNECT_MS = 3000;
@@ -173,5 +173,5 @@ export async function inTime<T>(clock: Pick<Clock, "after">, answer: Promise<T>)
 
 /** The words of the server, or of the client. */
 function reasonIn(error: unknown): string {
-  return printable(messageOf(error)).replace(OF_SCRIPT, "").slice(0, MOST_REASON);
+  return withHint(printable(messageOf(error)).replace(OF_SCRIPT, "").slice(0, MOST_REASON));
 }

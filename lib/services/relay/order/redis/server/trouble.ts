@@ -7,6 +7,8 @@ const LOST_TOLD_MS = 60_000;
 /** Milliseconds between two words of them in the log. */
 const LOST_LOGGED_MS = 1000;
 const FOREIGN_TOLD_MS = 60_000;
+/** The most reasons of one cut in the log. */
+const MOST_REASONS = 5;
 
 /** What is wrong between this node and its room: the log says it once, and health for as long as it lasts. */
 export class Trouble {
@@ -19,6 +21,8 @@ export class Trouble {
   readonly #clock: Clock;
   readonly #log: Log;
   #now: { readonly reason: string; readonly since: number } | null = null;
+  /** The reasons of this cut that the log has. */
+  readonly #reasons = new Set<string>();
   #lost = { at: -Infinity, lines: 0 };
   #untold = 0;
   #lostTold = -Infinity;
@@ -44,7 +48,12 @@ export class Trouble {
     if (this.#now === null) {
       this.cuts++;
       this.#log.warning(`room ${this.#room}: cut off; ${text}. Senders wait until it is back`);
+      this.#reasons.clear();
+    } else if (!this.#reasons.has(reason) && this.#reasons.size < MOST_REASONS) {
+      // What an operator can do shows in the later ones: another password, a server that is full.
+      this.#log.warning(`room ${this.#room}: still cut off; ${text}`);
     }
+    this.#reasons.add(reason);
     this.#now = { reason: text, since: this.#now?.since ?? this.#clock.now() };
   }
 

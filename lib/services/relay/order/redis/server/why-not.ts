@@ -85,12 +85,35 @@ export function talked<T>(
   socket.on("timeout", () =>
     resolve(isThere && tls !== false ? `${silence}; perhaps it does not speak TLS` : silence),
   );
-  socket.on("error", (error) => {
-    const refused = (error as NodeJS.ErrnoException).code === "ECONNREFUSED";
-    resolve(refused ? "the connection was refused" : printable(reasonOf(error)));
-  });
+  socket.on("error", (error) => resolve(brokenText(error, host, tls !== false)));
   socket.on("close", () => resolve(NO_REDIS));
   return promise.finally(() => socket.destroy());
+}
+
+/** Codes of certificates that no known authority has signed. */
+const NOT_TRUSTED = new Set([
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+]);
+
+/** What a person is told of a connection that breaks before it is ready. */
+function brokenText(error: Error, host: string, isEncrypted: boolean): string {
+  const { code = "" } = error as NodeJS.ErrnoException;
+  const said = printable(reasonOf(error));
+  if (code === "ECONNREFUSED") return "the connection was refused";
+  if (code === "ECONNRESET" && !isEncrypted) {
+    return "it closed the connection; perhaps it speaks TLS, for which the URL begins with rediss://";
+  }
+  if (NOT_TRUSTED.has(code)) {
+    return `no authority that is known here has signed its certificate (${said}); name it in cluster.ca`;
+  }
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
+    return `its certificate is for other names than ${host} (subjectAltName)`;
+  }
+  return said;
 }
 
 const NO_REDIS = "it does not answer as a Redis server does";
@@ -104,5 +127,18 @@ function commandText(words: readonly string[]): string {
 /** What a person is told of an error by which a server lets nobody in. */
 export function refusalText(error: string): string {
   const known = REFUSALS.find(([begins]) => error.includes(begins));
-  return known?.[1] ?? printable(error).slice(0, MOST_ANSWER);
+  return known?.[1] ?? withHint(printable(error).slice(0, MOST_ANSWER));
+}
+
+/** Errors of the server that say what is wrong, but not what to do. */
+const HINTS: readonly (readonly [begins: RegExp, hint: string])[] = [
+  [/^NOPERM .*\bkeys?\b/, "the user's rule has to name those of this room, ~summoner:{ROOM}:*"],
+  [/^NOPERM /, "the user's rule has to allow it, as the one on the page about rooms does"],
+  [/^OOM /, "its memory is full: raise its maxmemory"],
+];
+
+/** An error of the server, with what to do about it where that is known. */
+export function withHint(error: string): string {
+  const hint = HINTS.find(([begins]) => begins.test(error))?.[1];
+  return hint === undefined ? error : `${error.replace(/\.$/, "")}; ${hint}`;
 }
