@@ -114,7 +114,9 @@ describe.skipIf(process.platform !== "linux")("a server with few files", () => {
     expect(asked.filter(({ gone }) => !gone).length).toBeGreaterThan(30);
     child.kill("SIGTERM");
     expect(await child.exited).toBe(0);
-    expect(said()).toMatch(/web: turned away \d+ clients, the last \S+: too many clients\n/);
+    expect(said()).toMatch(
+      /web: turned away \d+ clients in the last minute, the last \S+: too many clients\n/,
+    );
     expect(said()).not.toMatch(/ERROR|\n +at /);
   });
 
@@ -135,7 +137,9 @@ describe.skipIf(process.platform !== "linux")("a server with few files", () => {
     await exchange(relay);
     child.kill("SIGTERM");
     expect(await child.exited).toBe(0);
-    expect(said()).toMatch(/relay: turned away \d+ clients, the last \S+: too many clients\n/);
+    expect(said()).toMatch(
+      /relay: turned away \d+ clients in the last minute, the last \S+: too many clients\n/,
+    );
     expect(said()).not.toMatch(/ERROR|\n +at /);
   });
 

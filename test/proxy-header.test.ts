@@ -179,13 +179,13 @@ describe("a header of a trusted proxy", () => {
     expect(peer.bytes).toBe(0);
   });
 
-  test("that is wrong is told once a second", async () => {
+  test("that is wrong is told once a minute", async () => {
     const server = await behind();
     for (let i = 0; i < 3; i++) await (await passed(server, "hello\n")).closed;
     await until(() => server.stats()["closed_malformed"] === 3);
-    server.clock.advance(1000);
+    server.clock.advance(60_000);
     expect(server.printed()).toContain(
-      ` relay: turned away 3 clients, the last ${PROXY} without a PROXY header: what it sent is not what this service speaks\n`,
+      ` relay: turned away 2 clients in the last minute, the last ${PROXY} without a PROXY header: what it sent is not what this service speaks\n`,
     );
   });
 
@@ -200,7 +200,6 @@ describe("a header of a trusted proxy", () => {
     server.clock.advance(250);
     for (const peer of all) await peer.closed;
     expect(server.stats()).toMatchObject({ closed_idle: 2, clients: 0 });
-    server.clock.advance(1000);
     expect(server.printed()).toContain(`${PROXY} without a PROXY header: it sent nothing for too`);
   });
 
@@ -221,7 +220,6 @@ describe("a header of a trusted proxy", () => {
     expect(server.printed()).not.toContain(PROXY);
     (await passed(server, "PROXY TCP4")).half();
     await until(() => server.stats()["closed_malformed"] === 1);
-    server.clock.advance(1000);
     expect(server.printed()).toContain(`turned away ${PROXY} without a PROXY header`);
   });
 });
@@ -244,7 +242,6 @@ describe("a door with trusted proxies", () => {
     expect(await denied.next()).toBe("Warning: Your address may not connect to this server.");
     await denied.closed;
     expect(addresses(server)).toEqual([`${CLIENT}:1`]);
-    server.clock.advance(1000);
     expect(server.printed()).toContain(" turned away 203.0.113.6:2: its address may not connect\n");
     server.reload({
       relay: { trusted_proxies: [PROXY], access: { allow: [], deny: [CLIENT] } },

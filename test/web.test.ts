@@ -387,17 +387,15 @@ describe("limits of clients", () => {
       expect((await server.get(path)).status).toBe(200);
     }
     expect(server.stats("web")).toMatchObject({ limited: 3, denied: 0 });
-    expect(server.printed()).not.toContain("turned away");
-    server.clock.advance(1000);
-    expect(server.printed()).toMatch(
-      /web: turned away 3 clients, the last 127\.0\.0\.1:\d+: too many clients\n$/,
-    );
+    expect(server.printed()).toMatch(/web: turned away 127\.0\.0\.1:\d+: too many clients\n$/);
     // The site may answer late, so each of its requests needs a place, even for an answer at once.
     expect((await server.get("/calls")).status).toBe(503);
     server.reload({ web: { max_clients: 3 } });
     expect(await calls()).toBe(2);
     expect((await server.get("/x", { method: "PUT" })).status).toBe(200);
     for (const answer of slow) expect(await (await answer).text()).toBe("at last");
+    server.clock.advance(60_000);
+    expect(server.printed()).toContain(" web: turned away 3 clients in the last minute, the last");
     server.reload({ web: { max_clients: 1 } });
     expect((await server.get("/connz")).status).toBe(200);
   });

@@ -51,7 +51,7 @@ export function turnedAwayText(
   clients: number,
   last: string,
 ): string {
-  const who = clients === 1 ? last : `${clients} clients, the last ${last}`;
+  const who = clients === 1 ? last : `${clients} clients in the last minute, the last ${last}`;
   return `${service}: turned away ${who}: ${CLOSE_REASONS[reason]}`;
 }
 
@@ -202,7 +202,7 @@ export class Admission {
     this.#inside.leave(ip);
   }
 
-  /** Logs that somebody was turned away, together with all others of the same second. */
+  /** Logs that somebody was turned away: the first at once, the others of a minute together. */
   turnedAway(reason: CloseReason, who: string): void {
     this.#turnedAway.add(reason, 1, who);
   }

@@ -1,39 +1,53 @@
 import type { Clock } from "../../host/clock.ts";
 import type { CloseReason } from "../client.ts";
 
-/** Milliseconds that are told together: a flood of clients that are turned away gets no line each. */
-const TELL_MS = 1000;
+/** Milliseconds that the log tells together: who comes again and again for minutes gets a line a minute. */
+const TELL_MS = 60_000;
 
-/** Takes the clients of a second that were turned away for one reason: their number, and the last of them. */
+/** Takes the clients that were turned away for one reason since it was last told: their number, and the last of them. */
 export type TellTurnedAway = (reason: CloseReason, clients: number, last: string) => void;
 
-/** Gathers those who are turned away. */
+/** Gathers those who are turned away: the first for a reason is told at once, further ones once a period. */
 export class TurnedAway {
   readonly #clock: Pick<Clock, "after">;
-  readonly #tellOne: TellTurnedAway;
-  readonly #untold = new Map<CloseReason, { clients: number; last: string }>();
-  #cancel: (() => void) | null = null;
+  readonly #tell: TellTurnedAway;
+  readonly #periodMs: number;
+  /** For each reason that was told within the period: those who were turned away since. */
+  readonly #since = new Map<CloseReason, { clients: number; last: string; cancel: () => void }>();
+  #closed = false;
 
-  constructor(clock: Pick<Clock, "after">, tell: TellTurnedAway) {
+  constructor(clock: Pick<Clock, "after">, tell: TellTurnedAway, periodMs = TELL_MS) {
     this.#clock = clock;
-    this.#tellOne = tell;
+    this.#tell = tell;
+    this.#periodMs = periodMs;
   }
 
   add(reason: CloseReason, clients: number, last: string): void {
-    const before = this.#untold.get(reason)?.clients ?? 0;
-    this.#untold.set(reason, { clients: before + clients, last });
-    this.#cancel ??= this.#clock.after(TELL_MS, () => this.#tell());
+    const since = this.#since.get(reason);
+    if (since) {
+      since.clients += clients;
+      since.last = last;
+    } else this.#begin(reason, clients, last);
   }
 
   /** Tells what has not been told yet. */
   close(): void {
-    this.#cancel?.();
-    this.#tell();
+    this.#closed = true;
+    for (const [reason, { clients, last, cancel }] of this.#since) {
+      cancel();
+      if (clients > 0) this.#tell(reason, clients, last);
+    }
+    this.#since.clear();
   }
 
-  #tell(): void {
-    this.#cancel = null;
-    for (const [reason, { clients, last }] of this.#untold) this.#tellOne(reason, clients, last);
-    this.#untold.clear();
+  #begin(reason: CloseReason, clients: number, last: string): void {
+    this.#tell(reason, clients, last);
+    if (this.#closed) return;
+    const cancel = this.#clock.after(this.#periodMs, () => {
+      const { clients, last } = this.#since.get(reason) as { clients: number; last: string };
+      this.#since.delete(reason);
+      if (clients > 0) this.#begin(reason, clients, last);
+    });
+    this.#since.set(reason, { clients: 0, last, cancel });
   }
 }

@@ -20,6 +20,8 @@ declare const self: Worker;
 
 /** Milliseconds between two looks at the numbers. */
 const TELL_MS = 250;
+/** Milliseconds between two messages about clients that were turned away for one reason. */
+const TURNED_AWAY_MS = 1000;
 /** Characters that may be on their way to their places in the order before the senders of this thread are held. */
 const MOST_ON_THE_WAY = 4 * 1024 * 1024;
 
@@ -97,8 +99,10 @@ class Serving {
     const elsewhere = new Int32Array(given.elsewhere);
     road = new ThreadRoad(post, () => inside.elsewhere + Atomics.load(elsewhere, 0));
     const most = () => Math.min(MOST_ON_THE_WAY, this.#config.relay.total_outbox_bytes / threads);
-    const turnedAway = new TurnedAway(clock, (reason, clients, last) =>
-      post({ kind: "turnedAway", reason, clients, last }),
+    const turnedAway = new TurnedAway(
+      clock,
+      (reason, clients, last) => post({ kind: "turnedAway", reason, clients, last }),
+      TURNED_AWAY_MS,
     );
     const host = {
       clock,
