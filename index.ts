@@ -2,13 +2,9 @@
 import { main } from "./lib/cli/main.ts";
 import type { Config } from "./lib/config/table.ts";
 import type { Services } from "./lib/host/service.ts";
-import { EmbeddedServer, type EmbeddedOptions } from "./lib/library/embedded.ts";
+import { late } from "./lib/host/service/late.ts";
+import { EmbeddedServer, type EmbeddedOptions, type HandleClient } from "./lib/library/embedded.ts";
 import type { GreetedClient } from "./lib/services/relay/greeted-client.ts";
-import { collector } from "./lib/services/collector/collector.ts";
-import { neuro } from "./lib/services/neuro/neuro.ts";
-import { relay } from "./lib/services/relay/service.ts";
-import { store } from "./lib/services/store/store.ts";
-import { web } from "./lib/services/web/web.ts";
 
 export { type Preset, presets } from "./lib/config/presets.ts";
 export { StartError } from "./lib/host/errors.ts";
@@ -76,8 +72,17 @@ export type { RequestHandler } from "./lib/services/web/site/handler.ts";
 export type { Shared } from "./lib/services/web/ticker/shared.ts";
 export { Ticker, type TickerStatus, type Ticks } from "./lib/services/web/ticker/ticker.ts";
 
-/** Every service, by the name of its section. */
-export const services: Services<Config> = { relay: relay(), web, store, neuro, collector };
+const relay = (handle: HandleClient<GreetedClient> | null) =>
+  late<Config>(() => require("./lib/services/relay/service.ts").relay(handle));
+
+/** Every service, by the name of its section. By `require`, since nobody waits for what a service declares. */
+export const services: Services<Config> = {
+  relay: relay(null),
+  web: late(() => require("./lib/services/web/web.ts").web),
+  store: late(() => require("./lib/services/store/store.ts").store),
+  neuro: late(() => require("./lib/services/neuro/neuro.ts").neuro),
+  collector: late(() => require("./lib/services/collector/collector.ts").collector),
+};
 
 export type ServerOptions = EmbeddedOptions<GreetedClient>;
 

@@ -1,7 +1,7 @@
 // Writes the files that are made from tables of the code: summoner.toml, and the parts of the pages
 // between two marks. With --check it writes nothing, and fails if a file is out of date.
 import { join } from "node:path";
-import { COMMANDS } from "../lib/cli/commands.ts";
+import { allCommands } from "../lib/cli/commands.ts";
 import { markdownTable } from "../lib/config/markdown.ts";
 import { presets } from "../lib/config/presets.ts";
 import { renderReference, renderToml } from "../lib/config/render.ts";
@@ -16,6 +16,8 @@ import { scenarioReference } from "../lib/services/neuro/scenario/file/reference
 import { neuroPanel } from "../lib/services/neuro/panel/panel.ts";
 import { storeReference } from "../lib/services/store/commands/reference.ts";
 import { ACTIONS } from "../lib/services/web/admin.ts";
+
+const commands = await allCommands();
 
 /** The text between `<!-- name: words -->` and `<!-- /name -->`, by name. */
 const BLOCKS: Readonly<Record<string, (entries: Entries, words: readonly string[]) => string>> = {
@@ -35,7 +37,7 @@ const BLOCKS: Readonly<Record<string, (entries: Entries, words: readonly string[
   commands: () =>
     table(
       ["Command", "What it does"],
-      COMMANDS.map(({ name, about }) => [name, about]),
+      commands.map(({ name, about }) => [name, about]),
     ),
   "store-actions": storeReference,
   "neuro-diagnostics": () =>

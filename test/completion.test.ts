@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "../lib/cli/command.ts";
-import { COMMANDS } from "../lib/cli/commands.ts";
+import { allCommands } from "../lib/cli/commands.ts";
 import { completionScript, type Shell } from "../lib/cli/completion.ts";
 import { withTopics } from "../lib/cli/help.ts";
 import { optionPaths } from "../lib/config/paths.ts";
@@ -39,7 +39,7 @@ const LATER: Command = {
   examples: [],
   run: () => 0,
 };
-const commands = [...COMMANDS, LATER];
+const commands = [...(await allCommands()), LATER];
 
 /** The script of a shell, in a file of the folder. */
 function scriptOf(shell: Shell): string {
@@ -264,7 +264,7 @@ describe("typed at a terminal", () => {
 describe("the command", () => {
   test.each(["bash", "zsh", "fish"] as const)("prints the script for %s", async (shell) => {
     expect(await output(process.execPath, program, "completion", shell)).toBe(
-      completionScript(shell, await withTopics(COMMANDS)),
+      completionScript(shell, await withTopics(await allCommands())),
     );
   });
 

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../package.json";
-import { COMMANDS } from "../lib/cli/commands.ts";
+import { allCommands } from "../lib/cli/commands.ts";
 import { renderToml } from "../lib/config/render.ts";
 import { settings } from "../lib/config/table.ts";
 import { ended, dial, turn } from "./kit.ts";
@@ -115,7 +115,7 @@ test("a fresh clone without a network says what is missing, and leaves nothing h
 describe("the executable alone, in an empty folder", () => {
   test("tells its version and the help of every command", async () => {
     expect((await call("--version")).out).toBe(`${version}\n`);
-    for (const { name, about } of COMMANDS) {
+    for (const { name, about } of await allCommands()) {
       const { out, code } = await call(name, "--help");
       expect(code).toBe(0);
       expect(out.replace(/\s+/g, " ")).toStartWith(about);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { COMMANDS } from "../lib/cli/commands.ts";
+import { allCommands } from "../lib/cli/commands.ts";
 import { completionScript } from "../lib/cli/completion.ts";
 import { withTopics } from "../lib/cli/help.ts";
 import { linked, type Page, PAGES } from "../lib/cli/help/pages.ts";
@@ -112,7 +112,7 @@ describe("help", () => {
   });
 
   test("is completed", async () => {
-    const script = completionScript("bash", await withTopics(COMMANDS));
+    const script = completionScript("bash", await withTopics(await allCommands()));
     for (const { topic } of PAGES) expect(script).toMatch(new RegExp(`words .*\\b${topic} `));
   });
 });

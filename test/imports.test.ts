@@ -26,7 +26,8 @@ function importsOf(path: string): string[] {
     if (token.kind !== "string" || !token.text.startsWith(".")) return [];
     const before = all[i - 1]?.text ?? "";
     const call = before === "(" ? (all[i - 2]?.text ?? "") : "";
-    const imported = before === "from" || before === "import" || call === "import";
+    const imported =
+      before === "from" || before === "import" || call === "import" || call === "require";
     // A worker begins with a file that nobody imports.
     return imported || call === "URL"
       ? [relative(root, join(root, dirname(path), token.text))]
@@ -116,6 +117,7 @@ function isBeside(from: string, to: string): boolean {
 
 /** Files that name a service although they are none of its own, and why. */
 const NAMED: Readonly<Record<string, string>> = {
+  "lib/cli/commands.ts": "some commands have the name of their service",
   "lib/cli/kv.ts": "the client of the store",
   "lib/cli/listen.ts": "a client of the relay",
   "lib/cli/collector.ts": "starts the collector alone",

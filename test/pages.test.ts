@@ -2,8 +2,7 @@ import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import packageFile from "../package.json";
-import { readArguments } from "../lib/cli/args.ts";
-import { COMMANDS } from "../lib/cli/commands.ts";
+import { understood } from "../lib/cli/commands.ts";
 import { load } from "../lib/config/load.ts";
 import { optionPaths } from "../lib/config/paths.ts";
 import { tomlValue } from "../lib/config/render.ts";
@@ -94,7 +93,7 @@ test("every configuration in a page can be used", () => {
   }
 });
 
-test("every command line in a page is understood", () => {
+test("every command line in a page is understood", async () => {
   const inline = [...everyPage.replace(FENCED, "").matchAll(/`([^`\n]+)`/g)].map(([, one]) => one);
   const lines = [...blocks("sh"), ...blocks("console"), ...inline].flatMap((code = "") =>
     code
@@ -105,7 +104,7 @@ test("every command line in a page is understood", () => {
   for (const line of lines) {
     const [command = ""] = line.split(/ +#|[<>]|; /);
     const words = command.match(/'[^']*'|\S+/g)?.map((word) => word.replaceAll("'", "")) ?? [];
-    const { problems } = readArguments(words, COMMANDS);
+    const { problems } = await understood(words);
     const wrong = problems.filter((problem) => !/: missing(;|$)/.test(problem));
     expect([line, wrong]).toEqual([line, []]);
   }

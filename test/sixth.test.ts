@@ -104,10 +104,9 @@ const LINES: readonly [path: string, before: RegExp, after: string][] = [
   ["lib/config/table.ts", /(\nconst services = \{[^}]*?),?\s*\};/, "$1, tally };"],
   [
     "index.ts",
-    /\n(?=import \{ web \})/,
-    '\nimport { tally } from "./lib/services/tally/tally.ts";\n',
+    /(\nexport const services\b[^}]*?),?\s*\};/,
+    '$1, tally: late(() => require("./lib/services/tally/tally.ts").tally) };',
   ],
-  ["index.ts", /(\nexport const services\b[^}]*?),?\s*\};/, "$1, tally };"],
 ];
 
 const read = (folder: string, path: string) => readFileSync(join(folder, path), "utf8");

@@ -108,50 +108,66 @@ export function hintText(program: string, command: Command | null): string {
 /** The most columns of a line of help. */
 const WIDTH = 80;
 
-/** The help of the program, or of one command. */
-export function helpText(
-  program: string,
-  command: Command | null,
-  commands: readonly [Command, ...Command[]],
-): string {
-  const lines: string[] = [];
-  const shown = command ?? commands[0];
-  if (command === null) {
-    lines.push("Summoner: a message server; one process, one TOML file.", "");
-    lines.push(`Usage: ${program} [COMMAND] [OPTIONS]`, "", "Commands:");
-    lines.push(...columns(commands.map(({ name, about }) => [name, about])));
-    lines.push("", `${program} COMMAND --help tells more about a command.`);
-    lines.push(`${program} help lists the pages of the documentation.`);
-  } else {
-    const operands = (command.operands ?? []).map(({ name, optional, repeats }) => {
-      const words = repeats ? `${name} ...` : name;
-      return optional ? `[${words}]` : words;
-    });
-    const usage = [program, command.name, ...operands, "[OPTIONS]"].join(" ");
-    lines.push(...wrapped(command.about), "", `Usage: ${usage}`);
-    for (const paragraph of command.more ?? []) lines.push("", ...wrapped(paragraph));
-    if (command.operands) {
-      lines.push("", "Arguments:");
-      lines.push(...columns(command.operands.map(({ name, about }) => [name, about])));
-    }
-  }
-  lines.push("", command ? "Options:" : `Options of ${shown.name}, which needs no name:`);
-  lines.push(
+/** The help of the program. */
+export function programHelp(program: string, commands: readonly [Command, ...Command[]]): string {
+  const [first] = commands;
+  return textOf([
+    "Summoner: a message server; one process, one TOML file.",
+    "",
+    `Usage: ${program} [COMMAND] [OPTIONS]`,
+    "",
+    "Commands:",
+    ...columns(commands.map(({ name, about }) => [name, about])),
+    "",
+    `${program} COMMAND --help tells more about a command.`,
+    `${program} help lists the pages of the documentation.`,
+    "",
+    `Options of ${first.name}, which needs no name:`,
+    ...optionsOf(program, first),
+  ]);
+}
+
+/** The help of one command. */
+export function commandHelp(program: string, command: Command): string {
+  const { name, about, more = [], operands = [] } = command;
+  const words = operands.map((operand) => {
+    const word = operand.repeats ? `${operand.name} ...` : operand.name;
+    return operand.optional ? `[${word}]` : word;
+  });
+  const rows = columns(operands.map((operand) => [operand.name, operand.about]));
+  return textOf([
+    ...wrapped(about),
+    "",
+    `Usage: ${[program, name, ...words, "[OPTIONS]"].join(" ")}`,
+    ...more.flatMap((paragraph) => ["", ...wrapped(paragraph)]),
+    ...(rows.length > 0 ? ["", "Arguments:", ...rows] : []),
+    "",
+    "Options:",
+    ...optionsOf(program, command),
+  ]);
+}
+
+/** The options of a command, and its examples. */
+function optionsOf(program: string, { flags, examples }: Command): string[] {
+  return [
     ...columns(
-      [...shown.flags, ...EVERYWHERE].map(({ name, short, value, about }) => [
+      [...flags, ...EVERYWHERE].map(({ name, short, value, about }) => [
         `${short ? `-${short}, ` : "    "}--${name}${value ? ` ${value}` : ""}`,
         about,
       ]),
     ),
-  );
-  lines.push("", "Examples:");
-  for (const [example, about] of shown.examples) {
-    lines.push(`  ${`${program} ${example}`.trimEnd()}`, `      ${about}`);
-  }
-  lines.push(
+    "",
+    "Examples:",
+    ...examples.flatMap(([line, effect]) => [
+      `  ${`${program} ${line}`.trimEnd()}`,
+      `      ${effect}`,
+    ]),
     "",
     "Exit code: 0 when all went well, 1 when running fails, 2 on bad usage or settings.",
-  );
+  ];
+}
+
+function textOf(lines: readonly string[]): string {
   return `${lines.join("\n")}\n`;
 }
 

@@ -66,7 +66,8 @@ export interface Context {
   /** The words that start the program, for the help. */
   readonly program: string;
   readonly services: Services<Config>;
-  readonly commands: readonly [Command, ...Command[]];
+  /** Every command, which loads the code of all. */
+  commands(): Promise<readonly [Command, ...Command[]]>;
 }
 
 /** The flags for the sources of settings; every command that reads settings takes these. */

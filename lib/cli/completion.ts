@@ -25,7 +25,7 @@ export const completion: Command = {
     ["completion bash > /tmp/it && . /tmp/it", "For the bash that runs."],
   ],
   async run({ operands: [shell] }, { commands }) {
-    process.stdout.write(completionScript(shell as Shell, await withTopics(commands)));
+    process.stdout.write(completionScript(shell as Shell, await withTopics(await commands())));
     return 0;
   },
 };

@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 import { nearest } from "../config/nearest.ts";
-import { columns, helpText } from "./args.ts";
+import { columns, commandHelp } from "./args.ts";
 import type { Command, Context } from "./command.ts";
 import type { Page } from "./help/pages.ts";
 import { say } from "./terminal/say.ts";
@@ -22,12 +22,13 @@ export const help: Command = {
   ],
   async run({ operands: [topic] }, context) {
     const { PAGES, linked } = await import("./help/pages.ts");
+    const commands = await context.commands();
     if (topic === undefined) {
       process.stdout.write(contents(PAGES, context));
       return 0;
     }
     const page = PAGES.find((one) => one.topic === topic);
-    const command = context.commands.find(({ name }) => name === topic);
+    const command = commands.find(({ name }) => name === topic);
     if (page) {
       const shown = (target: string) => {
         const to = linked(page, target);
@@ -35,10 +36,10 @@ export const help: Command = {
       };
       process.stdout.write(printed(page.text, context, shown));
     } else if (command) {
-      process.stdout.write(helpText(context.program, command, context.commands));
+      process.stdout.write(commandHelp(context.program, command));
     } else {
       const names = PAGES.map((one) => one.topic);
-      const all = [...names, ...context.commands.map(({ name }) => name)];
+      const all = [...names, ...commands.map(({ name }) => name)];
       const meant = about(topic, PAGES) ?? nearest(topic, all);
       const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
       say.error(`${topic}: no such topic; there are ${names.join(", ")}, and the commands${hint}`);

@@ -4,9 +4,9 @@ import { printable } from "../host/content.ts";
 import { messageOf, StartError } from "../host/errors.ts";
 import type { Services } from "../host/service.ts";
 import { endStderr, endStdout, watchStdout } from "../host/log/stdout.ts";
-import { helpText, hintText, readArguments } from "./args.ts";
+import { commandHelp, hintText, programHelp } from "./args.ts";
 import type { Arguments, Context } from "./command.ts";
-import { COMMANDS } from "./commands.ts";
+import { allCommands, understood } from "./commands.ts";
 import { hush, say } from "./terminal/say.ts";
 
 /** The words that start the program, for the help. */
@@ -18,8 +18,8 @@ const LAST_LINES_MS = 1000;
 /** Carries out a command line and ends standard output. @returns the exit code: 0, 1 or 2 */
 export async function main(argv: readonly string[], services: Services<Config>): Promise<number> {
   watchStdout();
-  const args = readArguments(argv, COMMANDS);
-  const code = await perform(args, { program: PROGRAM, services, commands: COMMANDS });
+  const args = await understood(argv);
+  const code = await perform(args, { program: PROGRAM, services, commands: allCommands });
   const patience = args.command.serves ? LAST_LINES_MS : Infinity;
   const failure = await endStdout(patience);
   if (failure !== "") say.error(`cannot write to standard output: ${failure}`);
@@ -38,8 +38,11 @@ async function perform(args: Arguments, context: Context): Promise<number> {
     return 0;
   }
   if (args.flags.has("help")) {
-    const command = args.named ? args.command : null;
-    process.stdout.write(helpText(context.program, command, COMMANDS));
+    const { command, named } = args;
+    const help = named
+      ? commandHelp(context.program, command)
+      : programHelp(context.program, await allCommands());
+    process.stdout.write(help);
     return 0;
   }
   if (args.flags.has("quiet")) hush();

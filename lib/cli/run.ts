@@ -1,5 +1,4 @@
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
-import { start } from "./start.ts";
 
 export const run: Command = {
   name: "run",
@@ -15,5 +14,8 @@ export const run: Command = {
     ["--config server.json", "Takes the place of a reference server."],
     ["--preset strict --set logger.log_level=DEBUG", "Starts from a preset, and changes one key."],
   ],
-  run: (args, { services, program }) => start(sourcesOf(args), services, program),
+  async run(args, { services, program }) {
+    const { start } = await import("./start.ts");
+    return start(sourcesOf(args), services, program);
+  },
 };

@@ -14,7 +14,6 @@ import {
   type ForceRequest,
   type Playing,
 } from "../services/neuro/brains/brain.ts";
-import { startNeuro } from "../services/neuro/neuro.ts";
 import type { ActionOutcome } from "../services/neuro/protocol.ts";
 import type { NeuroServing } from "../services/neuro/server.ts";
 import { ConfigError } from "./embedded.ts";
@@ -98,6 +97,7 @@ export class NeuroServer {
       cut: () => process.exit(1),
     });
     try {
+      const { startNeuro } = await import("../services/neuro/neuro.ts");
       const { serving } = await startNeuro(config, place, host, this.#brain());
       await this.#serveUntilStopped(serving, log, drainMs);
     } finally {

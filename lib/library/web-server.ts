@@ -7,7 +7,7 @@ import { type Level, settings } from "../config/table.ts";
 import { load } from "../config/load.ts";
 import { hostIn } from "../config/option.ts";
 import { openPlace } from "../config/place.ts";
-import { HttpServer } from "../net/http.ts";
+import type { HttpServer } from "../net/http.ts";
 import { ServerShutdownError, ServerStartupError } from "../services/web/site/errors.ts";
 import { handlerProblem, type RequestHandler, respond } from "../services/web/site/handler.ts";
 import { IsolatedTicker } from "../services/web/ticker/isolated.ts";
@@ -116,7 +116,7 @@ export class Server {
   async run(): Promise<number> {
     if (this.#begun) throw new ServerStartupError("a server is run once");
     this.#begun = true;
-    const http = this.#listen();
+    const http = await this.#listen();
     const ignoreSignals = onSignals({
       stop: () => this.#stop.resolve(),
       cut: () => process.exit(1),
@@ -147,11 +147,12 @@ export class Server {
     if (this.#begun) await this.#ended.promise;
   }
 
-  #listen(): HttpServer {
+  async #listen(): Promise<HttpServer> {
     const { host = "127.0.0.1", port, handler, logMessage } = this.#options;
     const { maxBodyBytes = 2 ** 20, requestTimeoutMs = 30_000 } = this.#options;
     const bounds = { maxBodyBytes, requestTimeoutMs, trustedProxies: [] };
     const settings = { ...bounds, accessLog: logMessage ?? null };
+    const { HttpServer } = await import("../net/http.ts");
     try {
       return new HttpServer(
         openPlace(DOOR.name, hostIn(host) as string, port),

@@ -63,6 +63,7 @@ export function pageRemarks<C extends object>(services: Services<C>, config: C):
   const needs = enabledIn(services, config).flatMap(
     (name) => services[name]?.needsPage?.(config) ?? [],
   );
+  if (needs.length === 0) return [];
   const pages = Object.keys(services).filter((name) => services[name]?.pageLacks !== undefined);
   const shown = pages.find((name) => isEnabled(config, name));
   const keys = pages.map((name) => `${name}.enabled`).join(" or ");
