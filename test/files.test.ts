@@ -115,7 +115,7 @@ describe.skipIf(process.platform !== "linux")("a server with few files", () => {
     child.kill("SIGTERM");
     expect(await child.exited).toBe(0);
     expect(said()).toMatch(
-      /web: turned away \d+ clients in the last minute, the last \S+: too many clients\n/,
+      /web: turned away \d+ clients in the last minute, the last \S+: too many connections\n/,
     );
     expect(said()).not.toMatch(/ERROR|\n +at /);
   });
@@ -138,7 +138,7 @@ describe.skipIf(process.platform !== "linux")("a server with few files", () => {
     child.kill("SIGTERM");
     expect(await child.exited).toBe(0);
     expect(said()).toMatch(
-      /relay: turned away \d+ clients in the last minute, the last \S+: too many clients\n/,
+      /relay: turned away \d+ clients in the last minute, the last \S+: too many clients for its share of the open files\n/,
     );
     expect(said()).not.toMatch(/ERROR|\n +at /);
   });

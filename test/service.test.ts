@@ -167,7 +167,9 @@ function suiteOf(rowName: string): void {
     await start({ max_clients_per_address: 2 });
     const from = "127.0.0.2";
     const [first] = [await enters({ from }), await enters({ from })];
-    await isRefused("perAddress", { from });
+    const { address } = await isRefused("perAddress", { from });
+    const key = `${row.service ?? name}.max_clients_per_address`;
+    expect(await toldOf()).toEqual([`${address}: too many clients from its address (${key})`]);
     await enters({ from: "127.0.0.3" });
     first.end();
     await eventually(() => isOut(name, first));
@@ -181,14 +183,15 @@ function suiteOf(rowName: string): void {
       await start({ max_clients: 1 });
       await enters();
       const { address: first } = await isRefused("limit");
-      const told = [`${first}: ${CLOSE_REASONS.limit}`];
+      const why = `too many clients (${row.service ?? name}.max_clients)`;
+      const told = [`${first}: ${why}`];
       expect(await toldOf()).toEqual(told);
       for (let i = 0; i < 19; i++) await isRefused("limit");
       const { address: last } = await isRefused("limit");
       pass(59_999);
       expect(await toldOf()).toEqual(told);
       pass(1);
-      told.push(`20 clients in the last minute, the last ${last}: ${CLOSE_REASONS.limit}`);
+      told.push(`20 clients in the last minute, the last ${last}: ${why}`);
       expect(await toldOf()).toEqual(told);
     },
   );

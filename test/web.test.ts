@@ -387,7 +387,9 @@ describe("limits of clients", () => {
       expect((await server.get(path)).status).toBe(200);
     }
     expect(server.stats("web")).toMatchObject({ limited: 3, denied: 0 });
-    expect(server.printed()).toMatch(/web: turned away 127\.0\.0\.1:\d+: too many clients\n$/);
+    expect(server.printed()).toMatch(
+      /web: turned away 127\.0\.0\.1:\d+: too many clients \(web\.max_clients\)\n$/,
+    );
     // The site may answer late, so each of its requests needs a place, even for an answer at once.
     expect((await server.get("/calls")).status).toBe(503);
     server.reload({ web: { max_clients: 3 } });

@@ -225,7 +225,9 @@ describe("who may come in", () => {
     expect(told()).toHaveLength(1);
     server.clock.advance(60_000);
     expect(told()).toHaveLength(2);
-    expect(told()[1]).toMatch(/turned away 127\.0\.0\.1:\d+: too many clients$/);
+    expect(told()[1]).toMatch(
+      /turned away 127\.0\.0\.1:\d+: too many clients \(messages\.max_clients\)$/,
+    );
     socket.close();
     await until(() => server.stats()["clients"] === 0);
     expect((await joinRaw()).answer()).toStartWith("HTTP/1.1 101 ");

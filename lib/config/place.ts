@@ -20,6 +20,8 @@ export interface Place {
     readonly clients: number;
     /** 0: a quarter of `clients`, and no limit on loopback. */
     readonly clientsPerAddress: number;
+    /** The full names of their settings, if they have any. */
+    readonly keys?: { readonly clients: string; readonly clientsPerAddress: string };
   };
   /** The addresses and CIDR ranges of the proxies in front of it; none if not given. */
   readonly trustedProxies?: readonly string[];
@@ -64,6 +66,10 @@ export function placeOf(config: Whole, name: string): Place {
     limits: {
       clients: own.max_clients ?? 0,
       clientsPerAddress: own.max_clients_per_address ?? 0,
+      keys: {
+        clients: `${name}.max_clients`,
+        clientsPerAddress: `${name}.max_clients_per_address`,
+      },
     },
     trustedProxies: own.trusted_proxies ?? [],
     keepaliveSecs: config.keepalive_secs,

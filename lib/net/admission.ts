@@ -20,7 +20,12 @@ export interface Refused {
   readonly reason: CloseReason;
   /** One line for the client, with its newline, or nothing. */
   readonly notice: string;
+  /** The log's words, where those of the reason do not say enough. */
+  readonly cause?: string;
 }
+
+/** The reason that somebody is turned away, as the log tells it. */
+export type Why = Omit<Refused, "notice">;
 
 /** The notices of a service that has no words of its own. */
 export const TURNED_AWAY: TurnedAwayNotices = {
@@ -47,12 +52,12 @@ export interface Doorkeeping {
 /** The log's line about those who were turned away from a service for one reason. */
 export function turnedAwayText(
   service: string,
-  reason: CloseReason,
+  reason: string,
   clients: number,
   last: string,
 ): string {
   const who = clients === 1 ? last : `${clients} clients in the last minute, the last ${last}`;
-  return `${service}: turned away ${who}: ${CLOSE_REASONS[reason]}`;
+  return `${service}: turned away ${who}: ${reason}`;
 }
 
 /**
@@ -174,11 +179,16 @@ export class Admission {
   }
 
   get #full(): Refused {
-    return { reason: "limit", notice: this.#notices.limit };
+    const { clients, keys } = this.#place.limits;
+    const isSet = clients === this.maxClients && keys !== undefined;
+    const cause = `too many clients ${isSet ? `(${keys.clients})` : "for its share of the open files"}`;
+    return { reason: "limit", notice: this.#notices.limit, cause };
   }
 
   get #crowd(): Refused {
-    return { reason: "limit", notice: this.#notices.perAddress };
+    const { keys } = this.#place.limits;
+    const cause = `too many clients from its address${keys ? ` (${keys.clientsPerAddress})` : ""}`;
+    return { reason: "limit", notice: this.#notices.perAddress, cause };
   }
 
   /** The most clients from one address that is not this machine's. */
@@ -203,8 +213,8 @@ export class Admission {
   }
 
   /** Logs that somebody was turned away: the first at once, the others of a minute together. */
-  turnedAway(reason: CloseReason, who: string): void {
-    this.#turnedAway.add(reason, 1, who);
+  turnedAway({ reason, cause }: Why, who: string): void {
+    this.#turnedAway.add(cause ?? CLOSE_REASONS[reason], 1, who);
   }
 
   /** Nobody is let in any more; logs what has not been logged yet. */

@@ -4,7 +4,7 @@ import type { Clock } from "../host/clock.ts";
 import type { LogLines } from "../host/log.ts";
 import type { ClientMore, ClientPage, ClientQuery } from "../host/service.ts";
 import { Closes, closes, counter, type Declared, gauge, headline } from "../host/stats.ts";
-import type { Admission, Refused } from "./admission.ts";
+import type { Admission, Refused, Why } from "./admission.ts";
 import {
   CLIENT_COLUMNS,
   CLOSE_REASONS,
@@ -97,7 +97,7 @@ export class Clients<C extends Client> {
     const client = this.#protocol.create({ id, wire, isPlain, ip, port, now, refusals });
     const refused = barred ?? this.#barred(ip, port) ?? this.admission.admit(ip);
     if (refused) {
-      this.turnedAway(refused.reason, client.address);
+      this.turnedAway(refused, client.address);
       client.state = "closing";
       client.reason = refused.reason;
       this.#tell(client, refused.notice);
@@ -111,9 +111,9 @@ export class Clients<C extends Client> {
   }
 
   /** Counts a connection that never became a client, and logs it unless nobody has to know. */
-  turnedAway(reason: CloseReason, who: string | null): void {
-    this.#closes.count(reason);
-    if (who !== null) this.admission.turnedAway(reason, who);
+  turnedAway(why: Why, who: string | null): void {
+    this.#closes.count(why.reason);
+    if (who !== null) this.admission.turnedAway(why, who);
   }
 
   #begin(client: C): void {

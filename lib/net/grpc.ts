@@ -165,7 +165,7 @@ export class GrpcServer<C extends CallClient> {
         this.#connections.begin(connection);
         const full = clients.refusal(ip, port);
         if (full) {
-          this.#connections.turnAway(full.reason, ip, port);
+          this.#connections.turnAway(full, ip, port);
           this.#connections.end(connection);
           return call.sendStatus(statusOf(full));
         }

@@ -202,7 +202,7 @@ export class HttpServer {
     const { ip, port, address } = this.originOf(request);
     const refused = clients.refusal(ip, port);
     if (refused) {
-      clients.turnedAway(refused.reason, address);
+      clients.turnedAway(refused, address);
       return refusal(refused);
     }
     if (
@@ -348,7 +348,7 @@ export class HttpServer {
     this.counts[refused.reason === "denied" ? "denied" : "limited"]++;
     // A door with WebSockets counts those turned away among its closes.
     const door = this.#webSockets?.clients ?? this.#admission;
-    door.turnedAway(refused.reason, address);
+    door.turnedAway(refused, address);
     return refusal(refused);
   }
 
@@ -360,7 +360,7 @@ export class HttpServer {
   #boundConnections(): void {
     for (const address of this.#connections.sweep(this.address.port)) {
       this.counts.limited++;
-      this.#admission.turnedAway("limit", address);
+      this.#admission.turnedAway({ reason: "limit", cause: "too many connections" }, address);
     }
   }
 

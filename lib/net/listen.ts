@@ -217,7 +217,7 @@ export class Listener<C extends Client> {
     const ip = unmapped(socket.remoteAddress);
     const refused = admission.denied(ip) ?? admission.expect();
     if (refused) {
-      this.#clients.turnedAway(refused.reason, socket.remoteAddress);
+      this.#clients.turnedAway(refused, socket.remoteAddress);
       socket.terminate();
     } else this.#await(socket);
   }
@@ -287,7 +287,10 @@ export class Listener<C extends Client> {
 
   #turnedAway(socket: Socket<Connection<C>>, reason: CloseReason): void {
     const who = socket.remoteAddress ?? "an address unknown";
-    this.#clients.turnedAway(reason, socket.data.header ? `${who} without a PROXY header` : who);
+    this.#clients.turnedAway(
+      { reason },
+      socket.data.header ? `${who} without a PROXY header` : who,
+    );
   }
 
   #closed(socket: Socket<Connection<C>>, error: Error | undefined): void {
@@ -297,7 +300,7 @@ export class Listener<C extends Client> {
       if (header === null) this.#turnedAway(socket, "handshake");
       else if (header.hasBegun && !header.isWhole) this.#turnedAway(socket, "malformed");
       // A proxy that checks whether the door is open.
-      else this.#clients.turnedAway(how, null);
+      else this.#clients.turnedAway({ reason: how }, null);
     }
     const client = socket.data?.client;
     if (client) this.#clients.disconnected(client, how);

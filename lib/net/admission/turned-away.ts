@@ -1,11 +1,10 @@
 import type { Clock } from "../../host/clock.ts";
-import type { CloseReason } from "../client.ts";
 
 /** Milliseconds that the log tells together: who comes again and again for minutes gets a line a minute. */
 const TELL_MS = 60_000;
 
-/** Takes the clients that were turned away for one reason since it was last told: their number, and the last of them. */
-export type TellTurnedAway = (reason: CloseReason, clients: number, last: string) => void;
+/** Takes the clients that were turned away for one reason since it was last told: the reason in the log's words, their number, and the last of them. */
+export type TellTurnedAway = (reason: string, clients: number, last: string) => void;
 
 /** Gathers those who are turned away: the first for a reason is told at once, further ones once a period. */
 export class TurnedAway {
@@ -13,7 +12,7 @@ export class TurnedAway {
   readonly #tell: TellTurnedAway;
   readonly #periodMs: number;
   /** For each reason that was told within the period: those who were turned away since. */
-  readonly #since = new Map<CloseReason, { clients: number; last: string; cancel: () => void }>();
+  readonly #since = new Map<string, { clients: number; last: string; cancel: () => void }>();
   #closed = false;
 
   constructor(clock: Pick<Clock, "after">, tell: TellTurnedAway, periodMs = TELL_MS) {
@@ -22,7 +21,8 @@ export class TurnedAway {
     this.#periodMs = periodMs;
   }
 
-  add(reason: CloseReason, clients: number, last: string): void {
+  /** @param reason one of a few, in the log's words */
+  add(reason: string, clients: number, last: string): void {
     const since = this.#since.get(reason);
     if (since) {
       since.clients += clients;
@@ -40,7 +40,7 @@ export class TurnedAway {
     this.#since.clear();
   }
 
-  #begin(reason: CloseReason, clients: number, last: string): void {
+  #begin(reason: string, clients: number, last: string): void {
     this.#tell(reason, clients, last);
     if (this.#closed) return;
     const cancel = this.#clock.after(this.#periodMs, () => {

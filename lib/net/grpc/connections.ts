@@ -8,8 +8,7 @@ import type { Log } from "../../host/log.ts";
 import { type Address, addressText, type Health } from "../../host/service.ts";
 import { tlsOptions } from "../../host/files/tls-files.ts";
 import { unmapped } from "../admission/access.ts";
-import type { Refused } from "../admission.ts";
-import type { CloseReason } from "../client.ts";
+import type { Refused, Why } from "../admission.ts";
 import type { Clients } from "../clients.ts";
 import { listenError } from "../../host/system/listen-error.ts";
 import { Relisten } from "../tcp/relisten.ts";
@@ -159,10 +158,10 @@ export class Connections {
   }
 
   /** Counts and logs a connection, or a call of one message, that is not let in. */
-  turnAway(reason: CloseReason, ip: string, port: number): void {
+  turnAway(why: Why, ip: string, port: number): void {
     // A client is a stream here: whatever is counted as closed was counted as it came.
     this.#clients.accepted++;
-    this.#clients.turnedAway(reason, addressText(ip, port));
+    this.#clients.turnedAway(why, addressText(ip, port));
   }
 
   /** A connection that is turned away has been told the reason: it ends. */
@@ -209,7 +208,7 @@ export class Connections {
     const clients = this.#clients;
     const refused = clients.refusal(ip, port);
     if (refused) {
-      this.turnAway(refused.reason, ip, port);
+      this.turnAway(refused, ip, port);
       // For a client that is denied, a handshake costs too much just to tell it so.
       const isCut = this.#tlsServer && refused.reason === "denied";
       if (isCut || this.#lingering >= clients.admission.maxLingering) return void socket.destroy();
@@ -263,7 +262,7 @@ export class Connections {
     if (connection.refused) this.#lingering--;
     else {
       if (connection.calls === 0) this.#clients.admission.leave(ip);
-      if (connection.isSecuring) this.turnAway("handshake", ip, port);
+      if (connection.isSecuring) this.turnAway({ reason: "handshake" }, ip, port);
     }
   }
 

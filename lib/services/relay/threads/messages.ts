@@ -8,7 +8,6 @@ import type {
   ClientQuery,
   Health,
 } from "../../../host/service.ts";
-import type { CloseReason } from "../../../net/client.ts";
 import type { DoorMemory } from "../../../net/admission/inside-threads.ts";
 import type { Way } from "../../../net/sends/way.ts";
 import type { FromRoad, ToRoad } from "../order/threads/messages.ts";
@@ -87,7 +86,8 @@ export type FromThread =
   | { readonly kind: "bug"; readonly stack: string; readonly context: string }
   | {
       readonly kind: "turnedAway";
-      readonly reason: CloseReason;
+      /** In the log's words. */
+      readonly reason: string;
       readonly clients: number;
       readonly last: string;
     }
