@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
-import { account, Flood, TestRoom } from "./cluster-suite.ts";
+import { accounted, Flood, TestRoom } from "./cluster-suite.ts";
 import { type Booted, type Peer, until } from "./kit.ts";
 import { PROGRAMS, RoomServer } from "./room-server.ts";
 
@@ -93,24 +93,6 @@ for (const program of PROGRAMS) {
 
     const cutOff = (nodes: readonly Booted[]) =>
       until(() => nodes.every((node) => node.running().room?.trouble != null));
-
-    /** Waits until every line has come to a client, or it has been told that it is lost. */
-    async function accounted(peers: readonly Peer[], total: number): Promise<number[]> {
-      const sum = (peer: Peer) => {
-        const { came, lost } = account(peer);
-        return came + lost;
-      };
-      for (const peer of peers) {
-        let looked = -1;
-        await until(() => {
-          if (peer.lines.length === looked) return false;
-          looked = peer.lines.length;
-          return sum(peer) >= total;
-        });
-        expect(sum(peer)).toBe(total);
-      }
-      return peers.map((peer) => account(peer).lost);
-    }
 
     test(
       "to a copy that has all, in the middle of a flood: nothing is lost, nothing comes twice",

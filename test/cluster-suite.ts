@@ -174,8 +174,8 @@ export function account({ lines }: Peer): { readonly came: number; readonly lost
   return { came, lost };
 }
 
-/** Waits until every line has come to a client, or it has been told that it is lost. */
-export async function accounted(receivers: readonly Peer[], total: number) {
+/** Waits until every line has come to each client, or it has been told that it is lost. @returns the lines that each was told of */
+export async function accounted(receivers: readonly Peer[], total: number): Promise<number[]> {
   const sum = (receiver: Peer) => {
     const { came, lost } = account(receiver);
     return came + lost;
@@ -189,4 +189,5 @@ export async function accounted(receivers: readonly Peer[], total: number) {
     });
     expect(sum(receiver)).toBe(total);
   }
+  return receivers.map((receiver) => account(receiver).lost);
 }
