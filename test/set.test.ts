@@ -16,6 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ended, boot, NOBODY } from "./kit.ts";
+import { freePort } from "./ports.ts";
 import { options, valuesOf } from "./toml-values.ts";
 
 const program = join(import.meta.dir, "..", "index.ts");
@@ -300,9 +301,41 @@ describe("set --reload", () => {
     const { call, text } = await served();
     const { out, code } = await call(["set", "web.port", "1", "--reload"], env);
     expect(code).toBe(0);
-    expect(out).toEndWith(" -> 1 takes a restart\nreloaded, 1 setting changed\n");
+    expect(out).toEndWith(" -> 1\nreloaded, 1 setting changed\n");
     expect(text()).toContain("port = 1\n");
   });
+
+  test("says what takes a restart by what runs, and so does status until it is taken back", async () => {
+    const { call, folder } = folderWith(`port = 0\n[web]\nport = ${await freePort()}\n`);
+    const child = Bun.spawn([process.execPath, program], {
+      cwd: folder,
+      env: { ...process.env, ...env },
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "inherit",
+    });
+    endings.push(async () => {
+      child.kill("SIGKILL");
+      await child.exited;
+    });
+    const note =
+      "\nNote  summoner.toml has other values than those that run, until a restart: name\n";
+    const status = async () => (await call(["status"], env)).out;
+    while (!(await status()).startsWith("ok: ")) {}
+    expect(await status()).not.toContain("Note");
+    expect(await call(["set", "name", "other", "--reload"], env)).toEqual(
+      done(
+        'name: "summoner" -> "other"\nreloaded, 0 settings changed; name as before until a restart\n',
+      ),
+    );
+    expect(await status()).toEndWith(note);
+    expect(await call(["set", "drain_ms", "7"], env)).toEqual(done("drain_ms: 5000 -> 7\n"));
+    expect(await status()).toEndWith(note);
+    expect(await call(["set", "name", "--default", "--reload"], env)).toEqual(
+      done('name: "other" -> "summoner"\nreloaded, 1 setting changed\n'),
+    );
+    expect(await status()).not.toContain("Note");
+  }, 30_000);
 
   test("1 with the reason of a server that refuses", async () => {
     const { call, server, text } = await served(() => ({ ok: false, outcome: "not today" }));

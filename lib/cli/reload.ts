@@ -2,7 +2,7 @@ import { load, problemText, remarks, type Sources } from "../config/load.ts";
 import type { Option } from "../config/option.ts";
 import { optionPaths, valueAt } from "../config/paths.ts";
 import { masked, tomlValue } from "../config/render.ts";
-import { cut, SHOWN } from "../config/shown.ts";
+import { cut, SHOWN, shownPaths } from "../config/shown.ts";
 import { type Config, settings } from "../config/table.ts";
 import { fileFaults, pageRemarks, problemAt } from "../host/service/check.ts";
 import { messageOf } from "../host/errors.ts";
@@ -117,9 +117,6 @@ function isLive(path: string): boolean {
   return LIVE.has(path);
 }
 
-/** The names of changed settings, five at most. */
 function pathsOf(changes: readonly Change[]): string {
-  const paths = changes.map(([path]) => path);
-  const shown = paths.slice(0, 5).join(", ");
-  return paths.length <= 5 ? shown : `${shown} and ${paths.length - 5} more`;
+  return shownPaths(changes.map(([path]) => path));
 }

@@ -51,7 +51,7 @@ export const set: Command = {
   run(args, { program }) {
     const file = args.flags.get("config")?.[0] ?? DEFAULT_FILE;
     const [key = "", value] = args.operands;
-    const toDefault = args.flags.has("default");
+    const [toDefault, reloads] = [args.flags.has("default"), args.flags.has("reload")];
     if (toDefault !== (value === undefined)) {
       say.error(
         toDefault
@@ -62,7 +62,7 @@ export const set: Command = {
       return 2;
     }
     const text = textOf(file, program);
-    const plan = typeof text === "string" ? planOf(file, text, key, value) : [text];
+    const plan = typeof text === "string" ? planOf(file, text, key, value, reloads) : [text];
     if (!("edited" in plan)) {
       for (const problem of plan) say.error(problemText(problem));
       return 2;
@@ -74,7 +74,7 @@ export const set: Command = {
       });
     }
     if (!args.flags.has("quiet")) for (const line of plan.told) process.stdout.write(`${line}\n`);
-    return args.flags.has("reload") ? reload(plan.before) : 0;
+    return reloads ? reload(plan.before) : 0;
   },
 };
 
@@ -104,12 +104,16 @@ interface Plan {
   readonly told: readonly string[];
 }
 
-/** The change that sets a key, or without a value removes it; or all problems of the file as it would be. */
+/**
+ * The change that sets a key, or without a value removes it; or all problems of the file as it would be.
+ * @param reloads true if the server will say what takes a restart: it knows what it runs with
+ */
 function planOf(
   file: string,
   text: string,
   key: string,
   value: string | undefined,
+  reloads: boolean,
 ): Plan | readonly Problem[] {
   const mark = text.startsWith("\uFEFF") ? "\uFEFF" : "";
   let edited = text.slice(mark.length);
@@ -133,7 +137,7 @@ function planOf(
       value === null ? "(not given)" : cut(tomlValue(masked(option, value)), SHOWN);
     if (Bun.deepEquals(before, after)) told.push(`${path}: ${shown(after)}, as it was`);
     else {
-      const restart = option.live ? "" : " takes a restart";
+      const restart = option.live || reloads ? "" : " takes a restart";
       told.push(`${path}: ${shown(before)} -> ${shown(after)}${restart}`);
     }
     if (Bun.deepEquals(was, is)) continue;

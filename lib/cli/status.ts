@@ -1,14 +1,18 @@
-import { load, type Loaded, problemText } from "../config/load.ts";
+import { load, type Loaded, problemText, sourceOf } from "../config/load.ts";
+import { optionPaths } from "../config/paths.ts";
 import { placeOf } from "../config/place.ts";
 import { isEnabled, SERVICES } from "../config/services.ts";
+import { maskedConfig } from "../config/render.ts";
+import { shownPaths } from "../config/shown.ts";
 import { type Config, settings } from "../config/table.ts";
+import { parsePrintable } from "../host/content.ts";
 import { count } from "../host/count.ts";
 import { StartError } from "../host/errors.ts";
 import { addressText } from "../host/service.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
 import { destinationAt } from "./client/destination.ts";
 import { probe } from "./client/probes.ts";
-import { answers, Remote } from "./client/remote.ts";
+import { answers, Remote, type Varz } from "./client/remote.ts";
 import { say } from "./terminal/say.ts";
 import { flag, object, record, text } from "./client/shape.ts";
 import { roomLine } from "./top/cluster.ts";
@@ -33,7 +37,7 @@ export const status: Command = {
     if (loaded.problems.length > 0) return 2;
     try {
       const [line, well] = answers(loaded.config)
-        ? await judge(new Remote(loaded, true))
+        ? await judge(new Remote(loaded, true), loaded)
         : [await asked(loaded), true];
       process.stdout.write(`${line}\n`);
       return well ? 0 : 1;
@@ -55,8 +59,12 @@ async function asked({ config, file }: Loaded<Config>): Promise<string> {
   return `ok: ${parts.join("; ")}`;
 }
 
-async function judge(remote: Remote): Promise<[line: string, well: boolean]> {
-  const { name, version, process, services, now, sends, problems = [] } = await remote.confirm();
+async function judge(
+  remote: Remote,
+  loaded: Loaded<Config>,
+): Promise<[line: string, well: boolean]> {
+  const varz = await remote.confirm();
+  const { name, version, process, services, now, sends, problems = [] } = varz;
   const [alive, ready] = await Promise.all([
     remote.json("/healthz", object({ status: text, why: record(text) })),
     remote.json("/readyz", object({ ready: flag, why: record(text) })),
@@ -64,7 +72,7 @@ async function judge(remote: Remote): Promise<[line: string, well: boolean]> {
   const at = now === undefined ? Date.now() : Date.parse(now);
   const rooms = Object.values(services).flatMap(({ room }) => (room ? [roomLine(room, at)] : []));
   const linesOf = (some: typeof problems) =>
-    [...rooms, ...some.map((problem) => problemLine(problem, at))]
+    [...rooms, ...some.map((problem) => problemLine(problem, at)), ...waiting(varz, loaded)]
       .map((line) => `\n${line}`)
       .join("");
   if (alive.status !== "ok" || !ready.ready) {
@@ -83,4 +91,26 @@ async function judge(remote: Remote): Promise<[line: string, well: boolean]> {
   const by = sends === undefined ? "" : `; sends leave by ${sends.way} (${sends.why})`;
   const line = `ok: ${name} ${version}, up ${up}; ${parts.join("; ")}${by}`;
   return [`${line}${linesOf(problems)}`, true];
+}
+
+/** A line about the settings that take a restart and are others in the file than those that run, if there are any. */
+function waiting({ config, config_file: source }: Varz, loaded: Loaded<Config>): string[] {
+  const { file } = loaded;
+  if (config === undefined || file === null || sourceOf(loaded) !== source) return [];
+  const read = parsePrintable(JSON.stringify(maskedConfig(settings, loaded.config)));
+  const paths = [...optionPaths(settings)].flatMap(([path, { live }]) => {
+    const runs = live ? undefined : memberAt(config, path);
+    return runs === undefined || Bun.deepEquals(runs, memberAt(read, path)) ? [] : [path];
+  });
+  if (paths.length === 0) return [];
+  return [
+    `Note  ${file} has other values than those that run, until a restart: ${shownPaths(paths)}`,
+  ];
+}
+
+/** The value at a dotted path, if there is one. */
+function memberAt(config: unknown, path: string): unknown {
+  return path
+    .split(".")
+    .reduce((value, key) => (value as Readonly<Record<string, unknown>> | null)?.[key], config);
 }

@@ -31,3 +31,9 @@ export function keyText(path: readonly string[]): string {
 export function cut(text: string, most = MOST): string {
   return text.length <= most ? text : `${text.slice(0, most).toWellFormed()}…`;
 }
+
+/** The names of settings, five at most. */
+export function shownPaths(paths: readonly string[]): string {
+  const shown = paths.slice(0, 5).join(", ");
+  return paths.length <= 5 ? shown : `${shown} and ${paths.length - 5} more`;
+}

@@ -10,7 +10,17 @@ import { readChain, tlsOptions } from "../../host/files/tls-files.ts";
 import { readToken } from "../../services/web/gate.ts";
 import { type Arguments, sourcesOf } from "../command.ts";
 import { say } from "../terminal/say.ts";
-import { list, number, object, optional, orNull, record, type Shape, text } from "./shape.ts";
+import {
+  anything,
+  list,
+  number,
+  object,
+  optional,
+  orNull,
+  record,
+  type Shape,
+  text,
+} from "./shape.ts";
 import { type Problem, problemShape, type Room, roomShape } from "../top/told.ts";
 import { placeOf } from "../../config/place.ts";
 import { isEnabled, MAIN_SERVICE, SERVICES } from "../../config/services.ts";
@@ -54,6 +64,8 @@ export interface Varz {
   readonly process: { readonly uptime_seconds: number };
   /** As `2026-01-02T03:04:05.000Z`. */
   readonly now?: string | undefined;
+  /** The settings in force, as tables in tables; secrets are masked. */
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
   readonly problems?: readonly Problem[] | undefined;
   /** How bytes leave, and why so. */
   readonly sends?: { readonly way: string; readonly why: string } | undefined;
@@ -76,6 +88,7 @@ const varzShape = object<Varz>({
   config_file: optional(orNull(text)),
   process: object({ uptime_seconds: number }),
   now: optional(text),
+  config: optional(record(anything)),
   problems: optional(list(problemShape)),
   sends: optional(object({ way: text, why: text })),
   services: record(

@@ -8,6 +8,8 @@ export const text: Shape<string> = (found) => typeof found === "string";
 export const number: Shape<number> = (found) => typeof found === "number";
 export const flag: Shape<boolean> = (found) => typeof found === "boolean";
 
+export const anything: Shape<unknown> = (_found): _found is unknown => true;
+
 /** A value of this shape, or null. */
 export function orNull<T>(shape: Shape<T>): Shape<T | null> {
   return (found) => found === null || shape(found);
