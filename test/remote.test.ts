@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { realpathSync, writeFileSync } from "node:fs";
+import { realpathSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { HandClock } from "../lib/host/clock.ts";
 import { bytes, duration, measured, rough } from "../lib/cli/terminal/words.ts";
 import { boot, type Booted, NOBODY, openssl, selfSigned, until } from "./kit.ts";
+import { freePort } from "./ports.ts";
 import { call, configured, endings, REPEAT, served, TOKEN } from "./remote-suite.ts";
 
 describe("status", () => {
@@ -96,6 +97,17 @@ describe("status", () => {
     ]);
   });
 
+  test("of one that is not there says whose address it has asked without a file", async () => {
+    const folder = configured(0);
+    rmSync(join(folder, "summoner.toml"));
+    const port = await freePort();
+    const { out, code } = await call(folder, ["status", "--set", `web.port=${port}`]);
+    expect([out, code]).toEqual([
+      `down: no server on 127.0.0.1:${port}: nobody listens there; ${REPEAT}; there is no summoner.toml here, so the defaults were taken\n`,
+      1,
+    ]);
+  });
+
   test("of something else that listens there says so, and 1", async () => {
     const other = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("hello") });
     endings.push(() => other.stop(true));
@@ -131,9 +143,16 @@ describe("status", () => {
     writeFileSync(join(folder, "token"), `${TOKEN}\n`);
     expect((await call(folder, ["status"])).code).toBe(0);
     const env = { SUMMONER_TOKEN: "wrong-wrong-wrong" };
+    const elsewhere = configured(0);
+    const file = join(folder, "summoner.toml");
+    expect(await call(elsewhere, ["status", "--config", file])).toEqual({
+      out: "unknown: web.token_file: cannot read token: there is no such file; relative paths begin in the server's working directory, so this has to run there\n",
+      err: "",
+      code: 1,
+    });
     const { out, code } = await call(folder, ["status"], env);
     expect([out, code]).toEqual([
-      `down: 127.0.0.1:${server.port("web")} answers 401: This token is wrong; set SUMMONER_TOKEN or web.token_file\n`,
+      `unknown: 127.0.0.1:${server.port("web")} answers 401: This token is wrong; set SUMMONER_TOKEN or web.token_file\n`,
       1,
     ]);
   });
@@ -153,11 +172,11 @@ describe("status", () => {
       "error: the web service is off in summoner.toml, so nothing can be asked of it\n",
     );
     expect((await call(configured(0), ["status"])).out).toBe(
-      "down: web.port is 0 in summoner.toml, so nobody knows where the server listens\n",
+      "unknown: web.port is 0 in summoner.toml, so nobody knows where the server listens\n",
     );
     const nothing = await call(off, ["status", "--set", "relay.enabled=false"]);
     expect([nothing.out, nothing.code]).toEqual([
-      "down: nothing is switched on in summoner.toml\n",
+      "unknown: nothing is switched on in summoner.toml\n",
       1,
     ]);
     const wrong = await call(off, ["status", "--set", "web.prot=1"]);
@@ -287,7 +306,7 @@ describe("status of a server without a web service", () => {
     expect([out, code]).toEqual([`down: no relay on ${at}: nobody listens there\n`, 1]);
     const { out: unknown } = await call(withoutWeb("port = 0\n"), ["status"]);
     expect(unknown).toBe(
-      "down: port is 0 in summoner.toml, so nobody knows where the relay listens\n",
+      "unknown: port is 0 in summoner.toml, so nobody knows where the relay listens\n",
     );
   });
 

@@ -1,4 +1,5 @@
-import { load, type Loaded, problemText, sourceOf } from "../config/load.ts";
+import { isAbsolute } from "node:path";
+import { DEFAULT_FILE, load, type Loaded, problemText, sourceOf } from "../config/load.ts";
 import { optionPaths } from "../config/paths.ts";
 import { placeOf } from "../config/place.ts";
 import { isEnabled, SERVICES } from "../config/services.ts";
@@ -12,7 +13,7 @@ import { addressText } from "../host/service.ts";
 import { type Command, SOURCES, sourcesOf } from "./command.ts";
 import { destinationAt } from "./client/destination.ts";
 import { probe } from "./client/probes.ts";
-import { answers, Remote, type Varz } from "./client/remote.ts";
+import { answers, Remote, TokenWanted, type Varz } from "./client/remote.ts";
 import { say } from "./terminal/say.ts";
 import { flag, object, record, text } from "./client/shape.ts";
 import { roomLine } from "./top/cluster.ts";
@@ -35,34 +36,57 @@ export const status: Command = {
     const loaded = load(settings, sourcesOf(args));
     for (const problem of loaded.problems) say.error(problemText(problem));
     if (loaded.problems.length > 0) return 2;
+    let state = "unknown";
     try {
-      const [line, well] = answers(loaded.config)
-        ? await judge(new Remote(loaded, true), loaded)
-        : [await asked(loaded), true];
+      const ask = answers(loaded.config) ? judging(loaded) : asking(loaded);
+      state = "down";
+      const [line, well] = await ask();
       process.stdout.write(`${line}\n`);
       return well ? 0 : 1;
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
-      process.stdout.write(`down: ${error.message}\n`);
+      // A server that wants another token is there.
+      if (error instanceof TokenWanted) state = "unknown";
+      process.stdout.write(`${state}: ${error.message}${hints(error, loaded)}\n`);
       return 1;
     }
   },
 };
 
-/** The state of a server without a web service: all its services are there. @throws StartError when one is not */
-async function asked({ config, file }: Loaded<Config>): Promise<string> {
+/** Asks a server for its state. @throws StartError when it does not answer as the server of the configuration */
+type Ask = () => Promise<[line: string, well: boolean]>;
+
+/** Asks the services of a server without a web service: it is well when all are there. @throws StartError when it is not known how */
+function asking({ config, file }: Loaded<Config>): Ask {
   const on = SERVICES.filter(({ name }) => isEnabled(config, name));
   if (on.length === 0) throw new StartError(`nothing is switched on in ${file ?? "the defaults"}`);
   const all = on.map(({ name }) => destinationAt(placeOf(config, name), file ?? "the defaults"));
-  await Promise.all(all.map(probe));
-  const parts = all.map(({ service, host, port }) => `${service} on ${addressText(host, port)}`);
-  return `ok: ${parts.join("; ")}`;
+  return async () => {
+    await Promise.all(all.map(probe));
+    const parts = all.map(({ service, host, port }) => `${service} on ${addressText(host, port)}`);
+    return [`ok: ${parts.join("; ")}`, true];
+  };
 }
 
-async function judge(
-  remote: Remote,
-  loaded: Loaded<Config>,
-): Promise<[line: string, well: boolean]> {
+/** Asks the web service of a server. @throws StartError when it is not known how */
+function judging(loaded: Loaded<Config>): Ask {
+  const remote = new Remote(loaded, true);
+  return () => judge(remote, loaded);
+}
+
+/** What may be the cause of an error besides, in words that end its sentence. */
+function hints({ faults }: StartError, { config, file }: Loaded<Config>): string {
+  const paths = faults.map(({ key }) => memberAt(config, key));
+  const isRelative = paths.some((path) => typeof path === "string" && !isAbsolute(path));
+  const relative = isRelative
+    ? "; relative paths begin in the server's working directory, so this has to run there"
+    : "";
+  return file === null
+    ? `${relative}; there is no ${DEFAULT_FILE} here, so the defaults were taken`
+    : relative;
+}
+
+async function judge(remote: Remote, loaded: Loaded<Config>): ReturnType<Ask> {
   const varz = await remote.confirm();
   const { name, version, process, services, now, sends, problems = [] } = varz;
   const [alive, ready] = await Promise.all([
