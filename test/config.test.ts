@@ -664,6 +664,42 @@ describe("contradictions", () => {
     ]);
   });
 
+  test("those of the cluster are told beside its other problems, unless these may explain them", () => {
+    const encrypted =
+      "cluster.ca: given, but url does not begin with rediss://, so nothing would be encrypted";
+    const own = (text: string) =>
+      problems(toml(`[cluster]\n${text}`)).map((one) => one.replace(/^\S+ /, ""));
+    const url = 'url = "redis://localhost"\n';
+    expect(own(`${url}room = "a b"\nca = "x"\ncert = "y"\nkeep_bytes = 1`)).toEqual([
+      expect.stringMatching(/^cluster\.room: found "a b" \(text\); allowed: /),
+      expect.stringMatching(/^cluster\.keep_bytes: found 1 \(a number\); allowed: /),
+      "cluster.cert: given without key; a certificate needs both",
+      encrypted,
+      encrypted.replace("ca", "cert"),
+    ]);
+    expect(own(`${url}ca = "x"\nroom = "a b"`)).toHaveLength(2);
+    expect(own('url = "http://localhost"\nca = "x"')).toHaveLength(1);
+    expect(own(`${url}urll = "rediss://localhost"\nca = "x"`)).toEqual([
+      "cluster.urll: unknown key; did you mean url?",
+    ]);
+    expect(own('url = "redis://localhost"\ncert = "x"\nkey = 1')).not.toContain(
+      "cluster.cert: given without key; a certificate needs both",
+    );
+  });
+
+  test("a cluster without a server is told, as the relay is alone then", () => {
+    const told = (text: string) => remarks(toml(`[cluster]\n${text}`));
+    const alone = "no effect without cluster.url: the relay has its room for itself";
+    expect(told('room = "prod"')).toEqual([`cluster.room has ${alone}`]);
+    expect(told('ca = "x"\nnode = "a"\nwait = true')).toEqual([
+      `cluster.node, cluster.wait, cluster.ca have ${alone}`,
+    ]);
+    expect(told("")).toEqual([]);
+    for (const url of ["", "redis://localhost", "wrong"]) {
+      expect(told(`url = "${url}"\nroom = "prod"`)).toEqual([]);
+    }
+  });
+
   test("the relay's TLS is completed by that of the server", () => {
     expect(problems(toml('[tls]\ncert = "a"\nkey = "b"\n[relay.tls]\ncert = "c"\n'))).toEqual([]);
   });

@@ -92,8 +92,10 @@ export function load<E extends typeof settings>(entries: E, sources: Sources): L
     const acts = actsWith === undefined || valueAt(reading.config, actsWith) !== false;
     return [{ path, reference, initial, acts }];
   });
+  const { origins, refused } = reading;
+  const given = { has: (path: string) => origins.has(path) || refused.has(path) };
   const unsaid = [...sectionPaths(entries)].flatMap(
-    ([path, { rules }]) => rules.remarks?.(reading.origins, valueAt(reading.config, path)) ?? [],
+    ([path, { rules }]) => rules.remarks?.(given, valueAt(reading.config, path)) ?? [],
   );
   return {
     ...reading,

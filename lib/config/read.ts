@@ -29,12 +29,12 @@ export function read<E extends typeof settings>(
   const reader = new Reader(entries);
   for (const layer of layers) reader.layer(layer, entries, layer.values, []);
   const config = reader.build(entries, "") as Values<E>;
-  if (reader.problems.none) {
-    for (const { key, message, reference } of contradictions(entries, config)) {
-      const problem = keyProblem(key, message, reader.where.get(key));
-      const lenient = reference && reader.fromReference.has(key);
-      (lenient ? reader.warnings : reader.problems).add(problem.where, () => problem.message);
-    }
+  const { none } = reader.problems;
+  for (const { key, by, message, reference } of contradictions(entries, config)) {
+    if (!none && !(by && reader.isSure([key, ...by]))) continue;
+    const problem = keyProblem(key, message, reader.where.get(key));
+    const lenient = reference && reader.fromReference.has(key);
+    (lenient ? reader.warnings : reader.problems).add(problem.where, () => problem.message);
   }
   return {
     config,
@@ -82,6 +82,8 @@ class Reader {
   readonly where = new Map<string, string>();
   readonly refused = new Set<string>();
   readonly fromReference = new Set<string>();
+  /** The dotted paths of tables with a key that is not known, which may be a misspelt one. */
+  readonly #unclear = new Set<string>();
   readonly #given = new Map<string, unknown>();
   /** Full paths by last word, for a key in the wrong table; of several the least deep. */
   readonly #paths = new Map<string, string>();
@@ -111,6 +113,7 @@ class Reader {
         const list = layer.reference ? this.warnings : this.problems;
         const fate = layer.reference ? "ignored, unknown key" : "unknown key";
         list.add(where, () => `${keyText(place)}: ${fate}${this.#meant(entries, key)}`);
+        this.#unclear.add(table.join("."));
         continue;
       }
       const other = names.get(name);
@@ -151,6 +154,13 @@ class Reader {
       if (layer.reference) this.fromReference.add(path);
       else this.fromReference.delete(path);
     }
+  }
+
+  /** True if nothing that was given can mean that these settings have other values. */
+  isSure(paths: readonly string[]): boolean {
+    return paths.every(
+      (path) => !this.refused.has(path) && !this.#unclear.has(path.slice(0, path.lastIndexOf("."))),
+    );
   }
 
   build(entries: Entries, prefix: string): Record<string, unknown> {

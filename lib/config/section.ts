@@ -46,6 +46,8 @@ export interface Contradiction {
   readonly message: string;
   /** The key of a token file; a token in it would settle the contradiction. */
   readonly token?: string;
+  /** The other keys that it rests on, if that is known: it is told beside other problems unless one of these values is wrong itself. */
+  readonly by?: readonly string[];
   /** True if the reference accepts this, so that its own `server.json` files only get a warning. */
   readonly reference?: boolean;
 }

@@ -64,17 +64,33 @@ export const cluster = section(
     key: text("", "File with its private key, PEM."),
   },
   {
+    remarks(given, own) {
+      // An empty url that is given is meant.
+      if (own.url !== "" || given.has("cluster.url")) return [];
+      const idle = Object.keys(own).filter((key) => given.has(`cluster.${key}`));
+      if (idle.length === 0) return [];
+      const [names, have] = [
+        idle.map((key) => `cluster.${key}`).join(", "),
+        idle.length === 1 ? "has" : "have",
+      ];
+      return [`${names} ${have} no effect without cluster.url: the relay has its room for itself`];
+    },
     contradictions(own) {
       const found: Contradiction[] = [];
       if ((own.cert === "") !== (own.key === "")) {
         const [present, missing] = own.cert === "" ? ["key", "cert"] : ["cert", "key"];
-        found.push({ key: present, message: `given without ${missing}; a certificate needs both` });
+        found.push({
+          key: present,
+          by: [missing],
+          message: `given without ${missing}; a certificate needs both`,
+        });
       }
       if (own.url === "" || isEncrypted(own.url)) return found;
       for (const key of ["ca", "cert"] as const) {
         if (own[key] === "") continue;
         found.push({
           key,
+          by: ["url"],
           message: "given, but url does not begin with rediss://, so nothing would be encrypted",
         });
       }
