@@ -71,6 +71,8 @@ for (const program of PROGRAMS) {
         await sending;
         await flood.arrived(receivers);
         expect(a.running().room?.trouble).toBeNull();
+        // All were silent, since nobody could be heard.
+        for (const node of [a, b]) expect(node.printed()).not.toContain("is lost");
       },
       SLOW,
     );

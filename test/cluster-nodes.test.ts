@@ -174,6 +174,9 @@ for (const program of PROGRAMS) {
       expect([...b.running().quarantine!.entries()]).toMatchObject([
         { key: "127.0.0.9", why: "an operator put it there" },
       ]);
+      expect(b.printed()).toContain(
+        "127.0.0.9 is in quarantine for 300 s (an operator put it there), imposed at a\n",
+      );
       const c = await room.node("c");
       const [entry] = [...c.running().quarantine!.entries()];
       expect(entry).toMatchObject({ key: "127.0.0.9", why: "an operator put it there" });
@@ -279,6 +282,7 @@ for (const program of PROGRAMS) {
       const late = await RoomServer.start(program, "--port", `${port}`);
       expect(await to.next()).toBe(enveloped(from, "early"));
       expect(roomOf(a).trouble).toBeNull();
+      expect(a.printed()).toContain(": this is the node a, ordered at ");
       await room.close();
       await late.stop();
     }, 30_000);

@@ -31,6 +31,8 @@ export interface Arriving {
   heard(): void;
   /** Words of other nodes were missed, besides lines. */
   missed(): void;
+  /** Another node has barred somebody. */
+  barred(bar: RoomBar, life: string): void;
   /** Another node wants a client closed. */
   kick(id: number, ask: number, life: string): void;
 }
@@ -78,7 +80,7 @@ export class Arrivals {
     else this.#counts.begin(joined.heads);
     this.#isIn = true;
     const now = this.#now();
-    this.#nodes.hears(now);
+    this.#nodes.hearsAgain(now);
     for (const { name, life, silentMs, told } of joined.nodes) {
       if (!this.#life.isOwn(life)) this.#nodes.heard(name, life, parsed(told), now - silentMs);
     }
@@ -163,7 +165,11 @@ export class Arrivals {
   }
 
   #word({ kind, life, text }: Entry): void {
-    if (kind === "bar") return this.#bars.imposed(this.#end, text);
+    if (kind === "bar") {
+      const bar = this.#bars.imposed(this.#end, text);
+      if (bar !== null) this.#arriving.barred(bar, life);
+      return;
+    }
     if (kind === "lift") return this.#bars.lifted(this.#end, text);
     const { to, id, ask, address } = (parsed(text) ?? {}) as Record<string, unknown>;
     if (to !== this.#life.name) return;

@@ -81,7 +81,7 @@ export class InRoom implements Running {
     if (lost === 0) return;
     const of = lost === 1 ? "was accepted is" : "were accepted are";
     throw new LossError(
-      `relay: ${count(lost, "line")} that ${of} not known to have reached the room`,
+      `relay: ${count(lost, "line")} that ${of} not known to have reached the room, and what came after that was not read`,
     );
   }
 

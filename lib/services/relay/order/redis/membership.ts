@@ -55,13 +55,11 @@ export class Membership implements Room {
   readonly server: string;
   readonly distributions: readonly Distribution[];
   readonly #clock: Clock;
-  readonly #log: Log;
 
   /** @throws StartError with every fault of the files that its settings name */
   constructor(config: Config, host: { clock: Clock; log: Log }, mostLine: () => number) {
     const { cluster } = config;
     this.#clock = host.clock;
-    this.#log = host.log;
     this.name = cluster.room;
     this.server = serverAddress(cluster).shown;
     const { room, node, wait, keep_bytes: keepBytes } = cluster;
@@ -84,9 +82,6 @@ export class Membership implements Room {
   /** @param source the node as it is asked; `port` is in the name that it has where none is set @throws StartError */
   async join(source: SelfSource, port: number): Promise<void> {
     await this.road.join(source, `${machine()}:${port}`);
-    if (this.trouble !== null) return;
-    const node = this.road.self?.name;
-    this.#log.info(`room ${this.name}: this is the node ${node}, ordered at ${this.server}`);
   }
 
   /** Leaves the room. @returns lines that were accepted and have not reached it */

@@ -1,6 +1,8 @@
 import { messageOf, StartError } from "../../../../host/errors.ts";
 import type { Clock } from "../../../../host/clock.ts";
+import { count } from "../../../../host/count.ts";
 import type { Log } from "../../../../host/log.ts";
+import { Seldom } from "../../../../host/seldom.ts";
 import type { Batch, Road, RoadEnd } from "../batch.ts";
 import type { RoomBar } from "../order.ts";
 import type { ServerAddress } from "./server/address.ts";
@@ -51,6 +53,7 @@ export class RedisRoad implements Road {
   #self!: Self;
   #lag!: Lag;
   readonly #attendance: Attendance;
+  readonly #barsTold: Seldom;
   readonly #settings: RoadSettings;
   readonly #host: { readonly clock: Clock; readonly log: Log };
   readonly #clock: Clock;
@@ -64,6 +67,8 @@ export class RedisRoad implements Road {
   #pulse = new Pulse();
   /** The end is open: the server is there, and no node lags. */
   #passes = false;
+  /** It has been in the room. */
+  #isIn = false;
   /** Words of other nodes were missed: the next sign of life asks for what is in force. */
   #hasMissed = false;
   readonly #stops: (() => void)[] = [];
@@ -76,6 +81,9 @@ export class RedisRoad implements Road {
     this.#clock = clock;
     this.#kicks = new Kicks(clock);
     this.#attendance = new Attendance(room, log);
+    this.#barsTold = new Seldom(clock, (_, more) =>
+      this.#said(`${count(more, "more quarantine")} imposed at other nodes`),
+    );
     this.trouble = new Trouble(room, shown, clock, log);
     this.#reading = new Reading(
       () => this.#end.resting,
@@ -117,6 +125,11 @@ export class RedisRoad implements Road {
         },
         heard: () => this.#pass(),
         missed: () => (this.#hasMissed = true),
+        barred: ({ key, ms, why }, life) => {
+          if (!this.#barsTold.isFirst("")) return;
+          const [seconds, node] = [Math.ceil(ms / 1000), this.#nameOf(life)];
+          this.#said(`${key} is in quarantine for ${seconds} s (${why}), imposed at ${node}`);
+        },
         kick: (id, ask, life) => void this.#kickHere(id, ask, life),
       },
       () => this.#settings.mostLine(),
@@ -191,6 +204,7 @@ export class RedisRoad implements Road {
   /** Leaves the room for good. @returns lines that were accepted and may not have reached it */
   async leave(): Promise<number> {
     for (const stop of this.#stops.splice(0)) stop();
+    this.#barsTold.close();
     this.#sending.entries.putMissing(this.#end.unanswered, this.#clock.now());
     await this.#connection.end((link) =>
       this.#sending.leave(link, this.#self.name, this.#self.told(true)),
@@ -227,6 +241,10 @@ export class RedisRoad implements Road {
     this.#attendance.look(this.nodes.all(this.#clock.now()));
     this.#pulse = new Pulse();
     this.#hasMissed = false;
+    if (!this.#isIn) {
+      this.#isIn = true;
+      this.#said(`this is the node ${joined.name}, ordered at ${this.#settings.shown}`);
+    }
     this.trouble.over();
     this.#sending.joined(joined.number);
     for (const bar of again) this.bar(bar);
@@ -274,12 +292,17 @@ export class RedisRoad implements Road {
   async #kickHere(id: number, ask: number, to: string): Promise<void> {
     const address = await this.#self.kick(id);
     if (address !== null) {
-      const where = this.nodes.nameOf(to) ?? "an unknown node";
-      this.#host.log.info(
-        `room ${this.#settings.room}: closed client ${id}, ${address}, as an operator asked at ${where}`,
-      );
+      this.#said(`closed client ${id}, ${address}, as an operator asked at ${this.#nameOf(to)}`);
     }
     this.#put("kicked", JSON.stringify({ to, ask, address }));
+  }
+
+  #nameOf(life: string): string {
+    return this.nodes.nameOf(life) ?? "an unknown node";
+  }
+
+  #said(text: string): void {
+    this.#host.log.info(`room ${this.#settings.room}: ${text}`);
   }
 
   // --- the clock's work

@@ -37,13 +37,14 @@ export class RoomBars {
     this.#known.delete(key);
   }
 
-  /** Another node has imposed one. @param text JSON */
-  imposed(end: RoadEnd, text: string): void {
+  /** Another node has imposed one. @param text JSON @returns it, or null when it is none */
+  imposed(end: RoadEnd, text: string): RoomBar | null {
     const bar = barIn(text);
-    if (bar === null) return;
+    if (bar === null) return null;
     // It is the other one's now.
     this.#own.delete(bar.key);
     this.#take(end, bar, 0);
+    return bar;
   }
 
   lifted(end: RoadEnd, key: string): void {

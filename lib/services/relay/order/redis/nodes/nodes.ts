@@ -46,6 +46,14 @@ export class Nodes {
     this.#hearsUntil = now;
   }
 
+  /** This node hears again after a break: whoever was there before has its time to be heard anew. */
+  hearsAgain(now: number): void {
+    for (const [name, known] of this.#known) {
+      if (this.#goneMs(known, now) === null) this.#known.set(name, { ...known, heardAt: now });
+    }
+    this.hears(now);
+  }
+
   /** A node has told of itself. @param json what it said; anything that is no such thing is passed over */
   heard(name: string, life: string, json: unknown, heardAt: number): void {
     const told = toldIn(json);
@@ -54,8 +62,10 @@ export class Nodes {
       if (known.life === life && other !== name) this.#known.delete(other);
     }
     if (this.#known.size >= MOST_NODES && !this.#known.has(name)) return;
-    const since = this.#known.get(name)?.behindSince ?? heardAt;
-    this.#known.set(name, { life, told, heardAt, behindSince: told.behind ? since : null });
+    const before = this.#known.get(name);
+    const behindSince = told.behind ? (before?.behindSince ?? heardAt) : null;
+    const last = before?.life === life && !told.left ? before.heardAt : heardAt;
+    this.#known.set(name, { life, told, heardAt: Math.max(last, heardAt), behindSince });
   }
 
   /** The life of a node that is there, or null. */
