@@ -223,8 +223,11 @@ describe("admin", () => {
       const barred = await dial(server.port(), known);
       expect(await barred.next()).toStartWith("Warning: You are in quarantine.");
     }
-    const lifted = await server.post("/admin/lift", { service: "relay", key: spelling });
-    expect((await bodyOf(lifted))["outcome"]).toBe(`${known} is no longer in quarantine`);
+    for (const by of ["address", "key"]) {
+      await server.post("/admin/quarantine", fields);
+      const lifted = await server.post("/admin/lift", { service: "relay", [by]: spelling });
+      expect((await bodyOf(lifted))["outcome"]).toBe(`${known} is no longer in quarantine`);
+    }
   });
 
   test.if(process.platform === "linux")(
@@ -317,7 +320,16 @@ describe("admin", () => {
       400,
       "seconds: needs",
     ],
-    ["lift", { service: "relay" }, 400, "key: needs a text"],
+    ["lift", { service: "relay" }, 400, "address: needs a text"],
+    ["lift", { service: "relay", key: 1 }, 400, "key: needs a text"],
+    ["lift", { service: "relay", address: "1.2.3" }, 400, "address: found 1.2.3; allowed: an IP"],
+    [
+      "lift",
+      { service: "relay", address: "1.2.3.4", key: "1.2.3.4" },
+      400,
+      "key: not with address",
+    ],
+    ["lift", { service: "relay", address: "1.2.3.4" }, 404, "1.2.3.4 is not in quarantine"],
     ["lift", { service: "relay", key: "1.2.3.4" }, 404, "1.2.3.4 is not in quarantine"],
     [
       "log-level",

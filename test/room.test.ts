@@ -54,7 +54,15 @@ describe("/clusterz", () => {
           delay_p50_ms: null,
           delay_p99_ms: null,
         },
-        { ...other, ...delays, name: "three", clients: 5, left_at: before(65_000), is_lost: false },
+        {
+          ...other,
+          ...delays,
+          name: "three",
+          clients: 0,
+          lines_per_second: 0,
+          left_at: before(65_000),
+          is_lost: false,
+        },
       ],
       more: 0,
     });

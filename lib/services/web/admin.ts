@@ -59,24 +59,22 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     },
     run(fields, host) {
       const desk = deskOf(fields, host);
-      const address = text(fields, "address");
-      if (isIP(address) === 0) {
-        throw new Refused(400, `address: found ${cut(address)}; allowed: an IP address`);
-      }
-      if (address.includes("%")) {
-        const why = "allowed: an IP address without a zone, as no client is known by one";
-        throw new Refused(400, `address: found ${address}; ${why}`);
-      }
+      const address = addressIn(fields);
       const seconds = whole(fields, "seconds", 1, QUARANTINE_MAX);
-      return `${desk.impose(spelledOnce(address), seconds)} is in quarantine for ${seconds} s`;
+      return `${desk.impose(address, seconds)} is in quarantine for ${seconds} s`;
     },
   },
   lift: {
     about: "End a quarantine.",
-    fields: { service: "the service", key: "what is barred, as /varz tells it" },
+    fields: {
+      service: "the service",
+      address: "an IP address",
+      key: "instead of it what is barred, as /varz tells it: an address, or one with a port",
+    },
     run(fields, host) {
-      // An address, or an address and a port.
-      const key = text(fields, "key").replace(/^\S+/, spelledOnce);
+      const [byAddress, byKey] = [Object.hasOwn(fields, "address"), Object.hasOwn(fields, "key")];
+      if (byAddress && byKey) throw new Refused(400, "key: not with address; give one of them");
+      const key = byKey ? text(fields, "key").replace(/^\S+/, spelledOnce) : addressIn(fields);
       if (!deskOf(fields, host).lift(key))
         throw new Refused(404, `${cut(key)} is not in quarantine`);
       return `${key} is no longer in quarantine`;
@@ -167,6 +165,19 @@ function deskOf(fields: Fields, { services }: Host<never>) {
   const desk = services.get(name)?.quarantine;
   if (!desk) throw new Refused(404, `there is no service ${cut(name)} with a quarantine`);
   return desk;
+}
+
+/** The field `address`, in one spelling. */
+function addressIn(fields: Fields): string {
+  const address = text(fields, "address");
+  if (isIP(address) === 0) {
+    throw new Refused(400, `address: found ${cut(address)}; allowed: an IP address`);
+  }
+  if (address.includes("%")) {
+    const why = "allowed: an IP address without a zone, as no client is known by one";
+    throw new Refused(400, `address: found ${address}; ${why}`);
+  }
+  return spelledOnce(address);
 }
 
 function text(fields: Fields, name: string): string {

@@ -18,6 +18,7 @@ export interface NodeTold {
   readonly name: string;
   readonly address: string;
   readonly version: string;
+  /** 0 for one that has gone, as the lines are. */
   readonly clients: number;
   readonly lines_per_second: number;
   /** Null while none of its lines came back. */
@@ -72,12 +73,13 @@ export function roomTold(room: Room, clock: Clock): RoomTold {
 
 function nodeTold(node: RoomNode, wall: number): NodeTold {
   const before = (ms: number) => Math.round((wall - ms) / 1000) * 1000;
+  const isThere = node.goneMs === null;
   return {
     name: node.name,
     address: node.address,
     version: node.version,
-    clients: node.clients,
-    lines_per_second: node.linesPerSecond,
+    clients: isThere ? node.clients : 0,
+    lines_per_second: isThere ? node.linesPerSecond : 0,
     delay_p50_ms: node.delayP50Ms,
     delay_p99_ms: node.delayP99Ms,
     joined_at: before(node.sinceMs),
