@@ -234,6 +234,8 @@ describe("the settings of a room", () => {
     for (const [url, masked] of [
       ["redis-sentinel://me:hidden@h:1,[::1]:2/m/3", "redis-sentinel://********@h:1,[::1]:2/m/3"],
       ["redis+sentinel://h,i/m/", "redis-sentinel://h,i/m"],
+      ["redis-sentinel://me:hid\nden@h/m", "redis-sentinel://********@h/m"],
+      ["redis-sentinel://me:hid\u2028den@h,i/m", "redis-sentinel://********@h,i/m"],
     ] as const) {
       const { cluster } = configOf({ cluster: { url } });
       expect(maskedConfig(settings, { ...open.config, cluster }).cluster.url).toBe(masked);
@@ -300,7 +302,25 @@ describe("the settings of a room", () => {
       `cluster.password_file: ${empty}: its first line is empty`,
     ]);
     expect(faults({ ca: empty })).toEqual([`cluster.ca: ${empty} holds no PEM, no certificate`]);
+    expect(faults({ ca: missing, cert: missing, key: empty })).toEqual([
+      `cluster.ca: cannot read ${missing}: there is no such file`,
+      `cluster.cert: cannot read ${missing}: there is no such file`,
+      expect.stringMatching(/^cluster\.key: .*empty /),
+    ]);
     expect(addressFaults(configOf({ cluster: { password_file: missing } }))).toEqual([]);
+  });
+
+  test.skipIf(openssl === null)("name a certificate and its own key", () => {
+    const [one, other] = [selfSigned(folder, "one"), selfSigned(folder, "other")];
+    const faults = (cluster: object) =>
+      addressFaults(configOf({ cluster: { url: "rediss://h", ...cluster } }));
+    expect(faults(one)).toEqual([]);
+    expect(faults({ cert: one.cert, key: other.key })).toEqual([
+      {
+        key: "cluster.key",
+        message: `${other.key} is not the key of the certificate in ${one.cert} (cluster.cert)`,
+      },
+    ]);
   });
 
   test("and the numbers of a room are in no answer of the web service with its secrets", async () => {

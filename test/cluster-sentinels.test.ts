@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer } from "node:net";
 import { afterEach, describe, expect, test } from "bun:test";
 import { account, accounted, Flood, TestRoom } from "./cluster-suite.ts";
 import { type Booted, until } from "./kit.ts";
@@ -163,6 +164,28 @@ for (const program of PROGRAMS) {
           expect(await start(`redis+sentinel://:${secret}@${where}`)).toBe("it has started");
           await room.close();
         }
+      },
+      SLOW,
+    );
+
+    test(
+      "waits for no sentinel that answers byte by byte, and says of a few alone why they do not tell",
+      async () => {
+        const slow = createServer((socket) => {
+          const timer = setInterval(() => socket.write("*"), 100);
+          socket.on("error", () => {}).on("close", () => clearInterval(timer));
+        });
+        await new Promise<void>((resolve) => slow.listen(0, "127.0.0.1", () => resolve()));
+        endings.unshift(() => void slow.close());
+        const at = `127.0.0.1:${(slow.address() as AddressInfo).port}`;
+        const away = `127.0.0.1:${await freePort()}`;
+        const server = ended(await RoomServer.start(program));
+        const url = `redis-sentinel://${at},${Array(2000).fill(away).join()}/${NAME}`;
+        const start = new TestRoom(server).node("a", { cluster: { url } });
+        const refused = `${away}: the connection was refused; `.repeat(4);
+        expect(await start.catch((error) => error.message)).toEndWith(
+          `no sentinel tells where it is (${at}: it does not answer; ${refused}and 1996 more)`,
+        );
       },
       SLOW,
     );

@@ -2,7 +2,8 @@ const SCHEMES = ["redis:", "rediss:", "valkey:", "valkeys:"];
 /** Schemes of an encrypted connection. */
 const ENCRYPTED = ["rediss:", "valkeys:"];
 /** Sentinels that know the server, in the forms that other programs take. */
-const SENTINELS = /^(redis|valkey)(s?)[-+]sentinel:\/\/(.*@)?([^/?#]*)(?:\/([^/?#]*))?([/?#].*)?$/i;
+const SENTINELS =
+  /^(redis|valkey)(s?)[-+]sentinel:\/\/(.*@)?([^/?#]*)(?:\/([^/?#]*))?([/?#].*)?$/is;
 /** The port of a sentinel that is named without one. */
 const SENTINEL_PORT = 26_379;
 /** Names that Sentinel takes. */
@@ -86,7 +87,8 @@ function parse(text: string): Parsed | string {
   if (!NAME.test(name)) return "it lacks the sentinels' name of the server, as in /mymaster";
   const plain = parsePlain(`redis${s}://${login}${(all[0] as URL).host}${rest}`);
   if (typeof plain === "string") return plain;
-  const shown = `${kind}${s}-sentinel://${hosts}/${name}${rest === "/" ? "" : rest}`;
+  const places = (all as URL[]).map(({ host }) => host).join(",");
+  const shown = `${kind}${s}-sentinel://${places}/${name}${rest === "/" ? "" : rest}`;
   return { url: plain.url, sentinels: { all: sentinels, name }, shown };
 }
 

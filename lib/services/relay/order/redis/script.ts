@@ -65,9 +65,21 @@ local function now()
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
+local function failsBy(answer, word)
+  return type(answer) == 'table' and answer.err and string.find(answer.err, word, 1, true)
+end
+
+-- Answers nil where the stream has been given the last id that there is, and so has to begin anew.
 local function put(number, before, lines, kind, text)
-  return call('XADD', log, '*', 'n', life, 'i', number, 'b', before, 'c', lines,
-    'k', kind, 'l', #text, 't', text)
+  local entry = { 'XADD', log, '*', 'n', life, 'i', number, 'b', before, 'c', lines,
+    'k', kind, 'l', #text, 't', text }
+  local id = redis.pcall(unpack(entry))
+  if failsBy(id, 'exhausted') then
+    call('DEL', log)
+    return nil
+  end
+  if type(id) == 'table' and id.err then return call(unpack(entry)) end
+  return id
 end
 
 local function head()
@@ -88,6 +100,8 @@ end
 -- What others have written to these keys must not stop the room.
 local function trim(id, bytes, keep)
   local before = tonumber(string.match(call('HGET', heads, 'bytes') or '', '^%d+$') or 0)
+  -- To more than that nothing can be added.
+  if before > 2^52 then before = 0 end
   local total = before + bytes
   call('HSET', heads, 'bytes', whole(total))
   local step = keep / 32
@@ -113,6 +127,7 @@ if op == 'add' then
   local before, lines, keep, text = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
   call('HSET', heads, life, whole(number) .. ' ' .. whole(before + lines))
   local id = put(ARGV[4], ARGV[5], ARGV[6], kind, text)
+  if not id then return '${UNKNOWN}' end
   trim(id, #text + 100, keep)
   if kind == 'bar' then
     local key, ms, why = ARGV[9], tonumber(ARGV[10]), ARGV[11]
@@ -132,6 +147,14 @@ if op == 'add' then
     call('HDEL', bars, text)
   end
   return id
+end
+
+-- What others have put in the place of a key is no part of the room, and nothing could be done with it.
+if op == 'join' then
+  for _, look in ipairs({ { 'XRANGE', log, '0', '0' }, { 'HLEN', heads }, { 'LINDEX', marks, 0 },
+    { 'HLEN', nodes }, { 'HLEN', bars }, { 'ZCARD', ends } }) do
+    if failsBy(redis.pcall(unpack(look)), 'WRONGTYPE') then call('DEL', look[2]) end
+  end
 end
 
 local time = now()
@@ -158,20 +181,26 @@ if at and other ~= life and not left[other] and math.abs(time - at) < ${SILENCE_
   name = name .. '~' .. string.sub(life, 1, 4)
 end
 
-local number, lines = head()
-for one in pairs(left) do call('HSET', heads, one, '${GIVEN_UP}') end
-if op == 'join' and not call('HGET', heads, 'born') then call('HSET', heads, 'born', life .. ' ' .. whole(time)) end
-if op == 'beat' then
-  if not number then return '${UNKNOWN}' end
-else
-  local known, sum = tonumber(ARGV[5]), tonumber(ARGV[6])
-  if not number or number < known then number, lines = known, sum end
-  call('HSET', heads, life, whole(number) .. ' ' .. whole(lines))
+local number, lines
+local function tell()
+  number, lines = head()
+  for one in pairs(left) do call('HSET', heads, one, '${GIVEN_UP}') end
+  if op == 'join' and not call('HGET', heads, 'born') then call('HSET', heads, 'born', life .. ' ' .. whole(time)) end
+  if op == 'beat' then
+    if not number then return nil end
+  else
+    local known, sum = tonumber(ARGV[5]), tonumber(ARGV[6])
+    if not number or number < known then number, lines = known, sum end
+    call('HSET', heads, life, whole(number) .. ' ' .. whole(lines))
+  end
+  local kind = 'here'
+  if op == 'leave' then kind = 'left' end
+  return put(whole(number), whole(lines), 0, kind, '{"name":' .. cjson.encode(name) .. ',"info":' .. info .. '}')
 end
 
-local kind = 'here'
-if op == 'leave' then kind = 'left' end
-local id = put(whole(number), whole(lines), 0, kind, '{"name":' .. cjson.encode(name) .. ',"info":' .. info .. '}')
+local id = tell()
+if not id and op ~= 'beat' then id = tell() end
+if not id then return '${UNKNOWN}' end
 trim(id, 300, 2^40)
 -- Whoever writes that many is no node; those that are come back with their next sign of life.
 if op == 'join' and call('HLEN', nodes) > ${MOST_HEADS} then call('DEL', nodes) end

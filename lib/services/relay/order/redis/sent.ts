@@ -99,7 +99,7 @@ export class SentEntries {
 
   /** The entry as which it was sent here; null if it was not. */
   sameAs({ kind, number, before, lines, text }: Entry): Sent | null {
-    const found = this.#entries.find((sent) => sent.number === number && !sent.isThere);
+    const found = this.#with(number);
     if (found?.kind !== kind || found.before !== before || found.lines !== lines) return null;
     // What is no UTF-16 comes back as something else.
     return found.text === text || found.text.toWellFormed() === text ? found : null;
@@ -108,7 +108,7 @@ export class SentEntries {
   /** The lines of this node up to an entry that has not come back, or the last one that has; null if there is no such. */
   linesAt(number: number): number | null {
     if (number === this.#settled.number) return this.#settled.lines;
-    const found = this.#entries.find((sent) => sent.number === number && !sent.isThere);
+    const found = this.#with(number);
     return found === undefined ? null : found.before + found.lines;
   }
 
@@ -131,6 +131,19 @@ export class SentEntries {
       // It comes after those that were sent before it.
       else this.#entries.push({ ...sent, number: this.#number });
     }
+  }
+
+  /** The entry that has a number. There may be very many, and as many are looked for. */
+  #with(number: number): Sent | undefined {
+    let [low, high] = [0, this.#entries.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#entries[middle] as Sent).number < number) low = middle + 1;
+      else high = middle;
+    }
+    // Those that are there already come after the one whose number they have.
+    const found = this.#entries[low];
+    return found?.number === number && !found.isThere ? found : undefined;
   }
 
   #put(of: Pick<Sent, "kind" | "text" | "lines" | "more" | "at">): Sent {

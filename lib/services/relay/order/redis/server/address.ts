@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import type { TLSOptions } from "bun";
 import { inputBytes, inputText } from "../../../../../config/input.ts";
 import { reasonOf } from "../../../../../config/reason.ts";
@@ -33,13 +34,13 @@ const PORT = 6379;
 export function serverAddress(settings: Settings): ServerAddress {
   const { url, sentinels, shown } = roomUrl(settings.url);
   const faults: Fault[] = [];
-  const attempt = <T>(read: () => T): T | null => {
-    let found: T | null = null;
+  const attempt: Attempt = (read) => {
+    let found: ReturnType<typeof read> | null = null;
     faults.push(...faultsIn(() => void (found = read())));
     return found;
   };
   const password = attempt(() => passwordOf(settings));
-  const tls = attempt(() => tlsOf(settings));
+  const tls = tlsOf(settings, attempt);
   if (faults.length > 0) throw new StartError(faults);
   if (password) url.password = encodeURIComponent(password);
   return {
@@ -47,10 +48,13 @@ export function serverAddress(settings: Settings): ServerAddress {
     shown,
     host: url.hostname.replace(/^\[|\]$/g, ""),
     port: Number(url.port) || PORT,
-    tls: tls ?? false,
+    tls,
     sentinels,
   };
 }
+
+/** Keeps the faults of what is read, and answers null for it then. */
+type Attempt = <T>(read: () => T) => T | null;
 
 /** Every fault of the files that the settings of a room name. */
 export function addressFaults({ cluster }: Pick<Config, "cluster">): readonly Fault[] {
@@ -68,27 +72,38 @@ function passwordOf({ password_file: file }: Settings): string | null {
   throw new StartError([{ key, message: `${file}: its first line is empty` }]);
 }
 
-function tlsOf({ url, ca, cert, key }: Settings): TLSOptions | boolean {
+function tlsOf({ url, ca, cert, key }: Settings, attempt: Attempt): TLSOptions | boolean {
   if (!isEncrypted(url)) return false;
   if (ca === "" && cert === "") return true;
+  const authorities = ca === "" ? null : attempt(() => certificates("cluster.ca", ca));
+  if (cert === "") return authorities === null ? true : { ca: authorities.text };
+  const shown = attempt(() => certificates("cluster.cert", cert));
+  const own = attempt(() => privateKey(key));
+  if (shown !== null && own !== null && !shown.first.checkPrivateKey(own.key)) {
+    attempt(() => {
+      const message = `${key} is not the key of the certificate in ${cert} (cluster.cert)`;
+      throw new StartError([{ key: "cluster.key", message }]);
+    });
+  }
   return {
-    ...(ca === "" ? {} : { ca: certificates("cluster.ca", ca) }),
-    ...(cert === "" ? {} : { cert: certificates("cluster.cert", cert), key: privateKey(key) }),
+    ...(authorities && { ca: authorities.text }),
+    ...(shown && { cert: shown.text }),
+    ...(own && { key: own.text }),
   };
 }
 
-function certificates(key: string, file: string): string {
+function certificates(key: string, file: string) {
   const bytes = read(key, file, inputBytes);
   const found = certificatesIn(bytes);
   if (typeof found === "string") throw new StartError([{ key, message: `${file} ${found}` }]);
-  return bytes.toString();
+  return { text: bytes.toString(), first: found[0] as X509Certificate };
 }
 
-function privateKey(file: string): string {
+function privateKey(file: string) {
   const key = "cluster.key";
   const bytes = read(key, file, inputBytes);
   const found = keyIn(bytes, "");
-  if ("key" in found) return bytes.toString();
+  if ("key" in found) return { text: bytes.toString(), key: found.key };
   const why = "trouble" in found ? found.trouble : "is encrypted, which is not supported here";
   throw new StartError([{ key, message: `${file} ${why}` }]);
 }

@@ -31,6 +31,7 @@ export class ScriptUnknown extends Error {}
  * A link that has broken stays broken.
  */
 export class Link {
+  readonly #clock: Pick<Clock, "after">;
   /** The server as the settings name it, and as it was found. */
   readonly #address: ServerAddress;
   readonly #server: ServerAddress;
@@ -43,12 +44,14 @@ export class Link {
   #isClosed = false;
 
   private constructor(
+    clock: Pick<Clock, "after">,
     keys: Keys,
     address: ServerAddress,
     server: ServerAddress,
     appending: RedisClient,
     reading: RedisClient,
   ) {
+    this.#clock = clock;
     this.#address = address;
     this.#server = server;
     this.#keys = Object.values(keys);
@@ -64,22 +67,22 @@ export class Link {
     clock: Pick<Clock, "after">,
     broke: (reason: string, link: Link) => void,
   ): Promise<Link> {
-    const server = await located(address);
+    const server = await located(address, clock);
     const [appending, reading] = [clientOf(server), clientOf(server)];
-    const link = new Link(keys, address, server, appending, reading);
+    const link = new Link(clock, keys, address, server, appending, reading);
     try {
       await Promise.all([appending.connect(), reading.connect()]);
       // A server may let somebody in whom it lets do nothing.
       const may = [
         appending.send("EXISTS", [keys.log]),
         appending.send("EVALSHA", [SHA, "0"]).catch(unlessForbidden),
-        reading.send("XREAD", ["COUNT", "1", "STREAMS", keys.log, "$"]),
+        reading.send("XREAD", ["COUNT", "1", "STREAMS", keys.log, "$"]).catch(unlessForbidden),
       ];
       await inTime(clock, Promise.all(may));
     } catch (error) {
       link.close();
       const reason = reasonIn(error);
-      const why = SAYS_NOTHING.includes(reason) ? await whyNot(server) : reason;
+      const why = SAYS_NOTHING.includes(reason) ? await whyNot(server, clock) : reason;
       throw new Error(server === address ? why : `${why} (${server.shown})`);
     }
     for (const client of [appending, reading]) {
@@ -137,7 +140,7 @@ export class Link {
   async hasMoved(): Promise<boolean> {
     if (this.#address.sentinels === null) return false;
     // Where none of them tells, this one is as good as any.
-    const now = await located(this.#address).catch(() => this.#server);
+    const now = await located(this.#address, this.#clock).catch(() => this.#server);
     return now.url !== this.#server.url;
   }
 
@@ -158,7 +161,7 @@ function clientOf({ url, tls }: ServerAddress): RedisClient {
   return client;
 }
 
-/** A script that is unknown yet, or run without its keys, fails for other reasons as well. */
+/** A script that is unknown yet, or run without its keys, fails for other reasons as well; so does a stream that is none until somebody joins. */
 function unlessForbidden(error: unknown): void {
   if (reasonIn(error).startsWith("NOPERM")) throw error;
 }

@@ -1,29 +1,38 @@
+import type { Clock } from "../../../../../host/clock.ts";
 import type { ServerAddress } from "./address.ts";
 import { errorIn, loginOf, refusalText, talked } from "./why-not.ts";
 
 /** A host and a port, as a sentinel tells them. */
 const ANSWER = /^\*2\r\n\$\d+\r\n(.*)\r\n\$\d+\r\n(\d+)\r\n/m;
+/** The most sentinels of which is said why they do not tell. */
+const MOST_REASONS = 5;
 const UNKNOWN = /^(\*-1|\$-1|_)\r\n/m;
 
 /**
  * The server of a room with its present address: where sentinels know it, by the first of them that tells.
  * @throws Error with what each sentinel says when none does
  */
-export async function located(address: ServerAddress): Promise<ServerAddress> {
+export async function located(
+  address: ServerAddress,
+  clock: Pick<Clock, "after">,
+): Promise<ServerAddress> {
   const { sentinels } = address;
   if (sentinels === null) return address;
   const reasons: string[] = [];
   for (const { host, port } of sentinels.all) {
-    const found = await told(address, host, port, sentinels.name);
+    const found = await told(address, clock, host, port, sentinels.name);
     if (typeof found !== "string") return found;
     reasons.push(`${host}:${port}: ${found}`);
   }
-  throw new Error(`no sentinel tells where it is (${reasons.join("; ")})`);
+  const more = reasons.length - MOST_REASONS;
+  const some = reasons.slice(0, MOST_REASONS).concat(more > 0 ? `and ${more} more` : []);
+  throw new Error(`no sentinel tells where it is (${some.join("; ")})`);
 }
 
 /** @returns the reason when a sentinel does not tell it */
 async function told(
   address: ServerAddress,
+  clock: Pick<Clock, "after">,
   host: string,
   port: number,
   name: string,
@@ -41,11 +50,11 @@ async function told(
   const login = loginOf(url);
   // Most let everybody in, and refuse whoever shows a password then.
   let wantsLogin = false;
-  const found = await talked({ host, port, tls }, [ask], (said) => {
+  const found = await talked({ host, port, tls }, clock, [ask], (said) => {
     wantsLogin = said.startsWith("-NOAUTH") && login.length > 0;
     return answered(said);
   });
-  return wantsLogin ? talked({ host, port, tls }, [...login, ask], answered) : found;
+  return wantsLogin ? talked({ host, port, tls }, clock, [...login, ask], answered) : found;
 }
 
 /** The server at another place. @returns the reason when there is no such place */

@@ -1,10 +1,13 @@
 import { connect as connectPlain, isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { reasonOf } from "../../../../../config/reason.ts";
+import type { Clock } from "../../../../../host/clock.ts";
 import { printable } from "../../../../../host/content.ts";
 import type { ServerAddress } from "./address.ts";
 
-/** Milliseconds that the server may take to connect or to answer. */
+type Later = Pick<Clock, "after">;
+
+/** Milliseconds that the server may take to connect and to answer. */
 const PATIENCE_MS = 2000;
 /** The most characters of an answer that are looked at. */
 const MOST_ANSWER = 200;
@@ -29,11 +32,11 @@ export function isLogin(reason: string): boolean {
  * The reason why a connection to a server cannot be had. Bun's client says no
  * more than that it was closed, so this asks the server by hand.
  */
-export async function whyNot(address: ServerAddress): Promise<string> {
+export async function whyNot(address: ServerAddress, clock: Later): Promise<string> {
   const database = new URL(address.url).pathname.slice(1);
   const login = loginOf(address.url);
   if (database !== "") login.push(["SELECT", database]);
-  return talked(address, [...login, ["PING"]], (said) => {
+  return talked(address, clock, [...login, ["PING"]], (said) => {
     const error = errorIn(said);
     if (error !== undefined) return refusalText(error);
     if (/^\+PONG\r\n/m.test(said)) return "it closed the connection";
@@ -60,6 +63,7 @@ export function errorIn(said: string): string | undefined {
  */
 export function talked<T>(
   { host, port, tls }: Pick<ServerAddress, "host" | "port" | "tls">,
+  clock: Later,
   commands: readonly (readonly string[])[],
   found: (said: string) => T | null,
 ): Promise<T | string> {
@@ -82,12 +86,17 @@ export function talked<T>(
     else if (said.length > MOST_ANSWER) resolve(NO_REDIS);
   });
   const silence = "it does not answer";
-  socket.on("timeout", () =>
-    resolve(isThere && tls !== false ? `${silence}; perhaps it does not speak TLS` : silence),
-  );
+  const late = () =>
+    resolve(isThere && tls !== false ? `${silence}; perhaps it does not speak TLS` : silence);
+  socket.on("timeout", late);
+  // Whoever answers byte by byte is never silent.
+  const forgetLate = clock.after(PATIENCE_MS, late);
   socket.on("error", (error) => resolve(brokenText(error, host, tls !== false)));
   socket.on("close", () => resolve(NO_REDIS));
-  return promise.finally(() => socket.destroy());
+  return promise.finally(() => {
+    forgetLate();
+    socket.destroy();
+  });
 }
 
 /** Codes of certificates that no known authority has signed. */
