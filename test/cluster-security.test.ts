@@ -92,7 +92,7 @@ for (const program of PROGRAMS) {
       expect(await server.ask("ACL", "LOG")).toEqual([]);
       const other = { cluster: { ...as.cluster, room: "another" } };
       expect(await refusal(room.node("c", other))).toMatch(
-        /cannot be used: NOPERM .*; the user's rule has to name those of this room/,
+        /cannot be used: NOPERM .*; the user's rule has to name those of this room, ~summoner:\{another\}:\*$/,
       );
       const client = new Bun.RedisClient(
         `redis://summoner:${encodeURIComponent(PASSWORD)}@127.0.0.1:${server.port}`,
@@ -122,7 +122,9 @@ for (const program of PROGRAMS) {
       };
       writeFileSync(cluster.password_file, "PASSWORD\n");
       await server.ask("ACL", ...words, "-select");
-      expect(await refusal(room.node("a", { cluster }))).toMatch(/cannot be used: NOPERM .*select/);
+      expect(await refusal(room.node("a", { cluster }))).toMatch(
+        /cannot be used: NOPERM .*select.*; the user's rule needs \+select for a database other than 0$/,
+      );
       expect(page).toContain("`+select`");
       await server.ask("ACL", "SETUSER", "summoner", "+select");
       const [a, b] = [await room.node("a", { cluster }), await room.node("b", { cluster })];
@@ -186,6 +188,7 @@ for (const program of PROGRAMS) {
       expect(a.running().room!.server).toBe(url);
       for (const [cluster, why] of [
         [{ url }, /: no authority that is known here has signed .*; name it in cluster\.ca$/],
+        [{ url, ca: client.cert }, /: no authority .*; cluster\.ca names another one$/],
         [
           { url: `redis://127.0.0.1:${port}` },
           /: it closed the connection; perhaps it speaks TLS, .* rediss:\/\/$/,

@@ -178,6 +178,7 @@ for (const program of PROGRAMS) {
       await becomes(() => namesAt(a), ["a", "b"]);
       one.send("x\n");
       await two.next();
+      await becomes(async () => a.stats()["room_batches"], 1);
       const text = await (await a.get("/metrics")).text();
       for (const line of [
         "summoner_relay_room_nodes 2",

@@ -40,9 +40,10 @@ const roomsIn = (tick) =>
 export function clusterOf(tick) {
   const rooms = roomsIn(tick).map(([, room]) => room);
   if (rooms.length === 0) return null;
-  const worst = rooms.some(({ trouble }) => trouble) ? "failing" : null;
+  const isAway = rooms.some(({ trouble }) => trouble);
   const nodes = Math.max(...rooms.map((room) => countOf(room).there));
   const lost = Math.max(...rooms.map((room) => countOf(room).lost));
+  const worst = isAway ? "failing" : lost > 0 ? "warning" : null;
   return { worst, nodes, lost, clients: rooms.reduce((sum, room) => sum + room.clients, 0) };
 }
 
@@ -64,7 +65,7 @@ function showMark(cluster, isLost) {
   mark(link, "data-worst", worst);
   const among = nodes === 1 ? "the only node" : `one of ${exact.format(nodes)} nodes`;
   const one = lost === 0 ? among : `${among}, ${exact.format(lost)} lost`;
-  say(link.lastElementChild, worst === null ? one : `${one}, and the order is away`);
+  say(link.lastElementChild, worst === "failing" ? `${one}, and the order is away` : one);
 }
 
 /** Shows the rooms of a tick; with `isLost` nothing is known of them any more. */
@@ -77,12 +78,16 @@ export function showCluster(tick, isLost) {
 }
 
 /** What is wrong with a room, as problems of its service. */
-function troublesOf(service, { trouble, lost_lines: lost }) {
+function troublesOf(service, { trouble, lost_lines: lost, nodes }) {
   const troubles = [];
   if (trouble) {
     const text = `No lines pass: ${trouble.reason}. Senders wait, and lose nothing.`;
     const { since } = trouble;
     troubles.push({ key: "order", severity: "failing", part: service, text, since });
+  }
+  for (const { name, left_at: since } of nodes.filter((node) => node.is_lost)) {
+    const text = `The node ${visible(short(name))} went without a good-bye. It is shown for an hour.`;
+    troubles.push({ key: `lost ${name}`, severity: "warning", part: service, text, since });
   }
   if (lost > 0) {
     const are = lost === 1 ? "1 line of another server" : `${exact.format(lost)} lines of others`;

@@ -28,6 +28,9 @@ export const ROOM_DECLARED: Declared = {
   ),
   ...grouped("room", {
     room_nodes: gauge("nodes", "Relays that share the room, this one included."),
+    room_lost_nodes: adverse(
+      gauge("nodes", "Relays that went without a good-bye within the last hour."),
+    ),
     room_clients: gauge("clients", "Clients of the room on other relays."),
     room_batches: counter(
       "batches",
@@ -108,7 +111,8 @@ export class Membership implements Room {
     const { self, nodes } = this.road;
     // Until it has begun to join, there is nothing to say of it.
     const own = self === null ? [] : [self.shown()];
-    return [...own, ...nodes.all(this.#clock.now())];
+    const others = nodes.all(this.#clock.now());
+    return [...own, ...(this.trouble === null ? others : others.map(unheard))];
   }
 
   kick(node: string, id: number): Promise<string | null> {
@@ -119,10 +123,12 @@ export class Membership implements Room {
 
   stats(): Record<string, number> {
     const { trouble, nodes, counts, elsewhere } = this.road;
-    const others = nodes.all(this.#clock.now()).filter(({ goneMs }) => goneMs === null);
+    const all = nodes.all(this.#clock.now());
+    const others = all.filter(({ goneMs }) => goneMs === null);
     return {
       lost_lines: trouble.lostLines,
       room_nodes: 1 + others.length,
+      room_lost_nodes: all.filter(({ isLost }) => isLost).length,
       room_clients: elsewhere,
       room_batches: counts.batches,
       room_pauses: counts.pauses,
@@ -163,8 +169,9 @@ export class Membership implements Room {
     if (lost.length > 0) {
       const [{ name, goneMs }] = lost as [RoomNode];
       const others = lost.length === 1 ? "" : `, and ${count(lost.length - 1, "other node")}`;
-      const seconds = Math.floor((goneMs as number) / 1000);
-      const text = `The node ${name}${others} went without a good-bye: no sign of it for ${seconds} s.`;
+      const minutes = Math.floor((goneMs as number) / 60_000);
+      const ago = minutes === 0 ? "just now" : `${minutes} min ago`;
+      const text = `The node ${name}${others} went without a good-bye, ${ago}. It is shown for an hour, or until it is back.`;
       problems.push({ key: "lost-node", severity: "warning", text });
     }
     if (self !== null && self.name !== wanted) {
@@ -173,6 +180,11 @@ export class Membership implements Room {
     }
     return problems;
   }
+}
+
+/** A node that cannot be heard at present: what it last told of its lines holds no more. */
+function unheard(node: RoomNode): RoomNode {
+  return { ...node, linesPerSecond: 0, delayP50Ms: null, delayP99Ms: null };
 }
 
 /** The name of this machine, as far as it can stand in that of a node. */

@@ -82,7 +82,8 @@ export class Link {
     } catch (error) {
       link.close();
       const reason = reasonIn(error);
-      const why = SAYS_NOTHING.includes(reason) ? await whyNot(server, clock) : reason;
+      const said = SAYS_NOTHING.includes(reason) ? await whyNot(server, clock) : reason;
+      const why = said.replace("{ROOM}", /\{.*\}/.exec(keys.log)?.[0] ?? "{ROOM}");
       throw new Error(server === address ? why : `${why} (${server.shown})`);
     }
     for (const client of [appending, reading]) {

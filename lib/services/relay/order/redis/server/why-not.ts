@@ -91,7 +91,7 @@ export function talked<T>(
   socket.on("timeout", late);
   // Whoever answers byte by byte is never silent.
   const forgetLate = clock.after(PATIENCE_MS, late);
-  socket.on("error", (error) => resolve(brokenText(error, host, tls !== false)));
+  socket.on("error", (error) => resolve(brokenText(error, host, tls)));
   socket.on("close", () => resolve(NO_REDIS));
   return promise.finally(() => {
     forgetLate();
@@ -109,15 +109,17 @@ const NOT_TRUSTED = new Set([
 ]);
 
 /** What a person is told of a connection that breaks before it is ready. */
-function brokenText(error: Error, host: string, isEncrypted: boolean): string {
+function brokenText(error: Error, host: string, tls: ServerAddress["tls"]): string {
   const { code = "" } = error as NodeJS.ErrnoException;
   const said = printable(reasonOf(error));
   if (code === "ECONNREFUSED") return "the connection was refused";
-  if (code === "ECONNRESET" && !isEncrypted) {
+  if (code === "ECONNRESET" && tls === false) {
     return "it closed the connection; perhaps it speaks TLS, for which the URL begins with rediss://";
   }
   if (NOT_TRUSTED.has(code)) {
-    return `no authority that is known here has signed its certificate (${said}); name it in cluster.ca`;
+    const isNamed = typeof tls === "object" && tls.ca !== undefined;
+    const next = isNamed ? "cluster.ca names another one" : "name it in cluster.ca";
+    return `no authority that is known here has signed its certificate (${said}); ${next}`;
   }
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
     return `its certificate is for other names than ${host} (subjectAltName)`;
@@ -141,9 +143,18 @@ export function refusalText(error: string): string {
 
 /** Errors of the server that say what is wrong, but not what to do. */
 const HINTS: readonly (readonly [begins: RegExp, hint: string])[] = [
+  [/^NOPERM .*'select'/i, "the user's rule needs +select for a database other than 0"],
   [/^NOPERM .*\bkeys?\b/, "the user's rule has to name those of this room, ~summoner:{ROOM}:*"],
   [/^NOPERM /, "the user's rule has to allow it, as the one on the page about rooms does"],
   [/^OOM /, "its memory is full: raise its maxmemory"],
+  [
+    /^READONLY /,
+    "it is a replica: url has to lead to the server that takes writes, or to the sentinels",
+  ],
+  [
+    /^ERR unknown command/,
+    "a sentinel is named by redis-sentinel://, and a server is Redis 6.2 or later",
+  ],
 ];
 
 /** An error of the server, with what to do about it where that is known. */
