@@ -70,7 +70,8 @@ for (const program of PROGRAMS) {
         await sending;
         await accounted(receivers, flood.total);
         expect(await nodesOn(replica)).toBeGreaterThanOrEqual(4);
-        expect(nodes[0].printed()).toContain(`${url} is back, after`);
+        expect(nodes[0].printed()).toContain(`${url} (127.0.0.1:${replica.port}) is back, after`);
+        expect(nodes[0].running().room?.server).toBe(`${url} (127.0.0.1:${replica.port})`);
       },
       SLOW,
     );

@@ -55,7 +55,6 @@ export const ROOM_DECLARED: Declared = {
 export class Membership implements Room {
   readonly road: RedisRoad;
   readonly name: string;
-  readonly server: string;
   readonly distributions: readonly Distribution[];
   readonly #clock: Clock;
 
@@ -64,11 +63,10 @@ export class Membership implements Room {
     const { cluster } = config;
     this.#clock = host.clock;
     this.name = cluster.room;
-    this.server = serverAddress(cluster).shown;
     const { room, node, wait, keep_bytes: keepBytes } = cluster;
     this.road = new RedisRoad(
       {
-        shown: this.server,
+        shown: serverAddress(cluster).shown,
         server: () => serverAddress(cluster),
         room,
         node,
@@ -94,6 +92,10 @@ export class Membership implements Room {
   }
 
   // --- the room
+
+  get server(): string {
+    return this.road.server;
+  }
 
   get trouble(): Room["trouble"] {
     return this.road.trouble.now;

@@ -171,6 +171,13 @@ export class RedisRoad implements Road {
     return this.#lag ?? null;
   }
 
+  /** The URL of the server without secrets, and where that is if sentinels say it. */
+  get server(): string {
+    const { at } = this.#connection;
+    const { shown } = this.#settings;
+    return at === null ? shown : `${shown} (${at})`;
+  }
+
   /** Lines that were accepted and are not known to have reached the room. */
   get unsettled(): number {
     return this.#sending.unsettled;
@@ -243,9 +250,9 @@ export class RedisRoad implements Road {
     this.#hasMissed = false;
     if (!this.#isIn) {
       this.#isIn = true;
-      this.#said(`this is the node ${joined.name}, ordered at ${this.#settings.shown}`);
+      this.#said(`this is the node ${joined.name}, ordered at ${this.server}`);
     }
-    this.trouble.over();
+    this.trouble.over(this.server);
     this.#sending.joined(joined.number);
     for (const bar of again) this.bar(bar);
     this.#pass();

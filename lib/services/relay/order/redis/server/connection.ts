@@ -52,6 +52,11 @@ export class Connection {
     return this.#isOpen;
   }
 
+  /** The server that sentinels have named, `host:port`; null where the settings name it, or none is there. */
+  get at(): string | null {
+    return this.#link?.at ?? null;
+  }
+
   /** @param isStrict true if no other name will do @throws StartError, Error as `Connected.join` does */
   async open(isStrict = false): Promise<void> {
     const turn = ++this.#turn;

@@ -137,6 +137,11 @@ export class Link {
     }
   }
 
+  /** The server that sentinels have named, `host:port`; null where the settings name it. */
+  get at(): string | null {
+    return this.#address.sentinels === null ? null : this.#server.shown;
+  }
+
   /** True if sentinels name another server by now; the one of this link may live on for seconds, and take lines that the new one never gets. */
   async hasMoved(): Promise<boolean> {
     if (this.#address.sentinels === null) return false;

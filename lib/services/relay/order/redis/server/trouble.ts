@@ -57,10 +57,11 @@ export class Trouble {
     this.#now = { reason: text, since: this.#now?.since ?? this.#clock.now() };
   }
 
-  over(): void {
+  /** @param server the one that is there now */
+  over(server: string): void {
     if (this.#now === null) return;
     const seconds = ((this.#clock.now() - this.#now.since) / 1000).toFixed(1);
-    this.#log.warning(`room ${this.#room}: ${this.#server} is back, after ${seconds} s`);
+    this.#log.warning(`room ${this.#room}: ${server} is back, after ${seconds} s`);
     this.#now = null;
   }
 
