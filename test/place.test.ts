@@ -50,10 +50,14 @@ describe("the place of a service", () => {
   });
 
   test("has limits", () => {
-    expect(stored().limits).toEqual({ clients: 0, clientsPerAddress: 0 });
+    const keys = {
+      clients: "store.max_clients",
+      clientsPerAddress: "store.max_clients_per_address",
+    };
+    expect(stored().limits).toEqual({ clients: 0, clientsPerAddress: 0, keys });
     const sets = ["store.max_clients=9", "store.max_clients_per_address=3"];
-    expect(stored(...sets).limits).toEqual({ clients: 9, clientsPerAddress: 3 });
-    expect(relayed(...sets).limits).toEqual({ clients: 0, clientsPerAddress: 0 });
+    expect(stored(...sets).limits).toEqual({ clients: 9, clientsPerAddress: 3, keys });
+    expect(relayed(...sets).limits).toMatchObject({ clients: 0, clientsPerAddress: 0 });
   });
 
   test("is that of any section", () => {
