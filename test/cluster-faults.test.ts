@@ -128,7 +128,9 @@ for (const program of PROGRAMS) {
         expect(said("has come, at 127.0.0.1:")).toBe(true);
         const [problem] = a.running().problems?.() ?? [];
         expect(problem).toMatchObject({ key: "lost-node", severity: "warning" });
-        expect(problem?.text).toMatch(/^The node d went without a good-bye, just now\. /);
+        expect(problem?.text).toMatch(
+          /^There is no sign of the node d since a moment ago: it was killed, or is cut off\. /,
+        );
       },
       SLOW,
     );

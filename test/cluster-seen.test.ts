@@ -193,6 +193,18 @@ for (const program of PROGRAMS) {
       expect(check.stdout.toString() + check.stderr.toString()).toBe("");
     });
 
+    test("after lines were lost it is not healthy for a minute, but ready", async () => {
+      const a = await join("a");
+      expect([(await a.get("/healthz")).status, (await a.get("/readyz")).status]).toEqual([
+        200, 200,
+      ]);
+      // A node of which 100 lines never came.
+      const entry = { n: "stranger", i: "5", b: "100", c: "0", k: "here", l: "2", t: "{}" };
+      await server.ask("XADD", `summoner:{${room}}:log`, "*", ...Object.entries(entry).flat());
+      await becomes(async () => (await a.get("/healthz")).status, 503);
+      expect((await a.get("/readyz")).status).toBe(200);
+    });
+
     test("no secret of the server is told anywhere", async () => {
       const secret = "sesame";
       const guarded = await RoomServer.start(program, "--requirepass", secret);

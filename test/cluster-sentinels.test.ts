@@ -117,6 +117,14 @@ for (const program of PROGRAMS) {
         await flood.to(1);
         await accounted(receivers, flood.total);
         for (const node of nodes) expect(node.stats()["lost_lines"]).toBe(0);
+        const told = () =>
+          nodes[0]
+            .running()
+            .problems?.()
+            .map(({ key }) => key);
+        expect(told()).toEqual([]);
+        await sentinel.stop();
+        await until(() => told()?.includes("sentinels") === true);
       },
       SLOW,
     );

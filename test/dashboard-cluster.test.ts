@@ -147,14 +147,14 @@ describe.skipIf(!BROWSER)(
       room.lostLines = 1;
       await tab.see(TROUBLES, [
         [
-          "warning",
+          "note",
           "1 line of another server never reached the clients of this server, since it started.",
         ],
       ]);
       room.lostLines = 1312;
       await tab.see(TROUBLES, [
         [
-          "warning",
+          "note",
           "1,312 lines of others never reached the clients of this server, since it started.",
         ],
       ]);

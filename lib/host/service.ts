@@ -79,6 +79,8 @@ export interface Health {
   readonly ok: boolean;
   /** The trouble; without any, the present state, as `listening`. */
   readonly reason: string;
+  /** True where it serves everybody in spite of the trouble: who asks whether it is ready hears that it is. */
+  readonly serves?: boolean;
 }
 
 /** Something that is wrong with a service, or good to know of it, for as long as that lasts. */

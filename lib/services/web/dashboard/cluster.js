@@ -86,13 +86,13 @@ function troublesOf(service, { trouble, lost_lines: lost, nodes }) {
     troubles.push({ key: "order", severity: "failing", part: service, text, since });
   }
   for (const { name, left_at: since } of nodes.filter((node) => node.is_lost)) {
-    const text = `The node ${visible(short(name))} went without a good-bye. It is shown for an hour.`;
+    const text = `There is no sign of the node ${visible(short(name))}: it was killed, or is cut off. That is shown for an hour, or until it is back.`;
     troubles.push({ key: `lost ${name}`, severity: "warning", part: service, text, since });
   }
   if (lost > 0) {
     const are = lost === 1 ? "1 line of another server" : `${exact.format(lost)} lines of others`;
     const text = `${are} never reached the clients of this server, since it started.`;
-    troubles.push({ key: "lost", severity: "warning", part: service, text, since: null });
+    troubles.push({ key: "lost", severity: "note", part: service, text, since: null });
   }
   return troubles;
 }

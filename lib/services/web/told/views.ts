@@ -80,7 +80,9 @@ export class Views {
     const { services, log } = this.#host;
     for (const service of services.values()) {
       if (this.#isDraining(service)) continue;
-      if (!service.health().ok || (asked === "ready" && service.room?.trouble)) return false;
+      if (!isWell(service.health(), asked) || (asked === "ready" && service.room?.trouble)) {
+        return false;
+      }
     }
     return asked === "ready" || log.failing === null;
   }
@@ -93,7 +95,7 @@ export class Views {
     for (const [name, health] of this.#healths()) {
       if (asked === "ready" && name === "log") continue;
       const room = asked === "ready" ? this.#host.services.get(name)?.room : undefined;
-      const reason = health.ok ? room?.trouble?.reason : health.reason;
+      const reason = isWell(health, asked) ? room?.trouble?.reason : health.reason;
       if (reason !== undefined) why[name] = showsReasons ? reason : "failing";
     }
     return why;
@@ -193,4 +195,8 @@ function quarantineOf(service: Running, most: number): object {
     entries.push(barredRow(one));
   }
   return { quarantine: entries };
+}
+
+function isWell({ ok, serves = false }: Health, asked: Asked): boolean {
+  return ok || (asked === "ready" && serves);
 }

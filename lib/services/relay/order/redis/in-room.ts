@@ -63,11 +63,11 @@ export class InRoom implements Running {
     return { ...this.#relay.stats(), ...this.room.stats() };
   }
 
-  /** While the room's server is away, the relay is not ready, but well: a restart would win nothing. */
+  /** While the room's server is away, the relay is not ready, but well: a restart would win nothing. After a loss it is ready, but damaged. */
   health(): Health {
     const { losses } = this.room;
     const health = this.#relay.health();
-    return losses === null || !health.ok ? health : { ok: false, reason: losses };
+    return losses === null || !health.ok ? health : { ok: false, reason: losses, serves: true };
   }
 
   problems(): readonly Problem[] {

@@ -154,6 +154,10 @@ export class Membership implements Room {
       const text = `Cut off from its room for ${seconds} s, so no lines pass: ${now.reason}.`;
       problems.push({ key: "room", severity: "failing", text, setting });
     }
+    if (this.road.untold !== null) {
+      const text = `This relay would not notice if the server failed over: ${this.road.untold}.`;
+      problems.push({ key: "sentinels", severity: "warning", text, setting });
+    }
     if (losses !== null) {
       problems.push({ key: "lost", severity: "warning", text: `${losses}.` });
     }
@@ -172,8 +176,8 @@ export class Membership implements Room {
       const [{ name, goneMs }] = lost as [RoomNode];
       const others = lost.length === 1 ? "" : `, and ${count(lost.length - 1, "other node")}`;
       const minutes = Math.floor((goneMs as number) / 60_000);
-      const ago = minutes === 0 ? "just now" : `${minutes} min ago`;
-      const text = `The node ${name}${others} went without a good-bye, ${ago}. It is shown for an hour, or until it is back.`;
+      const since = minutes === 0 ? "a moment ago" : `${minutes} min ago`;
+      const text = `There is no sign of the node ${name}${others} since ${since}: it was killed, or is cut off. That is shown for an hour, or until it is back.`;
       problems.push({ key: "lost-node", severity: "warning", text });
     }
     if (self !== null && self.name !== wanted) {

@@ -178,6 +178,11 @@ export class RedisRoad implements Road {
     return at === null ? shown : `${shown} (${at})`;
   }
 
+  /** The reason why no sentinel tells where the server is; null where one does. */
+  get untold(): string | null {
+    return this.#connection.untold;
+  }
+
   /** Lines that were accepted and are not known to have reached the room. */
   get unsettled(): number {
     return this.#sending.unsettled;

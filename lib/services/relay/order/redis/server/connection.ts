@@ -36,6 +36,8 @@ export class Connection {
   #waitMs = FIRST_WAIT_MS;
   /** Joins in this second. */
   #joins = 0;
+  /** The reason why no sentinel tells where the server is, at the last look; null where one does. */
+  untold: string | null = null;
   /** It asks whether the server is still the right one. */
   #isLooking = false;
 
@@ -123,10 +125,18 @@ export class Connection {
     const link = this.#link;
     if (link === null || !this.#isOpen || this.#isLooking) return;
     this.#isLooking = true;
-    void link.hasMoved().then((hasMoved) => {
-      this.#isLooking = false;
-      if (hasMoved && this.#link === link) this.broken("its sentinels name another server");
-    });
+    void link.hasMoved().then(
+      (hasMoved) => {
+        this.#isLooking = false;
+        this.untold = null;
+        if (hasMoved && this.#link === link) this.broken("its sentinels name another server");
+      },
+      (error) => {
+        // Where none of them tells, this one is as good as any.
+        this.#isLooking = false;
+        this.untold = messageOf(error);
+      },
+    );
   }
 
   /** Closes it for good. @param last what is still sent by the link, if there is one */

@@ -145,8 +145,7 @@ export class Link {
   /** True if sentinels name another server by now; the one of this link may live on for seconds, and take lines that the new one never gets. */
   async hasMoved(): Promise<boolean> {
     if (this.#address.sentinels === null) return false;
-    // Where none of them tells, this one is as good as any.
-    const now = await located(this.#address, this.#clock).catch(() => this.#server);
+    const now = await located(this.#address, this.#clock);
     return now.url !== this.#server.url;
   }
 

@@ -146,6 +146,10 @@ const HINTS: readonly (readonly [begins: RegExp, hint: string])[] = [
   [/^NOPERM .*'select'/i, "the user's rule needs +select for a database other than 0"],
   [/^NOPERM .*\bkeys?\b/, "the user's rule has to name those of this room, ~summoner:{ROOM}:*"],
   [/^NOPERM /, "the user's rule has to allow it, as the one on the page about rooms does"],
+  [
+    /^ERR The user executing the script can't run/,
+    "the user's rule has to allow all that the one on the page about rooms does",
+  ],
   [/^OOM /, "its memory is full: raise its maxmemory"],
   [
     /^READONLY /,
