@@ -8,8 +8,11 @@ import { type FileReading, readFile } from "../lib/services/neuro/scenario/file/
 import { endLines } from "../lib/services/neuro/scenario/report/report.ts";
 import type { Outcome, StepOutcome } from "../lib/services/neuro/scenario/play/run.ts";
 import { serveScenarios } from "../lib/services/neuro/scenario/serve.ts";
-import { configOf, until } from "./kit.ts";
+import { configOf, turn, until } from "./kit.ts";
 import { dialGame, type TestGame } from "./neuro-suite.ts";
+
+/** Turns of the event loop, in which sockets are read, for each step of time by hand. */
+const TURNS = 20;
 
 /** What a test file of scenarios needs, with a folder of its own; what it starts is ended after each test. */
 export function scenarioTests() {
@@ -61,7 +64,7 @@ export function scenarioTests() {
       while (!isDone) {
         clock.advance(250);
         // Time by hand runs no faster than what is on its way over the sockets of a busy machine.
-        await Bun.sleep(1);
+        for (let i = 0; i < TURNS; i++) await turn();
       }
     };
     endings.push(async () => {
